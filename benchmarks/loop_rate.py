@@ -1,0 +1,137 @@
+"""Images a second of the training loop, augmentation on, against a bare PyTorch loop on tensors in memory.
+
+Usage: python benchmarks/loop_rate.py [catsdogs-cnn|fashion-cnn] [--steps 40] [--set train.layout=…]
+
+The two take turns step by step in one process, so that a noisy machine disturbs both alike; the medians are
+compared. Ours draws batches from the pixel store's array type, augments as the recipe of that name says,
+averages weights and keeps its history; the bare loop does nothing but its steps, in whichever memory layout
+is faster. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from mindle.models.classifier import layers_classifier
+from mindle.models.zoo import ZOO
+from mindle.records import InputSpec
+from mindle.training.callbacks import Callback, FitState
+from mindle.training.fit import fit
+from mindle.training.recipe import read_recipe, with_settings
+
+LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
+WARM_UP_STEPS = 5
+
+
+def bare_loop(
+    net: str, spec: InputSpec, pixels: np.ndarray, labels: np.ndarray, batch: int, layout: torch.memory_format
+) -> Callable[[], None]:
+    """One step of the plainest loop that trains this net."""
+    classes = [str(label) for label in range(int(labels.max()) + 1)]
+    model = layers_classifier(
+        ZOO[net].layers(spec.height, spec.width), spec=spec, classes=classes, seed=0
+    ).bodies[0]
+    model = model.to(memory_format=layout).train()
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    truth = torch.from_numpy(labels)
+
+    def step() -> None:
+        rows = torch.randint(0, len(images), (batch,))
+        optimizer.zero_grad(set_to_none=True)
+        scores = model(images[rows].float().div(255))
+        if scores.shape[1] == 1:
+            loss = F.binary_cross_entropy_with_logits(scores[:, 0], truth[rows].float())
+        else:
+            loss = F.cross_entropy(scores, truth[rows])
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+class Turns(Callback):
+    """After each of our steps, one bare step in each layout; the times of all."""
+
+    def __init__(self, bare: dict[str, Callable[[], None]]) -> None:
+        self.bare = bare
+        self.ours: list[float] = []
+        self.theirs: dict[str, list[float]] = {name: [] for name in bare}
+        self._began = 0.0
+
+    def on_step(self, state: FitState) -> None:
+        """Stop our clock, run theirs, start ours again."""
+        warm = state.step > WARM_UP_STEPS
+        if warm:
+            self.ours.append(time.perf_counter() - self._began)
+        for name, step in self.bare.items():
+            began = time.perf_counter()
+            step()
+            if warm:
+                self.theirs[name].append(time.perf_counter() - began)
+        self._began = time.perf_counter()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("net", nargs="?", default="catsdogs-cnn", choices=["catsdogs-cnn", "fashion-cnn"])
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    arguments = parser.parse_args()
+    torch.set_flush_denormal(True)
+    card = ZOO[arguments.net]
+    channels, height, width = card.shape
+    settings = {"train.epochs": 1, "train.small_fraction": 0.0}  # every step at full size, as theirs
+    settings |= dict(setting.split("=", 1) for setting in arguments.settings)
+    recipe = with_settings(read_recipe(arguments.net), settings)
+    batch = recipe.train.batch
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (batch * arguments.steps, height, width, channels), np.uint8)
+    labels = rng.integers(0, card.classes, len(pixels))
+    spec = InputSpec(
+        height=height,
+        width=width,
+        colour="gray" if channels == 1 else "rgb",
+        mean=(0.5,) * channels,
+        std=(0.25,) * channels,
+    )
+    bare = {
+        name: bare_loop(arguments.net, spec, pixels, labels, batch, layout)
+        for name, layout in LAYOUTS.items()
+    }
+    classes = [str(label) for label in range(card.classes)]
+    model = layers_classifier(card.layers(height, width), spec=spec, classes=classes, seed=0)
+    turns = Turns(bare)
+    fit(model, pixels, labels, pixels[:0], labels[:0], recipe, callbacks=[turns])
+    medians = {name: statistics.median(times) for name, times in turns.theirs.items()}
+    best = min(medians, key=lambda name: medians[name])
+    ours = statistics.median(turns.ours)
+    print(
+        json.dumps(
+            {
+                "benchmark": "loop",
+                "net": arguments.net,
+                "batch": batch,
+                "steps": len(turns.ours),
+                "bare_layout": best,
+                "images_per_second": round(batch / ours, 1),
+                "bare_images_per_second": round(batch / medians[best], 1),
+                "ratio": round(medians[best] / ours, 3),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Time and peak memory of `check` and of one epoch from scratch over many generated 32x32 images.
+
+Usage: python benchmarks/many_images.py [--images 100000] [--classes 10]
+
+The images are PNG files of coloured noise in a temporary folder that is deleted afterwards. Prints one JSON
+line a command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def generate(folder: Path, images: int, classes: int) -> None:
+    """Write noise whose mean colour depends on the class."""
+    rng = np.random.default_rng(0)
+    tints = rng.integers(40, 216, (classes, 3))
+    for number in range(images):
+        label = number % classes
+        where = folder / f"class{label:02d}"
+        where.mkdir(parents=True, exist_ok=True)
+        noise = rng.normal(tints[label], 50, (32, 32, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noise).save(where / f"{number:06d}.png", compress_level=1)
+
+
+def measure(arguments: list[str], cache: str) -> dict[str, object]:
+    """Run one command; its time, and the largest memory of any command so far."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "mindle", *arguments],
+        env={**os.environ, "MINDLE_CACHE": cache},
+        capture_output=True,
+        text=True,
+    )
+    return {
+        "command": "mindle " + " ".join(arguments[:1]),
+        "exit": done.returncode,
+        "seconds": round(time.perf_counter() - began, 1),
+        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+        "said": done.stderr[-300:] if done.returncode not in (0, 1) else "",
+    }
+
+
+def main() -> None:
+    """Generate, measure, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--classes", type=int, default=10)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        photos, cache = Path(folder, "photos"), f"{folder}/cache"
+        generate(photos, arguments.images, arguments.classes)
+        for command in (
+            ["check", str(photos)],
+            [
+                "train",
+                str(photos),
+                "--strategy",
+                "scratch",
+                "--set",
+                "train.epochs=1",
+                "--out",
+                f"{folder}/run",
+            ],
+        ):
+            print(json.dumps({"images": arguments.images, **measure(command, cache)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""mindle: from a folder of photos to a classifier that its owner can trust.
+
+Example:
+    >>> import mindle
+    >>> run = mindle.train("photos/")  # doctest: +SKIP
+    >>> run.predict("new/")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mindle.api import Model as Model
+    from mindle.api import Run as Run
+    from mindle.api import cache as cache
+    from mindle.api import check as check
+    from mindle.api import evaluate as evaluate
+    from mindle.api import list_models as list_models
+    from mindle.api import list_recipes as list_recipes
+    from mindle.api import list_runs as list_runs
+    from mindle.api import load as load
+    from mindle.api import predict as predict
+    from mindle.api import report as report
+    from mindle.api import show_recipe as show_recipe
+    from mindle.api import train as train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Model",
+    "Run",
+    "cache",
+    "check",
+    "evaluate",
+    "list_models",
+    "list_recipes",
+    "list_runs",
+    "load",
+    "predict",
+    "report",
+    "show_recipe",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `mindle.api` when one of its calls is first used, so that `import mindle` stays instant."""
+    if name not in __all__:
+        raise AttributeError(f"module 'mindle' has no attribute {name!r}; it has {', '.join(__all__)}")
+    from importlib import import_module
+
+    return getattr(import_module("mindle.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""The files of a run, the manifest and the bundle."""

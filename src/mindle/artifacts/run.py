@@ -1,0 +1,249 @@
+"""The run folder: what one training decided, measured and made, written as it goes.
+
+Every file is written whole or not at all, so that a run killed at any moment can be read and resumed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindle.artifacts.files import read_json, write_json, write_text
+from mindle.errors import ArtifactError, DeviceError
+from mindle.records import Predictions
+
+SCHEMA = 1
+FINISHED, RUNNING = "finished", "running"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run and how they are read and written."""
+
+    path: Path
+
+    @property
+    def bundle(self) -> Path:
+        """Where the bundle lies."""
+        return self.path / "bundle"
+
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest lies."""
+        return self.path / "manifest.csv"
+
+    @property
+    def report(self) -> Path:
+        """Where the report lies."""
+        return self.path / "report.html"
+
+    def document(self) -> dict[str, Any]:
+        """Read run.json."""
+        return read_json(self.path / "run.json", schema=SCHEMA, what="run")
+
+    def write_document(self, document: Mapping[str, Any]) -> None:
+        """Write run.json."""
+        write_json(self.path / "run.json", {"schema": SCHEMA, **document})
+
+    def metrics(self) -> dict[str, Any]:
+        """Read metrics.json."""
+        return read_json(self.path / "metrics.json", schema=SCHEMA, what="run")
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Write metrics.json."""
+        write_json(self.path / "metrics.json", {"schema": SCHEMA, **metrics})
+
+    def history(self) -> list[dict[str, float]]:
+        """Rows of history.csv, empty where nothing was trained by epochs."""
+        file = self.path / "history.csv"
+        if not file.exists():
+            return []
+        with file.open(encoding="utf-8", newline="") as lines:
+            return [
+                {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)
+            ]
+
+    def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write history.csv anew; epochs are few, so the whole file is as cheap as a line."""
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path / "history.csv", text.getvalue())
+
+    def predictions(self) -> dict[str, Predictions]:
+        """Read predictions.csv: the parts "val" and "test" with their truth."""
+        file = self.path / "predictions.csv"
+        try:
+            with file.open(encoding="utf-8", newline="") as lines:
+                header, *rows = csv.reader(lines)
+        except (FileNotFoundError, ValueError) as error:
+            raise ArtifactError(
+                f"A finished run must hold predictions.csv. Received {self.path}. Continue it with --resume."
+            ) from error
+        classes = tuple(name.removeprefix("p_") for name in header[5:])
+        index = {name: i for i, name in enumerate(classes)}
+        parts: dict[str, list[list[str]]] = {}
+        for row in rows:
+            parts.setdefault(row[1], []).append(row)
+        return {
+            part: Predictions(
+                classes=classes,
+                paths=tuple(row[0] for row in members),
+                probabilities=np.array([[float(p) for p in row[5:]] for row in members], np.float64),
+                labels=np.array([index[row[2]] for row in members], np.int64),
+            )
+            for part, members in parts.items()
+        }
+
+    def write_predictions(self, parts: Mapping[str, Predictions]) -> None:
+        """Write predictions.csv: path, split, label, predicted, confidence and one column a class."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        classes = next(iter(parts.values())).classes
+        writer.writerow(
+            ["path", "split", "label", "predicted", "confidence", *(f"p_{name}" for name in classes)]
+        )
+        for part, predictions in parts.items():
+            labels = predictions.labels if predictions.labels is not None else [None] * len(predictions.paths)
+            for path, label, row in zip(predictions.paths, labels, predictions.probabilities, strict=True):
+                best = int(row.argmax())
+                truth = "" if label is None else classes[label]
+                writer.writerow(
+                    [path, part, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)]
+                )
+        write_text(self.path / "predictions.csv", text.getvalue())
+
+
+def find_runs(folder: Path) -> list[RunFolder]:
+    """Every run folder directly below `folder`, by name with numbers in their natural order."""
+    if not folder.is_dir():
+        return []
+
+    def natural(path: Path) -> list[tuple[int, int | str]]:
+        return [
+            (0, int(piece)) if piece.isdigit() else (1, piece)
+            for piece in re.split(r"(\d+)", path.name)
+            if piece
+        ]
+
+    return [
+        RunFolder(path) for path in sorted(folder.iterdir(), key=natural) if (path / "run.json").is_file()
+    ]
+
+
+def claim_default(name: str, root: Path = Path("runs")) -> RunFolder:
+    """Make and return the first free `runs/<name>-<n>`; two runs started together get two folders."""
+    safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
+    number = 1
+    while True:
+        path = root / f"{safe}-{number}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise DeviceError(
+                f"The run folder {path} must be one that can be made ({error.strerror}). Choose another "
+                "with --out."
+            ) from error
+        else:
+            return RunFolder(path)
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename an unfinished run to `<folder>.partial-<n>`, where nothing of it is lost."""
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.partial-{number}")).exists():
+        number += 1
+    os.replace(folder, aside)
+    return aside
+
+
+def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
+    """Name every setting that differs between two documents, as `train.peak: 0.001, now 0.003`."""
+    for key in sorted(set(stored) | set(wanted)):
+        old, new = stored.get(key), wanted.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}: {old}, now {new}"
+
+
+def claim(
+    out: Path | None, name: str, asked: Mapping[str, Any], *, resume: bool, say: Callable[[str], None]
+) -> tuple[RunFolder, dict[str, Any]]:
+    """Find or make the folder of a run that is about to begin or to go on.
+
+    Args:
+        out: The folder that was asked for; a numbered one below `runs/` unless set.
+        name: Name of the data.
+        asked: Every setting of this call; a resumed run must have begun with the same.
+        resume: Whether to go on with an unfinished run.
+        say: Hears where an old unfinished run was put.
+
+    Returns:
+        The folder and the run.json of the run that goes on, or an empty one for a fresh start.
+
+    Raises:
+        ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
+    """
+    if out is None:
+        latest = _latest_unfinished(asked) if resume else None
+        if latest is None:
+            return claim_default(name), {}
+        out = latest
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        _make(out)
+        return RunFolder(out), {}
+    if not (out / "run.json").is_file():
+        raise ValueError(
+            f"`out` must be a new or empty folder, or a run. Received {out}, which holds other files. "
+            "Choose another."
+        )
+    folder = RunFolder(out)
+    stored = folder.document()
+    if resume:
+        changed = list(differences(stored.get("asked", {}), asked))
+        if changed:
+            raise ValueError(
+                f"`resume` must be given the data and settings the run began with. {out} differs in "
+                f"{'; '.join(changed)}. "
+                "Leave out --resume, or choose another --out, to begin a new run."
+            )
+        return folder, stored
+    if stored.get("state") == FINISHED:
+        raise ValueError(
+            f"`out` must not hold a finished run, which is never overwritten. Received {out}. Choose another."
+        )
+    say(f"{out} held an unfinished run; it is now {set_aside(out)}. (--resume would have gone on with it.)")
+    _make(out)
+    return folder, {}
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(
+            f"The run folder {path} must be one that can be made ({error.strerror}). Choose another with "
+            "--out."
+        ) from error
+
+
+def _latest_unfinished(asked: Mapping[str, Any]) -> Path | None:
+    """The newest unfinished run below `runs/` that was begun with the same settings."""
+    for run in reversed(find_runs(Path("runs"))):
+        document = run.document()
+        if document.get("state") != FINISHED and document.get("asked") == asked:
+            return run.path
+    return None

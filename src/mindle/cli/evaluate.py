@@ -1,0 +1,31 @@
+"""`mindle evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="New labelled data: what `mindle train` takes, with the same class names."
+        ),
+    ],
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the answers to this CSV.")] = None,
+    json: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the scores as JSON to this file, - for standard output."),
+    ] = None,
+) -> None:
+    """Judge a model on new labelled data, every image of it."""
+    from mindle import api
+    from mindle.cli.output import write_json_document
+    from mindle.console import Console
+
+    with Console() as console:
+        result = api.evaluate(model, data, out=out, listener=console)
+    write_json_document(result, json)

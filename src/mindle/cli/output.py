@@ -1,0 +1,47 @@
+"""Documents and tables that a command prints or writes where it is asked to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unicodedata import east_asian_width
+
+from mindle.errors import DeviceError
+
+
+def write_json_document(document: Mapping[str, Any], target: str | None) -> None:
+    """Write what `--json` asks for: to standard output for "-", else to a file; nothing for None."""
+    if target is None:
+        return
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    if target == "-":
+        print(text)
+        return
+    try:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DeviceError(
+            f"--json {target} must be a file that can be written ({error.strerror}). Choose another."
+        ) from error
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a plain table on standard output, columns padded to their widest cell as a terminal counts width.
+
+    Example:
+        >>> print_table(("class", "n"), [("장미", 3), ("tulip", 12)])
+        class  n
+        장미   3
+        tulip  12
+    """
+
+    def width(text: str) -> int:
+        return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+    cells = [[str(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(width(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        padded = (cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())

@@ -1,0 +1,60 @@
+"""`mindle predict`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|BUNDLE",
+            help="A run, a bundle, or imagenet:NAME for a backbone with its own 1,000 classes.",
+        ),
+    ],
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE|DIR…", help="Files, folders, globs; - reads names from standard input."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write to this file (.csv or .json) instead of CSV on standard output."
+        ),
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write JSON to this file, - for standard output.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="PATH", help="For imagenet:NAME, where its weights lie.")
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="onnx answers from the bundle, torch from the run's own model."),
+    ] = "onnx",
+) -> None:
+    """Answer images.
+
+    An image that cannot be read gets a reason instead of an answer, and the rest go on.
+    """
+    from mindle import api
+    from mindle.cli.tables import write_answers
+    from mindle.console import Console
+
+    if not images:
+        raise ValueError(
+            "`mindle predict` must be told what to predict: files, folders, globs, or - for names on "
+            "standard input."
+        )
+    with Console() as console:
+        source = api.open_model(model, weights=weights, engine=engine)
+        began = time.perf_counter()
+        counts = write_answers(source, api.named_images(images), out=out, json=json)
+        failed = f"; {counts.failed:,} have none (see their `reason`)" if counts.failed else ""
+        seconds = time.perf_counter() - began
+        rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
+        console.say(f"{counts.answered:,} images answered{rate}{failed}.")

@@ -1,0 +1,39 @@
+"""`mindle recipes`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this recipe's file.")] = None,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the list, or the one recipe, as JSON to this file, - for standard output.",
+        ),
+    ] = None,
+) -> None:
+    """List the named recipes, or print one.
+
+    What is printed is the start of a recipe file of your own.
+    """
+    from mindle import api
+    from mindle.cli.output import print_table, write_json_document
+
+    if name is not None:
+        recipe = api.show_recipe(name)
+        write_json_document({"schema": 1, "recipe": recipe["settings"]}, json)
+        if json != "-":
+            print(recipe["text"], end="")
+        return
+    found = api.list_recipes()
+    write_json_document({"schema": 1, "recipes": found}, json)
+    if json != "-":
+        print_table(
+            ("recipe", "strategy", "what it is for"),
+            [(row["name"], row["strategy"], row["summary"]) for row in found],
+        )

@@ -1,0 +1,265 @@
+"""What a user may give as data, told apart, and the images of any of them."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mindle.data import arrays
+from mindle.data.decode import UndecodableImage, read_bytes, size_of
+from mindle.data.folder import LAYOUT_HELP, litter, nfc, read_folder, walk
+from mindle.data.listing import read_listing
+from mindle.errors import DataError
+from mindle.records import ArrayImages, Dataset
+
+READ_KINDS: dict[str, str] = {
+    "channels-first": "an array has its channels before height and width",
+    "class-extra": "a class is only in a held-out part, so it cannot be learned",
+    "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
+    "empty-class": "a class has no images",
+    "encoding": "a list is not in UTF-8",
+    "foreign": "a file that an operating system left behind",
+    "held-out": "only one held-out part is given; it is used as the test part",
+    "hidden": "a hidden file, or one in a hidden folder",
+    "incomplete-row": "a line of a list names no file",
+    "listed-twice": "a list names a file more than once, with the same label",
+    "missing": "a listed file, or what a link leads to, does not exist",
+    "name-collision": "class names that differ only in case, width or spaces",
+    "one-class": "all images are of one class",
+    "scaled": "an array was not uint8 from 0 to 255 and was scaled",
+    "single": "a class has a single image to learn from",
+    "special": "something that is neither a file nor a folder, such as a pipe",
+    "stray": "a file outside the class folders",
+    "symlink-loop": "a link to a folder that is read already",
+    "two-labels": "a list gives a file different labels",
+    "unicode-normalised": "names that look the same but are spelled with different Unicode characters",
+    "unlabelled": "a list gives a file no label",
+    "unreadable": "the system refuses to read it",
+}
+"""The findings that reading can make, and what each means."""
+
+_HEADER_BYTES = 1 << 19
+
+
+def read(source: str | os.PathLike[str], *, name: str | None = None) -> Dataset:
+    """Read what images there are and what they are labelled; no image is decoded.
+
+    Args:
+        source: A folder of class folders, flat or below train and test; a CSV file with the columns path and
+            label; an .npz file; a folder of idx or CIFAR files; or a built-in name ("digits"). An existing
+            path comes before a built-in name.
+        name: Short name of the data set; from the source where None.
+
+    Returns:
+        The data set, with what was noticed on the way as findings.
+
+    Raises:
+        DataError: If nothing is there, or nothing that is known.
+
+    Example:
+        >>> dataset = read("digits")
+        >>> dataset.name, dataset.kind, len(dataset)
+        ('digits', 'builtin', 1797)
+    """
+    typed = os.fspath(source)
+    if not isinstance(typed, str):
+        raise TypeError(f"`source` must be text or a path. Received {type(source).__name__}.")
+    place = Path(os.path.expanduser(typed))
+    if not typed or not os.path.exists(place):
+        if typed in arrays.BUILT_IN:
+            return arrays.read_built_in(typed)
+        raise DataError(_unknown(typed, place))
+    name = name or _name(place)
+    if place.is_dir():
+        return _read_directory(place, name=name, source=typed)
+    if place.suffix.lower() == ".npz":
+        return arrays.read_npz(place, name=name, source=typed)
+    if place.suffix.lower() in (".csv", ".tsv", ".txt"):
+        return read_listing(place, name=name, source=typed)
+    raise DataError(
+        f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
+        f"classify images with a trained model, use `mindle predict`."
+    )
+
+
+def _read_directory(place: Path, *, name: str, source: str) -> Dataset:
+    try:
+        if arrays.is_idx(place):
+            return arrays.read_idx(place, name=name, source=source)
+        if arrays.is_cifar(place):
+            return arrays.read_cifar(place, name=name, source=source)
+    except PermissionError as error:
+        raise DataError(
+            f"A data folder must be readable. Received {source!r} ({error.strerror}). Check its permissions."
+        ) from error
+    return read_folder(place, name=name, source=source)
+
+
+def _name(place: Path) -> str:
+    """Short name from a path: of a file without its ending, of `.` the folder it stands for."""
+    whole = Path(os.path.abspath(place))
+    return nfc(whole.stem if whole.is_file() else whole.name) or "data"
+
+
+def _unknown(typed: str, place: Path) -> str:
+    """Say that nothing is there, with the nearest thing that is."""
+    try:
+        beside = sorted(
+            entry.name for entry in os.scandir(place.parent) if entry.is_dir() or _known_file(entry.name)
+        )
+    except OSError:
+        beside = []
+    near = difflib.get_close_matches(place.name, [*arrays.BUILT_IN, *beside], n=1)
+    if near and near[0] in beside:
+        near = [os.path.join(os.path.dirname(typed), near[0])]
+    elif near and os.path.dirname(typed):
+        near = []
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"Data must be an existing folder or file, or a built-in name ({', '.join(arrays.BUILT_IN)}). "
+        f"Received {typed!r}, which does not exist.{hint} Check the path."
+    )
+
+
+def _known_file(name: str) -> bool:
+    return name.lower().endswith((".csv", ".tsv", ".npz"))
+
+
+def load(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
+    """The image of one row as it lies in the source: a file's bytes, or the pixels of an array.
+
+    Raises:
+        UndecodableImage: If the file is gone or cannot be read.
+
+    Example:
+        >>> load(read("digits"), 0).shape
+        (8, 8)
+    """
+    if isinstance(dataset.images, ArrayImages):
+        return np.asarray(dataset.images.array[row])
+    return read_bytes(dataset.images.root / dataset.images.names[row])
+
+
+def typical_size(dataset: Dataset, sample: int = 200) -> tuple[int, int]:
+    """Median (height, width) in pixels, from the headers of a seeded sample of the rows that take part.
+
+    Args:
+        dataset: Where the images are.
+        sample: How many rows to look at.
+
+    Returns:
+        Each median rounded down to whole pixels.
+
+    Raises:
+        DataError: If none of the sample has a readable header.
+
+    Example:
+        >>> typical_size(read("digits"))
+        (8, 8)
+    """
+    if isinstance(dataset.images, ArrayImages):
+        height, width = dataset.images.array.shape[1:3]
+        return height, width
+    rows = dataset.rows()
+    if len(rows) > sample:
+        rows = np.sort(np.random.default_rng(0).choice(rows, sample, replace=False))
+    sizes = [size for row in rows if (size := _header_size(dataset.images.root / dataset.images.names[row]))]
+    if not sizes:
+        raise DataError(
+            f"Some images must be readable to tell their size. Received {dataset.source!r}: {len(rows):,} "
+            f"files tried, none readable. `mindle check` says why."
+        )
+    height, width = np.median(np.array(sizes), axis=0).astype(int).tolist()
+    return height, width
+
+
+def _header_size(file: Path) -> tuple[int, int] | None:
+    """Size from the start of a file; some formats want all of it."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(_HEADER_BYTES)
+        try:
+            return size_of(start)
+        except UndecodableImage:
+            return size_of(read_bytes(file)) if len(start) == _HEADER_BYTES else None
+    except (OSError, UndecodableImage):
+        return None
+
+
+def read_images(sources: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """The images to predict, one after the other, with a name for each.
+
+    Nothing that is missing raises: it comes with an `UndecodableImage` in place of the image, so that every
+    name a user typed is answered. Nothing is read ahead; any number of images passes in flat memory.
+
+    Args:
+        sources: Files, folders (searched recursively, by name, hidden and foreign files passed over), glob
+            patterns, Pillow images, uint8 arrays of one image, or (image, height, width, channel) of many.
+
+    Yields:
+        A name, and what `decode` takes or an `UndecodableImage`. A file is named as it was typed, one from a
+        folder by the folder as typed and the path below it, an image without a file by its number.
+
+    Example:
+        >>> names = [name for name, _ in read_images([np.zeros((2, 2), np.uint8), "no.jpg"])]
+        >>> names
+        ['image-000001', 'no.jpg']
+    """
+    if isinstance(sources, (str, os.PathLike, Image.Image, np.ndarray)):
+        sources = [sources]
+    number = 0
+    for source in sources:
+        if isinstance(source, (str, os.PathLike)):
+            yield from _from_path(os.fspath(source))
+            continue
+        stacked = isinstance(source, np.ndarray) and source.ndim == 4
+        for image in source if stacked else [source]:
+            number += 1
+            yield getattr(image, "filename", "") or f"image-{number:06d}", image
+
+
+def _from_path(typed: str) -> Iterator[tuple[str, Path | UndecodableImage]]:
+    place = os.path.expanduser(typed)
+    if os.path.isdir(place):
+        yield from _from_folder(typed, Path(place))
+    elif os.path.lexists(place) or not glob.has_magic(place):
+        yield typed, Path(place) if os.path.exists(place) else _missing("The file does not exist.")
+    else:
+        # A pattern leaves hidden files out by itself; one that was typed in full is never left out.
+        matches = sorted(match for match in glob.glob(place, recursive=True) if not litter(Path(match).name))
+        if not matches:
+            yield typed, _missing("No file matches this pattern.")
+        for match in matches:
+            if not os.path.isdir(match):
+                yield match, Path(match)
+            elif "**" not in place:  # with ** its files match themselves
+                yield from _from_folder(match, Path(match))
+
+
+def _from_folder(typed: str, place: Path) -> Iterator[tuple[str, Path | UndecodableImage]]:
+    empty = True
+    for found in walk(place):
+        name = os.path.join(typed, *found.path.split("/"))
+        if found.aside or found.kind not in ("file", "missing", "unreadable"):
+            continue
+        empty = False
+        if found.kind == "file":
+            yield name, place / found.path
+        elif found.kind == "missing":
+            yield name, _missing("The link leads to a file that does not exist.")
+        else:
+            yield name, UndecodableImage("unreadable", "The folder cannot be listed.")
+    if empty:
+        yield typed, _missing("The folder holds no files.")
+
+
+def _missing(sentence: str) -> UndecodableImage:
+    return UndecodableImage("missing", sentence)

@@ -1,0 +1,121 @@
+"""What a data set holds, counted and in words: classes by part, and what was set aside."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from mindle.errors import DataError
+from mindle.records import PARTS, Dataset, InputSpec
+
+
+def part_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Images of each class in each part, and how many were set aside.
+
+    Example:
+        >>> import mindle.data
+        >>> part_counts(mindle.data.split(mindle.data.read("digits")))["0"]
+        {'train': 124, 'val': 27, 'test': 27, 'set_aside': 0}
+    """
+    counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in dataset.classes}
+    parts = dataset.parts or ("",) * len(dataset)
+    for label, part, aside in zip(dataset.labels.tolist(), parts, dataset.set_aside, strict=True):
+        if label < 0:
+            continue
+        if aside:
+            counts[dataset.classes[label]]["set_aside"] += 1
+        elif part:
+            counts[dataset.classes[label]][part] += 1
+    return counts
+
+
+def set_aside_counts(dataset: Dataset) -> dict[str, int]:
+    """How many files were set aside for each reason, the commonest first."""
+    return dict(Counter(reason for reason in dataset.set_aside if reason).most_common())
+
+
+def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
+    """Lines that say what there is to learn from: classes, counts by part, what was set aside.
+
+    Example:
+        >>> import mindle.data
+        >>> for line in describe(mindle.data.read("digits"), most_classes=1):
+        ...     print(line)
+        digits: 1,797 images in 10 classes
+          class   images  set aside
+          0          178          0
+          … and 9 more classes
+    """
+    is_split = any(dataset.parts)
+    counts = part_counts(dataset) if is_split else _class_counts(dataset)
+    columns = (*PARTS, "set aside") if is_split else ("images", "set aside")
+    rows = [
+        ("class", columns),
+        *((name, [f"{count:,}" for count in row.values()]) for name, row in counts.items()),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{dataset.name}: {len(dataset.rows()):,} images in {len(dataset.classes)} classes"]
+    for name, cells in rows[: most_classes + 1]:
+        lines.append(
+            f"  {name:<{width}}  " + " ".join(f"{cell:>7}" for cell in cells[:-1]) + f"  {cells[-1]:>9}"
+        )
+    if len(counts) > most_classes:
+        lines.append(f"  … and {len(counts) - most_classes} more classes")
+    reasons = set_aside_counts(dataset)
+    if reasons:
+        lines.append("  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
+    return lines
+
+
+def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Images of each class where nothing is split yet, and how many were set aside."""
+    counts = {name: {"images": 0, "set_aside": 0} for name in dataset.classes}
+    for label, aside in zip(dataset.labels.tolist(), dataset.set_aside, strict=True):
+        if label >= 0:
+            counts[dataset.classes[label]]["set_aside" if aside else "images"] += 1
+    return counts
+
+
+def disk_bytes(count: int, specs: tuple[InputSpec, ...]) -> int:
+    """Room that `count` decoded images take in the pixel store, for every distinct pixel layout."""
+    layouts = {(spec.shape, spec.fit, spec.interpolation, spec.colour) for spec in specs}
+    return sum(count * shape[0] * shape[1] * shape[2] for shape, *_ in layouts)
+
+
+def parse_size(size: str | int) -> int:
+    """Bytes of a size such as "5GB", "500 MB", or a number of bytes; a KB is 1,000 bytes.
+
+    Raises:
+        ValueError: If it is none of these.
+
+    Example:
+        >>> parse_size("1.5GB"), parse_size("500 mb"), parse_size(0)
+        (1500000000, 500000000, 0)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", str(size), re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"A size must look like 5GB, 500MB or a number of bytes. Received {size!r}.")
+    return int(float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " "))
+
+
+def require_learnable(dataset: Dataset) -> None:
+    """Refuse data that nothing can be learned from, or that leave nothing to judge it by.
+
+    Raises:
+        DataError: If fewer than two classes have training images, or the test part is empty.
+    """
+    learned = {dataset.classes[label] for label in dataset.labels[dataset.rows("train")].tolist()}
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(dataset).items())
+    aside = f" Set aside: {reasons}." if reasons else ""
+    if len(learned) < 2:
+        raise DataError(
+            f"At least two classes must have usable training images. Received {len(learned)} "
+            f"({', '.join(sorted(learned)) or 'none'}) in {dataset.source}.{aside} "
+            "`mindle check` names every file and its reason."
+        )
+    if not len(dataset.rows("test")):
+        raise DataError(
+            f"The test part must hold at least one image. Received none from {len(dataset.rows()):,} usable "
+            "images in "
+            f"{dataset.source}.{aside} Give every class at least 10 images, or a test folder."
+        )

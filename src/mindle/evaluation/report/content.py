@@ -1,0 +1,134 @@
+"""What a report is made from: plain records that a run folder can give back at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mindle.records import Finding, Predictions
+
+TASKS = ("binary", "multiclass")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One rung of the ladder: something that was tried, and how it did on the validation part.
+
+    Attributes:
+        name: What it was.
+        value, low, high: Accuracy on the validation part with its interval; None where it did not finish.
+        seconds: How long it took.
+        note: Why it was or was not taken, in a few words.
+        chosen: Whether it is the one that the run kept.
+    """
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    seconds: float = 0.0
+    note: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Licence:
+    """Where a set of weights comes from and what it may be used for."""
+
+    name: str
+    licence: str
+    source: str = ""
+
+
+def _empty() -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """Everything that stands in a report. Whatever is empty has no section.
+
+    Attributes:
+        name: The run's name, as people know it.
+        metrics: The document of metrics.json; `metrics["test"]` is a block of `mindle.evaluation.score`.
+        predictions: By part, "test" at least: for the curves, the reliability diagram and the mistakes.
+        command: What to type to repeat the run.
+        finished: When it finished, as text.
+        train_accuracy: Share of right answers on the training images, for the sentence on over-fitting.
+        history: Rows of history.csv.
+        findings: What `mindle check` noticed, every file named.
+        parts: Class to {"train", "val", "test", "set_aside"} to number of images.
+        set_aside: Reason to number of files that take no part.
+        tried: What was tried, in order.
+        stopped: Why the search or the training stopped, one sentence.
+        recipe: The full recipe, nested by concern.
+        environment: Name to text: versions, processor, seeds.
+        fingerprint: Hash of the data.
+        licences: Of the weights inside.
+        pictures: Path of an image (as in `predictions`) to a small JPEG of it; may lack any or all.
+    """
+
+    name: str
+    metrics: Mapping[str, Any]
+    predictions: Mapping[str, Predictions]
+    command: str = ""
+    finished: str = ""
+    train_accuracy: float | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Finding] = ()
+    parts: Mapping[str, Mapping[str, int]] = field(default_factory=_empty)
+    set_aside: Mapping[str, int] = field(default_factory=_empty)
+    tried: Sequence[Attempt] = ()
+    stopped: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=_empty)
+    environment: Mapping[str, Any] = field(default_factory=_empty)
+    fingerprint: str = ""
+    licences: Sequence[Licence] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=_empty)
+
+    def __post_init__(self) -> None:
+        if self.metrics.get("task") not in TASKS:
+            raise ValueError(
+                f"A report needs metrics with `task` {' or '.join(TASKS)}. "
+                f"Received task={self.metrics.get('task')!r}."
+            )
+        if "test" not in self.metrics or "test" not in self.predictions:
+            raise ValueError("A report needs the test part in `metrics` and in `predictions`. Received none.")
+
+    @property
+    def test(self) -> Mapping[str, Any]:
+        """The scores on the test part."""
+        block: Mapping[str, Any] = self.metrics["test"]
+        return block
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of every artifact."""
+        return self.predictions["test"].classes
+
+    def train_images(self) -> int:
+        """How many images were trained on, 0 where the parts are not known."""
+        return sum(row.get("train", 0) for row in self.parts.values())
+
+
+def most_confident_mistakes(predictions: Predictions, limit: int = 24) -> list[int]:
+    """Rows of the wrong answers that were surest of themselves, the surest first.
+
+    The images to look at first: a mislabelled file, an odd crop, or a class the model never understood.
+
+    Example:
+        >>> most_confident_mistakes(Predictions(
+        ...     classes=("cat", "dog"), paths=("a", "b", "c"),
+        ...     probabilities=np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), labels=np.array([1, 1, 1])))
+        [0, 2]
+    """
+    if predictions.labels is None:
+        raise ValueError("`predictions` must carry `labels` to tell mistakes. Received labels=None.")
+    answers = predictions.probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(answers != predictions.labels)
+    order = np.argsort(-predictions.probabilities[wrong].max(axis=1), kind="stable")
+    rows: list[int] = wrong[order][:limit].tolist()
+    return rows

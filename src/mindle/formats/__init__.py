@@ -1,0 +1,1 @@
+"""A trained model in other forms, and the proof that its answers stayed the same."""

@@ -1,0 +1,69 @@
+"""Proof that an exported model gives the answers of the model it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.errors import ArtifactError
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How two sets of answers to the same images compare.
+
+    Attributes:
+        images: How many images both answered.
+        same_top1: How many got the same first answer.
+        largest_difference: Largest distance between two probabilities.
+    """
+
+    images: int
+    same_top1: int
+    largest_difference: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in bundle.json."""
+        return asdict(self)
+
+
+def compare_answers(original: NDArray[np.floating[Any]], exported: NDArray[np.floating[Any]]) -> Parity:
+    """Compare probabilities (image, class) of two forms of one model.
+
+    A first answer counts as the same where the two best probabilities lie closer together than the two
+    forms differ: which of them comes first is then no property of the model.
+
+    Example:
+        >>> compare_answers(np.array([[0.9, 0.1]]), np.array([[0.89999, 0.10001]])).same_top1
+        1
+    """
+    gap = np.abs(original - exported).max(axis=1, initial=0.0)  # (image,)
+    best = original.argmax(axis=1)
+    other = exported.argmax(axis=1)
+    rows = np.arange(len(original))
+    tied = original[rows, best] - original[rows, other] <= 2 * np.minimum(gap, TOLERANCE)
+    return Parity(
+        images=len(original),
+        same_top1=int(np.count_nonzero((best == other) | tied)),
+        largest_difference=float(gap.max(initial=0.0)),
+    )
+
+
+def require_parity(parity: Parity, what: str) -> None:
+    """Refuse an export that answers differently.
+
+    Raises:
+        ArtifactError: If a first answer or a probability differs by more than `TOLERANCE`.
+    """
+    if parity.same_top1 != parity.images or not parity.largest_difference <= TOLERANCE:
+        raise ArtifactError(
+            f"{what} must answer like the model it was made from (same first answer, probabilities within "
+            f"{TOLERANCE:g}). Received {parity.same_top1} of {parity.images} the same, largest difference "
+            f"{parity.largest_difference:.2g}. The run keeps its model.safetensors; predict from it with "
+            "--engine torch."
+        )

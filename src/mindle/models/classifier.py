@@ -1,0 +1,412 @@
+"""From uint8 pixels to logits in one module: what is trained, saved, exported and served.
+
+    pixels uint8 (image, height, width, channel)
+      -> floats in [0, 1] (image, channel, height, width)      augmentation happens here, outside
+      -> normalised, once for each body
+      -> bodies -> features, side by side -> head -> logits (image, class)
+
+A classifier on disk is `model.json` (what to build) and `model.safetensors` (its numbers, the backbones'
+included), and needs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from mindle.errors import ArtifactError, ModelError
+from mindle.models.backbone import Backbone, build_backbone
+from mindle.models.heads import Head, build_head, describe_head, two_logits
+from mindle.models.layers import Layer, build_layers
+from mindle.models.weights import WeightCard, card_as_dict, card_from_dict, imagenet_labels
+from mindle.records import InputSpec
+
+SCHEMA = 1
+
+
+class Normalise(nn.Module):
+    """(x - mean) / std by channel, for floats in [0, 1].
+
+    Example:
+        >>> Normalise((0.5,), (0.25,))(torch.ones(1, 1, 1, 1)).item()
+        2.0
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        # The description holds these, so the state need not.
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise a batch."""
+        return (x - self.mean) / self.std
+
+
+class Classifier(nn.Module):
+    """Pixels to logits. Made by `layers_classifier`, `backbone_classifier` or `imagenet_classifier`.
+
+    Attributes:
+        spec: The pixels it takes.
+        classes: Names of the classes, in the order of the logits.
+        description: What `describe` gives: enough to build it again.
+        bodies: What makes features (or, without a head, scores) of normalised images.
+        normalisers: One for each body.
+        head: What makes scores of the bodies' features.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: InputSpec,
+        classes: Sequence[str],
+        bodies: Sequence[nn.Module],
+        normalisers: Sequence[nn.Module],
+        head: nn.Module,
+        description: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.classes = tuple(classes)
+        self.description = dict(description)
+        self.bodies = nn.ModuleList(bodies)
+        self.normalisers = nn.ModuleList(normalisers)
+        self.head = head
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """uint8 (image, height, width, channel) -> logits (image, class)."""
+        return self.logits_from_floats(to_floats(pixels))
+
+    def logits_from_floats(self, images: Tensor) -> Tensor:
+        """Floats in [0, 1] (image, channel, height, width), perhaps augmented -> logits (image, class)."""
+        return self.logits_from_features(self.features_from_floats(images))
+
+    def features_from_floats(self, images: Tensor) -> Tensor:
+        """Floats in [0, 1] -> what the head takes: the bodies' outputs side by side."""
+        outputs = [
+            body(normalise(images)) for body, normalise in zip(self.bodies, self.normalisers, strict=True)
+        ]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+    def logits_from_features(self, features: Tensor) -> Tensor:
+        """The head alone; one score of two classes becomes the logits (0, score)."""
+        scores: Tensor = self.head(features)
+        return two_logits(scores) if len(self.classes) == 2 else scores
+
+    @property
+    def backbones(self) -> list[Backbone]:
+        """The pretrained bodies, if any."""
+        return [body for body in self.bodies if isinstance(body, Backbone)]
+
+
+class ProbabilityGraph(nn.Module):
+    """A classifier with its temperature and softmax: the whole graph of a bundle.
+
+    uint8 (image, height, width, channel) -> probabilities (image, class).
+
+    Source:
+        Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 9.
+    """
+
+    temperature: Tensor
+
+    def __init__(self, classifier: Classifier, temperature: float = 1.0) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"`temperature` must be above 0. Received temperature={temperature}.")
+        self.classifier = classifier
+        self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Predict a batch."""
+        return torch.softmax(self.classifier(pixels) / self.temperature, dim=1)
+
+
+def to_floats(pixels: Tensor) -> Tensor:
+    """uint8 (image, height, width, channel) -> floats in [0, 1] (image, channel, height, width).
+
+    The memory stays as it lies, which torch calls channels_last and convolutions on a CPU like best.
+
+    Example:
+        >>> to_floats(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8)).shape
+        torch.Size([1, 3, 2, 2])
+    """
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
+# ---- making one -------------------------------------------------------------------------------------------
+
+
+def layers_classifier(
+    layers: Sequence[Layer], *, spec: InputSpec, classes: Sequence[str], seed: int | None = None
+) -> Classifier:
+    """A net from a list of layers, with fresh weights.
+
+    Raises:
+        ValueError: If the layers do not fit `spec`, or do not end in one score a class (or one for two).
+
+    Example:
+        >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
+        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": 1}]
+        >>> net = layers_classifier(layers, spec=spec, classes=["no", "yes"])
+        >>> net(torch.zeros(5, 8, 8, 1, dtype=torch.uint8)).shape
+        torch.Size([5, 2])
+    """
+    _check_classes(classes)
+    _check_ending(layers, len(classes))
+    shape = (spec.channels, spec.height, spec.width)
+    body = build_layers(layers, shape=shape, classes=len(classes), seed=seed)
+    return Classifier(
+        spec=spec,
+        classes=classes,
+        bodies=[body],
+        normalisers=[Normalise(spec.mean, spec.std)],
+        head=nn.Identity(),
+        description=_description("layers", spec, classes) | {"layers": [dict(layer) for layer in layers]},
+    )
+
+
+def backbone_classifier(
+    cards: Sequence[WeightCard],
+    head: Head | Sequence[Layer],
+    *,
+    classes: Sequence[str],
+    pooling: str = "avg",
+    backbones: Sequence[Backbone] | None = None,
+    seed: int | None = None,
+) -> Classifier:
+    """One backbone or several side by side, and a head on their features.
+
+    Args:
+        cards: The backbones; all take the same pixels (size, fit, interpolation), and each normalises
+            them its own way.
+        head: A fitted head of `mindle.models.heads`, or a list of layers, which gets fresh weights; with
+            `pooling="none"` these layers see the map (channel, height, width).
+        classes: Names of the classes.
+        pooling: As `build_backbone`.
+        backbones: The backbones themselves where they are already built.
+        seed: Draws the weights of a list of layers.
+
+    Raises:
+        ValueError: If the backbones take different pixels, or the head does not fit.
+        ModelError: As `build_backbone`.
+
+    Example:
+        >>> from mindle.models.weights import random_card
+        >>> layers = [{"kind": "dense", "units": "classes"}]
+        >>> net = backbone_classifier([random_card("resnet18")], layers, classes=["a", "b", "c"])
+        >>> net.spec.height, [p["name"] for p in net.description["backbones"]]
+        (224, ['resnet18'])
+    """
+    _check_classes(classes)
+    spec = _common_spec(cards)
+    bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
+    if pooling == "none" and len(bodies) > 1:
+        raise ValueError("Several backbones can only be joined after pooling. Use pooling='avg'.")
+    module: nn.Module
+    if isinstance(head, Head):
+        described, module = describe_head(head), head
+    else:
+        _check_ending(head, len(classes))
+        shape = _joined_shape(bodies)
+        described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
+        module = build_layers(head, shape=shape, classes=len(classes), seed=seed)
+    extra = {"backbones": [card_as_dict(card) for card in cards], "pooling": pooling, "head": described}
+    return Classifier(
+        spec=spec,
+        classes=classes,
+        bodies=bodies,
+        normalisers=[Normalise(card.spec.mean, card.spec.std) for card in cards],
+        head=module,
+        description=_description("backbones", spec, classes) | extra,
+    )
+
+
+def imagenet_classifier(card: WeightCard) -> Classifier:
+    """A backbone with its own top: it names what it sees, without any training.
+
+    Raises:
+        ModelError: If the weights have no top, or nobody knows the names of its classes.
+    """
+    return _topped(card, _imagenet_classes(card))
+
+
+def _topped(card: WeightCard, classes: Sequence[str]) -> Classifier:
+    extra = {"backbones": [card_as_dict(card)], "pooling": "avg", "head": {"kind": "top"}}
+    return Classifier(
+        spec=card.spec,
+        classes=classes,
+        bodies=[build_backbone(card, head=True)],
+        normalisers=[Normalise(card.spec.mean, card.spec.std)],
+        head=nn.Identity(),
+        description=_description("backbones", card.spec, classes) | extra,
+    )
+
+
+def _imagenet_classes(card: WeightCard) -> tuple[str, ...]:
+    if not card.head:
+        raise ModelError(
+            f"{card.name} was published without its ImageNet classifier, so it cannot name what it sees. "
+            "`mindle models` lists models that can."
+        )
+    labels = card.labels or imagenet_labels(int(card.arguments.get("num_classes", 1000)))
+    if labels is None:
+        raise ModelError(
+            f"Nobody has told what the {card.arguments['num_classes']} classes of {card.name} are called. "
+            "Give its card a `labels` file."
+        )
+    return labels
+
+
+def _common_spec(cards: Sequence[WeightCard]) -> InputSpec:
+    if not cards:
+        raise ValueError("`cards` must name at least one backbone. Received none.")
+    first = cards[0].spec
+    for card in cards[1:]:
+        other = card.spec
+        if (other.shape, other.fit, other.interpolation) != (first.shape, first.fit, first.interpolation):
+            raise ValueError(
+                "Backbones are joined on the same pixels: size, fit and interpolation must agree. Received "
+                f"{cards[0].name} at {first.height}x{first.width} {first.fit} {first.interpolation} and "
+                f"{card.name} at {other.height}x{other.width} {other.fit} {other.interpolation}. "
+                "Give one card the other's spec with dataclasses.replace."
+            )
+    return first
+
+
+def _joined_shape(bodies: Sequence[Backbone]) -> tuple[int, ...]:
+    shapes = [body.output_shape() for body in bodies]
+    return shapes[0] if len(shapes) == 1 else (sum(shape[0] for shape in shapes),)
+
+
+def _check_classes(classes: Sequence[str]) -> None:
+    if len(classes) < 2 or len(set(classes)) != len(classes):
+        raise ValueError(f"`classes` must be two or more different names. Received {list(classes)}.")
+
+
+def _check_ending(layers: Sequence[Layer], classes: int) -> None:
+    """The last layer gives one raw score a class; one score will do for two classes."""
+    last = layers[-1] if layers else {}
+    units = classes if last.get("units") == "classes" else last.get("units")
+    if last.get("kind") != "dense" or units not in ((1, 2) if classes == 2 else (classes,)):
+        wanted = "1, 2" if classes == 2 else f"{classes}"
+        raise ValueError(
+            f'The last layer must be dense with units "classes" (or {wanted}) for {classes} classes. '
+            f"Received {dict(last)}."
+        )
+    if last.get("activation", "none") != "none":
+        raise ValueError(
+            "The last layer must give raw scores: softmax or sigmoid follow by themselves. "
+            f"Received {dict(last)}; leave its activation out."
+        )
+
+
+def _description(kind: str, spec: InputSpec, classes: Sequence[str]) -> dict[str, Any]:
+    fields = asdict(spec) | {"mean": list(spec.mean), "std": list(spec.std)}
+    return {"schema": SCHEMA, "kind": kind, "spec": fields, "classes": list(classes)}
+
+
+# ---- on disk ----------------------------------------------------------------------------------------------
+
+
+def describe(model: Classifier) -> dict[str, Any]:
+    """What a classifier is made of, as JSON; `build` makes it again, without its numbers.
+
+    Example:
+        >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
+        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+        >>> describe(layers_classifier(layers, spec=spec, classes=["a", "b"]))["kind"]
+        'layers'
+    """
+    copy: dict[str, Any] = json.loads(json.dumps(model.description))
+    return copy
+
+
+def build(description: Mapping[str, Any]) -> Classifier:
+    """The classifier that `describe` described, with fresh weights.
+
+    Raises:
+        KeyError, ValueError, ModelError: If the description is not one of ours.
+    """
+    fields = description["spec"]
+    spec = InputSpec(**(fields | {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}))
+    classes = description["classes"]
+    if description["kind"] == "layers":
+        return layers_classifier(description["layers"], spec=spec, classes=classes)
+    cards = [card_from_dict(card, card["name"]) for card in description["backbones"]]
+    head = description["head"]
+    if head["kind"] == "top":
+        return _topped(cards[0], classes)
+    if head["kind"] != "layers":
+        return backbone_classifier(cards, build_head(head), classes=classes, pooling=description["pooling"])
+    return backbone_classifier(cards, head["layers"], classes=classes, pooling=description["pooling"])
+
+
+def save_model(model: Classifier, folder: Path) -> None:
+    """Write `model.safetensors` and then `model.json` into a folder; each is replaced whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _write_whole(folder / "model.safetensors", save(state))
+    _write_whole(folder / "model.json", json.dumps(describe(model), indent=1, ensure_ascii=False).encode())
+
+
+def load_model(folder: Path) -> Classifier:
+    """Read what `save_model` wrote, in eval mode.
+
+    Raises:
+        ArtifactError: If a file is missing, damaged, of a newer schema, or the two do not belong together.
+    """
+    description = _read_description(folder / "model.json")
+    with torch.random.fork_rng(devices=[]):
+        model: Classifier = _or_damaged(folder / "model.json", lambda: build(description))
+    path = folder / "model.safetensors"
+    state = _or_damaged(path, lambda: load_file(path))
+    _or_damaged(path, lambda: model.load_state_dict(state, strict=True))
+    return model.eval()
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    description = _or_damaged(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+    schema = description.get("schema") if isinstance(description, dict) else None
+    if not isinstance(schema, int):
+        raise ArtifactError(f"{path} must describe a model. Received a file without `schema`.")
+    if schema > SCHEMA:
+        raise ArtifactError(
+            f"{path} uses schema {schema}; this version reads up to {SCHEMA}. Upgrade mindle, or train again "
+            "with this one."
+        )
+    return dict(description)
+
+
+def _or_damaged(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing. Copy the whole folder, or train again.") from error
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(f"{path} is damaged: {reason}. Copy it again, or train again.") from error
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

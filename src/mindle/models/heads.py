@@ -1,0 +1,364 @@
+"""Heads of frozen backbones: raw joined features (image, feature) -> scores (image, class).
+
+Standardisation (and a root, where one is wanted) is inside, so that a head takes what the backbones give.
+All numbers a head learned are plain tensors of its state; `describe_head` says what to build and
+`build_head` builds it, empty, so that a state dict can be loaded. `mindle.training.probe` fits these in
+float64; they answer in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mindle.models.layers import Layer, build_layers
+
+Numbers = NDArray[np.floating[Any]]
+
+
+def two_logits(scores: Tensor) -> Tensor:
+    """One score z of the second of two classes becomes the logits (0, z): softmax of these is sigmoid(z).
+
+    Example:
+        >>> two_logits(torch.tensor([[3.0]]))
+        tensor([[0., 3.]])
+    """
+    return torch.cat([torch.zeros_like(scores), scores], dim=1) if scores.shape[1] == 1 else scores
+
+
+# Keeps the slope of the root finite at 0, where most features of a ReLU are.
+ROOT_FLOOR = 1e-6
+
+
+def signed_root(x: Tensor) -> Tensor:
+    """The square root that keeps the sign; near 0 it bends into a line, so that its slope stays finite.
+
+    Example:
+        >>> signed_root(torch.tensor([-4.0, 0.0, 9.0])).round(decimals=4).tolist()
+        [-2.0, 0.0, 3.0]
+    """
+    return x / (x.abs() + ROOT_FLOOR).sqrt()
+
+
+class Standardise(nn.Module):
+    """(x - mean) / scale, feature by feature; a scale of 0 (a feature that never varied) counts as 1.
+
+    Args:
+        mean: Of each feature.
+        scale: What each feature is divided by.
+        root: Take `signed_root` of the features first.
+
+    Example:
+        >>> Standardise(np.array([1.0]), np.array([2.0]))(torch.tensor([[5.0]]))
+        tensor([[2.]])
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Numbers, scale: Numbers, *, root: bool = False) -> None:
+        super().__init__()
+        self.root = root
+        if np.ndim(mean) != 1 or np.shape(mean) != np.shape(scale):
+            raise ValueError(
+                "`mean` and `scale` must be vectors of one length. "
+                f"Received {np.shape(mean)} and {np.shape(scale)}."
+            )
+        self.register_buffer("mean", _tensor(mean))
+        self.register_buffer("scale", _tensor(np.where(np.asarray(scale) == 0, 1.0, scale)))
+
+    @property
+    def features(self) -> int:
+        """How many features it takes."""
+        return int(self.mean.shape[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise a batch."""
+        return ((signed_root(x) if self.root else x) - self.mean) / self.scale
+
+
+class LinearHead(nn.Module):
+    """Scores = standardised features @ weightᵀ + bias: a logistic regression, or anything linear.
+
+    Shapes: mean, scale (feature,); weight (class, feature), or (1, feature) for two classes; bias (class,).
+
+    Example:
+        >>> head = LinearHead(np.zeros(2), np.ones(2), np.eye(2), np.zeros(2))
+        >>> head(torch.tensor([[1.0, 2.0]])).tolist()
+        [[1.0, 2.0]]
+    """
+
+    def __init__(
+        self, mean: Numbers, scale: Numbers, weight: Numbers, bias: Numbers, *, root: bool = False
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise(mean, scale, root=root)
+        _require("weight", weight, (None, self.standardise.features))
+        _require("bias", bias, (np.shape(weight)[0],))
+        # Parameters, unlike the other heads' numbers: fine-tuning may go on from a fitted probe.
+        self.weight = nn.Parameter(_tensor(weight))
+        self.bias = nn.Parameter(_tensor(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score a batch."""
+        return two_logits(nn.functional.linear(self.standardise(x), self.weight, self.bias))
+
+
+class KernelHead(nn.Module):
+    """Support vectors with a Gaussian kernel, decisions, then a linear map to logits.
+
+    kernel[i, s] = exp(-gamma |x_i - support_s|²); decisions = kernel @ coefficients + intercept;
+    logits = decisions @ mappingᵀ + offset. The mapping is what calibration learns.
+
+    There is one decision a pair of classes, or one a class.
+
+    Shapes: mean, scale (feature,); support (vector, feature), standardised; coefficients (vector, pair), see
+    `pairwise_coefficients`; intercept (pair,); mapping (class, pair), or (1, pair); offset (class,). With one
+    decision a class, "pair" reads "class".
+
+    Source:
+        Chang & Lin 2011, LIBSVM, sections 2.1 and 7, https://www.csie.ntu.edu.tw/~cjlin/papers/libsvm.pdf.
+
+    Example:
+        >>> head = KernelHead(np.zeros(1), np.ones(1), np.zeros((1, 1)), 0.5, np.ones((1, 1)), np.zeros(1),
+        ...                   np.array([[-1.0], [1.0]]), np.zeros(2))
+        >>> head(torch.zeros(1, 1))
+        tensor([[-1.,  1.]])
+    """
+
+    support: Tensor
+    gamma: Tensor
+    coefficients: Tensor
+    intercept: Tensor
+    mapping: Tensor
+    offset: Tensor
+
+    def __init__(
+        self,
+        mean: Numbers,
+        scale: Numbers,
+        support: Numbers,
+        gamma: float,
+        coefficients: Numbers,
+        intercept: Numbers,
+        mapping: Numbers,
+        offset: Numbers,
+        *,
+        root: bool = False,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise(mean, scale, root=root)
+        _require("support", support, (None, self.standardise.features))
+        _require("coefficients", coefficients, (np.shape(support)[0], None))
+        _require("intercept", intercept, (np.shape(coefficients)[1],))
+        _require("mapping", mapping, (None, np.shape(coefficients)[1]))
+        _require("offset", offset, (np.shape(mapping)[0],))
+        self.register_buffer("support", _tensor(support))
+        self.register_buffer("gamma", _tensor(np.asarray(gamma)))
+        self.register_buffer("coefficients", _tensor(coefficients))
+        self.register_buffer("intercept", _tensor(intercept))
+        self.register_buffer("mapping", _tensor(mapping))
+        self.register_buffer("offset", _tensor(offset))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score a batch."""
+        x = self.standardise(x)
+        # |a - b|² = |a|² - 2ab + |b|² needs no (image, vector, feature) array; rounding may dip below zero.
+        squares = x.square().sum(1, keepdim=True) + self.support.square().sum(1)
+        distances = (squares - 2 * x @ self.support.T).clamp(min=0)  # (image, vector)
+        decisions = torch.exp(-self.gamma * distances) @ self.coefficients + self.intercept  # (image, pair)
+        return two_logits(decisions @ self.mapping.T + self.offset)
+
+
+def pairwise_coefficients(dual: Numbers, counts: Sequence[int]) -> NDArray[np.float64]:
+    """Spread scikit-learn's `dual_coef_` to one column a pair of classes, so that decisions are one product.
+
+    The columns are the pairs (0, 1), (0, 2), … (1, 2), …, in the order of
+    `SVC(decision_function_shape="ovo").decision_function`.
+
+    Args:
+        dual: `SVC.dual_coef_`, (class - 1, vector).
+        counts: `SVC.n_support_`, how many of the vectors belong to each class, in order.
+
+    Example:
+        >>> pairwise_coefficients(np.array([[0.5, -0.5]]), [1, 1])
+        array([[ 0.5],
+               [-0.5]])
+    """
+    classes = len(counts)
+    ends = np.cumsum(counts)
+    _require("dual", dual, (classes - 1, int(ends[-1])))
+    block = [slice(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True)]
+    pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+    columns = np.zeros((int(ends[-1]), len(pairs)))
+    for column, (i, j) in enumerate(pairs):
+        columns[block[i], column] = dual[j - 1, block[i]]
+        columns[block[j], column] = dual[i, block[j]]
+    return columns
+
+
+class NetHead(nn.Module):
+    """Standardise, then a small net given as a list of layers.
+
+    Example:
+        >>> head = NetHead(np.zeros(4), np.ones(4), [{"kind": "dense", "units": "classes"}], classes=3)
+        >>> head(torch.zeros(2, 4)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        mean: Numbers,
+        scale: Numbers,
+        layers: Sequence[Layer],
+        *,
+        classes: int,
+        seed: int | None = None,
+        root: bool = False,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise(mean, scale, root=root)
+        self.layers = [dict(layer) for layer in layers]
+        self.classes = classes
+        self.net = build_layers(layers, shape=(self.standardise.features,), classes=classes, seed=seed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score a batch."""
+        return two_logits(self.net(self.standardise(x)))
+
+
+class BlendHead(nn.Module):
+    """The weighted mean of several heads' log-probabilities; each may look at a part of the features only.
+
+    Args:
+        heads: Heads with the same classes.
+        weights: One a head, all of one sign; they are divided by their sum.
+        columns: (start, stop) of the features each head takes; without it, all.
+
+    Source:
+        The logarithmic opinion pool: Genest & Zidek 1986, https://doi.org/10.1214/ss/1177013825, eq. 3.7.
+
+    Example:
+        >>> one = LinearHead(np.zeros(1), np.ones(1), np.array([[0.0], [1.0]]), np.zeros(2))
+        >>> blend = BlendHead([one, one], np.array([1.0, 3.0]), columns=[(0, 1), (1, 2)])
+        >>> torch.softmax(blend(torch.zeros(1, 2)), 1).tolist()
+        [[0.5, 0.5]]
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        heads: Sequence[nn.Module],
+        weights: Numbers,
+        *,
+        columns: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        super().__init__()
+        _require("weights", weights, (len(heads),))
+        if not len(heads) or np.min(weights) < 0 or np.sum(weights) <= 0:
+            raise ValueError(
+                f"`weights` must be 0 or more, not all 0. Received {np.asarray(weights).tolist()}."
+            )
+        if columns is not None and len(columns) != len(heads):
+            raise ValueError(f"`columns` must have {len(heads)} pairs, one a head. Received {len(columns)}.")
+        self.heads = nn.ModuleList(heads)
+        self.columns = None if columns is None else [(int(start), int(stop)) for start, stop in columns]
+        self.register_buffer("weights", _tensor(np.asarray(weights) / np.sum(weights)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Blend the heads' answers."""
+        answers: list[Tensor] = []
+        for place, head in enumerate(self.heads):
+            seen = x if self.columns is None else x[:, self.columns[place][0] : self.columns[place][1]]
+            answers.append(self.weights[place] * torch.log_softmax(head(seen), dim=1))
+        return torch.stack(answers).sum(0)
+
+
+Head = LinearHead | KernelHead | NetHead | BlendHead
+
+
+def describe_head(head: nn.Module) -> dict[str, Any]:
+    """What `build_head` needs, as plain data.
+
+    Example:
+        >>> describe_head(LinearHead(np.zeros(2), np.ones(2), np.eye(2), np.zeros(2)))
+        {'kind': 'linear', 'outputs': 2, 'features': 2, 'root': False}
+    """
+    if isinstance(head, BlendHead):
+        parts = [describe_head(part) for part in head.heads]
+        columns = None if head.columns is None else [list(pair) for pair in head.columns]
+        return {"kind": "blend", "heads": parts, "columns": columns}
+    if isinstance(head, LinearHead):
+        described = {"kind": "linear", "outputs": head.weight.shape[0]}
+    elif isinstance(head, KernelHead):
+        described = {
+            "kind": "kernel",
+            "vectors": head.support.shape[0],
+            "pairs": head.mapping.shape[1],
+            "outputs": head.mapping.shape[0],
+        }
+    elif isinstance(head, NetHead):
+        described = {"kind": "net", "classes": head.classes, "layers": head.layers}
+    else:
+        raise TypeError(
+            f"`head` must be one of the heads of mindle.models.heads. Received {type(head).__name__}."
+        )
+    return described | {"features": head.standardise.features, "root": head.standardise.root}
+
+
+def build_head(description: Mapping[str, Any]) -> Head:
+    """The head that `describe_head` described, with placeholder numbers, ready for a state dict.
+
+    Raises:
+        ValueError: If the kind of head is unknown.
+
+    Example:
+        >>> build_head({"kind": "linear", "features": 4, "outputs": 3})(torch.zeros(1, 4)).shape
+        torch.Size([1, 3])
+    """
+    kind = description.get("kind")
+    if kind == "blend":
+        heads = [build_head(part) for part in description["heads"]]
+        columns = description["columns"]
+        pairs = None if columns is None else [(start, stop) for start, stop in columns]
+        return BlendHead(heads, np.ones(len(heads)), columns=pairs)
+    if kind not in ("linear", "kernel", "net"):
+        raise ValueError(f"a head's `kind` must be linear, kernel, net or blend. Received {kind!r}.")
+    features, root = description["features"], description.get("root", False)
+    mean, scale = np.zeros(features), np.ones(features)
+    if kind == "net":
+        return NetHead(mean, scale, description["layers"], classes=description["classes"], root=root)
+    outputs = description["outputs"]
+    if kind == "linear":
+        return LinearHead(mean, scale, np.zeros((outputs, features)), np.zeros(outputs), root=root)
+    vectors, pairs_count = description["vectors"], description["pairs"]
+    return KernelHead(
+        mean,
+        scale,
+        np.zeros((vectors, features)),
+        0.0,
+        np.zeros((vectors, pairs_count)),
+        np.zeros(pairs_count),
+        np.zeros((outputs, pairs_count)),
+        np.zeros(outputs),
+        root=root,
+    )
+
+
+def _tensor(numbers: Numbers) -> Tensor:
+    return torch.from_numpy(np.array(numbers, dtype=np.float32, order="C"))
+
+
+def _require(name: str, array: Numbers, shape: tuple[int | None, ...]) -> None:
+    found = np.shape(array)
+    if len(found) != len(shape) or any(
+        want not in (None, got) for want, got in zip(shape, found, strict=False)
+    ):
+        wanted = ", ".join("any" if side is None else str(side) for side in shape)
+        raise ValueError(f"`{name}` must have the shape ({wanted}). Received {found}.")

@@ -1,0 +1,229 @@
+"""The values that travel between the rooms: frozen records with no behaviour beyond their checks.
+
+A folder becomes a `Dataset`; a `Dataset` and an `InputSpec` become pixels; a model turns pixels into
+`Predictions`; whatever was noticed on the way is a `Finding`. Torch never appears here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+FITS = ("squash", "pad", "crop")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+COLOURS = ("rgb", "gray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """How an image becomes the numbers a model sees; one record for training, prediction and serving.
+
+    Pixels are uint8 (height, width, channel). `mean` and `std` are per channel in the [0, 1] convention
+    and are applied inside the model, never to the stored pixels.
+
+    Example:
+        >>> InputSpec(height=32, width=32, colour="gray", mean=(0.5,), std=(0.5,)).channels
+        1
+    """
+
+    height: int
+    width: int
+    fit: str = "squash"
+    interpolation: str = "bilinear"
+    colour: str = "rgb"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for name, size in (("height", self.height), ("width", self.width)):
+            if not 1 <= size <= 4096:
+                raise ValueError(f"`{name}` must lie in 1 to 4096 pixels. Received {name}={size}.")
+        for name, value, allowed in (
+            ("fit", self.fit, FITS),
+            ("interpolation", self.interpolation, INTERPOLATIONS),
+            ("colour", self.colour, COLOURS),
+        ):
+            if value not in allowed:
+                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(
+                f"`mean` and `std` must have {self.channels} value(s) for colour={self.colour!r}. "
+                f"Received mean={self.mean}, std={self.std}."
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"`std` must be above 0. Received std={self.std}.")
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for rgb."""
+        return 1 if self.colour == "gray" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channel) of one image's pixels."""
+        return (self.height, self.width, self.channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something noticed about the data, and what mindle does about it.
+
+    Attributes:
+        kind: A short word from `mindle.data.checks.KINDS`, such as "truncated" or "leak".
+        files: Relative paths of every file concerned, in order.
+        message: One sentence for people that names the first of them.
+        action: What mindle does about it: "set aside", "kept", "dropped from train", "kept together"…
+        decision: Whether a person should decide something; `mindle check` then exits with 1.
+    """
+
+    kind: str
+    files: tuple[str, ...]
+    message: str
+    action: str
+    decision: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileImages:
+    """Images that are files: `names[i]` is the path below `root` exactly as the disk spells it."""
+
+    root: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayImages:
+    """Images that are rows of an array, uint8 (image, height, width) or (image, height, width, channel)."""
+
+    array: NDArray[np.uint8]
+
+
+def _no_findings() -> tuple[Finding, ...]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A labelled set of images as columns of equal length, one row a file (or a row of an array).
+
+    Every regular file below the root has a row, used or not; a row takes part when `set_aside` is "".
+
+    Attributes:
+        name: Short name, used for the run folder.
+        kind: "folder", "csv", "npz", "idx", "cifar" or "builtin".
+        source: What the user typed, so that a run can say how to repeat itself.
+        classes: Class names (NFC), in the order that every artifact keeps.
+        paths: Relative path of each row, NFC, with forward slashes; rows of arrays get "train/000123".
+        labels: Index into `classes`; -1 where a row has no class.
+        given: The split that came with the data: "train", "val", "test" or "".
+        groups: Rows that share a non-empty group never lie on two sides of a split.
+        images: Where the pixels come from.
+        set_aside: Why a row takes no part, one of the finding kinds; "" where it does.
+        sha256: Hash of the file's bytes (hex), "" until checked.
+        heights, widths: Size in pixels after EXIF orientation, 0 until checked or where unreadable.
+        parts: The split that is used, "" until `split`, and for rows set aside.
+        findings: What was noticed so far.
+    """
+
+    name: str
+    kind: str
+    source: str
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    given: tuple[str, ...]
+    groups: tuple[str, ...]
+    images: FileImages | ArrayImages
+    set_aside: tuple[str, ...]
+    sha256: tuple[str, ...] = ()
+    heights: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    widths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    parts: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = field(default_factory=_no_findings)
+
+    def __post_init__(self) -> None:
+        count = len(self.paths)
+        for name in ("labels", "given", "groups", "set_aside"):
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"`{name}` must have {count} rows. Received {len(getattr(self, name))}.")
+        for name in ("sha256", "heights", "widths", "parts"):
+            if len(getattr(self, name)) not in (0, count):
+                raise ValueError(
+                    f"`{name}` must be empty or have {count} rows. Received {len(getattr(self, name))}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def rows(self, part: str | None = None) -> NDArray[np.int64]:
+        """Indices of the rows that take part, of one part of the split or of all."""
+        wanted = (
+            [not aside for aside in self.set_aside]
+            if part is None
+            else [not aside and here == part for aside, here in zip(self.set_aside, self.parts, strict=True)]
+        )
+        return np.flatnonzero(wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What a model said about some images, and the truth where it is known.
+
+    Attributes:
+        classes: Class names; column i of `probabilities` belongs to `classes[i]`.
+        paths: One name an image.
+        probabilities: float64 (image, class), rows summing to 1.
+        labels: True class index of each image, or None where nothing is known.
+    """
+
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.probabilities.shape != (len(self.paths), len(self.classes)):
+            raise ValueError(
+                f"`probabilities` must be ({len(self.paths)}, {len(self.classes)}): one row an image, one "
+                "column a "
+                f"class. Received {self.probabilities.shape}."
+            )
+        if self.labels is not None and len(self.labels) != len(self.paths):
+            raise ValueError(f"`labels` must have {len(self.paths)} rows. Received {len(self.labels)}.")
+
+
+class Listener(Protocol):
+    """Hears what a long call does. The prompt draws bars; a notebook prints; the default is silent."""
+
+    def say(self, sentence: str) -> None:
+        """One line for people."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` units (images, steps) of a named stage are finished."""
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """One row of the training history, as it will stand in history.csv."""
+
+
+class Silent:
+    """A listener that ignores everything."""
+
+    def say(self, sentence: str) -> None:
+        """Ignore a line."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Ignore progress."""
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Ignore an epoch."""
+
+
+SILENT: Listener = Silent()

@@ -1,0 +1,1 @@
+"""A bundle answers; nothing here needs torch."""

@@ -1,0 +1,150 @@
+"""From images to answers with a bundle: no torch, no HTTP, and flat memory.
+
+Decoding runs a few batches ahead in threads (Pillow releases the interpreter there) while ONNX Runtime
+answers the batch in hand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.artifacts.bundle import Bundle
+from mindle.data.decode import UndecodableImage, decode
+from mindle.errors import ArtifactError
+from mindle.records import InputSpec
+
+Forward = Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]]
+
+BATCH = 16
+# Two runtimes' float32 answers to the reference images differ by about 1e-6; a wrong kernel by far more.
+REFERENCE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model says about one image.
+
+    Attributes:
+        path: The image's name as it was given.
+        probabilities: One value a class, or None where the image has no answer.
+        reason: Why there is no answer; "" where there is one.
+    """
+
+    path: str
+    probabilities: NDArray[np.float64] | None = None
+    reason: str = ""
+
+
+def answers(
+    images: Iterable[tuple[str, Any]], *, spec: InputSpec, forward: Forward, batch: int = BATCH
+) -> Iterator[Answer]:
+    """Answer every image in order; one that cannot be read gets a reason and the rest go on.
+
+    Args:
+        images: Pairs of a name and what `mindle.data.decode` takes, or an `UndecodableImage` that already
+            says why there is nothing to decode.
+        spec: The pixels that `forward` takes.
+        forward: Pixels uint8 (image, height, width, channel) to probabilities (image, class).
+        batch: How many images `forward` gets at once.
+    """
+
+    def pixels_of(payload: Any) -> NDArray[np.uint8] | UndecodableImage:
+        if isinstance(payload, UndecodableImage):
+            return payload
+        try:
+            return decode(payload, spec)
+        except UndecodableImage as error:
+            return error
+
+    workers = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    waiting: deque[tuple[str, Future[NDArray[np.uint8] | UndecodableImage]]] = deque()
+    try:
+        source = iter(images)
+        while True:
+            # Two batches ahead keep every thread busy; more would only cost memory.
+            while len(waiting) < 3 * batch and (item := next(source, None)) is not None:
+                waiting.append((item[0], pool.submit(pixels_of, item[1])))
+            if not waiting:
+                return
+            turn = [waiting.popleft() for _ in range(min(batch, len(waiting)))]
+            decoded = [future.result() for _, future in turn]
+            good = [pixels for pixels in decoded if not isinstance(pixels, UndecodableImage)]
+            rows = iter(np.asarray(forward(np.stack(good)), np.float64) if good else ())
+            for (name, _), pixels in zip(turn, decoded, strict=True):
+                if isinstance(pixels, UndecodableImage):
+                    yield Answer(path=name, reason=str(pixels))
+                else:
+                    yield Answer(path=name, probabilities=next(rows))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Predictor:
+    """A bundle that answers.
+
+    Example:
+        >>> from mindle.artifacts.bundle import read_bundle
+        >>> predictor = Predictor(read_bundle(Path("runs/photos-1/bundle")))  # doctest: +SKIP
+        >>> predictor.forward(pixels).shape  # doctest: +SKIP
+        (8, 5)
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        self.bundle = bundle
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(bundle.model), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
+            raise ArtifactError(
+                f"{bundle.model} must be a graph that ONNX Runtime {onnxruntime.__version__} reads: {error}. "
+                "Upgrade onnxruntime, or train again."
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._check_reference()
+
+    def _check_reference(self) -> None:
+        """Prove that this machine's runtime answers the reference images as the machine that trained."""
+        pixels, expected = self.bundle.reference()
+        difference = float(np.abs(self.forward(pixels) - expected).max())
+        if not difference <= REFERENCE_TOLERANCE:
+            raise ArtifactError(
+                f"The bundle's reference images must get the stored answers within {REFERENCE_TOLERANCE:g} "
+                "on this "
+                f"machine. Received a difference of {difference:.2g}. Its onnxruntime computes something "
+                "else: "
+                "upgrade or downgrade onnxruntime to the version in bundle.json."
+            )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.bundle.classes
+
+    @property
+    def spec(self) -> InputSpec:
+        """The pixels that `forward` takes."""
+        return self.bundle.spec
+
+    def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pixels uint8 (image, height, width, channel) to probabilities float32 (image, class)."""
+        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(pixels)})[0])
+
+    def answers(self, images: Iterable[tuple[str, Any]], *, batch: int = BATCH) -> Iterator[Answer]:
+        """Answer named images in order; see `answers`."""
+        return answers(images, spec=self.spec, forward=self.forward, batch=batch)

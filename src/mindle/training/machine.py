@@ -1,0 +1,116 @@
+"""What training changes in the process and in the model for its own time, and sets back after it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@contextmanager
+def trimmed(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Inside the `with` block the process and the model are as training wants them."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), pool_before_relu(model), flatten_any_size(model):
+        # Denormal floats cost a CPU a hundred times an ordinary one, and late in training there are many.
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
+
+
+@contextmanager
+def pool_before_relu(model: nn.Module) -> Iterator[None]:
+    """Inside the `with` block a max-pool that follows a ReLU comes before it; the function is the same.
+
+    The two commute, gradients included, and the ReLU then sees a quarter of the numbers: a step of the
+    course's net at 180 px took 313 ms instead of 405. No parameter moves, so names and state stay.
+
+    Example:
+        >>> net = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+        >>> with pool_before_relu(net):
+        ...     print(type(net[0]).__name__, type(net[1][0]).__name__, type(net[1][1]).__name__)
+        Identity MaxPool2d ReLU
+    """
+    undo: list[tuple[nn.Sequential, str, nn.Module]] = []
+    for parent in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
+        children = list(parent.named_children())
+        for (name, before), (pool_name, pool) in zip(children, children[1:], strict=False):
+            holder, relu_name, relu = _last(parent, name, before)
+            if type(relu) is nn.ReLU and type(pool) is nn.MaxPool2d:
+                undo += [(holder, relu_name, relu), (parent, pool_name, pool)]
+                setattr(holder, relu_name, nn.Identity())
+                setattr(parent, pool_name, nn.Sequential(pool, nn.ReLU(inplace=True)))
+    try:
+        yield
+    finally:
+        for parent, name, module in reversed(undo):
+            setattr(parent, name, module)
+
+
+def _last(parent: nn.Sequential, name: str, module: nn.Module) -> tuple[nn.Sequential, str, nn.Module]:
+    """The module that acts last inside a child, with what holds it."""
+    while isinstance(module, nn.Sequential) and len(module):
+        parent = module
+        name, module = list(module.named_children())[-1]
+    return parent, name, module
+
+
+@contextmanager
+def flatten_any_size(model: nn.Module) -> Iterator[None]:
+    """Inside the `with` block maps of another size are stretched to the size that was flattened first.
+
+    So a net that ends in dense layers, and can read one size only, can train on smaller images too.
+
+    Example:
+        >>> net = nn.Flatten()
+        >>> with flatten_any_size(net):
+        ...     net(torch.zeros(1, 1, 4, 4)).shape == net(torch.zeros(1, 1, 2, 2)).shape
+        True
+    """
+    handles = []
+    for flatten in [module for module in model.modules() if isinstance(module, nn.Flatten)]:
+        sizes: list[torch.Size] = []
+
+        def stretch(
+            _: nn.Module, inputs: tuple[Tensor, ...], sizes: list[torch.Size] = sizes
+        ) -> tuple[Tensor, ...]:
+            (maps,) = inputs
+            if not sizes:
+                sizes.append(maps.shape[2:])
+            return inputs if maps.shape[2:] == sizes[0] else (F.interpolate(maps, list(sizes[0])),)
+
+        handles.append(flatten.register_forward_pre_hook(stretch))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that a step can end first; a second one interrupts at once."""
+    event = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    # Elsewhere than in the main thread, or where the caller ignores Ctrl-C, there is nothing to catch.
+    if threading.current_thread() is not threading.main_thread() or before in (None, signal.SIG_IGN):
+        yield event
+        return
+
+    def first(number: int, frame: FrameType | None) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)

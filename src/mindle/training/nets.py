@@ -1,0 +1,242 @@
+"""Strategies that train a net by epochs: `scratch`, `inline` (frozen backbone) and `finetune`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mindle.data import Pixels
+from mindle.evaluation import fit_temperature
+from mindle.evaluation.intervals import wilson
+from mindle.models.classifier import Classifier, backbone_classifier, layers_classifier
+from mindle.models.weights import WeightCard
+from mindle.models.zoo import ZOO
+from mindle.records import SILENT, ArrayImages, InputSpec, Listener
+from mindle.training.budget import Deadline
+from mindle.training.fit import FitResult, fit
+from mindle.training.problem import Outcome, Problem
+from mindle.training.recipe import Recipe
+
+# Images up to this side keep their own size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
+SMALL_SIDE, PHOTO_SIDE = 96, 160
+# So many training images say what mean and deviation inputs have, and how well a net knows them at the end.
+SAMPLE = 1000
+
+
+def net_spec(recipe: Recipe, typical_size: tuple[int, int], gray: bool) -> InputSpec:
+    """The pixels that a net from scratch takes, before mean and std are measured.
+
+    Args:
+        recipe: Its `input` may fix size, fit, interpolation and colour.
+        typical_size: Median (height, width) of the images.
+        gray: Whether the images have one channel.
+    """
+    settings = recipe.input
+    height, width = typical_size
+    if settings.height and settings.width:
+        height, width = settings.height, settings.width
+    elif max(typical_size) > SMALL_SIDE:
+        height = width = PHOTO_SIDE
+    colour = settings.colour if settings.colour != "auto" else ("gray" if gray else "rgb")
+    channels = 1 if colour == "gray" else 3
+    return InputSpec(
+        height=height,
+        width=width,
+        fit=settings.fit,
+        interpolation=settings.interpolation,
+        colour=colour,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+    )
+
+
+def is_gray(problem: Problem) -> bool:
+    """Whether the images are arrays of one channel; files are taken for colour."""
+    images = problem.dataset.images
+    return isinstance(images, ArrayImages) and (images.array.ndim == 3 or images.array.shape[-1] == 1)
+
+
+def train_net(
+    problem: Problem,
+    recipe: Recipe,
+    *,
+    card: WeightCard | None = None,
+    seed: int = 0,
+    device: torch.device | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    deadline: Deadline | None = None,
+    listener: Listener = SILENT,
+) -> Outcome:
+    """Train a net on the train part and choose its epoch on the val part.
+
+    Args:
+        problem: The data.
+        recipe: Its strategy is "scratch", "inline" or "finetune".
+        card: The backbone of "inline" and "finetune".
+        seed: Draws the weights, the order, the augmentation.
+        device: Where to train; the CPU unless set.
+        folder: Where the checkpoint is kept.
+        resume: Go on from the checkpoint in `folder`.
+        deadline: When it must be over.
+        listener: Hears steps and epochs.
+
+    Returns:
+        The net with its best weights. Its temperature is fitted on the val part, which also chose the epoch,
+        so its val
+        scores are a little too good.
+    """
+    gray = is_gray(problem)
+    if card is None:
+        spec = net_spec(recipe, problem.typical_size, gray)
+        train = problem.pixels(problem.train, spec, listener)
+        mean, std = (0.0,) * spec.channels, (1.0,) * spec.channels
+        if recipe.input.standardise:
+            mean, std = channel_statistics(train)
+        model = layers_classifier(
+            net_layers(recipe, spec),
+            spec=replace(spec, mean=mean, std=std),
+            classes=problem.classes,
+            seed=seed,
+        )
+    else:
+        model = _backbone_net(card, recipe, problem.classes, seed)
+        train = problem.pixels(problem.train, model.spec, listener)
+    val = problem.pixels(problem.val, model.spec, listener)
+    labels = {"train": problem.labels(problem.train), "val": problem.labels(problem.val)}
+    result = fit(
+        model,
+        train,
+        labels["train"],
+        val,
+        labels["val"],
+        recipe,
+        seed=seed,
+        device=device or torch.device("cpu"),
+        folder=folder,
+        resume=resume,
+        deadline=deadline,
+        listener=listener,
+    )
+    logits = forward(model, val, np.arange(len(val)))  # (image, class)
+    temperature = fit_temperature(log_softmax(logits), labels["val"]) if len(val) else 1.0
+    some = evenly(len(train), SAMPLE)
+    right = int((forward(model, train, some).argmax(axis=1) == labels["train"][some]).sum())
+    return Outcome(
+        model=model,
+        strategy=recipe.strategy,
+        temperature=temperature,
+        val_probabilities=np.exp(log_softmax(logits / temperature)),
+        train_scores={"n": len(some), "accuracy": right / len(some)},
+        tried=(_attempt(model, recipe, card, result, logits, labels["val"]),),
+        stopped=_why_stopped(result),
+        seconds={"fit": result.seconds},
+        images={"fit": len(train) * len(result.history)},
+        history=result.history,
+        licences=() if card is None else (licence_of(card),),
+    )
+
+
+def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:
+    """The layers a recipe names or lists, or the default net for that size."""
+    if recipe.model.layers:
+        return recipe.model.layers
+    name = recipe.model.name or (
+        "small-resnet" if max(spec.height, spec.width) <= SMALL_SIDE else "photo-resnet"
+    )
+    return ZOO[name].layers(spec.height, spec.width)
+
+
+def _backbone_net(card: WeightCard, recipe: Recipe, classes: Sequence[str], seed: int) -> Classifier:
+    settings = recipe.model
+    if recipe.input.height and recipe.input.width:
+        card = replace(card, spec=replace(card.spec, height=recipe.input.height, width=recipe.input.width))
+    head: Sequence[Mapping[str, Any]] = settings.layers
+    if not head:
+        dropout = {"kind": "dropout", "rate": settings.dropout}
+        head = [dropout, {"kind": "dense", "units": "classes"}]
+    model = backbone_classifier([card], head, classes=classes, pooling=settings.pooling, seed=seed)
+    for backbone in model.backbones:
+        if recipe.strategy == "inline":
+            backbone.set_trainable(0)
+        else:
+            backbone.set_trainable("all" if isinstance(settings.trainable, str) else settings.trainable)
+    return model
+
+
+def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over some training images, in the [0, 1] convention."""
+    sample = images[evenly(len(images), SAMPLE)].astype(np.float64) / 255  # (image, height, width, channel)
+    mean, std = sample.mean(axis=(0, 1, 2)), sample.std(axis=(0, 1, 2))
+    return tuple(float(m) for m in mean.round(4)), tuple(float(max(s, 0.01)) for s in std.round(4))
+
+
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Up to `most` indices below `count`, evenly spaced.
+
+    Example:
+        >>> evenly(10, 4).tolist(), evenly(2, 4).tolist()
+        ([0, 2, 5, 7], [0, 1])
+    """
+    return np.arange(min(count, most), dtype=np.int64) * count // max(min(count, most), 1)
+
+
+@torch.inference_mode()
+def forward(
+    model: Classifier, images: Pixels, rows: NDArray[np.int64], *, batch: int = 64
+) -> NDArray[np.float64]:
+    """Logits (image, class) of some images, in eval mode."""
+    model.eval()
+    pieces = [
+        model(torch.from_numpy(np.ascontiguousarray(images[rows[start : start + batch]]))).double().numpy()
+        for start in range(0, len(rows), batch)
+    ]
+    return np.concatenate(pieces) if pieces else np.zeros((0, len(model.classes)))
+
+
+def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-probabilities of logits (image, class)."""
+    shifted = logits - logits.max(axis=1, keepdims=True, initial=-np.inf)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float64)
+
+
+def licence_of(card: WeightCard) -> dict[str, str]:
+    """What a run and a bundle say of a backbone's weights."""
+    return {"name": card.name, "licence": card.licence, "source": card.source, "sha256": card.sha256}
+
+
+def _attempt(
+    model: Classifier,
+    recipe: Recipe,
+    card: WeightCard | None,
+    result: FitResult,
+    logits: NDArray[np.float64],
+    labels: NDArray[np.int64],
+) -> dict[str, Any]:
+    right = int((logits.argmax(axis=1) == labels).sum())
+    low, high = wilson(right, len(labels)) if len(labels) else (0.0, 1.0)
+    name = card.model if card is not None else (recipe.model.name or "net")
+    parameters = sum(p.numel() for p in model.parameters())
+    return {
+        "name": f"{recipe.strategy} {name}",
+        "value": right / len(labels) if len(labels) else None,
+        "low": low,
+        "high": high,
+        "seconds": round(result.seconds, 2),
+        "note": f"{parameters:,} parameters, best epoch {result.best_epoch} of {len(result.history)}",
+        "chosen": True,
+    }
+
+
+def _why_stopped(result: FitResult) -> str:
+    if result.stopped:
+        return f"Training stopped after {len(result.history)} epochs: {result.stopped}."
+    return (
+        f"All {len(result.history)} epochs were trained; the weights are those of epoch {result.best_epoch}."
+    )

@@ -1,0 +1,297 @@
+"""From what was asked to what is done: settings settled, backbones found, a strategy carried out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mindle.data import typical_size
+from mindle.data.summary import disk_bytes
+from mindle.models.weights import WeightCard, find_weights, resolve
+from mindle.models.zoo import ZOO
+from mindle.recipes import recipe_names, recipe_text
+from mindle.records import SILENT, Dataset, InputSpec, Listener
+from mindle.training.budget import Deadline
+from mindle.training.device import choose_device
+from mindle.training.problem import Outcome, Problem
+from mindle.training.recipe import STRATEGIES, Recipe, as_dict, read_recipe, with_settings
+
+AUTO_BUDGET_SECONDS = 600.0
+# Bundle, judgement and report after the fit; measured 2 to 6 s on two cores, more for joined backbones.
+RESERVED_SECONDS = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What was asked, complete: every default filled in.
+
+    Attributes:
+        recipe: How to train.
+        weights: Where to look for weights first.
+        budget_seconds: Time for everything, or None.
+    """
+
+    recipe: Recipe
+    weights: Path | None
+    budget_seconds: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in run.json, to compare with when a run is resumed."""
+        return {
+            "recipe": as_dict(self.recipe),
+            "weights": None if self.weights is None else str(self.weights),
+            "budget_seconds": self.budget_seconds,
+        }
+
+
+def settle(
+    recipe: str | PathLike[str] | None = None,
+    *,
+    model: str | None = None,
+    strategy: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    budget: str | float | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Settled:
+    """Fill in every default of a call.
+
+    A named recipe is the start, else the default recipe of the strategy; `model` and `settings` change it.
+    A net of the zoo named without a strategy is trained from scratch.
+
+    Raises:
+        ValueError: If a strategy, recipe or setting is unknown or out of its range.
+
+    Example:
+        >>> settle(model="small-resnet").recipe.strategy, settle().budget_seconds
+        ('scratch', 600.0)
+    """
+    if strategy is not None and strategy not in STRATEGIES:
+        close = difflib.get_close_matches(strategy, STRATEGIES, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received {strategy!r}.{hint}")
+    if recipe is None:
+        chosen = read_recipe(strategy or ("scratch" if model in ZOO else "auto"))
+    else:
+        chosen = read_recipe(recipe)
+        if strategy is not None:
+            chosen = replace(chosen, strategy=strategy)
+    if model is not None:
+        chosen = replace(chosen, model=replace(chosen.model, name=model, layers=()))
+    if settings:
+        chosen = with_settings(chosen, settings)
+    seconds = parse_budget(budget)
+    if seconds is None and chosen.strategy == "auto":
+        seconds = AUTO_BUDGET_SECONDS
+    return Settled(recipe=chosen, weights=None if weights is None else Path(weights), budget_seconds=seconds)
+
+
+def parse_budget(budget: str | float | None) -> float | None:
+    """Seconds of a budget such as "90s", "10m", "1.5h", or a number of seconds.
+
+    Raises:
+        ValueError: If it is none of these, or not above 0.
+
+    Example:
+        >>> parse_budget("10m"), parse_budget("1.5h"), parse_budget(45), parse_budget(None)
+        (600.0, 5400.0, 45.0, None)
+    """
+    if budget is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", str(budget))
+    seconds = float(match[1]) * {"h": 3600, "m": 60, "min": 60}.get(match[2] or "s", 1) if match else 0.0
+    if not seconds > 0:
+        raise ValueError(f"`budget` must be a time such as 90s, 10m or 2h. Received {budget!r}.")
+    return seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be done.
+
+    Attributes:
+        settled: What was asked.
+        cards: The backbones that may be used, in order of preference.
+        specs: Pixel layouts worth decoding while the files are checked.
+        device: Where nets are trained.
+        typical_size: Median (height, width) of the images.
+    """
+
+    settled: Settled
+    cards: tuple[WeightCard, ...]
+    specs: tuple[InputSpec, ...]
+    device: torch.device
+    typical_size: tuple[int, int]
+
+
+def make_plan(
+    dataset: Dataset, settled: Settled, *, device: str = "auto", spent_seconds: float = 0.0
+) -> Plan:
+    """Find what the strategy needs, so that a missing weight file is said before any work is done.
+
+    Raises:
+        ModelError: If a named model has no weights here and none can be fetched.
+        DeviceError: If the device is not there.
+    """
+    recipe = settled.recipe
+    size = typical_size(dataset)
+    cards = _cards(recipe, settled.weights)
+    return Plan(
+        settled=settled,
+        cards=cards,
+        specs=_specs(recipe, cards, size),
+        device=choose_device(device),
+        typical_size=size,
+    )
+
+
+def _cards(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
+    name = recipe.model.name
+    if recipe.strategy == "scratch":
+        if name and name not in ZOO and not recipe.model.layers:
+            close = difflib.get_close_matches(name, ZOO, 1)
+            hint = (
+                f" Did you mean {close[0]!r}?"
+                if close
+                else " For a timm model take strategy finetune or probe."
+            )
+            raise ValueError(
+                f"`model` must be a net of mindle for strategy 'scratch': {', '.join(ZOO)}. Received "
+                f"{name!r}.{hint}"
+            )
+        return ()
+    if name in ZOO:
+        raise ValueError(
+            f"`model` must be a pretrained backbone for strategy {recipe.strategy!r}. {name!r} is a net "
+            "without weights: "
+            "take strategy 'scratch'."
+        )
+    if name:
+        return (resolve(name, weights),)
+    found = find_weights(weights)
+    if recipe.strategy not in ("auto", "probe"):
+        return (found[0],)
+    from mindle.training.ladder import common_layout
+
+    return tuple(common_layout(found))
+
+
+def _specs(recipe: Recipe, cards: Sequence[WeightCard], size: tuple[int, int]) -> tuple[InputSpec, ...]:
+    """Pixel layouts that will be needed for sure; the rest is decoded when somebody asks."""
+    from mindle.training.nets import SMALL_SIDE, net_spec
+
+    if recipe.strategy == "scratch":
+        return (net_spec(recipe, size, gray=False),)
+    if recipe.strategy == "auto" and max(size) <= SMALL_SIDE:
+        return ()  # small images may never be blown up to a backbone's size
+    if recipe.strategy in ("inline", "finetune") and recipe.input.height and recipe.input.width:
+        cards = [
+            replace(
+                cards[0], spec=replace(cards[0].spec, height=recipe.input.height, width=recipe.input.width)
+            )
+        ]
+    layouts = {(card.spec.shape, card.spec.fit, card.spec.interpolation): card.spec for card in cards}
+    return tuple(layouts.values())
+
+
+def expectation(plan: Plan, dataset: Dataset) -> str:
+    """What the rest is expected to need in time and disk, in a sentence."""
+    recipe, count = plan.settled.recipe, len(dataset.rows())
+    disk = disk_bytes(count, plan.specs) / 1e6
+    seconds = plan.settled.budget_seconds
+    words = f"strategy {recipe.strategy}; about {disk:,.0f} MB of cache"
+    if recipe.strategy in ("scratch", "inline", "finetune"):
+        words += f"; {recipe.train.epochs} epochs of {len(dataset.rows('train')):,} images, timed as they go"
+    if seconds is not None:
+        words += f"; at most {seconds / 60:.3g} minutes"
+    return words
+
+
+def carry_out(
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    folder: Path,
+    spent_seconds: float = 0.0,
+    seed: int = 0,
+    resume: bool = False,
+    replay: Sequence[Mapping[str, Any]] = (),
+    record: Callable[[Mapping[str, Any]], None] = lambda decision: None,
+    listener: Listener = SILENT,
+) -> Outcome:
+    """Do what the plan says.
+
+    Args:
+        plan: Made by `make_plan`.
+        dataset: Checked and split.
+        folder: The run folder, for checkpoints.
+        spent_seconds: What has been spent of the budget.
+        seed: Seed of the training.
+        resume: Go on from a checkpoint in `folder`.
+        replay: Decisions of the interrupted run, to be repeated.
+        record: Is told each decision.
+        listener: Hears progress.
+    """
+    recipe = plan.settled.recipe
+    problem = Problem(dataset=dataset, typical_size=plan.typical_size)
+    whole = Deadline(plan.settled.budget_seconds, spent_seconds=spent_seconds)
+    deadline = whole.reserving(RESERVED_SECONDS)
+    if recipe.strategy in ("auto", "probe"):
+        from mindle.training.ladder import climb, probe
+
+        verb = climb if recipe.strategy == "auto" else probe
+        return verb(
+            problem,
+            cards=plan.cards,
+            recipe=recipe,
+            deadline=deadline,
+            device=plan.device,
+            folder=folder,
+            resume=resume,
+            replay=replay,
+            record=record,
+            seed=seed,
+            listener=listener,
+        )
+    from mindle.training.nets import train_net
+
+    return train_net(
+        problem,
+        recipe,
+        card=plan.cards[0] if plan.cards else None,
+        seed=seed,
+        device=plan.device,
+        folder=folder,
+        resume=resume,
+        deadline=deadline,
+        listener=listener,
+    )
+
+
+def list_recipes() -> list[dict[str, Any]]:
+    """Name, strategy and purpose of every named recipe.
+
+    Example:
+        >>> [row["strategy"] for row in list_recipes() if row["name"] == "probe"]
+        ['probe']
+    """
+    found = [(name, read_recipe(name)) for name in recipe_names()]
+    return [{"name": name, "strategy": recipe.strategy, "summary": recipe.about} for name, recipe in found]
+
+
+def show_recipe(name: str | PathLike[str]) -> dict[str, Any]:
+    """One recipe: every setting with its defaults filled in, and the text of its file.
+
+    Example:
+        >>> show_recipe("probe")["settings"]["probe"]["folds"]
+        5
+    """
+    recipe = read_recipe(name)
+    text = recipe_text(str(name)) if str(name) in recipe_names() else Path(name).read_text("utf-8")
+    return {"settings": as_dict(recipe), "text": text}

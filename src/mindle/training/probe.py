@@ -1,0 +1,673 @@
+"""Heads on frozen features: fitted in seconds, judged by cross-validation, blended where that helps.
+
+    features -> signed root -> centred, one scale a backbone -> head -> scores
+
+The root matters most: the features of a ReLU net are long-tailed, and a scale for each feature (the usual
+standardisation) blows up the rare ones. Cross-validated on 1,500 photos of flowers, EfficientNet-Lite0:
+88.5 % with a scale a feature, 90.8 % with the root and one scale for all, at the best settings of either.
+
+Three kinds of head:
+
+    rbf       least-squares support vectors with a Gaussian kernel: every image is a support vector, and
+              the solution, cross-validation included, is one matrix inversion
+    logistic  multinomial logistic regression with an L2 penalty
+    net       one small hidden layer with dropout, on the strongest 256 directions
+
+Everything here is chosen by the cross-entropy of out-of-fold answers. Views of an image, and images of one
+group, are always in one fold.
+
+Source:
+    Signed roots: Perronnin et al. 2010, "Improving the Fisher kernel", section 3.1. Least-squares support
+    vectors: Suykens & Vandewalle 1999. Folds from one inversion: Rifkin & Lippert 2007, "Notes on
+    regularized least squares", section 4, with blocks for single rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mindle.evaluation import fit_temperature
+from mindle.models.heads import ROOT_FLOOR, BlendHead, Head, KernelHead, LinearHead, NetHead
+from mindle.training.batches import draw
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+# Up to this many rows every one is a support vector; 4,000 take a matrix of 128 MB and some seconds.
+MOST_VECTORS, LANDMARKS = 4000, 2000
+# The logistic head works in as many directions as there are rows or features, but in no more than these.
+MOST_DIRECTIONS = 2500
+NET_DIRECTIONS, NET_UNITS, NET_BATCH, NET_STEPS, NET_DROPOUT = 256, 64, 64, 1500, 0.5
+# Scores of the kernel head lie within -1 and 1; times this, their temperature is near 1.
+KERNEL_SHARPNESS = 10.0
+# Where the search for settings begins, and where it may go: each ladder is walked while that helps.
+GAMMAS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+KERNEL_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+LOGISTIC_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+# ---- what heads learn from --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The images that heads learn from, less their features.
+
+    Attributes:
+        labels: Class index of each image.
+        classes: How many classes.
+        folds: Part of the cross-validation that each image belongs to.
+        views: Augmented views of each image, besides the plain one; rows are (view, image).
+    """
+
+    labels: NDArray[np.int64]
+    classes: int
+    folds: NDArray[np.int64]
+    views: int = 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def rows(self) -> int:
+        """Rows of features: images times views."""
+        return len(self.labels) * (self.views + 1)
+
+    @property
+    def row_labels(self) -> NDArray[np.int64]:
+        """Class index of each row of features."""
+        return np.tile(self.labels, self.views + 1)
+
+    @property
+    def row_folds(self) -> NDArray[np.int64]:
+        """Fold of each row of features."""
+        return np.tile(self.folds, self.views + 1)
+
+    @property
+    def targets(self) -> Floats:
+        """1 - 1/classes for the true class, -1/classes for the others: (row, class)."""
+        return np.eye(self.classes)[self.row_labels] - 1 / self.classes
+
+
+def fold_numbers(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
+) -> NDArray[np.int64]:
+    """Which fold each image belongs to: whole groups, every class spread evenly.
+
+    Groups are dealt out from large to small, each to the fold that has fewest of its class so far.
+
+    Example:
+        >>> fold_numbers(np.array([0, 0, 0, 0]), np.array([0, 0, 1, 2]), folds=2).tolist() in (
+        ...     [[0, 0, 1, 1], [1, 1, 0, 0]])
+        True
+    """
+    numbers = np.zeros(len(labels), np.int64)
+    found, place = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(place)
+    first = np.full(len(found), len(labels))
+    np.minimum.at(first, place, np.arange(len(labels)))
+    shuffled = np.random.default_rng(draw(seed, folds)).permutation(len(found))
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    held = np.zeros((int(labels.max(initial=0)) + 1, folds), np.int64)
+    fold_of = np.zeros(len(found), np.int64)
+    for group in order.tolist():
+        row = held[labels[first[group]]]
+        # The emptier fold over all classes breaks ties, so that small classes do not pile up in one.
+        fold_of[group] = np.lexsort((held.sum(0), row))[0]
+        row[fold_of[group]] += sizes[group]
+    numbers[:] = fold_of[place]
+    return numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The features of one backbone, ready for a head.
+
+    Attributes:
+        x: float32 (row, feature): rooted, centred, with a mean squared length of 1.
+        mean: What was subtracted, (feature,).
+        scale: What was divided by.
+    """
+
+    x: Singles
+    mean: Floats
+    scale: float
+
+    @cached_property
+    def squares(self) -> Singles:
+        """Squared length of each row."""
+        return np.asarray(np.einsum("ij,ij->i", self.x, self.x), np.float32)
+
+
+def block_of(features: Singles) -> Block:
+    """Root, centre and scale raw features (view, image, feature); the plain view says how.
+
+    Example:
+        >>> block = block_of(np.array([[[0.0, 4.0], [4.0, 0.0]]], np.float32))
+        >>> block.x.astype(float).round(3).tolist()
+        [[-0.707, 0.707], [0.707, -0.707]]
+    """
+    rooted = signed_root(features)
+    mean: Floats = rooted[0].mean(axis=0, dtype=np.float64)
+    spread = float(np.square(rooted[0] - mean).sum(axis=1).mean())
+    scale = spread**0.5 if spread > 0 else 1.0
+    x = (rooted.reshape(-1, rooted.shape[-1]) - mean) / scale
+    return Block(x=x.astype(np.float32), mean=mean, scale=scale)
+
+
+def signed_root(features: Singles) -> Singles:
+    """As `mindle.models.heads.signed_root`, for arrays."""
+    return np.asarray(features / np.sqrt(np.abs(features) + np.float32(ROOT_FLOOR)), np.float32)
+
+
+class Joined:
+    """The blocks of one backbone or several, side by side, each of the same weight.
+
+    Shapes: x (row, feature); mean and scale (feature,), as heads take them.
+    """
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.blocks = tuple(blocks)
+        self._share = len(self.blocks) ** 0.5
+
+    @cached_property
+    def x(self) -> Singles:
+        """Standardised features, (row, feature)."""
+        joined = np.concatenate([block.x for block in self.blocks], axis=1)
+        return np.asarray(joined / self._share, np.float32)
+
+    @property
+    def mean(self) -> Floats:
+        """Mean of each rooted feature."""
+        return np.concatenate([block.mean for block in self.blocks])
+
+    @property
+    def scale(self) -> Floats:
+        """What each rooted and centred feature is divided by."""
+        return np.concatenate([np.full(len(block.mean), block.scale * self._share) for block in self.blocks])
+
+    def distances(self, vectors: NDArray[np.int64]) -> Singles:
+        """Squared distances of all rows to some of them, (row, vector)."""
+        total = np.zeros((len(self.blocks[0].x), len(vectors)), np.float32)
+        for block in self.blocks:
+            total += block.squares[:, None] + block.squares[vectors] - 2 * (block.x @ block.x[vectors].T)
+        return np.asarray(np.maximum(total, 0) / len(self.blocks), np.float32)
+
+
+# ---- candidates -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A kind of head with its settings, and how it answered images that it had not learned from.
+
+    Attributes:
+        kind: "rbf", "logistic", "net" or "blend".
+        scores: Out-of-fold scores (image, class).
+        temperature: What makes their softmax honest.
+        settings: What cross-validation chose.
+        build: Fits the head on everything; its logits are the scores divided by what it is given.
+    """
+
+    kind: str
+    scores: Floats
+    labels: NDArray[np.int64]
+    temperature: float
+    settings: dict[str, float] = field(default_factory=dict)
+    build: Callable[[float], Head] = field(repr=False)
+
+    @cached_property
+    def log_probabilities(self) -> Floats:
+        """Calibrated, (image, class)."""
+        return log_softmax(self.scores / self.temperature)
+
+    @cached_property
+    def losses(self) -> Floats:
+        """Cross-entropy of each image."""
+        return -self.log_probabilities[np.arange(len(self.labels)), self.labels]
+
+    @property
+    def log_loss(self) -> float:
+        """Mean cross-entropy."""
+        return float(self.losses.mean())
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Which images were answered right."""
+        return np.asarray(self.scores.argmax(axis=1) == self.labels)
+
+
+def clearly_better(new: Candidate, old: Candidate) -> bool:
+    """Whether the cross-entropy is lower by more than the standard error of the difference.
+
+    What costs more (a second backbone, a second head) has to show that much.
+    """
+    gain = old.losses - new.losses
+    return bool(gain.mean() > gain.std() / max(len(gain), 1) ** 0.5)
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """Log-probabilities of scores (image, class).
+
+    Example:
+        >>> np.exp(log_softmax(np.zeros((1, 4)))).tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+    """
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def _candidate(
+    kind: str, scores: Floats, pool: Pool, settings: dict[str, float], build: Callable[[float], Head]
+) -> Candidate:
+    return Candidate(
+        kind=kind,
+        scores=scores,
+        labels=pool.labels,
+        temperature=fit_temperature(scores, pool.labels),
+        settings=settings,
+        build=build,
+    )
+
+
+def walk(ladder: Sequence[float], start: float, judge: Callable[[float], float]) -> float:
+    """The rung with the lowest value, found by stepping from `start` while it gets better, up first.
+
+    Example:
+        >>> walk((1, 2, 3, 4, 5), 2, lambda rung: (rung - 4) ** 2)
+        4
+    """
+    best = ladder.index(start)
+    values = {best: judge(start)}
+    for step in (1, -1):
+        while 0 <= best + step < len(ladder):
+            values.setdefault(best + step, judge(ladder[best + step]))
+            if values[best + step] >= values[best]:
+                break
+            best += step
+    return ladder[best]
+
+
+# ---- support vectors --------------------------------------------------------------------------------------
+
+
+def vectors_for(pool: Pool, seed: int = 0) -> NDArray[np.int64]:
+    """Rows that become support vectors: all of them, or where there are many, 2,000 drawn at random.
+
+    Example:
+        >>> labels = np.zeros(6, np.int64)
+        >>> len(vectors_for(Pool(labels=labels, classes=2, folds=labels)))
+        6
+    """
+    if pool.rows <= MOST_VECTORS:
+        return np.arange(pool.rows)
+    drawn = np.random.default_rng(draw(seed, pool.rows)).choice(pool.rows, LANDMARKS, replace=False)
+    return np.sort(drawn)
+
+
+def fit_rbf(
+    pool: Pool,
+    joined: Joined,
+    *,
+    seed: int = 0,
+    start: tuple[float, float] = (1.0, 0.1),
+    search: bool = True,
+) -> Candidate:
+    """Support vectors with a Gaussian kernel, gamma and penalty chosen by cross-validation.
+
+    Gamma is in units of the median squared distance, so that 1 suits most features.
+
+    Args:
+        pool: Labels and folds.
+        joined: Their features.
+        seed: Draws the support vectors where there are many images.
+        start: Gamma and penalty to begin with.
+        search: Look for better ones.
+    """
+    vectors = vectors_for(pool, seed)
+    distances = joined.distances(vectors)
+    off_diagonal = distances[:: max(1, pool.rows // 1000)]
+    unit = float(np.median(off_diagonal[off_diagonal > 0])) if np.any(off_diagonal > 0) else 1.0
+    known: dict[tuple[float, float], tuple[float, Floats]] = {}
+
+    def judge(gamma: float, penalty: float) -> float:
+        if (gamma, penalty) not in known:
+            kernel = np.exp(-gamma / unit * distances.astype(np.float64))
+            scores = KERNEL_SHARPNESS * _kernel_scores(kernel, vectors, pool, penalty)
+            loss = _loss(scores, pool.labels)
+            known[gamma, penalty] = (loss, scores)
+        return known[gamma, penalty][0]
+
+    gamma, penalty = start
+    judge(gamma, penalty)
+    if search:
+        penalty = walk(KERNEL_PENALTIES, penalty, lambda rung: judge(gamma, rung))
+        gamma = walk(GAMMAS, gamma, lambda rung: judge(rung, penalty))
+
+    def build(temperature: float) -> Head:
+        kernel = np.exp(-gamma / unit * distances.astype(np.float64))
+        coefficients = _kernel_coefficients(kernel, vectors, pool, penalty)
+        sharp = np.eye(pool.classes) * KERNEL_SHARPNESS / temperature
+        return KernelHead(
+            joined.mean,
+            joined.scale,
+            joined.x[vectors],
+            gamma / unit,
+            coefficients,
+            coefficients.sum(axis=0) if len(vectors) == pool.rows else _bias(kernel, coefficients, pool),
+            sharp,
+            np.zeros(pool.classes),
+            root=True,
+        )
+
+    settings = {"gamma": gamma, "penalty": penalty}
+    return _candidate("rbf", known[gamma, penalty][1], pool, settings, build)
+
+
+def rbf_flops(rows: int) -> float:
+    """Roughly how many multiplications and additions one pair of settings takes.
+
+    Example:
+        >>> rbf_flops(1000) < rbf_flops(2000)
+        True
+    """
+    if rows <= MOST_VECTORS:
+        return 3.0 * rows**3 + 2e3 * rows**2
+    return 5.0 * rows * LANDMARKS**2 + 2e3 * rows * LANDMARKS
+
+
+def _loss(scores: Floats, labels: NDArray[np.int64]) -> float:
+    log_probabilities = log_softmax(scores / fit_temperature(scores, labels))
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+
+
+def _kernel_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
+    """Out-of-fold scores of the plain images, (image, class)."""
+    if len(vectors) < pool.rows:
+        return _landmark_scores(kernel, vectors, pool, penalty)
+    # With a constant added to the kernel the intercept is one more coefficient, hardly penalised.
+    inverse = _inverse(kernel + 1.0, penalty)
+    dual = inverse @ pool.targets  # (row, class)
+    scores, folds = np.empty_like(dual), pool.row_folds
+    for fold in np.unique(folds):
+        held = np.flatnonzero(folds == fold)
+        scores[held] = pool.targets[held] - np.linalg.solve(inverse[np.ix_(held, held)], dual[held])
+    return scores[: len(pool)]
+
+
+def _kernel_coefficients(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
+    if len(vectors) == pool.rows:
+        return _inverse(kernel + 1.0, penalty) @ pool.targets
+    gram, right = kernel.T @ kernel, kernel.T @ (pool.targets - pool.targets.mean(axis=0))
+    return np.linalg.solve(_landmark_system(gram, kernel[vectors], penalty), right)
+
+
+def _bias(kernel: Floats, coefficients: Floats, pool: Pool) -> Floats:
+    # The landmark solution is fitted to centred targets; what is left of the mean is the intercept.
+    return np.asarray((pool.targets - kernel @ coefficients).mean(axis=0))
+
+
+def _landmark_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
+    """As `_kernel_scores` with fewer vectors than rows: one small system for each fold.
+
+    Source: Rudi et al. 2015, "Less is more: Nyström computational regularization", eq. 5.
+    """
+    gram, among = kernel.T @ kernel, kernel[vectors]
+    scores, folds = np.empty((pool.rows, pool.classes)), pool.row_folds
+    for fold in np.unique(folds):
+        held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        mean = pool.targets[rest].mean(axis=0)
+        left = gram - kernel[held].T @ kernel[held]
+        right = kernel[rest].T @ (pool.targets[rest] - mean)
+        coefficients = np.linalg.solve(_landmark_system(left, among, penalty), right)
+        offset = (pool.targets[rest] - kernel[rest] @ coefficients).mean(axis=0)
+        scores[held] = kernel[held] @ coefficients + offset
+    return scores[: len(pool)]
+
+
+def _landmark_system(gram: Floats, among: Floats, penalty: float) -> Floats:
+    # A trace of ridge keeps the system solvable where two support vectors are the same picture.
+    trace = 1e-8 * float(np.trace(gram)) / len(gram)
+    return np.asarray(gram + penalty * among + trace * np.eye(len(gram)))
+
+
+def _inverse(kernel: Floats, penalty: float) -> Floats:
+    """(kernel + penalty * I)^-1 by Cholesky, half the work of a general inversion."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    factor, failed = dpotrf(kernel + penalty * np.eye(len(kernel)), lower=1)
+    if failed:
+        return np.asarray(np.linalg.inv(kernel + penalty * np.eye(len(kernel))))
+    lower, _ = dpotri(factor, lower=1)
+    lower = np.tril(lower)
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+# ---- directions -------------------------------------------------------------------------------------------
+
+
+class Directions:
+    """The features turned so that their directions are uncorrelated, the strongest first.
+
+    Attributes:
+        z: (row, direction), float64.
+        turn: (feature, direction): z = x @ turn.
+        strengths: Sum of squares of each direction.
+    """
+
+    def __init__(self, joined: Joined, seed: int = 0) -> None:
+        x = joined.x.astype(np.float64)
+        rows, features = x.shape
+        if features <= min(rows, MOST_DIRECTIONS):
+            strengths, turn = np.linalg.eigh(x.T @ x)
+        else:
+            # As many directions as rows; of many rows a sample spans what matters.
+            some = x
+            if rows > MOST_DIRECTIONS:
+                drawn = np.random.default_rng(draw(seed, rows)).choice(rows, MOST_DIRECTIONS, replace=False)
+                some = x[np.sort(drawn)]
+            strengths, sides = np.linalg.eigh(some @ some.T)
+            turn = some.T @ sides / np.sqrt(np.maximum(strengths, 1e-12))
+        keep = np.flatnonzero(strengths > 1e-9 * strengths[-1])[::-1]
+        self.turn = np.ascontiguousarray(turn[:, keep])
+        self.z = x @ self.turn
+        self.strengths = np.einsum("ij,ij->j", self.z, self.z)
+
+
+# ---- logistic ---------------------------------------------------------------------------------------------
+
+
+def fit_logistic(pool: Pool, joined: Joined, directions: Directions) -> Candidate:
+    """Multinomial logistic regression, its penalty chosen by cross-validation."""
+    folds = pool.row_folds
+    kept = np.stack([folds != fold for fold in np.unique(folds)], axis=1).astype(np.float64)  # (row, fold)
+    known: dict[float, tuple[float, Floats]] = {}
+
+    def judge(penalty: float) -> float:
+        if penalty not in known:
+            weights, biases = _logistic(pool, directions, kept, penalty)
+            scores = np.empty((len(pool), pool.classes))
+            for number, fold in enumerate(np.unique(folds)):
+                held = np.flatnonzero(pool.folds == fold)
+                scores[held] = directions.z[held] @ weights[number] + biases[number]
+            known[penalty] = (_loss(scores, pool.labels), scores)
+        return known[penalty][0]
+
+    penalty = walk(LOGISTIC_PENALTIES, 0.1, judge)
+
+    def build(temperature: float) -> Head:
+        weights, biases = _logistic(pool, directions, np.ones((pool.rows, 1)), penalty)
+        weight = (directions.turn @ weights[0]).T / temperature  # (class, feature)
+        return LinearHead(joined.mean, joined.scale, weight, biases[0] / temperature, root=True)
+
+    return _candidate("logistic", known[penalty][1], pool, {"penalty": penalty}, build)
+
+
+def logistic_flops(pool: Pool, features: int) -> float:
+    """Roughly how many multiplications and additions `fit_logistic` takes."""
+    directions = min(pool.rows, features, MOST_DIRECTIONS)
+    parts = len(np.unique(pool.folds))
+    search = 4 * 40 * 4 * pool.rows * directions * pool.classes * parts
+    return float(search + 12 * directions**3 + 2 * pool.rows * features * directions)
+
+
+def _logistic(pool: Pool, directions: Directions, kept: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Weights (part, direction, class) and biases (part, class) of several fits at once.
+
+    Each part learns from the rows that its column of `kept` (row, part) marks. In these directions the
+    bound of Böhning on the curvature is diagonal; dividing by it leaves L-BFGS little to do.
+
+    Source: Böhning 1992, "Multinomial logistic regression algorithm".
+    """
+    from scipy.optimize import minimize
+
+    z, classes, parts = directions.z, pool.classes, kept.shape[1]
+    rows, width = z.shape
+    ease = 1 / np.sqrt(0.25 * directions.strengths + penalty)[:, None]
+    bias_ease = 1 / np.sqrt(0.25 * rows)
+    truth = np.eye(classes)[pool.row_labels][:, None, :]  # (row, 1, class)
+
+    def loss_and_slope(flat: Floats) -> tuple[float, Floats]:
+        free = flat.reshape(width + 1, parts * classes)
+        weights, biases = free[:width] * ease, free[width] * bias_ease
+        logits = (z @ weights + biases).reshape(rows, parts, classes)
+        logits -= logits.max(axis=2, keepdims=True)
+        odds = np.exp(logits)
+        sums = odds.sum(axis=2, keepdims=True)
+        chosen = (logits * truth).sum(axis=2) - np.log(sums[:, :, 0])  # (row, part)
+        slope = ((odds / sums - truth) * kept[:, :, None]).reshape(rows, parts * classes)
+        gradient = np.concatenate([(z.T @ slope + penalty * weights) * ease, slope.sum(0)[None] * bias_ease])
+        loss = -(kept * chosen).sum() + 0.5 * penalty * np.square(weights).sum()
+        return float(loss), gradient.ravel()
+
+    found = minimize(
+        loss_and_slope,
+        np.zeros((width + 1) * parts * classes),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 60, "ftol": 1e-5, "gtol": 1e-4, "maxcor": 8},
+    )
+    free = np.asarray(found.x).reshape(width + 1, parts, classes)
+    weights = (free[:width] * ease[:, :, None]).transpose(1, 0, 2)
+    return weights, free[width] * bias_ease
+
+
+# ---- small net --------------------------------------------------------------------------------------------
+
+
+def fit_net(pool: Pool, joined: Joined, directions: Directions, *, seed: int = 0) -> Candidate:
+    """One hidden layer with dropout on the strongest directions; all folds are trained at once."""
+    folds = np.unique(pool.folds)
+    kept = [np.flatnonzero(pool.row_folds != fold) for fold in folds]
+    z, stretch = _net_inputs(directions)
+    nets = _train_nets(z, pool, kept, seed)
+    scores = np.empty((len(pool), pool.classes))
+    for number, fold in enumerate(folds):
+        held = np.flatnonzero(pool.folds == fold)
+        scores[held] = _net_answers(nets, number, z[held])
+
+    def build(temperature: float) -> Head:
+        first, first_bias, last, last_bias = _train_nets(z, pool, [np.arange(pool.rows)], seed)
+        layers: list[dict[str, Any]] = [
+            {"kind": "dense", "units": NET_UNITS, "activation": "relu"},
+            {"kind": "dropout", "rate": NET_DROPOUT},
+            {"kind": "dense", "units": "classes"},
+        ]
+        head = NetHead(joined.mean, joined.scale, layers, classes=pool.classes, seed=seed, root=True)
+        hidden, output = [module for module in head.modules() if isinstance(module, nn.Linear)]
+        turn = torch.from_numpy(directions.turn[:, : z.shape[1]] * stretch).float()  # (feature, direction)
+        with torch.no_grad():
+            hidden.weight.copy_((turn @ first[0]).T)
+            hidden.bias.copy_(first_bias[0, 0])
+            output.weight.copy_(last[0].T / temperature)
+            output.bias.copy_(last_bias[0, 0] / temperature)
+        return head.eval()
+
+    return _candidate("net", scores, pool, {}, build)
+
+
+Nets = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def _net_inputs(directions: Directions) -> tuple[torch.Tensor, float]:
+    """The strongest directions (row, direction), stretched to a mean square of 1, and by how much."""
+    z = directions.z[:, :NET_DIRECTIONS]
+    stretch = float(1 / max(np.sqrt(np.mean(z**2)), 1e-12))
+    return torch.from_numpy(z * stretch).float(), stretch
+
+
+def _train_nets(z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int) -> Nets:
+    """Train one net a part, all in the same matrix products: (part, in, unit), (part, unit, class)."""
+    threads = torch.get_num_threads()
+    # Products this small are slower on several threads, and very much so where other programs run too.
+    torch.set_num_threads(1)
+    try:
+        return _trained_nets(z, pool, kept, seed)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _trained_nets(z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int) -> Nets:
+    parts, width = len(kept), z.shape[1]
+    generator = torch.Generator().manual_seed(draw(seed, parts, width))
+    labels = torch.from_numpy(pool.row_labels)
+    rows = [torch.from_numpy(part) for part in kept]
+    nets = (
+        torch.randn(parts, width, NET_UNITS, generator=generator) * (2 / width) ** 0.5,
+        torch.zeros(parts, 1, NET_UNITS),
+        torch.randn(parts, NET_UNITS, pool.classes, generator=generator) * NET_UNITS**-0.5,
+        torch.zeros(parts, 1, pool.classes),
+    )
+    for tensor in nets:
+        tensor.requires_grad_(True)
+    optimizer = torch.optim.AdamW(nets, lr=2e-3, weight_decay=0.05)
+    steps = min(NET_STEPS, max(100, 40 * pool.rows // NET_BATCH))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        picks = torch.stack(
+            [part[torch.randint(len(part), (NET_BATCH,), generator=generator)] for part in rows]
+        )
+        hidden = torch.relu(torch.baddbmm(nets[1], z[picks], nets[0]))  # (part, row, unit)
+        alive = torch.rand(hidden.shape, generator=generator) >= NET_DROPOUT
+        logits = torch.baddbmm(nets[3], hidden * alive / (1 - NET_DROPOUT), nets[2])  # (part, row, class)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels[picks].flatten(), label_smoothing=0.1)
+        optimizer.zero_grad()
+        (loss * parts).backward()  # type: ignore[no-untyped-call]  # torch's stub
+        optimizer.step()
+        schedule.step()
+    return tuple(tensor.detach() for tensor in nets)  # type: ignore[return-value]  # four of them
+
+
+def _net_answers(nets: Nets, number: int, z: torch.Tensor) -> Floats:
+    hidden = torch.relu(z @ nets[0][number] + nets[1][number])
+    return np.asarray((hidden @ nets[2][number] + nets[3][number]).double().numpy())
+
+
+# ---- blends -----------------------------------------------------------------------------------------------
+
+
+def blend(one: Candidate, two: Candidate) -> Candidate:
+    """The mean of two heads' calibrated log-probabilities."""
+    scores = (one.log_probabilities + two.log_probabilities) / 2
+
+    def build(temperature: float) -> Head:
+        # A blend's logits are log-probabilities; the temperature stays outside of it.
+        if temperature != 1.0:
+            raise ValueError(f"A blend must keep its temperature outside. Received {temperature}.")
+        return BlendHead([one.build(one.temperature), two.build(two.temperature)], np.ones(2))
+
+    return Candidate(
+        kind="blend",
+        scores=scores,
+        labels=one.labels,
+        temperature=fit_temperature(scores, one.labels),
+        build=build,
+    )

@@ -1,0 +1,498 @@
+"""What a way of training consists of: one frozen record for each concern, written as TOML.
+
+A recipe is data. `read_recipe` finds one by name or file, `with_settings` changes single fields of it
+("train.peak" to "3e-4"), `as_dict` and `from_dict` carry it through run.json. Type, default, range and
+meaning of a field stand together; the manual and the prompt read them from here (`setting_table`).
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from os import PathLike
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from mindle.errors import DataError
+from mindle.recipes import recipe_names as recipe_names
+from mindle.recipes import recipe_text as recipe_text
+from mindle.records import COLOURS, FITS, INTERPOLATIONS
+
+STRATEGIES = ("auto", "probe", "inline", "finetune", "scratch")
+FLIPS = ("none", "horizontal", "vertical", "both", "auto")
+FILLS = ("reflect", "edge", "black")
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
+SCHEDULES = ("cosine", "one-cycle", "step", "plateau", "constant")
+AVERAGES = ("none", "ema", "last")
+BALANCES = ("none", "weights", "sampling")
+PRECISIONS = ("auto", "float32", "bfloat16")
+LAYOUTS = ("auto", "channels-last", "contiguous")
+WATCHED = ("val_loss", "val_accuracy")
+HEADS = ("logistic", "rbf", "net")
+POOLINGS = ("none", "avg", "max", "both")
+
+# What Keras's layers call some of our words; both are understood in recipes and in --set.
+KERAS_WORDS = {
+    "augment.flip": {"horizontal_and_vertical": "both"},
+    "augment.fill": {"nearest": "edge", "constant": "black"},
+}
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"`{name}` must lie in {low:g} to {high:g}. Received {name}={value!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """What is trained; empty fields leave the choice to mindle.
+
+    Example:
+        >>> ModelSettings(name="catsdogs-cnn").pooling
+        'avg'
+    """
+
+    name: Annotated[str, "A net of mindle or a backbone; empty lets mindle choose"] = ""
+    layers: Annotated[
+        tuple[Mapping[str, Any], ...], "A net as a list of layers; behind a backbone, its head"
+    ] = ()
+    pooling: Annotated[str, "How a backbone's map becomes features: none, avg, max or both"] = "avg"
+    dropout: Annotated[float, "Dropout before the dense layer that is put behind a backbone"] = 0.2
+    trainable: Annotated[int | str, "finetune: how many of the backbone's last stages learn, or all"] = "all"
+
+    def __post_init__(self) -> None:
+        _one_of("pooling", self.pooling, POOLINGS)
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"`dropout` must lie in [0, 1). Received dropout={self.dropout!r}.")
+        whole = isinstance(self.trainable, int) and not isinstance(self.trainable, bool)
+        if not (self.trainable == "all" or (whole and int(self.trainable) >= 0)):
+            raise ValueError(
+                f'`trainable` must be "all" or a number of stages. Received trainable={self.trainable!r}.'
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings:
+    """What the net is given; a backbone's own card says this for strategies that use one.
+
+    Example:
+        >>> InputSettings(height=180, width=180).fit
+        'squash'
+    """
+
+    height: Annotated[int, "Height in pixels; 0 takes the backbone's, or for a net what suits the data"] = 0
+    width: Annotated[int, "Width in pixels; 0 as for height"] = 0
+    fit: Annotated[str, "How an image of another shape gets there: squash, pad or crop"] = "squash"
+    interpolation: Annotated[str, "nearest, bilinear, bicubic or lanczos"] = "bilinear"
+    colour: Annotated[str, "auto, rgb or gray; auto is gray for arrays of one channel"] = "auto"
+    standardise: Annotated[bool, "Subtract the training images' mean and divide by their deviation"] = True
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            _within(name, getattr(self, name), 0, 4096)
+        if bool(self.height) != bool(self.width):
+            raise ValueError(
+                "`height` and `width` must both be given or both be 0. "
+                f"Received height={self.height}, width={self.width}."
+            )
+        _one_of("fit", self.fit, FITS)
+        _one_of("interpolation", self.interpolation, INTERPOLATIONS)
+        _one_of("colour", self.colour, ("auto", *COLOURS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeSettings:
+    """Heads on frozen features.
+
+    Example:
+        >>> ProbeSettings(heads=("logistic",)).views
+        2
+    """
+
+    views: Annotated[int, "Augmented views of each training image, besides the plain one"] = 2
+    heads: Annotated[tuple[str, ...], "Kinds of head to try: logistic, rbf (support vectors), net"] = HEADS
+    join: Annotated[bool, "Try several backbones side by side too"] = True
+    folds: Annotated[int, "Parts of the training images for cross-validation"] = 5
+
+    def __post_init__(self) -> None:
+        _within("views", self.views, 0, 100)
+        _within("folds", self.folds, 2, 100)
+        if not self.heads:
+            raise ValueError(f"`heads` must name at least one of {', '.join(HEADS)}. Received none.")
+        for head in self.heads:
+            _one_of("heads", head, HEADS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """Random changes of training images; everything is off by default.
+
+    Example:
+        >>> AugmentSettings(flip="horizontal", rotate=0.1).rotate
+        0.1
+    """
+
+    flip: Annotated[
+        str, "Mirror half of the images: none, horizontal, vertical, both; auto is horizontal for colour"
+    ] = "none"
+    rotate: Annotated[float, "Turn by up to this share of a full turn either way; 0.1 is 36 degrees"] = 0.0
+    zoom: Annotated[float, "Scale by up to this share in or out"] = 0.0
+    shift: Annotated[float, "Move by up to this share of the height and of the width"] = 0.0
+    crop: Annotated[float, "Smallest share of the area that a random crop keeps; 1 switches cropping off"] = (
+        1.0
+    )
+    stretch: Annotated[float, "Widest against narrowest aspect ratio of a random crop"] = 16 / 9
+    fill: Annotated[str, "What lies beyond the edge: reflect, edge or black"] = "reflect"
+    brightness: Annotated[float, "Add up to this share of full white, or take it away"] = 0.0
+    contrast: Annotated[float, "Stretch or squeeze around the image's mean by up to this share"] = 0.0
+    saturation: Annotated[float, "Strengthen or weaken colours by up to this share"] = 0.0
+    erase: Annotated[float, "Chance that a rectangle of an image is painted over"] = 0.0
+    mixup: Annotated[float, "Alpha of mixup, which blends two images and their labels; 0 is off"] = 0.0
+    cutmix: Annotated[float, "Alpha of cutmix, which pastes a part of one image into another; 0 is off"] = 0.0
+
+    def __post_init__(self) -> None:
+        _one_of("flip", self.flip, FLIPS)
+        _one_of("fill", self.fill, FILLS)
+        _within("rotate", self.rotate, 0, 0.5)
+        _within("zoom", self.zoom, 0, 0.9)
+        _within("shift", self.shift, 0, 0.5)
+        _within("crop", self.crop, 0.05, 1)
+        _within("stretch", self.stretch, 1, 4)
+        for name in ("brightness", "contrast", "saturation", "erase"):
+            _within(name, getattr(self, name), 0, 1)
+        for name in ("mixup", "cutmix"):
+            _within(name, getattr(self, name), 0, 10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """The loop: how long, how fast, with which optimizer, and what is kept.
+
+    Example:
+        >>> TrainSettings(epochs=5, peak=3e-4).optimizer
+        'adamw'
+    """
+
+    epochs: Annotated[int, "How often every training image is seen"] = 30
+    batch: Annotated[int, "Images in a step"] = 32
+    accumulate: Annotated[int, "Steps whose gradients are added up before the weights move"] = 1
+    optimizer: Annotated[str, "adamw, adam, sgd or rmsprop"] = "adamw"
+    peak: Annotated[float, "Highest learning rate, reached after the warm-up"] = 1e-3
+    momentum: Annotated[float, "Momentum of sgd; beta 1 of adam and adamw"] = 0.9
+    beta2: Annotated[float, "Memory of squared gradients: beta 2 of adam and adamw, rho of rmsprop"] = 0.999
+    weight_decay: Annotated[float, "Pull of weights towards zero; norms and biases are spared"] = 0.0
+    clip: Annotated[float, "Largest norm of the gradients; 0 does not clip"] = 0.0
+    schedule: Annotated[str, "How the rate falls: cosine, one-cycle, step, plateau or constant"] = "cosine"
+    warmup_fraction: Annotated[float, "Share of all steps spent climbing to the peak"] = 0.05
+    final_fraction: Annotated[float, "Rate at the end of cosine and one-cycle, as a share of the peak"] = 0.01
+    drop_epochs: Annotated[
+        int, "step: epochs between two drops; plateau: epochs without progress before one"
+    ] = 5
+    drop_factor: Annotated[float, "What a drop of step or plateau multiplies the rate by"] = 0.5
+    small_fraction: Annotated[float, "Share of the epochs, at the beginning, that see smaller images"] = 0.0
+    small_scale: Annotated[float, "Side of those smaller images as a share of the full side"] = 0.55
+    layer_decay: Annotated[
+        float, "finetune: rate of each stage as a share of that of the next one towards the head"
+    ] = 1.0
+    label_smoothing: Annotated[float, "Share of each label that is spread over all classes"] = 0.0
+    l1: Annotated[float, "Penalty on the sum of absolute weights"] = 0.0
+    l2: Annotated[float, "Penalty on the sum of squared weights, inside the loss (see weight_decay)"] = 0.0
+    balance: Annotated[str, "Rare classes: none, weights (in the loss) or sampling (drawn more often)"] = (
+        "none"
+    )
+    average: Annotated[
+        str, "Weights that are judged and kept: none, ema or last (mean of the last epochs)"
+    ] = "none"
+    average_decay: Annotated[float, "ema: share of the old average that each step keeps"] = 0.998
+    average_epochs: Annotated[int, "last: how many epochs at the end are averaged"] = 5
+    watch: Annotated[str, "What says which epoch is best: val_loss or val_accuracy"] = "val_loss"
+    restore_best: Annotated[bool, "End with the best epoch's weights rather than the last one's"] = True
+    patience: Annotated[int, "Stop after this many epochs without progress; 0 never stops early"] = 0
+    precision: Annotated[str, "auto, float32 or bfloat16; auto is bfloat16 on CUDA cards that have it"] = (
+        "auto"
+    )
+    layout: Annotated[str, "Memory order of maps: auto, channels-last or contiguous"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "accumulate", "drop_epochs", "average_epochs"):
+            _within(name, getattr(self, name), 1, 1_000_000)
+        for name, allowed in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("balance", BALANCES),
+            ("average", AVERAGES),
+            ("watch", WATCHED),
+            ("precision", PRECISIONS),
+            ("layout", LAYOUTS),
+        ):
+            _one_of(name, getattr(self, name), allowed)
+        _within("peak", self.peak, 1e-8, 100)
+        for name in ("momentum", "beta2", "average_decay", "warmup_fraction", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must lie in [0, 1). Received {name}={getattr(self, name)!r}.")
+        _within("small_scale", self.small_scale, 0.1, 1)
+        for name in ("small_fraction", "final_fraction", "drop_factor", "layer_decay"):
+            _within(name, getattr(self, name), 0, 1)
+        for name in ("weight_decay", "clip", "l1", "l2"):
+            _within(name, getattr(self, name), 0, 1000)
+        _within("patience", self.patience, 0, 1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole way of training.
+
+    Example:
+        >>> Recipe(strategy="scratch", train=TrainSettings(epochs=5)).train.epochs
+        5
+    """
+
+    about: Annotated[str, "What the recipe is for, in a sentence"] = ""
+    strategy: Annotated[str, "auto, probe, inline, finetune or scratch"] = "auto"
+    model: ModelSettings = field(default_factory=ModelSettings)
+    input: InputSettings = field(default_factory=InputSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+
+    def __post_init__(self) -> None:
+        _one_of("strategy", self.strategy, STRATEGIES)
+
+
+# ---- from and to plain values -----------------------------------------------------------------------------
+
+
+def read_recipe(name_or_path: str | PathLike[str]) -> Recipe:
+    """A recipe by its name (`mindle recipes` lists them) or from a TOML file.
+
+    Args:
+        name_or_path: A name such as "scratch"; whatever ends in ".toml" or holds a slash is a file.
+
+    Raises:
+        ValueError: If no recipe has that name, or a setting in it is unknown or out of range.
+        DataError: If the file is missing or is not TOML.
+
+    Example:
+        >>> read_recipe("probe").strategy
+        'probe'
+    """
+    text = str(name_or_path)
+    is_file = text.endswith(".toml") or Path(text).name != text
+    if not is_file and text not in recipe_names():
+        raise ValueError(
+            f"`recipe` must be a name or a TOML file. Received {text!r}."
+            f"{_did_you_mean(text, recipe_names())} Recipes by name: {', '.join(recipe_names())}."
+        )
+    try:
+        document = tomllib.loads(Path(text).read_text("utf-8") if is_file else recipe_text(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The recipe {text} must be a file that can be read. Received: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(
+            f"The recipe {text} must be TOML. Received: {error}. `mindle recipes scratch` shows one."
+        ) from error
+    try:
+        return from_dict(document)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Recipe {text}: {error}") from error
+
+
+def as_dict(recipe: Recipe) -> dict[str, Any]:
+    """Every setting, nested by concern, as JSON would hold it.
+
+    Example:
+        >>> from_dict(as_dict(Recipe())) == Recipe()
+        True
+    """
+    document: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return document
+
+
+def from_dict(document: Mapping[str, Any]) -> Recipe:
+    """A recipe from nested settings; what is absent keeps its default.
+
+    Raises:
+        ValueError: If a setting is unknown, of another type or out of its range.
+
+    Example:
+        >>> from_dict({"strategy": "scratch", "train": {"epochs": 3}}).train.epochs
+        3
+    """
+    return _changed(Recipe(), dict(_flat(document)))
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with some settings changed.
+
+    Args:
+        recipe: To begin with.
+        settings: Dotted names to values, or to text that is read by the setting's type.
+
+    Raises:
+        ValueError: If a setting is unknown, of another type or out of its range.
+
+    Example:
+        >>> with_settings(Recipe(), {"train.peak": "3e-4"}).train.peak
+        0.0003
+    """
+    types = _types()
+    parsed: dict[str, Any] = {}
+    for name, value in settings.items():
+        _require_known(name, types)
+        parsed[name] = _parse(name, value, types[name]) if isinstance(value, str) else value
+    return _changed(recipe, parsed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting as the manual lists it."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+
+
+def setting_table() -> list[Setting]:
+    """Every setting of a recipe, in order.
+
+    Example:
+        >>> [setting.name for setting in setting_table()][:3]
+        ['about', 'strategy', 'model.name']
+    """
+    defaults = dict(_flat(asdict(Recipe())))
+    helps = _helps()
+    return [
+        Setting(name=name, type=_type_name(kind), default=defaults[name], help=helps[name])
+        for name, kind in _types().items()
+    ]
+
+
+# ---- types, words and messages ----------------------------------------------------------------------------
+
+SECTIONS: dict[str, type[Any]] = {
+    "model": ModelSettings,
+    "input": InputSettings,
+    "train": TrainSettings,
+    "augment": AugmentSettings,
+    "probe": ProbeSettings,
+}
+
+
+def _annotations() -> Iterable[tuple[str, Any]]:
+    """(dotted name, annotated type) of every setting."""
+    hints = get_type_hints(Recipe, include_extras=True)
+    for own in fields(Recipe):
+        if own.name not in SECTIONS:
+            yield own.name, hints[own.name]
+    for section, record in SECTIONS.items():
+        inner = get_type_hints(record, include_extras=True)
+        for own in fields(record):
+            yield f"{section}.{own.name}", inner[own.name]
+
+
+def _types() -> dict[str, Any]:
+    return {name: get_args(annotated)[0] for name, annotated in _annotations()}
+
+
+def _helps() -> dict[str, str]:
+    return {name: get_args(annotated)[1] for name, annotated in _annotations()}
+
+
+def _flat(document: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Nested settings as dotted names."""
+    for name, value in document.items():
+        if name in SECTIONS and isinstance(value, Mapping):
+            for inner, setting in value.items():
+                yield f"{name}.{inner}", setting
+        else:
+            yield name, value
+
+
+def _changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with these dotted names set, each checked against its type."""
+    types = _types()
+    changes: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
+    for name, value in settings.items():
+        _require_known(name, types)
+        section, _, own = name.rpartition(".")
+        changes[section][own] = _checked(name, value, types[name])
+    records = {
+        section: replace(getattr(recipe, section), **changes[section])
+        for section in SECTIONS
+        if changes[section]
+    }
+    return replace(recipe, **changes[""], **records)
+
+
+def _require_known(name: str, types: Mapping[str, Any]) -> None:
+    if name in types:
+        return
+    if name in SECTIONS:
+        raise ValueError(
+            f"`{name}` must be a table of settings. Write [{name}] in a file, or --set {name}.NAME=VALUE."
+        )
+    bare = {known.rpartition(".")[2]: known for known in types}
+    hint = f" Did you mean '{bare[name]}'?" if name in bare else _did_you_mean(name, types)
+    raise ValueError(f"Unknown setting '{name}'.{hint} docs/training.md lists all {len(types)}.")
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def _type_name(kind: Any) -> str:
+    names = {int: "whole number", float: "number", bool: "true or false", str: "word"}
+    if kind in names:
+        return names[kind]
+    if get_origin(kind) is tuple:
+        return "list of words" if get_args(kind)[0] is str else "list of layers"
+    return "whole number or word"
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    """A setting from what was typed."""
+    text = text.strip()
+    if kind is str:
+        return text
+    if kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if get_origin(kind) is tuple:
+        if get_args(kind)[0] is str:
+            return tuple(word.strip() for word in text.split(",") if word.strip())
+        raise ValueError(
+            f"`{name}` must stand in a recipe file, as [[{name}]] tables. It cannot be set in one line."
+        )
+    if isinstance(kind, UnionType):
+        return int(text) if text.lstrip("-").isdigit() else text
+    try:
+        return {int: int, float: float}[kind](text)
+    except (KeyError, ValueError):
+        raise ValueError(f"`{name}` must be a {_type_name(kind)}. Received {text!r}.") from None
+
+
+def _checked(name: str, value: Any, kind: Any) -> Any:
+    """The value in its field's type; whole numbers pass for numbers, lists for tuples."""
+    if isinstance(value, str):
+        value = KERAS_WORDS.get(name, {}).get(value, value)
+    is_bool = isinstance(value, bool)
+    if kind is float and isinstance(value, (int, float)) and not is_bool:
+        return float(value)
+    if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        member = str if get_args(kind)[0] is str else Mapping
+        if all(isinstance(item, member) for item in value):
+            return tuple(copy.deepcopy(item) for item in value)
+    elif get_origin(kind) is not tuple and isinstance(value, kind) and (is_bool == (kind is bool)):
+        return value
+    raise ValueError(f"`{name}` must be a {_type_name(kind)}. Received {value!r}.")

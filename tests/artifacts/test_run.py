@@ -1,0 +1,81 @@
+"""The run folder: what is written comes back, and no run is ever overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindle.artifacts.run import RunFolder, claim_default, differences, find_runs, set_aside
+from mindle.errors import ArtifactError
+from mindle.records import Predictions
+
+
+def test_predictions_come_back_with_eight_decimals(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = ("장미, 붉은", 'quoted "b"', "c")
+    parts = {
+        part: Predictions(
+            classes=classes,
+            paths=tuple(f"{part}/{i}, 사진.jpg" for i in range(5)),
+            probabilities=rng.dirichlet(np.ones(3), 5),
+            labels=rng.integers(0, 3, 5),
+        )
+        for part in ("val", "test")
+    }
+    folder = RunFolder(tmp_path)
+    folder.write_predictions(parts)
+    back = folder.predictions()
+    for part, predictions in parts.items():
+        assert back[part].paths == predictions.paths
+        assert back[part].classes == classes
+        np.testing.assert_array_equal(back[part].labels, predictions.labels)
+        np.testing.assert_allclose(back[part].probabilities, predictions.probabilities, atol=5.1e-9)
+
+
+def test_history_comes_back(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.history() == []
+    folder.write_history(
+        [{"epoch": 1, "train_loss": 0.5}, {"epoch": 2, "train_loss": 0.25, "val_loss": 0.75}]
+    )
+    assert folder.history() == [
+        {"epoch": 1, "train_loss": 0.5},
+        {"epoch": 2, "train_loss": 0.25, "val_loss": 0.75},
+    ]
+
+
+def test_an_unfinished_run_has_no_predictions(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="--resume"):
+        RunFolder(tmp_path).predictions()
+
+
+def test_default_folders_are_numbered_and_never_shared(tmp_path: Path) -> None:
+    names = [claim_default("my photos/예", tmp_path).path.name for _ in range(11)]
+    assert names == [f"my-photos-예-{n}" for n in range(1, 12)]
+
+
+def test_runs_are_listed_in_natural_order(tmp_path: Path) -> None:
+    for name in ("a-10", "a-2", "b-1", "a-1"):
+        RunFolder(tmp_path / name).write_document({"state": "finished"})
+    (tmp_path / "notes").mkdir()
+    assert [run.path.name for run in find_runs(tmp_path)] == ["a-1", "a-2", "a-10", "b-1"]
+    assert find_runs(tmp_path / "absent") == []
+
+
+def test_setting_aside_keeps_every_file(tmp_path: Path) -> None:
+    for turn in ("first", "second"):
+        run = tmp_path / "run"
+        run.mkdir()
+        (run / "history.csv").write_text(turn)
+        set_aside(run)
+    assert (tmp_path / "run.partial-1" / "history.csv").read_text() == "first"
+    assert (tmp_path / "run.partial-2" / "history.csv").read_text() == "second"
+    assert not (tmp_path / "run").exists()
+
+
+def test_differences_name_the_setting() -> None:
+    stored = {"seed": 0, "recipe": {"train": {"peak": 0.1, "epochs": 3}}}
+    wanted = {"seed": 0, "recipe": {"train": {"peak": 0.2, "epochs": 3}}, "device": "cpu"}
+    assert list(differences(stored, wanted)) == ["device: None, now cpu", "recipe.train.peak: 0.1, now 0.2"]

@@ -1,0 +1,136 @@
+"""The command line as people meet it: exit codes, one paragraph for an error, JSON where asked."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pictures import CLASSES, fingerprints, photo_folder
+
+
+def mindle(
+    *arguments: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mindle", *arguments], capture_output=True, text=True, input=stdin, cwd=cwd
+    )
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with photos, a trained run in runs/photos-1, and a cache of its own."""
+    root = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINDLE_CACHE", str(root / "cache"))
+        _prepare(root)
+        yield root
+
+
+def _prepare(root: Path) -> None:
+    photo_folder(root / "photos", 12, dirty=True)
+    done = mindle(
+        "train", "photos", "--strategy", "scratch", "--set", "train.epochs=2", "--json", "-", cwd=root
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"] == str(Path("runs", "photos-1"))
+    assert "test accuracy" in done.stderr
+
+
+def test_check_asks_for_a_decision_and_names_every_file(work: Path) -> None:
+    before = fingerprints(work / "photos")
+    done = mindle("check", "photos", "--json", "-", cwd=work)
+    findings = json.loads(done.stdout)["findings"]
+    assert done.returncode == 1  # one picture under two labels
+    named = {file for finding in findings for file in finding["files"]}
+    assert {f"{CLASSES[1]}/both.png", f"{CLASSES[2]}/both.png", f"{CLASSES[0]}/잘림.png"} <= named
+    assert all(set(finding) >= {"kind", "files", "action"} for finding in findings)
+    assert fingerprints(work / "photos") == before
+
+
+def test_predict_reads_folders_globs_and_standard_input(work: Path) -> None:
+    folder = f"photos/{CLASSES[0]}"
+    for arguments, stdin in (
+        ([folder], None),
+        ([f"{folder}/*.png"], None),
+        (["-"], "\n".join(str(Path(folder, f.name)) for f in sorted((work / folder).iterdir()))),
+    ):
+        done = mindle("predict", "runs/photos-1", *arguments, stdin=stdin, cwd=work)
+        assert done.returncode == 0, done.stderr
+        rows = list(csv.DictReader(done.stdout.splitlines()))
+        assert len(rows) == 14
+        assert sum(bool(row["reason"]) for row in rows) == 1
+        assert set(rows[0]) == {"path", "predicted", "confidence", "reason", *(f"p_{c}" for c in CLASSES)}
+
+
+def test_predict_writes_json_and_files(work: Path) -> None:
+    done = mindle("predict", "runs/photos-1/bundle", "photos", "--json", "-", cwd=work)
+    rows = json.loads(done.stdout)["predictions"]
+    assert sum(row["predicted"] is None for row in rows) == sum(bool(row["reason"]) for row in rows) == 3
+    assert mindle("predict", "runs/photos-1", "photos", "--out", "preds.csv", cwd=work).stdout == ""
+    with (work / "preds.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(rows)
+
+
+def test_lists(work: Path) -> None:
+    assert "photos-1" in mindle("runs", cwd=work).stdout
+    (row,) = json.loads(mindle("runs", "--json", "-", cwd=work).stdout)["runs"]
+    assert (row["state"], row["strategy"]) == ("finished", "scratch")
+    assert "tf_efficientnet_lite0" in mindle("models").stdout
+    assert "scratch" in mindle("recipes").stdout
+    assert "[train]" in mindle("recipes", "scratch").stdout
+    document = json.loads(mindle("cache", "--json", "-").stdout)
+    assert any(store["name"].startswith("pixels") for store in document["stores"])
+
+
+def test_report_in_korean(work: Path) -> None:
+    done = mindle("report", "runs/photos-1", "--lang", "ko", "--out", "ko.html", cwd=work)
+    assert done.returncode == 0
+    assert "정확도" in (work / "ko.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "nowhere"], 3, "nowhere"),
+        (["train", "digits", "--strategy", "probbe"], 2, "Did you mean 'probe'"),
+        (["train", "digits", "--set", "epochs"], 2, "train.peak=3e-4"),
+        (["train", "digits", "--strategy", "probe", "--model", "resnt18"], 4, "resnet18"),
+        (["predict", "nowhere", "x.png"], 4, "nowhere"),
+        (["predict", "runs/photos-1"], 2, "what to predict"),
+        (["report", "runs/photos-1", "--lang", "fr"], 2, "lang"),
+        (["recipes", "nothing"], 2, "nothing"),
+        (["cache", "--prune", "lots"], 2, "5GB"),
+        (["train"], 2, "Missing argument"),
+    ],
+)
+def test_an_error_is_one_paragraph_and_an_exit_code(
+    work: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = mindle(*arguments, cwd=work)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_reader_that_leaves_early_is_no_error(work: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mindle", "predict", "runs/photos-1", *["photos"] * 200],
+        cwd=work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        if process.stdout is None or process.stderr is None:
+            raise OSError("the process has no pipes")
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "did not foresee" not in said

@@ -1,0 +1,57 @@
+"""What a data set holds, counted and in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mindle.data
+from mindle.data.summary import describe, disk_bytes, parse_size, part_counts, set_aside_counts
+from mindle.records import Dataset, InputSpec
+
+
+def digits() -> Dataset:
+    """The built-in digits, split, with three rows set aside."""
+    dataset = mindle.data.split(mindle.data.read("digits"))
+    reasons = ["truncated", "truncated", "leak", *[""] * (len(dataset) - 3)]
+    return replace(dataset, set_aside=tuple(reasons))
+
+
+def test_counts_add_up_to_every_image() -> None:
+    dataset = digits()
+    counts = part_counts(dataset)
+    assert sum(sum(row.values()) for row in counts.values()) == len(dataset)
+    assert sum(row["set_aside"] for row in counts.values()) == 3
+    assert sum(row["test"] for row in counts.values()) == len(dataset.rows("test"))
+    assert set_aside_counts(dataset) == {"truncated": 2, "leak": 1}
+
+
+def test_the_description_names_every_class_and_reason() -> None:
+    lines = "\n".join(describe(digits()))
+    assert "1,794 images in 10 classes" in lines
+    assert "2 truncated, 1 leak" in lines
+    assert all(f"\n  {digit}" in lines for digit in range(10))
+    assert "and 7 more classes" in "\n".join(describe(digits(), most_classes=3))
+
+
+def test_one_pixel_layout_is_counted_once() -> None:
+    spec = InputSpec(height=10, width=10)
+    other = replace(spec, mean=(0.5, 0.5, 0.5))
+    assert disk_bytes(7, (spec, other)) == 7 * 300
+    assert disk_bytes(7, (spec, replace(spec, fit="pad"))) == 7 * 600
+
+
+@pytest.mark.parametrize("size", ["five", "-1", "5 apples", ""])
+def test_a_size_that_is_none_is_refused(size: str) -> None:
+    with pytest.raises(ValueError, match="5GB"):
+        parse_size(size)
+
+
+def test_rows_without_a_class_count_nowhere() -> None:
+    dataset = digits()
+    labels = dataset.labels.copy()
+    labels[0] = -1
+    assert sum(row["set_aside"] for row in part_counts(replace(dataset, labels=labels)).values()) == 2
+    assert isinstance(labels, np.ndarray)

@@ -1,0 +1,32 @@
+"""A reader's desk: photos to run the examples of the documentation on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: `photos/` and `newly-sorted/` of two classes, `new/`, and a cache of its own."""
+    generator = np.random.default_rng(0)
+    for folder, count in (("photos", 40), ("newly-sorted", 10)):
+        for label, tint in (("birch", (190, 170, 60)), ("oak", (60, 110, 160))):
+            for number in range(count):
+                write_photo(tmp_path / folder / label / f"IMG_{number:04d}.jpg", tint, generator)
+    for number in range(3):
+        write_photo(tmp_path / "new" / f"{number}.jpg", (190, 170, 60), generator)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINDLE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MINDLE_WEIGHTS", raising=False)
+    return tmp_path
+
+
+def write_photo(path: Path, tint: tuple[int, int, int], generator: np.random.Generator) -> None:
+    """Write a JPEG of coarse noise around a tint; no two are alike, and the classes can be told apart."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.clip(generator.normal(tint, 70, (8, 8, 3)), 0, 255).astype(np.uint8)
+    Image.fromarray(coarse).resize((96, 96), Image.Resampling.BICUBIC).save(path, quality=92)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mindle.evaluation import ReportContent
+from mindle.evaluation.report import judged
+from mindle.evaluation.report.words import Words
+
+Make = Callable[..., ReportContent]
+EN = Words("en")
+
+
+def remarks(content: ReportContent) -> dict[str, bool]:
+    """Sentence to whether it is sound."""
+    text = judged.trust(content, EN)
+    found = re.findall(r'<span class="(mark[^"]*)">[^<]*</span><p>(.*?)</p>', text)
+    return {sentence: kind == "mark good" for kind, sentence in found}
+
+
+def said(content: ReportContent, part: str) -> bool:
+    """Whether the one remark that contains `part` is sound."""
+    (sound,) = [sound for sentence, sound in remarks(content).items() if part in sentence]
+    return sound
+
+
+def changed(content: ReportContent, **changes: Any) -> Mapping[str, Any]:
+    metrics = copy.deepcopy(dict(content.metrics))
+    metrics.update(changes)
+    return metrics
+
+
+def test_the_headline_counts(full: Make) -> None:
+    content = full()
+    right = int(np.trace(np.array(content.test["confusion"])))
+    assert f"{right} of 120 test images were named correctly" in judged.headline(content, EN)
+
+
+def test_beating_the_simplest_answers_must_be_clear(full: Make) -> None:
+    content = full()
+    assert said(content, "clearly beats the best of the simplest answers (colours alone, 50.0%)")
+    weak = full(metrics=changed(content, baselines={"majority": 0.99}))
+    assert not said(weak, "not clearly better than the simplest answer (always the most frequent class")
+
+
+def test_without_baselines_it_is_compared_with_guessing(bare: Make) -> None:
+    assert said(bare(n=100), "(guessing, 50.0%)")
+
+
+def test_few_images_and_absent_classes_are_named(bare: Make) -> None:
+    content = bare(classes=["a", "b", "c", "d", "e", "f"], n=5)
+    assert not said(content, "Fewer than 20 test images for")
+    assert not said(content, "No test image at all for")
+    assert not said(content, "rests on 5 images")
+
+
+def test_decisions_and_what_was_set_aside_are_counted(full: Make) -> None:
+    assert not said(full(), "left 1 finding for you")
+    assert said(full(), "Set aside: 3 files")
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "sentence"),
+    [(4.0, "too sure of itself"), (0.3, "too modest"), (1.0, "knows how sure it may be")],
+)
+def test_confidence_is_judged(bare: Make, sharpness: float, sentence: str) -> None:
+    from mindle.evaluation import score
+    from mindle.records import Predictions
+
+    generator = np.random.default_rng(0)
+    logits = 1.5 * generator.normal(size=(2000, 3))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    odds = np.exp(sharpness * logits)
+    test = Predictions(
+        classes=("a", "b", "c"), paths=tuple(map(str, range(2000))), labels=labels,
+        probabilities=odds / odds.sum(axis=1, keepdims=True),
+    )  # fmt: skip
+    content = ReportContent(
+        name="x", metrics={"task": "multiclass", "test": score(test)}, predictions={"test": test}
+    )
+    assert said(content, sentence) == (sharpness == 1.0)
+
+
+def test_right_on_average_but_uneven_is_told(bare: Make) -> None:
+    from mindle.evaluation import score
+    from mindle.records import Predictions
+
+    sure = np.array(
+        [0.6] * 500 + [0.9] * 500
+    )  # says 75 % on average and is right 75 % of the time, but evenly
+    right = np.arange(1000) % 4 != 0
+    test = Predictions(
+        classes=("a", "b"), paths=tuple(map(str, range(1000))),
+        probabilities=np.stack([sure, 1 - sure], axis=1), labels=np.where(right, 0, 1),
+    )  # fmt: skip
+    content = ReportContent(
+        name="x", metrics={"task": "binary", "test": score(test)}, predictions={"test": test}
+    )
+    assert not said(content, "right on average")
+
+
+def test_over_fitting_is_left_out_where_training_is_unknown(full: Make) -> None:
+    assert any("Training minus test" in sentence for sentence in remarks(full()))
+    assert not any("Training minus test" in sentence for sentence in remarks(full(train_accuracy=None)))
+
+
+def test_the_class_table_begins_with_the_weakest(full: Make) -> None:
+    content = full()
+    order = [row["name"] for row in sorted(content.test["per_class"], key=lambda row: row["recall"]["value"])]
+    table = judged.per_class(content, EN)
+    places = [table.index(f"<bdi>{name}</bdi>") for name in order]
+    assert places == sorted(places)
+
+
+def test_ranking_is_left_out_where_one_class_occurs(bare: Make) -> None:
+    content = bare(n=1)
+    assert judged.ranking(content, EN) is None
+
+
+def test_ranking_marks_the_second_of_two_classes_and_the_weakest_of_many(full: Make) -> None:
+    assert "“dog”, the class to be found" in str(judged.ranking(full(classes=("cat", "dog")), EN))
+    content = full()
+    weakest = min(content.test["per_class"], key=lambda row: row["roc_auc"]["value"])["name"]
+    assert f"“{weakest}”, the class with the lowest ROC AUC" in str(judged.ranking(content, EN))
+    assert "the 11 next to it are grey" in str(judged.ranking(full(classes=[f"c{i}" for i in range(15)]), EN))
+
+
+def test_names_are_shortened_where_there_are_many() -> None:
+    assert judged.listed(["a", "b"], EN) == "a, b"
+    assert judged.listed([str(i) for i in range(10)], EN) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import mindle.evaluation.report as report
+from mindle.evaluation.report.words import LANGUAGES, Words, catalogue, count, parts_of, percent, points, span
+
+# Families whose members are chosen by a value; what they may hold is settled by other rooms' words.
+BY_VALUE = {"kind", "action", "stage", "compare", "task", "part", "metric", "meaning", "method"}
+
+
+def gaps(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_sentence_is_there_in_every_language_with_the_same_gaps() -> None:
+    for name, texts in catalogue().items():
+        assert set(texts) == set(LANGUAGES), name
+        assert all(text.strip() == text and text for text in texts.values()), name
+        assert gaps(texts["en"]) == gaps(texts["ko"]), name
+
+
+def asked() -> tuple[set[str], list[re.Pattern[str]]]:
+    """Ids in the report's source: those written out, and patterns of those put together."""
+    whole: set[str] = set()
+    patterns = []
+    for file in Path(report.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                whole.add(node.value)
+            if isinstance(node, ast.JoinedStr):
+                pieces = [
+                    re.escape(str(piece.value)) if isinstance(piece, ast.Constant) else r"[\w-]+"
+                    for piece in node.values
+                ]
+                patterns.append(re.compile("".join(map(str, pieces))))
+    return whole, patterns
+
+
+def test_no_sentence_is_unused_and_none_is_missing() -> None:
+    whole, patterns = asked()
+    built = [pattern for pattern in patterns if re.match(r"[a-z]+\\\.", pattern.pattern)]
+    for name in catalogue():
+        family = name.split(".")[0]
+        used = name in whole or any(pattern.fullmatch(name) for pattern in built) or family in BY_VALUE
+        assert used, f"{name} is never said"
+    families = {name.split(".")[0] for name in catalogue()}
+    for text in whole:
+        if (
+            re.fullmatch(r"[a-z]+\.[a-z_0-9]+", text)
+            and text.split(".")[0] in families
+            and not text.endswith((".css", ".toml"))
+        ):
+            assert text in catalogue(), f"{text} has no words"
+
+
+def test_every_kind_of_finding_has_words_and_no_other() -> None:
+    from mindle.data.checks import KINDS
+
+    assert {name.removeprefix("kind.") for name in catalogue() if name.startswith("kind.")} == set(KINDS)
+
+
+def test_korean_is_korean_and_english_is_not() -> None:
+    same = [name for name, texts in catalogue().items() if texts["en"] == texts["ko"]]
+    assert set(same) <= {"metric.roc_auc", "metric.f1"}
+    assert not [name for name, texts in catalogue().items() if re.search("[가-힣]", texts["en"])]
+
+
+def test_korean_sentences_are_polite() -> None:
+    sentences = [texts["ko"] for texts in catalogue().values() if texts["ko"].endswith(".")]
+    told = [sentence for sentence in sentences if not sentence.startswith("{") and "{listed}" not in sentence]
+    assert len(told) > 40
+    rude = [sentence for sentence in told if not re.search(r"(니다|십시오)(\(.*\))?\.$|: .*\.$", sentence)]
+    assert rude == []
+
+
+def test_numbers() -> None:
+    assert [percent(x) for x in (0.0, 0.0004, 0.5, 0.99951, 1.0)] == [
+        "0%",
+        "0.04%",
+        "50.0%",
+        "99.95%",
+        "100%",
+    ]
+    assert percent(0.9999999) == "100.000%"
+    assert span(None, 0.5) == "–"
+    assert span(0.0, 1.0) == "0–100%"
+    assert points(-0.0312) == "−3.1"
+    assert count(1234567) == "1,234,567"
+    assert parts_of(0.5) == (0.5, None, None)
+    assert parts_of(None) == (None, None, None)
+
+
+def test_durations_round_up_without_a_sixtieth_second() -> None:
+    words = Words("en")
+    assert [words.duration(s) for s in (0.04, 9.96, 59.96, 119.7, 3599.6)] == [
+        "0.0 s", "10 s", "1 min 0 s", "2 min 0 s", "1 h 0 min",
+    ]  # fmt: skip
+
+
+def test_one_is_singular() -> None:
+    assert Words("en").counted("files", 1) == "1 file"
+    assert Words("en").counted("files", 2) == "2 files"
+    assert Words("ko").counted("files", 1) == "파일 1개"
+
+
+def test_a_name_without_a_word_is_shown_as_it_is() -> None:
+    assert Words("ko").known("kind", "some-new_kind") == "some new kind"

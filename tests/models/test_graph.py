@@ -1,0 +1,95 @@
+"""Graphs: equal to the module, any batch, written whole or not at all."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mindle.errors import ModelError
+from mindle.models import graph
+from mindle.models.classifier import ProbabilityGraph, backbone_classifier
+from mindle.models.graph import export_onnx, session
+from mindle.models.heads import BlendHead, KernelHead, LinearHead
+from mindle.models.weights import random_card
+from mindle.records import InputSpec
+
+
+def joined() -> ProbabilityGraph:
+    """Two backbones, and a blend of a logistic regression with support vectors: all there is in one."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    spec = InputSpec(height=64, width=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    cards = [
+        replace(random_card("resnet10t"), spec=spec),
+        replace(random_card("tf_efficientnet_lite0"), spec=spec),
+    ]
+    width = 512 + 1280
+    mean, scale = np.zeros(width), np.ones(width)
+    one = LinearHead(mean, scale, rng.normal(size=(3, width)), np.zeros(3))
+    support, pairs = rng.normal(size=(20, width)), rng.normal(size=(20, 3))
+    two = KernelHead(mean, scale, support, 1 / width, pairs, np.zeros(3), np.eye(3), np.zeros(3))
+    return ProbabilityGraph(
+        backbone_classifier(cards, BlendHead([one, two], np.ones(2)), classes=["a", "b", "c"]), 1.7
+    )
+
+
+def pixels(count: int) -> Tensor:
+    shape = (count, 64, 64, 3)
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def test_the_graph_answers_as_the_module_for_any_batch(tmp_path: Path) -> None:
+    module = joined().train()
+    export_onnx(module, pixels(1), tmp_path / "deep" / "model.onnx")
+    assert module.training
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model.onnx"]
+    served = session(tmp_path / "deep" / "model.onnx", threads=1)
+    assert (served.get_inputs()[0].name, served.get_inputs()[0].type) == ("pixels", "tensor(uint8)")
+    module.eval()
+    for count in (1, 5):
+        answer = served.run(None, {"pixels": pixels(count).numpy()})[0]
+        with torch.no_grad():
+            np.testing.assert_allclose(answer, module(pixels(count)).numpy(), atol=1e-5)
+        np.testing.assert_allclose(answer.sum(1), 1, atol=1e-5)
+
+
+class Untraceable(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("this module has no answer.")
+
+
+def test_a_module_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_text("the old one")
+    with pytest.raises(ModelError, match="Untraceable cannot be written as ONNX: this module has no answer"):
+        export_onnx(Untraceable(), torch.zeros(1, 2), path)
+    assert path.read_text() == "the old one"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_the_older_exporter_is_still_there() -> None:
+    assert "dynamic_axes" in inspect.signature(torch.onnx.export).parameters
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # as export_onnx has it: torch's own notes on its own code
+def test_the_newer_exporter_answers_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the newer exporter needs onnxscript")
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+    graph._export_newer(module, torch.zeros(1, 3), tmp_path / "model.onnx", "x", "y")
+    served = session(tmp_path / "model.onnx")
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(served.run(None, {"x": x.numpy()})[0], module(x).detach().numpy(), atol=1e-6)
+
+
+def test_what_is_no_graph_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"no graph")
+    for name in ("bad.onnx", "absent.onnx"):
+        with pytest.raises(ModelError, match=f"cannot open .*{name}"):
+            session(tmp_path / name)

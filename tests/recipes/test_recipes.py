@@ -1,0 +1,39 @@
+"""The recipe files themselves."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mindle.recipes import recipe_names, recipe_text
+from mindle.training.recipe import setting_table
+
+
+def test_the_names_are_sorted_and_complete() -> None:
+    names = recipe_names()
+    assert list(names) == sorted(names)
+    assert {"auto", "probe", "inline", "finetune", "scratch", "catsdogs-cnn", "fashion-cnn"} <= set(names)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_begins_with_its_evidence_and_says_what_it_is_for(name: str) -> None:
+    text = recipe_text(name)
+    assert text.startswith("# ")
+    assert tomllib.loads(text)["about"]
+
+
+def test_the_manual_lists_every_setting_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    for setting in setting_table():
+        default = setting.default
+        if isinstance(default, float):
+            default = f"{default:.4g}"
+        elif isinstance(default, tuple):
+            default = ", ".join(default)
+        elif isinstance(default, bool):
+            default = str(default).lower()
+        shown = f"`{default}`" if default != "" else ""
+        assert f"| `{setting.name}` | {setting.type} | {shown} | {setting.help} |" in page
+    assert f"lists all {len(setting_table())}." in page

@@ -1,0 +1,157 @@
+"""A bundle answers without torch, row by row, whatever the files are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
+from mindle.data.decode import decode
+from mindle.errors import ArtifactError
+from mindle.records import InputSpec
+from mindle.serving.predictor import Predictor, answers
+
+SPEC = InputSpec(height=4, width=4)
+
+
+def brightness(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A model of two classes, dark and bright, by mean brightness."""
+    bright = pixels.reshape(len(pixels), -1).mean(axis=1) / 255
+    return np.stack([1 - bright, bright], axis=1)
+
+
+def brightness_bundle(folder: Path) -> Bundle:
+    """The same model as a bundle."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["pixels"], ["floats"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["floats", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Div", ["mean", "scale"], ["bright"]),
+            helper.make_node("Unsqueeze", ["bright", "one"], ["column"]),
+            helper.make_node("Sub", ["unit", "column"], ["dark"]),
+            helper.make_node("Concat", ["dark", "column"], ["probabilities"], axis=1),
+        ],
+        "brightness",
+        [helper.make_tensor_value_info("pixels", onnx.TensorProto.UINT8, ["n", 4, 4, 3])],
+        [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, ["n", 2])],
+        [
+            onnx.numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes"),
+            onnx.numpy_helper.from_array(np.array(255, np.float32), "scale"),
+            onnx.numpy_helper.from_array(np.array([1], np.int64), "one"),
+            onnx.numpy_helper.from_array(np.array(1, np.float32), "unit"),
+        ],
+    )
+    folder.mkdir(parents=True)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, folder / "model.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 4, 3), np.uint8)
+    np.savez(folder / "reference.npz", pixels=pixels, probabilities=brightness(pixels).astype(np.float32))
+    bundle = Bundle(
+        folder=folder,
+        classes=("어둠", "bright"),
+        spec=SPEC,
+        temperature=1.0,
+        metrics={},
+        licences=({"licence": "none"},),
+        details={"task": "binary"},
+    )
+    write_bundle_document(bundle)
+    return bundle
+
+
+def png(value: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (6, 5), (value, value, value)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_answers_keep_order_and_name_what_failed() -> None:
+    images = [(f"{i}.png", png(i) if i % 7 else b"not an image") for i in range(100)]
+    found = list(answers(images, spec=SPEC, forward=brightness, batch=8))
+    assert [answer.path for answer in found] == [name for name, _ in images]
+    for i, answer in enumerate(found):
+        if i % 7:
+            assert answer.probabilities is not None
+            assert answer.probabilities[1] == pytest.approx(i / 255)
+            assert answer.reason == ""
+        else:
+            assert answer.probabilities is None
+            assert answer.reason
+
+
+def test_only_a_few_images_are_ever_read_ahead() -> None:
+    """Memory stays flat: when the first answer is out, only a bounded number of images has been taken."""
+    taken = 0
+
+    def endless() -> Iterator[tuple[str, Any]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield f"{taken}.png", png(taken % 256)
+
+    stream = answers(endless(), spec=SPEC, forward=brightness, batch=4)
+    for _ in range(40):
+        next(stream)
+    assert taken <= 40 + 4 * 4
+    stream.close()
+
+
+def test_nothing_in_gives_nothing_out() -> None:
+    assert list(answers([], spec=SPEC, forward=brightness)) == []
+    assert [a.probabilities for a in answers([("x", b"")], spec=SPEC, forward=brightness)] == [None]
+
+
+def test_a_bundle_answers_like_its_model(tmp_path: Path) -> None:
+    brightness_bundle(tmp_path / "bundle")
+    predictor = Predictor(read_bundle(tmp_path / "bundle"))
+    (answer,) = predictor.answers([("사진.png", png(51))])
+    assert predictor.classes == ("어둠", "bright")
+    assert answer.probabilities == pytest.approx(brightness(decode(png(51), SPEC)[None])[0], abs=1e-6)
+
+
+def test_a_runtime_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+    bundle = brightness_bundle(tmp_path / "bundle")
+    pixels, probabilities = bundle.reference()
+    np.savez(bundle.folder / "reference.npz", pixels=pixels, probabilities=probabilities[:, ::-1])
+    write_bundle_document(bundle)
+    with pytest.raises(ArtifactError, match="reference images"):
+        Predictor(read_bundle(bundle.folder))
+
+
+def test_a_changed_graph_is_refused(tmp_path: Path) -> None:
+    bundle = brightness_bundle(tmp_path / "bundle")
+    bundle.model.write_bytes(bundle.model.read_bytes() + b" ")
+    with pytest.raises(ArtifactError, match="SHA-256 differs"):
+        read_bundle(bundle.folder)
+
+
+def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
+    bundle = brightness_bundle(tmp_path / "bundle")
+    bundle.model.write_bytes(b"garbage")
+    write_bundle_document(bundle)
+    with pytest.raises(ArtifactError, match="ONNX Runtime"):
+        Predictor(read_bundle(bundle.folder))
+
+
+def test_answering_loads_no_torch(tmp_path: Path) -> None:
+    brightness_bundle(tmp_path / "bundle")
+    (tmp_path / "photo.png").write_bytes(png(200))
+    code = (
+        "import sys\nfrom mindle.serving.opened import open_model\n"
+        f"opened = open_model({str(tmp_path / 'bundle')!r})\n"
+        f"print(next(opened.rows([('photo', {(tmp_path / 'photo.png').read_bytes()!r})]))['predicted'])\n"
+        "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'timm') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["bright", "[]"]

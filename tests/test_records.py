@@ -1,0 +1,102 @@
+"""Records check themselves, and say what must hold and what was received."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mindle.records import SILENT, Dataset, FileImages, InputSpec, Predictions
+
+
+def spec(**changes: Any) -> InputSpec:
+    return InputSpec(**{"height": 32, "width": 48, **changes})
+
+
+def dataset(**changes: Any) -> Dataset:
+    columns: dict[str, Any] = {
+        "name": "leaves",
+        "kind": "folder",
+        "source": "leaves",
+        "classes": ("birch", "oak"),
+        "paths": ("birch/a.jpg", "birch/b.jpg", "oak/c.jpg", "oak/d.jpg"),
+        "labels": np.array([0, 0, 1, 1]),
+        "given": ("", "", "", ""),
+        "groups": ("", "", "", ""),
+        "images": FileImages(
+            root=Path("leaves"), names=("birch/a.jpg", "birch/b.jpg", "oak/c.jpg", "oak/d.jpg")
+        ),
+        "set_aside": ("", "truncated", "", ""),
+    }
+    return Dataset(**{**columns, **changes})
+
+
+def test_a_spec_knows_its_shape() -> None:
+    assert spec().shape == (32, 48, 3)
+    assert spec(colour="gray", mean=(0.5,), std=(0.25,)).shape == (32, 48, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"height": 0}, r"`height` must lie in 1 to 4096 pixels\. Received height=0"),
+        ({"width": 5000}, r"`width` must lie in 1 to 4096 pixels\. Received width=5000"),
+        ({"fit": "strech"}, r"`fit` must be one of squash, pad, crop\. Received fit='strech'"),
+        (
+            {"interpolation": "cubic"},
+            "`interpolation` must be one of .*bicubic.* Received interpolation='cubic'",
+        ),
+        ({"colour": "cmyk"}, r"`colour` must be one of rgb, gray\. Received colour='cmyk'"),
+        ({"colour": "gray"}, r"must have 1 value\(s\) for colour='gray'"),
+        ({"std": (1.0, 0.0, 1.0)}, r"`std` must be above 0\. Received std=\(1.0, 0.0, 1.0\)"),
+    ],
+)
+def test_a_wrong_spec_says_what_must_hold(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        spec(**changes)
+
+
+def test_rows_leave_out_what_is_set_aside() -> None:
+    assert len(dataset()) == 4
+    assert dataset().rows().tolist() == [0, 2, 3]
+    parts = dataset(parts=("train", "", "train", "test"))
+    assert parts.rows("train").tolist() == [0, 2]
+    assert parts.rows("test").tolist() == [3]
+    assert parts.rows("val").tolist() == []
+
+
+@pytest.mark.parametrize("column", ["labels", "given", "groups", "set_aside"])
+def test_columns_are_equally_long(column: str) -> None:
+    with pytest.raises(ValueError, match=rf"`{column}` must have 4 rows\. Received 3"):
+        dataset(**{column: getattr(dataset(), column)[:3]})
+
+
+def test_later_columns_are_empty_or_full() -> None:
+    with pytest.raises(ValueError, match=r"`sha256` must be empty or have 4 rows\. Received 1"):
+        dataset(sha256=("0" * 64,))
+
+
+def test_predictions_have_a_column_for_each_class() -> None:
+    with pytest.raises(ValueError, match=r"`probabilities` must be \(1, 2\).* Received \(1, 3\)"):
+        Predictions(classes=("birch", "oak"), paths=("a.jpg",), probabilities=np.full((1, 3), 1 / 3))
+    with pytest.raises(ValueError, match=r"`labels` must have 1 rows\. Received 2"):
+        Predictions(
+            classes=("birch", "oak"),
+            paths=("a.jpg",),
+            probabilities=np.full((1, 2), 0.5),
+            labels=np.array([0, 1]),
+        )
+
+
+def test_records_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        spec().height = 64  # type: ignore[misc]
+
+
+def test_silence_hears_everything() -> None:
+    SILENT.say("three classes")
+    SILENT.progress("check", 1, 3)
+    SILENT.epoch({"epoch": 1})

@@ -1,0 +1,59 @@
+"""A small learnable problem and small nets for the tests of the loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.models.classifier import Classifier, layers_classifier
+from mindle.records import InputSpec
+from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
+
+SIZE = 12
+CONV: list[dict[str, Any]] = [
+    {"kind": "conv", "channels": 6, "activation": "relu"},
+    {"kind": "max_pool"},
+    {"kind": "flatten"},
+    {"kind": "dropout", "rate": 0.3},
+    {"kind": "dense", "units": "classes"},
+]
+NORMED: list[dict[str, Any]] = [
+    {"kind": "conv", "channels": 6, "bias": False},
+    {"kind": "batch_norm", "activation": "relu"},
+    {"kind": "global_pool"},
+    {"kind": "dense", "units": "classes"},
+]
+
+
+def stripes(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Noisy images whose class says which way their stripes run: along, across or not at all."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    wave = (np.arange(SIZE) // 2 % 2) * 110.0
+    patterns = np.stack([wave[:, None] + 0 * wave, wave + 0 * wave[:, None], np.full((SIZE, SIZE), 55.0)])
+    images = patterns[labels] + rng.uniform(20, 120, (count, SIZE, SIZE))
+    return images.astype(np.uint8)[..., None], labels.astype(np.int64)
+
+
+def net(layers: list[dict[str, Any]] = CONV, classes: int = 3) -> Classifier:
+    spec = InputSpec(height=SIZE, width=SIZE, colour="gray", mean=(0.4,), std=(0.2,))
+    return layers_classifier(layers, spec=spec, classes=[f"class {i}" for i in range(classes)], seed=0)
+
+
+def recipe(**settings: Any) -> Recipe:
+    """A recipe in which everything that is random or averaged takes part."""
+    everything: dict[str, Any] = {
+        "epochs": 4,
+        "batch": 16,
+        "peak": 0.01,
+        "weight_decay": 0.01,
+        "clip": 5.0,
+        "schedule": "one-cycle",
+        "average": "ema",
+        "average_decay": 0.9,
+        "label_smoothing": 0.05,
+    }
+    augment = AugmentSettings(shift=0.1, brightness=0.1, erase=0.2, mixup=0.1)
+    return Recipe(strategy="scratch", train=TrainSettings(**{**everything, **settings}), augment=augment)

@@ -1,0 +1,40 @@
+"""Every callback there is, and every one to come, keeps the protocol."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mindle.training import callbacks
+from mindle.training.callbacks import Callback, HistoryFile, StopAt
+from mindle.training.fit import fit
+from tests.training.nets import net, recipe, stripes
+
+KINDS = [kind for _, kind in inspect.getmembers(callbacks, inspect.isclass) if issubclass(kind, Callback)]
+EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
+
+
+def build(kind: type[Callback], tmp_path: Path) -> Callback:
+    made = {
+        HistoryFile: lambda: HistoryFile(tmp_path / "history.csv"),
+        StopAt: lambda: StopAt("val_loss", 0.0),
+    }
+    maker: Callable[[], Callback] = made.get(kind, kind)
+    return maker()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_has_no_events_of_its_own_and_says_what_it_does(kind: type[Callback]) -> None:
+    assert kind.__doc__
+    assert {name for name in vars(kind) if name.startswith("on_")} <= set(EVENTS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_changes_no_number(kind: type[Callback], tmp_path: Path) -> None:
+    images, labels = stripes(30)
+    plain = fit(net(), images, labels, images, labels, recipe(epochs=2))
+    watched = fit(net(), images, labels, images, labels, recipe(epochs=2), callbacks=[build(kind, tmp_path)])
+    assert [row["val_loss"] for row in watched.history] == [row["val_loss"] for row in plain.history]

@@ -1,0 +1,72 @@
+"""The loss, its weights, and the judgement of an epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mindle.records import SILENT
+from mindle.training.budget import Deadline
+from mindle.training.job import Job
+from mindle.training.loss import Loss, class_weights, judge
+from mindle.training.recipe import Recipe, TrainSettings
+from tests.training.nets import net, stripes
+
+
+def job(labels: np.ndarray, settings: TrainSettings) -> Job:
+    images, _ = stripes(len(labels))
+    return Job(
+        model=net(),
+        train=images,
+        train_labels=labels,
+        val=images,
+        val_labels=labels,
+        recipe=Recipe(train=settings),
+        seed=0,
+        device=torch.device("cpu"),
+        path=Path("unused"),
+        deadline=Deadline(None),
+        listener=SILENT,
+    )
+
+
+def test_smoothing_spreads_a_share_of_each_label() -> None:
+    logits, targets = torch.randn(4, 3), torch.eye(3)[[0, 1, 2, 0]]
+    smooth = Loss(TrainSettings(label_smoothing=0.3), [], None)(logits, targets)
+    by_hand = -(0.7 * targets + 0.1).mul(F.log_softmax(logits, 1)).sum(1).mean()
+    assert smooth.item() == pytest.approx(by_hand.item())
+
+
+def test_penalties_count_weights_and_not_biases() -> None:
+    layer = nn.Linear(2, 1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[3.0, -4.0]]))
+        layer.bias.fill_(100)
+    loss = Loss(TrainSettings(l1=0.1, l2=0.01), list(layer.parameters()), None)
+    with torch.no_grad():
+        assert float(loss.penalty()) == pytest.approx(0.1 * 7 + 0.01 * 25)
+    assert Loss(TrainSettings(), list(layer.parameters()), None).penalty() == 0.0
+
+
+def test_class_weights_make_classes_equal_and_leave_the_scale() -> None:
+    labels = np.repeat([0, 1], [30, 10]).astype(np.int64)  # the third class is absent
+    weights = class_weights(job(labels, TrainSettings(balance="weights")))
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([40 / 30 / 2, 40 / 10 / 2, 0.0])
+    assert weights[labels].mean().item() == pytest.approx(1.0)
+    assert class_weights(job(labels, TrainSettings())) is None
+
+
+def test_judging_in_pieces_gives_what_one_piece_gives() -> None:
+    images, labels = stripes(2000)
+    work = job(labels, TrainSettings())
+    loss, accuracy = judge(work)
+    with torch.inference_mode():
+        logits = work.model.eval()(torch.from_numpy(images))
+    assert loss == pytest.approx(F.cross_entropy(logits, torch.from_numpy(labels)).item(), rel=1e-5)
+    assert accuracy == (logits.argmax(1).numpy() == labels).mean()

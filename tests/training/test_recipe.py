@@ -1,0 +1,147 @@
+"""Recipes: records, files, changed settings, and the sentences of what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindle.errors import DataError
+from mindle.training.recipe import (
+    STRATEGIES,
+    AugmentSettings,
+    Recipe,
+    TrainSettings,
+    as_dict,
+    from_dict,
+    read_recipe,
+    recipe_names,
+    setting_table,
+    with_settings,
+)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_named_recipe_survives_the_round_trip(name: str) -> None:
+    recipe = read_recipe(name)
+    assert recipe.about
+    assert from_dict(as_dict(recipe)) == recipe
+
+
+def test_every_strategy_has_a_recipe_of_its_name() -> None:
+    assert [read_recipe(strategy).strategy for strategy in STRATEGIES] == list(STRATEGIES)
+
+
+def test_a_file_is_read_and_its_defaults_are_filled_in(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'strategy = "scratch"\n[train]\npeak = 1\n[[model.layers]]\nkind = "flatten"\n'
+        '[[model.layers]]\nkind = "dense"\nunits = "classes"\n[probe]\nheads = ["rbf"]\n'
+    )
+    recipe = read_recipe(path)
+    assert recipe.train.peak == 1.0
+    assert isinstance(recipe.train.peak, float)
+    assert recipe.model.layers == ({"kind": "flatten"}, {"kind": "dense", "units": "classes"})
+    assert recipe.probe.heads == ("rbf",)
+    assert recipe.augment == AugmentSettings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("train.peak", "3e-4", 3e-4),
+        ("train.epochs", " 7 ", 7),
+        ("train.restore_best", "false", False),
+        ("train.optimizer", "sgd", "sgd"),
+        ("probe.heads", "logistic, net", ("logistic", "net")),
+        ("model.trainable", "2", 2),
+        ("model.trainable", "all", "all"),
+        ("model.name", "resnet18", "resnet18"),
+        ("augment.flip", "horizontal_and_vertical", "both"),
+        ("augment.fill", "nearest", "edge"),
+    ],
+)
+def test_text_is_read_by_the_settings_type(name: str, text: str, value: object) -> None:
+    section, own = name.split(".")
+    recipe = with_settings(Recipe(), {name: text})
+    assert getattr(getattr(recipe, section), own) == value
+    assert as_dict(recipe) != as_dict(Recipe()) or value in ("all",)
+
+
+def test_values_and_settings_without_a_section_work_too() -> None:
+    recipe = with_settings(Recipe(), {"strategy": "scratch", "train.peak": 1e-2, "train.epochs": 3})
+    assert (recipe.strategy, recipe.train.peak, recipe.train.epochs) == ("scratch", 1e-2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("train.peek", "1", r"Unknown setting 'train.peek'. Did you mean 'train.peak'\?"),
+        ("peak", "1", r"Unknown setting 'peak'. Did you mean 'train.peak'\?"),
+        ("train", "1", r"`train` must be a table"),
+        ("train.epochs", "many", r"`train.epochs` must be a whole number. Received 'many'."),
+        ("train.epochs", 2.5, r"`train.epochs` must be a whole number. Received 2.5."),
+        ("train.epochs", True, r"`train.epochs` must be a whole number. Received True."),
+        ("train.epochs", "0", r"`epochs` must lie in 1 to"),
+        ("train.peak", "fast", r"`train.peak` must be a number. Received 'fast'."),
+        ("train.restore_best", "maybe", r"`train.restore_best` must be a true or false. Received 'maybe'."),
+        (
+            "train.optimizer",
+            "adm",
+            r"`optimizer` must be one of adamw, adam, sgd, rmsprop. Received optimizer='adm'.",
+        ),
+        (
+            "train.warmup_fraction",
+            "1.2",
+            r"`warmup_fraction` must lie in \[0, 1\). Received warmup_fraction=1.2.",
+        ),
+        (
+            "model.layers",
+            "flatten",
+            r"`model.layers` must stand in a recipe file, as \[\[model.layers\]\] tables",
+        ),
+        ("model.trainable", "some", r'`trainable` must be "all" or a number of stages'),
+        ("augment.flip", "sideways", r"`flip` must be one of none, horizontal"),
+        ("probe.heads", "forest", r"`heads` must be one of logistic, rbf, net"),
+        ("probe.heads", "", r"`heads` must name at least one of"),
+        ("input.height", "5", r"`height` and `width` must both be given or both be 0"),
+    ],
+)
+def test_what_is_refused_says_what_was_expected(name: str, value: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        with_settings(Recipe(), {name: value})
+
+
+def test_an_unknown_recipe_gets_a_suggestion() -> None:
+    with pytest.raises(ValueError, match=r"Received 'scrach'. Did you mean 'scratch'\?"):
+        read_recipe("scrach")
+
+
+def test_a_missing_and_a_broken_file_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be a file that can be read"):
+        read_recipe(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("strategy = [")
+    with pytest.raises(DataError, match="must be TOML"):
+        read_recipe(broken)
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[train]\nepoch = 3\n")
+    with pytest.raises(
+        ValueError, match=r"wrong.toml: Unknown setting 'train.epoch'. Did you mean 'train.epochs'"
+    ):
+        read_recipe(wrong)
+
+
+def test_a_recipe_does_not_share_its_layers_with_what_it_was_made_of() -> None:
+    layer = {"kind": "dense", "units": 3}
+    recipe = from_dict({"model": {"layers": [layer]}})
+    layer["units"] = 4
+    as_dict(recipe)["model"]["layers"][0]["units"] = 5
+    assert recipe.model.layers == ({"kind": "dense", "units": 3},)
+
+
+def test_the_table_lists_every_setting_with_its_default() -> None:
+    table = {setting.name: setting for setting in setting_table()}
+    assert table["train.peak"].default == TrainSettings().peak
+    assert table["train.peak"].type == "number"
+    assert all(setting.help for setting in table.values())
