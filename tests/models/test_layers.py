@@ -127,3 +127,12 @@ def test_counts_only_what_trains_when_asked() -> None:
 def test_wrong_layers_are_named_by_place(layers: list[object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build_layers(layers, shape=(3, 8, 8), classes=2)  # type: ignore[arg-type]
+
+
+def test_a_seeded_net_leaves_the_global_generator_alone() -> None:
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    build_layers(layers, shape=(1, 4, 4), classes=2, seed=0)
+    assert torch.equal(torch.rand(3), expected)

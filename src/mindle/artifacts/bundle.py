@@ -81,7 +81,13 @@ def read_bundle(folder: Path) -> Bundle:
         ArtifactError: If a file is missing, changed since it was written, or of a newer schema.
     """
     document = read_json(folder / "bundle.json", schema=SCHEMA, what="bundle")
-    for name, expected in document.get("files", {}).items():
+    files = document.get("files")
+    if not isinstance(files, dict) or not {MODEL, REFERENCE} <= set(files):
+        raise ArtifactError(
+            f"{folder / 'bundle.json'} must hold the hashes of {MODEL} and {REFERENCE}. Received {files!r}. "
+            "Copy the whole folder again."
+        )
+    for name, expected in files.items():
         file = folder / name
         if not file.is_file():
             raise ArtifactError(
@@ -94,13 +100,15 @@ def read_bundle(folder: Path) -> Bundle:
                 "It was changed or copied incompletely: copy the whole folder again."
             )
     try:
-        spec = dict(document["input"])
+        spec, temperature = dict(document["input"]), float(document["temperature"])
+        if not (isinstance(document["classes"], list) and temperature > 0):
+            raise ValueError("`classes` must be a list, `temperature` above 0")
         return Bundle(
             folder=folder,
             classes=tuple(document["classes"]),
             spec=InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])}),
-            temperature=float(document["temperature"]),
-            metrics=document["metrics"],
+            temperature=temperature,
+            metrics=dict(document["metrics"]),
             licences=tuple(document["licences"]),
             details={
                 key: value

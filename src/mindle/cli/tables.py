@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
+import json as jsons
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from io import TextIOWrapper
+from typing import IO, Any, ClassVar
 
 from mindle.errors import DeviceError
 
@@ -21,61 +22,115 @@ class Counts:
     failed: int = 0
 
 
-@contextmanager
-def _opened(target: str) -> Iterator[IO[str]]:
-    """Open a file to write, or standard output for "-"."""
-    if target == "-":
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    try:
-        file = open(target, "w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise DeviceError(
-            f"{target} must be a file that can be written ({error.strerror}). Choose another with --out."
-        ) from error
-    with file:
-        yield file
-
-
 def write_answers(
     source: Any, images: Iterable[tuple[str, Any]], *, out: str | None, json: str | None
 ) -> Counts:
-    """Write every answer to `out` (CSV, or JSON by its name), to `json`, or as CSV to standard output."""
+    """Write every answer to `out` (CSV, or JSON by its name) and to `json`, or as CSV to standard output.
+
+    Raises:
+        DeviceError: If a file cannot be written, or the disk is full.
+    """
+    wanted: list[_Table] = []
+    if out is not None:
+        wanted.append(_Json(out) if out.lower().endswith(".json") else _Csv(out))
     if json is not None:
-        return _write_json(source, images, json)
-    if out is not None and out.lower().endswith(".json"):
-        return _write_json(source, images, out)
-    return _write_csv(source, images, out or "-")
-
-
-def _counted(source: Any, images: Iterable[tuple[str, Any]], counts: Counts) -> Iterator[dict[str, Any]]:
-    for row in source.rows(images):
-        if row["reason"]:
-            counts.failed += 1
-        else:
-            counts.answered += 1
-        yield row
-
-
-def _write_csv(source: Any, images: Iterable[tuple[str, Any]], target: str) -> Counts:
+        wanted.append(_Json(json))
     counts = Counts()
-    with _opened(target) as file:
-        writer = csv.DictWriter(file, source.columns, lineterminator="\n")
-        writer.writeheader()
-        for row in _counted(source, images, counts):
-            writer.writerow(
-                {name: f"{cell:.8f}" if isinstance(cell, float) else cell for name, cell in row.items()}
-            )
+    with ExitStack() as stack:
+        tables = [stack.enter_context(table.opened(source.columns)) for table in wanted or [_Csv("-")]]
+        for row in source.rows(images):
+            if row["reason"]:
+                counts.failed += 1
+            else:
+                counts.answered += 1
+            for table in tables:
+                table.write(row)
     return counts
 
 
-def _write_json(source: Any, images: Iterable[tuple[str, Any]], target: str) -> Counts:
-    counts = Counts()
-    with _opened(target) as file:
-        file.write('{"schema": 1, "predictions": [')
-        for number, row in enumerate(_counted(source, images, counts)):
-            file.write(",\n" if number else "\n")
-            json.dump(row, file, ensure_ascii=False)
-        file.write("\n]}\n")
-    return counts
+class _Table:
+    """Rows on their way into one file, or to standard output for "-"."""
+
+    # What becomes of a file name that is not valid Unicode, which a name on Linux need not be.
+    errors: ClassVar[str]
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.file: IO[str] = sys.stdout
+
+    @contextmanager
+    def opened(self, columns: Sequence[str]) -> Iterator[_Table]:
+        """Open, begin and, if nothing went wrong in between, end the table."""
+        with self._writing():
+            self.file = self._open()
+        try:
+            with self._writing():
+                self.begin(columns)
+            yield self
+            with self._writing():
+                self.end()
+                self.file.flush()
+        finally:
+            if self.file is not sys.stdout:
+                with suppress(OSError):  # what could not be written has been told by the flush
+                    self.file.close()
+
+    def _open(self) -> IO[str]:
+        if self.target != "-":
+            return open(self.target, "w", encoding="utf-8", errors=self.errors, newline="")
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors=self.errors)
+        return sys.stdout
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Write one row."""
+        with self._writing():
+            self.put(row)
+
+    def begin(self, columns: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Nothing follows the rows, unless a format wants something."""
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # the reader has left; that is no error of ours
+            raise
+        except OSError as error:
+            raise DeviceError(
+                f"{self.target} must be a file that can be written ({error.strerror}). Choose another with "
+                "--out or --json, or make room."
+            ) from error
+
+
+class _Csv(_Table):
+    errors = "surrogateescape"  # the name's own bytes, so that other programs find the file
+
+    def begin(self, columns: Sequence[str]) -> None:
+        self.rows = csv.DictWriter(self.file, columns, lineterminator="\n")
+        self.rows.writeheader()
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        self.rows.writerow({name: f"{v:.8f}" if isinstance(v, float) else v for name, v in row.items()})
+
+
+class _Json(_Table):
+    errors = "backslashreplace"  # \udcff is an escape of JSON too
+
+    def begin(self, columns: Sequence[str]) -> None:
+        self.separator = "\n"
+        self.file.write('{"schema": 1, "predictions": [')
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        self.file.write(self.separator)
+        jsons.dump(row, self.file, ensure_ascii=False)
+        self.separator = ",\n"
+
+    def end(self) -> None:
+        self.file.write("\n]}\n")

@@ -76,7 +76,9 @@ def build_layers(
     """
     if not layers:
         raise ValueError("`layers` must hold at least one layer. Received an empty list.")
-    modules, _ = _stack(layers, tuple(shape), classes, "")
+    # Torch draws weights of its own, which are overwritten at once; a seed must leave its generator alone.
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        modules, _ = _stack(layers, tuple(shape), classes, "")
     net = nn.Sequential(*modules)
     _initialise(net, None if seed is None else torch.Generator().manual_seed(seed))
     return net

@@ -41,11 +41,19 @@ def baselines(
     truth = dataset.labels[test]
     commonest = np.bincount(dataset.labels[train]).argmax()
     if len(train) > MOST_TRAIN:
-        train = np.sort(np.random.default_rng(seed).choice(train, MOST_TRAIN, replace=False))
+        train = _some(train, dataset.labels[train], seed)
     learned = colour_histograms(pixels(dataset, train, spec, cache=cache))
     judged = colour_histograms(pixels(dataset, test, spec, cache=cache))
     answers = _logistic_answers(learned, dataset.labels[train], judged)
     return {"majority": float((truth == commonest).mean()), "colour": float((truth == answers).mean())}
+
+
+def _some(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """`MOST_TRAIN` of the rows, drawn at random, with at least one of each class."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    _, first = np.unique(labels[order], return_index=True)
+    rest = np.delete(order, first)
+    return np.sort(rows[np.concatenate([order[first], rest[: max(MOST_TRAIN - len(first), 0)]])])
 
 
 def colour_histograms(images: Pixels, *, batch: int = 256) -> NDArray[np.float64]:

@@ -110,7 +110,7 @@ class Job:
     @cached_property
     def identity(self) -> str:
         """A hash of what makes a run what it is: recipe, seed, labels, and the model's names and shapes."""
-        labels = hashlib.sha256(self.train_labels.tobytes() + self.val_labels.tobytes()).hexdigest()
+        labels = [hashlib.sha256(part.tobytes()).hexdigest() for part in (self.train_labels, self.val_labels)]
         shapes = {name: list(tensor.shape) for name, tensor in changing_tensors(self.model).items()}
         facts = {"recipe": as_dict(self.recipe), "seed": self.seed, "labels": labels, "shapes": shapes}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

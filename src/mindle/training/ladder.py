@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mindle.errors import ModelError
+from mindle.errors import DataError, ModelError
 from mindle.evaluation import wilson
 from mindle.models.classifier import backbone_classifier
 from mindle.models.heads import Head
@@ -292,8 +292,6 @@ class _Ladder:
 
     def probes(self, *, forced: bool) -> _Best | None:
         """The best head on the best backbones; None where none could be afforded."""
-        if forced and not self.cards:
-            raise ModelError("A probe needs a backbone. Name one with --model, or give --weights.")
         embedded: list[_Embedded] = []
         singles: list[_Best] = []
         for card in self.cards:
@@ -402,12 +400,16 @@ class _Ladder:
             self.listener.say(f"Heads learn from {wanted:,} of {len(self.problem.train):,} training images.")
         self.rows = np.concatenate([train, val])
         labels = self.problem.labels(self.rows)
+        groups = self.problem.groups(self.rows)
+        if len(np.unique(groups)) < 2:
+            raise DataError(
+                f"Cross-validation needs images of at least two groups. Received {len(labels):,} images of "
+                "one group. Give the groups finer names, or take --strategy finetune."
+            )
         self.pool = Pool(
             labels=labels,
             classes=len(self.problem.classes),
-            folds=fold_numbers(
-                labels, self.problem.groups(self.rows), folds=self.recipe.probe.folds, seed=self.seed
-            ),
+            folds=fold_numbers(labels, groups, folds=self.recipe.probe.folds, seed=self.seed),
             views=self.views,
         )
 
@@ -604,13 +606,13 @@ class _Ladder:
 
     def outcome(self, best: _Best | None, net: _Net | None) -> Outcome:
         """The better of the two, as a classifier."""
-        if best is None and net is None:
-            raise ModelError(
-                "There was time neither for a backbone nor for a net. Give a longer --budget, or name a "
-                "strategy, which runs without one."
-            )
-        if best is None or (net is not None and self._net_wins(best, net)):
+        if net is not None and (best is None or self._net_wins(best, net)):
             return self._net_outcome(net)
+        if best is None:
+            raise ModelError(
+                "There was neither a backbone nor time for a net. Name a backbone with --model, give "
+                "--weights, or give a longer --budget."
+            )
         candidate, pool = best.candidate, self._known_pool()
         began = time.perf_counter()
         head = candidate.build(1.0)
@@ -636,9 +638,7 @@ class _Ladder:
             advice=self._advice(best),
         )
 
-    def _net_outcome(self, net: _Net | None) -> Outcome:
-        if net is None:
-            raise ValueError("`net` must be a trained net. Received None.")
+    def _net_outcome(self, net: _Net) -> Outcome:
         own = {attempt["name"] for attempt in net.outcome.tried}
         tried = tuple({**attempt, "chosen": attempt["name"] in own} for attempt in self.tried)
         return replace(

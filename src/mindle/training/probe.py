@@ -289,7 +289,8 @@ def walk(ladder: Sequence[float], start: float, judge: Callable[[float], float])
     values = {best: judge(start)}
     for step in (1, -1):
         while 0 <= best + step < len(ladder):
-            values.setdefault(best + step, judge(ladder[best + step]))
+            if best + step not in values:
+                values[best + step] = judge(ladder[best + step])
             if values[best + step] >= values[best]:
                 break
             best += step
@@ -476,7 +477,7 @@ class Directions:
                 some = x[np.sort(drawn)]
             strengths, sides = np.linalg.eigh(some @ some.T)
             turn = some.T @ sides / np.sqrt(np.maximum(strengths, 1e-12))
-        keep = np.flatnonzero(strengths > 1e-9 * strengths[-1])[::-1]
+        keep = np.flatnonzero(strengths >= 1e-9 * strengths[-1])[::-1]  # all where all are 0
         self.turn = np.ascontiguousarray(turn[:, keep])
         self.z = x @ self.turn
         self.strengths = np.einsum("ij,ij->j", self.z, self.z)
