@@ -202,3 +202,15 @@ def test_every_fill_works_with_and_without_sampling(fill: str) -> None:
     for wish in (settings, replace(settings, rotate=0.1)):
         changed = Augment(wish)(torch.ones(4, 1, 10, 10), generator())
         assert (changed.min() < 0.999) == (fill == "black")
+
+
+@pytest.mark.parametrize(
+    "settings", [EVERYTHING, AugmentSettings(flip="both", shift=0.2)], ids=["all", "whole pixels"]
+)
+def test_with_a_generator_each_an_image_changes_as_it_does_alone(settings: AugmentSettings) -> None:
+    augment, images = Augment(settings), photos(4)
+    together = augment(images, [generator(seed) for seed in range(4)])
+    for number in range(4):
+        alone = augment(images[number : number + 1], [generator(number)])
+        torch.testing.assert_close(together[number], alone[0])
+    assert not torch.equal(together[0], augment(images, [generator(9) for _ in range(4)])[0])

@@ -8,6 +8,7 @@ not grow with the number of changes. Mixing two images (`mix`) also mixes their 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,12 +17,15 @@ from torch.nn import functional as F
 
 from mindle.training.recipe import AugmentSettings
 
+# One generator for a batch, or one for each image, so that its luck does not hang on its company.
+Luck = torch.Generator | Sequence[torch.Generator]
+
 # The words of the recipe -> the words of `torch.nn.functional.grid_sample`.
 _PADDING = {"reflect": "reflection", "edge": "border", "black": "zeros"}
 
 
 class Augment:
-    """Changes a batch of images as the settings say; all randomness comes from the generator.
+    """Changes a batch of images as the settings say; all randomness comes from its generator, or generators.
 
     Shapes: images (image, channel, height, width), float in [0, 1]; the result has the same shape.
 
@@ -35,15 +39,13 @@ class Augment:
     def __init__(self, settings: AugmentSettings) -> None:
         self.settings = settings
 
-    def __call__(
-        self, images: Tensor, generator: torch.Generator, size: tuple[int, int] | None = None
-    ) -> Tensor:
+    def __call__(self, images: Tensor, generator: Luck, size: tuple[int, int] | None = None) -> Tensor:
         """Return the images changed, and at another (height, width) if wanted; the input stays as it is."""
         images = self._move(images, generator, size or (images.shape[2], images.shape[3]))
         images = self._colour(images, generator)
         return self._erase(images, generator)
 
-    def _move(self, images: Tensor, generator: torch.Generator, size: tuple[int, int]) -> Tensor:
+    def _move(self, images: Tensor, generator: Luck, size: tuple[int, int]) -> Tensor:
         """Flip, rotate, zoom, shift and crop."""
         wish = self.settings
         if wish.rotate or wish.zoom or wish.crop < 1:
@@ -63,13 +65,13 @@ class Augment:
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
         return images
 
-    def _signs(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _signs(self, images: Tensor, generator: Luck) -> Tensor:
         """(image, 2): -1 where an image is mirrored along x or along y, else 1."""
-        coins = torch.rand(len(images), 2, generator=generator) < 0.5
+        coins = _rand(len(images), 2, generator) < 0.5
         allowed = torch.tensor(_flips(self.settings.flip, images.shape[1]))
         return torch.where(coins & allowed, -1.0, 1.0)
 
-    def _flip(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _flip(self, images: Tensor, generator: Luck) -> Tensor:
         """Mirror without interpolation."""
         mirrored = (self._signs(images, generator) < 0).to(images.device)
         for axis, allowed in zip((3, 2), _flips(self.settings.flip, images.shape[1]), strict=True):
@@ -77,13 +79,13 @@ class Augment:
                 images = torch.where(mirrored[:, 3 - axis, None, None, None], images.flip(axis), images)
         return images
 
-    def _shift(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _shift(self, images: Tensor, generator: Luck) -> Tensor:
         """Move by whole pixels without interpolation: pad once, then cut a window out of each image."""
         height, width = images.shape[-2:]
         reach_y, reach_x = int(height * self.settings.shift), int(width * self.settings.shift)
         mode = {"reflect": "reflect", "edge": "replicate", "black": "constant"}[self.settings.fill]
         padded = F.pad(images, (reach_x, reach_x, reach_y, reach_y), mode=mode)
-        corners = torch.rand(len(images), 2, generator=generator)
+        corners = _rand(len(images), 2, generator)
         tops = (corners[:, 0] * (2 * reach_y + 1)).int().tolist()
         lefts = (corners[:, 1] * (2 * reach_x + 1)).int().tolist()
         return torch.stack(
@@ -93,12 +95,12 @@ class Augment:
             ]
         )
 
-    def _affine(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _affine(self, images: Tensor, generator: Luck) -> Tensor:
         """(image, 2, 3): where each output position, in [-1, 1] x [-1, 1], reads from; x comes first."""
         wish = self.settings
         count, height, width = len(images), images.shape[2], images.shape[3]
         # One row of draws an image, whatever is switched on: settings do not shift one another's luck.
-        draws = torch.rand(count, 7, generator=generator).double()
+        draws = _rand(count, 7, generator).double()
         signed = draws * 2 - 1
         angle = signed[:, 0] * wish.rotate * 2 * math.pi
         zoom = 1 + signed[:, 1] * wish.zoom
@@ -109,15 +111,13 @@ class Augment:
         stretch = torch.minimum(torch.maximum(reach, side), 1 / side)
         extent = torch.stack([side * stretch, side / stretch], 1)
         scale = extent * zoom[:, None] * self._signs(images, generator)
-        offset = signed[:, 4:6] * (1 - extent) + 2 * wish.shift * torch.rand(
-            count, 2, generator=generator
-        ).mul(2).sub(1)
+        offset = signed[:, 4:6] * (1 - extent) + 2 * wish.shift * _rand(count, 2, generator).mul(2).sub(1)
         # Turning happens in pixels, not in the unit square, else an oblong image would shear.
         cosine, sine = angle.cos(), angle.sin()
         turn = torch.stack([cosine, -sine * height / width, sine * width / height, cosine], 1).view(-1, 2, 2)
         return torch.cat([turn * scale[:, None, :], offset[:, :, None]], 2).float()
 
-    def _colour(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _colour(self, images: Tensor, generator: Luck) -> Tensor:
         """Brightness (added), contrast (around the image's mean) and saturation (around its gray).
 
         All three are linear in the colours, so that one small matrix an image does them in one pass.
@@ -125,7 +125,7 @@ class Augment:
         wish = self.settings
         if not (wish.brightness or wish.contrast or wish.saturation):
             return images
-        signed = torch.rand(len(images), 3, generator=generator).mul_(2).sub_(1).to(images.device)
+        signed = _rand(len(images), 3, generator).mul_(2).sub_(1).to(images.device)
         lift, contrast, saturation = (column[:, None, None] for column in signed.unbind(1))
         # Gray is the plain mean of the channels, so that saturation leaves the image's mean where it is.
         channels = images.shape[1]
@@ -140,14 +140,14 @@ class Augment:
         changed = torch.baddbmm(constant, colours, images.reshape(len(images), channels, -1))
         return changed.clamp_(0, 1).view(images.shape)
 
-    def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _erase(self, images: Tensor, generator: Luck) -> Tensor:
         """Overwrite a rectangle of 2 to 20 % of the area with the image's mean colour.
 
         Source: Zhong et al. 2017, https://arxiv.org/abs/1708.04896; filled with the mean, not with noise.
         """
         if not self.settings.erase:
             return images
-        draws = torch.rand(len(images), 5, generator=generator).tolist()
+        draws = _rand(len(images), 5, generator).tolist()
         height, width = images.shape[-2:]
         images = images.clone()
         for image, (coin, area, aspect, down, right) in zip(images, draws, strict=True):
@@ -159,6 +159,13 @@ class Augment:
             top, left = int(down * (height - tall + 1)), int(right * (width - wide + 1))
             image[:, top : top + tall, left : left + wide] = _thumbnail(image).mean((1, 2), keepdim=True)
         return images
+
+
+def _rand(count: int, columns: int, generator: Luck) -> Tensor:
+    """Uniform draws in [0, 1), (image, column)."""
+    if isinstance(generator, torch.Generator):
+        return torch.rand(count, columns, generator=generator)
+    return torch.stack([torch.rand(columns, generator=own) for own in generator])
 
 
 def _flips(word: str, channels: int) -> tuple[bool, bool]:

@@ -221,9 +221,9 @@ class Engine:
         self.listener.progress("embed", done, total)
         for start in range(0, len(missing), BATCH):
             places = np.array(missing[start : start + BATCH])
-            images = pixels[places % count]
-            for row, place in enumerate(places.tolist()):
-                images[row] = viewer(images[row], keys[place % count], place // count)
+            images = viewer(
+                pixels[places % count], [keys[place % count] for place in places], (places // count).tolist()
+            )
             for place, features in zip(places.tolist(), self.run(images), strict=True):
                 writer.add(wanted[place], features)
             self.listener.progress("embed", done + start + len(places), total)
@@ -304,21 +304,29 @@ def _onnx(graph: Path, threads: int | None) -> Run:
 
 
 class _Viewer:
-    """Makes view `view` of an image; the same for the same seed and key on every machine."""
+    """Makes views of images; a view is the same for the same seed and key, in any company."""
 
     def __init__(self, augment: AugmentSettings, seed: int) -> None:
         self._augment = Augment(augment)
         self._seed = seed
 
-    def __call__(self, image: NDArray[np.uint8], key: str, view: int) -> NDArray[np.uint8]:
-        """One view, uint8 (height, width, channel); view 0 is the image itself."""
-        if view == 0:
-            return image
+    def __call__(
+        self, images: NDArray[np.uint8], keys: Sequence[str], views: Sequence[int]
+    ) -> NDArray[np.uint8]:
+        """One view of each image, uint8 (image, height, width, channel); view 0 is the image itself."""
+        rows = [row for row, view in enumerate(views) if view]
+        if not rows:
+            return images
+        luck = [self._luck(keys[row], views[row]) for row in rows]
+        floats = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().div_(255)
+        seen = self._augment(floats, luck).clamp_(0, 1)  # (image, channel, height, width)
+        images = images.copy()
+        images[rows] = seen.mul_(255).round_().byte().permute(0, 2, 3, 1).numpy()
+        return images
+
+    def _luck(self, key: str, view: int) -> torch.Generator:
         place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "little")
-        generator = torch.Generator().manual_seed(draw(self._seed, view, place))
-        floats = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
-        seen = self._augment(floats, generator)[0].clamp(0, 1)  # (channel, height, width)
-        return np.asarray((seen * 255).round().byte().permute(1, 2, 0).numpy(), np.uint8)
+        return torch.Generator().manual_seed(draw(self._seed, view, place))
 
 
 def _view_key(key: str, view: int, seed: int, augment: AugmentSettings) -> str:
