@@ -135,7 +135,7 @@ def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path
     problem = photos(tmp_path, 100, size=(200, 200))
     every, tests = len(problem.train) + len(problem.val), len(problem.dataset.rows("test"))
     rich = afford(problem, 100_000.0)[1]
-    assert (rich["take"], rich["views"], rich["images"]) == (True, 2, every)
+    assert (rich["take"], rich["views"], rich["images"]) == (True, 1, every)
     less = afford(problem, 4 * (every + tests) + 100.0)[1]
     assert (less["take"], less["views"], less["images"]) == (True, 0, every)
     poor = afford(problem, (every + tests) / 0.6)[1]
@@ -149,13 +149,13 @@ def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path
 def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: Path) -> None:
     problem = photos(tmp_path, 100, size=(200, 200))
     ladder, _ = afford(problem, 1000.0)
-    ladder._settle_pool(230, 1)
+    ladder._settle_pool(230, 0)
     assert set(problem.val.tolist()) <= set(ladder.rows.tolist())
     assert len(ladder.rows) < len(problem.train) + len(problem.val)
     assert ladder.pool is not None
-    assert ladder.pool.rows == 2 * len(ladder.rows)
+    assert ladder.pool.rows == len(ladder.rows)
     said = " ".join(cast(Heard, ladder.listener).sentences)
-    assert "1 instead of 2" in said
+    assert "0 instead of 1" in said
     assert f"of {len(problem.train):,} training images" in said
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import signal
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mindle.training.machine import flatten_any_size, interruptible, pool_before_relu, trimmed
+from mindle.training.machine import (
+    _glibc,
+    flatten_any_size,
+    interruptible,
+    memory_kept,
+    pool_before_relu,
+    trimmed,
+)
 from tests.training.nets import net
 
 
@@ -81,3 +89,19 @@ def test_the_first_ctrl_c_waits_and_the_second_does_not() -> None:
         with pytest.raises(KeyboardInterrupt):
             press_ctrl_c()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(_glibc() is None, reason="only glibc can be told what to keep")
+def test_freed_memory_is_kept_inside_and_given_back_after() -> None:
+    import resource
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            np.ones(8 << 20, np.uint8)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with memory_kept():
+        faults()  # the first block is new
+        inside = faults()
+    assert inside < 20 * (8 << 20) / 4096 / 10  # of 2,048 pages each

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,9 @@ from types import FrameType
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+# Numbers of mallopt's options, from glibc's malloc.h, and a size that no block reaches.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30
 
 
 @contextmanager
@@ -24,6 +29,38 @@ def trimmed(model: nn.Module, device: torch.device) -> Iterator[None]:
             yield
         finally:
             torch.set_flush_denormal(False)
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Inside the `with` block the C library keeps large blocks that were freed, for the next that are wanted.
+
+    By default it asks the system for each and gives it back, and the system clears every page anew: a step
+    of the course's net at 180 px took 280 to 460 ms where it takes 240 with this. What was kept is given
+    back at the end. Only glibc (most of Linux) can be told; elsewhere nothing changes.
+
+    Source: mallopt(3) and malloc_trim(3), Linux manual pages.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_THRESHOLD, _LARGEST)
+    library.mallopt(_TRIM_THRESHOLD, _LARGEST)
+    try:
+        yield
+    finally:
+        # The values that glibc itself ends with once a program has freed large blocks.
+        library.mallopt(_MMAP_THRESHOLD, 32 << 20)
+        library.mallopt(_TRIM_THRESHOLD, 64 << 20)
+        library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from mindle.recipes import recipe_names, recipe_text
 from mindle.records import SILENT, Dataset, InputSpec, Listener
 from mindle.training.budget import Deadline
 from mindle.training.device import choose_device
+from mindle.training.machine import memory_kept
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import STRATEGIES, Recipe, as_dict, read_recipe, with_settings
 
@@ -213,6 +214,7 @@ def expectation(plan: Plan, dataset: Dataset) -> str:
     return words
 
 
+@memory_kept()
 def carry_out(
     plan: Plan,
     dataset: Dataset,

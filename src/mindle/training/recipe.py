@@ -116,10 +116,10 @@ class ProbeSettings:
 
     Example:
         >>> ProbeSettings(heads=("logistic",)).views
-        2
+        1
     """
 
-    views: Annotated[int, "Augmented views of each training image, besides the plain one"] = 2
+    views: Annotated[int, "Augmented views of each training image, besides the plain one"] = 1
     heads: Annotated[tuple[str, ...], "Kinds of head to try: logistic, rbf (support vectors), net"] = HEADS
     join: Annotated[bool, "Try several backbones side by side too"] = True
     folds: Annotated[int, "Parts of the training images for cross-validation"] = 5
