@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import mindle.data
 from mindle.data import typical_size
@@ -115,9 +116,9 @@ class Slow:
         return len(keys) * (views + 1)
 
 
-def afford(problem: Problem, seconds: float, *, forced: bool = False) -> tuple[_Ladder, dict[str, Any]]:
-    """What is decided about a slow engine with so much time left."""
-    ladder = _Ladder(
+def _ladder(problem: Problem, seconds: float) -> _Ladder:
+    """A ladder that has so much time left."""
+    return _Ladder(
         problem,
         [embedded()],
         read_recipe("probe"),
@@ -128,6 +129,11 @@ def afford(problem: Problem, seconds: float, *, forced: bool = False) -> tuple[_
         Heard(),
         1,
     )
+
+
+def afford(problem: Problem, seconds: float, *, forced: bool = False) -> tuple[_Ladder, dict[str, Any]]:
+    """What is decided about a slow engine with so much time left."""
+    ladder = _ladder(problem, seconds)
     return ladder, ladder._afford(cast(Engine, Slow()), forced)
 
 
@@ -135,7 +141,7 @@ def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path
     problem = photos(tmp_path, 100, size=(200, 200))
     every, tests = len(problem.train) + len(problem.val), len(problem.dataset.rows("test"))
     rich = afford(problem, 100_000.0)[1]
-    assert (rich["take"], rich["views"], rich["images"]) == (True, 1, every)
+    assert (rich["take"], rich["views"], rich["images"]) == (True, 2, every)
     less = afford(problem, 4 * (every + tests) + 100.0)[1]
     assert (less["take"], less["views"], less["images"]) == (True, 0, every)
     poor = afford(problem, (every + tests) / 0.6)[1]
@@ -144,6 +150,19 @@ def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path
     assert len(problem.val) < poor["images"] < every
     assert not afford(problem, 5.0)[1]["take"]
     assert afford(problem, 5.0, forced=True)[1]["take"]
+
+
+@pytest.mark.parametrize(("per_class", "views"), [(20, 2), (500, 1), (800, 0)])
+def test_few_images_are_seen_in_more_views(per_class: int, views: int, tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "many" / label).mkdir(parents=True)
+        for number in range(per_class):
+            Image.new("RGB", (9, 9), (number % 250, number // 250, ord(label))).save(
+                tmp_path / "many" / label / f"{number}.png"
+            )
+    dataset = mindle.data.split(mindle.data.read(tmp_path / "many"))
+    problem = Problem(dataset=dataset, typical_size=(200, 200))
+    assert _ladder(problem, 1.0).views == views
 
 
 def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: Path) -> None:
@@ -155,7 +174,7 @@ def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: 
     assert ladder.pool is not None
     assert ladder.pool.rows == len(ladder.rows)
     said = " ".join(cast(Heard, ladder.listener).sentences)
-    assert "0 instead of 1" in said
+    assert "0 instead of 2" in said
     assert f"of {len(problem.train):,} training images" in said
 
 

@@ -68,6 +68,11 @@ LEAST_NET_SECONDS = 20.0
 LARGER = ("convnext_tiny.in12k_ft_in1k", "114 MB")
 LARGE_BYTES = 60_000_000
 
+# Augmented views help where images are few. Log loss on 450 flowers after 100, 300 and 700 photos (Lite0,
+# five draws): 0.483, 0.334, 0.250 with none, 0.472, 0.324, 0.240 with two; out of fold on 1,499: 0.265 with
+# none, 0.268 with two, at three times the cost.
+MOST_VIEWS, MOST_VIEWED_ROWS = 2, 2500
+
 Decision = Mapping[str, Any]
 
 
@@ -281,7 +286,9 @@ class _Ladder:
         self.val_labels = self.problem.labels(self.problem.val)
         self.tests = len(self.problem.dataset.rows("test"))  # how many, for the time that judging takes
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
-        self.views = self.recipe.probe.views
+        wish = self.recipe.probe.views
+        few = MOST_VIEWED_ROWS // max(len(self.problem.train) + len(self.problem.val), 1) - 1
+        self.views = max(0, min(MOST_VIEWS, few)) if isinstance(wish, str) else wish
         self.share = SMALL_SHARE if self.small else PHOTO_SHARE
         self.flops_a_second = EFFICIENCY * _measured_flops()
         self.pool: Pool | None = None

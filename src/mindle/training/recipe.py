@@ -116,16 +116,24 @@ class ProbeSettings:
 
     Example:
         >>> ProbeSettings(heads=("logistic",)).views
-        1
+        'auto'
     """
 
-    views: Annotated[int, "Augmented views of each training image, besides the plain one"] = 1
+    views: Annotated[
+        int | str,
+        "Augmented views of each training image, besides the plain one; auto gives them to few images",
+    ] = "auto"
     heads: Annotated[tuple[str, ...], "Kinds of head to try: logistic, rbf (support vectors), net"] = HEADS
     join: Annotated[bool, "Try several backbones side by side too"] = True
     folds: Annotated[int, "Parts of the training images for cross-validation"] = 5
 
     def __post_init__(self) -> None:
-        _within("views", self.views, 0, 100)
+        if self.views != "auto":
+            if not isinstance(self.views, int) or isinstance(self.views, bool):
+                raise ValueError(
+                    f'`views` must be "auto" or a number of views. Received views={self.views!r}.'
+                )
+            _within("views", self.views, 0, 100)
         _within("folds", self.folds, 2, 100)
         if not self.heads:
             raise ValueError(f"`heads` must name at least one of {', '.join(HEADS)}. Received none.")
