@@ -67,6 +67,10 @@ except SystemExit as stop:
     assert loaded(code) == set()
 
 
+def test_listing_recipes_needs_no_torch() -> None:
+    assert "torch" not in loaded("import mindle; mindle.list_recipes(); mindle.show_recipe('auto')")
+
+
 def test_loading_would_be_noticed() -> None:
     assert "scipy" in loaded("import scipy")
 

@@ -730,16 +730,16 @@ def list_models(*, weights: Source | None = None) -> list[dict[str, Any]]:
 
 def list_recipes() -> list[dict[str, Any]]:
     """The named recipes: name, strategy and what each is for."""
-    from mindle.training import plan
+    from mindle.training import recipe
 
-    return plan.list_recipes()
+    return recipe.list_recipes()
 
 
 def show_recipe(name: Source) -> dict[str, Any]:
     """One recipe: its settings, every default filled in, and its file's text."""
-    from mindle.training import plan
+    from mindle.training import recipe
 
-    return plan.show_recipe(name)
+    return recipe.show_recipe(name)
 
 
 def cache(*, prune: str | int | None = None) -> dict[str, Any]:

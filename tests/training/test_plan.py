@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import mindle.data
 from mindle.errors import ModelError
 from mindle.training.plan import (
     expectation,
-    list_recipes,
     make_plan,
     parse_budget,
     settle,
-    show_recipe,
 )
 
 
@@ -62,13 +58,3 @@ def test_a_missing_model_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         make_plan(mindle.data.read("digits"), settle(strategy="probe", model="resnet50"))
     with pytest.raises(ValueError, match="take strategy 'scratch'"):
         make_plan(mindle.data.read("digits"), settle(strategy="probe", model="small-resnet"))
-
-
-def test_every_recipe_is_listed_and_shown(tmp_path: Path) -> None:
-    for row in list_recipes():
-        shown = show_recipe(row["name"])
-        assert shown["settings"]["strategy"] == row["strategy"]
-        assert row["summary"]
-        copy = tmp_path / "mine.toml"
-        copy.write_text(shown["text"], encoding="utf-8")
-        assert show_recipe(copy)["settings"] == shown["settings"]

@@ -14,9 +14,11 @@ from mindle.training.recipe import (
     TrainSettings,
     as_dict,
     from_dict,
+    list_recipes,
     read_recipe,
     recipe_names,
     setting_table,
+    show_recipe,
     with_settings,
 )
 
@@ -145,3 +147,13 @@ def test_the_table_lists_every_setting_with_its_default() -> None:
     assert table["train.peak"].default == TrainSettings().peak
     assert table["train.peak"].type == "number"
     assert all(setting.help for setting in table.values())
+
+
+def test_every_recipe_is_listed_and_shown(tmp_path: Path) -> None:
+    for row in list_recipes():
+        shown = show_recipe(row["name"])
+        assert shown["settings"]["strategy"] == row["strategy"]
+        assert row["summary"]
+        copy = tmp_path / "mine.toml"
+        copy.write_text(shown["text"], encoding="utf-8")
+        assert show_recipe(copy)["settings"] == shown["settings"]

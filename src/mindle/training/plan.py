@@ -16,7 +16,6 @@ from mindle.data import typical_size
 from mindle.data.summary import disk_bytes
 from mindle.models.weights import WeightCard, find_weights, resolve
 from mindle.models.zoo import ZOO
-from mindle.recipes import recipe_names, recipe_text
 from mindle.records import SILENT, Dataset, InputSpec, Listener
 from mindle.training.budget import Deadline
 from mindle.training.device import choose_device
@@ -274,26 +273,3 @@ def carry_out(
         deadline=deadline,
         listener=listener,
     )
-
-
-def list_recipes() -> list[dict[str, Any]]:
-    """Name, strategy and purpose of every named recipe.
-
-    Example:
-        >>> [row["strategy"] for row in list_recipes() if row["name"] == "probe"]
-        ['probe']
-    """
-    found = [(name, read_recipe(name)) for name in recipe_names()]
-    return [{"name": name, "strategy": recipe.strategy, "summary": recipe.about} for name, recipe in found]
-
-
-def show_recipe(name: str | PathLike[str]) -> dict[str, Any]:
-    """One recipe: every setting with its defaults filled in, and the text of its file.
-
-    Example:
-        >>> show_recipe("probe")["settings"]["probe"]["folds"]
-        5
-    """
-    recipe = read_recipe(name)
-    text = recipe_text(str(name)) if str(name) in recipe_names() else Path(name).read_text("utf-8")
-    return {"settings": as_dict(recipe), "text": text}

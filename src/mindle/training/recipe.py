@@ -315,6 +315,29 @@ def read_recipe(name_or_path: str | PathLike[str]) -> Recipe:
         raise ValueError(f"Recipe {text}: {error}") from error
 
 
+def list_recipes() -> list[dict[str, Any]]:
+    """Name, strategy and purpose of every named recipe.
+
+    Example:
+        >>> [row["strategy"] for row in list_recipes() if row["name"] == "probe"]
+        ['probe']
+    """
+    found = [(name, read_recipe(name)) for name in recipe_names()]
+    return [{"name": name, "strategy": recipe.strategy, "summary": recipe.about} for name, recipe in found]
+
+
+def show_recipe(name: str | PathLike[str]) -> dict[str, Any]:
+    """One recipe: every setting with its defaults filled in, and the text of its file.
+
+    Example:
+        >>> show_recipe("probe")["settings"]["probe"]["folds"]
+        5
+    """
+    recipe = read_recipe(name)
+    text = recipe_text(str(name)) if str(name) in recipe_names() else Path(name).read_text("utf-8")
+    return {"settings": as_dict(recipe), "text": text}
+
+
 def as_dict(recipe: Recipe) -> dict[str, Any]:
     """Every setting, nested by concern, as JSON would hold it.
 
