@@ -450,7 +450,7 @@ def picture(jpeg: bytes | None, description: str) -> Html:
     if not jpeg:
         return tag("span", class_="blank", role="img", aria_label=description)
     source = "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")
-    return tag("img", src=source, alt=description, loading="lazy", decoding="async")
+    return tag("img", src=source, alt=description)
 
 
 def mistakes(content: ReportContent, words: Words) -> Html:
