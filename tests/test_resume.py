@@ -64,7 +64,8 @@ def test_a_killed_run_ends_with_the_same_numbers(flags: list[str], tmp_path: Pat
     rng = np.random.default_rng(7)
     broken, env = tmp_path / "broken", environment(tmp_path / "b")
     kills = 0
-    for line in rng.integers(1, lines, 4):
+    # A resumed run is shorter than the whole one: a line of the later half may never come.
+    for line in rng.integers(1, lines // 2, 4):
         kills += killed([*command(photos, broken, flags), "--resume"], env, int(line))
     last = subprocess.run(
         [*command(photos, broken, flags), "--resume"], env=env, capture_output=True, text=True

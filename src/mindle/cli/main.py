@@ -67,7 +67,10 @@ def main() -> None:
     debug = bool(os.environ.get("MINDLE_DEBUG"))
     try:
         app()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Typer makes this exit code of Ctrl-C, without a word.
+        if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:
+            raise
         _say("Interrupted. Whatever was finished is kept; the same command with --resume goes on from there.")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
