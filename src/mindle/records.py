@@ -1,7 +1,8 @@
 """The values that travel between the rooms: frozen records with no behaviour beyond their checks.
 
-A folder becomes a `Dataset`; a `Dataset` and an `InputSpec` become pixels; a model turns pixels into
-`Predictions`; whatever was noticed on the way is a `Finding`. Torch never appears here.
+A folder becomes a `Dataset`; a `Dataset` and an `InputSpec` become pixels; a file of rows becomes a `Table`;
+a model turns pixels or rows into `Predictions`, or into `Estimates` where the target is a number; whatever
+was noticed on the way is a `Finding`. Torch never appears here.
 """
 
 from __future__ import annotations
@@ -173,6 +174,123 @@ class Dataset:
         return np.flatnonzero(wanted)
 
 
+TASKS = ("binary", "multiclass", "regression")
+COLUMN_KINDS = ("number", "category", "date")
+COLUMN_ROLES = ("feature", "target", "group", "time", "id", "ignored")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table: what it is for and how its text becomes values.
+
+    Attributes:
+        name: As the header spells it; `c1…cN` where there is no header.
+        kind: "number", "category" or "date".
+        role: "feature", "target", "group" (rows that belong together), "time" (rows in their order), "id"
+            (carried through, never learned from) or "ignored".
+        decimal, thousands: How its numbers are written: "1,234.5" has thousands ",", "1.234,5" decimal ",".
+        date_format: A `strptime` format, "" for ISO 8601.
+        note: Why it is read so, or left out, in a few words; "" where nothing needs saying.
+
+    Example:
+        >>> Column(name="price", kind="number", thousands=",").role
+        'feature'
+    """
+
+    name: str
+    kind: str
+    role: str = "feature"
+    decimal: str = "."
+    thousands: str = ""
+    date_format: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("kind", self.kind, COLUMN_KINDS),
+            ("role", self.role, COLUMN_ROLES),
+        ):
+            if value not in allowed:
+                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows with a target, as columns of equal length; a row takes part when `set_aside` is "".
+
+    Attributes:
+        name: Short name, used for the run folder.
+        kind: "csv", "frame" (a data frame or arrays in memory) or "builtin".
+        source: What the user typed.
+        task: "binary", "multiclass" or "regression".
+        columns: Every column, in the order of the file.
+        cells: Name of each column to its values, one a row: float64 for numbers (NaN where missing) and dates
+            (days since 1970, NaN where missing), str objects for categories (None where missing).
+        rows_from: Where each row stands in its source, from 1, the header not counted.
+        classes: Class names (NFC) of a classification, in the order that every artifact keeps; else empty.
+        labels: Index into `classes`; -1 where a row has none; empty for regression.
+        targets: The number to estimate, NaN where a row has none; empty for classification.
+        given: The split that came with the data: "train", "val", "test" or "".
+        groups: Rows that share a non-empty group never lie on two sides of a split.
+        set_aside: Why a row takes no part, one of the finding kinds; "" where it does.
+        sha256: Hash of each row's cells (hex), "" until checked.
+        parts: The split that is used, "" until it is made, and for rows set aside.
+        findings: What was noticed so far.
+    """
+
+    name: str
+    kind: str
+    source: str
+    task: str
+    columns: tuple[Column, ...]
+    cells: Mapping[str, NDArray[Any]]
+    rows_from: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+    given: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = field(default_factory=_no_findings)
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={self.task!r}.")
+        count = len(self.rows_from)
+        wrong = [name for name, cells in self.cells.items() if len(cells) != count]
+        if wrong or set(self.cells) != {column.name for column in self.columns}:
+            raise ValueError(
+                f"`cells` must hold {count} values for each of `columns`. Received {', '.join(self.cells)}"
+                + (f", of other lengths: {', '.join(wrong)}." if wrong else ".")
+            )
+        truth = self.targets if self.task == "regression" else self.labels
+        if len(truth) != count:
+            raise ValueError(f"A {self.task} table must have {count} targets. Received {len(truth)}.")
+        for name in ("given", "groups", "set_aside", "sha256", "parts"):
+            if len(getattr(self, name)) not in (0, count):
+                raise ValueError(
+                    f"`{name}` must be empty or have {count} rows. Received {len(getattr(self, name))}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.rows_from)
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns to learn from."""
+        return tuple(column for column in self.columns if column.role == "feature")
+
+    def rows(self, part: str | None = None) -> NDArray[np.int64]:
+        """Indices of the rows that take part, of one part of the split or of all."""
+        aside = self.set_aside or ("",) * len(self)
+        parts = self.parts or ("",) * len(self)
+        return np.flatnonzero(
+            [not out and part in (None, here) for out, here in zip(aside, parts, strict=True)]
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
     """What a model said about some images, and the truth where it is known.
@@ -182,12 +300,15 @@ class Predictions:
         paths: One name an image.
         probabilities: float64 (image, class), rows summing to 1.
         labels: True class index of each image, or None where nothing is known.
+        repeats: How often each row was judged by another model (repeated cross-validation); rows follow
+            each other repeat by repeat.
     """
 
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64] | None = None
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         if self.probabilities.shape != (len(self.paths), len(self.classes)):
@@ -198,6 +319,42 @@ class Predictions:
             )
         if self.labels is not None and len(self.labels) != len(self.paths):
             raise ValueError(f"`labels` must have {len(self.paths)} rows. Received {len(self.labels)}.")
+        _require_repeats(self.repeats, len(self.paths))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """What a model said about some rows or images whose target is a number, and the truth where it is known.
+
+    Attributes:
+        paths: One name a row.
+        values: float64 (row,), what the model estimates.
+        targets: float64 (row,), the truth, or None where nothing is known.
+        low, high: float64 (row,), ends of a prediction interval, or None where there is none.
+        repeats: How often each row was judged by another model (repeated cross-validation); rows follow
+            each other repeat by repeat.
+    """
+
+    paths: tuple[str, ...]
+    values: NDArray[np.float64]
+    targets: NDArray[np.float64] | None = None
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("values", "targets", "low", "high"):
+            array = getattr(self, name)
+            if array is not None and array.shape != (len(self.paths),):
+                raise ValueError(
+                    f"`{name}` must be ({len(self.paths)},): one number a row. Received {array.shape}."
+                )
+        _require_repeats(self.repeats, len(self.paths))
+
+
+def _require_repeats(repeats: int, rows: int) -> None:
+    if repeats < 1 or rows % repeats:
+        raise ValueError(f"`repeats` must divide the {rows} rows. Received repeats={repeats}.")
 
 
 class Listener(Protocol):

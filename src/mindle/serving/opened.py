@@ -104,8 +104,8 @@ def open_model(
     """
     if engine not in ENGINES:
         raise ValueError(f"`engine` must be one of {', '.join(ENGINES)}. Received engine={engine!r}.")
-    if str(name).startswith(IMAGENET):
-        return _open_imagenet(str(name).removeprefix(IMAGENET), weights, threads)
+    if os.fspath(name).startswith(IMAGENET):
+        return _open_imagenet(os.fspath(name).removeprefix(IMAGENET), weights, threads)
     folder, is_run = locate(name)
     if engine == "torch":
         if not is_run:
@@ -130,7 +130,7 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
         return folder, False
     if not (folder / "run.json").is_file():
         raise ArtifactError(
-            f"A model must be a run or a bundle folder. Received {str(path)!r}, which is neither. "
+            f"A model must be a run or a bundle folder. Received {os.fspath(path)!r}, which is neither. "
             "`mindle runs` lists the runs below runs/."
         )
     if RunFolder(folder).document().get("state") != FINISHED:

@@ -1,0 +1,19 @@
+"""The public calls, one verb a stage; a module here joins the rooms that a verb needs."""
+
+from mindle.api.answers import evaluate as evaluate
+from mindle.api.answers import named_images as named_images
+from mindle.api.answers import open_model as open_model
+from mindle.api.answers import predict as predict
+from mindle.api.checks import Checked as Checked
+from mindle.api.checks import check as check
+from mindle.api.checks import tell_findings as tell_findings
+from mindle.api.handles import Model as Model
+from mindle.api.handles import Run as Run
+from mindle.api.handles import load as load
+from mindle.api.listings import cache as cache
+from mindle.api.listings import list_models as list_models
+from mindle.api.listings import list_recipes as list_recipes
+from mindle.api.listings import list_runs as list_runs
+from mindle.api.listings import show_recipe as show_recipe
+from mindle.api.reports import report as report
+from mindle.api.runs import train as train

@@ -1,0 +1,113 @@
+"""What the calls give back: a model that answers, a run that also tells how it came about."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle.api import answers, reports
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.run import RunFolder
+from mindle.records import SILENT, Listener
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source = str | os.PathLike[str]
+
+
+class Model:
+    """Something that answers: a run or a bundle, opened by `load`; it can stand wherever its folder can.
+
+    Attributes:
+        path: Its folder.
+    """
+
+    def __init__(self, path: Source) -> None:
+        self.path = Path(path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @property
+    def bundle(self) -> bundles.Bundle:
+        """What the bundle says of itself: classes, pixels, temperature, licences."""
+        return bundles.read_bundle(self.path)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.bundle.classes
+
+    def predict(self, images: Any, *, engine: str = "onnx") -> pd.DataFrame:
+        """Answer paths, folders, globs, PIL images or uint8 arrays; see `mindle.predict`."""
+        return answers.predict(self.path, images, engine=engine)
+
+    def evaluate(self, data: Source, *, listener: Listener = SILENT) -> dict[str, Any]:
+        """Judge on new labelled data; see `mindle.evaluate`."""
+        return answers.evaluate(self.path, data, listener=listener)
+
+
+class Run(Model):
+    """A finished run; a notebook shows its scores and its most confident mistakes under the cell."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """Its files."""
+        return RunFolder(self.path)
+
+    @property
+    def bundle(self) -> bundles.Bundle:
+        """What the run's bundle says of itself."""
+        return bundles.read_bundle(self.folder.bundle)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The scores, as they stand in metrics.json."""
+        return self.folder.metrics()
+
+    @property
+    def mistakes(self) -> pd.DataFrame:
+        """Wrong answers in the test part, the surest first: path, label, predicted, confidence."""
+        import pandas as pd
+
+        from mindle.evaluation import most_confident_mistakes
+
+        test = self.folder.predictions()["test"]
+        wrong = most_confident_mistakes(test, len(test.paths))
+        answers = test.probabilities[wrong]  # (mistake, class)
+        return pd.DataFrame(
+            {
+                "path": [test.paths[row] for row in wrong],
+                "label": [test.classes[label] for label in test.labels[wrong]]
+                if test.labels is not None
+                else [],
+                "predicted": [test.classes[best] for best in answers.argmax(axis=1)],
+                "confidence": answers.max(axis=1, initial=0.0),
+            }
+        )
+
+    def report(self, *, lang: str = "en", out: Source | None = None) -> Path:
+        """Write the report again; see `mindle.report`."""
+        return reports.report(self.path, lang=lang, out=out)
+
+    def _repr_html_(self) -> str:
+        from mindle.evaluation.report import summary_html
+
+        return summary_html(reports.report_content(self.folder))
+
+
+def load(path: Source) -> Model:
+    """Open a run or a bundle.
+
+    Raises:
+        ArtifactError: If the folder is neither, is damaged, or the run has not finished.
+    """
+    from mindle.serving.opened import locate
+
+    folder, is_run = locate(path)
+    return Run(folder) if is_run else Model(folder)

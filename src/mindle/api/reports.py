@@ -1,0 +1,119 @@
+"""`report`: a finished run as a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle.artifacts.run import RunFolder
+from mindle.errors import ArtifactError, DataError
+from mindle.records import Dataset, Finding, Predictions
+
+if TYPE_CHECKING:
+    from mindle.evaluation.report import ReportContent
+
+Source = str | os.PathLike[str]
+
+LANGUAGES = ("en", "ko")
+# How many mistakes the report shows as pictures.
+PICTURES = 24
+
+
+def report(run: Source, *, lang: str = "en", out: Source | None = None) -> Path:
+    """Write a finished run's report again.
+
+    The pictures of its mistakes are taken from the data where these still lie; without them the report names
+    files.
+
+    Args:
+        run: The run folder.
+        lang: "en" or "ko".
+        out: Where to write it; the run's report.html unless set.
+
+    Returns:
+        The file.
+    """
+    from mindle.serving.opened import locate
+
+    require_language(lang)
+    path, is_run = locate(run)
+    if not is_run:
+        raise ArtifactError(
+            f"A report must be made of a run. Received {str(run)!r}, a bundle, which keeps no predictions."
+        )
+    folder = RunFolder(path)
+    target = folder.report if out is None else Path(out)
+    return write_report(folder, None, lang=lang, out=target)
+
+
+def require_language(lang: str) -> None:
+    """Refuse a language that reports are not written in, before any work is done."""
+    if lang not in LANGUAGES:
+        raise ValueError(f"`lang` must be one of {', '.join(LANGUAGES)}. Received lang={lang!r}.")
+
+
+def write_report(folder: RunFolder, dataset: Dataset | None, *, lang: str, out: Path) -> Path:
+    """Write a run's report to `out`; with its data at hand, pictures need not be searched for."""
+    from mindle.evaluation import report as page
+
+    page.write_report(out, report_content(folder, dataset), lang=lang)
+    return out
+
+
+def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportContent:
+    """Gather what the report shows from the files of a run."""
+    from mindle.evaluation.report import Attempt, Licence, ReportContent
+
+    document, predictions = folder.document(), folder.predictions()
+    data = document["data"]
+    metrics = folder.metrics()
+    return ReportContent(
+        name=document["name"],
+        metrics=metrics,
+        predictions=predictions,
+        command=document["command"],
+        finished=document["finished"].replace("T", " ").replace("+00:00", " UTC"),
+        train_accuracy=metrics["train"].get("accuracy"),
+        history=folder.history(),
+        findings=[Finding(**{**finding, "files": tuple(finding["files"])}) for finding in data["findings"]],
+        parts=data["counts"],
+        set_aside=data["set_aside"],
+        tried=[Attempt(**attempt) for attempt in document["tried"]],
+        stopped=" ".join(filter(None, (document["stopped"], document["advice"]))),
+        recipe=document["asked"]["recipe"],
+        environment={
+            "mindle": document["mindle"],
+            **document["libraries"],
+            **document["hardware"],
+            **{name: document["asked"][name] for name in ("seed", "split_seed", "device")},
+        },
+        fingerprint=data["fingerprint"],
+        licences=[
+            Licence(name=licence["name"], licence=licence["licence"], source=licence["source"])
+            for licence in document["licences"]
+        ],
+        pictures=_pictures(document, predictions["test"], dataset),
+    )
+
+
+def _pictures(document: Mapping[str, Any], test: Predictions, dataset: Dataset | None) -> dict[str, bytes]:
+    """Small JPEGs of the surest mistakes, by path; fewer where the data have moved or changed."""
+    from mindle import data as data_room
+    from mindle.data.thumbnails import thumbnail
+    from mindle.evaluation import most_confident_mistakes
+
+    wanted = {test.paths[row] for row in most_confident_mistakes(test, PICTURES)}
+    if not wanted:
+        return {}
+    if dataset is None:
+        try:
+            dataset = data_room.read(document["asked"]["source"])
+        except DataError:
+            return {}
+    found = {}
+    for row, path in enumerate(dataset.paths):
+        if path in wanted and (picture := thumbnail(dataset, row)) is not None:
+            found[path] = picture
+    return found

@@ -1,0 +1,321 @@
+"""`train`: read → check → split → fit → bundle → judge → report.
+
+It joins the stages and holds no logic of its own: each room knows how; this page knows in which order, and
+what stands on disk after each.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle import __version__
+from mindle.api.checks import finding_document, tell_findings
+from mindle.api.handles import Run
+from mindle.api.reports import require_language, write_report
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.diary import Diary
+from mindle.artifacts.environment import libraries
+from mindle.artifacts.manifest import fingerprint, write_manifest
+from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.console import Console
+from mindle.records import Dataset, Listener, Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mindle.training.problem import Outcome
+
+Source = str | os.PathLike[str]
+
+# Bundles are proven on this many validation images; the slow tests prove them on every test image.
+PARITY_IMAGES = 16
+
+
+def train(
+    data: Source,
+    *,
+    recipe: Source | None = None,
+    model: str | None = None,
+    strategy: str | None = None,
+    weights: Source | None = None,
+    budget: str | float | None = None,
+    seed: int = 0,
+    split_seed: int = 0,
+    device: str = "auto",
+    out: Source | None = None,
+    resume: bool = False,
+    set: Mapping[str, Any] | None = None,
+    lang: str = "en",
+    listener: Listener | None = None,
+) -> Run:
+    """Check, split, train, judge once on a sealed test part, write a report and a bundle.
+
+    Args:
+        data: A folder of class folders, a CSV (`path,label`), an `.npz`, a folder of idx or CIFAR files,
+            or "digits".
+        recipe: A named recipe or a TOML file.
+        model: A backbone or net by name; any timm model works where its weights are to be had.
+        strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
+        weights: A weight file, or a folder of them with their cards.
+        budget: Time for everything, from the start of the process: "90s", "10m", "2h", or seconds. `auto`
+            takes 10 minutes; a named strategy or recipe runs to its end unless a budget is given.
+        seed: Seed of the training.
+        split_seed: Seed of the split.
+        device: "auto", "cpu", "cuda" or "mps".
+        out: The run folder; `runs/<data>-<n>` unless set.
+        resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
+        set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`.
+        lang: Language of the report, "en" or "ko".
+        listener: Hears sentences and progress; prints to standard output unless set.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ValueError: If an argument is wrong, or `resume` finds a run with other data or settings.
+        DataError: If the data hold nothing to learn from.
+        ModelError: If the model or its weights are not to be had.
+        DeviceError: If the machine lacks the device, memory or disk space.
+
+    Example:
+        >>> run = train("digits")  # doctest: +SKIP
+        >>> run.metrics["test"]["accuracy"]["value"] > 0.95  # doctest: +SKIP
+        True
+    """
+    from mindle import data as data_room
+    from mindle.data.summary import describe, require_learnable
+    from mindle.training.plan import carry_out, expectation, make_plan, settle
+
+    began = _process_start()
+    listener = listener or Console(sys.stdout)
+    require_language(lang)
+    settled = settle(recipe, model=model, strategy=strategy, weights=weights, budget=budget, settings=set)
+
+    dataset = data_room.read(data)
+    plan = make_plan(dataset, settled, device=device)
+
+    # ── the run folder ──
+    asked = {
+        "source": dataset.source,
+        **settled.as_dict(),
+        "seed": seed,
+        "split_seed": split_seed,
+        "device": device,
+    }
+    folder, stored = claim(
+        None if out is None else Path(out), dataset.name, asked, resume=resume, say=listener.say
+    )
+    if stored.get("state") == FINISHED:
+        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+        return Run(folder.path)
+    facts = {
+        "asked": asked,
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "mindle": __version__,
+        "command": _command(),
+    }
+    diary = Diary(folder, stored, facts, began)
+
+    # ── the data: checked, decoded once, split ──
+    with diary.stage("check", len(dataset)):
+        checked = data_room.check(dataset, specs=plan.specs, listener=listener)
+        dataset = data_room.split(checked, seed=split_seed)
+    require_learnable(dataset)
+    document = _data_document(dataset)
+    _require_same_data(stored, document)
+    diary.record(data=document)
+    write_manifest(folder.manifest, dataset)
+    for line in describe(dataset):
+        listener.say(line)
+    tell_findings(dataset.findings, listener)
+    listener.say(expectation(plan, dataset))
+
+    # ── fit ──
+    outcome = carry_out(
+        plan,
+        dataset,
+        folder=folder.path,
+        spent_seconds=diary.spent(),
+        seed=seed,
+        resume=bool(stored),
+        replay=tuple(diary.decisions),
+        record=diary.decide,
+        listener=listener,
+    )
+    for name, seconds in outcome.seconds.items():
+        diary.add_stage(name, seconds, outcome.images.get(name, 0))
+    if outcome.history:
+        folder.write_history(outcome.history)
+
+    # ── bundle, judge once, report ──
+    metrics = _judge(folder, dataset, outcome, diary, seed=seed)
+    diary.record(
+        strategy=outcome.strategy,
+        tried=list(outcome.tried),
+        stopped=outcome.stopped,
+        advice=outcome.advice,
+        licences=[dict(licence) for licence in outcome.licences],
+        temperature=outcome.temperature,
+        finished=datetime.now(UTC).isoformat(timespec="minutes"),
+    )
+    write_report(folder, dataset, lang=lang, out=folder.report)
+    diary.finish()
+    _tell_result(folder, metrics, outcome, listener)
+    return Run(folder.path)
+
+
+def _judge(
+    folder: RunFolder, dataset: Dataset, outcome: Outcome, diary: Diary, *, seed: int
+) -> dict[str, Any]:
+    """Write the model and its bundle; open the test part, once; score what the bundle answers."""
+    import numpy as np
+
+    from mindle import data as data_room
+    from mindle.evaluation import score
+    from mindle.formats.onnx import bundle_record, write_graph
+    from mindle.models.classifier import save_model
+    from mindle.serving.predictor import Predictor
+    from mindle.training.baselines import baselines
+
+    model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
+    with diary.stage("evaluate", len(rows["test"])):
+        save_model(model, folder.path)
+        # The graph is proven on images that were learned from or chosen by: the test part stays shut until
+        # it is judged.
+        some = np.concatenate([rows["val"], dataset.rows("train")])[:PARITY_IMAGES]
+        sample = data_room.pixels(dataset, some, model.spec)[np.arange(len(some))]
+        parity = write_graph(model, folder.bundle, temperature=outcome.temperature, pixels=sample)
+        draft = bundle_record(
+            model,
+            folder.bundle,
+            temperature=outcome.temperature,
+            metrics={},
+            licences=outcome.licences,
+            details={},
+        )
+        predictor = Predictor(draft)
+        pixels = data_room.pixels(dataset, rows["test"], model.spec)
+        test = np.concatenate([predictor.forward(pixels[part]) for part in _pieces(len(pixels))]).astype(
+            np.float64
+        )
+        parts = {
+            "val": _predictions(dataset, rows["val"], outcome.val_probabilities),
+            "test": _predictions(dataset, rows["test"], test),
+        }
+        folder.write_predictions({part: answers for part, answers in parts.items() if answers.paths})
+        # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what
+        # is written.
+        scores = {part: score(answers, seed=seed) for part, answers in folder.predictions().items()}
+    metrics = {
+        "task": "binary" if len(dataset.classes) == 2 else "multiclass",
+        "classes": list(dataset.classes),
+        **scores,
+        "train": dict(outcome.train_scores),
+        "baselines": baselines(dataset, model.spec, seed=seed),
+        "strategy": outcome.strategy,
+        "seconds": diary.seconds(),
+        "images_per_second": diary.rates(),
+    }
+    folder.write_metrics(metrics)
+    details = {
+        "task": metrics["task"],
+        "strategy": outcome.strategy,
+        "mindle": __version__,
+        "libraries": libraries(),
+        "data": diary.document["data"]["fingerprint"],
+        "parity": parity.as_dict(),
+        "thresholds": {},
+    }
+    bundles.write_bundle_document(
+        bundle_record(
+            model,
+            folder.bundle,
+            temperature=outcome.temperature,
+            metrics=scores["test"],
+            licences=outcome.licences,
+            details=details,
+        )
+    )
+    return metrics
+
+
+def _pieces(count: int, size: int = 16) -> Iterator[NDArray[np.int64]]:
+    import numpy as np
+
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+def _predictions(
+    dataset: Dataset, rows: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> Predictions:
+    return Predictions(
+        classes=dataset.classes,
+        paths=tuple(dataset.paths[row] for row in rows.tolist()),
+        probabilities=probabilities,
+        labels=dataset.labels[rows],
+    )
+
+
+def _data_document(dataset: Dataset) -> dict[str, Any]:
+    """What run.json says of the data."""
+    from mindle.data.summary import part_counts, set_aside_counts
+
+    return {
+        "fingerprint": fingerprint(dataset),
+        "images": len(dataset.rows()),
+        "classes": list(dataset.classes),
+        "counts": part_counts(dataset),
+        "set_aside": set_aside_counts(dataset),
+        "findings": [finding_document(finding) for finding in dataset.findings],
+    }
+
+
+def _require_same_data(stored: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run whose data have changed since it began."""
+    before = stored.get("data", {}).get("fingerprint")
+    if before is not None and before != document["fingerprint"]:
+        raise ValueError(
+            "`resume` must find the data as they were when the run began. They have changed since: "
+            f"{stored['data']['images']:,} images then, {document['images']:,} now. "
+            "Leave out --resume to begin a new run."
+        )
+
+
+def _process_start() -> float:
+    """`time.time()` when the process began: the prompt wrote it down; elsewhere it is now."""
+    return float(os.environ.pop("MINDLE_STARTED", time.time()))
+
+
+def _command() -> str:
+    """What was typed, where the call comes from the prompt."""
+    import shlex
+
+    program = Path(sys.argv[0]).name
+    return shlex.join(["mindle", *sys.argv[1:]]) if program in ("mindle", "mindle.exe") else ""
+
+
+def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome, listener: Listener) -> None:
+    """Close with the score, its error bar and where to look."""
+    test = metrics["test"]
+    accuracy = test["accuracy"]
+    baselines = metrics["baselines"]
+    listener.say(
+        f"\ntest accuracy {accuracy['value']:.1%} (95 % interval {accuracy['low']:.1%} to "
+        f"{accuracy['high']:.1%}, "
+        f"n = {test['n']:,}); always the commonest class {baselines['majority']:.1%}, colour alone "
+        f"{baselines['colour']:.1%}; {metrics['seconds']['total']:.0f} s"
+    )
+    if outcome.stopped:
+        listener.say(outcome.stopped)
+    if outcome.advice:
+        listener.say(outcome.advice)
+    listener.say(f"report  {folder.report}\nbundle  {folder.bundle}")
