@@ -46,6 +46,7 @@ def commands(data: Path, weights: Path) -> dict[str, list[str]]:
         "dogs-vs-cats-embedded": [str(data / "dogs-vs-cats"), "--model", EMBEDDED],
         **trash,
         "fashion-cnn": [str(data / "fashion-mnist"), "--recipe", "fashion-cnn"],
+        "fashion-rate": [str(data / "fashion-mnist"), "--recipe", "fashion-cnn", "--set", "train.epochs=2"],
         "catsdogs-cnn": [str(data / "dogs-vs-cats"), "--recipe", "catsdogs-cnn"],
         "digits": ["digits"],
     }  # fmt: skip
@@ -75,6 +76,7 @@ def run(name: str, arguments: list[str]) -> dict[str, object]:
             "recall": {row["name"]: round(row["recall"]["value"], 4) for row in test["per_class"]},
             "strategy": metrics["strategy"],
             "seconds": metrics["seconds"],
+            "images_per_second": metrics["images_per_second"],
             "wall_seconds": round(seconds, 1),
         }
 

@@ -215,6 +215,21 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """How rows become what a model of tables sees, as `InputSpec` says it for images.
+
+    Attributes:
+        columns: The features, in the order the model takes them, and ids that are carried through.
+        target: What the model tells, as its column was called.
+        task: "binary", "multiclass" or "regression".
+    """
+
+    columns: tuple[Column, ...]
+    target: str
+    task: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows with a target, as columns of equal length; a row takes part when `set_aside` is "".
 

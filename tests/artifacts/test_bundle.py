@@ -12,7 +12,7 @@ import pytest
 
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.errors import ArtifactError
-from mindle.records import InputSpec
+from mindle.records import Column, InputSpec, TableSpec
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), np.uint8)
 PROBABILITIES = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
@@ -50,9 +50,26 @@ def rewrite(folder: Path, **fields: Any) -> None:
 def test_a_bundle_with_hangul_names_comes_back_whole(tmp_path: Path) -> None:
     bundle = written(tmp_path / "꽃" / "bundle")
     assert read_bundle(bundle.folder) == bundle
-    pixels, probabilities = read_bundle(bundle.folder).reference()
-    np.testing.assert_array_equal(pixels, PIXELS)
-    np.testing.assert_array_equal(probabilities, PROBABILITIES)
+    reference = read_bundle(bundle.folder).reference()
+    np.testing.assert_array_equal(reference["pixels"], PIXELS)
+    np.testing.assert_array_equal(reference["probabilities"], PROBABILITIES)
+
+
+def test_a_bundle_of_rows_comes_back_whole(tmp_path: Path) -> None:
+    columns = (Column(name="값", kind="number", thousands=","), Column(name="id", kind="category", role="id"))
+    bundle = replace(
+        written(tmp_path / "bundle"),
+        classes=(),
+        spec=TableSpec(columns=columns, target="가격", task="regression"),
+    )
+    np.savez(bundle.folder / "intervals.npz", residuals=np.arange(3.0))
+    write_bundle_document(bundle)
+    found = read_bundle(bundle.folder)
+    assert found == bundle
+    np.testing.assert_array_equal(found.intervals()["residuals"], [0.0, 1.0, 2.0])
+    (bundle.folder / "intervals.npz").unlink()
+    with pytest.raises(ArtifactError, match=r"must hold intervals\.npz"):
+        read_bundle(bundle.folder)
 
 
 def test_class_names_are_readable_in_the_document(tmp_path: Path) -> None:

@@ -122,10 +122,18 @@ def test_a_bundle_answers_like_its_model(tmp_path: Path) -> None:
 
 def test_a_runtime_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
     bundle = brightness_bundle(tmp_path / "bundle")
-    pixels, probabilities = bundle.reference()
-    np.savez(bundle.folder / "reference.npz", pixels=pixels, probabilities=probabilities[:, ::-1])
+    arrays = bundle.reference()
+    np.savez(bundle.folder / "reference.npz", **{**arrays, "probabilities": arrays["probabilities"][:, ::-1]})
     write_bundle_document(bundle)
-    with pytest.raises(ArtifactError, match="reference images"):
+    with pytest.raises(ArtifactError, match="reference inputs"):
+        Predictor(read_bundle(bundle.folder))
+
+
+def test_a_reference_of_another_graph_is_refused(tmp_path: Path) -> None:
+    bundle = brightness_bundle(tmp_path / "bundle")
+    np.savez(bundle.folder / "reference.npz", rows=np.zeros(3))
+    write_bundle_document(bundle)
+    with pytest.raises(ArtifactError, match="must hold pixels, probabilities. Received rows"):
         Predictor(read_bundle(bundle.folder))
 
 

@@ -1,8 +1,9 @@
 """The bundle: one folder that answers without torch.
 
-`bundle.json` says what `model.onnx` means: classes in order, the pixels it takes, its temperature, its
-scores, the licences of its weights, and the SHA-256 of every other file. `reference.npz` holds a few
-generated images and the answers they must get, so that every loading proves that this machine answers alike.
+`bundle.json` says what `model.onnx` means: classes in order, the pixels or columns it takes, its temperature,
+its scores, the licences of its weights, and the SHA-256 of every other file. `reference.npz` holds inputs and
+the answers they must get, each under its name in the graph, so that every loading proves that this machine
+answers alike. Where a bundle estimates a number, `intervals.npz` says how far estimates were off.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.files import read_json, sha256_of, write_json
 from mindle.errors import ArtifactError
-from mindle.records import InputSpec
+from mindle.records import Column, InputSpec, TableSpec
 
 SCHEMA = 1
-MODEL, REFERENCE = "model.onnx", "reference.npz"
+MODEL, REFERENCE, INTERVALS = "model.onnx", "reference.npz", "intervals.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,8 @@ class Bundle:
 
     Attributes:
         folder: Where it lies.
-        classes: Class names in the order of the graph's output.
-        spec: The pixels the graph takes: uint8 (image, height, width, channel).
+        classes: Class names in the order of the graph's output; none where it estimates a number.
+        spec: What the graph takes: pixels uint8 (image, height, width, channel), or rows of columns.
         temperature: The logits were divided by it inside the graph.
         metrics: The "test" block of metrics.json.
         licences: Licence and source of each set of weights inside.
@@ -39,7 +40,7 @@ class Bundle:
 
     folder: Path
     classes: tuple[str, ...]
-    spec: InputSpec
+    spec: InputSpec | TableSpec
     temperature: float
     metrics: Mapping[str, Any]
     licences: tuple[Mapping[str, str], ...]
@@ -50,26 +51,30 @@ class Bundle:
         """The ONNX graph."""
         return self.folder / MODEL
 
-    def reference(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Generated pixels (image, height, width, channel) and their probabilities (image, class)."""
-        with np.load(self.folder / REFERENCE, allow_pickle=False) as arrays:
-            return arrays["pixels"], arrays["probabilities"]
+    def reference(self) -> dict[str, NDArray[Any]]:
+        """Inputs and the answers they must get, by their names in the graph."""
+        return _arrays(self.folder / REFERENCE)
+
+    def intervals(self) -> dict[str, NDArray[Any]]:
+        """What prediction intervals are made from; empty where there are none."""
+        file = self.folder / INTERVALS
+        return _arrays(file) if file.is_file() else {}
 
 
 def write_bundle_document(bundle: Bundle) -> None:
     """Write bundle.json last, once the other files are in place, with their hashes."""
-    spec = asdict(bundle.spec)
+    intervals = [INTERVALS] if (bundle.folder / INTERVALS).is_file() else []
     write_json(
         bundle.folder / "bundle.json",
         {
             "schema": SCHEMA,
             "classes": list(bundle.classes),
-            "input": {**spec, "mean": list(spec["mean"]), "std": list(spec["std"])},
+            "input": asdict(bundle.spec),
             "temperature": bundle.temperature,
             "metrics": dict(bundle.metrics),
             "licences": [dict(licence) for licence in bundle.licences],
             **bundle.details,
-            "files": {name: sha256_of(bundle.folder / name) for name in (MODEL, REFERENCE)},
+            "files": {name: sha256_of(bundle.folder / name) for name in (MODEL, REFERENCE, *intervals)},
         },
     )
 
@@ -100,13 +105,13 @@ def read_bundle(folder: Path) -> Bundle:
                 "It was changed or copied incompletely: copy the whole folder again."
             )
     try:
-        spec, temperature = dict(document["input"]), float(document["temperature"])
+        temperature = float(document["temperature"])
         if not (isinstance(document["classes"], list) and temperature > 0):
             raise ValueError("`classes` must be a list, `temperature` above 0")
         return Bundle(
             folder=folder,
             classes=tuple(document["classes"]),
-            spec=InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])}),
+            spec=_spec(dict(document["input"])),
             temperature=temperature,
             metrics=dict(document["metrics"]),
             licences=tuple(document["licences"]),
@@ -120,3 +125,14 @@ def read_bundle(folder: Path) -> Bundle:
         raise ArtifactError(
             f"{folder / 'bundle.json'} must be a whole bundle document; {error!r}. Train again."
         ) from error
+
+
+def _spec(document: dict[str, Any]) -> InputSpec | TableSpec:
+    if "columns" in document:
+        return TableSpec(**{**document, "columns": tuple(Column(**column) for column in document["columns"])})
+    return InputSpec(**{**document, "mean": tuple(document["mean"]), "std": tuple(document["std"])})
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

@@ -18,7 +18,7 @@ import numpy as np
 
 from mindle.artifacts.files import read_json, write_json, write_text
 from mindle.errors import ArtifactError, DeviceError
-from mindle.records import Predictions
+from mindle.records import Estimates, Predictions
 
 SCHEMA = 1
 FINISHED, RUNNING = "finished", "running"
@@ -81,29 +81,54 @@ class RunFolder:
         write_text(self.path / "history.csv", text.getvalue())
 
     def predictions(self) -> dict[str, Predictions]:
-        """Read predictions.csv: the parts "val" and "test" with their truth."""
-        file = self.path / "predictions.csv"
-        try:
-            with file.open(encoding="utf-8", newline="") as lines:
-                header, *rows = csv.reader(lines)
-        except (FileNotFoundError, ValueError) as error:
-            raise ArtifactError(
-                f"A finished run must hold predictions.csv. Received {self.path}. Continue it with --resume."
-            ) from error
+        """Read predictions.csv of a classification: the parts "val" and "test" with their truth."""
+        header, parts = self._answers()
         classes = tuple(name.removeprefix("p_") for name in header[5:])
         index = {name: i for i, name in enumerate(classes)}
-        parts: dict[str, list[list[str]]] = {}
-        for row in rows:
-            parts.setdefault(row[1], []).append(row)
         return {
             part: Predictions(
                 classes=classes,
                 paths=tuple(row[0] for row in members),
                 probabilities=np.array([[float(p) for p in row[5:]] for row in members], np.float64),
                 labels=np.array([index[row[2]] for row in members], np.int64),
+                repeats=_repeats(members),
             )
             for part, members in parts.items()
         }
+
+    def estimates(self) -> dict[str, Estimates]:
+        """Read predictions.csv of a regression: the parts "val" and "test" with their truth."""
+        header, parts = self._answers()
+        found = {}
+        for part, members in parts.items():
+            columns = {
+                name: np.array([float(row[at]) for row in members], np.float64)
+                for at, name in enumerate(header)
+                if at >= 2
+            }
+            found[part] = Estimates(
+                paths=tuple(row[0] for row in members),
+                values=columns["predicted"],
+                targets=columns["target"],
+                low=columns.get("low"),
+                high=columns.get("high"),
+                repeats=_repeats(members),
+            )
+        return found
+
+    def _answers(self) -> tuple[list[str], dict[str, list[list[str]]]]:
+        """Header and rows of predictions.csv, the rows by part."""
+        try:
+            with (self.path / "predictions.csv").open(encoding="utf-8", newline="") as lines:
+                header, *rows = csv.reader(lines)
+        except (FileNotFoundError, ValueError) as error:
+            raise ArtifactError(
+                f"A finished run must hold predictions.csv. Received {self.path}. Continue it with --resume."
+            ) from error
+        parts: dict[str, list[list[str]]] = {}
+        for row in rows:
+            parts.setdefault(row[1], []).append(row)
+        return header, parts
 
     def write_predictions(self, parts: Mapping[str, Predictions]) -> None:
         """Write predictions.csv: path, split, label, predicted, confidence and one column a class."""
@@ -122,6 +147,26 @@ class RunFolder:
                     [path, part, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)]
                 )
         write_text(self.path / "predictions.csv", text.getvalue())
+
+    def write_estimates(self, parts: Mapping[str, Estimates]) -> None:
+        """Write predictions.csv: path, split, target, predicted, and the ends of intervals, if any."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        named = {"target": "targets", "predicted": "values", "low": "low", "high": "high"}
+        first = next(iter(parts.values()))
+        columns = {name: field for name, field in named.items() if getattr(first, field) is not None}
+        writer.writerow(["path", "split", *columns])
+        for part, estimates in parts.items():
+            numbers = np.stack([getattr(estimates, field) for field in columns.values()], axis=1)
+            for path, row in zip(estimates.paths, numbers, strict=True):
+                # 17 digits bring every float64 back as it was.
+                writer.writerow([path, part, *(f"{number:.17g}" for number in row)])
+        write_text(self.path / "predictions.csv", text.getvalue())
+
+
+def _repeats(rows: Sequence[Sequence[str]]) -> int:
+    """How often each row was answered: repeats follow each other, so as often as the first one."""
+    return sum(row[0] == rows[0][0] for row in rows)
 
 
 def find_runs(folder: Path) -> list[RunFolder]:

@@ -88,8 +88,56 @@ def answers(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
+    """A bundle's graph in ONNX Runtime, once it has answered the reference inputs as it did when it was made.
+
+    Args:
+        bundle: Read and verified.
+        threads: How many threads answer; all cores unless set.
+
+    Raises:
+        ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(str(bundle.model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
+        raise ArtifactError(
+            f"{bundle.model} must be a graph that ONNX Runtime {onnxruntime.__version__} reads: {error}. "
+            "Upgrade onnxruntime, or train again."
+        ) from error
+    arrays = bundle.reference()
+    inputs = [node.name for node in session.get_inputs()]
+    outputs = [node.name for node in session.get_outputs()]
+    if not set(arrays) >= {*inputs, *outputs}:
+        raise ArtifactError(
+            f"The bundle's reference must hold {', '.join([*inputs, *outputs])}. Received "
+            f"{', '.join(arrays)}. Copy the whole folder again."
+        )
+    difference = max(
+        float((np.abs(answer - arrays[name]) / np.maximum(np.abs(arrays[name]), 1)).max())
+        for name, answer in zip(outputs, session.run(outputs, {n: arrays[n] for n in inputs}), strict=True)
+    )
+    if not difference <= REFERENCE_TOLERANCE:
+        raise ArtifactError(
+            f"The bundle's reference inputs must get the stored answers within {REFERENCE_TOLERANCE:g} on "
+            f"this machine. Received a difference of {difference:.2g}. Its onnxruntime computes something "
+            "else: upgrade or downgrade onnxruntime to the version in bundle.json."
+        )
+    return session
+
+
 class Predictor:
     """A bundle that answers.
+
+    Attributes:
+        bundle: What it says of itself.
+        spec: The pixels that `forward` takes.
 
     Example:
         >>> from mindle.artifacts.bundle import read_bundle
@@ -99,51 +147,22 @@ class Predictor:
     """
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        if not isinstance(bundle.spec, InputSpec):
+            raise ArtifactError(
+                f"The bundle must be one that takes images. Received {bundle.folder}, which takes rows."
+            )
         self.bundle = bundle
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(bundle.model), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
-            raise ArtifactError(
-                f"{bundle.model} must be a graph that ONNX Runtime {onnxruntime.__version__} reads: {error}. "
-                "Upgrade onnxruntime, or train again."
-            ) from error
-        self._input = self._session.get_inputs()[0].name
-        self._check_reference()
-
-    def _check_reference(self) -> None:
-        """Prove that this machine's runtime answers the reference images as the machine that trained."""
-        pixels, expected = self.bundle.reference()
-        difference = float(np.abs(self.forward(pixels) - expected).max())
-        if not difference <= REFERENCE_TOLERANCE:
-            raise ArtifactError(
-                f"The bundle's reference images must get the stored answers within {REFERENCE_TOLERANCE:g} "
-                "on this "
-                f"machine. Received a difference of {difference:.2g}. Its onnxruntime computes something "
-                "else: "
-                "upgrade or downgrade onnxruntime to the version in bundle.json."
-            )
+        self.spec = bundle.spec
+        self._session = proven_session(bundle, threads)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities."""
         return self.bundle.classes
 
-    @property
-    def spec(self) -> InputSpec:
-        """The pixels that `forward` takes."""
-        return self.bundle.spec
-
     def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels uint8 (image, height, width, channel) to probabilities float32 (image, class)."""
-        return np.asarray(self._session.run(None, {self._input: np.ascontiguousarray(pixels)})[0])
+        return np.asarray(self._session.run(None, {"pixels": np.ascontiguousarray(pixels)})[0])
 
     def answers(self, images: Iterable[tuple[str, Any]], *, batch: int = BATCH) -> Iterator[Answer]:
         """Answer named images in order; see `answers`."""
