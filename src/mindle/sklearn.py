@@ -1,0 +1,191 @@
+"""Estimators that keep scikit-learn's contract: constructor untouched, what is learned ends in `_`.
+
+They work in `Pipeline`, `cross_val_score`, `GridSearchCV`, `VotingClassifier` and `StackingClassifier`. What
+they leave out is a run's: there is no test part, no report and no bundle; scikit-learn judges.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from mindle.records import SILENT, Listener
+
+_BATCH = 32
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """mindle's image classifier as a scikit-learn estimator.
+
+    Images are a sequence of paths, or an array: uint8 from 0 to 255 or floats from 0 to 1, (image, height,
+    width[, channel]); with `image_shape`, flattened rows (image, feature) as other estimators take them, so
+    that they can vote together.
+
+    Args:
+        model: A backbone or net by name; see `mindle.train`, also for the four below.
+        strategy: "probe", "auto", "inline", "finetune" or "scratch"; None lets the recipe say.
+        recipe: A named recipe or a TOML file.
+        weights: A weight file, or a folder of them with their cards.
+        budget: Time for one `fit`, such as "2m".
+        settings: Settings of the recipe to change, such as `{"train.epochs": 5}`.
+        image_shape: (height, width) or (height, width, channel) of flattened rows.
+        val_fraction: Share of the images that says which epoch or head is best; never below one a class
+            where a class has two.
+        device: "auto", "cpu", "cuda" or "mps".
+        random_state: Seed, as everywhere in scikit-learn.
+        listener: Hears progress; silent unless set.
+
+    Attributes:
+        classes_: The labels, sorted, in their own type.
+        n_features_in_: Length of a flattened row, where `image_shape` is set.
+        outcome_: What the strategy made: model, temperature, what was tried and why it stopped.
+        findings_: What was noticed about the images; those that cannot be read take no part in a fit.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> images, labels = load_digits(return_X_y=True)
+        >>> net = ImageClassifier(model="small-resnet", image_shape=(8, 8), random_state=0,
+        ...     settings={"train.epochs": 5, "train.batch": 8})
+        >>> net = net.fit(images[:300] / 16, labels[:300])
+        >>> bool(net.score(images[300:400] / 16, labels[300:400]) > 0.5)
+        True
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        strategy: str | None = None,
+        recipe: str | os.PathLike[str] | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        budget: str | float | None = None,
+        settings: Mapping[str, Any] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        val_fraction: float = 0.15,
+        device: str = "auto",
+        random_state: Any = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.model = model
+        self.strategy = strategy
+        self.recipe = recipe
+        self.weights = weights
+        self.budget = budget
+        self.settings = settings
+        self.image_shape = image_shape
+        self.val_fraction = val_fraction
+        self.device = device
+        self.random_state = random_state
+        self.listener = listener
+
+    def fit(self, X: Any, y: Any) -> ImageClassifier:
+        """Learn from labelled images.
+
+        Raises:
+            ValueError: If images or labels are not what they must be, or an argument is wrong.
+            DataError: If an image cannot be read.
+            ModelError: If the model or its weights are not to be had.
+        """
+        from mindle import data
+        from mindle.data.memory import dataset_of
+        from mindle.training.plan import carry_out, make_plan, settle
+
+        images = self._images(X, fitting=True)
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"`y` must hold at least two classes. Received {len(self.classes_)} class.")
+        listener = self.listener or SILENT
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        settled = settle(
+            self.recipe,
+            model=self.model,
+            strategy=self.strategy,
+            weights=self.weights,
+            budget=self.budget,
+            settings=self.settings,
+        )
+        dataset = dataset_of(images, numbers, [str(name) for name in self.classes_])
+        plan = make_plan(dataset, settled, device=self.device)
+        dataset = data.check(dataset, specs=plan.specs, listener=listener)
+        # scikit-learn holds out what a model is judged by, so nothing is kept for a test part here.
+        parts = (1 - self.val_fraction, self.val_fraction, 0.0)
+        dataset = data.split(dataset, seed=seed, fractions=parts)
+        self.findings_ = dataset.findings
+        aside = sum(bool(reason) for reason in dataset.set_aside)
+        if aside:
+            warnings.warn(
+                f"{aside:,} of {len(dataset):,} images take no part; `findings_` says why.", stacklevel=2
+            )
+        with TemporaryDirectory() as folder:
+            outcome = carry_out(plan, dataset, folder=Path(folder), seed=seed, listener=listener)
+        self.outcome_ = replace(outcome, model=outcome.model.eval())
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated probabilities (image, class), the columns as in `classes_`.
+
+        Raises:
+            ValueError: If an image cannot be read; its path and the reason are named.
+        """
+        from mindle.data import UndecodableImage, decode
+        from mindle.formats.onnx import torch_probabilities
+
+        check_is_fitted(self)
+        images = self._images(X, fitting=False)
+        model = self.outcome_.model
+        answers = [np.zeros((0, len(self.classes_)))]
+        for start in range(0, len(images), _BATCH):
+            try:
+                pixels = [decode(image, model.spec) for image in images[start : start + _BATCH]]
+            except UndecodableImage as error:
+                raise ValueError(f"Every image must be one that can be read. Received: {error}") from error
+            answers.append(torch_probabilities(model, self.outcome_.temperature, np.stack(pixels)))
+        return np.concatenate(answers)  # (image, class)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each image, in the type of the labels it learned from."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    def _images(self, X: Any, *, fitting: bool) -> Sequence[Path] | NDArray[np.uint8]:
+        """Paths, or uint8 (image, height, width[, channel])."""
+        from mindle.data.memory import image_array
+
+        if self.image_shape is not None:
+            X = np.asarray(X)
+            wanted = int(np.prod(self.image_shape))
+            if X.ndim != 2 or X.shape[1] != wanted:
+                raise ValueError(
+                    f"`X` must be flattened rows (image, {wanted}) for image_shape={self.image_shape}. "
+                    f"Received shape {X.shape}."
+                )
+            if fitting:
+                self.n_features_in_ = wanted
+            X = X.reshape(len(X), *self.image_shape)
+        array = image_array(X)
+        if array is not None:
+            return array
+        if isinstance(X, str | os.PathLike):
+            raise ValueError(f"`X` must be a sequence of images. Received one path, {os.fspath(X)!r}.")
+        return [Path(path) for path in X]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self.image_shape is not None
+        tags.input_tags.three_d_array = self.image_shape is None
+        tags.input_tags.string = self.image_shape is None
+        return tags
