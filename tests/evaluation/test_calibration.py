@@ -10,6 +10,7 @@ from mindle.evaluation.calibration import (
     apply_temperature,
     error_by_chance,
     expected_calibration_error,
+    fit_offsets,
     fit_temperature,
     reliability_bins,
 )
@@ -132,3 +133,39 @@ def test_a_calibrated_model_stays_below_the_error_of_chance_about_as_often_as_it
         probabilities = np.exp(log_softmax(logits))
         below.append(expected_calibration_error(probabilities, labels) <= error_by_chance(probabilities))
     assert 0.85 < np.mean(below) <= 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.5, 4.0])
+def test_classes_that_were_held_back_are_given_back(temperature: float) -> None:
+    logits, labels = calibrated(8000, 4, seed=3)
+    held_back = np.array([1.5, 0.0, -0.5, -1.0])  # sums to 0
+    offsets = fit_offsets((logits - held_back) * temperature, labels)
+    assert offsets / temperature == pytest.approx(held_back, abs=0.1)
+
+
+def test_a_class_of_few_images_is_moved_less() -> None:
+    logits, labels = calibrated(8000, 3, seed=4)
+    few = np.flatnonzero(labels == 0)[:2]
+    some = np.concatenate([few, np.flatnonzero(labels > 0)[:4]])
+    held_back = logits - [5, 0, 0]
+    gaps = []
+    for rows in (some, np.arange(8000)):
+        offsets = fit_offsets(held_back[rows], labels[rows])
+        gaps.append(offsets[0] - offsets[1:].mean())
+    assert 0 < gaps[0] < 4
+    assert gaps[1] == pytest.approx(5, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "said"),
+    [
+        (np.zeros((2, 3)), np.zeros(3, np.int64), r"Received \(2, 3\) and 3 labels"),
+        (np.zeros((0, 3)), np.zeros(0, np.int64), "at least one"),
+        (np.array([[0.0, np.nan]]), np.zeros(1, np.int64), "NaN or infinity"),
+    ],
+)
+def test_offsets_of_what_is_no_score_are_refused(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        fit_offsets(scores, labels)

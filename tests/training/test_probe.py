@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from mindle.evaluation import fit_temperature
 from mindle.models.heads import Head, KernelHead, LinearHead
 from mindle.training import probe
 from mindle.training.probe import (
@@ -249,7 +250,7 @@ def test_the_kernel_head_is_the_fit_on_everything(blocks: int) -> None:
     rows = (probe.signed_root(unseen) - joined.mean) / joined.scale
     kernel = gaussian(joined.x, joined.x, found) + 1
     dual = np.linalg.solve(kernel + found.settings["penalty"] * np.eye(pool.rows), pool.targets)
-    expected = KERNEL_SHARPNESS / 1.7 * (gaussian(rows, joined.x, found) + 1) @ dual
+    expected = (KERNEL_SHARPNESS * (gaussian(rows, joined.x, found) + 1) @ dual + found.offsets) / 1.7
     np.testing.assert_allclose(answers(head, unseen), expected, atol=2e-3)
 
 
@@ -294,7 +295,8 @@ def test_fewer_vectors_answer_as_fits_without_each_fold(monkeypatch: pytest.Monk
     assert isinstance(head, KernelHead)
     assert head.support.shape[0] == 40
     whole = scores(np.ones(180, bool), kernel)
-    np.testing.assert_allclose(answers(head, features.reshape(180, -1)), whole, atol=1e-2)
+    said = answers(head, features.reshape(180, -1))
+    np.testing.assert_allclose(said, whole + found.offsets, atol=1e-2)
 
 
 def test_fewer_vectors_answer_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,6 +316,18 @@ def test_the_search_never_ends_worse_than_it_began() -> None:
     assert plain.settings == {"gamma": 1.0, "penalty": 0.1}
     assert found.settings != plain.settings
     assert found.log_loss < plain.log_loss
+
+
+def test_a_rare_class_gets_the_probability_it_deserves() -> None:
+    features, labels = clouds(600, spread=1.2)
+    keep = np.flatnonzero((labels > 0) | (np.arange(600) < 60))  # 20 of the first class, 200 of the others
+    pool, joined = pool_of(labels[keep]), Joined([block_of(features[:, keep])])
+    found = fit_rbf(pool, joined)
+    rare = pool.labels == 0
+    plain = log_softmax(found.scores / fit_temperature(found.scores, pool.labels))
+    expected, mended = (np.exp(said[:, 0]).sum() for said in (plain, found.log_probabilities))
+    assert expected < mended == pytest.approx(rare.sum(), rel=0.05)
+    assert found.log_loss < -plain[np.arange(len(keep)), pool.labels].mean()
 
 
 # ---- logistic and net -------------------------------------------------------------------------------------
@@ -491,7 +505,9 @@ def made_up(margins: Floats) -> Candidate:
 
     scores = np.stack([margins, np.zeros_like(margins)], axis=1)
     labels = np.zeros(len(margins), np.int64)
-    return Candidate(kind="made up", scores=scores, labels=labels, temperature=1.0, build=build)
+    return Candidate(
+        kind="made up", scores=scores, labels=labels, offsets=np.zeros(2), temperature=1.0, build=build
+    )
 
 
 def test_losses_are_those_of_the_softmax_at_the_temperature() -> None:

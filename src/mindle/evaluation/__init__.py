@@ -7,6 +7,7 @@ from mindle.evaluation.calibration import ReliabilityBin as ReliabilityBin
 from mindle.evaluation.calibration import apply_temperature as apply_temperature
 from mindle.evaluation.calibration import error_by_chance as error_by_chance
 from mindle.evaluation.calibration import expected_calibration_error as expected_calibration_error
+from mindle.evaluation.calibration import fit_offsets as fit_offsets
 from mindle.evaluation.calibration import fit_temperature as fit_temperature
 from mindle.evaluation.calibration import reliability_bins as reliability_bins
 from mindle.evaluation.intervals import bootstrap as bootstrap
@@ -34,6 +35,7 @@ __all__ = [
     "difference",
     "error_by_chance",
     "expected_calibration_error",
+    "fit_offsets",
     "fit_temperature",
     "judge_overfitting",
     "most_confident_mistakes",

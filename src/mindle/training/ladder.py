@@ -45,7 +45,6 @@ from mindle.training.probe import (
     fit_net,
     fit_rbf,
     fold_numbers,
-    log_softmax,
     logistic_flops,
     rbf_flops,
 )
@@ -630,12 +629,11 @@ class _Ladder:
         model = backbone_classifier(cards, head, classes=self.problem.classes, pooling=self.pooling).eval()
         self.seconds["fit"] += time.perf_counter() - began
         best.attempt["chosen"] = True
-        calibrated = log_softmax(candidate.scores / candidate.temperature)
         return Outcome(
             model=model,
             strategy="probe",
             temperature=candidate.temperature,
-            val_probabilities=np.exp(calibrated[trained:]),
+            val_probabilities=np.exp(candidate.log_probabilities[trained:]),
             train_scores={"n": trained, "accuracy": float(right)},
             tried=tuple(self.tried),
             stopped=self.stopped or "Every kind of head on every usable backbone was tried." + self.left_out,

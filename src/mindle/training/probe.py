@@ -9,7 +9,8 @@ standardisation) blows up the rare ones. Cross-validated on 1,500 photos of flow
 Three kinds of head:
 
     rbf       least-squares support vectors with a Gaussian kernel: every image is a support vector, and
-              the solution, cross-validation included, is one matrix inversion
+              the solution, cross-validation included, is one matrix inversion. What rare classes lose by
+              squared errors is given back to them by an offset a class (`fit_offsets`)
     logistic  multinomial logistic regression with an L2 penalty
     net       one small hidden layer with dropout, on the strongest 256 directions
 
@@ -34,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mindle.evaluation import fit_temperature
+from mindle.evaluation import fit_offsets, fit_temperature
 from mindle.models.heads import ROOT_FLOOR, BlendHead, Head, KernelHead, LinearHead, NetHead
 from mindle.training.batches import draw
 
@@ -212,7 +213,8 @@ class Candidate:
     Attributes:
         kind: "rbf", "logistic", "net" or "blend".
         scores: Out-of-fold scores (image, class).
-        temperature: What makes their softmax honest.
+        offsets: What is added to each class's score, (class,).
+        temperature: What makes the softmax of both honest.
         settings: What cross-validation chose.
         build: Fits the head on everything; its logits are the scores divided by what it is given.
     """
@@ -220,6 +222,7 @@ class Candidate:
     kind: str
     scores: Floats
     labels: NDArray[np.int64]
+    offsets: Floats
     temperature: float
     settings: dict[str, float] = field(default_factory=dict)
     build: Callable[[float], Head] = field(repr=False)
@@ -227,7 +230,7 @@ class Candidate:
     @cached_property
     def log_probabilities(self) -> Floats:
         """Calibrated, (image, class)."""
-        return log_softmax(self.scores / self.temperature)
+        return log_softmax((self.scores + self.offsets) / self.temperature)
 
     @cached_property
     def losses(self) -> Floats:
@@ -242,7 +245,7 @@ class Candidate:
     @cached_property
     def right(self) -> NDArray[np.bool_]:
         """Which images were answered right."""
-        return np.asarray(self.scores.argmax(axis=1) == self.labels)
+        return np.asarray((self.scores + self.offsets).argmax(axis=1) == self.labels)
 
 
 def clearly_better(new: Candidate, old: Candidate) -> bool:
@@ -266,14 +269,22 @@ def log_softmax(scores: Floats) -> Floats:
 
 
 def _candidate(
-    kind: str, scores: Floats, pool: Pool, settings: dict[str, float], build: Callable[[float], Head]
+    kind: str,
+    scores: Floats,
+    labels: NDArray[np.int64],
+    build: Callable[[float], Head],
+    *,
+    settings: dict[str, float] | None = None,
+    offsets: Floats | None = None,
 ) -> Candidate:
+    offsets = np.zeros(scores.shape[1]) if offsets is None else offsets
     return Candidate(
         kind=kind,
         scores=scores,
-        labels=pool.labels,
-        temperature=fit_temperature(scores, pool.labels),
-        settings=settings,
+        labels=labels,
+        offsets=offsets,
+        temperature=fit_temperature(scores + offsets, labels),
+        settings=settings or {},
         build=build,
     )
 
@@ -337,14 +348,15 @@ def fit_rbf(
     distances = joined.distances(vectors)
     off_diagonal = distances[:: max(1, pool.rows // 1000)]
     unit = float(np.median(off_diagonal[off_diagonal > 0])) if np.any(off_diagonal > 0) else 1.0
-    known: dict[tuple[float, float], tuple[float, Floats]] = {}
+    known: dict[tuple[float, float], tuple[float, Floats, Floats]] = {}
 
     def judge(gamma: float, penalty: float) -> float:
         if (gamma, penalty) not in known:
             kernel = np.exp(-gamma / unit * distances.astype(np.float64))
             scores = KERNEL_SHARPNESS * _kernel_scores(kernel, vectors, pool, penalty)
-            loss = _loss(scores, pool.labels)
-            known[gamma, penalty] = (loss, scores)
+            offsets = fit_offsets(scores, pool.labels)  # (class,)
+            loss = _loss(scores + offsets, pool.labels)
+            known[gamma, penalty] = (loss, scores, offsets)
         return known[gamma, penalty][0]
 
     gamma, penalty = start
@@ -365,12 +377,13 @@ def fit_rbf(
             coefficients,
             coefficients.sum(axis=0) if len(vectors) == pool.rows else _bias(kernel, coefficients, pool),
             sharp,
-            np.zeros(pool.classes),
+            offsets / temperature,
             root=True,
         )
 
+    _, scores, offsets = known[gamma, penalty]
     settings = {"gamma": gamma, "penalty": penalty}
-    return _candidate("rbf", known[gamma, penalty][1], pool, settings, build)
+    return _candidate("rbf", scores, pool.labels, build, settings=settings, offsets=offsets)
 
 
 def rbf_flops(rows: int) -> float:
@@ -509,7 +522,7 @@ def fit_logistic(pool: Pool, joined: Joined, directions: Directions) -> Candidat
         weight = (directions.turn @ weights[0]).T / temperature  # (class, feature)
         return LinearHead(joined.mean, joined.scale, weight, biases[0] / temperature, root=True)
 
-    return _candidate("logistic", known[penalty][1], pool, {"penalty": penalty}, build)
+    return _candidate("logistic", known[penalty][1], pool.labels, build, settings={"penalty": penalty})
 
 
 def logistic_flops(pool: Pool, features: int) -> float:
@@ -592,7 +605,7 @@ def fit_net(pool: Pool, joined: Joined, directions: Directions, *, seed: int = 0
             output.bias.copy_(last_bias[0, 0] / temperature)
         return head.eval()
 
-    return _candidate("net", scores, pool, {}, build)
+    return _candidate("net", scores, pool.labels, build)
 
 
 Nets = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
@@ -665,10 +678,4 @@ def blend(one: Candidate, two: Candidate) -> Candidate:
             raise ValueError(f"A blend must keep its temperature outside. Received {temperature}.")
         return BlendHead([one.build(one.temperature), two.build(two.temperature)], np.ones(2))
 
-    return Candidate(
-        kind="blend",
-        scores=scores,
-        labels=one.labels,
-        temperature=fit_temperature(scores, one.labels),
-        build=build,
-    )
+    return _candidate("blend", scores, one.labels, build)
