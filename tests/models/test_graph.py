@@ -59,6 +59,29 @@ def test_the_graph_answers_as_the_module_for_any_batch(tmp_path: Path) -> None:
         np.testing.assert_allclose(answer.sum(1), 1, atol=1e-5)
 
 
+class Wide(nn.Module):
+    """Counts in double, with constants of which float32 holds the first kind exactly and the second not."""
+
+    def __init__(self, exact: bool) -> None:
+        super().__init__()
+        values = torch.linspace(0, 1, 60_000, dtype=torch.float64).reshape(200, 300)
+        self.register_buffer("constants", values.float().double() if exact else values)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.double() @ self.constants).float()
+
+
+@pytest.mark.parametrize(("exact", "bytes_each"), [(True, 4), (False, 8)])
+def test_double_constants_take_no_more_room_than_they_need(
+    tmp_path: Path, exact: bool, bytes_each: int
+) -> None:
+    module, x = Wide(exact), torch.randn(3, 200, generator=torch.Generator().manual_seed(0))
+    export_onnx(module, x, tmp_path / "model.onnx", input_name="x", output_name="y")
+    assert 60_000 * bytes_each < (tmp_path / "model.onnx").stat().st_size < 60_000 * bytes_each + 5_000
+    (found,) = session(tmp_path / "model.onnx").run(None, {"x": x.numpy()})
+    np.testing.assert_allclose(found, module(x).numpy(), rtol=1e-6)
+
+
 class Untraceable(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         raise RuntimeError("this module has no answer.")

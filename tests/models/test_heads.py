@@ -144,3 +144,10 @@ def test_large_coefficients_that_cancel_cost_no_precision() -> None:
     with torch.inference_mode():
         found = head(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_a_kernel_head_that_is_loaded_measures_its_vectors_again() -> None:
+    head, _ = kernel(LABELS)
+    empty = build_head(describe_head(head))
+    empty.load_state_dict(head.state_dict())
+    torch.testing.assert_close(empty(X), head(X))

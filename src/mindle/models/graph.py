@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Runs in every ONNX Runtime since 1.14 (February 2023) and in OpenVINO; nothing newer is needed here.
 OPSET = 17
+LARGE_BYTES = 100_000
 
 
 def export_onnx(
@@ -62,6 +64,7 @@ def export_onnx(
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # deprecation of this exporter, and notes on traced shapes
             _export(module, example, partial, input_name, output_name)
+        _narrow(partial)
         _check(partial)
         os.replace(partial, path)
     finally:
@@ -105,6 +108,34 @@ def _export_newer(module: nn.Module, example: Tensor, path: Path, input_name: st
         output_names=[output_name],
         dynamic_shapes=({0: torch.export.Dim("image")},),
     )
+
+
+def _narrow(path: Path) -> None:
+    """Store large double constants that float32 holds exactly as float32, widened when the graph is opened.
+
+    Support vectors are float32 and are counted with in double; as double constants they took half of a
+    bundle.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for constant in model.graph.initializer:
+        if constant.data_type != onnx.TensorProto.DOUBLE or constant.ByteSize() < LARGE_BYTES:
+            continue
+        wide = numpy_helper.to_array(constant)
+        narrow = wide.astype(np.float32)
+        if not np.array_equal(narrow.astype(np.float64), wide):
+            continue
+        name = constant.name
+        constant.CopyFrom(numpy_helper.from_array(narrow, f"{name}_narrow"))
+        casts.append(helper.make_node("Cast", [constant.name], [name], to=onnx.TensorProto.DOUBLE))
+    if casts:
+        nodes = [*casts, *model.graph.node]
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        onnx.save(model, str(path))
 
 
 def _check(path: Path) -> None:

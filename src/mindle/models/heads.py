@@ -137,6 +137,7 @@ class KernelHead(nn.Module):
     intercept: Tensor
     mapping: Tensor
     offset: Tensor
+    lengths: Tensor
 
     def __init__(
         self,
@@ -164,6 +165,13 @@ class KernelHead(nn.Module):
         self.register_buffer("intercept", _tensor(intercept))
         self.register_buffer("mapping", _tensor(mapping))
         self.register_buffer("offset", _tensor(offset))
+        self.register_buffer("lengths", torch.empty(0), persistent=False)
+        self.register_load_state_dict_post_hook(lambda head, _: head._measure())  # type: ignore[no-untyped-call]
+        self._measure()
+
+    def _measure(self) -> None:
+        """Keep the squared lengths of the support vectors, or a graph would carry the vectors twice."""
+        self.lengths = self.support.double().square().sum(1)  # (vector,)
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch."""
@@ -172,7 +180,7 @@ class KernelHead(nn.Module):
         wide = torch.float32 if x.device.type == "mps" else torch.float64
         x, support = self.standardise(x.to(wide)), self.support.to(wide)
         # |a - b|² = |a|² - 2ab + |b|² needs no (image, vector, feature) array; rounding may dip below zero.
-        squares = x.square().sum(1, keepdim=True) + support.square().sum(1)
+        squares = x.square().sum(1, keepdim=True) + self.lengths.to(wide)
         distances = (squares - 2 * x @ support.T).clamp(min=0)  # (image, vector)
         kernel = torch.exp(-self.gamma * distances)
         decisions = kernel @ self.coefficients.to(wide) + self.intercept  # (image, pair)
