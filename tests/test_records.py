@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.records import SILENT, Dataset, FileImages, InputSpec, Predictions
+from mindle.records import SILENT, Dataset, Diagnosis, FileImages, InputSpec, Predictions
 
 
 def spec(**changes: Any) -> InputSpec:
@@ -100,3 +100,11 @@ def test_silence_hears_everything() -> None:
     SILENT.say("three classes")
     SILENT.progress("check", 1, 3)
     SILENT.epoch({"epoch": 1})
+
+
+def test_a_diagnosis_brings_its_figure() -> None:
+    figure = {"title": "Loss", "x": "step", "y": "loss", "series": {"train": [[1, 0.7], [2, 0.69]]}}
+    found = Diagnosis(kind="stuck", message="It stood still.", remedy="Shuffle.", evidence=figure)
+    assert found.evidence["series"]["train"][-1] == [2, 0.69]
+    with pytest.raises(ValueError, match="without series, y"):
+        Diagnosis(kind="stuck", message="", remedy="", evidence={"title": "Loss", "x": "step"})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mindle.api import Run as Run
     from mindle.api import cache as cache
     from mindle.api import check as check
+    from mindle.api import compare as compare
     from mindle.api import evaluate as evaluate
     from mindle.api import list_models as list_models
     from mindle.api import list_recipes as list_recipes
@@ -32,6 +33,7 @@ __all__ = [
     "Run",
     "cache",
     "check",
+    "compare",
     "evaluate",
     "list_models",
     "list_recipes",

@@ -119,7 +119,7 @@ class Dataset:
 
     Attributes:
         name: Short name, used for the run folder.
-        kind: "folder", "csv", "npz", "idx", "cifar" or "builtin".
+        kind: "folder", "csv", "npz", "idx", "cifar", "builtin" or "memory".
         source: What the user typed, so that a run can say how to repeat itself.
         classes: Class names (NFC), in the order that every artifact keeps.
         paths: Relative path of each row, NFC, with forward slashes; rows of arrays get "train/000123".
@@ -219,14 +219,34 @@ class TableSpec:
     """How rows become what a model of tables sees, as `InputSpec` says it for images.
 
     Attributes:
-        columns: The features, in the order the model takes them, and ids that are carried through.
-        target: What the model tells, as its column was called.
+        columns: Every column of the table that was learned from, in its order: features, target, ids, others.
         task: "binary", "multiclass" or "regression".
+
+    Example:
+        >>> columns = (Column(name="age", kind="number"), Column(name="sold", kind="category", role="target"))
+        >>> TableSpec(columns=columns, task="binary").target.name
+        'sold'
     """
 
     columns: tuple[Column, ...]
-    target: str
     task: str
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS or sum(column.role == "target" for column in self.columns) != 1:
+            raise ValueError(
+                f"`columns` must hold one target, and `task` be one of {', '.join(TASKS)}. Received "
+                f"task={self.task!r} and {len(self.columns)} columns."
+            )
+
+    @property
+    def target(self) -> Column:
+        """What the model tells."""
+        return next(column for column in self.columns if column.role == "target")
+
+    @property
+    def ids(self) -> tuple[Column, ...]:
+        """What names a row and is carried through."""
+        return tuple(column for column in self.columns if column.role == "id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -370,6 +390,38 @@ class Estimates:
 def _require_repeats(repeats: int, rows: int) -> None:
     if repeats < 1 or rows % repeats:
         raise ValueError(f"`repeats` must divide the {rows} rows. Received repeats={repeats}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Something noticed about the training itself, with the figure that shows it and what to try.
+
+    Attributes:
+        kind: A short word, such as "constant-prediction" or "rate-too-high".
+        message: One sentence for people: what was seen, with its number.
+        remedy: One sentence: what to try.
+        evidence: The figure as data: {"title", "x", "y", "series": {name: [[x, y], …]}}; "x" and "y" say what
+            the axes count.
+
+    Example:
+        >>> figure = {"title": "Loss", "x": "step", "y": "loss", "series": {"train": [[1, 0.7], [2, 9.1]]}}
+        >>> Diagnosis(kind="rate-too-high", message="The loss rose to 9.1.",
+        ...           remedy="Try a tenth of the learning rate.", evidence=figure).kind
+        'rate-too-high'
+    """
+
+    kind: str
+    message: str
+    remedy: str
+    evidence: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        missing = {"title", "x", "y", "series"} - set(self.evidence)
+        if missing:
+            raise ValueError(
+                "`evidence` must have title, x, y and series. "
+                f"Received {', '.join(self.evidence) or 'nothing'}, without {', '.join(sorted(missing))}."
+            )
 
 
 class Listener(Protocol):

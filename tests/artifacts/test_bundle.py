@@ -56,11 +56,15 @@ def test_a_bundle_with_hangul_names_comes_back_whole(tmp_path: Path) -> None:
 
 
 def test_a_bundle_of_rows_comes_back_whole(tmp_path: Path) -> None:
-    columns = (Column(name="값", kind="number", thousands=","), Column(name="id", kind="category", role="id"))
+    columns = (
+        Column(name="값", kind="number", thousands=","),
+        Column(name="id", kind="category", role="id"),
+        Column(name="가격", kind="number", role="target"),
+    )
     bundle = replace(
         written(tmp_path / "bundle"),
         classes=(),
-        spec=TableSpec(columns=columns, target="가격", task="regression"),
+        spec=TableSpec(columns=columns, task="regression"),
     )
     np.savez(bundle.folder / "intervals.npz", residuals=np.arange(3.0))
     write_bundle_document(bundle)

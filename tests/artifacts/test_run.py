@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mindle.artifacts.run import RunFolder, claim_default, differences, find_runs, set_aside
 from mindle.errors import ArtifactError
@@ -41,7 +40,7 @@ def test_estimates_come_back_exactly(tmp_path: Path, bounded: bool) -> None:
     values = rng.normal(2e5, 1e5, 6)
     ends = {"low": values - rng.uniform(1, 9, 6), "high": values + 1e-3} if bounded else {}
     parts = {
-        "val": Estimates(paths=("row 7",), values=values[:1], targets=values[:1] / 3, **cut(ends, 1)),
+        "val": Estimates(paths=("row 7",), values=values[:1], targets=values[:1] / 3),
         "test": Estimates(
             paths=("row 1", "row 2", "row 3") * 2, values=values, targets=-values, repeats=2, **ends
         ),
@@ -53,10 +52,6 @@ def test_estimates_come_back_exactly(tmp_path: Path, bounded: bool) -> None:
         assert (back[part].paths, back[part].repeats) == (estimates.paths, estimates.repeats)
         for name in ("values", "targets", "low", "high"):
             np.testing.assert_array_equal(getattr(back[part], name), getattr(estimates, name))
-
-
-def cut(ends: dict[str, NDArray[np.float64]], rows: int) -> dict[str, NDArray[np.float64]]:
-    return {name: column[:rows] for name, column in ends.items()}
 
 
 def test_history_comes_back(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,29 @@ def test_lists(work: Path) -> None:
     assert any(store["name"].startswith("pixels") for store in document["stores"])
 
 
+def test_runs_are_compared(work: Path) -> None:
+    shutil.copytree(work / "runs" / "photos-1", work / "copies" / "photos-2", dirs_exist_ok=True)
+    done = mindle("compare", "runs/photos-1", "copies/photos-2", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split() == [
+        "run",
+        "strategy",
+        "accuracy",
+        "macro",
+        "f1",
+        "log",
+        "loss",
+        "time",
+    ]
+    assert "“photos-1” and “photos-2” gave answers of the same worth." in done.stdout
+    done = mindle("compare", "runs/photos-1", "copies/photos-2", "--json", "-", cwd=work)
+    (pair,) = json.loads(done.stdout)["pairs"]
+    assert pair["differences"]["accuracy"]["chance"] == 1.0
+    arguments = ("compare", "runs/photos-1", "copies/photos-2", "--lang", "ko", "--out", "page.html")
+    assert "같은" in mindle(*arguments, cwd=work).stdout
+    assert 'id="settings"' in (work / "page.html").read_text(encoding="utf-8")
+
+
 def test_report_in_korean(work: Path) -> None:
     done = mindle("report", "runs/photos-1", "--lang", "ko", "--out", "ko.html", cwd=work)
     assert done.returncode == 0
@@ -104,6 +128,8 @@ def test_report_in_korean(work: Path) -> None:
         (["predict", "nowhere", "x.png"], 4, "nowhere"),
         (["predict", "runs/photos-1"], 2, "what to predict"),
         (["report", "runs/photos-1", "--lang", "fr"], 2, "lang"),
+        (["compare", "runs/photos-1"], 2, "two runs or more"),
+        (["compare", "runs/photos-1", "nowhere"], 4, "nowhere"),
         (["recipes", "nothing"], 2, "nothing"),
         (["cache", "--prune", "lots"], 2, "5GB"),
         (["train"], 2, "Missing argument"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import mindle.data
-from mindle.records import InputSpec
+from mindle.records import InputSpec, Predictions
 from mindle.serving.judging import judge
 from mindle.serving.opened import Opened
 from tests.pictures import draw
@@ -24,8 +24,9 @@ def test_answers_are_written_beside_the_truth(tmp_path: Path, cache: Path) -> No
     dataset = mindle.data.check(mindle.data.read(tmp_path / "data"))
     judged = judge(opened, dataset)
     assert judged.unknown_classes == {"c": 3}
-    assert judged.predictions.labels is not None
-    assert judged.predictions.labels.tolist() == [1, 1, 1, 0, 0, 0]
+    assert isinstance(judged.answers, Predictions)
+    assert judged.answers.labels is not None
+    assert judged.answers.labels.tolist() == [1, 1, 1, 0, 0, 0]
     judged.write(tmp_path / "answers.csv")
     with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -1,12 +1,14 @@
 """The public calls, one verb a stage; a module here joins the rooms that a verb needs."""
 
 from mindle.api.answers import evaluate as evaluate
-from mindle.api.answers import named_images as named_images
+from mindle.api.answers import inputs_of as inputs_of
 from mindle.api.answers import open_model as open_model
 from mindle.api.answers import predict as predict
 from mindle.api.checks import Checked as Checked
 from mindle.api.checks import check as check
 from mindle.api.checks import tell_findings as tell_findings
+from mindle.api.comparisons import Compared as Compared
+from mindle.api.comparisons import compare as compare
 from mindle.api.handles import Model as Model
 from mindle.api.handles import Run as Run
 from mindle.api.handles import load as load

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.checks import finding_document, tell_findings
-from mindle.records import SILENT, Listener
+from mindle.records import SILENT, Estimates, Finding, Listener, Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mindle.serving.judging import Judged
 
 Source = str | os.PathLike[str]
 
@@ -20,43 +22,47 @@ Source = str | os.PathLike[str]
 def predict(
     model: Source, images: Any, *, weights: Source | None = None, engine: str = "onnx"
 ) -> pd.DataFrame:
-    """Answer images.
+    """Answer images, or rows of a table.
 
     Args:
         model: A run, a bundle, their folder, or "imagenet:NAME" for a backbone with its own ImageNet classes.
         images: One or several of: a path, a folder (searched downwards), a glob, a PIL image, a uint8 array
-            (height, width[, channel]).
+            (height, width[, channel]). For a model of tables: a CSV or JSON file, a data frame, or mappings
+            by column name, with the columns in any order.
         weights: For "imagenet:NAME", where to look for its weights first.
         engine: "onnx" answers from the bundle; "torch" from the run's own PyTorch model.
 
     Returns:
         A data frame with `path`, `predicted`, `confidence`, `p_<class>` and `reason`; an image that cannot be
-        read has a reason and nothing else.
+        read has a reason and nothing else. For rows, `row` counts them and id columns are carried through; an
+        estimated number stands in `predicted`, the ends of its prediction interval in `low` and `high`.
 
     Raises:
         ArtifactError: If there is no such run or bundle.
+        DataError: If rows lack columns that the model learned from; all of them are named.
     """
     import pandas as pd
 
     source = open_model(model, weights=weights, engine=engine)
-    return pd.DataFrame(list(source.rows(named_images(images))), columns=source.columns)
+    return pd.DataFrame(list(source.rows(inputs_of(source, images))), columns=source.columns)
 
 
 def open_model(model: Source, *, weights: Source | None = None, engine: str = "onnx") -> Any:
-    """Open what `predict` takes once, to answer many times; see `mindle.serving.opened.Opened`."""
+    """Open what `predict` takes once, to answer many times; see `mindle.serving.opened`."""
     from mindle.serving import opened
 
     return opened.open_model(model, weights=None if weights is None else Path(weights), engine=engine)
 
 
-def named_images(images: Any) -> Iterator[tuple[str, Any]]:
-    """Names and payloads of what `predict` takes; "-" reads names from standard input."""
-    from mindle.data.sources import read_images
-
+def inputs_of(source: Any, given: Any) -> Iterator[Any]:
+    """What an opened model's `rows` takes; "-" reads names from standard input."""
     single = (
-        isinstance(images, str | os.PathLike) or not isinstance(images, Iterable) or hasattr(images, "shape")
+        isinstance(given, str | os.PathLike | Mapping)
+        or not isinstance(given, Iterable)
+        or hasattr(given, "shape")
     )
-    return read_images(_expanded([images] if single else images))
+    inputs: Iterator[Any] = source.inputs(_expanded([given] if single else given))
+    return inputs
 
 
 def _expanded(images: Iterable[Any]) -> Iterator[Any]:
@@ -70,11 +76,11 @@ def _expanded(images: Iterable[Any]) -> Iterator[Any]:
 def evaluate(
     model: Source, data: Source, *, out: Source | None = None, listener: Listener = SILENT
 ) -> dict[str, Any]:
-    """Judge a model on new labelled data: every image of every part.
+    """Judge a model on new labelled data: every image of every part, or every row that has a target.
 
     Args:
         model: A run or a bundle.
-        data: What `train` takes; classes are matched by name.
+        data: What `train` takes; classes and columns are matched by name.
         out: Where to write the answers as CSV, if anywhere.
         listener: Hears sentences and progress.
 
@@ -84,28 +90,60 @@ def evaluate(
     Raises:
         DataError: If the data share no class with the model.
     """
-    from mindle import data as data_room
-    from mindle.evaluation import score
-    from mindle.serving.judging import judge
-
     opened = open_model(model)
-    dataset = data_room.check(data_room.read(data), specs=(opened.spec,), listener=listener)
-    tell_findings(dataset.findings, listener)
-    judged = judge(opened, dataset, listener=listener)
-    scores = score(judged.predictions)
+    judged, findings = (
+        _judged_rows(opened, data) if opened.unit == "rows" else _judged(opened, data, listener)
+    )
     if out is not None:
         judged.write(Path(out))
-    accuracy = scores["accuracy"]
-    listener.say(
-        f"accuracy {accuracy['value']:.1%} (95 % interval {accuracy['low']:.1%} to {accuracy['high']:.1%}, "
-        f"n = {scores['n']:,})"
-    )
+    scores = _scores(judged.answers)
+    listener.say(headline(scores))
     for name, count in judged.unknown_classes.items():
-        listener.say(f"! {count:,} images of {name!r}, a class the model does not know, are not in the score")
+        listener.say(
+            f"! {count:,} {opened.unit} of {name!r}, a class the model does not know, are not in the score"
+        )
+    if judged.left_out:
+        listener.say(f"! {judged.left_out:,} rows without a target, or unreadable, are not in the score")
     return {
         "schema": 1,
         "test": scores,
         "classes": list(opened.classes),
         "unknown_classes": judged.unknown_classes,
-        "findings": [finding_document(finding) for finding in dataset.findings],
+        "findings": [finding_document(finding) for finding in findings],
     }
+
+
+def _judged(opened: Any, data: Source, listener: Listener) -> tuple[Judged, tuple[Finding, ...]]:
+    from mindle import data as data_room
+    from mindle.serving.judging import judge
+
+    dataset = data_room.check(data_room.read(data), specs=(opened.spec,), listener=listener)
+    tell_findings(dataset.findings, listener)
+    return judge(opened, dataset, listener=listener), dataset.findings
+
+
+def _judged_rows(opened: Any, data: Any) -> tuple[Judged, tuple[Finding, ...]]:
+    from mindle.serving.judging import judge_rows
+
+    return judge_rows(opened, data), ()
+
+
+def _scores(answers: Predictions | Estimates) -> dict[str, Any]:
+    from mindle.evaluation import score, score_estimates
+
+    return score(answers) if isinstance(answers, Predictions) else score_estimates(answers)
+
+
+def headline(scores: Mapping[str, Any]) -> str:
+    """The main score with its interval, in a sentence."""
+    if "accuracy" in scores:
+        accuracy = scores["accuracy"]
+        return (
+            f"accuracy {accuracy['value']:.1%} (95 % interval {accuracy['low']:.1%} to "
+            f"{accuracy['high']:.1%}, n = {scores['n']:,})"
+        )
+    mae = scores["mae"]
+    return (
+        f"mean absolute error {mae['value']:.4g} (95 % interval {mae['low']:.4g} to {mae['high']:.4g}, "
+        f"n = {scores['n']:,})"
+    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mindle.records import SILENT, Dataset, Finding, Listener
+from mindle.records import SILENT, Dataset, Finding, Listener, Table
 
 Source = str | os.PathLike[str]
 
@@ -20,7 +20,7 @@ class Checked:
         dataset: The data, with every row's hash, size and reason for being set aside.
     """
 
-    dataset: Dataset
+    dataset: Dataset | Table
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -35,37 +35,123 @@ class Checked:
     def describe(self) -> list[str]:
         """Lines that say what there is to learn from: classes, counts, what was set aside."""
         from mindle.data.summary import describe
+        from mindle.data.table_summary import describe_table
 
-        return describe(self.dataset)
+        return describe_table(self.dataset) if isinstance(self.dataset, Table) else describe(self.dataset)
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `mindle check --json` writes; every file is named."""
         return {
             "schema": 1,
             "data": self.dataset.source,
-            "images": len(self.dataset.rows()),
+            "rows" if isinstance(self.dataset, Table) else "images": len(self.dataset.rows()),
             "classes": list(self.dataset.classes),
             "findings": [finding_document(finding) for finding in self.findings],
         }
 
 
-def check(data: Source, *, listener: Listener = SILENT) -> Checked:
-    """Look for files and labels that would spoil a training; change nothing.
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """What a user may say about a table; see `mindle.train` for each.
+
+    Attributes:
+        target: The column to learn, by name, position from 1, or "last".
+        task: "classification" or "regression"; None where the target tells.
+        columns: Names for a file without a header.
+        kinds: "number", "category", "date" or "ignored" by column name.
+        group: A column whose equal values hold rows together.
+        time: A column in whose order rows came.
+        ids: Columns that name a row.
+    """
+
+    target: str | int | None = None
+    task: str | None = None
+    columns: tuple[str, ...] = ()
+    kinds: Mapping[str, str] | None = None
+    group: str | int | None = None
+    time: str | int | None = None
+    ids: tuple[str | int, ...] = ()
+
+    def read(self, data: Any) -> Table:
+        """Read a table as the options say.
+
+        Raises:
+            DataError: If the source is no table, or its target cannot be learned.
+            ValueError: If an option names a column that is not there.
+        """
+        from mindle.data.table import read_table
+
+        return read_table(
+            data,
+            target=self.target,
+            task=self.task,
+            columns=self.columns or None,
+            kinds=self.kinds,
+            group=self.group,
+            time=self.time,
+            ids=self.ids,
+        )
+
+
+def check(
+    data: Any,
+    *,
+    target: str | int | None = None,
+    task: str | None = None,
+    columns: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
+    ids: Sequence[str | int] = (),
+    listener: Listener = SILENT,
+) -> Checked:
+    """Look for files and labels, or columns and rows, that would spoil a training; change nothing.
 
     Args:
         data: What `train` takes.
+        target: Of a table: the column to learn; see `mindle.train`, also for the six below.
+        task: Of a table: "classification" or "regression".
+        columns: Of a table: names for a file without a header.
+        kinds: Of a table: kinds by column name, where the guess is wrong.
+        group: Of a table: a column whose equal values hold rows together.
+        time: Of a table: a column in whose order rows came.
+        ids: Of a table: columns that name a row.
         listener: Hears progress.
 
     Raises:
         DataError: If there is nothing to look at.
+        ValueError: If an argument is about a table and the data are images, or names no column.
 
     Example:
-        >>> check("digits").needs_decision
-        False
+        >>> check("digits").needs_decision, check("wine").needs_decision
+        (False, False)
     """
     from mindle import data as data_room
+    from mindle.data.table import is_table
+    from mindle.data.table_checks import check_table
 
+    about_rows: dict[str, Any] = {
+        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
+        "time": time, "ids": tuple(ids),
+    }  # fmt: skip
+    if is_table(data, target):
+        return Checked(check_table(TableOptions(**about_rows).read(data), listener=listener))
+    refuse(about_rows, "a table", "images")
     return Checked(data_room.check(data_room.read(data), listener=listener))
+
+
+def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
+    """Refuse arguments that say something about other data than these.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    given = [name for name, value in arguments.items() if value]
+    if given:
+        raise ValueError(
+            f"`{given[0]}` must be left out for {ours}: it is about {theirs}. Received "
+            f"{given[0]}={arguments[given[0]]!r}."
+        )
 
 
 def tell_findings(findings: Sequence[Finding], listener: Listener, *, most: int = 12) -> None:

@@ -72,11 +72,21 @@ class Run(Model):
 
     @property
     def mistakes(self) -> pd.DataFrame:
-        """Wrong answers in the test part, the surest first: path, label, predicted, confidence."""
+        """Wrong answers in the test part, the surest first: path, label, predicted, confidence.
+
+        Where the answers are numbers, every estimate, the worst first: path, target, predicted, error.
+        """
         import pandas as pd
 
-        from mindle.evaluation import most_confident_mistakes
+        from mindle.evaluation import largest_errors, most_confident_mistakes
 
+        if self.metrics["task"] == "regression":
+            numbers = reports.report_content(self.folder).numbers
+            rows = largest_errors(numbers, len(numbers.paths))
+            frame = pd.DataFrame(
+                {"path": numbers.paths, "target": numbers.targets, "predicted": numbers.values}
+            ).iloc[rows]
+            return frame.assign(error=frame["predicted"] - frame["target"]).reset_index(drop=True)
         test = self.folder.predictions()["test"]
         wrong = most_confident_mistakes(test, len(test.paths))
         answers = test.probabilities[wrong]  # (mistake, class)

@@ -12,11 +12,11 @@ Source = str | os.PathLike[str]
 
 
 def list_runs(folder: Source = "runs") -> list[dict[str, Any]]:
-    """The runs directly below a folder: name, state, strategy, data, accuracy, when begun."""
+    """The runs directly below a folder: name, state, strategy, data, accuracy or error, when begun."""
     found = []
     for run in find_runs(Path(folder)):
         document = run.document()
-        finished = document.get("state") == FINISHED
+        test = run.metrics()["test"] if document.get("state") == FINISHED else {}
         found.append(
             {
                 "name": run.path.name,
@@ -24,7 +24,8 @@ def list_runs(folder: Source = "runs") -> list[dict[str, Any]]:
                 "state": document.get("state", ""),
                 "strategy": document.get("strategy", ""),
                 "data": document.get("name", ""),
-                "accuracy": run.metrics()["test"]["accuracy"] if finished else None,
+                "accuracy": test.get("accuracy"),
+                "mae": test.get("mae"),
                 "created": document.get("created", ""),
             }
         )

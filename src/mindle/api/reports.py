@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError
-from mindle.records import Dataset, Finding, Predictions
+from mindle.records import Dataset, Finding
 
 if TYPE_CHECKING:
     from mindle.evaluation.report import ReportContent
@@ -66,13 +67,14 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
     """Gather what the report shows from the files of a run."""
     from mindle.evaluation.report import Attempt, Licence, ReportContent
 
-    document, predictions = folder.document(), folder.predictions()
+    document, metrics = folder.document(), folder.metrics()
     data = document["data"]
-    metrics = folder.metrics()
-    return ReportContent(
+    estimated = metrics["task"] == "regression"
+    content = ReportContent(
         name=document["name"],
         metrics=metrics,
-        predictions=predictions,
+        predictions={} if estimated else folder.predictions(),
+        estimates=folder.estimates() if estimated else {},
         command=document["command"],
         finished=document["finished"].replace("T", " ").replace("+00:00", " UTC"),
         train_accuracy=metrics["train"].get("accuracy"),
@@ -94,17 +96,39 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
             Licence(name=licence["name"], licence=licence["licence"], source=licence["source"])
             for licence in document["licences"]
         ],
-        pictures=_pictures(document, predictions["test"], dataset),
+        **(_of_table(document) if document.get("kind") == "table" else {}),
     )
+    return replace(content, pictures=_pictures(document, _shown(content), dataset))
 
 
-def _pictures(document: Mapping[str, Any], test: Predictions, dataset: Dataset | None) -> dict[str, bytes]:
-    """Small JPEGs of the surest mistakes, by path; fewer where the data have moved or changed."""
+def _of_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What only a table's report shows."""
+    columns = document["data"]["columns"]
+    return {
+        "target": next(column["name"] for column in columns if column["role"] == "target"),
+        "columns": [
+            {name: column[name] for name in ("name", "kind", "role", "missing", "note")} for column in columns
+        ],
+        **document["explained"],
+    }
+
+
+def _shown(content: ReportContent) -> set[str]:
+    """Paths of the images that the report shows: the surest mistakes, or the largest errors."""
+    from mindle.evaluation import largest_errors, most_confident_mistakes
+
+    if content.subject == "rows":
+        return set()
+    if content.estimated:
+        return {content.numbers.paths[row] for row in largest_errors(content.numbers, PICTURES)}
+    return {content.answers.paths[row] for row in most_confident_mistakes(content.answers, PICTURES)}
+
+
+def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | None) -> dict[str, bytes]:
+    """Small JPEGs of images, by path; fewer where the data have moved or changed."""
     from mindle import data as data_room
     from mindle.data.thumbnails import thumbnail
-    from mindle.evaluation import most_confident_mistakes
 
-    wanted = {test.paths[row] for row in most_confident_mistakes(test, PICTURES)}
     if not wanted:
         return {}
     if dataset is None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle import __version__
-from mindle.api.checks import finding_document, tell_findings
+from mindle.api.checks import finding_document, refuse, tell_findings
 from mindle.api.handles import Run
 from mindle.api.reports import require_language, write_report
+from mindle.api.starts import command, process_start, require_same_data
+from mindle.api.tables import TableTraining, train_table
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import libraries
@@ -52,6 +53,15 @@ def train(
     out: Source | None = None,
     resume: bool = False,
     set: Mapping[str, Any] | None = None,
+    target: str | int | None = None,
+    task: str | None = None,
+    columns: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
+    ids: Sequence[str | int] = (),
+    folds: int | None = None,
+    repeats: int | None = None,
     lang: str = "en",
     listener: Listener | None = None,
 ) -> Run:
@@ -59,9 +69,11 @@ def train(
 
     Args:
         data: A folder of class folders, a CSV (`path,label`), an `.npz`, a folder of idx or CIFAR files,
-            or "digits".
+            or "digits". Or a table: a CSV with a target, a data frame, or "breast-cancer", "diabetes", "iris"
+            or "wine".
         recipe: A named recipe or a TOML file.
-        model: A backbone or net by name; any timm model works where its weights are to be had.
+        model: A backbone or net by name; any timm model works where its weights are to be had. Of a table:
+            models to try, such as "linear, CatBoost".
         strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
         weights: A weight file, or a folder of them with their cards.
         budget: Time for everything, from the start of the process: "90s", "10m", "2h", or seconds. `auto`
@@ -72,6 +84,15 @@ def train(
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
         set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`.
+        target: Of a table: the column to learn, by name, position from 1, or "last".
+        task: Of a table: "classification" or "regression"; the target tells unless set.
+        columns: Of a table: names for a file without a header, whose columns are else c1…cN.
+        kinds: Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
+        group: Of a table: a column whose equal values hold rows together in every split.
+        time: Of a table: a column of dates or numbers; the latest rows judge.
+        ids: Of a table: columns that name a row; they are carried through and never learned from.
+        folds: Of a table of fewer than 2,000 rows: parts of the cross-validation, 5 unless set.
+        repeats: Of such a table: how often the cross-validation is repeated, 3 unless set.
         lang: Language of the report, "en" or "ko".
         listener: Hears sentences and progress; prints to standard output unless set.
 
@@ -91,11 +112,36 @@ def train(
     """
     from mindle import data as data_room
     from mindle.data.summary import describe, require_learnable
-    from mindle.training.plan import carry_out, expectation, make_plan, settle
+    from mindle.data.table import is_table
+    from mindle.training.plan import carry_out, expectation, make_plan, parse_budget, settle
 
-    began = _process_start()
+    began = process_start()
     listener = listener or Console(sys.stdout)
     require_language(lang)
+    about_rows: dict[str, Any] = {
+        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
+        "time": time, "ids": tuple(ids), "folds": folds, "repeats": repeats,
+    }  # fmt: skip
+    if is_table(data, target):
+        about_images = {
+            "recipe": recipe, "strategy": strategy, "weights": weights, "set": set,
+        }  # fmt: skip
+        refuse(about_images, "images", "a table")
+        about_rows["models"] = tuple(name.strip() for name in (model or "").split(",") if name.strip())
+        return train_table(
+            data,
+            TableTraining(**{name: value for name, value in about_rows.items() if value}),
+            began=began,
+            command=command(),
+            budget_seconds=parse_budget(budget),
+            seed=seed,
+            split_seed=split_seed,
+            out=None if out is None else Path(out),
+            resume=resume,
+            lang=lang,
+            listener=listener,
+        )
+    refuse(about_rows, "a table", "images")
     settled = settle(recipe, model=model, strategy=strategy, weights=weights, budget=budget, settings=set)
 
     dataset = data_room.read(data)
@@ -120,7 +166,7 @@ def train(
         "name": dataset.name,
         "kind": dataset.kind,
         "mindle": __version__,
-        "command": _command(),
+        "command": command(),
     }
     diary = Diary(folder, stored, facts, began)
 
@@ -130,7 +176,7 @@ def train(
         dataset = data_room.split(checked, seed=split_seed)
     require_learnable(dataset)
     document = _data_document(dataset)
-    _require_same_data(stored, document)
+    require_same_data(stored, document)
     diary.record(data=document)
     write_manifest(folder.manifest, dataset)
     for line in describe(dataset):
@@ -277,30 +323,6 @@ def _data_document(dataset: Dataset) -> dict[str, Any]:
         "set_aside": set_aside_counts(dataset),
         "findings": [finding_document(finding) for finding in dataset.findings],
     }
-
-
-def _require_same_data(stored: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-    """Refuse to go on with a run whose data have changed since it began."""
-    before = stored.get("data", {}).get("fingerprint")
-    if before is not None and before != document["fingerprint"]:
-        raise ValueError(
-            "`resume` must find the data as they were when the run began. They have changed since: "
-            f"{stored['data']['images']:,} images then, {document['images']:,} now. "
-            "Leave out --resume to begin a new run."
-        )
-
-
-def _process_start() -> float:
-    """`time.time()` when the process began: the prompt wrote it down; elsewhere it is now."""
-    return float(os.environ.pop("MINDLE_STARTED", time.time()))
-
-
-def _command() -> str:
-    """What was typed, where the call comes from the prompt."""
-    import shlex
-
-    program = Path(sys.argv[0]).name
-    return shlex.join(["mindle", *sys.argv[1:]]) if program in ("mindle", "mindle.exe") else ""
 
 
 def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome, listener: Listener) -> None:

@@ -1,4 +1,4 @@
-"""The manifest: one row for every regular file below the data, used or not.
+"""The manifest: one row for every regular file below the data, or every row of a table, used or not.
 
 It is a CSV of `path, sha256, label, split, group, width, height, finding`: paths are relative, NFC, with
 forward slashes; `split` is empty and `finding` says why for a file that was set aside.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mindle.artifacts.files import write_text
 from mindle.errors import ArtifactError
-from mindle.records import Dataset
+from mindle.records import Dataset, Table
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "width", "height", "finding")
 
@@ -33,14 +33,43 @@ class ManifestRow:
     finding: str
 
 
-def manifest_rows(dataset: Dataset) -> list[ManifestRow]:
-    """The rows of a dataset that has been checked and split."""
+def manifest_rows(data: Dataset | Table) -> list[ManifestRow]:
+    """The rows of data that have been checked and split; of a table one for each of its rows."""
+    return _table_rows(data) if isinstance(data, Table) else _file_rows(data)
+
+
+def _table_rows(table: Table) -> list[ManifestRow]:
+    unknown = ("",) * len(table)
+    regression = table.task == "regression"
+    targets = ["" if target != target else f"{target:.17g}" for target in table.targets.tolist()]
+    labels = targets if regression else _labels(table)
+    return [
+        ManifestRow(
+            path=f"row {number}",
+            sha256=(table.sha256 or unknown)[i],
+            label=labels[i],
+            split=(table.parts or unknown)[i],
+            group=(table.groups or unknown)[i],
+            width=0,
+            height=0,
+            finding=(table.set_aside or unknown)[i],
+        )
+        for i, number in enumerate(table.rows_from)
+    ]
+
+
+def _labels(data: Dataset | Table) -> list[str]:
+    return [data.classes[label] if label >= 0 else "" for label in data.labels.tolist()]
+
+
+def _file_rows(dataset: Dataset) -> list[ManifestRow]:
     unknown = ("",) * len(dataset)
+    labels = _labels(dataset)
     return [
         ManifestRow(
             path=path,
             sha256=(dataset.sha256 or unknown)[i],
-            label=dataset.classes[dataset.labels[i]] if dataset.labels[i] >= 0 else "",
+            label=labels[i],
             split=(dataset.parts or unknown)[i],
             group=dataset.groups[i],
             width=int(dataset.widths[i]) if len(dataset.widths) else 0,
@@ -51,12 +80,12 @@ def manifest_rows(dataset: Dataset) -> list[ManifestRow]:
     ]
 
 
-def write_manifest(path: Path, dataset: Dataset) -> None:
-    """Write the manifest of a dataset, whole or not at all."""
+def write_manifest(path: Path, data: Dataset | Table) -> None:
+    """Write the manifest of a data set or a table, whole or not at all."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in manifest_rows(dataset):
+    for row in manifest_rows(data):
         writer.writerow([getattr(row, column) for column in COLUMNS])
     write_text(path, text.getvalue())
 
@@ -94,13 +123,12 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         ) from error
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """Hash of what a run learns from: every used image's content, class and part, whatever its place on disk.
+def fingerprint(data: Dataset | Table) -> str:
+    """Hash of what a run learns from: every used image's or row's content, class and part.
 
-    Two folders with the same pictures under the same class names have the same fingerprint.
+    Two folders with the same pictures under the same class names have the same fingerprint, wherever they
+    lie.
     """
-    lines = sorted(
-        f"{dataset.sha256[i]} {dataset.classes[dataset.labels[i]]} {dataset.parts[i]}"
-        for i in dataset.rows().tolist()
-    )
+    rows = manifest_rows(data)
+    lines = sorted(f"{rows[i].sha256} {rows[i].label} {rows[i].split}" for i in data.rows().tolist())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

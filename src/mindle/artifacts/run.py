@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mindle.artifacts.files import read_json, write_json, write_text
 from mindle.errors import ArtifactError, DeviceError
@@ -104,7 +105,7 @@ class RunFolder:
             columns = {
                 name: np.array([float(row[at]) for row in members], np.float64)
                 for at, name in enumerate(header)
-                if at >= 2
+                if at >= 2 and members[0][at]
             }
             found[part] = Estimates(
                 paths=tuple(row[0] for row in members),
@@ -153,15 +154,21 @@ class RunFolder:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         named = {"target": "targets", "predicted": "values", "low": "low", "high": "high"}
-        first = next(iter(parts.values()))
-        columns = {name: field for name, field in named.items() if getattr(first, field) is not None}
+        columns = {
+            name: field
+            for name, field in named.items()
+            if any(getattr(estimates, field) is not None for estimates in parts.values())
+        }
         writer.writerow(["path", "split", *columns])
         for part, estimates in parts.items():
-            numbers = np.stack([getattr(estimates, field) for field in columns.values()], axis=1)
-            for path, row in zip(estimates.paths, numbers, strict=True):
-                # 17 digits bring every float64 back as it was.
-                writer.writerow([path, part, *(f"{number:.17g}" for number in row)])
+            cells = [_numbers(getattr(estimates, field), len(estimates.paths)) for field in columns.values()]
+            writer.writerows([path, part, *row] for path, *row in zip(estimates.paths, *cells, strict=True))
         write_text(self.path / "predictions.csv", text.getvalue())
+
+
+def _numbers(values: NDArray[np.float64] | None, count: int) -> list[str]:
+    """Cells of a column; 17 digits bring every float64 back as it was."""
+    return [""] * count if values is None else [f"{value:.17g}" for value in values]
 
 
 def _repeats(rows: Sequence[Sequence[str]]) -> int:

@@ -11,6 +11,7 @@ import typer
 from mindle import __version__
 from mindle.cli.cache import cache
 from mindle.cli.check import check
+from mindle.cli.compare import compare
 from mindle.cli.evaluate import evaluate
 from mindle.cli.models import models
 from mindle.cli.predict import predict
@@ -20,7 +21,7 @@ from mindle.cli.runs import runs
 from mindle.cli.train import train
 from mindle.errors import DeviceError, MindleError
 
-COMMANDS = (train, check, predict, evaluate, report, runs, models, recipes, cache)
+COMMANDS = (train, check, predict, evaluate, compare, report, runs, models, recipes, cache)
 
 EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
 

@@ -45,3 +45,19 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in cells:
         padded = (cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True))
         print("  ".join(padded).rstrip())
+
+
+def pairs(settings: list[str], option: str, example: str) -> dict[str, str]:
+    """Turn NAME=VALUE settings into a mapping."""
+    found = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"`{option}` must look like {example}. Received {setting!r}.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def names(listed: str | None) -> tuple[str, ...]:
+    """Turn `a, b` into its names."""
+    return tuple(name.strip() for name in (listed or "").split(",") if name.strip())

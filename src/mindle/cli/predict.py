@@ -18,7 +18,10 @@ def predict(
     ],
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE|DIR…", help="Files, folders, globs; - reads names from standard input."),
+        typer.Argument(
+            metavar="FILE|DIR…",
+            help="Images: files, folders, globs. Rows: CSV or JSON files. - reads names from standard input.",
+        ),
     ] = None,
     out: Annotated[
         str | None,
@@ -37,9 +40,9 @@ def predict(
         typer.Option(metavar="NAME", help="onnx answers from the bundle, torch from the run's own model."),
     ] = "onnx",
 ) -> None:
-    """Answer images.
+    """Answer images, or the rows of a table.
 
-    An image that cannot be read gets a reason instead of an answer, and the rest go on.
+    An image or a row that cannot be read gets a reason instead of an answer, and the rest go on.
     """
     from mindle import api
     from mindle.cli.tables import write_answers
@@ -53,8 +56,8 @@ def predict(
     with Console() as console:
         source = api.open_model(model, weights=weights, engine=engine)
         began = time.perf_counter()
-        counts = write_answers(source, api.named_images(images), out=out, json=json)
+        counts = write_answers(source, api.inputs_of(source, images), out=out, json=json)
         failed = f"; {counts.failed:,} have none (see their `reason`)" if counts.failed else ""
         seconds = time.perf_counter() - began
         rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
-        console.say(f"{counts.answered:,} images answered{rate}{failed}.")
+        console.say(f"{counts.answered:,} {source.unit} answered{rate}{failed}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,13 +23,17 @@ def runs(
     if json == "-":
         return
     rows = [
-        (row["name"], row["state"], row["strategy"], row["data"], _accuracy(row["accuracy"]), row["created"])
+        (row["name"], row["state"], row["strategy"], row["data"], _score(row), row["created"])
         for row in found
     ]
-    print_table(("run", "state", "strategy", "data", "test accuracy", "begun"), rows)
+    print_table(("run", "state", "strategy", "data", "test score", "begun"), rows)
 
 
-def _accuracy(interval: dict[str, float] | None) -> str:
-    if interval is None:
+def _score(row: dict[str, Any]) -> str:
+    """Accuracy, or the mean absolute error where the answers are numbers, with its interval."""
+    name, form = ("MAE ", ".4g") if row["accuracy"] is None else ("", ".1%")
+    score = row["mae"] if row["accuracy"] is None else row["accuracy"]
+    if score is None:
         return ""
-    return f"{interval['value']:.1%} [{interval['low']:.1%}, {interval['high']:.1%}]"
+    value = f"{name}{score['value']:{form}}"
+    return value if score["low"] is None else f"{value} [{score['low']:{form}}, {score['high']:{form}}]"

@@ -16,15 +16,13 @@ from mindle.errors import DeviceError
 
 @dataclass
 class Counts:
-    """How many images got an answer and how many did not."""
+    """How many images or rows got an answer and how many did not."""
 
     answered: int = 0
     failed: int = 0
 
 
-def write_answers(
-    source: Any, images: Iterable[tuple[str, Any]], *, out: str | None, json: str | None
-) -> Counts:
+def write_answers(source: Any, inputs: Iterable[Any], *, out: str | None, json: str | None) -> Counts:
     """Write every answer to `out` (CSV, or JSON by its name) and to `json`, or as CSV to standard output.
 
     Raises:
@@ -38,7 +36,7 @@ def write_answers(
     counts = Counts()
     with ExitStack() as stack:
         tables = [stack.enter_context(table.opened(source.columns)) for table in wanted or [_Csv("-")]]
-        for row in source.rows(images):
+        for row in source.rows(inputs):
             if row["reason"]:
                 counts.failed += 1
             else:

@@ -13,7 +13,7 @@ def train(
         typer.Argument(
             metavar="DATA",
             help="A folder of class folders, a CSV (path,label), an .npz, a folder of idx or CIFAR files, "
-            "or a built-in name (digits).",
+            "a table (CSV) with --target, or a built-in name (digits, breast-cancer, diabetes, iris, wine).",
         ),
     ],
     recipe: Annotated[
@@ -23,7 +23,8 @@ def train(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="A backbone or net by name (`mindle models`); any timm model works."
+            metavar="NAME",
+            help="A backbone or net by name (`mindle models`); any timm model works. Table: models to try.",
         ),
     ] = None,
     strategy: Annotated[
@@ -54,6 +55,50 @@ def train(
             help="Change a setting of the recipe: train.peak=3e-4. May be repeated.",
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Table: what to learn; a name, a position from 1, or last."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Table: classification or regression, where the target cannot tell."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="Table without a header: the columns' names; else c1…cN."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="Table: number, category, date or ignored, where the guess is wrong. May be repeated.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Table: rows with equal values stay on one side of a split."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Table: the order in which rows came; the latest judge."),
+    ] = None,
+    id_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--id",
+            metavar="COLUMN",
+            help="Table: names a row; carried through, not learned from. Repeatable.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Table under 2,000 rows: parts of the cross-validation; 5."),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(metavar="N", help="Table under 2,000 rows: how often it is repeated; 3.")
+    ] = None,
     lang: Annotated[str, typer.Option(metavar="CODE", help="Language of the report: en or ko.")] = "en",
     json: Annotated[
         str | None,
@@ -67,7 +112,7 @@ def train(
     Exit code 0 also where files were set aside; the report names each.
     """
     from mindle import api
-    from mindle.cli.output import write_json_document
+    from mindle.cli.output import names, pairs, write_json_document
     from mindle.console import Console
 
     with Console() as console:
@@ -83,19 +128,17 @@ def train(
             device=device,
             out=out,
             resume=resume,
-            set=_pairs(set_ or []),
+            set=pairs(set_ or [], "--set", "train.peak=3e-4"),
+            target=target,
+            task=task,
+            columns=names(columns),
+            kinds=pairs(kind or [], "--kind", "zip=category"),
+            group=group,
+            time=time,
+            ids=tuple(id_ or ()),
+            folds=folds,
+            repeats=repeats,
             lang=lang,
             listener=console,
         )
     write_json_document({"run": str(run.path), **run.metrics}, json)
-
-
-def _pairs(settings: list[str]) -> dict[str, str]:
-    """Turn `train.peak=3e-4` into a mapping."""
-    pairs = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name.strip():
-            raise ValueError(f"`--set` must look like train.peak=3e-4. Received {setting!r}.")
-        pairs[name.strip()] = value.strip()
-    return pairs

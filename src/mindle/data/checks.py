@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mindle.data.duplicates import SMALL_SIDE, Groups, near_duplicates
+from mindle.data.duplicates import SMALL_SIDE, Groups, bind_groups, near_duplicates
 from mindle.data.facts import Facts, Look, look_over
 from mindle.data.folder import count_of
 from mindle.data.sources import READ_KINDS
@@ -110,7 +110,8 @@ def check(
     _find_copies(draft)
     _find_near_duplicates(draft, listener)
     _find_cut_groups(draft)
-    _judge_classes(draft)
+    counts = Counter(map(draft.label, draft.good()))
+    draft.findings += judge_classes(dataset.classes, counts)
     return _finished(draft)
 
 
@@ -423,44 +424,54 @@ def _find_cut_groups(draft: _Draft) -> None:
 # ------------------------------------------------------------------------------------------- the whole
 
 
-def _judge_classes(draft: _Draft) -> None:
-    """Classes with no, few or unevenly many usable images."""
-    names = draft.dataset.classes
-    counts = Counter(map(draft.label, draft.good()))
-    for name in (name for label, name in enumerate(names) if not counts[label]):
-        draft.findings.append(
-            Finding(
-                kind="unusable-class",
-                files=(name,),
-                message=f"Class {name!r} has no usable image left, so that it cannot be learned.",
-                action="kept as a name",
-                decision=True,
-            )
+def judge_classes(names: Sequence[str], counts: Counter[int], things: str = "images") -> list[Finding]:
+    """Classes with no, few or unevenly many usable images (or rows).
+
+    Args:
+        names: The classes.
+        counts: How many usable ones there are of each class, by its index.
+        things: What people call them.
+
+    Example:
+        >>> [finding.kind for finding in judge_classes(["cat", "dog"], Counter({0: 90, 1: 9}))]
+        ['few', 'imbalance']
+    """
+    findings = [
+        Finding(
+            kind="unusable-class",
+            files=(name,),
+            message=f"Class {name!r} has no usable {things} left, so that it cannot be learned.",
+            action="kept as a name",
+            decision=True,
         )
+        for label, name in enumerate(names)
+        if not counts[label]
+    ]
     few = [label for label in range(len(names)) if 0 < counts[label] < FEW_IMAGES]
     if few:
         listed = ", ".join(f"{names[label]} {counts[label]}" for label in few[:8])
-        draft.findings.append(
+        findings.append(
             Finding(
                 kind="few",
                 files=tuple(names[label] for label in few),
                 message=f"{count_of(len(few), 'class has', 'classes have')} fewer than {FEW_IMAGES} usable "
-                f"images ({listed}{', …' if len(few) > 8 else ''}); scores will be uncertain.",
+                f"{things} ({listed}{', …' if len(few) > 8 else ''}); scores will be uncertain.",
                 action="kept",
             )
         )
     ranked = counts.most_common()
     if ranked and ranked[0][1] >= IMBALANCE_RATIO * ranked[-1][1]:
         (most, many), (least, lowest) = ranked[0], ranked[-1]
-        draft.findings.append(
+        findings.append(
             Finding(
                 kind="imbalance",
                 files=(names[most], names[least]),
-                message=f"Class {names[most]!r} has {many / lowest:.1f} times the images of class "
+                message=f"Class {names[most]!r} has {many / lowest:.1f} times the {things} of class "
                 f"{names[least]!r} ({many:,} and {lowest:,}).",
                 action="kept",
             )
         )
+    return findings
 
 
 def _finished(draft: _Draft) -> Dataset:
@@ -471,31 +482,10 @@ def _finished(draft: _Draft) -> Dataset:
     findings = sorted((*dataset.findings, *draft.findings), key=lambda finding: not finding.decision)
     return replace(
         dataset,
-        groups=_group_names(draft),
+        groups=bind_groups(dataset.groups, draft.bound, [look.sha256 for look in draft.looks]),
         set_aside=tuple(draft.set_aside),
         sha256=tuple(look.sha256 for look in draft.looks),
         heights=heights,
         widths=widths,
         findings=tuple(findings),
     )
-
-
-def _group_names(draft: _Draft) -> tuple[str, ...]:
-    """Join the groups that came with the data and those that were found."""
-    names = list(draft.dataset.groups)
-    groups = Groups(len(names))
-    leaders: dict[str, int] = {}
-    pairs = [(leaders.setdefault(name, row), row) for row, name in enumerate(names) if name]
-    pairs += [(rows[0], row) for rows in draft.bound for row in rows[1:]]
-    groups.join(np.array(pairs, np.int64).reshape(-1, 2))
-    members: dict[int, list[int]] = defaultdict(list)
-    for row, root in enumerate(groups.roots().tolist()):
-        members[root].append(row)
-    for rows in members.values():
-        if len(rows) > 1:
-            given = sorted({names[row] for row in rows} - {""})
-            # A group that was found is named by its content, whatever the order of the files.
-            name = given[0] if given else "alike-" + min(draft.looks[row].sha256 for row in rows)[:16]
-            for row in rows:
-                names[row] = name
-    return tuple(names)

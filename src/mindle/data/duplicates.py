@@ -22,7 +22,8 @@ that lost 2 % at each side. Mirrored, turned and further cut copies are not look
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
@@ -444,3 +445,38 @@ class Groups:
             if np.array_equal(shorter, self._parents):
                 return self._parents
             self._parents = shorter
+
+
+def bind_groups(
+    names: Sequence[str], bound: Iterable[Sequence[int]], contents: Sequence[str]
+) -> tuple[str, ...]:
+    """Join the groups that came with the data and those that were found.
+
+    Args:
+        names: Group of each row, or "".
+        bound: Rows that belong together.
+        contents: Hash of each row's content, which names a group that was found, whatever the order of rows.
+
+    Returns:
+        Group of each row, or "".
+
+    Example:
+        >>> bind_groups(["", "a", "", ""], [[0, 1], [2, 3]], ["x", "y", "z", "z"])
+        ('a', 'a', 'alike-z', 'alike-z')
+    """
+    joined = list(names)
+    groups = Groups(len(joined))
+    leaders: dict[str, int] = {}
+    pairs = [(leaders.setdefault(name, row), row) for row, name in enumerate(joined) if name]
+    pairs += [(rows[0], row) for rows in bound for row in rows[1:]]
+    groups.join(np.array(pairs, np.int64).reshape(-1, 2))
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, root in enumerate(groups.roots().tolist()):
+        members[root].append(row)
+    for rows in members.values():
+        if len(rows) > 1:
+            given = sorted({joined[row] for row in rows} - {""})
+            name = given[0] if given else "alike-" + min(contents[row] for row in rows)[:16]
+            for row in rows:
+                joined[row] = name
+    return tuple(joined)

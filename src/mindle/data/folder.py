@@ -415,7 +415,7 @@ def settle_classes(
     for label in classes:
         if counts[label, "train" if "train" in parts else ""] == 1:
             findings.append(_single(label, first[label]))
-    findings += _lookalikes(classes)
+    findings += lookalikes(classes)
     if len(classes) == 1:
         findings.append(_one_class(classes[0]))
     return tuple(classes), indices, set_aside, findings
@@ -478,11 +478,21 @@ def _one_class(label: str) -> Finding:
     )
 
 
-def _lookalikes(classes: Sequence[str]) -> list[Finding]:
-    """Classes that differ only in case or spaces: probably one class, but that is for a person to say."""
+def alike_names(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ only in case, width or spaces.
+
+    Example:
+        >>> alike_names(["Cat", "dog", "cat "])
+        [['Cat', 'cat ']]
+    """
     alike: dict[str, list[str]] = defaultdict(list)
-    for label in classes:
-        alike[" ".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
+    for name in names:
+        alike[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+    return [some for some in alike.values() if len(some) > 1]
+
+
+def lookalikes(classes: Sequence[str]) -> list[Finding]:
+    """Classes that differ only in case or spaces: probably one class, but that is for a person to say."""
     return [
         Finding(
             kind="name-collision",
@@ -492,8 +502,7 @@ def _lookalikes(classes: Sequence[str]) -> list[Finding]:
             action="kept as different classes",
             decision=True,
         )
-        for labels in alike.values()
-        if len(labels) > 1
+        for labels in alike_names(classes)
     ]
 
 

@@ -1,14 +1,14 @@
-"""Parting a data set into train, val and test: by class, by group, and the same on every machine.
+"""Parting images or rows into train, val and test: by class, by group, and the same on every machine.
 
-Chance comes from sha256(seed, content), never from a random generator: the same pictures with the same seed
-are parted alike whatever their order, their names, the system and the version of NumPy.
+Chance comes from sha256(seed, content), never from a random generator: the same content with the same seed
+is parted alike whatever their order, their names, the system and the version of NumPy.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,11 +23,32 @@ _ODD_FIRST = (2, 1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What is to be parted, as columns of equal length.
+
+    Attributes:
+        labels: Class of each row, each of which gets its share of every part.
+        given: Part that came with the data, or "".
+        groups: Rows that share a non-empty group stay together.
+        contents: What a row is known by wherever it stands, such as the hash of its content.
+        names: Tell rows of one content apart.
+        things: What people call the rows: "images" or "rows".
+    """
+
+    labels: NDArray[np.int64]
+    given: Sequence[str]
+    groups: Sequence[str]
+    contents: Sequence[str]
+    names: Sequence[str]
+    things: str = "images"
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Unit:
-    """Images that stay together: a group, or a single image."""
+    """Rows that stay together: a group, or a single row."""
 
     rows: tuple[int, ...]
-    counts: Counter[int]  # images by class
+    counts: Counter[int]  # rows by class
     order: str  # decides by chance among equals
 
 
@@ -59,24 +80,82 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (1259, 269, 269)
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     rows = np.flatnonzero(
         [not aside and label >= 0 for aside, label in zip(dataset.set_aside, dataset.labels, strict=True)]
     )
     if not len(rows):
         raise DataError("Splitting needs at least one usable image. Received none. `mindle check` says why.")
-    given = {dataset.given[row] for row in rows.tolist()} - {""}
-    parts = [""] * len(dataset)
-    if not given - {"train"}:
-        _assign(parts, dataset, rows, seed, fractions)
-    else:
-        _keep_given(parts, dataset, rows, seed, fractions)
-    labels = [name for name in PARTS if name == "train" or fractions[PARTS.index(name)] > 0 or name in given]
-    found = _missing_classes(dataset, parts, labels)
-    return replace(dataset, parts=tuple(parts), findings=(*dataset.findings, *found))
+    stock = Stock(
+        labels=dataset.labels,
+        given=dataset.given,
+        groups=dataset.groups,
+        contents=[_content(dataset, row) for row in range(len(dataset))],
+        names=dataset.paths,
+    )
+    parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
+    wanted = wanted_parts(stock, rows, fractions)
+    found = missing_classes(dataset.labels, dataset.classes, parts, wanted, told=dataset.findings)
+    return replace(dataset, parts=parts, findings=(*dataset.findings, *found))
 
 
-def _check_fractions(fractions: Fractions) -> None:
+def _content(dataset: Dataset, row: int) -> str:
+    """What an image is known by: the hash of its content, or its path where it was not checked."""
+    return (dataset.sha256[row] if dataset.sha256 else "") or dataset.paths[row]
+
+
+def part_rows(
+    stock: Stock,
+    rows: NDArray[np.int64],
+    fractions: Fractions,
+    assign: Callable[[NDArray[np.int64], Fractions], Sequence[str]],
+) -> tuple[str, ...]:
+    """The part of each row of a stock, "" where it is not among `rows`; a given split is kept.
+
+    Args:
+        stock: All rows.
+        rows: Indices of those that take part.
+        fractions: Shares of train, val and test.
+        assign: Parts some rows by such shares, where nothing is given.
+
+    Raises:
+        DataError: If the given split has no training rows.
+    """
+    given = {stock.given[row] for row in rows.tolist()} - {""}
+    parts = [""] * len(stock.labels)
+    train = rows
+    if given - {"train"}:
+        held_out = given & {"val", "test"}
+        only = next(iter(held_out)) if len(held_out) == 1 else ""
+        for row in rows.tolist():
+            part = stock.given[row] or "train"
+            parts[row] = "test" if part == only else part
+        train = rows[[parts[row] == "train" for row in rows.tolist()]]
+        if not len(train):
+            raise DataError(
+                f"A given split must have usable training {stock.things}. Received none in train. "
+                f"Put {stock.things} there, or give the {stock.things} without a split."
+            )
+        if not only or fractions[1] == 0:
+            return tuple(parts)
+        fractions = (1 - fractions[1], fractions[1], 0.0)
+    for row, part in zip(train.tolist(), assign(train, fractions), strict=True):
+        parts[row] = part
+    return tuple(parts)
+
+
+def wanted_parts(stock: Stock, rows: NDArray[np.int64], fractions: Fractions) -> list[str]:
+    """The parts that every class should be in."""
+    given = {stock.given[row] for row in rows.tolist()}
+    return [name for name in PARTS if name == "train" or fractions[PARTS.index(name)] > 0 or name in given]
+
+
+def check_fractions(fractions: Fractions) -> None:
+    """Refuse what are no shares of three parts.
+
+    Raises:
+        ValueError: If one is below 0, train is 0, or they do not add up to 1.
+    """
     sound = (
         len(fractions) == 3 and fractions[0] > 0 and min(fractions) >= 0 and abs(sum(fractions) - 1) < 1e-6
     )
@@ -87,71 +166,45 @@ def _check_fractions(fractions: Fractions) -> None:
         )
 
 
-def _keep_given(
-    parts: list[str], dataset: Dataset, rows: NDArray[np.int64], seed: int, fractions: Fractions
-) -> None:
-    """Take the given parts; cut val from train where only one part is held out."""
-    held_out = {dataset.given[row] for row in rows.tolist()} & {"val", "test"}
-    only = next(iter(held_out)) if len(held_out) == 1 else ""
-    for row in rows.tolist():
-        part = dataset.given[row] or "train"
-        parts[row] = "test" if part == only else part
-    train = rows[[parts[row] == "train" for row in rows.tolist()]]
-    if not len(train):
-        raise DataError(
-            "A given split must have usable training images. Received none in train. "
-            "Put images there, or give the images without a split."
-        )
-    if only and fractions[1] > 0:
-        _assign(parts, dataset, train, seed, (1 - fractions[1], fractions[1], 0.0))
-
-
-def _assign(
-    parts: list[str], dataset: Dataset, rows: NDArray[np.int64], seed: int, fractions: Fractions
-) -> None:
-    """Part some rows by class and group."""
-    units = _units(dataset, rows, seed)
-    sizes = Counter(dataset.labels[rows].tolist())
+def assign_parts(stock: Stock, rows: NDArray[np.int64], seed: int, fractions: Fractions) -> list[str]:
+    """The part of some rows, by class and group."""
+    units = _units(stock, rows, seed)
+    sizes = Counter(stock.labels[rows].tolist())
     pieces = Counter(label for unit in units for label in unit.counts)
     quotas = _quotas(sizes, pieces, fractions)
     placed: dict[int, list[int]] = {label: [0, 0, 0] for label in sizes}
     chosen: list[int] = []
-    # Groups first, the largest first, while there is room everywhere; single images then fill up exactly.
+    # Groups first, the largest first, while there is room everywhere; single rows then fill up exactly.
     for unit in units:
         part = _best_part(unit, quotas, placed)
         chosen.append(part)
         for label, count in unit.counts.items():
             placed[label][part] += count
     _repair(units, chosen, quotas)
-    for unit, part in zip(units, chosen, strict=True):
-        for row in unit.rows:
-            parts[row] = PARTS[part]
+    part_of = {row: PARTS[part] for unit, part in zip(units, chosen, strict=True) for row in unit.rows}
+    return [part_of[row] for row in rows.tolist()]
 
 
-def _units(dataset: Dataset, rows: NDArray[np.int64], seed: int) -> list[_Unit]:
-    """Groups and single images, the largest first and then by chance."""
+def _units(stock: Stock, rows: NDArray[np.int64], seed: int) -> list[_Unit]:
+    """Groups and single rows, the largest first and then by chance."""
     members: dict[str, list[int]] = defaultdict(list)
     for row in rows.tolist():
         # A group may have any name, so that a row without one gets a name that no group can have.
-        members[f"group {dataset.groups[row]}" if dataset.groups[row] else f"row {row}"].append(row)
+        members[f"group {stock.groups[row]}" if stock.groups[row] else f"row {row}"].append(row)
     units = []
+    labels = stock.labels.tolist()
     for together in members.values():
-        paths = [dataset.paths[row] for row in together]
-        content = min(_content(dataset, row) for row in together)
+        content = min(stock.contents[row] for row in together)
         units.append(
             _Unit(
                 rows=tuple(together),
-                counts=Counter(dataset.labels[together].tolist()),
-                # Copies that no group binds are told apart by their paths.
-                order=hashlib.sha256(f"{seed}:{content}".encode()).hexdigest() + min(paths),
+                counts=Counter([labels[row] for row in together]),
+                # Copies that no group binds are told apart by their names.
+                order=hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()
+                + min(stock.names[row] for row in together),
             )
         )
     return sorted(units, key=lambda unit: (-len(unit.rows), unit.order))
-
-
-def _content(dataset: Dataset, row: int) -> str:
-    """What an image is known by: the hash of its content, or its path where it was not checked."""
-    return (dataset.sha256[row] if dataset.sha256 else "") or dataset.paths[row]
 
 
 def _quotas(sizes: Counter[int], pieces: Counter[int], fractions: Fractions) -> dict[int, list[int]]:
@@ -230,29 +283,63 @@ def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[in
             chosen[moved] = part
 
 
-def _missing_classes(dataset: Dataset, parts: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
-    """A finding for each class that a part lacks, unless `read` said so already."""
-    counts = Counter(
-        (label, part) for label, part in zip(dataset.labels.tolist(), parts, strict=True) if part
-    )
+def missing_classes(
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    parts: Sequence[str],
+    wanted: Sequence[str],
+    *,
+    told: Sequence[Finding] = (),
+    things: str = "images",
+) -> list[Finding]:
+    """A finding for each class that a part lacks, unless it was told already."""
+    counts = Counter((label, part) for label, part in zip(labels.tolist(), parts, strict=True) if part)
     used = {label for label, _ in counts}
-    known = [finding for finding in dataset.findings if finding.kind == "class-missing"]
+    known = [finding for finding in told if finding.kind == "class-missing"]
     findings = []
     for label in sorted(used):
-        name = dataset.classes[label]
+        name = classes[label]
         lacking = [part for part in wanted if not counts[label, part]]
-        told = {
+        said = {
             part for part in lacking for one in known if name in one.files and f" {part} part" in one.message
         }
-        lacking = [part for part in lacking if part not in told]
+        lacking = [part for part in lacking if part not in said]
         if lacking:
             findings.append(
                 Finding(
                     kind="class-missing",
                     files=(name,),
-                    message=f"Class {name!r} has no images in the {' and '.join(lacking)} part"
-                    f"{'s' if len(lacking) > 1 else ''}: it has too few images that may be parted.",
+                    message=f"Class {name!r} has no {things} in the {' and '.join(lacking)} part"
+                    f"{'s' if len(lacking) > 1 else ''}: it has too few {things} that may be parted.",
                     action="kept",
                 )
             )
     return findings
+
+
+def deal_folds(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
+) -> NDArray[np.int64]:
+    """Which fold each row belongs to: whole groups, every class spread evenly.
+
+    Groups are dealt out from large to small, each to the fold that has fewest of its class so far.
+
+    Example:
+        >>> deal_folds(np.array([0, 0, 0, 0]), np.array([0, 0, 1, 2]), folds=2).tolist() in (
+        ...     [[0, 0, 1, 1], [1, 1, 0, 0]])
+        True
+    """
+    found, place = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(place)
+    first = np.full(len(found), len(labels))
+    np.minimum.at(first, place, np.arange(len(labels)))
+    shuffled = np.random.default_rng(seed).permutation(len(found))
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    held = np.zeros((int(labels.max(initial=0)) + 1, folds), np.int64)
+    fold_of = np.zeros(len(found), np.int64)
+    for group in order.tolist():
+        row = held[labels[first[group]]]
+        # The emptier fold over all classes breaks ties, so that small classes do not pile up in one.
+        fold_of[group] = np.lexsort((held.sum(0), row))[0]
+        row[fold_of[group]] += sizes[group]
+    return fold_of[place]

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 
 from mindle.errors import DataError
-from mindle.records import PARTS, Dataset, InputSpec
+from mindle.records import PARTS, Dataset, InputSpec, Table
 
 
-def part_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """Images of each class in each part, and how many were set aside.
+def part_counts(dataset: Dataset | Table) -> dict[str, dict[str, int]]:
+    """Images (or rows) of each class in each part, and how many were set aside.
 
     Example:
         >>> import mindle.data
@@ -19,7 +19,8 @@ def part_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
     """
     counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in dataset.classes}
     parts = dataset.parts or ("",) * len(dataset)
-    for label, part, aside in zip(dataset.labels.tolist(), parts, dataset.set_aside, strict=True):
+    asides = dataset.set_aside or ("",) * len(dataset)
+    for label, part, aside in zip(dataset.labels.tolist(), parts, asides, strict=True):
         if label < 0:
             continue
         if aside:
@@ -29,8 +30,8 @@ def part_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
     return counts
 
 
-def set_aside_counts(dataset: Dataset) -> dict[str, int]:
-    """How many files were set aside for each reason, the commonest first."""
+def set_aside_counts(dataset: Dataset | Table) -> dict[str, int]:
+    """How many files (or rows) were set aside for each reason, the commonest first."""
     return dict(Counter(reason for reason in dataset.set_aside if reason).most_common())
 
 

@@ -8,6 +8,8 @@ How each interval is made, as the block itself says under `intervals`:
                 expected calibration error; 2,000 resamples of the images, the middle 95 %
     jackknife   ROC AUC and average precision: what one image more or less would change, summed up; the same
                 spread that the bootstrap finds, at a thousandth of its cost
+    nadeau-bengio   overall scores where the images or rows were judged by cross-validation and the folds are
+                known; see `mindle.evaluation.repeated`
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from mindle.evaluation.calibration import BINS
 from mindle.evaluation.intervals import LEVEL, RESAMPLES, bootstrap_rows, logit_interval, percentiles, wilson
+from mindle.evaluation.repeated import judge_repeats, require_same_rows
 from mindle.records import Predictions
 
 Score = dict[str, float | None]
@@ -42,11 +45,21 @@ METHODS = {
     "recall": "wilson",
     "f1": "wilson",
 }
+# What a single fold can be scored by, with its range. Not the calibration error: few images raise it.
+SCALES = {
+    **dict.fromkeys(
+        ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"), "share"
+    ),
+    **dict.fromkeys(("roc_auc", "average_precision", "top5_accuracy"), "share"),
+    "log_loss": "positive",
+}
 _UNKNOWN: Score = {"value": None, "low": None, "high": None}
 _SUM_TOLERANCE = 1e-3  # half-precision probabilities of a thousand classes still pass
 
 
-def score(predictions: Predictions, *, seed: int = 0) -> dict[str, Any]:
+def score(
+    predictions: Predictions, *, seed: int = 0, fold: NDArray[np.int64] | None = None
+) -> dict[str, Any]:
     """Judge predictions whose truth is known.
 
     Every score is `{"value", "low", "high"}`, a 95 % interval; `ece` is a plain number with `ece_interval`
@@ -60,15 +73,21 @@ def score(predictions: Predictions, *, seed: int = 0) -> dict[str, Any]:
     class that is never predicted counts as 0 there, so that nothing is gained by never naming it.
     `confusion[i][j]` counts images of class i (rows: truth) that were called class j (columns: answers).
 
+    Repeated cross-validation (`predictions.repeats` above 1, or `fold`): the mean over the repeats of the
+    pooled score; see `mindle.evaluation.repeated` for the interval. `n` counts each image once, `confusion`
+    once a repeat.
+
     Args:
         predictions: With labels; at least one image.
         seed: Of the bootstrap.
+        fold: (image,), which fold of its repeat answered it, where this was cross-validation.
 
     Returns:
         A dictionary that JSON can hold.
 
     Raises:
-        ValueError: If labels are missing or out of range, or probabilities are NaN, negative or off 1 in sum.
+        ValueError: If labels are missing or out of range, probabilities are NaN, negative or off 1 in sum, or
+            the repeats hold different images.
 
     Example:
         >>> block = score(Predictions(
@@ -77,34 +96,53 @@ def score(predictions: Predictions, *, seed: int = 0) -> dict[str, Any]:
         >>> round(block["accuracy"]["value"], 3), block["confusion"]
         (0.667, [[1, 0], [1, 1]])
     """
-    probabilities, labels = _checked(predictions)
+    probabilities, labels = checked_predictions(predictions)
+    repeats, classes = predictions.repeats, predictions.classes
+    if repeats == 1 and fold is None:
+        return _block(probabilities, labels, classes, seed)
+    require_same_rows(predictions.paths, labels, repeats)
+
+    def judge(rows: Ints, intervals: bool) -> dict[str, Any]:
+        return _block(probabilities[rows], labels[rows], classes, seed, RESAMPLES if intervals else 1)
+
+    return judge_repeats(judge, len(labels), repeats, fold, SCALES)
+
+
+def _block(
+    probabilities: Floats, labels: Ints, names: tuple[str, ...], seed: int, resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """The scores of some images."""
     count, classes = probabilities.shape
     answers = probabilities.argmax(axis=1)
     confusion = np.bincount(labels * classes + answers, minlength=classes * classes).reshape(classes, classes)
-    tally = _Tally(tp=np.diag(confusion), truth=confusion.sum(axis=1), answers=confusion.sum(axis=0))
+    tally = Tally(tp=np.diag(confusion), truth=confusion.sum(axis=1), answers=confusion.sum(axis=0))
     right = int(tally.tp.sum())
     ranked = _ranking(probabilities, labels)
     block: dict[str, Any] = {
         "n": count,
         "accuracy": _counted(right, count),
-        **_averages(probabilities, labels, answers, tally, seed),
+        **_averages(probabilities, labels, answers, tally, seed, resamples),
         **_overall_ranking(ranked, count, classes),
     }
     if classes > 5:
         block["top5_accuracy"] = _counted(_among_top(probabilities, labels, 5), count)
     if classes == 2:
-        block["positive_class"] = predictions.classes[1]
+        block["positive_class"] = names[1]
     block["per_class"] = [
         {"name": name, **_class_scores(tally, at), **_class_ranking(ranked[at])}
-        for at, name in enumerate(predictions.classes)
+        for at, name in enumerate(names)
     ]
     block["confusion"] = confusion.tolist()
     block["intervals"] = {"level": LEVEL, "resamples": RESAMPLES, "seed": seed, "methods": dict(METHODS)}
     return block
 
 
-def _checked(predictions: Predictions) -> tuple[Floats, Ints]:
-    """Probabilities and labels, or the reason why they cannot be judged."""
+def checked_predictions(predictions: Predictions) -> tuple[Floats, Ints]:
+    """Probabilities and labels, or the reason why they cannot be judged.
+
+    Raises:
+        ValueError: If labels are missing or out of range, or probabilities are NaN, negative or off 1 in sum.
+    """
     if predictions.labels is None:
         raise ValueError("`predictions` must carry `labels` to be judged. Received labels=None.")
     probabilities = np.asarray(predictions.probabilities, np.float64)
@@ -136,7 +174,7 @@ def _checked(predictions: Predictions) -> tuple[Floats, Ints]:
 
 
 @dataclass(frozen=True)
-class _Tally:
+class Tally:
     """Per class, in the last axis: right answers, images, answers. Resamples add an axis in front."""
 
     tp: NDArray[np.int64]
@@ -151,7 +189,7 @@ def _counted(right: int, n: int) -> Score:
     return {"value": right / n, "low": low, "high": high}
 
 
-def _class_scores(tally: _Tally, at: int) -> dict[str, Any]:
+def _class_scores(tally: Tally, at: int) -> dict[str, Any]:
     tp, truth, answers = int(tally.tp[at]), int(tally.truth[at]), int(tally.answers[at])
     overlap = _counted(tp, truth + answers - tp)  # the Jaccard index, a proportion
     return {
@@ -173,7 +211,7 @@ def _among_top(probabilities: Floats, labels: Ints, k: int) -> int:
 # ---- averages, with the bootstrap --------------------------------------------------------------------------
 
 
-def _macro(tally: _Tally) -> dict[str, Floats]:
+def macro_scores(tally: Tally) -> dict[str, Floats]:
     """Averages over classes, along the last axis; a class counts where it occurs."""
     tp = tally.tp.astype(np.float64)
     both = tally.truth + tally.answers
@@ -187,19 +225,27 @@ def _macro(tally: _Tally) -> dict[str, Floats]:
     }
 
 
-def _averages(probabilities: Floats, labels: Ints, answers: Ints, tally: _Tally, seed: int) -> dict[str, Any]:
+def log_losses(probabilities: Floats, labels: Ints) -> Floats:
+    """Minus the logarithm of the probability given to the truth, clipped as scikit-learn's log_loss does."""
+    own = probabilities[np.arange(len(labels)), labels]
+    losses: Floats = -np.log(np.clip(own, np.finfo(np.float64).eps, 1.0))
+    return losses
+
+
+def _averages(
+    probabilities: Floats, labels: Ints, answers: Ints, tally: Tally, seed: int, resamples: int
+) -> dict[str, Any]:
     """Macro scores, log loss and ECE, their intervals from one and the same set of resamples."""
     count, classes = probabilities.shape
-    own = probabilities[np.arange(count), labels]
-    losses = -np.log(np.clip(own, np.finfo(np.float64).eps, 1.0))  # the clip of scikit-learn's log_loss
+    losses = log_losses(probabilities, labels)
     confidence = probabilities.max(axis=1)
     right = answers == labels
     number = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     gaps = confidence - right
 
     draws: dict[str, list[Floats]] = {}
-    for rows in bootstrap_rows(count, seed=seed):  # (resample, image)
-        found = _macro(_resampled(rows, labels, answers, right, classes))
+    for rows in bootstrap_rows(count, resamples=resamples, seed=seed):  # (resample, image)
+        found = macro_scores(tally_resamples(rows, labels, answers, right, classes))
         found["log_loss"] = losses[rows].mean(axis=1)
         found["ece"] = np.abs(_grouped(rows, number, BINS, gaps)).sum(axis=1) / count
         for name, values in found.items():
@@ -207,7 +253,8 @@ def _averages(probabilities: Floats, labels: Ints, answers: Ints, tally: _Tally,
     spread = {name: np.concatenate(blocks) for name, blocks in draws.items()}
 
     block: dict[str, Any] = {
-        name: _resampled_score(float(value), spread[name], count) for name, value in _macro(tally).items()
+        name: _resampled_score(float(value), spread[name], count)
+        for name, value in macro_scores(tally).items()
     }
     loss = float(losses.mean())
     low, high = percentiles(spread["log_loss"]) if count > 1 else (None, None)
@@ -227,9 +274,10 @@ def _grouped(rows: Ints, number: Ints, groups: int, weights: Floats | None = Non
     return sums.reshape(resamples, groups)
 
 
-def _resampled(rows: Ints, labels: Ints, answers: Ints, right: NDArray[np.bool_], classes: int) -> _Tally:
+def tally_resamples(rows: Ints, labels: Ints, answers: Ints, right: NDArray[np.bool_], classes: int) -> Tally:
+    """Counts per class of each resample: (resample, class)."""
     hits = np.where(right, labels, classes)  # wrong answers fall into one group too many
-    return _Tally(
+    return Tally(
         tp=_grouped(rows, hits, classes + 1)[:, :classes],
         truth=_grouped(rows, labels, classes),
         answers=_grouped(rows, answers, classes),

@@ -1,18 +1,26 @@
-"""A model's answers to labelled data, matched by class name."""
+"""A model's answers to labelled data, matched by class name; or to rows with a target."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mindle.data import pixels
+from mindle.data.cells import is_missing
+from mindle.data.columns import parse_cells
+from mindle.data.rows import read_rows
+from mindle.data.table import labels_of
 from mindle.errors import DataError, DeviceError
-from mindle.records import SILENT, Dataset, Listener, Predictions
+from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
 from mindle.serving.opened import Opened
+from mindle.serving.rows import OpenedRows, RowAnswers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,37 +28,120 @@ class Judged:
     """Answers to labelled data.
 
     Attributes:
-        predictions: Every image whose class the model knows.
-        unknown_classes: How many images were left out for each class that it does not know.
+        answers: Every image or row whose truth is known to the model: classes, or numbers.
+        unknown_classes: How many images or rows were left out for each class that it does not know.
+        left_out: How many rows were left out because they have no target or cannot be read.
     """
 
-    predictions: Predictions
-    unknown_classes: dict[str, int]
+    answers: Predictions | Estimates
+    unknown_classes: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
 
     def write(self, path: Path) -> None:
         """Write the answers as CSV: path, label, predicted, confidence and one column a class.
 
+        Numbers have path, target, predicted, and low and high where there are prediction intervals.
+
         Raises:
             DeviceError: If the file cannot be written.
         """
-        answers = self.predictions
+        answers = self.answers
+        header, rows = _estimated(answers) if isinstance(answers, Estimates) else _classified(answers)
         try:
             with path.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(
-                    ["path", "label", "predicted", "confidence", *(f"p_{name}" for name in answers.classes)]
-                )
-                labels = answers.labels if answers.labels is not None else ()
-                for name, label, row in zip(answers.paths, labels, answers.probabilities, strict=True):
-                    best = int(row.argmax())
-                    cells = [f"{p:.8f}" for p in row]
-                    writer.writerow(
-                        [name, answers.classes[label], answers.classes[best], cells[best], *cells]
-                    )
+                writer.writerow(header)
+                writer.writerows(rows)
         except OSError as error:
             raise DeviceError(
                 f"{path} must be a file that can be written ({error.strerror}). Choose another."
             ) from error
+
+
+def _classified(answers: Predictions) -> tuple[list[str], Iterable[list[str]]]:
+    def rows() -> Iterable[list[str]]:
+        labels = answers.labels if answers.labels is not None else ()
+        for name, label, row in zip(answers.paths, labels, answers.probabilities, strict=True):
+            best, cells = int(row.argmax()), [f"{p:.8f}" for p in row]
+            yield [name, answers.classes[label], answers.classes[best], cells[best], *cells]
+
+    return ["path", "label", "predicted", "confidence", *(f"p_{name}" for name in answers.classes)], rows()
+
+
+def _estimated(answers: Estimates) -> tuple[list[str], Iterable[list[str]]]:
+    columns = {
+        "target": answers.targets, "predicted": answers.values, "low": answers.low, "high": answers.high
+    }  # fmt: skip
+    there = {name: values.tolist() for name, values in columns.items() if values is not None}
+    numbers = ([f"{number:.8f}" for number in row] for row in zip(*there.values(), strict=True))
+    return ["path", *there], ([name, *row] for name, row in zip(answers.paths, numbers, strict=True))
+
+
+def judge_rows(opened: OpenedRows, source: Any) -> Judged:
+    """Answer every row that has a target.
+
+    Args:
+        opened: The model.
+        source: A CSV or JSON file, a data frame, or mappings, with the target among the columns.
+
+    Raises:
+        DataError: If the source lacks the target or other columns, or no row has a target the model knows.
+    """
+    target = opened.spec.target
+    names: list[str] = []
+    truths: list[NDArray[Any]] = []
+    found: list[RowAnswers] = []
+    unknown: Counter[str] = Counter()
+    rows = 0
+    for chunk in read_rows(source, opened.spec.columns):
+        if chunk.truth is None:
+            raise DataError(
+                f"Rows to judge by must have the target {target.name!r}. Received none. `mindle predict` "
+                "answers rows without it."
+            )
+        rows += len(chunk)
+        readable = np.array([not reason for reason in chunk.reasons])
+        if opened.classes:
+            truth: NDArray[Any] = labels_of(chunk.truth, target, opened.classes)
+            strange = readable & (truth < 0) & np.array([not is_missing(text) for text in chunk.truth])
+            unknown.update(chunk.truth[at].strip() for at in np.flatnonzero(strange))
+            known = readable & (truth >= 0)
+        else:
+            truth = parse_cells(chunk.truth, target)
+            known = readable & ~np.isnan(truth)
+        names += [chunk.names[at] for at in np.flatnonzero(known)]
+        truths.append(truth[known])
+        found.append(opened.predictor.forward({name: cells[known] for name, cells in chunk.cells.items()}))
+    if not names:
+        raise DataError(
+            f"Rows to judge by must hold at least one {target.name!r} that the model knows"
+            + (f" ({', '.join(opened.classes[:10])})." if opened.classes else ".")
+            + f" Received {rows:,} rows without."
+        )
+    return Judged(
+        answers=_joined(names, np.concatenate(truths), found, opened.classes),
+        unknown_classes=dict(unknown),
+        left_out=rows - len(names) - unknown.total(),
+    )
+
+
+def _joined(
+    names: Sequence[str], truth: NDArray[Any], found: Sequence[RowAnswers], classes: tuple[str, ...]
+) -> Predictions | Estimates:
+    def column(name: str) -> NDArray[np.float64] | None:
+        parts = [getattr(answers, name) for answers in found]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    probabilities, estimates = column("probabilities"), column("estimates")
+    if probabilities is not None:
+        return Predictions(
+            classes=classes, paths=tuple(names), probabilities=probabilities, labels=truth.astype(np.int64)
+        )
+    if estimates is None:
+        raise TypeError("A model of rows must give probabilities or estimates. Received neither.")
+    return Estimates(
+        paths=tuple(names), values=estimates, targets=truth, low=column("low"), high=column("high")
+    )
 
 
 def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batch: int = 16) -> Judged:
@@ -83,7 +174,7 @@ def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batc
         answers.append(opened.forward(images[np.arange(start, min(start + batch, len(used)))]))
         listener.progress("evaluate", min(start + batch, len(used)), len(used))
     return Judged(
-        predictions=Predictions(
+        answers=Predictions(
             classes=opened.classes,
             paths=tuple(dataset.paths[row] for row in used.tolist()),
             probabilities=np.concatenate(answers).astype(np.float64),

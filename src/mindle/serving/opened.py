@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import read_bundle
 from mindle.artifacts.run import FINISHED, RunFolder
+from mindle.data import read_images
 from mindle.errors import ArtifactError
-from mindle.records import InputSpec
+from mindle.records import InputSpec, TableSpec
 from mindle.serving.predictor import Answer, Forward, Predictor, answers
+from mindle.serving.rows import OpenedRows, RowPredictor
 
 ENGINES = ("onnx", "torch")
 IMAGENET = "imagenet:"
@@ -27,9 +29,12 @@ class Opened:
     """A model that answers images and lays its answers out as rows of a table.
 
     Attributes:
+        unit: What it answers, in the plural.
         classes: Class names in the order of the probabilities.
         spec: The pixels it takes.
     """
+
+    unit = "images"
 
     def __init__(self, classes: tuple[str, ...], spec: InputSpec, forward: Forward) -> None:
         self.classes = classes
@@ -40,6 +45,10 @@ class Opened:
     def columns(self) -> list[str]:
         """Column names of a table of answers."""
         return ["path", "predicted", "confidence", *(f"p_{name}" for name in self.classes), "reason"]
+
+    def inputs(self, given: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+        """Names and payloads of what `predict` was given; see `mindle.data.read_images`."""
+        return read_images(given)
 
     def answers(self, images: Iterable[tuple[str, Any]]) -> Iterator[Answer]:
         """Answer named images in order; see `mindle.serving.predictor.answers`."""
@@ -89,7 +98,7 @@ def open_model(
     engine: str = "onnx",
     weights: Path | None = None,
     threads: int | None = None,
-) -> Opened:
+) -> Opened | OpenedRows:
     """Open a run folder, a bundle folder, or `imagenet:<backbone>`.
 
     Args:
@@ -141,12 +150,20 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
     return folder, True
 
 
-def _open_bundle(folder: Path, threads: int | None) -> Opened:
-    predictor = Predictor(read_bundle(folder), threads=threads)
+def _open_bundle(folder: Path, threads: int | None) -> Opened | OpenedRows:
+    bundle = read_bundle(folder)
+    if isinstance(bundle.spec, TableSpec):
+        return OpenedRows(RowPredictor(bundle, threads=threads))
+    predictor = Predictor(bundle, threads=threads)
     return Opened(predictor.classes, predictor.spec, predictor.forward)
 
 
 def _open_torch(folder: Path) -> Opened:
+    if not (folder / "model.json").is_file():
+        raise ArtifactError(
+            f"engine='torch' must be given a run with a PyTorch model. {folder} has none: leave the engine "
+            "out."
+        )
     from mindle.formats.onnx import torch_probabilities
     from mindle.models.classifier import load_model
 

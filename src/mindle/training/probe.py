@@ -35,6 +35,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mindle.data.splits import deal_folds
 from mindle.evaluation import fit_offsets, fit_temperature
 from mindle.models.heads import ROOT_FLOOR, BlendHead, Head, KernelHead, LinearHead, NetHead
 from mindle.training.batches import draw
@@ -101,31 +102,8 @@ class Pool:
 def fold_numbers(
     labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Which fold each image belongs to: whole groups, every class spread evenly.
-
-    Groups are dealt out from large to small, each to the fold that has fewest of its class so far.
-
-    Example:
-        >>> fold_numbers(np.array([0, 0, 0, 0]), np.array([0, 0, 1, 2]), folds=2).tolist() in (
-        ...     [[0, 0, 1, 1], [1, 1, 0, 0]])
-        True
-    """
-    numbers = np.zeros(len(labels), np.int64)
-    found, place = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(place)
-    first = np.full(len(found), len(labels))
-    np.minimum.at(first, place, np.arange(len(labels)))
-    shuffled = np.random.default_rng(draw(seed, folds)).permutation(len(found))
-    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    held = np.zeros((int(labels.max(initial=0)) + 1, folds), np.int64)
-    fold_of = np.zeros(len(found), np.int64)
-    for group in order.tolist():
-        row = held[labels[first[group]]]
-        # The emptier fold over all classes breaks ties, so that small classes do not pile up in one.
-        fold_of[group] = np.lexsort((held.sum(0), row))[0]
-        row[fold_of[group]] += sizes[group]
-    numbers[:] = fold_of[place]
-    return numbers
+    """Which fold each image belongs to: whole groups, every class spread evenly."""
+    return deal_folds(labels, groups, folds=folds, seed=draw(seed, folds))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.evaluation import Attempt, Licence, ReportContent, most_confident_mistakes, score
-from mindle.records import Finding, Predictions
+from mindle.evaluation import Attempt, Licence, ReportContent, most_confident_mistakes, score, score_estimates
+from mindle.records import Diagnosis, Estimates, Finding, Predictions
 
 ODD_NAMES = ("<b>&\"'", "🌼 데이지", "very long " * 12, "إقحوان", "a\x00b\udce9\u202etrick")
 
@@ -113,6 +113,116 @@ def bare() -> Callable[..., ReportContent]:
         task = "binary" if len(classes) == 2 else "multiclass"
         return ReportContent(
             name="bare", metrics={"task": task, "test": score(test)}, predictions={"test": test}
+        )
+
+    return make
+
+
+def estimates(n: int, *, spread: float = 0.5, repeats: int = 1, seed: int = 0) -> Estimates:
+    generator = np.random.default_rng(seed)
+    truth = np.tile(20 + 8 * generator.normal(size=n), repeats)
+    values = truth + 8 * spread * generator.normal(size=n * repeats)
+    return Estimates(
+        paths=tuple(f"{i + 1}" for i in range(n)) * repeats,
+        values=values,
+        targets=truth,
+        low=values - 13 * spread,
+        high=values + 13 * spread,
+        repeats=repeats,
+    )
+
+
+FIGURE = {"title": "Loss", "x": "epoch", "y": "loss", "series": {"train": [[1, 0.7], [2, 0.6]]}}
+
+
+def diagnoses() -> list[Diagnosis]:
+    return [
+        Diagnosis(kind="rate-too-high", message="It rose.", remedy="Try less.", evidence=FIGURE),
+        Diagnosis(kind="some-new_kind", message="It fell & fell.", remedy="Try <more>.", evidence=FIGURE),
+    ]
+
+
+def table_parts(paths: Sequence[str]) -> dict[str, Any]:
+    """What a report on a table has beside what one on images has."""
+    return {
+        "target": "price",
+        "columns": [
+            {"name": "area", "kind": "number", "role": "feature", "missing": 3, "note": ""},
+            {"name": "town <b>", "kind": "category", "role": "feature", "missing": 0, "note": "2 towns"},
+            {"name": "when", "kind": "date", "role": "ignored", "missing": 0, "note": "always the same"},
+            {"name": "price", "kind": "number", "role": "target", "missing": 0, "note": ""},
+        ],
+        "importance": [
+            {"name": "town <b>", "mean": -0.01, "low": -0.2, "high": 0.1},
+            {"name": "area", "mean": 3.5, "low": 2.0, "high": 5.0},
+        ],
+        "dependence": [
+            {"name": "area", "kind": "number", "at": [10.0, 20.0, 90.0], "values": [0.2, 0.4, 0.9]},
+            {"name": "town <b>", "kind": "category", "at": ["Mokpo", "서울"], "values": [0.5, 0.45]},
+        ],
+        "rows": {path: {"area": 33.25, "town <b>": "서울", "when": None} for path in paths},
+    }
+
+
+@pytest.fixture
+def estimated() -> Callable[..., ReportContent]:
+    """A content on numbers of a table with something in every section; keywords replace parts of it."""
+
+    def make(n: int = 120, *, repeats: int = 1, spread: float = 0.5, **changes: Any) -> ReportContent:
+        test, fold = estimates(n, spread=spread, repeats=repeats), np.tile(np.arange(n) % 4, repeats)
+        metrics = {
+            "task": "regression",
+            "test": score_estimates(test, level=0.9, fold=fold if repeats > 1 else None),
+            "val": score_estimates(estimates(50, spread=spread, seed=1)),
+            "train": {"mae": 1.0},
+            "baselines": {"mean": {"value": 6.4, "low": 5.5, "high": 7.3}, "linear": 3.5},
+            "strategy": "tables",
+            "seconds": {"fit": 12.0, "total": 15.0},
+        }
+        given: dict[str, Any] = {
+            "name": "houses-1",
+            "metrics": metrics,
+            "estimates": {"test": test},
+            "unit": "k$",
+            "history": [{"epoch": e, "train_loss": 1 / e, "val_loss": 1.2 / e} for e in (1, 2, 3)],
+            "diagnosis": diagnoses(),
+            "parts": {"rows": {"train": 300, "test": n}},
+            "set_aside": {"duplicate": 2},
+            **table_parts(test.paths),
+        }
+        return ReportContent(**{**given, **changes})
+
+    return make
+
+
+@pytest.fixture
+def classified_rows(full: Callable[..., ReportContent]) -> Callable[..., ReportContent]:
+    """A content on classes of a table, judged by repeated cross-validation where asked."""
+
+    def make(repeats: int = 1, **changes: Any) -> ReportContent:
+        one = answers(("no", "yes"), 90, strength=1.0)
+        assert one.labels is not None
+        test = Predictions(
+            classes=one.classes,
+            paths=tuple(map(str, range(90))) * repeats,
+            probabilities=np.tile(one.probabilities, (repeats, 1)),
+            labels=np.tile(one.labels, repeats),
+            repeats=repeats,
+        )
+        block = score(test, fold=np.tile(np.arange(90) % 5, repeats) if repeats > 1 else None)
+        return full(
+            classes=("no", "yes"),
+            **{
+                "metrics": {
+                    "task": "binary",
+                    "test": block,
+                    "baselines": {"majority": 0.5, "logistic": 0.99},
+                },
+                "predictions": {"test": test},
+                "pictures": {},
+                **table_parts(test.paths[:90]),
+                **changes,
+            },
         )
 
     return make

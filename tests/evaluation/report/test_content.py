@@ -26,7 +26,9 @@ def test_mistakes_need_the_truth() -> None:
 
 
 def test_a_report_needs_a_task_and_a_test_part(full: Callable[..., ReportContent]) -> None:
-    with pytest.raises(ValueError, match="`task` binary or multiclass. Received task='regression'"):
+    with pytest.raises(ValueError, match="`task` binary or multiclass or regression. Received task='guess'"):
+        full(metrics={"task": "guess", "test": {}})
+    with pytest.raises(ValueError, match="the test part in `metrics` and in `estimates`"):
         full(metrics={"task": "regression", "test": {}})
     with pytest.raises(ValueError, match="needs the test part"):
         full(predictions={})

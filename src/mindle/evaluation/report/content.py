@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mindle.records import Finding, Predictions
-
-TASKS = ("binary", "multiclass")
+from mindle.records import TASKS, Diagnosis, Estimates, Finding, Predictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +52,10 @@ class ReportContent:
 
     Attributes:
         name: The run's name, as people know it.
-        metrics: The document of metrics.json; `metrics["test"]` is a block of `mindle.evaluation.score`.
+        metrics: The document of metrics.json; `metrics["test"]` is a block of `mindle.evaluation.score`, or
+            of `score_estimates` where the task is regression.
         predictions: By part, "test" at least: for the curves, the reliability diagram and the mistakes.
+        estimates: The same where the task is regression.
         command: What to type to repeat the run.
         finished: When it finished, as text.
         train_accuracy: Share of right answers on the training images, for the sentence on over-fitting.
@@ -69,11 +70,21 @@ class ReportContent:
         fingerprint: Hash of the data.
         licences: Of the weights inside.
         pictures: Path of an image (as in `predictions`) to a small JPEG of it; may lack any or all.
+        diagnosis: What was noticed about the training, each with its figure.
+        target: Name of what is estimated or told, for tables.
+        unit: What its numbers count, such as "k$"; "" where unknown.
+        columns: Of a table, each {"name", "kind", "role", "missing", "note"}: missing counts cells.
+        importance: Of each feature {"name", "mean", "low", "high"}: how much worse the score gets when its
+            values are shuffled.
+        dependence: Of some features {"name", "kind", "at", "values"}: the mean answer where the feature is
+            set to each place of `at`.
+        rows: Path of a row (as in `predictions` or `estimates`) to its cells, column to text; may lack any.
     """
 
     name: str
     metrics: Mapping[str, Any]
-    predictions: Mapping[str, Predictions]
+    predictions: Mapping[str, Predictions] = field(default_factory=_empty)
+    estimates: Mapping[str, Estimates] = field(default_factory=_empty)
     command: str = ""
     finished: str = ""
     train_accuracy: float | None = None
@@ -88,6 +99,13 @@ class ReportContent:
     fingerprint: str = ""
     licences: Sequence[Licence] = ()
     pictures: Mapping[str, bytes] = field(default_factory=_empty)
+    diagnosis: Sequence[Diagnosis] = ()
+    target: str = ""
+    unit: str = ""
+    columns: Sequence[Mapping[str, Any]] = ()
+    importance: Sequence[Mapping[str, Any]] = ()
+    dependence: Sequence[Mapping[str, Any]] = ()
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=_empty)
 
     def __post_init__(self) -> None:
         if self.metrics.get("task") not in TASKS:
@@ -95,8 +113,9 @@ class ReportContent:
                 f"A report needs metrics with `task` {' or '.join(TASKS)}. "
                 f"Received task={self.metrics.get('task')!r}."
             )
-        if "test" not in self.metrics or "test" not in self.predictions:
-            raise ValueError("A report needs the test part in `metrics` and in `predictions`. Received none.")
+        name = "estimates" if self.estimated else "predictions"
+        if "test" not in self.metrics or "test" not in getattr(self, name):
+            raise ValueError(f"A report needs the test part in `metrics` and in `{name}`. Received none.")
 
     @property
     def test(self) -> Mapping[str, Any]:
@@ -105,9 +124,52 @@ class ReportContent:
         return block
 
     @property
+    def estimated(self) -> bool:
+        """Whether the answers are numbers, not classes."""
+        return bool(self.metrics.get("task") == "regression")
+
+    @property
+    def subject(self) -> str:
+        """What was answered: "rows" of a table, or "images"."""
+        return "rows" if self.columns or self.rows else "images"
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of every artifact."""
-        return self.predictions["test"].classes
+        """Class names in the order of every artifact; none where the answers are numbers."""
+        return () if self.estimated else self.predictions["test"].classes
+
+    @property
+    def answers(self) -> Predictions:
+        """The answers of the test part, one a row: the mean over the repeats where there were some."""
+        test = self.predictions["test"]
+        if test.repeats == 1:
+            return test
+        rows = len(test.paths) // test.repeats
+        return Predictions(
+            classes=test.classes,
+            paths=test.paths[:rows],
+            probabilities=test.probabilities.reshape(test.repeats, rows, -1).mean(axis=0),
+            labels=None if test.labels is None else test.labels[:rows],
+        )
+
+    @property
+    def numbers(self) -> Estimates:
+        """The estimates of the test part, one a row: the mean over the repeats where there were some."""
+        test = self.estimates["test"]
+        if test.repeats == 1:
+            return test
+        rows = len(test.paths) // test.repeats
+
+        def mean(column: NDArray[np.float64] | None) -> Any:
+            return None if column is None else column.reshape(-1, rows).mean(axis=0)
+
+        return Estimates(
+            paths=test.paths[:rows],
+            values=mean(test.values),
+            targets=mean(test.targets),
+            low=mean(test.low),
+            high=mean(test.high),
+        )
 
     def train_images(self) -> int:
         """How many images were trained on, 0 where the parts are not known."""
@@ -131,4 +193,20 @@ def most_confident_mistakes(predictions: Predictions, limit: int = 24) -> list[i
     wrong = np.flatnonzero(answers != predictions.labels)
     order = np.argsort(-predictions.probabilities[wrong].max(axis=1), kind="stable")
     rows: list[int] = wrong[order][:limit].tolist()
+    return rows
+
+
+def largest_errors(estimates: Estimates, limit: int = 24) -> list[int]:
+    """Rows of the estimates that missed by most, the worst first.
+
+    Example:
+        >>> largest_errors(Estimates(
+        ...     paths=("a", "b"), values=np.array([1.0, 5.0]), targets=np.array([2.0, 2.0])))
+        [1, 0]
+    """
+    if estimates.targets is None:
+        raise ValueError("`estimates` must carry `targets` to tell errors. Received targets=None.")
+    rows: list[int] = np.argsort(-np.abs(estimates.values - estimates.targets), kind="stable")[
+        :limit
+    ].tolist()
     return rows

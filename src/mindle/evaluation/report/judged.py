@@ -18,12 +18,13 @@ from mindle.evaluation.report.plots import (
     MOST_CURVES,
     MOST_SEEDS,
     confusion_map,
+    history_curves,
     history_figures,
     ranking_figures,
     reliability_figure,
     seeds,
 )
-from mindle.evaluation.report.words import Words, count, decimal, parts_of, percent, span
+from mindle.evaluation.report.words import NONE, Words, amount, count, decimal, parts_of, percent, span
 
 SHARES = ("accuracy", "balanced_accuracy", "top5_accuracy", "macro_precision", "macro_f1")
 ORDER = (*SHARES, "roc_auc", "average_precision", "log_loss", "ece")
@@ -31,6 +32,9 @@ FEW = 20  # with fewer images a class's interval is wider than forty points
 MOST_IN_TABLE = 20  # classes up to which the confusion matrix is a table with every number
 MOST_NAMES = 8
 MOST_MISTAKES = 24
+SIMPLEST = ("majority", "colour", "random", "mean", "median")
+MOST_CARDS = 12  # mistakes shown as small tables
+MOST_CELLS = 7  # of a row on a card
 
 
 def section(name: str, heading: str, *children: Child, intro: str = "") -> Html:
@@ -47,6 +51,14 @@ def bar(low: float | None, high: float | None, value: float | None, class_: str 
     start, end = (value if low is None else low), (value if high is None else high)
     style = f"--low:{100 * start:.1f}%;--wide:{100 * max(end - start, 0.004):.1f}%;--value:{100 * value:.1f}%"
     return tag("span", tag("i"), tag("b"), class_=f"bar {class_}".strip(), style=style, aria_hidden="true")
+
+
+def bar_to_scale(score: Any, most: float, class_: str = "") -> Html:
+    """A quantity with its interval, drawn from 0 to the largest of its column."""
+    value, low, high = (
+        None if end is None or most <= 0 else max(0.0, float(end)) / most for end in parts_of(score)
+    )
+    return bar(low, high, value, class_)
 
 
 def share_cell(score: Any, *, drawn: bool = False) -> Html:
@@ -70,8 +82,8 @@ def listed(names: Sequence[str], words: Words) -> str:
 
 
 def right_answers(test: Mapping[str, Any]) -> int:
-    """How many images were answered correctly."""
-    return int(np.trace(np.asarray(test["confusion"])))
+    """How many images were answered correctly; the mean over the repeats where there were some."""
+    return round(int(np.trace(np.asarray(test["confusion"]))) / int(test.get("repeats", 1)))
 
 
 # ---- headline ----------------------------------------------------------------------------------------------
@@ -88,7 +100,11 @@ def headline(content: ReportContent, words: Words) -> Html:
         tag("p", words("page.eyebrow"), class_="eyebrow"),
         tag("h1", tag("bdi", content.name)),
         tag("p", tag("strong", percent(value)), " ", tag("span", words("hero.right")), class_="figure"),
-        tag("p", words("hero.counted", right=count(right), n=count(n)), class_="lead"),
+        tag(
+            "p",
+            words("hero.crossed" if "folds" in test else "hero.counted", right=count(right), n=count(n)),
+            class_="lead",
+        ),
         tag("p", words("hero.expect", low=percent(low), high=percent(high)), class_="lead soft"),
     ]
     figure = tag("figure", seeds(n, n - right, words), tag("figcaption", legend))
@@ -103,8 +119,10 @@ def facts(content: ReportContent, words: Words) -> Html:
     strategy = metrics.get("strategy")
     rows = [
         ("task", words.known("task", metrics["task"])),
-        ("classes", count(len(content.classes))),
+        ("target", content.target or None),
+        ("classes", count(len(content.classes)) if content.classes else None),
         ("images", count(used) if used else None),
+        ("judged", judged_by(content, words) or None),
         ("strategy", strategy or None),
         ("seconds", words.duration(total) if total else None),
         ("finished", content.finished or None),
@@ -116,12 +134,38 @@ def facts(content: ReportContent, words: Words) -> Html:
     )
 
 
+def judged_by(content: ReportContent, words: Words) -> str:
+    """How often and in how many folds, in a word or two; "" for a test part of its own."""
+    folds, repeats = content.test.get("folds"), int(content.test.get("repeats", 1))
+    if folds is None:
+        return ""
+    if repeats == 1:
+        return words("protocol.short_once", folds=str(folds))
+    return words("protocol.short", folds=str(folds), repeats=str(repeats))
+
+
+def protocol(content: ReportContent, words: Words) -> str:
+    """How the scores came about, where that was not one sealed test part."""
+    folds, repeats = content.test.get("folds"), int(content.test.get("repeats", 1))
+    if folds is None:
+        return str(content.test.get("protocol", ""))
+    if repeats == 1:
+        return words("protocol.once", folds=str(folds))
+    return words("protocol.repeated", folds=str(folds), repeats=str(repeats))
+
+
 def rivals(content: ReportContent) -> list[tuple[str, Any]]:
     """The simplest answers with their accuracy; guessing where none was measured."""
     found = [
         (name, score) for name, score in content.metrics.get("baselines", {}).items() if score is not None
     ]
     return found or [("random", 1 / max(1, len(content.classes)))]
+
+
+def simplest_first(found: Sequence[tuple[str, Any]]) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+    """The rivals that look at nothing, or only at colours, and those that learn; the first are never none."""
+    plain = [entry for entry in found if entry[0] in SIMPLEST]
+    return (plain, [entry for entry in found if entry not in plain]) if plain else (list(found), [])
 
 
 def comparison(content: ReportContent, words: Words) -> Html:
@@ -155,20 +199,24 @@ def comparison(content: ReportContent, words: Words) -> Html:
 
 def trust(content: ReportContent, words: Words) -> Html:
     """Sentences on what holds and what is thin, made from the numbers themselves."""
-    remarks = [remark for remark in _remarks(content, words) if remark]
+    return section(
+        "trust",
+        words("trust.heading"),
+        remarks_list([remark for remark in _remarks(content, words) if remark], words),
+        comparison(content, words),
+        intro=words("trust.intro"),
+    )
+
+
+def remarks_list(remarks: Sequence[tuple[bool, str]], words: Words) -> Html:
+    """Sentences, each marked as sound or as one to take care about."""
     items = []
     for good, text in remarks:
         mark = tag(
             "span", words("trust.good" if good else "trust.mind"), class_="mark good" if good else "mark"
         )
         items.append(tag("li", mark, tag("p", text)))
-    return section(
-        "trust",
-        words("trust.heading"),
-        tag("ul", *items, class_="remarks"),
-        comparison(content, words),
-        intro=words("trust.intro"),
-    )
+    return tag("ul", *items, class_="remarks")
 
 
 def _remarks(content: ReportContent, words: Words) -> Iterable[tuple[bool, str] | None]:
@@ -177,7 +225,8 @@ def _remarks(content: ReportContent, words: Words) -> Iterable[tuple[bool, str] 
     value, low, high = parts_of(test["accuracy"])
     low, high = wilson((value or 0) * n, n) if low is None or high is None else (low, high)
 
-    rival, score = max(rivals(content), key=lambda entry: parts_of(entry[1])[0] or 0)
+    plain, learnt = simplest_first(rivals(content))
+    rival, score = max(plain, key=lambda entry: parts_of(entry[1])[0] or 0)
     best = parts_of(score)[0] or 0.0
     better = low > best
     yield (
@@ -188,6 +237,10 @@ def _remarks(content: ReportContent, words: Words) -> Iterable[tuple[bool, str] 
             value=percent(best),
         ),
     )
+    for name, score in learnt:
+        value_of = parts_of(score)[0]
+        if value_of is not None and low <= value_of:
+            yield False, words("trust.as_simple", name=words.known("compare", name), value=percent(value_of))
     # Two scores of this size differ by more than chance at about 1.4 times the reach of one.
     reach = (high - low) / 2 * 2**0.5
     yield reach < 0.05, words("trust.size", n=words.counted("images", n), reach=f"{100 * reach:.1f}")
@@ -221,6 +274,7 @@ def _overfit_remark(content: ReportContent, words: Words) -> tuple[bool, str] | 
         (content.test["accuracy"]["value"], int(content.test["n"])),
         val=(val["accuracy"]["value"], int(val["n"])) if val else None,
         lang=words.lang,
+        subject=words.subject,
     )
     return found.verdict != "strong" and not found.flattered, found.sentence
 
@@ -277,7 +331,8 @@ def scores(content: ReportContent, words: Words) -> Html:
         "scores",
         words("scores.heading"),
         table(head, rows, class_="scores", caption=words("scores.heading")),
-        tag("p", kind, " ", _methods(test, words), class_="note"),
+        tag("p", kind, " ", methods(test, words), class_="note"),
+        tag("p", told, class_="note") if (told := protocol(content, words)) else None,
         intro=words("scores.intro"),
     )
 
@@ -299,11 +354,11 @@ def _meaning(name: str, content: ReportContent, words: Words) -> str:
     return words(f"meaning.{name}", **gaps)
 
 
-def _methods(test: Mapping[str, Any], words: Words) -> str:
+def methods(test: Mapping[str, Any], words: Words) -> str:
+    """How each interval was made, in a sentence."""
     stated = test.get("intervals", {})
-    methods = stated.get("methods", {})
     grouped: dict[str, list[str]] = {}
-    for name, method in methods.items():
+    for name, method in stated.get("methods", {}).items():
         told = words.known("metric", name)
         if name != "macro_recall" and (name in test or name in ("precision", "recall", "f1")):
             grouped.setdefault(method, []).append(
@@ -355,6 +410,9 @@ def confusion(content: ReportContent, words: Words) -> Html:
                 class_="screen",
             ),
         ]
+    repeats = int(content.test.get("repeats", 1))
+    if repeats > 1:
+        body.append(tag("p", words("confusion.repeats", repeats=str(repeats)), class_="note"))
     return section("confusion", words("confusion.heading"), *body, intro=words("confusion.intro"))
 
 
@@ -454,9 +512,9 @@ def picture(jpeg: bytes | None, description: str) -> Html:
 
 
 def mistakes(content: ReportContent, words: Words) -> Html:
-    """The surest mistakes as pictures."""
-    predictions = content.predictions["test"]
-    rows = most_confident_mistakes(predictions, MOST_MISTAKES)
+    """The surest mistakes as pictures, or as small tables of their cells."""
+    predictions = content.answers
+    rows = most_confident_mistakes(predictions, MOST_CARDS if words.subject == "rows" else MOST_MISTAKES)
     wrong = int(content.test["n"]) - right_answers(content.test)
     if not rows or predictions.labels is None:
         return section("mistakes", words("mistakes.heading"), tag("p", words("mistakes.none")))
@@ -464,8 +522,7 @@ def mistakes(content: ReportContent, words: Words) -> Html:
     for row in rows:
         path, likely = predictions.paths[row], int(predictions.probabilities[row].argmax())
         truth, answer = content.classes[int(predictions.labels[row])], content.classes[likely]
-        caption = tag(
-            "figcaption",
+        said = [
             tag("span", words("mistakes.truth", name=truth), class_="truth"),
             tag(
                 "span",
@@ -473,18 +530,46 @@ def mistakes(content: ReportContent, words: Words) -> Html:
                 " ",
                 tag("strong", percent(float(predictions.probabilities[row, likely]))),
             ),
-            tag("small", named(path), title=path),
-        )
+        ]
+        if words.subject == "rows":
+            tiles.append(row_card(path, said, content, words))
+            continue
+        caption = tag("figcaption", *said, tag("small", named(path), title=path))
         described = words("mistakes.picture", path=path, truth=truth, answer=answer)
         tiles.append(tag("figure", picture(content.pictures.get(path), described), caption))
     note = words("mistakes.shown", shown=count(len(rows)), n=count(wrong)) if wrong > len(rows) else ""
     return section(
         "mistakes",
         words("mistakes.heading"),
-        tag("div", *tiles, class_="gallery"),
+        tag("div", *tiles, class_="cards" if words.subject == "rows" else "gallery"),
         tag("p", note, class_="note") if note else None,
         intro=words("mistakes.intro"),
     )
+
+
+def row_card(path: str, said: Sequence[Child], content: ReportContent, words: Words) -> Html:
+    """A row of a table: what was said about it above its cells, the most important columns first."""
+    cells = content.rows.get(path, {})
+    weighed = sorted(content.importance, key=lambda each: -float(each["mean"]))
+    ranked = [str(each["name"]) for each in weighed if each["name"] in cells]
+    shown = [*ranked, *(name for name in cells if name not in ranked)][:MOST_CELLS]
+    listed_cells = [
+        tag("div", tag("dt", named(name)), tag("dd", named(shown_cell(cells[name])))) for name in shown
+    ]
+    return tag(
+        "article",
+        tag("p", *said, class_="said"),
+        tag("dl", *listed_cells) if listed_cells else None,
+        tag("small", words("mistakes.row", name=path)),
+        class_="card",
+    )
+
+
+def shown_cell(value: Any) -> str:
+    """A cell as people read it: a dash where it is missing."""
+    if value is None or value == "" or value != value:  # NaN is not itself
+        return NONE
+    return amount(value) if isinstance(value, float) else str(value)
 
 
 # ---- confidence and curves ---------------------------------------------------------------------------------
@@ -562,10 +647,10 @@ def ranking(content: ReportContent, words: Words) -> Html | None:
 def training(content: ReportContent, words: Words) -> Html | None:
     """Curves by epoch and the sentence on over-fitting, as far as there are any."""
     figures = history_figures(content.history, words) if content.history else []
-    remark = _overfit_remark(content, words)
+    remark = None if content.estimated else _overfit_remark(content, words)
     if not figures and remark is None:
         return None
-    titles = [words(f"history.{name}") for name in ("accuracy", "loss")][: len(figures)]
+    titles = [words(f"history.{name}") for name in history_curves(content.history)]
     shown = [tag("figure", tag("h3", title), figure) for title, figure in zip(titles, figures, strict=True)]
     said = [tag("h3", words("training.overfit")), tag("p", remark[1])] if remark else []
     return section(

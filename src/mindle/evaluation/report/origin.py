@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mindle.evaluation.report.content import ReportContent
+import numpy as np
+
+from mindle.evaluation.report.content import Attempt, ReportContent
 from mindle.evaluation.report.judged import listed, section, share_cell
 from mindle.evaluation.report.markup import Child, Html, named, table, tag
-from mindle.evaluation.report.words import Words, count
+from mindle.evaluation.report.words import Words, amount, count
 from mindle.records import PARTS, Finding
 
 COLUMNS = (*PARTS, "set_aside")
@@ -33,7 +35,8 @@ def data(content: ReportContent, words: Words) -> Html:
     for finding in content.findings:
         groups.setdefault((finding.kind, finding.action), []).append(finding)
     body += [_finding_group(group, words) for group in groups.values()] or [tag("p", words("data.clean"))]
-    return section("data", words("data.heading"), *body, intro=words("data.intro"))
+    intro = words("data.intro_crossed" if "folds" in content.test else "data.intro")
+    return section("data", words("data.heading"), *body, intro=intro)
 
 
 def _kind(kind: str, words: Words) -> str:
@@ -48,8 +51,9 @@ def _split_table(parts: Mapping[str, Mapping[str, int]], words: Words) -> Html:
     totals = {column: sum(numbers.get(column, 0) for numbers in parts.values()) for column in COLUMNS}
     rows = [row(named(name), numbers) for name, numbers in parts.items()]
     head = [words("classes.name"), *(words(f"part.{column}") for column in COLUMNS)]
-    whole = row(tag("strong", words("part.all")), totals)
-    return table(head, [*rows, whole], class_="numbers totals", caption=words("data.split"))
+    whole = [row(tag("strong", words("part.all")), totals)] if len(rows) > 1 else []
+    class_ = "numbers totals" if whole else "numbers"
+    return table(head, [*rows, *whole], class_=class_, caption=words("data.split"))
 
 
 def _finding_group(group: list[Finding], words: Words) -> Html:
@@ -90,13 +94,14 @@ def tried(content: ReportContent, words: Words) -> Html | None:
                 " ",
                 tag("span", words("tried.chosen"), class_="mark good") if attempt.chosen else None,
             ),
-            share_cell({"value": attempt.value, "low": attempt.low, "high": attempt.high}, drawn=True),
+            _reached(attempt, content),
             words.duration(attempt.seconds),
             tag("span", attempt.note, class_="soft"),
         ]
         for attempt in content.tried
     ]
-    head = [words(f"tried.{name}") for name in ("name", "accuracy", "seconds", "note")]
+    reached = "error" if content.estimated else "accuracy"
+    head = [words(f"tried.{name}") for name in ("name", reached, "seconds", "note")]
     return section(
         "tried",
         words("tried.heading"),
@@ -104,6 +109,14 @@ def tried(content: ReportContent, words: Words) -> Html | None:
         tag("p", content.stopped) if content.stopped else None,
         intro=words("tried.intro"),
     )
+
+
+def _reached(attempt: Attempt, content: ReportContent) -> Html:
+    """An attempt's accuracy, or its mean absolute error, with the interval."""
+    if not content.estimated:
+        return share_cell({"value": attempt.value, "low": attempt.low, "high": attempt.high}, drawn=True)
+    interval = None if attempt.low is None else tag("small", f"{amount(attempt.low)}–{amount(attempt.high)}")
+    return tag("span", tag("strong", amount(attempt.value)), interval, class_="score")
 
 
 def timing(content: ReportContent, words: Words) -> Html | None:
@@ -194,12 +207,17 @@ def licences(content: ReportContent, words: Words) -> Html | None:
 
 def limits(content: ReportContent, words: Words) -> Html:
     """What the numbers do not say."""
+    if content.estimated:
+        known = np.asarray(content.numbers.targets)
+        own = words("limits.outside", low=amount(float(known.min())), high=amount(float(known.max())))
+    else:
+        own = words("limits.closed", names=listed(content.classes, words))
     items = [
         words("limits.kind"),
-        words("limits.closed", names=listed(content.classes, words)),
+        own,
         words("limits.labels"),
         words("limits.interval"),
-        words("limits.once"),
+        words("limits.refitted" if "folds" in content.test else "limits.once"),
     ]
     return section(
         "limits", words("limits.heading"), tag("ul", *(tag("li", item) for item in items), class_="plain")

@@ -38,6 +38,7 @@ def judge_overfitting(
     *,
     val: tuple[float, int] | None = None,
     lang: str = "en",
+    subject: str = "images",
 ) -> Overfitting:
     """Compare accuracies that are each (share, number of images).
 
@@ -46,6 +47,7 @@ def judge_overfitting(
         test: On the sealed part.
         val: On the validation part, where there is one.
         lang: "en" or "ko".
+        subject: "images" or "rows", what was learnt.
 
     Returns:
         The verdict, the gap with its 95 % interval, and a sentence or two.
@@ -58,7 +60,7 @@ def judge_overfitting(
         >>> found.verdict, round(found.gap, 2)
         ('strong', 0.09)
     """
-    words = Words(lang)
+    words = Words(lang, subject)
     gap, low, high = difference(train, test)
     verdict: Verdict = "none"
     if high < 0:

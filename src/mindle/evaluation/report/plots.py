@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, floor, log10, pi, sqrt
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from mindle.evaluation.calibration import ReliabilityBin
 from mindle.evaluation.intervals import wilson
 from mindle.evaluation.report.markup import Child, Html, tag
-from mindle.evaluation.report.words import Words, count, decimal, percent
+from mindle.evaluation.report.words import Words, amount, count, decimal, percent
 
 Floats = NDArray[np.float64]
 Place = TypeVar("Place", float, Floats)
@@ -27,7 +28,8 @@ MOST_CURVES = 12
 LABELLED_CLASSES = 120
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A place in a picture, to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
 
 
@@ -46,12 +48,12 @@ def svg(
         tag("title", title),
         tag("desc", description),
         *children,
-        viewBox=f"0 0 {_number(width)} {_number(height)}",
+        viewBox=f"0 0 {number(width)} {number(height)}",
         role="img",
         class_=class_ or None,
-        width=_number(width) if fixed else None,
-        height=_number(height) if fixed else None,
-        style=None if class_ else f"max-width:{_number(width / 16 * 1.15)}rem",
+        width=number(width) if fixed else None,
+        height=number(height) if fixed else None,
+        style=None if class_ else f"max-width:{number(width / 16 * 1.15)}rem",
     )
 
 
@@ -73,7 +75,11 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
-    """A plane with ticks and labels; `at` turns data into places."""
+    """A plane with ticks and labels; `at` turns data into places.
+
+    `x_names` and `y_names` are ticks with words of their own, in place of round numbers; `amounts` writes
+    those with separators.
+    """
 
     x: tuple[float, float] = (0.0, 1.0)
     y: tuple[float, float] = (0.0, 1.0)
@@ -87,6 +93,9 @@ class Axes:
     right: int = 18
     top: int = 12
     bottom: int = 46
+    x_names: Mapping[float, str] | None = None
+    y_names: Mapping[float, str] | None = None
+    amounts: bool = False
 
     def at(self, x: Place, y: Place) -> tuple[Place, Place]:
         """The place of a point, or of many, in the picture."""
@@ -103,21 +112,21 @@ class Axes:
         places = _thinned((np.stack([across, down], axis=1) * fine).round() / fine)  # (point, [x, y])
         if len(places) == 1:
             return tag("circle", cx=float(places[0, 0]), cy=float(places[0, 1]), r=3, class_=f"{class_} dot")
-        path = "L".join(f"{_number(x)} {_number(y)}" for x, y in places.tolist())
+        path = "L".join(f"{number(x)} {number(y)}" for x, y in places.tolist())
         return tag("path", d=f"M{path}", class_=f"line {class_}") if path else Html("")
 
     def drawn(self, *marks: Child, title: str, description: str) -> Html:
         """The axes with marks on them."""
         (x0, y1), (x1, y0) = self.at(self.x[0], self.y[0]), self.at(self.x[1], self.y[1])
         grid: list[Html] = []
-        for value in ticks(*self.y):
+        for value, name in self._ticks(self.y, self.y_names, self.y_percent).items():
             _, y = self.at(self.x[0], value)
-            grid.append(tag("path", d=f"M{_number(x0)} {_number(y)}H{_number(x1)}", class_="grid"))
-            grid.append(tag("text", _tick(value, self.y_percent), x=x0 - 8, y=y + 4, text_anchor="end"))
-        for value in ticks(*self.x):
+            grid.append(tag("path", d=f"M{number(x0)} {number(y)}H{number(x1)}", class_="grid"))
+            grid.append(tag("text", name, x=x0 - 8, y=y + 4, text_anchor="end"))
+        for value, name in self._ticks(self.x, self.x_names, self.x_percent).items():
             x, _ = self.at(value, self.y[0])
-            grid.append(tag("path", d=f"M{_number(x)} {_number(y1)}v4", class_="grid"))
-            grid.append(tag("text", _tick(value, self.x_percent), x=x, y=y1 + 18, text_anchor="middle"))
+            grid.append(tag("path", d=f"M{number(x)} {number(y1)}v4", class_="grid"))
+            grid.append(tag("text", name, x=x, y=y1 + 18, text_anchor="middle"))
         middle = (y0 + y1) / 2
         labels = [
             tag(
@@ -135,10 +144,18 @@ class Axes:
                 y=middle,
                 text_anchor="middle",
                 class_="axis",
-                transform=f"rotate(-90 11 {_number(middle)})",
+                transform=f"rotate(-90 11 {number(middle)})",
             ),
         ]
         return svg(self.width, self.height, *grid, *marks, *labels, title=title, description=description)
+
+    def _ticks(
+        self, ends: tuple[float, float], names: Mapping[float, str] | None, percent: bool
+    ) -> Mapping[float, str]:
+        if names is not None:
+            return names
+        written = amount if self.amounts else partial(_tick, as_percent=percent)
+        return {value: written(value) for value in ticks(*ends)}
 
 
 def _thinned(places: Floats) -> Floats:
@@ -174,7 +191,7 @@ def seeds(n: int, wrong: int, words: Words) -> Html:
             tag("circle", cx=138 + away * float(np.cos(angle)), cy=128 + away * float(np.sin(angle)), r=size)
         )
     flying = [_flying_seed(place, small=gone > 60) for place in _on_the_wind(gone)]
-    stem = tag("path", d=f"M138 {_number(128 + radius)}Q152 280 143 316", class_="stem")
+    stem = tag("path", d=f"M138 {number(128 + radius)}Q152 280 143 316", class_="stem")
     return svg(
         480,
         316,
@@ -193,7 +210,7 @@ def _flying_seed(place: Floats, *, small: bool) -> Html:
     if small:
         return tag("circle", cx=x, cy=y, r=2.2)
     pappus = "M0 0l7 -9m-5.5 -2.5l5.5 2.5l1 -6.5m-1 6.5l6 -1.5"
-    moved = f"translate({_number(x)} {_number(y)}) rotate({_number(turn)})"
+    moved = f"translate({number(x)} {number(y)}) rotate({number(turn)})"
     return tag("g", tag("path", d=pappus), tag("circle", r=2.4), transform=moved)
 
 
@@ -212,17 +229,25 @@ def _on_the_wind(gone: int) -> Floats:
 
 
 def history_figures(rows: Sequence[Mapping[str, Any]], words: Words) -> list[Html]:
-    """Loss and accuracy by epoch, training beside validation, as far as history.csv holds them."""
-    figures = []
-    for quantity in ("accuracy", "loss"):
+    """The quantities of `history_curves` by epoch, training beside validation."""
+    epochs = history_epochs(rows)
+    return [
+        _history_figure(quantity, curves, epochs, words) for quantity, curves in history_curves(rows).items()
+    ]
+
+
+def history_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Floats]]:
+    """Accuracy, error and loss by part, as far as history.csv holds them."""
+    found = {}
+    for quantity in ("accuracy", "mae", "loss"):
         curves = {
             part: column
             for part in ("train", "val")
             if np.isfinite(column := _column(rows, f"{part}_{quantity}")).any()
         }
         if curves:
-            figures.append(_history_figure(quantity, curves, _epochs(rows), words))
-    return figures
+            found[quantity] = curves
+    return found
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Floats:
@@ -231,7 +256,8 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Floats:
     )
 
 
-def _epochs(rows: Sequence[Mapping[str, Any]]) -> Floats:
+def history_epochs(rows: Sequence[Mapping[str, Any]]) -> Floats:
+    """The epoch of each row of history.csv, counted where it does not say."""
     epochs = _column(rows, "epoch")
     return epochs if np.isfinite(epochs).all() else np.arange(1.0, len(rows) + 1)
 
@@ -320,7 +346,7 @@ def ranking_figures(
         x_label=words("axis.recall"), y_label=words("axis.precision"), width=420, height=400, right=24
     )
     (x0, y0), (x1, y1) = square.at(0, 0), square.at(1, 1)
-    chance = tag("path", d=f"M{_number(x0)} {_number(y0)}L{_number(x1)} {_number(y1)}", class_="line guess")
+    chance = tag("path", d=f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}", class_="line guess")
     roc, pr = [chance], []
     for at in sorted(chosen, key=lambda at: at == highlighted):  # the highlighted one last, on top
         own, class_ = labels == at, "marked" if at == highlighted else "other"
@@ -340,7 +366,7 @@ def reliability_figure(bins: Sequence[ReliabilityBin], words: Words) -> Html:
     axes = Axes(x_label="", y_label=words("axis.accuracy"), width=460, height=330, bottom=28)
     (x0, y0), (x1, y1) = axes.at(0, 0), axes.at(1, 1)
     marks: list[Html] = [
-        tag("path", d=f"M{_number(x0)} {_number(y0)}L{_number(x1)} {_number(y1)}", class_="line guess")
+        tag("path", d=f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}", class_="line guess")
     ]
     said = []
     for each in bins:
@@ -349,7 +375,7 @@ def reliability_figure(bins: Sequence[ReliabilityBin], words: Words) -> Html:
         low, high = wilson(each.accuracy * each.n, each.n)
         x, y = axes.at(each.confidence, each.accuracy)
         (_, bottom), (_, top) = axes.at(0, low), axes.at(0, high)
-        marks.append(tag("path", d=f"M{_number(x)} {_number(bottom)}V{_number(top)}", class_="whisker"))
+        marks.append(tag("path", d=f"M{number(x)} {number(bottom)}V{number(top)}", class_="whisker"))
         marks.append(tag("circle", cx=x, cy=y, r=4.5, class_="point"))
         said.append(f"{percent(each.confidence)} → {percent(each.accuracy)} ({count(each.n)})")
     upper = axes.drawn(
@@ -412,7 +438,7 @@ def confusion_map(
     if margin > 20:
         for at, name in enumerate(classes):
             shown, middle = _shortened(name), margin + (at + 0.5) * cell + size * 0.35
-            turned = f"translate({_number(middle)} {_number(margin - 6)}) rotate(-90)"
+            turned = f"translate({number(middle)} {number(margin - 6)}) rotate(-90)"
             marks.append(tag("text", shown, x=margin - 6, y=middle, text_anchor="end"))
             marks.append(tag("text", shown, transform=turned))
     return svg(
@@ -436,7 +462,7 @@ def _depths(matrix: NDArray[np.int64]) -> NDArray[np.int64]:
 def _squares(matrix: NDArray[np.int64], margin: float, cell: float) -> list[Html]:
     """One path for each colour and depth: ten thousand elements would make the page slow."""
     depths, diagonal = _depths(matrix), np.eye(len(matrix), dtype=bool)
-    wide = _number(cell * 0.94)
+    wide = number(cell * 0.94)
     found = []
     for class_, side in (("right", diagonal), ("wrong", ~diagonal)):
         for depth in range(1, 11):

@@ -1,7 +1,7 @@
 """The words of the report, in every language it speaks, and how numbers are written.
 
 `words.toml` holds one table a sentence, `[family.name]` with one string a language; numbers look the same in
-all of them.
+all of them. Where a sentence speaks of images, a second string (`en_rows`) speaks of rows of a table.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "ko")
+SUBJECTS = ("images", "rows")
 NONE = "–"
 
 
@@ -37,19 +39,26 @@ class Words:
         '450 images'
     """
 
-    def __init__(self, lang: str) -> None:
+    def __init__(self, lang: str, subject: str = "images") -> None:
         if lang not in LANGUAGES:
             raise ValueError(f"`lang` must be one of {', '.join(LANGUAGES)}. Received lang={lang!r}.")
+        if subject not in SUBJECTS:
+            raise ValueError(f"`subject` must be one of {', '.join(SUBJECTS)}. Received subject={subject!r}.")
         self.lang = lang
+        self.subject = subject
 
     def __call__(self, name: str, /, **values: str) -> str:
         """The sentence with its gaps filled."""
-        return catalogue()[name][self.lang].format(**values)
+        return self._text(catalogue()[name]).format(**values)
+
+    def _text(self, texts: Mapping[str, str]) -> str:
+        """The sentence in this language, about rows where the page is about rows and the words differ."""
+        return texts.get(f"{self.lang}_{self.subject}", texts[self.lang])
 
     def known(self, family: str, name: str) -> str:
         """A word for a name that others chose; where the catalogue has none, the name itself."""
         texts = catalogue().get(f"{family}.{name}")
-        return texts[self.lang] if texts else name.replace("_", " ").replace("-", " ")
+        return self._text(texts) if texts else name.replace("_", " ").replace("-", " ")
 
     def counted(self, unit: str, n: int) -> str:
         """A count with its unit, singular where the language has one."""
@@ -109,6 +118,52 @@ def span(low: float | None, high: float | None) -> str:
 def points(value: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def amount(value: float | None, digits: int = 4) -> str:
+    """A quantity in the target's unit, with some significant digits and separators where it is large.
+
+    Example:
+        >>> [amount(value) for value in (48312.7, 1834.52, 2.3456, 0.00123456, -7.0, 0.0, 3e-9, None)]
+        ['48,313', '1,835', '2.346', '0.001235', '−7', '0', '3e-09', '–']
+    """
+    if value is None:
+        return NONE
+    if abs(value) >= 1e15 or 0 < abs(value) < 1e-5:
+        text = f"{value:.{digits}g}"
+    elif abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        behind = max(0, digits - 1 - floor(log10(abs(value)))) if value else 0
+        text = f"{value:.{behind}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def alike(value: float | None, largest: float) -> str:
+    """A quantity of a column, with as many decimals as the largest of them needs for three digits.
+
+    Example:
+        >>> [alike(value, 58.3) for value in (58.31, 0.0412, -3.0)], alike(1834.5, 9000.0)
+        (['58.3', '0.0', '−3.0'], '1,834')
+    """
+    if value is None:
+        return NONE
+    if not 1e-5 <= abs(largest) < 1e15:
+        return amount(value, 3)
+    text = f"{value:,.{max(0, 2 - floor(log10(abs(largest))))}f}"
+    bare = text.lstrip("-").strip("0.,")
+    return ("−" + text[1:] if bare else text[1:]) if text.startswith("-") else text
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """A quantity with its sign.
+
+    Example:
+        >>> signed(0.25), signed(-1200.0)
+        ('+0.25', '−1,200')
+    """
+    return amount(value, digits) if value < 0 else f"+{amount(value, digits)}"
 
 
 def decimal(value: float | None) -> str:

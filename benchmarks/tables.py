@@ -1,0 +1,253 @@
+"""The table engine against LightGBM, CatBoost, XGBoost and a random forest at their defaults.
+
+    python benchmarks/tables.py DIR boston                 the figures of boston-housing.csv, seeds 0 1 2
+    python benchmarks/tables.py DIR rivals [NAME…]         the engine and its rivals on the same outer folds
+
+DIR holds the CSV files. Rivals get the same columns, with missing cells and words as each of them takes them;
+XGBoost is installed by hand, for it is no part of mindle. Every outer fold is answered by models that had not
+seen it; differences are paired row by row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindle import data
+from mindle.training.budget import Deadline
+from mindle.training.tables import NESTED_BELOW, TableSettings, fit_table
+
+SETS: dict[str, tuple[str, str | int]] = {
+    "california-housing": ("california-housing.csv", "median_house_value"),
+    "titanic": ("titanic-train.csv", "Survived"),
+    "adult": ("adult-test.csv", "last"),
+    "wine": ("wine.csv", "last"),
+    "winequality": ("winequality-red.csv", "last"),
+}
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("what", choices=["boston", "rivals"])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(SETS)}; all unless given")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--folds", type=int, default=5, help="outer folds")
+    parser.add_argument("--first", type=int, help="only so many of the outer folds")
+    parser.add_argument("--budget", type=float, default=300.0, help="seconds of the engine for one model")
+    parser.add_argument("--json", type=Path, help="where the figures go")
+    asked = parser.parse_args()
+    found = (
+        boston(asked.folder, asked.seeds)
+        if asked.what == "boston"
+        else {name: rivals(asked.folder, name, asked) for name in asked.names or SETS}
+    )
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1))
+
+
+# ---- boston -----------------------------------------------------------------------------------------------
+
+
+def boston(folder: Path, seeds: Sequence[int]) -> list[dict[str, float]]:
+    """Nested five-fold cross-validation, the outer folds those of scikit-learn's KFold with the seed."""
+    from sklearn.model_selection import KFold
+
+    table = data.read_table(folder / "boston-housing.csv", target="last", task="regression")
+    features, truth = data.features(table.cells, table.columns), table.targets
+    found = []
+    for seed in seeds:
+        outer = np.zeros(len(truth), np.int64)
+        parts = KFold(5, shuffle=True, random_state=seed).split(features.numbers)
+        for fold, (_, held) in enumerate(parts):
+            outer[held] = fold
+
+        def deal(rows: Any, folds: int, own_seed: int, outer: Any = outer) -> Any:
+            if len(rows) == len(outer):
+                return outer
+            return data.folds(table, rows, folds=folds, seed=own_seed)
+
+        began = time.perf_counter()
+        outcome = fit_table(features, truth, deal=deal, settings=TableSettings(repeats=1), seed=seed)
+        errors = outcome.test.answers - truth[outcome.test.rows]
+        inside = (outcome.test.low <= truth[outcome.test.rows]) & (
+            truth[outcome.test.rows] <= outcome.test.high
+        )
+        found.append(
+            {
+                "seed": seed,
+                "mae": float(np.abs(errors).mean()),
+                "rmse": float((errors**2).mean() ** 0.5),
+                "r": float(np.corrcoef(outcome.test.answers, truth[outcome.test.rows])[0, 1]),
+                "coverage": float(inside.mean()),
+                "seconds": time.perf_counter() - began,
+            }
+        )
+        print({name: round(value, 3) for name, value in found[-1].items()}, outcome.stopped, flush=True)
+    means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+    print("mean", {name: round(value, 3) for name, value in means.items()})
+    return [*found, means]
+
+
+# ---- rivals -----------------------------------------------------------------------------------------------
+
+
+def rivals(folder: Path, name: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """The engine and every rival on the same outer folds."""
+    file, target = SETS[name]
+    table = data.check_table(data.read_table(folder / file, target=target))
+    features = data.features(table.cells, table.columns)
+    rows, classes = table.rows(), table.classes
+    truth = table.labels if classes else table.targets
+    rows = rows[truth[rows] >= 0] if classes else rows[~np.isnan(truth[rows])]
+    outer = data.folds(table, rows, folds=asked.folds, seed=0)
+    print(
+        f"{name}: {len(rows):,} rows, {features.number_names + features.category_names}, "
+        f"{classes or 'a number'}"
+    )
+    losses: dict[str, list[Any]] = {}
+    seconds: dict[str, list[float]] = {}
+    for fold in range(asked.first or asked.folds):
+        learn, held = rows[outer != fold], rows[outer == fold]
+        contenders = {"mindle": engine(table, features, truth, asked), **defaults()}
+        for contender, answer in contenders.items():
+            began = time.perf_counter()
+            answers = answer(features, truth, classes, learn, held)
+            seconds.setdefault(contender, []).append(time.perf_counter() - began)
+            losses.setdefault(contender, []).append(judge(answers, truth[held], classes))
+        print(
+            f"  fold {fold + 1}: " + ", ".join(said(name, parts[-1]) for name, parts in losses.items()),
+            flush=True,
+        )
+    return compared(name, losses, seconds, classes)
+
+
+def said(name: str, losses: dict[str, Any]) -> str:
+    """Mean losses in a few words."""
+    return f"{name} " + "/".join(f"{values.mean():.4g}" for values in losses.values())
+
+
+def judge(answers: Any, truth: Any, classes: Sequence[str]) -> dict[str, Any]:
+    """Loss of each row, two kinds; smaller is better."""
+    if not classes:
+        return {"mae": np.abs(answers - truth), "mse": (answers - truth) ** 2}
+    known = np.maximum(answers[np.arange(len(truth)), truth], 1e-6)
+    return {"error": (answers.argmax(axis=1) != truth).astype(float), "log_loss": -np.log(known)}
+
+
+def compared(name: str, losses: dict[str, Any], seconds: dict[str, Any], classes: Any) -> dict[str, Any]:
+    """Mean losses, and how far the engine's lies below each rival's, with two standard errors."""
+    found: dict[str, Any] = {}
+    whole = {
+        contender: {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
+        for contender, parts in losses.items()
+    }
+    for contender, kinds in whole.items():
+        own = {kind: float(values.mean()) for kind, values in kinds.items()}
+        if "mse" in own:
+            own["rmse"] = own.pop("mse") ** 0.5
+        document: dict[str, Any] = {**own, "seconds_a_fold": float(np.mean(seconds[contender]))}
+        for kind, values in kinds.items():
+            gap = whole["mindle"][kind] - values
+            document[f"{kind}_against_mindle"] = [float(gap.mean()), 2 * float(gap.std()) / len(gap) ** 0.5]
+        found[contender] = document
+        print(f"  {name} {contender}: {json.dumps(document)}", flush=True)
+    return found
+
+
+def engine(table: Any, features: Any, truth: Any, asked: argparse.Namespace) -> Callable[..., Any]:
+    """Mindle on the rows of one outer fold."""
+
+    def answer(features: Any, truth: Any, classes: Any, learn: Any, held: Any) -> Any:
+        def deal(rows: Any, folds: int, seed: int) -> Any:
+            return data.folds(table, rows, folds=folds, seed=seed)
+
+        # A small table takes this time once an outer fold and once more for the model that is kept.
+        passes = 16 if len(learn) < NESTED_BELOW else 1
+        outcome = fit_table(
+            features,
+            truth,
+            classes=classes,
+            rows=learn,
+            test=held,
+            deal=deal,
+            deadline=Deadline(asked.budget / passes),
+        )
+        print("   ", outcome.stopped, flush=True)
+        return outcome.test.answers
+
+    return answer
+
+
+def defaults() -> dict[str, Callable[..., Any]]:
+    """The rivals, as they come out of the box."""
+    return {
+        "LightGBM": lambda *a: boosted("lightgbm", *a),
+        "CatBoost": lambda *a: boosted("catboost", *a),
+        "XGBoost": lambda *a: boosted("xgboost", *a),
+        "random forest": lambda *a: boosted("forest", *a),
+    }
+
+
+def boosted(kind: str, features: Any, truth: Any, classes: Any, learn: Any, held: Any) -> Any:
+    """What a rival answers to the held rows."""
+    train, test, words = frames(features, learn, held, kind)
+    model = model_of(kind, bool(classes), words)
+    model.fit(train, truth[learn])
+    if not classes:
+        return model.predict(test)
+    found = np.zeros((len(held), len(classes)))
+    found[:, np.unique(truth[learn])] = model.predict_proba(test)
+    return found
+
+
+def frames(features: Any, learn: Any, held: Any, kind: str) -> tuple[Any, Any, list[str]]:
+    """Columns as a rival takes them: words as categories, or as numbers for the forest."""
+    import pandas as pd
+
+    frame = pd.DataFrame(features.numbers, columns=list(features.number_names))
+    for place, name in enumerate(features.category_names):
+        words = pd.Series(features.categories[:, place], dtype=object)
+        if kind == "catboost":
+            frame[name] = words.fillna("").astype(str)
+        else:
+            known = sorted({word for word in words.iloc[learn] if word is not None})
+            frame[name] = pd.Categorical(words.where(words.isin(known), None), categories=known)
+            if kind == "forest":
+                frame[name] = frame[name].cat.codes
+    frame.columns = [f"column {i}" for i in range(frame.shape[1])]
+    words_names = [f"column {i}" for i in range(len(features.number_names), frame.shape[1])]
+    return frame.iloc[learn], frame.iloc[held], words_names
+
+
+def model_of(kind: str, classes: bool, words: list[str]) -> Any:
+    """A rival with nothing set but how it reads words."""
+    if kind == "lightgbm":
+        import lightgbm
+
+        return (lightgbm.LGBMClassifier if classes else lightgbm.LGBMRegressor)(verbosity=-1)
+    if kind == "catboost":
+        import catboost
+
+        made = catboost.CatBoostClassifier if classes else catboost.CatBoostRegressor
+        return made(cat_features=words, allow_writing_files=False, logging_level="Silent", random_seed=0)
+    if kind == "xgboost":
+        import xgboost
+
+        return (xgboost.XGBClassifier if classes else xgboost.XGBRegressor)(enable_categorical=True)
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    return (RandomForestClassifier if classes else RandomForestRegressor)(random_state=0)
+
+
+if __name__ == "__main__":
+    main()

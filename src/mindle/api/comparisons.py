@@ -1,0 +1,180 @@
+"""`compare`: runs beside each other on the test rows that they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle.api.reports import report_content, require_language
+from mindle.artifacts.manifest import read_manifest
+from mindle.artifacts.run import RunFolder
+from mindle.errors import ArtifactError
+from mindle.records import Estimates, Predictions
+
+if TYPE_CHECKING:
+    from mindle.evaluation import Comparison
+
+Source = str | os.PathLike[str]
+
+SCORES = ("accuracy", "macro_f1", "log_loss", "mae", "rmse", "r2")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Finished runs beside each other.
+
+    Attributes:
+        runs: One entry a run, as given: name, path, strategy, seconds and the scores on the test part.
+        pairs: Every two of them: names of the first and the second, their `Comparison`, and `adjusted`, the
+            chance raised for asking about several pairs (Holm).
+    """
+
+    runs: tuple[dict[str, Any], ...]
+    pairs: tuple[tuple[str, str, Comparison, float], ...]
+
+    def sentences(self, lang: str = "en") -> list[str]:
+        """What was found between every two, a sentence or two each."""
+        from mindle.evaluation.report.verdict import verdict
+
+        subject = "images" if all(run["images"] for run in self.runs) else "rows"
+        return [verdict(found, one, two, lang=lang, subject=subject) for one, two, found, _ in self.pairs]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document that `mindle compare --json` writes."""
+        return {
+            "schema": 1,
+            "runs": [{key: value for key, value in run.items() if key != "images"} for run in self.runs],
+            "pairs": [
+                {"first": one, "second": two, "adjusted_chance": adjusted, **found.as_dict()}
+                for one, two, found, adjusted in self.pairs
+            ],
+        }
+
+
+def compare(
+    runs: Sequence[Source], *, seed: int = 0, out: Source | None = None, lang: str = "en"
+) -> Compared:
+    """Compare finished runs on the test rows that all of them answered.
+
+    Args:
+        runs: Two or more run folders, trained on the same data and split.
+        seed: Of the bootstrap and the swaps.
+        out: Where to write the comparison as one HTML page, if anywhere.
+        lang: Language of the page, "en" or "ko".
+
+    Returns:
+        The scores of each, and the paired difference of every two with the chance that it is luck.
+
+    Raises:
+        ValueError: If there are fewer than two runs, or their test parts or classes differ; what differs is
+            named.
+        ArtifactError: If one is no finished run.
+
+    Example:
+        >>> compare(["runs/photos-1", "runs/photos-2"]).sentences()  # doctest: +SKIP
+    """
+    from mindle.evaluation import compare as paired
+    from mindle.evaluation import holm
+
+    require_language(lang)
+    if isinstance(runs, str | os.PathLike) or len(runs) < 2:
+        raise ValueError(f"`runs` must be two runs or more. Received {runs!r}. `mindle runs` lists them.")
+    folders = [_finished(run) for run in runs]
+    names = _names(folders)
+    answers = [_test_answers(folder) for folder in folders]
+    found = []
+    for one, two in combinations(range(len(folders)), 2):
+        try:
+            _require_same_files(folders[one], folders[two])
+            found.append((names[one], names[two], paired(answers[one], answers[two], seed=seed)))
+        except ValueError as error:
+            raise ValueError(
+                f"{names[one]} (the first) and {names[two]} (the second) cannot be compared. {error}"
+            ) from error
+    adjusted = holm([comparison.main.chance for *_, comparison in found])
+    if out is not None:
+        _write_page(Path(out), dict(zip(names, folders, strict=True)), found, lang=lang)
+    return Compared(
+        runs=tuple(_entry(name, folder) for name, folder in zip(names, folders, strict=True)),
+        pairs=tuple((*pair, chance) for pair, chance in zip(found, adjusted, strict=True)),
+    )
+
+
+def _finished(run: Source) -> RunFolder:
+    from mindle.serving.opened import locate
+
+    path, is_run = locate(run)
+    if not is_run:
+        raise ArtifactError(
+            f"`mindle compare` must be given runs. Received {str(run)!r}, a bundle, which keeps no answers."
+        )
+    return RunFolder(path)
+
+
+def _names(folders: Sequence[RunFolder]) -> list[str]:
+    """Names of the folders, with as much of the path as tells them apart."""
+    short = [folder.path.resolve().name for folder in folders]
+    names = short if len(set(short)) == len(short) else [str(folder.path) for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`runs` must be different runs. Received {', '.join(names)}.")
+    return names
+
+
+def _test_answers(folder: RunFolder) -> Predictions | Estimates:
+    parts: Any = folder.estimates() if folder.metrics()["task"] == "regression" else folder.predictions()
+    answers: Predictions | Estimates = parts["test"]
+    return answers
+
+
+def _require_same_files(one: RunFolder, two: RunFolder) -> None:
+    """Refuse files of one name that hold something else: the answers would look paired and not be."""
+    hashes = [
+        {row.path: row.sha256 for row in read_manifest(folder.manifest) if row.split == "test" and row.sha256}
+        for folder in (one, two)
+    ]
+    other = [path for path, sha256 in hashes[0].items() if hashes[1].get(path, sha256) != sha256]
+    if other:
+        raise ValueError(
+            f"Both must have judged the same test files. {len(other):,} changed in between, first "
+            f"{other[0]!r}. Train again on the data as they are now."
+        )
+
+
+def _write_page(
+    out: Path, folders: Mapping[str, RunFolder], found: Sequence[tuple[str, str, Comparison]], *, lang: str
+) -> None:
+    """The runs beside each other as one page."""
+    from mindle.evaluation import Variant, write_comparison
+
+    variants = []
+    for name, folder in folders.items():
+        document = folder.document()
+        variants.append(
+            Variant(
+                name=name,
+                content=report_content(folder),
+                parameters=document.get("parameters", {}).get("trainable"),
+                settings={"strategy": document["strategy"], **document["asked"]["recipe"]},
+            )
+        )
+    write_comparison(out, " · ".join(folders), variants, found, lang=lang)
+
+
+def _entry(name: str, folder: RunFolder) -> dict[str, Any]:
+    document, metrics = folder.document(), folder.metrics()
+    test = metrics["test"]
+    return {
+        "name": name,
+        "path": str(Path(folder.path)),
+        "strategy": metrics["strategy"],
+        "task": metrics["task"],
+        "n": test["n"],
+        "scores": {score: test[score] for score in SCORES if score in test},
+        "seconds": metrics["seconds"]["total"],
+        "data": document["name"],
+        "images": "images_per_second" in metrics,
+    }

@@ -1,0 +1,385 @@
+"""`train` on a table: read → check → split → fit → bundle → judge → report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle import __version__
+from mindle.api.answers import headline
+from mindle.api.checks import TableOptions, finding_document, tell_findings
+from mindle.api.handles import Run
+from mindle.api.reports import write_report
+from mindle.api.starts import require_same_data
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.diary import Diary
+from mindle.artifacts.environment import libraries
+from mindle.artifacts.manifest import fingerprint, write_manifest
+from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mindle.training.tables import Held, TableOutcome
+
+# `train` takes ten minutes of a table as of photos, unless it is told otherwise.
+BUDGET_SECONDS = 600.0
+# Bundle, judgement and report after the fit; measured 1 to 5 s on two cores.
+RESERVED_SECONDS = 8.0
+# The bundle is proven on this many of the user's own rows.
+PARITY_ROWS = 256
+# So many columns have a curve of partial dependence in the report.
+DEPENDENCES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableTraining(TableOptions):
+    """What a user may say about a training on a table besides.
+
+    Attributes:
+        folds, repeats: Of the nested cross-validation of small tables.
+        models: Names of the models to try; all of them where empty.
+    """
+
+    folds: int = 5
+    repeats: int = 3
+    models: tuple[str, ...] = ()
+
+
+def train_table(
+    data: Any,
+    options: TableTraining,
+    *,
+    began: float,
+    command: str,
+    budget_seconds: float | None,
+    seed: int,
+    split_seed: int,
+    out: Path | None,
+    resume: bool,
+    lang: str,
+    listener: Listener,
+) -> Run:
+    """Train on a table; the arguments are those of `mindle.train`.
+
+    `began` is `time.time()` at the start of the process, `command` what was typed, or "".
+    """
+    from mindle.data.table_checks import check_table
+    from mindle.data.table_splits import folds, split_table
+    from mindle.data.table_summary import describe_table
+    from mindle.training.budget import Deadline
+    from mindle.training.tables import NESTED_BELOW, TableSettings, fit_table
+
+    budget_seconds = BUDGET_SECONDS if budget_seconds is None else budget_seconds
+    table = options.read(data)
+
+    # ── the run folder ──
+    said = {name: value for name, value in asdict(options).items() if value}
+    recipe = {
+        "strategy": "table",
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in said.items()},
+    }
+    asked = {
+        "source": table.source,
+        "recipe": recipe,
+        "budget_seconds": budget_seconds,
+        "seed": seed,
+        "split_seed": split_seed,
+        "device": "cpu",
+    }
+    folder, stored = claim(out, table.name, asked, resume=resume, say=listener.say)
+    if stored.get("state") == FINISHED:
+        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+        return Run(folder.path)
+    facts = {"asked": asked, "name": table.name, "kind": "table", "mindle": __version__, "command": command}
+    diary = Diary(folder, stored, facts, began)
+
+    # ── the rows: checked, and split where there are enough of them ──
+    with diary.stage("check", len(table)):
+        table = check_table(table, listener=listener)
+        nested = len(table.rows()) < NESTED_BELOW and not any(table.given)
+        if not nested:
+            table = split_table(table, seed=split_seed)
+    document = _data_document(table)
+    require_same_data(stored, document)
+    diary.record(data=document)
+    write_manifest(folder.manifest, table)
+    for line in describe_table(table):
+        listener.say(line)
+    tell_findings(table.findings, listener)
+    listener.say(_expectation(table, options, nested, budget_seconds))
+
+    # ── fit ──
+    from mindle.data.columns import features
+
+    deadline = Deadline(budget_seconds, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS)
+    outcome = fit_table(
+        features(table.cells, table.columns),
+        truth_of(table),
+        classes=table.classes,
+        rows=table.rows() if nested else _joined(table, "train", "val"),
+        test=None if nested else table.rows("test"),
+        deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
+        settings=TableSettings(folds=options.folds, repeats=options.repeats, models=options.models),
+        deadline=deadline,
+        seed=seed,
+        folder=folder.path,
+        resume=bool(stored),
+        replay=tuple(diary.decisions),
+        record=diary.decide,
+        listener=listener,
+    )
+    for name, seconds in outcome.seconds.items():
+        diary.add_stage(name, seconds)
+
+    # ── bundle, judge, report ──
+    metrics = _judge(folder, table, outcome, diary, seed=seed)
+    diary.record(
+        strategy="table",
+        tried=list(outcome.tried),
+        stopped=outcome.stopped,
+        advice="",
+        licences=[],
+        temperature=outcome.model.temperature,
+        explained=_explained(table, outcome, seed=seed),
+        finished=datetime.now(UTC).isoformat(timespec="minutes"),
+    )
+    write_report(folder, None, lang=lang, out=folder.report)
+    diary.finish()
+    _tell_result(folder, metrics, outcome, listener)
+    return Run(folder.path)
+
+
+def truth_of(table: Table) -> NDArray[Any]:
+    """Class numbers of a classification, numbers to estimate of a regression, one a row."""
+    return table.targets if table.task == "regression" else table.labels
+
+
+def _joined(table: Table, *parts: str) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.sort(np.concatenate([table.rows(part) for part in parts]))
+
+
+def _judge(
+    folder: RunFolder, table: Table, outcome: TableOutcome, diary: Diary, *, seed: int
+) -> dict[str, Any]:
+    """Write the bundle; judge what it answers to the test part, or what the outer folds answered."""
+    import numpy as np
+
+    from mindle.evaluation import score, score_estimates
+    from mindle.evaluation.conformal import LEVEL
+    from mindle.formats.table_onnx import write_table_graph
+
+    regression, judged = table.task == "regression", {"val": outcome.val, "test": outcome.test}
+    with diary.stage("evaluate", len(outcome.test.rows)):
+        sample = _features_of(table, outcome.val.rows[:PARITY_ROWS])
+        parity = write_table_graph(
+            outcome.model, folder.bundle, numbers=sample.numbers, categories=sample.categories
+        )
+        if outcome.calibration is not None:
+            arrays: dict[str, Any] = outcome.calibration.arrays()
+            np.savez(folder.bundle / bundles.INTERVALS, **arrays)
+        spec = TableSpec(columns=table.columns, task=table.task)
+        bundle = bundles.Bundle(
+            folder=folder.bundle,
+            classes=table.classes,
+            spec=spec,
+            temperature=outcome.model.temperature,
+            metrics={},
+            licences=(),
+            details={},
+        )
+        if outcome.protocol["kind"] == "split":
+            judged["test"] = _answered(bundle, table, outcome.test)
+        scores: dict[str, Any] = {}
+        if regression:
+            folder.write_estimates({part: _estimates(table, held) for part, held in judged.items()})
+            for part, estimates in folder.estimates().items():
+                scores[part] = score_estimates(estimates, seed=seed, fold=judged[part].folds, level=LEVEL)
+        else:
+            folder.write_predictions({part: _predictions(table, held) for part, held in judged.items()})
+            for part, predictions in folder.predictions().items():
+                scores[part] = score(predictions, seed=seed, fold=judged[part].folds)
+    scores["test"]["protocol"] = _protocol(outcome.protocol)
+    rivals = {"baseline": "mean" if regression else "majority", "linear": "linear"}
+    metrics = {
+        "task": table.task,
+        "classes": list(table.classes),
+        **scores,
+        "train": _train_scores(table, outcome),
+        "baselines": {
+            rivals[attempt["name"]]: attempt["value"]
+            for attempt in outcome.tried
+            if attempt["name"] in rivals
+        },
+        "strategy": "table",
+        "seconds": diary.seconds(),
+        "images_per_second": {},
+    }
+    folder.write_metrics(metrics)
+    details = {
+        "task": table.task,
+        "strategy": "table",
+        "mindle": __version__,
+        "libraries": libraries(),
+        "data": diary.document["data"]["fingerprint"],
+        "parity": parity.as_dict(),
+        "thresholds": {},
+    }
+    bundles.write_bundle_document(replace(bundle, metrics=scores["test"], details=details))
+    return metrics
+
+
+def _protocol(protocol: Mapping[str, Any]) -> str:
+    """How the test scores came about, in a few words."""
+    if protocol["kind"] == "split":
+        return "one split"
+    again = f", repeated {protocol['repeats']} times" if protocol["repeats"] > 1 else ""
+    return f"nested {protocol['folds']}-fold cross-validation{again}"
+
+
+def _explained(table: Table, outcome: TableOutcome, *, seed: int) -> dict[str, Any]:
+    """What the answers rest on, for the report: how much each column counts, and how answers follow it."""
+    import numpy as np
+
+    from mindle.data.columns import features
+    from mindle.training.importance import partial_dependence, permutation_importance
+
+    found = features(table.cells, table.columns)
+    if not outcome.fold_models or not (found.number_names or found.category_names):
+        return {"importance": [], "dependence": []}
+    importance = permutation_importance(outcome.fold_models, found, truth_of(table), seed=seed)
+    order = importance.order()
+    ranked = [
+        {
+            "name": importance.columns[at],
+            "mean": float(importance.increase[at].mean()),
+            "low": float(importance.increase[at].min()),
+            "high": float(importance.increase[at].max()),
+        }
+        for at in order.tolist()
+    ]
+    curves = [
+        partial_dependence(outcome.model, found, entry["name"], rows=outcome.val.rows, seed=seed)
+        for entry in ranked[:DEPENDENCES]
+    ]
+    # Of several classes the curve is that of the one which moves most with the column.
+    moved = [
+        curve.answers[:, 1 if len(table.classes) == 2 else int(np.ptp(curve.answers, axis=0).argmax())]
+        for curve in curves
+    ]
+    return {
+        "importance": ranked,
+        "dependence": [
+            {"name": curve.column, "kind": curve.kind, "at": list(curve.values), "values": values.tolist()}
+            for curve, values in zip(curves, moved, strict=True)
+        ],
+    }
+
+
+def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: TableOutcome, say: Listener) -> None:
+    """Close with the score, its error bar and where to look."""
+    test = metrics["test"]
+    number = "{:.4g}" if metrics["task"] == "regression" else "{:.1%}"
+    rivals = ", ".join(f"{name} {number.format(value)}" for name, value in metrics["baselines"].items())
+    say.say(f"\n{headline(test)}, {test['protocol']}; {rivals}; {metrics['seconds']['total']:.0f} s")
+    say.say(outcome.stopped)
+    say.say(f"report  {folder.report}\nbundle  {folder.bundle}")
+
+
+def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
+    from mindle.data.columns import features
+
+    return features({name: cells[rows] for name, cells in table.cells.items()}, table.columns)
+
+
+def _answered(bundle: bundles.Bundle, table: Table, held: Held) -> Held:
+    """The same rows, answered by the bundle: what is judged is what will serve."""
+    from mindle.serving.rows import RowPredictor
+
+    answers = RowPredictor(bundle).forward({name: cells[held.rows] for name, cells in table.cells.items()})
+    found = answers.estimates if answers.probabilities is None else answers.probabilities
+    if found is None:
+        raise ValueError("A bundle must answer with probabilities or estimates. Received neither.")
+    return replace(held, answers=found, low=answers.low, high=answers.high)
+
+
+def _names(table: Table, held: Held) -> tuple[str, ...]:
+    from mindle.data.table import row_name
+
+    return tuple(row_name(table.rows_from[row]) for row in held.rows.tolist())
+
+
+def _predictions(table: Table, held: Held) -> Predictions:
+    return Predictions(
+        classes=table.classes,
+        paths=_names(table, held),
+        probabilities=held.answers,
+        labels=table.labels[held.rows],
+        repeats=held.repeats,
+    )
+
+
+def _estimates(table: Table, held: Held) -> Estimates:
+    return Estimates(
+        paths=_names(table, held),
+        values=held.answers,
+        targets=table.targets[held.rows],
+        low=held.low,
+        high=held.high,
+        repeats=held.repeats,
+    )
+
+
+def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
+    """How well the model knows the rows it learned from."""
+    import numpy as np
+
+    rows = outcome.val.rows
+    found = _features_of(table, rows)
+    if table.task == "regression":
+        errors = outcome.model.estimates(found.numbers, found.categories) - table.targets[rows]
+        return {"n": len(rows), "mae": float(np.abs(errors).mean())}
+    answers = outcome.model.probabilities(found.numbers, found.categories)
+    return {"n": len(rows), "accuracy": float((answers.argmax(axis=1) == table.labels[rows]).mean())}
+
+
+def _data_document(table: Table) -> dict[str, Any]:
+    """What run.json says of the data."""
+    from collections import Counter
+
+    from mindle.data.columns import describe_columns
+
+    return {
+        "fingerprint": fingerprint(table),
+        "images": len(table.rows()),
+        "classes": list(table.classes),
+        "counts": {},
+        "columns": [
+            {**asdict(facts), "missing": round(facts.missing_fraction * len(table))}
+            for facts in describe_columns(table)
+        ],
+        "set_aside": dict(Counter(reason for reason in table.set_aside if reason).most_common()),
+        "findings": [finding_document(finding) for finding in table.findings],
+    }
+
+
+def _expectation(table: Table, options: TableTraining, nested: bool, budget_seconds: float) -> str:
+    """What comes next, in a sentence."""
+    how = (
+        f"judged by {options.folds}-fold cross-validation inside cross-validation, {options.repeats} times"
+        if nested
+        else f"judged once on {len(table.rows('test')):,} rows"
+    )
+    return f"{table.task} of {table_target(table)!r}, {how}; at most {budget_seconds / 60:.3g} minutes"
+
+
+def table_target(table: Table) -> str:
+    """Name of the column to learn."""
+    return next(column.name for column in table.columns if column.role == "target")

@@ -1,0 +1,71 @@
+"""`mindle compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Two finished runs or more, of the same data and split."),
+    ],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the comparison as one HTML page to this file.")
+    ] = None,
+    lang: Annotated[
+        str, typer.Option(metavar="CODE", help="Language of sentences and page, en or ko.")
+    ] = "en",
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the comparison as JSON to this file, - for standard output."
+        ),
+    ] = None,
+) -> None:
+    """Compare runs on the same test images or rows, with the chance that the difference is luck."""
+    from mindle import api
+    from mindle.cli.output import print_table, write_json_document
+
+    found = api.compare(runs, out=out, lang=lang)
+    write_json_document(found.as_dict(), json)
+    if json == "-":
+        return
+    scores = [name for name in found.runs[0]["scores"] if all(name in run["scores"] for run in found.runs)]
+    rows = [
+        (
+            run["name"],
+            run["strategy"],
+            *(_score(name, run["scores"][name]) for name in scores),
+            f"{run['seconds']:.0f} s",
+        )
+        for run in found.runs
+    ]
+    print_table(("run", "strategy", *(name.replace("_", " ") for name in scores), "time"), rows)
+    for sentence in found.sentences(lang):
+        print(f"\n{sentence}")
+    if len(found.pairs) > 1:
+        print()
+        pairs = [
+            (f"{two} − {one}", _gap(comparison.main), f"{comparison.main.chance:.3g}", f"{adjusted:.3g}")
+            for one, two, comparison, adjusted in found.pairs
+        ]
+        print_table(
+            ("pair", found.pairs[0][2].main.name.replace("_", " "), "chance", "over all pairs"), pairs
+        )
+
+
+def _score(name: str, score: dict[str, float | None]) -> str:
+    shown = "{:.1%}" if name in ("accuracy", "macro_f1") else "{:.4g}"
+    value, low, high = (None if end is None else shown.format(end) for end in score.values())
+    return f"{value}" if low is None else f"{value} [{low}, {high}]"
+
+
+def _gap(difference: Any) -> str:
+    scale, digits = (100, ".1f") if difference.name == "accuracy" else (1, ".4g")
+    value, low, high = (
+        f"{end * scale:+{digits}}" for end in (difference.value, difference.low, difference.high)
+    )
+    return f"{value} [{low}, {high}]"

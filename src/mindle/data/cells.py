@@ -1,0 +1,173 @@
+"""One cell of a table: what counts as missing, and how text becomes a number, a date or a category.
+
+Training and serving read every cell with the functions of this module, so that they cannot differ.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.folder import nfc
+
+MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
+"""What stands in a cell that holds nothing, in any case, spaces around it aside."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Models count in float32: a number beyond this is none."""
+
+NUMBER_FORMATS = ((".", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'"))
+"""(decimal sign, thousands separator): 1234.5, 1,234.5, 1.234,5, 1 234,5, 1 234.5 and 1'234.5."""
+
+_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d.")
+DATE_FORMATS = tuple(day + time for day in (*_DAYS, "%Y년 %m월 %d일") for time in ("", " %H:%M", " %H:%M:%S"))
+"""How dates are written, besides ISO 8601; the first that fits wins."""
+
+UNITS = "%$€£¥₩원"
+"""Signs at either end of a number, which are dropped: 45 % reads 45."""
+
+_SPACES = " \u00a0\u202f\u2009"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BOOLEANS = {"true": "True", "false": "False"}
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell holds nothing.
+
+    Example:
+        >>> is_missing(" N/A "), is_missing("?"), is_missing("no")
+        (True, True, False)
+    """
+    text = text.strip()
+    return len(text) < 5 and text.casefold() in MISSING
+
+
+def text_of(value: Any) -> str:
+    """The text of any value in memory, as a CSV file would hold it: nothing becomes "", 3.0 becomes "3".
+
+    Example:
+        >>> text_of(None), text_of(3.0), text_of(0.1), text_of(True)
+        ('', '3', '0.1', 'True')
+    """
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, (float, np.floating)):
+        if math.isnan(value):
+            return ""
+        return str(int(value)) if value == int(min(max(value, -1e15), 1e15)) else repr(float(value))
+    if isinstance(value, datetime) and value == value:  # NaT differs from itself
+        midnight = not value.tzinfo and value.time() == time.min
+        return value.date().isoformat() if midnight else value.isoformat()
+    return str(value)
+
+
+def number_of(text: str, decimal: str = ".", thousands: str = "") -> float:
+    """The number that a cell holds; NaN where it holds nothing, or nothing that can be read.
+
+    Thousands must stand in threes: "12,34" is no number with the thousands separator ",".
+
+    Example:
+        >>> number_of("1.234,5", ",", "."), number_of("-45 %"), number_of("1,234"), number_of("1e999")
+        (1234.5, -45.0, nan, nan)
+    """
+    if decimal != "." or thousands:
+        text = _ungrouped(text, decimal, thousands)
+    try:
+        value = float(text)
+    except ValueError:
+        try:
+            value = float(text.strip(UNITS + _SPACES).replace("\u2212", "-"))
+        except ValueError:
+            return math.nan
+    return value if -LARGEST <= value <= LARGEST and "_" not in text else math.nan
+
+
+def numbers_of(texts: Sequence[str], decimal: str = ".", thousands: str = "") -> NDArray[np.float64]:
+    """`number_of` of many cells, faster where they are written as Python writes numbers.
+
+    Example:
+        >>> numbers_of(["1", "", "2.5 %"])
+        array([1. , nan, 2.5])
+    """
+    if decimal == "." and not thousands and not any("_" in text for text in texts):
+        try:
+            values = np.fromiter(map(float, texts), np.float64, len(texts))
+        except ValueError:
+            pass
+        else:
+            values[~(np.abs(values) <= LARGEST)] = np.nan
+            return values
+    return np.fromiter((number_of(text, decimal, thousands) for text in texts), np.float64, len(texts))
+
+
+def _ungrouped(text: str, decimal: str, thousands: str) -> str:
+    """The same number as Python writes it; "" where it is none."""
+    text = text.strip(UNITS + _SPACES).replace("\u2212", "-")
+    if not _grouped(decimal, thousands).fullmatch(text):
+        return ""
+    for sign in _SPACES if thousands == " " else thousands:
+        text = text.replace(sign, "")
+    return text.replace(decimal, ".")
+
+
+@functools.cache
+def _grouped(decimal: str, thousands: str) -> re.Pattern[str]:
+    sign = f"[{_SPACES}]" if thousands == " " else re.escape(thousands)
+    whole = rf"(?:[1-9]\d{{0,2}}(?:{sign}\d{{3}})+|\d+)" if thousands else r"\d+"
+    point = re.escape(decimal)
+    return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?")
+
+
+def date_of(text: str, date_format: str = "") -> float:
+    """The days since 1970 of a date, times as fractions; NaN where there is none, or none that can be read.
+
+    Times without a zone count as UTC. ISO 8601 is understood whatever the format.
+
+    Example:
+        >>> date_of("1970-01-02T12:00"), date_of("03.01.1970", "%d.%m.%Y"), date_of("soon")
+        (1.5, 2.0, nan)
+    """
+    text = text.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            moment = datetime.strptime(text, date_format or "%Y-%m-%d")
+        except ValueError:
+            return math.nan
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) / timedelta(days=1)
+
+
+def category_of(text: str) -> str | None:
+    """The category that a cell names, None where it names none: NFC, without spaces around it.
+
+    3.0 and 3 are one category, and so are true and True: libraries and JSON write them either way.
+
+    Example:
+        >>> [category_of(text) for text in (" red ", "00123", "3.0", "TRUE", "?")]
+        ['red', '00123', '3', 'True', None]
+    """
+    if is_missing(text):
+        return None
+    text = nfc(text.strip())
+    if text.endswith(".0") and text[:-2].removeprefix("-").isdecimal():
+        return text[:-2]
+    return _BOOLEANS.get(text.lower(), text) if len(text) < 6 else text
+
+
+def label_of(text: str) -> str | None:
+    """The class that a cell of the target names, spelled as it stands there; None where it names none.
+
+    Example:
+        >>> label_of(" TRUE"), label_of("3.0"), label_of("")
+        ('TRUE', '3.0', None)
+    """
+    return None if is_missing(text) else nfc(text.strip())

@@ -1,0 +1,624 @@
+"""Tables: rows of cells with a target, read from a CSV file, a data frame or a built-in set."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.cells import is_missing, label_of, number_of, text_of
+from mindle.data.columns import infer_columns, parse_cells, unreadable, why_useless
+from mindle.data.delimited import Layout, layout_of, records, whole_row
+from mindle.data.folder import count_of, nfc, part_of, settle_given, sorted_classes
+from mindle.errors import DataError
+from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+BUILT_IN = ("breast-cancer", "diabetes", "iris", "wine")
+"""Names of tables that come with scikit-learn and need no download; their target is the last column."""
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".data")
+"""Endings of files that may hold a table; the content decides what separates the cells."""
+
+READ_KINDS: dict[str, str] = {
+    "class-extra": "a class is only in a held-out part, so it cannot be learned",
+    "constant-column": "a column holds one value",
+    "empty-column": "a column holds next to nothing",
+    "encoding": "the file is not in UTF-8",
+    "held-out": "only one held-out part is given; it is used as the test part",
+    "id-like": "a column tells rows apart and nothing else",
+    "mixed-cells": "a column of numbers or dates has cells that are none",
+    "ragged": "a row has fewer or more cells than there are columns",
+    "renamed-column": "a column has no name, or the name of another",
+    "task": "whole numbers may be classes or quantities",
+}
+"""The findings that reading a table can make, and what each means."""
+
+MOST_CLASSES = 10  # different whole numbers that may be classes…
+ROWS_PER_CLASS = 20  # …with at least so many rows each, on average
+_ASKED_TASKS = ("classification", *TASKS)
+_LISTED = 12
+_SPLIT_NOTE = "the split that is used"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Raw:
+    """The text of every cell, before anything is made of it."""
+
+    name: str
+    kind: str
+    source: str
+    texts: Mapping[str, Sequence[str]]
+    set_aside: Sequence[str]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def is_table(source: Any, target: str | int | None = None) -> bool:
+    """Whether what a user gave is a table rather than images.
+
+    A CSV file that lists images has a column `path`; with a target named it is a table all the same.
+
+    Raises:
+        DataError: If it is a CSV file that cannot be read.
+
+    Example:
+        >>> is_table("wine"), is_table("digits")
+        (True, False)
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return is_frame(source)
+    place = Path(os.path.expanduser(source))
+    if not place.exists():
+        return os.fspath(source) in BUILT_IN
+    if place.is_dir() or place.suffix.lower() not in SUFFIXES:
+        return False
+    listing = ("path", "label")
+    return target is not None or "path" not in map(str.lower, layout_of(place, known=listing).names)
+
+
+def is_frame(source: Any) -> TypeGuard[DataFrame]:
+    """Whether something is a data frame, told without importing pandas."""
+    return hasattr(source, "iloc") and hasattr(source, "columns")
+
+
+def read_table(
+    source: Any,
+    *,
+    target: str | int | None = None,
+    task: str | None = None,
+    columns: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
+    ids: Sequence[str | int] = (),
+) -> Table:
+    """Read a table, tell what each column is, and what there is to learn.
+
+    A column is named as the header spells it, by its position from 1, or as "last".
+
+    Args:
+        source: A CSV file, a built-in name, or a data frame. An existing path comes before a built-in name.
+        target: The column to learn; of a built-in table the last where None.
+        task: "classification" or "regression" ("binary" and "multiclass" mean the first); where None it is
+            told from the target: texts are classes, and so are two whole numbers, and up to ten whole numbers
+            with twenty rows each on average.
+        columns: Names for a file without a header, whose columns are else c1…cN.
+        kinds: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
+        group: A column whose equal values hold rows together in every split.
+        time: A column of dates or numbers; the latest rows are judged.
+        ids: Columns that name a row; they are carried through and never learned from.
+
+    Returns:
+        The table with what was noticed as findings; `check_table` asks further.
+
+    Raises:
+        DataError: If the source cannot be read as a table, or its target cannot be learned.
+        ValueError: If an argument names a column that is not there, or says what cannot be.
+
+    Example:
+        >>> table = read_table("wine")
+        >>> table.task, len(table), len(table.features), table.classes
+        ('multiclass', 178, 13, ('class_0', 'class_1', 'class_2'))
+    """
+    if task is not None and task not in _ASKED_TASKS:
+        raise ValueError(f"`task` must be one of {', '.join(_ASKED_TASKS)}. Received task={task!r}.")
+    typed = {"target": target, "group": group, "time": time} | {
+        f"ids[{i}]": name for i, name in enumerate(ids)
+    }
+    raw = _raw(source, columns, known=[str(name) for name in typed.values() if name is not None])
+    if target is None and raw.kind == "builtin":
+        typed["target"] = "last"
+    roles = _roles(typed, tuple(raw.texts))
+    wanted = _wanted_kinds(raw, roles, kinds or {}, task)
+    read, cells, findings = _columns(raw, roles, wanted)
+    _require_times(read)
+    place = next(index for index, column in enumerate(read) if column.role == "target")
+    settled, told = _settle_task(read[place], cells[read[place].name], task)
+    given, held_out = _given(raw, read)
+    table = Table(
+        name=raw.name,
+        kind=raw.kind,
+        source=raw.source,
+        task="regression",
+        columns=tuple(read),
+        cells=cells,
+        rows_from=tuple(range(1, len(raw.set_aside) + 1)),
+        targets=np.full(len(raw.set_aside), np.nan),
+        given=given,
+        groups=_groups(read, cells, len(raw.set_aside)),
+        set_aside=tuple(raw.set_aside),
+        findings=(*raw.findings, *held_out, *findings, *told),
+    )
+    if settled == "regression":
+        return replace(table, targets=np.asarray(cells[read[place].name], np.float64))
+    return _with_classes(table, read[place], raw.texts[read[place].name])
+
+
+# --------------------------------------------------------------------------------------------- sources
+
+
+def _raw(source: Any, columns: Sequence[str] | None, known: Sequence[str]) -> _Raw:
+    if is_frame(source):
+        if columns is not None:
+            raise ValueError("`columns` must be left out for a data frame. Rename its columns instead.")
+        return _from_frame(source)
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(
+            f"`source` must be a path, a built-in name or a data frame. Received {type(source).__name__}."
+        )
+    typed = os.fspath(source)
+    place = Path(os.path.expanduser(typed))
+    if not place.exists() and typed in BUILT_IN:
+        return _built_in(typed)
+    if not place.is_file() or place.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"A table must be a file that ends in {', '.join(SUFFIXES)}, or a built-in name "
+            f"({', '.join(BUILT_IN)}). Received {typed!r}"
+            f"{'' if place.exists() else ', which does not exist'}. Check the path."
+        )
+    return _from_file(place, typed, columns, known)
+
+
+def _from_file(place: Path, typed: str, columns: Sequence[str] | None, known: Sequence[str]) -> _Raw:
+    # A number may be a position as well as a name, so that it proves no header.
+    layout = layout_of(place, known=[*(columns or ()), *(name for name in known if not name.isdecimal())])
+    if columns is not None:
+        if len(columns) != len(layout.names):
+            raise ValueError(
+                f"`columns` must name each of the {len(layout.names)} columns of {typed!r}. Received "
+                f"{count_of(len(columns), 'name', 'names')}."
+            )
+        header = layout.header and set(layout.names) == set(columns)
+        layout = replace(layout, header=header, names=layout.names if header else tuple(columns))
+    names, renamed = unique_names(layout.names)
+    rows: list[Sequence[str]] = []
+    ragged: list[tuple[int, int, int]] = []  # row, line, cells
+    for line, cells in records(place, layout):
+        row = whole_row(cells, len(names))
+        if row is None:
+            ragged.append((len(rows) + 1, line, len(cells)))
+        rows.append(row or ("",) * len(names))
+    if len(rows) == len(ragged):
+        fault = f"only rows of another length, the first of {ragged[0][2]} cells" if rows else "only a header"
+        raise DataError(
+            f"A table must have rows with a cell for each of its {len(names)} columns. Received {typed!r} "
+            f"with {fault}. Check the file, or name its columns with `columns`."
+        )
+    aside = [""] * len(rows)
+    for number, _, _ in ragged:
+        aside[number - 1] = "ragged"
+    return _Raw(
+        name=nfc(Path(os.path.abspath(place)).stem) or "table",
+        kind="csv",
+        source=typed,
+        texts=dict(zip(names, zip(*rows, strict=True), strict=True)),
+        set_aside=aside,
+        findings=(*_encoding_finding(place, layout), *renamed, *_ragged_finding(ragged, len(names))),
+    )
+
+
+def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Names of columns without blanks and repeats: a blank one gets its position, a repeated one a number.
+
+    Example:
+        >>> unique_names(["a", "", "a"])[0]
+        ('a', 'c2', 'a (2)')
+    """
+    unique: list[str] = []
+    for position, name in enumerate(names, start=1):
+        plain = nfc(name.strip()) or f"c{position}"
+        numbered = (f"{plain} ({number})" for number in itertools.count(2))
+        unique.append(plain if plain not in unique else next(one for one in numbered if one not in unique))
+    changed = [new for new, old in zip(unique, names, strict=True) if new != nfc(old.strip())]
+    if not changed:
+        return tuple(unique), ()
+    return tuple(unique), (
+        Finding(
+            kind="renamed-column",
+            files=tuple(changed),
+            message=f"{count_of(len(changed), 'column has', 'columns have')} no name, or the name of "
+            f"another; first: {changed[0]!r}, as it is called here.",
+            action="renamed",
+        ),
+    )
+
+
+def _encoding_finding(place: Path, layout: Layout) -> Iterator[Finding]:
+    if not layout.encoding.startswith("utf-8"):
+        spelled = layout.encoding.upper()
+        yield Finding(
+            kind="encoding",
+            files=(nfc(place.name),),
+            message=f"{nfc(place.name)} is not UTF-8 and was read as {spelled}.",
+            action=f"read as {spelled}",
+        )
+
+
+def _ragged_finding(ragged: Sequence[tuple[int, int, int]], width: int) -> Iterator[Finding]:
+    if ragged:
+        row, line, cells = ragged[0]
+        yield Finding(
+            kind="ragged",
+            files=tuple(row_name(number) for number, _, _ in ragged),
+            message=f"{count_of(len(ragged), 'row does', 'rows do')} not have {width} cells; first: "
+            f"{row_name(row)} (line {line:,}) with {cells}.",
+            action="set aside",
+            decision=True,
+        )
+
+
+def row_name(number: int) -> str:
+    """What findings and answers call a row: its place in the source, from 1, the header not counted.
+
+    Example:
+        >>> row_name(7)
+        'row 7'
+    """
+    return f"row {number}"
+
+
+def _from_frame(frame: DataFrame) -> _Raw:
+    if not len(frame):
+        raise DataError("A table must have rows. Received a data frame without any.")
+    names, renamed = unique_names([str(name) for name in frame.columns])
+    texts = {name: frame_texts(frame, position) for position, name in enumerate(names)}
+    types = [str(kind) for kind in frame.dtypes]
+    kinds = {name: "category" for name, kind in zip(names, types, strict=True) if kind == "category"}
+    return _Raw(
+        name="table",
+        kind="frame",
+        source="data frame",
+        texts=texts,
+        set_aside=[""] * len(frame),
+        kinds=kinds,
+        findings=renamed,
+    )
+
+
+def frame_texts(frame: DataFrame, position: int) -> list[str]:
+    """The cells of one column of a data frame, as a CSV file would hold them."""
+    return [text_of(value) for value in frame.iloc[:, position].tolist()]
+
+
+def _built_in(name: str) -> _Raw:
+    import sklearn.datasets
+
+    bunch: Any = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")()
+    texts: dict[str, Sequence[str]] = {
+        str(title): [repr(value) for value in column.tolist()]
+        for title, column in zip(bunch.feature_names, bunch.data.T, strict=True)
+    }
+    labels = getattr(bunch, "target_names", None)
+    texts["target"] = [
+        str(labels[value]) if labels is not None else repr(value) for value in bunch.target.tolist()
+    ]
+    return _Raw(name=name, kind="builtin", source=name, texts=texts, set_aside=[""] * len(bunch.target))
+
+
+# --------------------------------------------------------------------------------------------- columns
+
+
+def find_column(typed: str | int, names: Sequence[str], *, argument: str) -> str:
+    """The column that a name, a position from 1 or "last" stands for.
+
+    Raises:
+        ValueError: If there is none.
+
+    Example:
+        >>> find_column(2, ["age", "sex"], argument="target"), find_column("last", ["a"], argument="target")
+        ('sex', 'a')
+    """
+    name = nfc(str(typed).strip())
+    if name in names and not isinstance(typed, int):
+        return name
+    if name == "last":
+        return names[-1]
+    if name.isdecimal() and 1 <= int(name) <= len(names):
+        return names[int(name) - 1]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"`{argument}` must be a column: its name, its position from 1 to {len(names)}, or last. "
+        f"Received {argument}={typed!r}.{hint} The columns are {listed(names)}."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names for a sentence, cut short where there are many."""
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+
+
+def _roles(typed: Mapping[str, str | int | None], names: Sequence[str]) -> dict[str, str]:
+    """The role of each column that an argument names."""
+    if typed["target"] is None:
+        raise ValueError(
+            f"`target` must name the column to learn. Received none. The columns are {listed(names)}."
+        )
+    roles: dict[str, str] = {}
+    for argument, column in typed.items():
+        if column is None:
+            continue
+        name = find_column(column, names, argument=argument)
+        if name in roles:
+            raise ValueError(
+                f"A column must have one role. Received {name!r} as {roles[name]} and {argument}."
+            )
+        roles[name] = "id" if argument.startswith("ids") else argument
+    return roles
+
+
+def _wanted_kinds(
+    raw: _Raw, roles: Mapping[str, str], kinds: Mapping[str, str], task: str | None
+) -> dict[str, str]:
+    """The kinds that the roles and the user ask for, who comes last."""
+    wanted = {name: "category" for name, role in roles.items() if role in ("group", "id")}
+    for typed, kind in kinds.items():
+        if kind not in (*COLUMN_KINDS, "ignored"):
+            raise ValueError(
+                f"`kinds` must be number, category, date or ignored. Received {kind!r} for {typed!r}."
+            )
+        wanted[find_column(typed, tuple(raw.texts), argument="kinds")] = kind
+    target = next(name for name, role in roles.items() if role == "target")
+    if wanted.get(target) == "ignored":
+        raise ValueError(f"The target must not be ignored. Received kinds={dict(kinds)}.")
+    if task == "regression":
+        wanted[target] = "number"
+    return wanted
+
+
+def _columns(
+    raw: _Raw, roles: Mapping[str, str], wanted: Mapping[str, str]
+) -> tuple[list[Column], dict[str, NDArray[Any]], list[Finding]]:
+    """Tell what each column is, read its cells, and leave out what nothing can be learned from."""
+    known = {**raw.kinds, **{name: kind for name, kind in wanted.items() if kind != "ignored"}}
+    used = np.flatnonzero([not aside for aside in raw.set_aside])
+    columns, cells = [], {}
+    useless: dict[str, dict[str, str]] = {"constant-column": {}, "empty-column": {}, "id-like": {}}
+    mixed: dict[str, str] = {}
+    for column in infer_columns(raw.texts, known):
+        name, texts = column.name, raw.texts[column.name]
+        column = replace(column, role=roles.get(name, "feature"))
+        values = parse_cells(texts, column)
+        if column.role == "target":
+            column = _noted(column, _missing_words(texts))
+            if column.kind == "category":
+                values[:] = [label_of(text) for text in texts]
+        elif wanted.get(name) == "ignored":
+            column = replace(column, role="ignored", note="as you said")
+        elif column.role == "feature" and name.casefold() == "split" and _is_split(texts):
+            column = replace(column, role="ignored", note=_SPLIT_NOTE)
+        elif column.role == "feature" and name not in wanted:
+            kind, why = why_useless(column, values[used])
+            if kind:
+                column = replace(column, role="ignored", note=why)
+                useless[kind][name] = why
+        odd = [] if column.role == "ignored" else unreadable(texts, column, values)
+        if odd:
+            mixed[name] = _odd_cells(texts, odd)
+            column = _noted(column, f"unreadable: {mixed[name]}")
+        columns.append(column)
+        cells[name] = values
+    return columns, cells, [*_useless_findings(useless), *_mixed_findings(mixed)]
+
+
+def _is_split(texts: Sequence[str]) -> bool:
+    words = {text for text in set(texts) if not is_missing(text)}
+    return bool(words) and all(part_of(word) for word in words)
+
+
+def _noted(column: Column, note: str) -> Column:
+    return replace(column, note="; ".join(filter(None, (column.note, note))))
+
+
+def _missing_words(texts: Sequence[str]) -> str:
+    """The words that are read as no target, since one of them may be a class: "10 cells are 'None'"."""
+    words = Counter(text.strip() for text in texts if text.strip() and is_missing(text))
+    return ", ".join(
+        f"{count_of(count, 'cell is', 'cells are')} {word!r}" for word, count in words.most_common(3)
+    )
+
+
+def _odd_cells(texts: Sequence[str], odd: Sequence[int]) -> str:
+    """How many cells are no numbers or dates, with the commonest of them."""
+    example, _ = Counter(texts[row].strip() for row in odd).most_common(1)[0]
+    shown = example if len(example) <= 40 else f"{example[:40]}…"
+    return f"{count_of(len(odd), 'cell', 'cells')} such as {shown!r}, first in {row_name(odd[0] + 1)}"
+
+
+def column_finding(
+    kind: str, lead: str, details: Mapping[str, str], action: str, *, decision: bool = False
+) -> Finding:
+    """A finding about some columns, with a few words on each.
+
+    Example:
+        >>> column_finding("mostly-missing", "Little is in", {"deck": "77 %", "age": "60 %"}, "kept").message
+        'Little is in 2 columns: deck (77 %), age (60 %).'
+    """
+    shown = listed([f"{name} ({detail})" for name, detail in details.items()])
+    message = f"{lead} {count_of(len(details), 'column', 'columns')}: {shown}."
+    return Finding(kind=kind, files=tuple(details), message=message, action=action, decision=decision)
+
+
+def _useless_findings(useless: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    for kind, columns in useless.items():
+        if columns:
+            action = "ignored; name a column's kind to keep it"
+            yield column_finding(kind, "Nothing can be learned from", columns, action)
+
+
+def _mixed_findings(mixed: Mapping[str, str]) -> Iterator[Finding]:
+    if mixed:
+        yield column_finding(
+            "mixed-cells", "Cells that are neither a number nor a date stand in", mixed, "read as missing"
+        )
+
+
+def _given(raw: _Raw, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[Finding]]:
+    """The split that a column of that name gives."""
+    name = next((column.name for column in columns if column.note == _SPLIT_NOTE), None)
+    if name is None:
+        return (), []
+    words = raw.texts[name]
+    given = [part_of(word) or "" for word in words]
+    for row, (part, aside) in enumerate(zip(given, raw.set_aside, strict=True)):
+        if not part and not aside:
+            raise DataError(
+                f"The column {name!r} must say train, val or test in every row. Received {words[row]!r} in "
+                f"{row_name(row + 1)} of {raw.source!r}. Complete it, or rename it to let mindle split."
+            )
+    settled, findings = settle_given(given, spelled=tuple(sorted(set(words))))
+    return tuple(settled), findings
+
+
+def _groups(columns: Sequence[Column], cells: Mapping[str, NDArray[Any]], rows: int) -> tuple[str, ...]:
+    name = next((column.name for column in columns if column.role == "group"), None)
+    return tuple(cell or "" for cell in cells[name]) if name is not None else ("",) * rows
+
+
+def _require_times(columns: Sequence[Column]) -> None:
+    for column in columns:
+        if column.role == "time" and column.kind == "category":
+            raise DataError(
+                f"The time column must hold dates or numbers. Received {column.name!r}, which holds texts. "
+                "Write dates as 2024-12-31."
+            )
+
+
+# ------------------------------------------------------------------------------------------------ task
+
+
+def _settle_task(column: Column, values: NDArray[Any], task: str | None) -> tuple[str, list[Finding]]:
+    """Whether classes or numbers are to be learned; a finding where whole numbers may be either."""
+    if column.kind == "date":
+        raise DataError(
+            f"A target must hold numbers or classes. Received {column.name!r}, which holds dates. Add a "
+            "column of the days until then, or of the class."
+        )
+    if column.kind == "category":
+        return "classification", []
+    found = values[~np.isnan(values)]
+    if not len(found):
+        raise DataError(
+            f"A target must hold numbers or classes. Received {column.name!r} without any. Name another "
+            "column as the target."
+        )
+    if task is not None:
+        return task, []
+    different = np.unique(found)
+    if len(different) > MOST_CLASSES or (different % 1).any():
+        return "regression", []
+    if len(different) <= 2:
+        return "classification", []
+    classes = len(found) >= ROWS_PER_CLASS * len(different)
+    is_said, other = ("classes", "regression") if classes else ("quantities", "classification")
+    return ("classification" if classes else "regression"), [
+        Finding(
+            kind="task",
+            files=(column.name,),
+            message=f"The target {column.name!r} holds {len(different)} different whole numbers in "
+            f"{len(found):,} rows, which are taken for {is_said}. The task {other} takes them otherwise.",
+            action=f"taken for {is_said}",
+        )
+    ]
+
+
+def labels_of(texts: Sequence[str], column: Column, classes: Sequence[str]) -> NDArray[np.int64]:
+    """The class that each cell of a target names, as an index; -1 where it names none of them.
+
+    Classes that are numbers are compared as numbers, so that "1" and "1.0" are one class.
+
+    Example:
+        >>> labels_of(["yes", "?", "no"], Column(name="sold", kind="category", role="target"), ("no", "yes"))
+        array([ 1, -1,  0])
+    """
+    index: dict[Any, int] = {_class_key(name, column): place for place, name in enumerate(classes)}
+    keys = {text: _class_key(text, column) for text in set(texts)}
+    return np.fromiter((index.get(keys[text], -1) for text in texts), np.int64, len(texts))
+
+
+def _class_key(text: str, column: Column) -> Any:
+    return number_of(text, column.decimal, column.thousands) if column.kind == "number" else label_of(text)
+
+
+def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
+    """The same table with a class for each row; a class that training never sees is set aside."""
+    parts = table.given or ("train",) * len(table)
+    used = [row for row, aside in enumerate(table.set_aside) if not aside and not is_missing(texts[row])]
+    learned = [row for row in used if "train" not in parts or parts[row] in ("train", "")]
+    classes = _class_names([texts[row] for row in learned], column)
+    rows = len(learned)
+    if not classes or (rows >= ROWS_PER_CLASS and 2 * len(classes) > rows):
+        raise DataError(
+            f"A target must hold classes that come again, or numbers. Received {column.name!r} with "
+            f"{len(classes):,} different values in {count_of(rows, 'row', 'rows')}. Name another column "
+            "as the target."
+        )
+    labels = labels_of(texts, column, classes)
+    extra = [row for row in used if labels[row] < 0 and _class_key(texts[row], column) is not None]
+    aside = list(table.set_aside)
+    for row in extra:
+        aside[row] = "class-extra"
+    return replace(
+        table,
+        task="binary" if len(classes) == 2 else "multiclass",
+        targets=np.zeros(0),
+        classes=classes,
+        labels=labels,
+        set_aside=tuple(aside),
+        findings=(*table.findings, *_extra_finding(extra, texts)),
+    )
+
+
+def _class_names(texts: Collection[str], column: Column) -> tuple[str, ...]:
+    """The classes in order, each as it is spelled most often."""
+    if column.kind == "category":
+        return tuple(sorted_classes({label for text in set(texts) if (label := label_of(text))}))
+    spelled: dict[float, str] = {}
+    for text, _ in Counter(map(str.strip, texts)).most_common():
+        value = _class_key(text, column)
+        if value == value:
+            spelled.setdefault(value, text)
+    return tuple(spelled[value] for value in sorted(spelled))
+
+
+def _extra_finding(rows: Sequence[int], texts: Sequence[str]) -> Iterator[Finding]:
+    if rows:
+        yield Finding(
+            kind="class-extra",
+            files=tuple(row_name(row + 1) for row in rows),
+            message=f"{count_of(len(rows), 'row is', 'rows are')} of a class that the training part lacks; "
+            f"first: {row_name(rows[0] + 1)} with {texts[rows[0]].strip()!r}.",
+            action="set aside",
+            decision=True,
+        )

@@ -1,0 +1,428 @@
+"""What is wrong, odd or worth knowing about a table, and what follows from it.
+
+`read_table` tells what a cell or a column is; `check_table` asks what rows and columns have to do with each
+other and with the target. Each question adds findings, sets rows aside, or binds rows that a split keeps
+together. Columns are never removed here: what gives the target away only its owner knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.checks import GROUP_FRACTION, GROUP_LEAST, judge_classes
+from mindle.data.columns import missing_cells
+from mindle.data.duplicates import bind_groups
+from mindle.data.folder import alike_names, count_of, lookalikes
+from mindle.data.table import READ_KINDS, column_finding, row_name
+from mindle.records import SILENT, Column, Finding, Listener, Table
+
+CHECK_KINDS: dict[str, str] = {
+    "by-time": "the latest rows are the test part",
+    "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
+    "contradiction": "rows that are alike in every feature and not in the target",
+    "duplicate": "the same row more than once",
+    "few": "a class has few usable rows",
+    "group-cut": "the given split parts what the group column holds together",
+    "imbalance": "one class has several times the rows of another",
+    "large-group": "so many rows are alike that a split does not keep them together",
+    "leak": "the same row in two parts of the given split",
+    "mostly-missing": "at least half of a column's cells hold nothing",
+    "name-collision": "names of columns, classes or categories that differ only in case, width or spaces",
+    "no-target": "a row without a target",
+    "rare-categories": "categories that occur once",
+    "same-column": "columns that hold the same values",
+    "target-leak": "a column by itself gives the target away",
+    "unusable-class": "no row of a class is usable",
+}
+"""The findings that a check or a split can make, beside those of `read_table`."""
+
+TABLE_KINDS: dict[str, str] = dict(sorted((READ_KINDS | CHECK_KINDS).items()))
+"""Every kind of finding about a table, and what it means."""
+
+MISSING_FRACTION = 0.5
+NO_TARGET_FRACTION = 0.05  # more rows than that without a target are worth a decision
+# How much of the error of a guess without features a single column may remove: R² for numbers, and for
+# classes the share of the mistakes of always naming the commonest.
+LEAK_SKILL = {"regression": 0.99, "binary": 0.98, "multiclass": 0.98}
+_LEAK_FOLDS = 5
+_LEAK_ROWS = 20
+
+
+def check_table(table: Table, listener: Listener = SILENT) -> Table:
+    """Ask what is wrong or odd about a table; its source is not looked at again.
+
+    Args:
+        table: What `read_table` gave.
+        listener: Hears progress of the stage "check", in feature columns.
+
+    Returns:
+        The table with the hash of each row, rows set aside, groups that a split keeps together, and the
+        findings, those that need a decision first.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> checked = check_table(read_table("iris"))
+        >>> [(finding.kind, finding.files) for finding in checked.findings]
+        [('duplicate', ('row 102', 'row 143'))]
+    """
+    draft = _Draft(table=table, set_aside=list(table.set_aside or ("",) * len(table)))
+    _find_rows_without_target(draft)
+    hashes = row_hashes(table)
+    _find_copies(draft, hashes)
+    _find_cut_groups(draft)
+    _find_mostly_missing(draft)
+    _find_same_columns(draft)
+    _find_rare_categories(draft)
+    _find_collisions(draft)
+    _find_target_leaks(draft, listener)
+    if table.task != "regression":
+        counts = Counter(table.labels[draft.good()].tolist())
+        draft.findings += [*judge_classes(table.classes, counts, "rows"), *lookalikes(table.classes)]
+    return _finished(draft, hashes)
+
+
+@dataclass(kw_only=True)
+class _Draft:
+    """A table while it is being checked."""
+
+    table: Table
+    set_aside: list[str]
+    findings: list[Finding] = field(default_factory=list)
+    bound: list[list[int]] = field(default_factory=list)  # rows that a split keeps together
+
+    def good(self) -> NDArray[np.int64]:
+        """Rows that take part so far."""
+        return np.flatnonzero([not aside for aside in self.set_aside])
+
+    def target(self, row: int) -> str:
+        """The target of a row as people write it."""
+        table = self.table
+        return f"{table.targets[row]:.6g}" if table.task == "regression" else table.classes[table.labels[row]]
+
+    def name(self, row: int) -> str:
+        """What people call a row."""
+        return row_name(self.table.rows_from[row])
+
+    def named(self, rows: Sequence[int]) -> str:
+        """Some rows by their names: "row 1 and row 7 and 3 more"."""
+        shown = " and ".join(map(self.name, rows[:2]))
+        return shown if len(rows) <= 2 else f"{shown} and {len(rows) - 2:,} more"
+
+    def add(
+        self, kind: str, files: Iterable[str], message: str, action: str, *, decision: bool = False
+    ) -> None:
+        """Note a finding about some rows or columns."""
+        self.findings.append(
+            Finding(kind=kind, files=tuple(files), message=message, action=action, decision=decision)
+        )
+
+
+# ---------------------------------------------------------------------------------------------- rows
+
+
+def _find_rows_without_target(draft: _Draft) -> None:
+    """Nothing can be learned from a row without a target, and nothing can be judged by it."""
+    table = draft.table
+    lacking = np.isnan(table.targets) if table.task == "regression" else table.labels < 0
+    rows = [row for row in np.flatnonzero(lacking).tolist() if not draft.set_aside[row]]
+    if not rows:
+        return
+    target = next(column for column in table.columns if column.role == "target")
+    for row in rows:
+        draft.set_aside[row] = "no-target"
+    draft.add(
+        "no-target",
+        map(draft.name, rows),
+        f"{count_of(len(rows), 'row has', 'rows have')} no target; first: {draft.name(rows[0])}."
+        + (f" About {target.name!r}: {target.note}." if target.note else ""),
+        "set aside",
+        decision=len(rows) > NO_TARGET_FRACTION * len(table),
+    )
+
+
+def row_hashes(table: Table) -> list[str]:
+    """SHA-256 of the features of each row, whatever its place, its id and the columns that are ignored.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> hashes = row_hashes(read_table("iris"))
+        >>> hashes[101] == hashes[142], len(set(hashes))
+        (True, 149)
+    """
+    numbers = [table.cells[column.name] for column in table.features if column.kind != "category"]
+    texts = [table.cells[column.name] for column in table.features if column.kind == "category"]
+    # One bit pattern for each number: 0 and -0 are equal, and so are all kinds of NaN.
+    stacked = np.stack(numbers, axis=1) + 0.0 if numbers else np.zeros((len(table), 0))
+    stacked[np.isnan(stacked)] = np.nan
+    words = zip(*(cells.tolist() for cells in texts), strict=True) if texts else itertools.repeat(())
+    return [
+        hashlib.sha256(row.tobytes() + repr(some).encode()).hexdigest()
+        for row, some in zip(stacked.astype("<f8"), words, strict=False)
+    ]
+
+
+def _find_copies(draft: _Draft, hashes: Sequence[str]) -> None:
+    """Rows that are alike in every feature: under one target or several, on both sides of a given split."""
+    if not draft.table.features:
+        return
+    alike: dict[str, list[int]] = defaultdict(list)
+    for row in draft.good().tolist():
+        alike[hashes[row]].append(row)
+    copies = [rows for rows in alike.values() if len(rows) > 1]
+    same = [some for rows in copies for some in _by_target(draft, rows) if len(some) > 1]
+    opposed = [rows for rows in copies if len(_by_target(draft, rows)) > 1]
+    given = draft.table.given
+    leaks = [rows for rows in same if given and len({given[row] for row in rows}) > 1]
+    for kind, groups, what, action in (
+        ("duplicate", same, "there more than once", "kept together"),
+        ("leak", leaks, "in two parts of the given split", "kept as given"),
+    ):
+        if groups:
+            rows = [row for group in groups for row in group]
+            draft.add(
+                kind,
+                map(draft.name, rows),
+                f"{count_of(len(groups), 'row is', 'rows are')} {what}, {len(rows):,} in all; first: "
+                f"{draft.named(groups[0])}.",
+                action,
+                decision=kind == "leak",
+            )
+    if opposed:
+        rows = [row for group in opposed for row in group]
+        first = " and ".join(f"{draft.name(row)} ({draft.target(row)})" for row in opposed[0][:3])
+        draft.add(
+            "contradiction",
+            map(draft.name, rows),
+            f"{count_of(len(opposed), 'row comes', 'rows come')} again with another target, {len(rows):,} in "
+            f"all; first: {first}. No model can be right about all of them.",
+            "kept together",
+        )
+    _bind(draft, copies)
+
+
+def _by_target(draft: _Draft, rows: Sequence[int]) -> list[list[int]]:
+    found: dict[float, list[int]] = defaultdict(list)
+    truth = draft.table.targets if draft.table.task == "regression" else draft.table.labels
+    for row in rows:
+        found[float(truth[row])].append(row)
+    return list(found.values())
+
+
+def _bind(draft: _Draft, groups: Sequence[list[int]]) -> None:
+    """Keep copies together, but for those so common that they are no copies: a table of few categories."""
+    limit = max(GROUP_LEAST, int(GROUP_FRACTION * len(draft.good())))
+    draft.bound += [group for group in groups if len(group) <= limit]
+    large = [group for group in groups if len(group) > limit]
+    if large:
+        rows = [row for group in large for row in group]
+        draft.add(
+            "large-group",
+            map(draft.name, rows),
+            f"{count_of(len(large), 'group', 'groups')} of more than {limit} rows are alike in every "
+            f"feature; first: {draft.named(large[0])}. They are taken for rows that happen to be equal.",
+            "kept, not held together",
+        )
+
+
+def _find_cut_groups(draft: _Draft) -> None:
+    """Groups that came with the data and that the given split does not respect."""
+    table = draft.table
+    members: dict[str, list[int]] = defaultdict(list)
+    for row in draft.good().tolist() if table.given and table.groups else []:
+        if table.groups[row]:
+            members[table.groups[row]].append(row)
+    cut = {name: rows for name, rows in members.items() if len({table.given[row] for row in rows}) > 1}
+    if cut:
+        name, first = next(iter(cut.items()))
+        draft.add(
+            "group-cut",
+            (draft.name(row) for rows in cut.values() for row in rows),
+            f"{count_of(len(cut), 'group lies', 'groups lie')} in two parts of the given split; first: group "
+            f"{name!r} with {draft.named(first)}.",
+            "kept as given",
+            decision=True,
+        )
+
+
+# ------------------------------------------------------------------------------------------- columns
+
+
+def _find_mostly_missing(draft: _Draft) -> None:
+    rows = draft.good()
+    missing = {
+        column.name: float(missing_cells(draft.table.cells[column.name][rows]).mean()) if len(rows) else 0.0
+        for column in draft.table.features
+    }
+    mostly = {name: f"{share:.0%}" for name, share in missing.items() if share >= MISSING_FRACTION}
+    if mostly:
+        action = "kept; that a cell is missing may tell something"
+        draft.findings.append(column_finding("mostly-missing", "Most cells hold nothing in", mostly, action))
+
+
+def _find_same_columns(draft: _Draft) -> None:
+    """Columns of the same values: one of them is enough."""
+    rows = draft.good()
+    alike: dict[bytes, list[str]] = defaultdict(list)
+    for column in draft.table.features:
+        cells = draft.table.cells[column.name][rows]
+        content = repr(cells.tolist()).encode() if column.kind == "category" else (cells + 0.0).tobytes()
+        alike[hashlib.sha256(content).digest()].append(column.name)
+    for names in alike.values():
+        if len(names) > 1:
+            draft.add(
+                "same-column",
+                names,
+                f"The columns {' and '.join(map(repr, names))} hold the same values.",
+                "kept; ignore all but one to save time",
+            )
+
+
+def _find_rare_categories(draft: _Draft) -> None:
+    """Categories that occur once say nothing about the next row."""
+    rows = draft.good()
+    rare = {}
+    for column in draft.table.features:
+        if column.kind == "category":
+            counts = Counter(cell for cell in draft.table.cells[column.name][rows] if cell is not None)
+            once = sum(count == 1 for count in counts.values())
+            if once:
+                rare[column.name] = f"{once:,} of {len(counts):,}"
+    if rare:
+        draft.findings.append(column_finding("rare-categories", "Categories occur once in", rare, "kept"))
+
+
+def _find_collisions(draft: _Draft) -> None:
+    """Names of columns, and categories within a column, that differ only in case, width or spaces."""
+    table = draft.table
+    for names in alike_names(column.name for column in table.columns):
+        shown = " and ".join(map(repr, names))
+        message = f"The columns {shown} differ only in case, width or spaces."
+        draft.add("name-collision", names, message, "kept as different columns")
+    spelled = {}
+    for column in table.features:
+        if column.kind == "category":
+            found = alike_names(sorted({cell for cell in table.cells[column.name] if cell is not None}))
+            if found:
+                spelled[column.name] = " and ".join(map(repr, found[0]))
+    if spelled:
+        lead, action = "Categories differ only in case, width or spaces in", "kept as different categories"
+        draft.findings.append(column_finding("name-collision", lead, spelled, action))
+
+
+# ------------------------------------------------------------------------------------- leaking target
+
+
+def _find_target_leaks(draft: _Draft, listener: Listener) -> None:
+    """A column that alone gives the target away: often a copy of it, or something known only afterwards."""
+    table, rows = draft.table, draft.good()
+    if len(rows) < _LEAK_ROWS:
+        return
+    truth = table.targets[rows] if table.task == "regression" else table.labels[rows]
+    folds = np.random.default_rng(0).permutation(len(rows)) % _LEAK_FOLDS
+    for done, column in enumerate(table.features, start=1):
+        skill = _skill_alone(column, table.cells[column.name][rows], truth, folds, table.task)
+        if skill >= LEAK_SKILL[table.task]:
+            measure = "R²" if table.task == "regression" else "of the commonest class's mistakes avoided"
+            draft.add(
+                "target-leak",
+                [column.name],
+                f"The column {column.name!r} by itself gives the target away ({skill:.3f} {measure}, on rows "
+                "held out). Is it known before the target is?",
+                "kept; ignore it if it is not",
+                decision=True,
+            )
+        listener.progress("check", done, len(table.features))
+
+
+def _skill_alone(
+    column: Column,
+    cells: NDArray[Any],
+    truth: NDArray[Any],
+    folds: NDArray[np.int64],
+    task: str,
+) -> float:
+    """How much of the error without features one column removes, on rows held out; 1 is all of it.
+
+    The answer to a value is what rows of that value had in training, or of the nearest value: the mean, or
+    the commonest class. It takes no model, and follows any curve.
+    """
+    values, codes = _ranked(column, cells)
+    answers = np.empty(len(truth))
+    guesses = np.empty(len(truth))
+    for fold in range(_LEAK_FOLDS):
+        held = folds == fold
+        seen, place = np.unique(codes[~held], return_inverse=True)
+        summarised = _means if task == "regression" else _commonest
+        by_value = summarised(truth[~held], place, len(seen))
+        guess = summarised(truth[~held], np.zeros(len(place), np.int64), 1)[0]
+        guesses[held] = guess
+        nearest = _nearest(values[seen], values[codes[held]])
+        known = seen[nearest] == codes[held]
+        fits = known | (column.kind != "category")  # categories have no neighbours
+        answers[held] = np.where(fits, by_value[nearest], guess)
+    if task == "regression":
+        wrong, without = ((answers - truth) ** 2).sum(), ((guesses - truth) ** 2).sum()
+    else:
+        wrong, without = (answers != truth).sum(), (guesses != truth).sum()
+    return float(1 - wrong / without) if without > 0 else 0.0
+
+
+def _ranked(column: Column, cells: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The different values in order, as numbers, missing last, and the place of each cell among them."""
+    if column.kind == "category":
+        numbers: dict[Any, int] = {}
+        codes = np.fromiter((numbers.setdefault(cell, len(numbers)) for cell in cells), np.int64, len(cells))
+        return np.arange(len(numbers), dtype=np.float64), codes
+    values, codes = np.unique(cells, return_inverse=True)  # NaNs become one value
+    finite = values[~np.isnan(values)]
+    values[np.isnan(values)] = finite[-1] + np.ptp(finite) + 1 if len(finite) else 0.0
+    return values, codes
+
+
+def _nearest(seen: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The place of the nearest of some sorted values."""
+    right = np.clip(np.searchsorted(seen, wanted), 0, len(seen) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(np.abs(wanted - seen[left]) <= np.abs(seen[right] - wanted), left, right)
+
+
+def _means(truth: NDArray[Any], place: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    return np.asarray(np.bincount(place, truth, count) / np.bincount(place, minlength=count))
+
+
+def _commonest(truth: NDArray[Any], place: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    classes = int(truth.max(initial=0)) + 1
+    pairs, counts = np.unique(place * classes + truth, return_counts=True)
+    order = np.argsort(counts, kind="stable")  # the commonest of each place is written last
+    found = np.zeros(count)
+    found[pairs[order] // classes] = pairs[order] % classes
+    return found
+
+
+# ------------------------------------------------------------------------------------------- the whole
+
+
+def _finished(draft: _Draft, hashes: Sequence[str]) -> Table:
+    """The checked table."""
+    table = draft.table
+    truth: list[float] = (table.targets if table.task == "regression" else table.labels).tolist()
+    contents = [
+        hashlib.sha256(f"{features} {answer}".encode()).hexdigest()
+        for features, answer in zip(hashes, truth, strict=True)
+    ]
+    findings = sorted((*table.findings, *draft.findings), key=lambda finding: not finding.decision)
+    return replace(
+        table,
+        groups=bind_groups(table.groups or ("",) * len(table), draft.bound, contents),
+        set_aside=tuple(draft.set_aside),
+        sha256=tuple(contents),
+        findings=tuple(findings),
+    )

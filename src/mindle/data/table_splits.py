@@ -1,0 +1,227 @@
+"""Parting a table: by class or by target, by group, by time, and the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.columns import shown_value
+from mindle.data.splits import (
+    Fractions,
+    Stock,
+    assign_parts,
+    check_fractions,
+    deal_folds,
+    missing_classes,
+    part_rows,
+    wanted_parts,
+)
+from mindle.errors import DataError
+from mindle.records import PARTS, Column, Finding, Table
+
+STRATA = 10
+"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
+
+
+def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Table:
+    """Fill `parts`: train, val and test, with each class or band of the target in its share, no group cut.
+
+    A split that came with the data is kept; where it has one held-out part, val is cut from train. Where the
+    table has a time column, the latest rows are the test part and those before them val.
+
+    Args:
+        table: The rows; `check_table` before, so that copies stay together.
+        seed: Another seed, another split; without meaning where rows are parted by time.
+        fractions: Shares of train, val and test; they add up to 1.
+
+    Returns:
+        The table with `parts`, and findings on the time and on classes that a part lacks.
+
+    Raises:
+        ValueError: If the fractions are not shares.
+        DataError: If nothing is left to part, or the given split has no training rows.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> parts = split_table(read_table("wine")).parts
+        >>> parts.count("train"), parts.count("val"), parts.count("test")
+        (125, 26, 27)
+    """
+    check_fractions(fractions)
+    rows = _usable(table)
+    if not len(rows):
+        raise DataError("Splitting needs at least one usable row. Received none. `mindle check` says why.")
+    stock = _stock(table, rows)
+    column = time_column(table)
+
+    def assign(some: NDArray[np.int64], shares: Fractions) -> Sequence[str]:
+        if column is None:
+            return assign_parts(stock, some, seed, shares)
+        return _by_time(_places(stock, some, table.cells[column.name]), shares)
+
+    parts = part_rows(stock, rows, fractions, assign)
+    findings = list(table.findings)
+    if column is not None and not {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
+        findings.append(_time_finding(table, parts, column))
+    if table.task != "regression":
+        wanted = wanted_parts(stock, rows, fractions)
+        findings += missing_classes(
+            table.labels, table.classes, parts, wanted, told=table.findings, things="rows"
+        )
+    return replace(table, parts=parts, findings=tuple(findings))
+
+
+def folds(
+    table: Table, rows: NDArray[np.int64], *, folds: int, seed: int = 0, repeat: int = 0
+) -> NDArray[np.int64]:
+    """The fold of each of some rows, by the rules of `split_table`: whole groups, every class spread evenly.
+
+    Where the table has a time column, the folds are blocks of time, the same in every repeat.
+
+    Args:
+        table: The checked table.
+        rows: Indices of the rows to fold, such as `table.rows("train")`.
+        folds: How many folds.
+        seed: Another seed, other folds.
+        repeat: Which repetition; each deals the rows anew.
+
+    Returns:
+        A number from 0 to `folds` - 1 for each of `rows`.
+
+    Raises:
+        ValueError: If there are fewer groups and single rows than folds, or fewer than two folds.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> table = read_table("wine")
+        >>> np.bincount(folds(table, table.rows(), folds=5)).tolist()
+        [36, 36, 36, 35, 35]
+    """
+    stock = _stock(table, rows)
+    units = _units(stock, rows)
+    different = len(set(units))
+    if not 2 <= folds <= different:
+        raise ValueError(
+            f"`folds` must lie in 2 to {different}, the rows and groups that may be parted. Received "
+            f"folds={folds}."
+        )
+    column = time_column(table)
+    if column is not None:
+        return (_places(stock, rows, table.cells[column.name]) * folds).astype(np.int64)
+    # The order of the rows decides nothing: they are dealt in an order of their content.
+    order = np.argsort([_chance(stock.contents[row], seed, repeat) for row in rows.tolist()], kind="stable")
+    codes = np.unique(np.array(units)[order], return_inverse=True)[1]
+    numbers = np.empty(len(rows), np.int64)
+    dealt = int(_chance("", seed, repeat)[:15], 16)
+    numbers[order] = deal_folds(stock.labels[rows[order]], codes, folds=folds, seed=dealt)
+    return numbers
+
+
+def time_column(table: Table) -> Column | None:
+    """The column that says when, if there is one.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> time_column(read_table("wine")) is None
+        True
+    """
+    return next((column for column in table.columns if column.role == "time"), None)
+
+
+def strata(table: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What every part gets its share of: the class of each row, or the band that its target lies in.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> table = read_table("diabetes")
+        >>> np.bincount(strata(table, table.rows())).tolist()
+        [43, 44, 44, 45, 45, 43, 45, 43, 43, 47]
+    """
+    if table.task != "regression":
+        return table.labels[rows]
+    targets = table.targets[rows]
+    bands = min(STRATA, max(1, len(rows) // STRATA))
+    edges = np.quantile(targets, np.arange(1, bands) / bands)
+    return np.searchsorted(edges, targets, side="right")
+
+
+def _usable(table: Table) -> NDArray[np.int64]:
+    rows = table.rows()
+    truth = ~np.isnan(table.targets) if table.task == "regression" else table.labels >= 0
+    return rows[truth[rows]]
+
+
+def _stock(table: Table, rows: NDArray[np.int64]) -> Stock:
+    labels = np.full(len(table), -1)
+    labels[rows] = strata(table, rows)
+    names = [f"{number:012d}" for number in table.rows_from]
+    blank = ("",) * len(table)
+    return Stock(
+        labels=labels,
+        given=table.given or blank,
+        groups=table.groups or blank,
+        contents=table.sha256 or names,
+        names=names,
+        things="rows",
+    )
+
+
+def _units(stock: Stock, rows: NDArray[np.int64]) -> list[str]:
+    """A name for each row that only the rows of its group share."""
+    return [
+        f"group {stock.groups[row]}" if stock.groups[row] else f"row {stock.contents[row]} {stock.names[row]}"
+        for row in rows.tolist()
+    ]
+
+
+def _chance(content: str, seed: int, repeat: int) -> str:
+    return hashlib.sha256(f"{seed}:{repeat}:{content}".encode()).hexdigest()
+
+
+# -------------------------------------------------------------------------------------------- by time
+
+
+def _places(stock: Stock, rows: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where each row stands in time, from 0 to below 1: the middle of its group's share of the rows.
+
+    A group stands where its latest row does, so that nothing in training is later than what is judged but for
+    the rest of such a group. Rows without a time come first.
+    """
+    units, unit = np.unique(_units(stock, rows), return_inverse=True)
+    latest = np.full(len(units), -np.inf)
+    np.maximum.at(latest, unit, np.nan_to_num(times[rows], nan=-np.inf))
+    order = np.lexsort((units, latest))
+    sizes = np.bincount(unit)[order]
+    middle = np.empty(len(units))
+    middle[order] = (np.cumsum(sizes) - sizes / 2) / len(rows)
+    return np.asarray(middle[unit])
+
+
+def _by_time(places: NDArray[np.float64], fractions: Fractions) -> list[str]:
+    """Parts in the order of time; every part that is wanted gets something while there are groups enough."""
+    parts = np.searchsorted(np.cumsum(fractions)[:2] + 1e-9, places, side="right")
+    different = np.unique(places)
+    wanted = [part for part in (2, 1) if fractions[part] > 0]
+    for behind, part in enumerate(wanted, start=1):
+        if part not in parts and len(different) > len(wanted):
+            parts[places == different[-behind]] = part
+    return [PARTS[part] for part in parts.tolist()]
+
+
+def _time_finding(table: Table, parts: Sequence[str], column: Column) -> Finding:
+    times = table.cells[column.name]
+    test = times[[part == "test" for part in parts]]
+    missing = int(np.isnan(times[table.rows()]).sum())
+    since = f", from {shown_value(column, np.nanmin(test))} on" if not np.isnan(test).all() else ""
+    return Finding(
+        kind="by-time",
+        files=(column.name,),
+        message=f"Rows are parted by {column.name!r}: the latest {len(test):,} are the test part{since}, and "
+        "those before them val."
+        + (f" {missing:,} rows have no time and are taken for the earliest." if missing else ""),
+        action="parted by time",
+    )

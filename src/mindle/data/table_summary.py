@@ -1,0 +1,133 @@
+"""What a table holds, in words: its columns, its target by part, and what was set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mindle.data.columns import describe_columns
+from mindle.data.summary import part_counts, set_aside_counts
+from mindle.errors import DataError
+from mindle.records import PARTS, Table
+
+_HEAD = ("column", "kind", "role", "missing", "different", "example", "note")
+_WIDEST = 24
+
+
+def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 20) -> list[str]:
+    """Lines that say what there is to learn from: every column, the target by part, what was set aside.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> for line in describe_table(read_table("iris"), most_columns=1):
+        ...     print(line)
+        iris: 150 rows, 4 features, to tell target (3 classes)
+          column             kind    role     missing  different  example  note
+          sepal length (cm)  number  feature                  35  5.1
+          … and 4 more columns
+          target      rows
+          setosa        50
+          versicolor    50
+          virginica     50
+    """
+    target = next(column.name for column in table.columns if column.role == "target")
+    learned = f"to estimate {target}" if table.task == "regression" else f"to tell {target}"
+    classes = "" if table.task == "regression" else f" ({len(table.classes)} classes)"
+    lines = [f"{table.name}: {len(table.rows()):,} rows, {len(table.features)} features, {learned}{classes}"]
+    lines += _aligned([_HEAD, *_column_rows(table)][: most_columns + 1], right=(3, 4))
+    if len(table.columns) > most_columns:
+        lines.append(f"  … and {len(table.columns) - most_columns} more columns")
+    lines += _aligned(_number_rows(table) if table.task == "regression" else _class_rows(table, most_classes))
+    if len(table.classes) > most_classes:
+        lines.append(f"  … and {len(table.classes) - most_classes} more classes")
+    reasons = set_aside_counts(table)
+    if reasons:
+        lines.append("  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
+    return lines
+
+
+def _column_rows(table: Table) -> Iterator[tuple[str, ...]]:
+    for facts in describe_columns(table):
+        missing = f"{facts.missing_fraction:.1%}" if facts.missing_fraction else ""
+        different = f"{facts.distinct:,}"
+        yield facts.name, facts.kind, facts.role, missing, different, facts.example, facts.note
+
+
+def _class_rows(table: Table, most: int) -> Iterator[tuple[str, ...]]:
+    """Rows of each class, by part where the table is parted."""
+    if any(table.parts):
+        yield ("target", *PARTS)
+        for name, counts in list(part_counts(table).items())[:most]:
+            yield (name, *(f"{counts[part]:,}" for part in PARTS))
+    else:
+        yield "target", "rows"
+        counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
+        for name, count in list(zip(table.classes, counted.tolist(), strict=True))[:most]:
+            yield name, f"{count:,}"
+
+
+def _number_rows(table: Table) -> Iterator[tuple[str, ...]]:
+    """How the target is spread, by part where the table is parted."""
+    yield "part", "rows", "least", "median", "mean", "most"
+    for part in PARTS if any(table.parts) else (None,):
+        values = table.targets[table.rows(part)]
+        values = values[~np.isnan(values)]
+        if len(values):
+            spread = (values.min(), np.median(values), values.mean(), values.max())
+            yield (part or "all", f"{len(values):,}", *(f"{value:.6g}" for value in spread))
+
+
+def _aligned(
+    rows: Sequence[tuple[str, ...]] | Iterator[tuple[str, ...]], right: Sequence[int] = ()
+) -> list[str]:
+    """Cells under each other; but for the first, columns of numbers stand on the right."""
+    cut = [
+        [cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…" for cell in row[:-1]] + [row[-1]]
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
+    lines = []
+    for row in cut:
+        cells = [
+            cell.rjust(width) if place in right or (place and not right) else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
+
+
+def require_learnable_table(table: Table) -> None:
+    """Refuse a table that nothing can be learned from, or that leaves nothing to judge it by.
+
+    Raises:
+        DataError: If no feature is left, fewer than two classes have training rows, the target never varies,
+            or the test part is empty.
+
+    Example:
+        >>> from mindle.data.table import read_table
+        >>> from mindle.data.table_splits import split_table
+        >>> require_learnable_table(split_table(read_table("iris")))
+    """
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(table).items())
+    aside = f" Set aside: {reasons}." if reasons else ""
+    if not table.features:
+        left = ", ".join(f"{column.name} ({column.note or column.role})" for column in table.columns)
+        raise DataError(
+            f"A table must have a column to learn from. Received {table.source!r} without any: {left}. Name "
+            "the kind of a column to keep it."
+        )
+    train = table.rows("train")
+    truth = table.targets if table.task == "regression" else table.labels
+    different = len(np.unique(truth[train]))
+    if different < 2:
+        things = "different targets" if table.task == "regression" else "classes"
+        raise DataError(
+            f"At least two {things} must have usable training rows. Received {different} in "
+            f"{table.source!r}.{aside} `mindle check` names every row and its reason."
+        )
+    if not len(table.rows("test")):
+        raise DataError(
+            f"The test part must hold at least one row. Received none from {len(table.rows()):,} usable rows "
+            f"in {table.source!r}.{aside} Give more rows, or a split with a test part."
+        )

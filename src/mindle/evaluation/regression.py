@@ -1,0 +1,221 @@
+"""Estimates of numbers in, scores with intervals out: the "test" block of metrics.json for regression.
+
+How each interval is made, as the block itself says under `intervals`:
+
+    bootstrap       every score of the errors: 2,000 resamples of the rows, the middle 95 %
+    wilson          coverage: how many of n truths lie inside their prediction interval
+    nadeau-bengio   every score but coverage, where the rows were judged by cross-validation and the folds are
+                    known; see `mindle.evaluation.repeated`
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.evaluation.intervals import LEVEL, RESAMPLES, bootstrap_rows, percentiles, wilson
+from mindle.evaluation.repeated import judge_repeats, require_same_rows
+from mindle.records import Estimates
+
+Score = dict[str, float | None]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Score to its range; the names are those of metrics.json.
+SCALES = {
+    "mae": "positive",
+    "rmse": "positive",
+    "r2": "at most 1",
+    "correlation": "correlation",
+    "median_absolute_error": "positive",
+}
+_UNKNOWN: Score = {"value": None, "low": None, "high": None}
+
+
+def score_estimates(
+    estimates: Estimates,
+    *,
+    seed: int = 0,
+    fold: NDArray[np.int64] | None = None,
+    level: float | None = None,
+) -> dict[str, Any]:
+    """Judge estimates whose truth is known.
+
+    Every score is `{"value", "low", "high"}`, a 95 % interval: `mae`, `rmse` and `median_absolute_error` in
+    the target's unit, `r2` (1 is perfect, 0 as good as always naming the mean of these targets) and Pearson's
+    `correlation`. Where the estimates carry prediction intervals, `coverage` is the share of truths inside
+    and `interval_width` their mean width. None stands where there is nothing to measure: R² and correlation
+    where all targets are alike, correlation where all estimates are. A score has no interval where resampling
+    cannot vary it: of a single row, or where every error has one size.
+
+    Repeated cross-validation (`estimates.repeats` above 1, or `fold`): the mean over the repeats of the
+    pooled score; see `mindle.evaluation.repeated` for the interval. `n` counts each row once.
+
+    Args:
+        estimates: With targets; at least one row.
+        seed: Of the bootstrap.
+        fold: (row,), which fold of its repeat estimated it, where this was cross-validation.
+        level: The coverage that the prediction intervals promise, kept as `interval_level`.
+
+    Returns:
+        A dictionary that JSON can hold.
+
+    Raises:
+        ValueError: If targets are missing, a number is NaN or infinite, or the repeats hold different rows.
+
+    Example:
+        >>> block = score_estimates(Estimates(
+        ...     paths=("a", "b", "c"), values=np.array([1.0, 2.0, 4.0]), targets=np.array([1.0, 3.0, 5.0])))
+        >>> round(block["mae"]["value"], 3), round(block["r2"]["value"], 3)
+        (0.667, 0.75)
+    """
+    values, targets = checked_estimates(estimates)
+    if level is not None and not 0 < level < 1:
+        raise ValueError(f"`level` must lie between 0 and 1. Received level={level}.")
+    inside = _inside(estimates, targets)
+
+    def judge(rows: Ints, intervals: bool) -> dict[str, Any]:
+        block = _block(values[rows], targets[rows], seed if intervals else None)
+        if inside is not None:
+            block["coverage"] = _counted(int(inside[rows].sum()), len(rows))
+            block["intervals"]["methods"]["coverage"] = "wilson"
+        return block
+
+    if estimates.repeats == 1 and fold is None:
+        block = judge(np.arange(len(values)), True)
+    else:
+        require_same_rows(estimates.paths, targets, estimates.repeats)
+        block = judge_repeats(judge, len(values), estimates.repeats, fold, SCALES)
+    if estimates.low is not None and estimates.high is not None:
+        width = float(np.mean(estimates.high - estimates.low))
+        block["interval_width"] = width if isfinite(width) else None
+        if level is not None:
+            block["interval_level"] = level
+    return block
+
+
+def checked_estimates(estimates: Estimates) -> tuple[Floats, Floats]:
+    """Values and targets, or the reason why they cannot be judged.
+
+    Raises:
+        ValueError: If targets are missing, there is no row, or a number is NaN or infinite.
+    """
+    if estimates.targets is None:
+        raise ValueError("`estimates` must carry `targets` to be judged. Received targets=None.")
+    if not estimates.paths:
+        raise ValueError("`estimates` must hold at least one row. Received none.")
+    for name in ("values", "targets"):
+        array = getattr(estimates, name)
+        if not np.isfinite(array).all():
+            at = int(np.flatnonzero(~np.isfinite(array))[0])
+            raise ValueError(
+                f"`{name}` must be finite numbers. Received {array[at]} for {estimates.paths[at]!r}. "
+                "Leave rows without a known target out."
+            )
+    return np.asarray(estimates.values, np.float64), np.asarray(estimates.targets, np.float64)
+
+
+def _inside(estimates: Estimates, targets: Floats) -> NDArray[np.bool_] | None:
+    """Which truths lie inside their prediction interval; an end may be infinite, but not NaN."""
+    low, high = estimates.low, estimates.high
+    if low is None or high is None:
+        return None
+    wrong = ~(low <= high)  # also true of NaN
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            "`low` must be at most `high` in each row, and neither NaN. "
+            f"Received {low[at]} and {high[at]} for {estimates.paths[at]!r}."
+        )
+    return (low <= targets) & (targets <= high)
+
+
+def _counted(hits: int, n: int) -> Score:
+    low, high = wilson(hits, n)
+    return {"value": hits / n, "low": low, "high": high}
+
+
+def _block(values: Floats, targets: Floats, seed: int | None) -> dict[str, Any]:
+    """The scores of some rows, all intervals from one set of resamples; no intervals without a seed."""
+    count = len(values)
+    # Differences of large numbers lose digits: R² and correlation are those of centred, scaled columns.
+    size = float(np.std(targets)) or 1.0
+    targets, errors = (targets - targets.mean()) / size, (values - targets) / size
+    constant = _constant(targets), _constant(values)
+    sample = _sample(errors, targets)
+    found = _measured(sample, np.ones((1, count)))
+    draws: dict[str, list[Floats]] = {name: [] for name in SCALES}
+    for rows in () if seed is None else bootstrap_rows(count, seed=seed):  # (resample, row)
+        for name, each in _measured(sample, _counts(rows)).items():
+            draws[name].append(each)
+    block: dict[str, Any] = {"n": count}
+    for name in SCALES:
+        if (name == "r2" and constant[0]) or (name == "correlation" and any(constant)):
+            block[name] = dict(_UNKNOWN)
+            continue
+        unit = 1.0 if name in ("r2", "correlation") else size
+        value = float(found[name][0]) * unit
+        low, high = _ends(draws[name], value, unit)
+        block[name] = {"value": value, "low": low, "high": high}
+    block["intervals"] = {
+        "level": LEVEL,
+        "resamples": RESAMPLES,
+        "seed": seed,
+        "methods": dict.fromkeys(SCALES, "bootstrap"),
+    }
+    return block
+
+
+def _constant(column: Floats) -> bool:
+    return bool((column == column[0]).all())
+
+
+def _sample(errors: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    """Sizes of the errors in order, and of each row (in that order) what the scores are means of."""
+    order = np.argsort(np.abs(errors), kind="stable")
+    e, y = errors[order], targets[order]
+    v = y + e
+    return np.abs(e), np.stack([np.abs(e), e * e, y, y * y, v, v * v, y * v], axis=1)  # (row, 7)
+
+
+def _counts(rows: Ints) -> Floats:
+    """How often each resample holds each row: (resample, row). Which row is which does not matter."""
+    resamples, count = rows.shape
+    cells = rows + count * np.arange(resamples)[:, None]
+    counts = np.bincount(cells.ravel(), minlength=resamples * count)
+    return counts.reshape(resamples, count).astype(np.float64)
+
+
+def _measured(sample: tuple[Floats, Floats], counts: Floats) -> dict[str, Floats]:
+    """Each score of each resample: (resample,). NaN where its targets or estimates are all alike."""
+    sizes, columns = sample
+    count = len(sizes)
+    size, squared, y, yy, v, vv, yv = (counts @ columns / count).T  # (resample,) each
+    y_variance, v_variance = yy - y * y, vv - v * v
+    # What rounding leaves of a variance that is 0 must not be divided by.
+    y_variance = np.where(y_variance > 1e-12 * yy, y_variance, np.nan)
+    v_variance = np.where(v_variance > 1e-12 * vv, v_variance, np.nan)
+    below = counts.cumsum(axis=1)
+    middle = [sizes[(below < rank).sum(axis=1)] for rank in ((count + 1) // 2, count // 2 + 1)]
+    return {
+        "mae": size,
+        "rmse": np.sqrt(squared),
+        "r2": 1 - squared / y_variance,
+        "correlation": np.clip((yv - y * v) / np.sqrt(y_variance * v_variance), -1, 1),
+        "median_absolute_error": (middle[0] + middle[1]) / 2,
+    }
+
+
+def _ends(draws: list[Floats], value: float, unit: float) -> tuple[float | None, float | None]:
+    """The middle 95 % of the draws, widened to hold the value; nothing where they do not vary."""
+    known = np.concatenate(draws) if draws else np.zeros(0)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return None, None
+    low, high = (end * unit for end in percentiles(known))
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        return None, None
+    return min(low, value), max(high, value)

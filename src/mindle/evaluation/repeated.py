@@ -1,0 +1,250 @@
+"""Cross-validation, once or repeated: one score out of many judgements of the same rows.
+
+The value is the mean over the repeats of the pooled score: within a repeat every row is answered once, by a
+model that has not seen it, and all of these answers are judged together. The interval is Nadeau and Bengio's
+where the folds are known. The models of two folds share most of their training rows, so that the plain
+variance of the folds' scores is too small; with J folds in all, S² the variance of their scores, n₂ rows in a
+fold and n₁ rows to train on, theirs is
+
+    variance = (1 / J + n₂ / n₁) · S²,   and the interval reaches t(J − 1 degrees of freedom) · √variance
+
+on a scale where it cannot leave the score's range. Repeating judges the same rows again: it lowers 1 / J,
+never n₂ / n₁. Where the folds are not known, or a fold is too small to have the score, the interval is the
+mean of the repeats' own intervals, as wide as if there had been one repeat.
+
+Source:
+    Nadeau and Bengio 2003, section 3.2, https://doi.org/10.1023/A:1024068626366; for repeated
+    cross-validation Bouckaert and Frank 2004, https://doi.org/10.1007/978-3-540-24775-3_3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import atanh, exp, expm1, log, log1p, sqrt, tanh
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.evaluation.intervals import LEVEL
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Block = dict[str, Any]
+
+METHOD = "nadeau-bengio"
+
+# There and back: where a score lies on an unbounded scale, and the slope there.
+_SCALES: dict[str, tuple[Callable[[float], float], Callable[[float], float], Callable[[float], float]]] = {
+    "share": (
+        lambda v: log(v / (1 - v)),
+        lambda at: 1 / (1 + exp(-min(max(at, -700.0), 700.0))),
+        lambda v: 1 / (v * (1 - v)),
+    ),
+    "positive": (log, lambda at: exp(min(at, 700.0)), lambda v: 1 / v),
+    "correlation": (atanh, tanh, lambda v: 1 / (1 - v * v)),
+    "at most 1": (lambda v: -log1p(-v), lambda at: -expm1(min(-at, 700.0)), lambda v: 1 / (1 - v)),
+}
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which rows were judged together.
+
+    Attributes:
+        rows: Row numbers of each fold, repeat by repeat.
+        of_repeat: How many folds a repeat has.
+        ratio: Rows judged for each row trained on, n₂ / n₁, on average.
+    """
+
+    rows: tuple[Ints, ...]
+    of_repeat: int
+    ratio: float
+
+
+def repeat_rows(rows: int, repeats: int) -> list[Ints]:
+    """Row numbers of each repeat; they follow each other repeat by repeat.
+
+    Example:
+        >>> [part.tolist() for part in repeat_rows(4, 2)]
+        [[0, 1], [2, 3]]
+    """
+    return list(np.arange(rows).reshape(repeats, -1))
+
+
+def require_same_rows(names: Sequence[str], truth: NDArray[Any], repeats: int) -> None:
+    """Refuse repeats that do not judge the same rows in the same order.
+
+    Raises:
+        ValueError: Naming the first row that differs.
+    """
+    of_repeat = len(names) // repeats
+    for at, name in enumerate(names):
+        first = at % of_repeat
+        if name != names[first] or truth[at] != truth[first]:
+            raise ValueError(
+                "Every repeat must hold the same rows with the same truth, in the same order. Received "
+                f"{name!r} ({truth[at]}) as row {first + 1} of repeat {at // of_repeat + 1}, "
+                f"{names[first]!r} ({truth[first]}) in the first."
+            )
+
+
+def read_folds(fold: NDArray[np.int64], rows: int, repeats: int) -> Folds:
+    """The folds that a number for each row tells.
+
+    Args:
+        fold: (row,), which fold of its repeat judged it; any whole numbers.
+        rows: How many rows there are, over all repeats.
+        repeats: How many repeats.
+
+    Raises:
+        ValueError: If the numbers do not fit the rows, or a repeat has one fold only.
+
+    Example:
+        >>> read_folds(np.array([0, 0, 1, 1]), 4, 1).ratio
+        1.0
+    """
+    fold = np.asarray(fold)
+    if fold.shape != (rows,):
+        raise ValueError(f"`fold` must be ({rows},): one number a row. Received {fold.shape}.")
+    members: list[Ints] = []
+    ratios = []
+    for part in repeat_rows(rows, repeats):
+        numbers = np.unique(fold[part])
+        if len(numbers) < 2:
+            raise ValueError(
+                "`fold` must tell at least 2 folds in each repeat. Received one. Leave it out where there "
+                "are none."
+            )
+        own = [part[fold[part] == number] for number in numbers]
+        members += own
+        ratios += [len(one) / (len(part) - len(one)) for one in own]
+    return Folds(tuple(members), len(members) // repeats, float(np.mean(ratios)))
+
+
+def corrected_error(scores: Floats, ratio: float) -> float:
+    """Nadeau and Bengio's standard error of the mean of the folds' scores.
+
+    Args:
+        scores: One a fold, over all repeats; at least two.
+        ratio: Rows judged for each row trained on; 1 / (k - 1) for k folds.
+
+    Example:
+        >>> round(corrected_error(np.array([0.8, 0.9, 0.85, 0.95, 0.9]), 1 / 4), 4)
+        0.0382
+    """
+    return sqrt((1 / len(scores) + ratio) * float(np.var(scores, ddof=1)))
+
+
+def t_score(freedom: float, level: float = LEVEL) -> float:
+    """How many standard errors lie on either side, where the error itself was estimated.
+
+    Example:
+        >>> round(t_score(4), 3)
+        2.776
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + level / 2))
+
+
+def t_chance(distance: float, freedom: float) -> float:
+    """Chance of lying at least so many standard errors away, on either side.
+
+    Example:
+        >>> round(t_chance(2.776, 4), 3)
+        0.05
+    """
+    from scipy.special import stdtr
+
+    return min(1.0, 2 * float(stdtr(freedom, -abs(distance))))
+
+
+def judge_repeats(
+    judge: Callable[[Ints, bool], Block],
+    rows: int,
+    repeats: int,
+    fold: NDArray[np.int64] | None,
+    scales: Mapping[str, str],
+) -> Block:
+    """One block of scores out of repeated judgements of the same rows.
+
+    Args:
+        judge: Scores some rows; told whether intervals are wanted too.
+        rows: How many rows there are, over all repeats.
+        repeats: How many repeats.
+        fold: (row,), which fold of its repeat judged it, or None where that is not known.
+        scales: Name of each score that a fold can have to its range: "share", "positive", "correlation" or
+            "at most 1".
+
+    Returns:
+        The mean block, with `repeats`, and with `folds` where they are known.
+    """
+    folds = None if fold is None else read_folds(fold, rows, repeats)
+    block = mean_block([judge(part, True) for part in repeat_rows(rows, repeats)])
+    block["repeats"] = repeats
+    if folds is None:
+        return block
+    block["folds"] = folds.of_repeat
+    pieces = [judge(part, False) for part in folds.rows]
+    methods = block["intervals"]["methods"]
+    for name, scale in scales.items():
+        found = [piece[name]["value"] for piece in pieces if name in piece]
+        if len(found) < len(pieces) or None in found or block[name]["value"] is None:
+            continue
+        ends = _around(block[name]["value"], np.array(found), folds.ratio, scale)
+        if ends is not None:
+            block[name] = {"value": block[name]["value"], "low": ends[0], "high": ends[1]}
+            methods[name] = METHOD
+    return block
+
+
+def _around(value: float, scores: Floats, ratio: float, scale: str) -> tuple[float, float] | None:
+    """Ends of the corrected interval; None where the folds do not vary, or the value ends its range."""
+    there, back, slope = _SCALES[scale]
+    error = corrected_error(scores, ratio)
+    ends = {"share": (0.0, 1.0), "positive": (0.0,), "correlation": (-1.0, 1.0), "at most 1": (1.0,)}
+    if error == 0 or value in ends[scale]:
+        return None
+    reach = t_score(len(scores) - 1) * error * slope(value)
+    return back(there(value) - reach), back(there(value) + reach)
+
+
+def mean_block(blocks: Sequence[Mapping[str, Any]]) -> Block:
+    """The mean of blocks of the same rows: scores and ends of intervals are averaged, confusions added up.
+
+    Example:
+        >>> one, two = ({"n": 4, "ece": 0.1, "confusion": [[2]]}, {"n": 4, "ece": 0.3, "confusion": [[1]]})
+        >>> mean_block([one, two])
+        {'n': 4, 'ece': 0.2, 'confusion': [[3]]}
+    """
+    mean: Block = {name: _mean([block[name] for block in blocks]) for name in blocks[0]}
+    if "confusion" in mean:
+        mean["confusion"] = np.sum([block["confusion"] for block in blocks], axis=0).tolist()
+    return mean
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, Mapping):
+        if set(first) == {"value", "low", "high"}:
+            return _mean_score(values)
+        return {name: _mean([value[name] for value in values]) for name in first}
+    if isinstance(first, list):
+        return [_mean(members) for members in zip(*values, strict=True)]
+    if isinstance(first, str) or all(value == first for value in values):
+        return first
+    known = [value for value in values if value is not None]
+    return float(np.mean(known))
+
+
+def _mean_score(scores: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Mean over the repeats that have the score; no interval where one of these has none."""
+    known = [score for score in scores if score["value"] is not None]
+    whole = known and all(score["low"] is not None for score in known)
+    return {
+        "value": _mean([score["value"] for score in known]) if known else None,
+        "low": _mean([score["low"] for score in known]) if whole else None,
+        "high": _mean([score["high"] for score in known]) if whole else None,
+    }

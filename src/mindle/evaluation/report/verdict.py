@@ -1,0 +1,78 @@
+"""A paired comparison in words: which is better, by how much, and how easily luck does the same."""
+
+from __future__ import annotations
+
+from mindle.evaluation.compare import Comparison, Difference
+from mindle.evaluation.report.words import Words, points, signed
+
+SHARES = ("accuracy", "macro_f1")
+
+
+def verdict(comparison: Comparison, first: str, second: str, *, lang: str = "en", subject: str = "") -> str:
+    """Say what a comparison found in its main score.
+
+    Args:
+        comparison: Of the first with the second.
+        first: Name of the first.
+        second: Name of the second.
+        lang: "en" or "ko".
+        subject: "images" or "rows", what was answered; rows for numbers unless set.
+
+    Example:
+        >>> from mindle.evaluation.compare import Comparison, Difference
+        >>> gain = Difference(name="accuracy", first=0.9, second=0.93, value=0.03, low=0.011, high=0.05,
+        ...                   chance=0.004, interval="newcombe", test="mcnemar")
+        >>> verdict(Comparison(task="binary", n=500, repeats=1, differences=(gain,)), "runs/a", "runs/b")
+        '“runs/b” is clearly better than “runs/a”. Accuracy over the same 500 images, “runs/b” − “runs/a”: \
++3.0 points (95% interval +1.1 to +5.0). Were both equally good, luck alone would make a difference this \
+large in 4 of 1,000 tests.'
+    """
+    words = Words(lang, subject or ("rows" if comparison.task == "regression" else "images"))
+    main = comparison.main
+    if main.better:
+        pair = (
+            {"winner": second, "loser": first}
+            if main.better == "second"
+            else {"winner": first, "loser": second}
+        )
+        found = words("verdict.clear", **pair)
+    else:
+        found = words("verdict.same" if main.value == 0 else "verdict.unclear", first=first, second=second)
+    value, low, high = gap_texts(main, words)
+    gap = words(
+        "verdict.gap",
+        metric=words(f"metric.{main.name}"),
+        first=first,
+        second=second,
+        n=words.counted("images", comparison.n),
+        value=value,
+        low=low,
+        high=high,
+    )
+    return f"{found} {gap} {words('verdict.luck', chance=chance_text(main.chance, words))}"
+
+
+def gap_texts(difference: Difference, words: Words) -> tuple[str, str, str]:
+    """Value and ends of a difference as people write them: shares in points, the unit once."""
+    ends = (difference.value, difference.low, difference.high)
+    if difference.name in SHARES:
+        value, low, high = (points(end) for end in ends)
+        return words("verdict.points", value=value), low, high
+    value, low, high = (signed(end) for end in ends)
+    return value, low, high
+
+
+def chance_text(chance: float, words: Words) -> str:
+    """A probability as so many of so many tests.
+
+    Example:
+        >>> [chance_text(chance, Words("en")) for chance in (0.0004, 0.032, 0.4)]
+        ['in fewer than 1 of 1,000 tests', 'in 32 of 1,000 tests', 'in 40 of 100 tests']
+    """
+    if chance < 0.001:
+        return words("verdict.never")
+    if chance < 0.0995:
+        return words("verdict.thousand", n=f"{1000 * chance:.0f}")
+    if chance < 0.995:
+        return words("verdict.hundred", n=f"{100 * chance:.0f}")
+    return words("verdict.always")

@@ -1,0 +1,225 @@
+"""Deep nets of tables, done well: several of them trained side by side in one batched computation.
+
+Nets of one table are small, and a step costs more in calls than in arithmetic. So all nets, of all seeds
+and of all folds, are one stack of matrices, and a step moves all of them. What a net learns does not depend
+on its neighbours: losses are added up, and every gradient is a net's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from mindle.models.tables.scorers import DenseNets
+from mindle.training.batches import draw
+
+Floats = NDArray[np.float64]
+Blocks = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetSettings:
+    """How nets are built and trained.
+
+    Attributes:
+        widths: Of the hidden layers.
+        nets: How many, from different seeds, are averaged.
+        epochs: Passes over the rows.
+        batch: Rows a step.
+        peak: Highest learning rate of the one cycle.
+        decay: Weight decay of AdamW.
+        dropout: Share of hidden units left out at random.
+        huber: Where the loss of a standardised target turns from squared to absolute.
+    """
+
+    widths: tuple[int, ...] = (128, 64)
+    nets: int = 4
+    epochs: int = 60
+    batch: int = 32
+    peak: float = 1e-2
+    decay: float = 0.02
+    dropout: float = 0.0
+    huber: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetRows:
+    """One training set: x (row, column) of the linear view, y (row, output) or class numbers (row,)."""
+
+    x: Floats
+    y: NDArray[np.float64] | NDArray[np.int64]
+    blocks: Blocks
+
+
+def settings_for(rows: int) -> NetSettings:
+    """Larger batches and fewer passes where rows are many: about as many steps, whatever the table."""
+    if rows <= 2000:
+        return NetSettings()
+    batch = min(512, 32 * 2 ** round(math.log2(rows / 1000)))
+    return NetSettings(batch=batch, epochs=max(8, min(40, round(40 * (16_000 / rows) ** 0.5))), nets=3)
+
+
+def train_nets(sets: Sequence[NetRows], *, outputs: int, settings: NetSettings, seed: int) -> list[DenseNets]:
+    """Nets of each training set, trained together.
+
+    Args:
+        sets: Training sets, of one table's columns; their one-hot blocks may differ.
+        outputs: Classes, or 1 for a standardised number.
+        settings: How.
+        seed: Governs the first weights, the order of rows and the dropout.
+
+    Returns:
+        For each set, the mean of `settings.nets` nets.
+    """
+    stack = _Stack(sets, outputs, settings, torch.Generator().manual_seed(draw(seed, 77)))
+    stack.train()
+    return stack.nets()
+
+
+class _Stack:
+    """All nets of all sets as one stack of matrices, and how they learn."""
+
+    def __init__(
+        self, sets: Sequence[NetRows], outputs: int, settings: NetSettings, generator: torch.Generator
+    ) -> None:
+        self.sets, self.settings, self.generator = sets, settings, generator
+        self.each = settings.nets
+        count, most = len(sets) * self.each, max(len(s.x) for s in sets)
+        columns = max(s.x.shape[1] for s in sets)
+        x = torch.zeros(len(sets), most, columns)
+        for place, one in enumerate(sets):
+            x[place, : len(one.x), : one.x.shape[1]] = torch.from_numpy(one.x)
+        self.x = x  # (set, row, column)
+        self.classes = outputs > 1
+        kind = torch.int64 if self.classes else torch.float32
+        self.y = torch.zeros(len(sets), most, dtype=kind)
+        for place, one in enumerate(sets):
+            self.y[place, : len(one.y)] = torch.from_numpy(np.asarray(one.y).reshape(len(one.y))).to(kind)
+        self.set_of = torch.arange(len(sets)).repeat_interleave(self.each)  # (net,)
+        self.embedding, self.mask, width = self._embeddings(count, columns)
+        sizes = [width, *settings.widths, outputs]
+        self.weights: list[Tensor] = []
+        self.offsets: list[Tensor] = []
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+            # He's spread for rectifiers; the last layer begins near the mean answer.
+            spread = math.sqrt(2 / before) if after != outputs or len(self.weights) < len(sizes) - 2 else 0.01
+            drawn = torch.randn(count, before, after, generator=generator)
+            self.weights.append((drawn * spread).requires_grad_())
+            self.offsets.append(torch.zeros(count, 1, after).requires_grad_())
+
+    def _embeddings(self, count: int, columns: int) -> tuple[Tensor | None, Tensor | None, int]:
+        """A product that takes each one-hot block to a few numbers, and leaves numbers as they are.
+
+        It has one width for all sets, so that their nets are one stack.
+        """
+        categories = len(self.sets[0].blocks)
+        wide = [place for place in range(categories) if max(one.blocks[place][1] for one in self.sets) > 2]
+        if not wide:
+            return None, None, columns
+        sizes = {
+            place: min(16, math.ceil(1.6 * max(one.blocks[place][1] for one in self.sets) ** 0.56))
+            for place in wide
+        }
+        width = columns + sum(sizes.values())
+        own, mask = torch.zeros(len(self.sets), columns, width), torch.zeros(len(self.sets), columns, width)
+        for number, one in enumerate(self.sets):
+            blocks = {place: one.blocks[place] for place in wide}
+            embedded = {c for start, size in blocks.values() for c in range(start, start + size)}
+            for column in set(range(columns)) - embedded:
+                own[number, column, column] = 1.0  # passed on, and not learned
+            at = columns
+            for place in wide:
+                start, size = blocks[place]
+                mask[number, start : start + size, at : at + sizes[place]] = 1.0
+                at += sizes[place]
+        own, mask = own[self.set_of], mask[self.set_of]
+        first = own + mask * torch.randn(count, columns, width, generator=self.generator) * 0.3
+        return first.requires_grad_(), mask, width
+
+    def parameters(self) -> list[Tensor]:
+        """Everything that learns."""
+        return [*self.weights, *self.offsets, *([] if self.embedding is None else [self.embedding])]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(net, row, column) to (net, row, output)."""
+        h = x if self.embedding is None else torch.bmm(x, self.embedding)
+        last = len(self.weights) - 1
+        for layer, (weight, offset) in enumerate(zip(self.weights, self.offsets, strict=True)):
+            h = torch.baddbmm(offset, h, weight)
+            if layer < last:
+                h = F.relu(h)
+                if self.settings.dropout:
+                    kept = torch.rand(h.shape, generator=self.generator) >= self.settings.dropout
+                    h = h * kept / (1 - self.settings.dropout)
+        return h
+
+    def train(self) -> None:
+        """All epochs of all nets."""
+        settings = self.settings
+        rows = [len(self.sets[place].x) for place in self.set_of.tolist()]
+        steps = max(1, round(max(rows) / settings.batch))
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": self.weights, "weight_decay": settings.decay},
+                {
+                    "params": [p for p in self.parameters() if all(p is not w for w in self.weights)],
+                    "weight_decay": 0.0,
+                },
+            ],
+            lr=settings.peak,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=settings.peak, total_steps=settings.epochs * steps + 1, cycle_momentum=False
+        )
+        for _ in range(settings.epochs):
+            for chosen in self._order(rows, steps):  # (net, batch)
+                answers = self.forward(self.x[self.set_of[:, None], chosen])
+                loss = self._loss(answers, self.y[self.set_of[:, None], chosen])
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                if self.embedding is not None and self.mask is not None and self.embedding.grad is not None:
+                    self.embedding.grad *= self.mask
+                optimizer.step()
+                cycle.step()
+
+    def _order(self, rows: Sequence[int], steps: int) -> Sequence[Tensor]:
+        """Rows of each step for every net: its own shuffle, begun again where its rows are fewer."""
+        size = math.ceil(max(rows) / steps)
+        orders = []
+        for own in rows:
+            shuffled = torch.randperm(own, generator=self.generator)
+            orders.append(shuffled.repeat(math.ceil(size * steps / own))[: size * steps])
+        return torch.split(torch.stack(orders), size, dim=1)
+
+    def _loss(self, answers: Tensor, truth: Tensor) -> Tensor:
+        """Summed over nets, so that each net's gradient is what it would be alone."""
+        if self.classes:
+            flat = F.cross_entropy(answers.flatten(0, 1), truth.flatten(), reduction="none")
+            return flat.view(truth.shape).mean(dim=1).sum()
+        losses = F.huber_loss(answers[..., 0], truth, delta=self.settings.huber, reduction="none")
+        return losses.mean(dim=1).sum()
+
+    @torch.no_grad()
+    def nets(self) -> list[DenseNets]:
+        """What was learned, a record a set, embeddings multiplied into the first layer."""
+        first = self.weights[0]
+        if self.embedding is not None:
+            first = torch.bmm(self.embedding.double(), first.double())
+        weights = [first, *self.weights[1:]]
+        found = []
+        for place, one in enumerate(self.sets):
+            own = slice(place * self.each, (place + 1) * self.each)
+            arrays = [weight[own].double().numpy() for weight in weights]
+            arrays[0] = np.ascontiguousarray(arrays[0][:, : one.x.shape[1]])
+            offsets = [offset[own, 0].double().numpy().copy() for offset in self.offsets]
+            found.append(DenseNets(weights=tuple(a.copy() for a in arrays), offsets=tuple(offsets)))
+        return found

@@ -1,0 +1,469 @@
+"""One pass of the ladder of tables: cross-validate every learner on some rows, and weigh them together.
+
+A pass is given the rows it may learn from, and nothing else of the table's truth. Everything that is chosen
+(encoders, settings, shares, temperatures) is chosen inside it, so that rows held out of a pass are judged by
+a model that knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.artifacts.files import write_bytes
+from mindle.data.columns import Features
+from mindle.evaluation import fit_temperature
+from mindle.models.tables.encoder import fit_encoder, training_trees
+from mindle.models.tables.model import Member, TableModel, cooled, softmax
+from mindle.training.batches import draw
+from mindle.training.stacking import (
+    Loss,
+    Stack,
+    log_loss,
+    mixed_answers,
+    robust_loss,
+    squared_loss,
+    stack,
+    steady_weights,
+)
+from mindle.training.table_learners import Fitted, Learner, TrainSet
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Deal = Callable[[Rows, int, int], NDArray[np.int64]]
+Gate = Callable[[str, float, int], str]
+
+# Fits on fewer rows than this gain nothing from a second thread; two learners side by side do.
+SMALL_ROWS = 5000
+
+
+def open_gate(name: str, seconds: float, fits: int) -> str:
+    """A gate that stops no learner."""
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableProblem:
+    """A table as arrays, and what is asked of it.
+
+    Attributes:
+        features: All rows.
+        truth: (row,) class numbers, or numbers to estimate.
+        classes: Class names; empty for regression.
+        deal: Rows, a number of folds and a seed to the fold of each of these rows.
+        threads: How many the libraries may use.
+    """
+
+    features: Features
+    truth: NDArray[np.float64] | NDArray[np.int64]
+    classes: tuple[str, ...]
+    deal: Deal
+    threads: int
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the scores."""
+        return max(len(self.classes), 1)
+
+    @property
+    def task(self) -> str:
+        """As in `mindle.records`."""
+        return "regression" if not self.classes else "binary" if len(self.classes) == 2 else "multiclass"
+
+    def threads_for(self, rows: int) -> int:
+        """How many threads one fit may use."""
+        return 1 if rows < SMALL_ROWS else self.threads
+
+    def cells(self, rows: Rows) -> tuple[Floats, NDArray[Any]]:
+        """Numbers and categories of some rows."""
+        return self.features.numbers[rows], self.features.categories[rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A training set, and how its standardised target goes back."""
+
+    rows: Rows
+    train: TrainSet
+    centre: float
+    scale: float
+
+    def views(self, problem: TableProblem, rows: Rows) -> dict[str, Floats]:
+        """Both views of any rows."""
+        cells = problem.cells(rows)
+        return {"linear": self.train.encoder.linear(*cells), "trees": self.train.encoder.trees(*cells)}
+
+
+def prepare(problem: TableProblem, rows: Rows, seed: int) -> Prepared:
+    """Fit an encoder on these rows, and nothing on any other."""
+    numbers, categories = problem.cells(rows)
+    truth, centre, scale = problem.truth[rows], 0.0, 1.0
+    targets: Floats
+    if not problem.classes:
+        centre, scale = float(truth.mean()), float(truth.std()) or 1.0
+        truth = np.asarray((truth - centre) / scale, np.float64)
+        targets = truth[:, None]
+    elif problem.outputs == 2:
+        targets = (truth == 1)[:, None].astype(np.float64)
+    else:
+        targets = np.eye(problem.outputs)[truth]
+    encoder = fit_encoder(numbers, categories, targets)
+    views = {
+        "linear": encoder.linear(numbers, categories),
+        "trees": training_trees(encoder, numbers, categories, targets, seed=seed),
+    }
+    train = TrainSet(
+        encoder=encoder, views=views, truth=truth, outputs=problem.outputs, centre=centre, scale=scale
+    )
+    return Prepared(rows=rows, train=train, centre=centre, scale=scale)
+
+
+@dataclass(kw_only=True)
+class Answers:
+    """What one learner said in a pass: scores of classes, or estimates in the target's own unit.
+
+    Attributes:
+        own: (row, output) of the pass's rows, each by the model that had not seen it.
+        held: (held row, output) by the model of all the pass's rows.
+        held_folds: (held row, fold) by the models of the folds; for regression.
+        seconds: What all fits took.
+        fitted: The models of the folds and of all rows; empty where the answers come from a checkpoint.
+    """
+
+    own: Floats
+    held: Floats
+    held_folds: Floats
+    seconds: float
+    fitted: list[Fitted] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Pass:
+    """The answers of every learner that took part."""
+
+    problem: TableProblem
+    name: str
+    rows: Rows
+    held: Rows
+    fold_of: NDArray[np.int64]
+    sets: list[Prepared]  # the folds', then that of all rows
+    seed: int
+    learners: dict[str, Learner] = field(default_factory=dict)
+    answers: dict[str, Answers] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """Of the rows that were learned from."""
+        return self.problem.truth[self.rows]
+
+    def refit(self, name: str) -> list[Fitted]:
+        """The models of a learner; fitted again, to the same, where only their answers were kept."""
+        answers = self.answers[name]
+        if not answers.fitted:
+            sets = [one.train for one in self.sets]
+            fits = self.learners[name].fit(sets, draw(self.seed, 1), self.problem.threads_for(len(self.rows)))
+            answers.fitted = list(fits)
+        return answers.fitted
+
+
+def run_pass(
+    problem: TableProblem,
+    name: str,
+    rows: Rows,
+    held: Rows,
+    *,
+    learners: Sequence[Learner],
+    folds: int,
+    seed: int,
+    gate: Gate = open_gate,
+    shelf: Shelf | None = None,
+    told: Callable[[str], None] = lambda name: None,
+) -> Pass:
+    """Cross-validate learners on `rows`, and let them answer `held`, whose truth is not looked at.
+
+    Args:
+        problem: The table.
+        name: Of the pass, for its checkpoints.
+        rows: What may be learned from.
+        held: What is only to be answered; may be empty.
+        learners: Whom to try.
+        folds: Of the cross-validation.
+        seed: Governs the folds and every learner.
+        gate: Given a learner, the seconds of its first fit and how many there are to be, says why it is left
+            out, or "".
+        shelf: Keeps answers, so that an interrupted pass goes on where it was.
+        told: Hears of each learner before its turn.
+    """
+    fold_of = problem.deal(rows, folds, seed)
+    parts = [rows[fold_of != fold] for fold in range(folds)]
+    sets = [prepare(problem, part, draw(seed, 2, place)) for place, part in enumerate([*parts, rows])]
+    this = Pass(problem=problem, name=name, rows=rows, held=held, fold_of=fold_of, sets=sets, seed=seed)
+    views = _Views(this)
+
+    def turn(learner: Learner) -> tuple[Answers | None, str]:
+        told(learner.name)
+        kept = None if shelf is None else shelf.read(name, learner.name)
+        reason = _left_out(learner, problem, rows)
+        if kept is not None:
+            gate(learner.name, kept.seconds, 1)  # it was let through then: the decision is repeated
+        elif not reason:
+            kept, reason = _cross_validate(this, learner, views, gate)
+            if kept is not None and shelf is not None:
+                shelf.write(name, learner.name, kept)
+        return kept, reason
+
+    with _threads(problem.threads_for(len(rows))):
+        if gate is open_gate and len(rows) < SMALL_ROWS:
+            with ThreadPoolExecutor(problem.threads, thread_name_prefix="learner") as pool:
+                turns = list(pool.map(turn, learners))
+        else:  # decisions come in an order, and seconds are to be those of one learner alone
+            turns = [turn(learner) for learner in learners]
+    for learner, (kept, reason) in zip(learners, turns, strict=True):
+        if kept is None:
+            this.skipped[learner.name] = reason
+        else:
+            this.learners[learner.name], this.answers[learner.name] = learner, kept
+    return this
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let every library use so many threads, torch's included."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _left_out(learner: Learner, problem: TableProblem, rows: Rows) -> str:
+    if learner.most_rows is not None and len(rows) > learner.most_rows:
+        return f"is for at most {learner.most_rows:,} rows, and there are {len(rows):,}"
+    if learner.positive and (problem.classes or problem.truth[rows].min() <= 0):
+        return "is for targets that are numbers above zero"
+    return ""
+
+
+class _Views:
+    """The views of what each model is to answer, made when they are first wanted."""
+
+    def __init__(self, this: Pass) -> None:
+        self._pass = this
+        self._known: dict[tuple[int, str], dict[str, Floats]] = {}
+
+    def of(self, place: int, which: str) -> dict[str, Floats]:
+        if (place, which) not in self._known:
+            here = self._pass
+            rows = here.held if which == "held" else here.rows[here.fold_of == place]
+            self._known[place, which] = here.sets[place].views(here.problem, rows)
+        return self._known[place, which]
+
+
+def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> tuple[Answers | None, str]:
+    outputs, folds = this.problem.outputs, len(this.sets) - 1
+    own = np.zeros((len(this.rows), outputs))
+    held_folds = np.zeros((len(this.held), folds if outputs == 1 else 0))
+    held, fitted, spent = np.zeros((len(this.held), outputs)), [], 0.0
+    fits = learner.fit(
+        [one.train for one in this.sets], draw(this.seed, 1), this.problem.threads_for(len(this.rows))
+    )
+    for place, (model, seconds) in enumerate(_timed(fits)):
+        spent += seconds
+        fitted.append(model)
+        one = this.sets[place]
+        if place == 0 and (reason := gate(learner.name, seconds, 1 if learner.together else len(this.sets))):
+            return None, reason
+        if place < folds:
+            scores = model.scores(views.of(place, "own")[learner.view])
+            own[this.fold_of == place] = scores * one.scale + one.centre
+        if len(this.held) and (place == folds or outputs == 1):
+            scores = model.scores(views.of(place, "held")[learner.view]) * one.scale + one.centre
+            if place == folds:
+                held = scores
+            else:
+                held_folds[:, place] = scores[:, 0]
+    return Answers(own=own, held=held, held_folds=held_folds, seconds=spent, fitted=fitted), ""
+
+
+def _timed(fits: Iterator[Fitted]) -> Iterator[tuple[Fitted, float]]:
+    """Each fit with the seconds it took."""
+    while True:
+        began = time.perf_counter()
+        model = next(fits, None)
+        if model is None:
+            return
+        yield model, time.perf_counter() - began
+
+
+# ---- weighing together ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a pass came to.
+
+    Attributes:
+        stack: Shares of the members.
+        temperatures: Of each learner's logits, 1 for regression.
+        temperature: Of the mixed probabilities.
+        own: (row, output) the answer to the pass's rows, each by models that had not seen it: probabilities,
+            or estimates.
+        held: (held row, output) the answer to the rows held out.
+        held_folds: (held row, fold) estimates of each fold's stack; empty for classes.
+        losses: For each learner, (row,) of its own answers.
+    """
+
+    stack: Stack
+    temperatures: Mapping[str, float]
+    temperature: float
+    own: Floats
+    held: Floats
+    held_folds: Floats
+    losses: Mapping[str, Floats]
+
+
+def settle(this: Pass, names: Sequence[str] | None = None) -> Settled:
+    """Choose shares, and temperatures for classes, on answers to rows that no model had learned from.
+
+    Args:
+        this: The pass.
+        names: The learners to choose from; all that took part unless given.
+    """
+    taken = {name: answers for name, answers in this.answers.items() if names is None or name in names}
+    truth = this.truth
+    if this.problem.outputs == 1:
+        own = {name: answers.own for name, answers in taken.items()}
+        temperatures = dict.fromkeys(taken, 1.0)
+        reach = min(float(np.median(np.abs(answer[:, 0] - truth))) for answer in own.values()) or 1.0
+        chosen = _shares(this, own, lambda rows: robust_loss(truth[rows], reach))
+        loss = squared_loss(truth)
+        return Settled(
+            stack=chosen,
+            temperatures=temperatures,
+            temperature=1.0,
+            own=mixed_answers(own, chosen.weights),
+            held=mixed_answers({name: a.held for name, a in taken.items()}, chosen.weights),
+            held_folds=mixed_answers({name: a.held_folds for name, a in taken.items()}, chosen.weights),
+            losses={name: loss(answer) for name, answer in own.items()},
+        )
+    temperatures = {name: fit_temperature(answers.own, truth) for name, answers in taken.items()}
+    own = {name: softmax(answers.own / temperatures[name]) for name, answers in taken.items()}
+    held = {name: softmax(answers.held / temperatures[name]) for name, answers in taken.items()}
+    loss = log_loss(truth)
+    chosen = _shares(this, own, lambda rows: log_loss(truth[rows]))
+    mixed = mixed_answers(own, chosen.weights)
+    temperature = fit_temperature(np.log(np.maximum(mixed, 1e-12)), truth)
+    return Settled(
+        stack=chosen,
+        temperatures=temperatures,
+        temperature=temperature,
+        own=cooled(mixed, temperature),
+        held=cooled(mixed_answers(held, chosen.weights), temperature),
+        held_folds=np.zeros((len(this.held), 0)),
+        losses={name: loss(answer) for name, answer in own.items()},
+    )
+
+
+def _shares(this: Pass, own: Mapping[str, Floats], loss_of: Callable[[Rows], Loss]) -> Stack:
+    """Shares of the members: steady ones where rows are few."""
+    every = np.arange(len(this.rows))
+    if len(every) >= SMALL_ROWS:
+        return stack(own, loss_of(every))
+    weights = steady_weights(own, loss_of, rows=len(every), seed=draw(this.seed, 5))
+    return stack(own, loss_of(every), weights=weights)
+
+
+def freeze(this: Pass, settled: Settled) -> TableModel:
+    """The model of a settled pass as a record, with the models of its folds."""
+    kept = [name for name in this.answers if name in settled.stack.weights]
+    models = [_frozen(this, settled, kept, place) for place in range(len(this.sets))]
+    return replace(models[-1], folds=tuple(models[:-1]))
+
+
+def _frozen(this: Pass, settled: Settled, kept: Sequence[str], place: int) -> TableModel:
+    one, features = this.sets[place], this.problem.features
+    members = tuple(
+        Member(
+            name=name,
+            view=this.learners[name].view,
+            model=this.refit(name)[place].freeze(),
+            weight=settled.stack.weights[name],
+            temperature=settled.temperatures[name],
+        )
+        for name in kept
+    )
+    return TableModel(
+        task=this.problem.task,
+        classes=this.problem.classes,
+        number_names=features.number_names,
+        category_names=features.category_names,
+        encoder=one.train.encoder,
+        members=members,
+        centre=one.centre,
+        scale=one.scale,
+        temperature=settled.temperature,
+    )
+
+
+# ---- checkpoints ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Finished answers of an unfinished run, one small file a learner and pass.
+
+    Attributes:
+        folder: Where they lie.
+        resume: Whether those that lie there count; else they belong to another run.
+    """
+
+    folder: Path
+    resume: bool
+
+    def read(self, name: str, learner: str) -> Answers | None:
+        """What was kept, or None; a file that cannot be read counts as none."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = self._path(name, learner)
+        if not self.resume or not path.is_file():
+            return None
+        try:
+            arrays = load_file(path)
+            return Answers(
+                own=arrays["own"],
+                held=arrays["held"],
+                held_folds=arrays["held_folds"],
+                seconds=float(arrays["seconds"][0]),
+            )
+        except (OSError, SafetensorError, KeyError):
+            return None  # fitted again: costs time, and nothing else
+
+    def write(self, name: str, learner: str, answers: Answers) -> None:
+        """Keep the answers of a learner."""
+        from safetensors.numpy import save
+
+        arrays = {
+            "own": np.ascontiguousarray(answers.own),
+            "held": np.ascontiguousarray(answers.held),
+            "held_folds": np.ascontiguousarray(answers.held_folds),
+            "seconds": np.array([answers.seconds]),
+        }
+        write_bytes(self._path(name, learner), save(arrays))
+
+    def _path(self, name: str, learner: str) -> Path:
+        return self.folder / f"{name}-{learner.replace(' ', '-').lower()}.safetensors"

@@ -1,0 +1,468 @@
+"""`mindle train` on a table: try the models of the ladder, weigh the best together, judge honestly.
+
+Small tables are judged by repeated nested cross-validation. Each outer fold in turn is held out, and
+everything, from filling a missing cell to choosing which models answer, happens without it. One split of a
+few hundred rows would say more about the split than about the model. Larger tables have a test part of
+their own. Either way the model that is kept has learned from all rows that it may.
+
+Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.columns import Features
+from mindle.data.splits import deal_folds
+from mindle.errors import DataError
+from mindle.evaluation import wilson
+from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
+from mindle.models.tables.model import TableModel
+from mindle.records import SILENT, Listener
+from mindle.training.batches import draw
+from mindle.training.budget import Deadline
+from mindle.training.ladder import Decision, Journal
+from mindle.training.table_learners import Learner, learners
+from mindle.training.table_passes import (
+    Deal,
+    Pass,
+    Rows,
+    Settled,
+    Shelf,
+    TableProblem,
+    freeze,
+    open_gate,
+    run_pass,
+    settle,
+)
+
+Floats = NDArray[np.float64]
+
+# Below this many rows one split says too little, and nested cross-validation is still affordable.
+NESTED_BELOW = 2000
+LEAST_ROWS = 10
+# Share of the time left that one learner may take, all passes together.
+LEARNER_SHARE = 0.4
+# The final pass learns from all rows, others from four fifths; freezing and a slow moment come on top. On two
+# cores and more, learners of small tables run side by side after the first pass.
+FINAL_COST, SAFETY, SIDE_BY_SIDE = 1.5, 1.15, 1.4
+FINAL = "final"
+ALWAYS = ("baseline", "linear")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings:
+    """How tables are judged and what is tried.
+
+    Attributes:
+        folds: Of the cross-validation, the outer and the inner one.
+        repeats: How often the outer one is repeated, with other folds.
+        models: Names of the learners to try; all unless given.
+        threads: Of the libraries; as many as there are cores unless given.
+    """
+
+    folds: int = 5
+    repeats: int = 3
+    models: tuple[str, ...] = ()
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ValueError(f"`folds` must be at least 2. Received folds={self.folds}.")
+        if self.repeats < 1:
+            raise ValueError(f"`repeats` must be at least 1. Received repeats={self.repeats}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Answers to rows by models that had not learned from them.
+
+    Attributes:
+        rows: Which rows of the table, repeat after repeat.
+        answers: (row, class) probabilities, or (row,) estimates.
+        repeats: How often each row was answered.
+        folds: (row,) which fold of its repeat held it out; None where one split did.
+        low, high: (row,) ends of a prediction interval of 90 %; None for classes.
+    """
+
+    rows: Rows
+    answers: Floats
+    repeats: int = 1
+    folds: Rows | None = None
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOutcome:
+    """What came of it.
+
+    Attributes:
+        model: Refitted on all rows that it may learn from; for regression with the models of the folds.
+        fold_models: The models of the last cross-validation with the rows that each had not seen.
+        test: Answers to rows held out from everything: pooled over the outer folds, or of the test part.
+        val: Answers out of fold to the rows that the kept model was chosen by.
+        calibration: Held-out errors for prediction intervals with the models of the folds; None for classes.
+        protocol: How `test` came about: {"kind": "nested", "folds": 5, "repeats": 3}, or {"kind": "split"}.
+        tried: One document a learner: name, accuracy or mean absolute error out of fold with low and high,
+            seconds, note, whether it has a share.
+        stopped: Why nothing more was tried.
+        seconds: By stage.
+    """
+
+    model: TableModel
+    fold_models: tuple[tuple[TableModel, Rows], ...]
+    test: Held
+    val: Held
+    calibration: Calibration | None
+    protocol: Mapping[str, Any]
+    tried: Sequence[Mapping[str, Any]]
+    stopped: str
+    seconds: Mapping[str, float]
+
+
+def fit_table(
+    features: Features,
+    truth: NDArray[np.float64] | NDArray[np.int64],
+    *,
+    classes: Sequence[str] = (),
+    rows: Rows | None = None,
+    test: Rows | None = None,
+    deal: Deal | None = None,
+    groups: NDArray[np.int64] | None = None,
+    settings: TableSettings | None = None,
+    deadline: Deadline | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    resume: bool = False,
+    replay: Sequence[Decision] = (),
+    record: Callable[[Decision], None] = lambda decision: None,
+    listener: Listener = SILENT,
+) -> TableOutcome:
+    """Train the models of a table and judge them on rows that they knew nothing of.
+
+    Args:
+        features: Numbers and categories of every row.
+        truth: Class number of each row, or the number to estimate.
+        classes: Class names in the order of the numbers; empty for a regression.
+        rows: Rows that may be learned from; all that are not in `test` unless given.
+        test: Rows that only judge. None nests: every row judges once a repeat, by models without it.
+        deal: Deals rows into folds: `deal(rows, folds, seed)` gives the fold of each. By class, and whole
+            groups at a time, unless given.
+        groups: A number for each row of the table; rows that share one stay together.
+        settings: Folds, repeats, models.
+        deadline: When everything here must be over.
+        seed: Governs folds and everything drawn.
+        folder: The run folder; finished parts are kept below its checkpoint/.
+        resume: Use what lies there.
+        replay: Decisions of the interrupted run, which are repeated whatever the clock says.
+        record: Is told each new decision.
+        listener: Hears what was tried.
+
+    Returns:
+        The model and how it did.
+
+    Raises:
+        DataError: If there are too few rows, or only one class.
+    """
+    settings, deadline = settings or TableSettings(), deadline or Deadline(None)
+    held = np.zeros(0, np.int64) if test is None else test
+    known = np.setdiff1d(np.arange(len(truth)), held) if rows is None else rows
+    _require_learnable(truth, known, classes, settings.folds)
+    problem = TableProblem(
+        features=features,
+        truth=truth,
+        classes=tuple(classes),
+        deal=deal or _dealer(truth, classes, groups),
+        threads=settings.threads or os.cpu_count() or 1,
+    )
+    shelf = None if folder is None else Shelf(folder / "checkpoint", resume)
+    ladder = _Ladder(problem, settings, deadline, Journal(replay, record), seed, shelf, listener)
+    return ladder.split(known, held) if test is not None else ladder.nested(known)
+
+
+def _require_learnable(truth: NDArray[Any], rows: Rows, classes: Sequence[str], folds: int) -> None:
+    if len(rows) < max(LEAST_ROWS, folds):
+        raise DataError(
+            f"A table must have at least {max(LEAST_ROWS, folds)} rows with a target to learn from. Received "
+            f"{len(rows)}."
+        )
+    if classes and len(np.unique(truth[rows])) < 2:
+        raise DataError(
+            "A classification must have rows of two classes. Received one. Choose another --target."
+        )
+
+
+def _dealer(truth: NDArray[Any], classes: Sequence[str], groups: NDArray[np.int64] | None) -> Deal:
+    def deal(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
+        labels = truth[rows].astype(np.int64) if classes else np.zeros(len(rows), np.int64)
+        own = np.arange(len(rows)) if groups is None else groups[rows]
+        return deal_folds(labels, own, folds=folds, seed=seed)
+
+    return deal
+
+
+@dataclass
+class _Ladder:
+    problem: TableProblem
+    settings: TableSettings
+    deadline: Deadline
+    journal: Journal
+    seed: int
+    shelf: Shelf | None
+    listener: Listener
+    left_out: dict[str, str] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+    paces: list[float] = field(default_factory=list)  # seconds of each pass that was made here
+
+    def __post_init__(self) -> None:
+        every = learners()
+        wished = self.settings.models
+        unknown = set(wished) - {learner.name for learner in every}
+        if unknown:
+            raise ValueError(
+                f"`models` must be among {', '.join(learner.name for learner in every)}. Received "
+                f"{', '.join(sorted(unknown))}."
+            )
+        self.learners: tuple[Learner, ...] = tuple(
+            learner
+            for learner in every
+            if (not wished or learner.name in ("baseline", *wished))
+            and not (learner.positive and self.problem.classes)
+        )
+        self.began = time.perf_counter()
+
+    # ---- the two protocols ------------------------------------------------------------------------------
+
+    def split(self, known: Rows, test: Rows) -> TableOutcome:
+        """Choose by cross-validation on the known rows, and answer the test rows once."""
+        this = self._pass(FINAL, known, test, passes=1)
+        settled = settle(this)
+        held = self._held([(this, settled)], repeats=1)
+        return self._outcome(this, settled, held, {"kind": "split"})
+
+    def nested(self, known: Rows) -> TableOutcome:
+        """Every row held out once a repeat; then one more pass over all rows makes the model."""
+        folds, wished = self.settings.folds, self.settings.repeats
+        done: list[tuple[Pass, Settled]] = []
+        repeats = wished
+        for repeat in range(wished):
+            if repeat >= repeats:
+                break
+            fold_of = self.problem.deal(known, folds, draw(self.seed, 3, repeat))
+            for fold in range(folds):
+                learn, held = known[fold_of != fold], known[fold_of == fold]
+                name = f"repeat-{repeat + 1}-fold-{fold + 1}"
+                passes = folds * wished + 1 if not done else 1
+                this = self._pass(name, learn, held, passes=passes)
+                if not done:
+                    repeats = self._plan(this)
+                done.append((this, settle(this, [learner.name for learner in self.learners])))
+                self._forget(this)
+                self.listener.progress("outer folds", len(done), folds * repeats)
+            repeats = self._another(repeat + 1, repeats)
+        final = self._pass(FINAL, known, np.zeros(0, np.int64), passes=1)
+        protocol = {"kind": "nested", "folds": folds, "repeats": repeats}
+        return self._outcome(final, settle(final), self._held(done, repeats), protocol)
+
+    def _pass(self, name: str, rows: Rows, held: Rows, *, passes: int) -> Pass:
+        def gate(learner: str, seconds: float, fits: int) -> str:
+            if learner in ALWAYS or self.deadline.budget_seconds is None:
+                return ""
+            cost = seconds * fits * passes
+            decision = self.journal.decide(f"{name} {learner}", lambda: self._affordable(cost))
+            return str(decision.get("reason", ""))
+
+        began = time.perf_counter()
+        this = run_pass(
+            self.problem,
+            name,
+            rows,
+            held,
+            learners=self.learners,
+            folds=self.settings.folds,
+            seed=draw(self.seed, 4, *name.encode()),
+            # The later passes of a nested run have their time by the plan.
+            gate=gate if passes > 1 or len(held) and name == FINAL else open_gate,
+            shelf=self.shelf,
+            told=lambda learner: self.listener.say(f"{name}: {learner}") if name == FINAL else None,
+        )
+        if any(answers.fitted for answers in this.answers.values()):
+            self.paces.append(time.perf_counter() - began)
+        self.left_out |= this.skipped
+        self.learners = tuple(learner for learner in self.learners if learner.name not in this.skipped)
+        for learner, answers in this.answers.items():
+            self.spent[learner] = self.spent.get(learner, 0.0) + answers.seconds
+        return this
+
+    def _affordable(self, cost: float) -> dict[str, Any]:
+        left = self.deadline.remaining()
+        if cost <= LEARNER_SHARE * left:
+            return {"take": True}
+        return {
+            "take": False,
+            "reason": f"would take about {cost:.0f} s of the {left:.0f} s that are left for all models",
+        }
+
+    def _forget(self, this: Pass) -> None:
+        """Let go of models that only had to answer."""
+        for answers in this.answers.values():
+            answers.fitted.clear()
+        this.sets.clear()
+
+    # ---- what the clock allows --------------------------------------------------------------------------
+
+    def _plan(self, first: Pass) -> int:
+        """After one outer fold: how many repeats there is time for, and which learners are too slow."""
+        costs = {name: answers.seconds for name, answers in first.answers.items()}
+        decision = self.journal.decide("plan", lambda: self._planned(costs))
+        for name in decision["left_out"]:
+            self.left_out[name] = str(decision["reason"])
+        self.learners = tuple(one for one in self.learners if one.name not in decision["left_out"])
+        if decision["repeats"] < self.settings.repeats:
+            self.listener.say(
+                f"{decision['repeats']} of {self.settings.repeats} repeats: {decision['reason']}"
+            )
+        return int(decision["repeats"])
+
+    def _planned(self, costs: Mapping[str, float]) -> dict[str, Any]:
+        left, folds, repeats = self.deadline.remaining(), self.settings.folds, self.settings.repeats
+        kept, pace = dict(costs), SIDE_BY_SIDE if self.problem.threads > 1 else 1.0
+
+        def total(repeats: int) -> float:
+            return sum(kept.values()) * (folds * repeats - 1 + FINAL_COST) * SAFETY / pace
+
+        whole = total(repeats)
+        # A learner that takes half of everything goes first, then repeats, then whichever is slowest.
+        while total(repeats) > left:
+            slow = max((name for name in kept if name not in ALWAYS), key=kept.__getitem__, default=None)
+            if slow is not None and (repeats == 1 or kept[slow] > 0.5 * sum(kept.values())):
+                del kept[slow]
+            elif repeats > 1:
+                repeats -= 1
+            else:
+                break
+        return {
+            "repeats": repeats,
+            "left_out": [name for name in costs if name not in kept],
+            "reason": ""
+            if whole <= left
+            else f"{self.settings.repeats} repeats of all would take about {whole:.0f} s, and "
+            f"{left:.0f} s were left",
+        }
+
+    def _another(self, done: int, planned: int) -> int:
+        """How many repeats there will be, seen after `done` of them."""
+        if done >= planned:
+            return planned
+        paces = self.paces[1:] or self.paces or [0.0]  # the first pass ran one learner at a time
+        need = float(np.mean(paces)) * (self.settings.folds + FINAL_COST)
+
+        def choose() -> dict[str, Any]:
+            return {"take": self.deadline.allows(need)}
+
+        return planned if self.journal.decide(f"repeat {done + 1}", choose)["take"] else done
+
+    # ---- what came of it --------------------------------------------------------------------------------
+
+    def _held(self, done: Sequence[tuple[Pass, Settled]], repeats: int) -> Held:
+        rows = np.concatenate([this.held for this, _ in done])
+        place = np.concatenate([np.full(len(this.held), place) for place, (this, _) in enumerate(done)])
+        folds = len(done) // repeats
+        order = np.lexsort((rows, place // folds))  # the same rows in the same order in every repeat
+        held = Held(
+            rows=rows[order],
+            answers=np.concatenate([settled.held for _, settled in done])[order],
+            repeats=repeats,
+            folds=(place % folds)[order] if folds > 1 else None,
+        )
+        if self.problem.classes:
+            return held
+        ends = [
+            prediction_interval(_calibration(this, settled), settled.held_folds) for this, settled in done
+        ]
+        return replace(
+            held,
+            answers=held.answers[:, 0],
+            low=np.concatenate([low for low, _ in ends])[order],
+            high=np.concatenate([high for _, high in ends])[order],
+        )
+
+    def _outcome(
+        self, final: Pass, settled: Settled, test: Held, protocol: Mapping[str, Any]
+    ) -> TableOutcome:
+        began = time.perf_counter()
+        model = freeze(final, settled)
+        folds = tuple((fold, final.rows[final.fold_of == place]) for place, fold in enumerate(model.folds))
+        regression = not self.problem.classes
+        tried = self._tried(final, settled)
+        freezing = time.perf_counter() - began
+        own = settled.own[:, 0] if regression else settled.own
+        return TableOutcome(
+            model=model if regression else replace(model, folds=()),
+            fold_models=folds,
+            test=test,
+            val=Held(rows=final.rows, answers=own),
+            calibration=_calibration(final, settled) if regression else None,
+            protocol=protocol,
+            tried=tried,
+            stopped=self._stopped(settled),
+            seconds={"fit": time.perf_counter() - self.began, "freeze": freezing},
+        )
+
+    def _tried(self, final: Pass, settled: Settled) -> list[dict[str, Any]]:
+        documents = [self._document(final, settled, name) for name in final.answers]
+        aside = [
+            {"name": name, "value": None, "note": f"left out: {reason}", "chosen": False}
+            for name, reason in self.left_out.items()
+        ]
+        if len(settled.stack.weights) > 1:
+            documents.append(self._scored("stack", settled.own, settled.stack.note, 0.0))
+            documents[-1] |= self._interval(final, settled.own) | {"chosen": True}
+        return [*documents, *aside]
+
+    def _document(self, final: Pass, settled: Settled, name: str) -> dict[str, Any]:
+        share = settled.stack.weights.get(name, 0.0)
+        loss = float(settled.losses[name].mean())
+        word = "log loss" if self.problem.classes else "root mean squared error"
+        value = loss if self.problem.classes else loss**0.5
+        note = f"out of fold, {word} {value:.4g}" + (f"; {share:.0%} of the answer" if share else "")
+        own = final.answers[name].own
+        return (
+            self._scored(name, own, note, self.spent.get(name, 0.0))
+            | self._interval(final, own)
+            | {"chosen": bool(share)}
+        )
+
+    def _scored(self, name: str, own: Floats, note: str, seconds: float) -> dict[str, Any]:
+        return {"name": name, "seconds": round(seconds, 2), "note": note}
+
+    def _interval(self, final: Pass, own: Floats) -> dict[str, Any]:
+        """Accuracy, or mean absolute error, out of fold."""
+        truth, n = final.truth, len(final.rows)
+        if self.problem.classes:
+            right = int((own.argmax(axis=1) == truth).sum())
+            low, high = wilson(right, n)
+            return {"value": right / n, "low": low, "high": high}
+        errors = np.abs(own[:, 0] - truth)
+        reach = 1.96 * float(errors.std()) / n**0.5
+        mean = float(errors.mean())
+        return {"value": mean, "low": mean - reach, "high": mean + reach}
+
+    def _stopped(self, settled: Settled) -> str:
+        names = ", ".join(f"{name} {share:.0%}" for name, share in settled.stack.weights.items())
+        left = "; ".join(f"{name} {reason}" for name, reason in self.left_out.items())
+        return f"Kept: {names} ({settled.stack.note})." + (f" Left out: {left}." if left else "")
+
+
+def _calibration(this: Pass, settled: Settled) -> Calibration:
+    """Errors of the stack on rows that its models had not seen."""
+    return calibrate(this.truth - settled.own[:, 0], this.fold_of)

@@ -1,0 +1,178 @@
+"""The whole way of a table: read, check, judge, pack, answer, report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+
+import mindle
+from mindle.artifacts.manifest import read_manifest
+from mindle.errors import ArtifactError, DataError
+from mindle.records import SILENT
+
+QUICK: dict[str, Any] = {"model": "linear", "folds": 3, "repeats": 2, "listener": SILENT}
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> tuple[mindle.Run, Path]:
+    """A run on the iris table as people keep theirs: a semicolon CSV with ids and a row without a target."""
+    root = tmp_path_factory.mktemp("iris")
+    frame = load_iris(as_frame=True).frame
+    frame["target"] = frame["target"].map({0: "들꽃", 1: "versicolor", 2: "virginica"})
+    frame.insert(0, "plant", [f"P{n:03d}" for n in range(len(frame))])
+    frame.loc[7, "target"] = None
+    frame.to_csv(root / "iris.csv", sep=";", index=False)
+    run = mindle.train(root / "iris.csv", target="target", ids=["plant"], out=root / "run", **QUICK)
+    return run, root / "iris.csv"
+
+
+@pytest.fixture(scope="module")
+def diabetes(tmp_path_factory: pytest.TempPathFactory) -> mindle.Run:
+    """A regression on an embedded table."""
+    return mindle.train("diabetes", out=tmp_path_factory.mktemp("diabetes") / "run", **QUICK)
+
+
+def test_every_row_judges_once_a_repeat_by_a_model_without_it(iris: Any) -> None:
+    run, _ = iris
+    answers = pd.read_csv(run.path / "predictions.csv")
+    judged = answers[answers["split"] == "test"]["path"].value_counts()
+    assert set(judged) == {2}
+    assert set(judged.index) == {f"row {n}" for n in range(1, 151)} - {"row 8"}
+    test = run.metrics["test"]
+    assert test["n"] == 149
+    assert test["protocol"] == "nested 3-fold cross-validation, repeated 2 times"
+    assert test["accuracy"]["low"] < test["accuracy"]["value"] < test["accuracy"]["high"] <= 1
+    assert test["accuracy"]["value"] > 0.9 > run.metrics["baselines"]["majority"]
+
+
+def test_every_row_has_a_line_in_the_manifest(iris: Any) -> None:
+    rows = {row.path: row for row in read_manifest(iris[0].path / "manifest.csv")}
+    assert len(rows) == 150
+    assert rows["row 8"].finding == "no-target"
+    assert rows["row 1"].label == "들꽃"
+
+
+def test_answers_need_no_order_of_columns_and_carry_ids(iris: Any, tmp_path: Path) -> None:
+    run, file = iris
+    frame = pd.read_csv(file, sep=";")
+    mixed = frame[frame.columns[::-1]].assign(extra=1).iloc[::-1]
+    answers = run.predict(mixed)
+    assert answers["plant"].tolist() == mixed["plant"].tolist()
+    plain = run.predict(file).set_index("plant")
+    np.testing.assert_array_equal(
+        answers.set_index("plant").loc[plain.index, "p_virginica"], plain["p_virginica"]
+    )
+    rows = json.loads(frame.drop(columns="target").head(2).to_json(orient="records"))
+    (tmp_path / "rows.json").write_text(json.dumps(rows), "utf-8")
+    assert run.predict(tmp_path / "rows.json")["predicted"].tolist() == plain["predicted"].head(2).tolist()
+    assert run.predict(rows)["confidence"].tolist() == plain["confidence"].head(2).tolist()
+    assert plain["path"].unique().tolist() == [str(file)]
+
+
+def test_missing_columns_are_named_all_at_once(iris: Any) -> None:
+    run, file = iris
+    frame = pd.read_csv(file, sep=";").drop(columns=["sepal width (cm)", "petal length (cm)"])
+    with pytest.raises(DataError, match=r"without sepal width \(cm\), petal length \(cm\)"):
+        run.predict(frame)
+
+
+def test_a_row_that_cannot_be_read_has_a_reason(iris: Any) -> None:
+    rows = [{"sepal length (cm)": 5}, dict.fromkeys(load_iris().feature_names, 5.0)]
+    answers = iris[0].predict(rows)
+    assert "The row lacks" in answers["reason"][0]
+    assert pd.isna(answers["predicted"][0])
+    assert answers["predicted"][1] in iris[0].classes
+
+
+def test_new_labelled_rows_are_judged(iris: Any, tmp_path: Path) -> None:
+    run, file = iris
+    frame = pd.read_csv(file, sep=";")
+    frame.loc[:2, "target"] = "rose"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    judged = mindle.evaluate(run, tmp_path / "new.csv", out=tmp_path / "answers.csv")
+    assert judged["unknown_classes"] == {"rose": 3}
+    assert judged["test"]["n"] == 146
+    assert judged["test"]["accuracy"]["value"] > 0.9
+    assert len(pd.read_csv(tmp_path / "answers.csv")) == 146
+    with pytest.raises(DataError, match="must have the target 'target'"):
+        mindle.evaluate(run, frame.drop(columns="target"))
+
+
+def test_the_bundle_alone_answers_the_same(iris: Any) -> None:
+    run, file = iris
+    bundle = mindle.load(run.path / "bundle")
+    pd.testing.assert_frame_equal(bundle.predict(file), run.predict(file))
+    with pytest.raises(ArtifactError, match="PyTorch model"):
+        run.predict(file, engine="torch")
+
+
+def test_the_report_tells_columns_and_what_answers_rest_on(iris: Any, diabetes: Any, tmp_path: Path) -> None:
+    page = (iris[0].path / "report.html").read_text("utf-8")
+    assert "petal width (cm)" in page
+    assert "들꽃" in page
+    assert "보고서" in mindle.report(diabetes, lang="ko", out=tmp_path / "ko.html").read_text("utf-8")
+    assert "mean absolute error" in (diabetes.path / "report.html").read_text("utf-8").lower()
+
+
+def test_estimates_have_intervals_that_hold_what_they_promise(diabetes: Any) -> None:
+    test = diabetes.metrics["test"]
+    assert test["mae"]["value"] < 50 < 0.8 * diabetes.metrics["baselines"]["mean"]
+    assert 0.85 < test["coverage"]["value"] < 0.97
+    features, _ = load_diabetes(return_X_y=True, as_frame=True)
+    answers = diabetes.predict(features)
+    assert (answers["low"] < answers["predicted"]).all()
+    assert (answers["predicted"] < answers["high"]).all()
+    assert diabetes.classes == ()
+
+
+def test_numbers_that_are_classes_come_back_as_numbers(tmp_path: Path) -> None:
+    frame = load_iris(as_frame=True).frame.rename(columns={"target": "kind"})
+    run = mindle.train(frame, target="last", out=tmp_path / "run", **{**QUICK, "repeats": 1})
+    assert run.predict(frame.head(3))["predicted"].tolist() == [0, 0, 0]
+
+
+def test_many_rows_are_judged_once_by_the_bundle(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(2400, 3)), columns=["a", "b", "c"])
+    frame["day"] = pd.date_range("2024-01-01", periods=2400, freq="h").astype(str)
+    frame["price"] = 3 * frame["a"] - frame["b"] + rng.normal(size=2400)
+    run = mindle.train(frame, target="price", time="day", out=tmp_path / "run", **QUICK)
+    test = run.metrics["test"]
+    assert test["protocol"] == "one split"
+    assert test["n"] == 360
+    parts = [row.split for row in read_manifest(run.path / "manifest.csv")]
+    assert parts[-360:] == ["test"] * 360
+    answers = run.predict(frame.tail(360))
+    written = pd.read_csv(run.path / "predictions.csv").query("split == 'test'")
+    np.testing.assert_allclose(answers["predicted"], written["predicted"], rtol=1e-9)
+
+
+def test_a_finished_run_is_left_alone_and_other_settings_are_refused(iris: Any) -> None:
+    run, file = iris
+    before = (run.path / "metrics.json").read_bytes()
+    again = mindle.train(file, target="target", ids=["plant"], out=run.path, resume=True, **QUICK)
+    assert (again.path / "metrics.json").read_bytes() == before
+    with pytest.raises(ValueError, match="differs in recipe.folds: 3, now 4"):
+        mindle.train(file, target="target", ids=["plant"], out=run.path, resume=True, **{**QUICK, "folds": 4})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"target": "price"}, "price"),
+        ({}, "target"),
+        ({"target": "target", "strategy": "probe"}, "`strategy` must be left out for a table"),
+        ({"target": "target", "model": "magic"}, "`models` must be among"),
+    ],
+)
+def test_wrong_arguments_are_named(iris: Any, tmp_path: Path, arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises((ValueError, DataError), match=said):
+        mindle.train(iris[1], out=tmp_path / "run", listener=SILENT, **arguments)
+    with pytest.raises(ValueError, match="`target` must be left out for images"):
+        mindle.train("digits", target="x", listener=SILENT)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mindle.evaluation import ReportContent, largest_errors, report_html, score_estimates, summary_html
+from mindle.evaluation.report.numbers import interval_text, limit, rivals
+from mindle.evaluation.report.words import amount
+from mindle.records import Estimates
+from tests.evaluation.report.test_page import Reader, read
+
+Make = Callable[..., ReportContent]
+SECTIONS = (
+    "trust scores agreement residuals coverage errors importance dependence training diagnosis columns "
+    "data reproduce limits time"
+).split()
+
+
+def content(values: Any, targets: Any, **more: Any) -> ReportContent:
+    test = Estimates(
+        paths=tuple(f"{i}" for i in range(len(values))),
+        values=np.asarray(values, np.float64),
+        targets=np.asarray(targets, np.float64),
+        low=more.pop("low", None),
+        high=more.pop("high", None),
+    )
+    metrics = {"task": "regression", "test": score_estimates(test, level=0.9), **more.pop("metrics", {})}
+    return ReportContent(name="numbers", metrics=metrics, estimates={"test": test}, **more)
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_report_on_numbers_has_every_section(estimated: Make, lang: str) -> None:
+    page = read(estimated(), lang)
+    found = [section["id"] for section in page.all("section")]
+    assert set(found) == set(SECTIONS) - {"reproduce"}
+    assert [link["href"] for link in page.all("a")][1:] == [f"#{name}" for name in found]
+    assert "confusion" not in found
+
+
+def test_the_headline_is_the_mean_error_in_the_targets_unit(estimated: Make) -> None:
+    made = estimated()
+    mae = made.test["mae"]
+    page = read(made)
+    assert f"{amount(mae['value'])} k$ off on average" in page.words
+    assert f"between {amount(mae['low'])} and {amount(mae['high'])} k$" in page.words
+    assert "120 test rows were estimated" in page.words
+
+
+def test_seeds_are_blown_away_where_the_mean_would_have_missed_less() -> None:
+    made = content([0.0, 0, 0, 0, 10], [0.0, 1, 2, 3, 4])
+    assert limit(made) == pytest.approx(1.2)  # mean absolute deviation of 0 … 4
+    text = report_html(made)
+    assert "2 of 5 seeds are still on the dandelion" in text
+
+
+def test_what_the_mean_was_measured_to_miss_by_counts_before_the_tests_own(estimated: Make) -> None:
+    assert limit(estimated()) == 6.4
+    assert [name for name, _ in rivals(estimated())] == ["mean", "linear"]
+    assert rivals(content([1.0, 2.0], [1.0, 3.0])) == [("mean", 1.0)]
+
+
+def test_a_model_no_better_than_the_mean_is_called_so(estimated: Make) -> None:
+    assert (
+        "It clearly beats the best of the simplest answers (always the mean, off by 6.4 k$)"
+        in read(estimated()).words
+    )
+    assert "It is not clearly better than the simplest answer" in read(estimated(spread=1.5)).words
+
+
+def test_a_linear_model_as_good_is_named(estimated: Make) -> None:
+    assert "A simpler model does as well: linear model, 3.5 k$" in read(estimated()).words
+    assert "A simpler model" not in read(estimated(spread=0.2)).words
+
+
+def remark(made: ReportContent) -> str:
+    return read(made).words
+
+
+def test_a_lean_to_one_side_is_named() -> None:
+    truth = np.linspace(0, 10, 60)
+    noise = np.random.default_rng(0).normal(size=60)
+    assert "It leans to one side: its estimates are +2" in remark(content(truth + 2 + 0.1 * noise, truth))
+    assert "It leans to neither side" in remark(content(truth + noise, truth))
+
+
+def test_errors_that_grow_with_the_estimate_are_named() -> None:
+    generator = np.random.default_rng(1)
+    truth = np.linspace(1, 10, 200)
+    fan = content(truth + 0.2 * truth * generator.normal(size=200), truth)
+    assert "Its errors grow with its estimates" in remark(fan)
+    even = content(truth + generator.normal(size=200), truth)
+    assert "Its errors grow" not in remark(even)
+    back = content(truth + 0.1 * (11 - truth) * generator.normal(size=200), truth)
+    assert "Its errors shrink" in remark(back)
+
+
+def test_a_few_wild_misses_are_named() -> None:
+    generator = np.random.default_rng(2)
+    truth = np.linspace(0, 10, 100)
+    values = truth + 0.2 * generator.normal(size=100)
+    assert "A few estimates miss by far" not in remark(content(values, truth))
+    values[7] += 40
+    assert "the worst 2 images make up 99" in remark(content(values, truth))
+
+
+def test_intervals_are_held_to_their_promise() -> None:
+    truth = np.linspace(0, 10, 100)
+    values = truth + np.random.default_rng(3).normal(size=100)
+    wide = content(values, truth, low=values - 2.5, high=values + 2.5)
+    assert "Its prediction intervals keep their promise" in remark(wide)
+    thin = content(values, truth, low=values - 0.3, high=values + 0.3)
+    assert "hold fewer truths than promised" in remark(thin)
+    endless = content(values, truth, low=np.full(100, -np.inf), high=np.full(100, np.inf))
+    assert "100 of 100 truths lie inside" in remark(endless)
+
+
+def test_over_fitting_is_told_where_the_training_error_is_known(estimated: Make) -> None:
+    assert "On its training data it is off by 1 k$" in read(estimated()).words
+    without = estimated()
+    assert "On its training data" not in read(estimated(metrics={**without.metrics, "train": {}})).words
+
+
+def test_the_largest_errors_come_first_with_their_cells(estimated: Make) -> None:
+    made = estimated()
+    rows = largest_errors(made.numbers, 12)
+    targets, values = made.numbers.targets, made.numbers.values
+    assert targets is not None
+    sizes = np.abs(values - targets)
+    assert sizes[rows[0]] == sizes.max()
+    assert (np.diff(sizes[rows]) <= 0).all()
+    page = read(made)
+    assert len(page.all("article")) == 12 + 2  # and two diagnoses
+    assert page.words.count("33.25") == 12
+    assert page.words.index("area 33.25") < page.words.index("town <b> 서울")  # the important column first
+
+
+def test_images_show_as_pictures(estimated: Make, is_jpeg: Callable[[str], bool]) -> None:
+    from tests.evaluation.report.conftest import jpeg
+
+    nothing: dict[str, Any] = dict.fromkeys(("columns", "importance", "dependence"), ())
+    made = estimated(**nothing, rows={}, pictures={str(i): jpeg() for i in range(1, 121)})
+    page = read(made)
+    assert len(page.all("img")) == 12
+    assert all(is_jpeg(image["src"]) for image in page.all("img"))
+    assert "120 test images were estimated" in page.words
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_page_about_rows_never_speaks_of_images(estimated: Make, classified_rows: Make, lang: str) -> None:
+    for made in (
+        estimated(diagnosis=()), estimated(repeats=3, diagnosis=()), classified_rows(), classified_rows(3)
+    ):  # fmt: skip
+        said = read(replace(made, findings=(), history=(), command=""), lang).words
+        assert not re.search(r"\b(image|photo|picture)s?\b|이미지|사진", said, flags=re.I)
+
+
+def test_repeated_judgement_is_explained(estimated: Make) -> None:
+    page = read(estimated(repeats=3))
+    assert "4 folds × 3" in page.words
+    assert "Judged by 4-fold cross-validation, 3 times over" in page.words
+    assert "each by models that had never seen it" in page.words
+    assert "opened once" not in page.words
+    assert "Nadeau and Bengio" in page.words
+
+
+def test_ends_of_intervals_are_told_apart() -> None:
+    assert interval_text(1.0, 2.5) == "1–2.5"
+    assert interval_text(-1.0, 2.5) == "−1 – 2.5"
+    assert interval_text(1.0, 2.5, 30.0) == "1.0–2.5"
+    assert interval_text(None, None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("values", "targets"),
+    [([1.0], [2.0]), ([1.0, 1.0], [5.0, 5.0]), ([1.0, 2.0], [1.0, 2.0]), ([0.0] * 9, np.arange(9.0))],
+)
+def test_odd_estimates_make_a_whole_page(values: Any, targets: Any) -> None:
+    read(content(values, targets))
+    read(content(values, targets), "ko")
+
+
+def test_many_estimates_make_a_small_page() -> None:
+    truth = np.random.default_rng(0).normal(size=10_000)
+    assert len(report_html(content(truth + 0.1, truth))) < 600_000
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_summary_tells_the_error(estimated: Make, lang: str) -> None:
+    text = summary_html(estimated(), lang=lang)
+    page = Reader(text)
+    assert page.problems == []
+    assert "k$" in page.words
+    assert amount(estimated().test["rmse"]["value"]) in page.words

@@ -1,0 +1,133 @@
+"""Rows answered by a bundle, without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, save
+
+from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
+from mindle.errors import ArtifactError, DataError
+from mindle.records import Column, InputSpec, TableSpec
+from mindle.serving.opened import open_model
+from mindle.serving.predictor import Predictor
+from mindle.serving.rows import RowPredictor
+
+COLUMNS = (
+    Column(name="who", kind="category", role="id"),
+    Column(name="a", kind="number", thousands=","),
+    Column(name="b", kind="number"),
+    Column(name="sum", kind="number", role="target"),
+)
+
+
+def adder(folder: Path, *, intervals: bool = True) -> Bundle:
+    """A bundle that adds two columns; its two folds are off by one, either way."""
+    folder.mkdir(parents=True)
+    nodes = [
+        helper.make_node("ReduceSum", ["numbers", "axis"], ["column"], keepdims=1),
+        helper.make_node("Squeeze", ["column", "axis"], ["estimate"]),
+        helper.make_node("Add", ["column", "off"], ["fold_estimates"]),
+    ]
+    constants = [
+        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("off", TensorProto.DOUBLE, [2], [-1.0, 1.0]),
+    ]
+    inputs = [helper.make_tensor_value_info("numbers", TensorProto.DOUBLE, ["row", 2])]
+    outputs = [
+        helper.make_tensor_value_info("estimate", TensorProto.DOUBLE, ["row"]),
+        helper.make_tensor_value_info("fold_estimates", TensorProto.DOUBLE, ["row", 2]),
+    ]
+    graph = helper.make_graph(nodes, "adder", inputs, outputs, constants)
+    save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        str(folder / "model.onnx"),
+    )
+    numbers = np.array([[1.0, 2.0], [3.0, 4.0]])
+    total = numbers.sum(axis=1)
+    np.savez(
+        folder / "reference.npz",
+        numbers=numbers,
+        estimate=total,
+        fold_estimates=np.stack([total - 1, total + 1], axis=1),
+    )
+    if intervals:
+        np.savez(folder / "intervals.npz", errors=np.tile(np.arange(20.0), 2), counts=np.array([20, 20]))
+    bundle = Bundle(
+        folder=folder,
+        classes=(),
+        spec=TableSpec(columns=COLUMNS, task="regression"),
+        temperature=1.0,
+        metrics={},
+        licences=(),
+        details={"task": "regression"},
+    )
+    write_bundle_document(bundle)
+    return bundle
+
+
+def answered(folder: Path, sources: list[Any]) -> list[dict[str, Any]]:
+    opened = open_model(folder)
+    return list(opened.rows(opened.inputs(sources)))
+
+
+def test_numbers_are_read_as_those_of_training_were(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    (tmp_path / "rows.csv").write_text('b,extra,a,who\n2,x,"1,000",Ada\n3,y,4,Bob\n', "utf-8")
+    rows = answered(tmp_path / "bundle", [str(tmp_path / "rows.csv")])
+    assert [row["predicted"] for row in rows] == [1002.0, 7.0]
+    assert [(row["path"], row["row"], row["who"]) for row in rows] == [
+        (str(tmp_path / "rows.csv"), 1, "Ada"),
+        (str(tmp_path / "rows.csv"), 2, "Bob"),
+    ]
+    assert all(row["low"] < row["predicted"] < row["high"] for row in rows)
+
+
+def test_without_held_out_errors_there_are_no_intervals(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle", intervals=False)
+    (row,) = answered(tmp_path / "bundle", [{"a": 1, "b": 2}])
+    assert list(row) == ["path", "row", "who", "predicted", "reason"]
+
+
+def test_mappings_are_one_source_and_files_another(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    (tmp_path / "rows.jsonl").write_text('{"a": 1, "b": 1}\n{"a": 5, "b": 5}\n', "utf-8")
+    rows = answered(
+        tmp_path / "bundle", [{"a": 2, "b": 2}, str(tmp_path / "rows.jsonl"), {"a": 3, "b": 3}, {"a": 4}]
+    )
+    assert [row["predicted"] for row in rows] == [2, 10, 4, 6, None]
+    assert "lacks 'b'" in rows[-1]["reason"]
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    (tmp_path / "rows.csv").write_text("c,d\n1,2\n", "utf-8")
+    with pytest.raises(DataError, match="without a, b"):
+        answered(tmp_path / "bundle", [str(tmp_path / "rows.csv")])
+
+
+def test_images_and_rows_are_not_mixed_up(tmp_path: Path) -> None:
+    bundle = adder(tmp_path / "bundle")
+    with pytest.raises(ArtifactError, match="takes rows"):
+        Predictor(bundle)
+    pixels = Bundle(**{**vars(bundle), "spec": InputSpec(height=4, width=4), "classes": ("a", "b")})
+    with pytest.raises(ArtifactError, match="takes images"):
+        RowPredictor(pixels)
+
+
+def test_answering_loads_no_torch(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    code = (
+        "import sys\nfrom mindle.serving.opened import open_model\n"
+        f"opened = open_model({str(tmp_path / 'bundle')!r})\n"
+        "print(next(opened.rows(opened.inputs([{'a': 1, 'b': 2}])))['predicted'])\n"
+        "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'timm') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["3.0", "[]"]
+    assert read_bundle(tmp_path / "bundle").intervals()["counts"].tolist() == [20, 20]

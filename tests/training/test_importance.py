@@ -1,0 +1,82 @@
+"""Importance finds the columns that matter; dependence follows the curve that was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mindle.data.columns import Features
+from mindle.training.importance import partial_dependence, permutation_importance
+from mindle.training.tables import TableOutcome, TableSettings, fit_table
+
+RNG = np.random.default_rng(0)
+NUMBERS = RNG.normal(size=(240, 3)).astype(np.float32).astype(np.float64)
+WORDS = np.array([[["low", "high", None][i]] for i in RNG.integers(3, size=240)], object)
+FEATURES = Features(
+    numbers=NUMBERS, number_names=("big", "small", "none"), categories=WORDS, category_names=("word",)
+)
+TARGET = 5 * NUMBERS[:, 0] + NUMBERS[:, 1] + 3 * (WORDS[:, 0] == "high") + 20
+LINEAR = TableSettings(folds=2, repeats=1, models=("baseline", "linear"), threads=1)
+
+
+@pytest.fixture(scope="module")
+def numbers() -> TableOutcome:
+    return fit_table(FEATURES, TARGET, test=np.arange(40), settings=LINEAR)
+
+
+@pytest.fixture(scope="module")
+def classes() -> TableOutcome:
+    labels = (TARGET > np.median(TARGET)).astype(np.int64)
+    return fit_table(FEATURES, labels, classes=("under", "over"), test=np.arange(40), settings=LINEAR)
+
+
+def test_columns_are_ordered_by_what_they_are_worth(numbers: TableOutcome) -> None:
+    found = permutation_importance(numbers.fold_models, FEATURES, TARGET, seed=0)
+    assert [found.columns[i] for i in found.order()] == ["big", "word", "small", "none"]
+    assert found.metric == "mae"
+    assert found.increase.shape == (4, 5)
+    assert found.increase[0].min() > 10 * np.abs(found.increase[2]).max()
+    assert found.increase[0].std() > 0
+
+
+def test_only_rows_that_a_judge_had_not_learned_from_are_used(numbers: TableOutcome) -> None:
+    met = [set(rows.tolist()) for _, rows in numbers.fold_models]
+    assert not met[0] & met[1]
+    assert met[0] | met[1] == set(range(40, 240))
+
+
+def test_importance_of_classes_is_in_log_loss_and_repeats(classes: TableOutcome) -> None:
+    labels = (TARGET > np.median(TARGET)).astype(np.int64)
+    first, again = (
+        permutation_importance(classes.fold_models, FEATURES, labels, repeats=2, most_rows=80, seed=3)
+        for _ in "ab"
+    )
+    assert first.metric == "log_loss"
+    assert first.columns[first.order()[0]] == "big"
+    assert np.array_equal(first.increase, again.increase)
+
+
+def test_dependence_of_a_number_is_its_slope(numbers: TableOutcome) -> None:
+    curve = partial_dependence(numbers.model, FEATURES, "big")
+    values = np.array(curve.values, np.float64)
+    slope = np.polyfit(values, curve.answers[:, 0], 1)[0]
+    assert curve.kind == "number"
+    assert len(values) == 24
+    assert (np.diff(values) > 0).all()
+    assert slope == pytest.approx(5, rel=0.05)
+    assert curve.density.sum() == pytest.approx(1)
+
+
+def test_dependence_of_words_is_by_word(numbers: TableOutcome, classes: TableOutcome) -> None:
+    words = partial_dependence(numbers.model, FEATURES, "word")
+    by_word = dict(zip(words.values, words.answers[:, 0], strict=True))
+    assert set(by_word) == {"low", "high", None}
+    assert by_word["high"] - by_word["low"] == pytest.approx(3, rel=0.1)
+    shares = partial_dependence(classes.model, FEATURES, "word").answers
+    assert shares.shape == (3, 2)
+    assert shares.sum(axis=1) == pytest.approx(np.ones(3))
+
+
+def test_unknown_columns_are_refused(numbers: TableOutcome) -> None:
+    with pytest.raises(ValueError, match="`column` must be one of big, small, none, word"):
+        partial_dependence(numbers.model, FEATURES, "colour")

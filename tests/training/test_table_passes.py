@@ -1,0 +1,144 @@
+"""One pass: nothing of the held rows is used, answers are kept, and the model is what answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+from mindle.data.columns import Features
+from mindle.models.tables.readers import forest_floor, read_forest
+from mindle.training.table_learners import Fitted, Grown, Learner, TrainSet, learners
+from mindle.training.table_passes import Pass, Shelf, TableProblem, freeze, run_pass, settle
+from tests.formats.test_table_onnx import problem
+
+
+def _few_trees(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+    for one in sets:
+        kind = ExtraTreesRegressor if one.regression else ExtraTreesClassifier
+        forest = kind(n_estimators=5, random_state=seed % 2**31).fit(one.views["trees"], one.truth)
+
+        def predict(x: np.ndarray, one: TrainSet = one, forest: ExtraTreesRegressor = forest) -> np.ndarray:
+            if one.regression:
+                return forest.predict(x)[:, None]
+            return np.log(np.maximum(forest.predict_proba(x), forest_floor(5)))
+
+        yield Grown(predict, lambda one=one, forest=forest: read_forest(forest, outputs=one.outputs))
+
+
+SOME = (
+    *(one for one in learners() if one.name in ("baseline", "linear", "SVM")),
+    Learner(name="few trees", view="trees", fit=_few_trees),
+)
+ROWS, HELD = np.arange(0, 120), np.arange(120, 160)
+
+
+def one_pass(own: TableProblem, shelf: Shelf | None = None) -> Pass:
+    return run_pass(own, "pass", ROWS, HELD, learners=SOME, folds=3, seed=1, shelf=shelf)
+
+
+def poisoned(own: TableProblem) -> TableProblem:
+    """The same learning rows; the held rows' cells and truth are something else altogether."""
+    numbers, categories = own.features.numbers.copy(), own.features.categories.copy()
+    numbers[HELD] = 1e6
+    categories[HELD] = "poison"
+    truth = own.truth.copy()
+    truth[HELD] = truth[HELD][::-1]
+    features = Features(
+        numbers=numbers,
+        number_names=own.features.number_names,
+        categories=categories,
+        category_names=own.features.category_names,
+    )
+    return replace(own, features=features, truth=truth)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_held_rows_change_nothing_that_is_learned(outputs: int) -> None:
+    own = problem(outputs)
+    one, other = one_pass(own), one_pass(poisoned(own))
+    for name, answers in one.answers.items():
+        assert np.array_equal(answers.own, other.answers[name].own)
+    settled, poisoned_settled = settle(one), settle(other)
+    assert settled.stack.weights == poisoned_settled.stack.weights
+    assert settled.temperature == poisoned_settled.temperature
+    cells = own.cells(HELD)
+    models = freeze(one, settled), freeze(other, poisoned_settled)
+    answers = [model.probabilities(*cells) if outputs > 1 else model.estimates(*cells) for model in models]
+    assert np.array_equal(*answers)
+
+
+def test_a_leak_would_be_noticed() -> None:
+    """The guard above works: were the held rows learned from, poisoning them would show."""
+    own = problem(1)
+    every = np.arange(160)
+    leaky = [
+        run_pass(table, "leak", every, HELD, learners=SOME, folds=3, seed=1).answers["linear"].own
+        for table in (own, poisoned(own))
+    ]
+    assert not np.array_equal(*leaky)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_the_frozen_model_gives_the_answers_that_were_judged(outputs: int) -> None:
+    own = problem(outputs)
+    this = one_pass(own)
+    settled = settle(this)
+    model = freeze(this, settled)
+    cells = own.cells(HELD)
+    if outputs == 1:
+        assert model.estimates(*cells) == pytest.approx(settled.held[:, 0], rel=1e-9)
+        assert model.fold_estimates(*cells) == pytest.approx(settled.held_folds, rel=1e-9)
+        fold = model.folds[1].estimates(*own.cells(ROWS[this.fold_of == 1]))
+        assert fold == pytest.approx(settled.own[this.fold_of == 1, 0], rel=1e-9)
+    else:
+        assert model.probabilities(*cells) == pytest.approx(settled.held, abs=1e-9)
+        assert settled.own.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
+
+
+def test_the_stack_is_no_worse_than_its_best_member() -> None:
+    settled = settle(one_pass(problem(1)))
+    assert settled.stack.losses.mean() <= min(loss.mean() for loss in settled.losses.values()) + 1e-9
+
+
+def test_kept_answers_are_used_again_and_models_fitted_to_the_same(tmp_path: Path) -> None:
+    own = problem(1)
+    first = one_pass(own, Shelf(tmp_path, resume=False))
+    again = one_pass(own, Shelf(tmp_path, resume=True))
+    assert not any(answers.fitted for answers in again.answers.values())
+    for name, answers in first.answers.items():
+        assert np.array_equal(answers.own, again.answers[name].own)
+    cells = own.cells(HELD)
+    one, other = (freeze(this, settle(this)).estimates(*cells) for this in (first, again))
+    assert np.array_equal(one, other)
+
+
+def test_a_damaged_checkpoint_costs_time_only(tmp_path: Path) -> None:
+    own = problem(1)
+    first = one_pass(own, Shelf(tmp_path, resume=False))
+    (tmp_path / "pass-linear.safetensors").write_bytes(b"half of")
+    again = one_pass(own, Shelf(tmp_path, resume=True))
+    assert np.array_equal(first.answers["linear"].own, again.answers["linear"].own)
+
+
+def test_a_gate_stops_a_learner_after_its_first_fit() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def gate(name: str, seconds: float, fits: int) -> str:
+        asked.append((name, fits))
+        return "too slow" if name == "SVM" else ""
+
+    this = run_pass(problem(1), "gated", ROWS, HELD, learners=SOME, folds=3, seed=1, gate=gate)
+    assert this.skipped == {"SVM": "too slow"}
+    assert "SVM" not in this.answers
+    assert asked == [(one.name, 4) for one in SOME]
+
+
+def test_learners_of_small_tables_leave_large_ones_alone() -> None:
+    only = tuple(replace(one, most_rows=50) if one.name == "SVM" else one for one in SOME)
+    this = run_pass(problem(1), "large", ROWS, HELD, learners=only, folds=3, seed=1)
+    assert "at most 50 rows, and there are 120" in this.skipped["SVM"]

@@ -1,0 +1,237 @@
+"""The ladder of tables: honest protocols, budgets that hold, runs that go on where they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_wine
+
+from mindle.data.columns import Features
+from mindle.errors import DataError
+from mindle.records import Silent
+from mindle.training.budget import Deadline
+from mindle.training.tables import TableOutcome, TableSettings, fit_table
+
+QUICK = ("baseline", "linear", "SVM")
+
+
+def features(x: np.ndarray) -> Features:
+    return Features(
+        numbers=x.astype(np.float32).astype(np.float64),
+        number_names=tuple(f"n{i}" for i in range(x.shape[1])),
+        categories=np.empty((len(x), 0), object),
+        category_names=(),
+    )
+
+
+DIABETES, WINE = load_diabetes(), load_wine()
+NUMBER = features(DIABETES.data), DIABETES.target
+CLASSES = features(WINE.data), WINE.target.astype(np.int64)
+NAMES = ("a", "b", "c")
+
+
+def quick(folds: int = 3, repeats: int = 2) -> TableSettings:
+    return TableSettings(folds=folds, repeats=repeats, models=QUICK, threads=1)
+
+
+def same(one: TableOutcome, other: TableOutcome, rows: np.ndarray) -> bool:
+    """Whether two runs came to the same answers, to the bit."""
+    cells = NUMBER[0].numbers[rows], NUMBER[0].categories[rows]
+    return (
+        np.array_equal(one.test.rows, other.test.rows)
+        and np.array_equal(one.test.answers, other.test.answers)
+        and np.array_equal(one.model.estimates(*cells), other.model.estimates(*cells))
+    )
+
+
+def test_nested_judges_every_row_once_a_repeat() -> None:
+    outcome = fit_table(*NUMBER, settings=quick())
+    assert outcome.protocol == {"kind": "nested", "folds": 3, "repeats": 2}
+    assert outcome.test.repeats == 2
+    for repeat in outcome.test.rows.reshape(2, -1):
+        assert np.array_equal(np.sort(repeat), np.arange(442))
+    errors = outcome.test.answers - NUMBER[1][outcome.test.rows]
+    assert np.abs(errors).mean() < 0.75 * np.abs(NUMBER[1] - NUMBER[1].mean()).mean()
+    assert len(outcome.model.folds) == len(outcome.fold_models) == 3
+    assert outcome.calibration is not None
+    assert outcome.calibration.counts.sum() == 442
+
+
+def test_intervals_hold_what_they_promise() -> None:
+    test = fit_table(*NUMBER, settings=quick(repeats=1)).test
+    assert test.low is not None
+    assert test.high is not None
+    truth = NUMBER[1][test.rows]
+    assert 0.85 <= ((test.low <= truth) & (truth <= test.high)).mean() <= 0.95
+
+
+def test_classes_are_calibrated_and_better_than_the_commonest() -> None:
+    outcome = fit_table(*CLASSES, classes=NAMES, settings=quick(repeats=1))
+    assert (outcome.test.answers.argmax(axis=1) == CLASSES[1][outcome.test.rows]).mean() > 0.94
+    assert outcome.test.answers.sum(axis=1) == pytest.approx(np.ones(178))
+    assert outcome.model.folds == ()
+    names = [attempt["name"] for attempt in outcome.tried]
+    assert names[:3] == list(QUICK)
+    chosen = [attempt for attempt in outcome.tried if attempt["chosen"]]
+    assert chosen
+    assert all(attempt["low"] <= attempt["value"] <= attempt["high"] for attempt in chosen)
+    assert outcome.stopped.startswith("Kept: ")
+
+
+def test_a_given_test_part_is_answered_by_models_without_it() -> None:
+    """The test rows' truth and cells are replaced: nothing but their own answers may change."""
+    data, truth = NUMBER
+    test = np.arange(0, 442, 4)
+    one = fit_table(data, truth, test=test, settings=quick())
+    poison, numbers = truth.copy(), data.numbers.copy()
+    poison[test], numbers[test] = 1e6, -1e6
+    other = fit_table(features(numbers), poison, test=test, settings=quick())
+    assert one.protocol == {"kind": "split"}
+    assert np.array_equal(one.test.rows, test)
+    known = np.setdiff1d(np.arange(442), test)
+    cells = data.numbers[known], data.categories[known]
+    assert np.array_equal(one.model.estimates(*cells), other.model.estimates(*cells))
+    assert np.array_equal(one.val.answers, other.val.answers)
+
+
+def test_the_kept_model_answers_its_test_part_as_judged() -> None:
+    test = np.arange(0, 442, 4)
+    outcome = fit_table(*NUMBER, test=test, settings=quick())
+    cells = NUMBER[0].numbers[test], NUMBER[0].categories[test]
+    assert outcome.model.estimates(*cells) == pytest.approx(outcome.test.answers, rel=1e-9)
+
+
+def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted detector: it writes down which rows each pass learned from, and which it was to answer."""
+    from mindle.training import table_passes, tables
+
+    met: list[tuple[set[int], set[int]]] = []
+    original = table_passes.prepare
+
+    def watched(problem: Any, rows: np.ndarray, seed: int) -> Any:
+        seen.update(rows.tolist())
+        return original(problem, rows, seed)
+
+    run = tables.run_pass
+
+    def judged(problem: Any, name: str, rows: np.ndarray, held: np.ndarray, **settings: Any) -> Any:
+        seen.clear()
+        this = run(problem, name, rows, held, **settings)
+        met.append((set(seen), set(held.tolist())))
+        return this
+
+    seen: set[int] = set()
+    monkeypatch.setattr(table_passes, "prepare", watched)
+    monkeypatch.setattr(tables, "run_pass", judged)
+    fit_table(*NUMBER, settings=quick())
+    assert len(met) == 7
+    assert all(learned and not learned & held for learned, held in met)
+    assert met[-1] == (set(range(442)), set())
+
+
+def test_groups_stay_on_one_side() -> None:
+    groups = np.arange(442) // 2
+    outcome = fit_table(*NUMBER, groups=groups, settings=quick(repeats=1))
+    fold_of = np.empty(442, np.int64)
+    sizes = np.bincount(outcome.test.rows, minlength=442)
+    assert (sizes == 1).all()
+    place, fold = 0, 0
+    for row in outcome.test.rows.tolist():  # rows of one fold follow each other in order
+        fold += row < place
+        fold_of[row], place = fold, row
+    assert (fold_of[::2] == fold_of[1::2]).all()
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    class Killer(Silent):
+        def progress(self, stage: str, done: int, total: int) -> None:
+            if done == 4:
+                raise Killed
+
+    whole = fit_table(*NUMBER, settings=quick(), seed=5)
+    decisions: list[Any] = []
+    budget = Deadline(1000)
+    with pytest.raises(Killed):
+        fit_table(
+            *NUMBER,
+            settings=quick(),
+            seed=5,
+            folder=tmp_path,
+            deadline=budget,
+            record=decisions.append,
+            listener=Killer(),
+        )
+    kept = {path.name for path in (tmp_path / "checkpoint").iterdir()}
+    assert "repeat-2-fold-1-svm.safetensors" in kept
+    again: list[Any] = []
+    resumed = fit_table(
+        *NUMBER,
+        settings=quick(),
+        seed=5,
+        folder=tmp_path,
+        deadline=Deadline(1),  # what was decided then stays decided
+        resume=True,
+        replay=decisions,
+        record=again.append,
+    )
+    assert [decision["step"] for decision in decisions] == ["repeat-1-fold-1 SVM", "plan", "repeat 2"]
+    assert again == []
+    assert same(whole, resumed, np.arange(442))
+
+
+def test_decisions_are_repeated_whatever_the_clock_says() -> None:
+    """A run without time for its second repeat is repeated with all the time there is: the same comes out."""
+    ticks = iter(range(100_000))
+    slow = Deadline(60, clock=lambda: float(next(ticks)))
+    decisions: list[Any] = []
+    first = fit_table(*NUMBER, settings=quick(), deadline=slow, record=decisions.append)
+    again = fit_table(*NUMBER, settings=quick(), deadline=Deadline(1e6), replay=decisions)
+    assert same(first, again, np.arange(442))
+    assert [d["step"] for d in decisions][-2:] == ["plan", "repeat 2"]
+
+
+def test_what_there_is_no_time_for_is_left_out_with_its_reason() -> None:
+    """A budget that is spent already: the baselines remain, and one repeat."""
+    spent = Deadline(10, spent_seconds=10)
+    outcome = fit_table(*NUMBER, settings=quick(), deadline=spent)
+    assert outcome.protocol["repeats"] == 1
+    aside = {attempt["name"]: attempt["note"] for attempt in outcome.tried if attempt["value"] is None}
+    assert list(aside) == ["SVM"]
+    assert "would take about" in aside["SVM"]
+    assert "SVM" in outcome.stopped
+    assert {member.name for member in outcome.model.members} <= {"baseline", "linear"}
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="`folds` must be at least 2"):
+        TableSettings(folds=1)
+    with pytest.raises(ValueError, match="`repeats` must be at least 1"):
+        TableSettings(repeats=0)
+    with pytest.raises(ValueError, match="`models` must be among baseline, linear"):
+        fit_table(*NUMBER, settings=TableSettings(models=("oracle",)))
+
+
+def test_too_little_to_learn_from_is_said() -> None:
+    few = np.arange(6)
+    with pytest.raises(DataError, match="at least 10 rows with a target"):
+        fit_table(*NUMBER, rows=few, settings=quick())
+    with pytest.raises(DataError, match="rows of two classes"):
+        fit_table(CLASSES[0], np.zeros(178, np.int64), classes=NAMES, settings=quick())
+
+
+@pytest.mark.slow
+def test_every_model_together_beats_the_linear_one() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, size=(300, 4))
+    y = np.sin(2 * x[:, 0]) + x[:, 1] * (x[:, 2] > 0) + rng.normal(0, 0.1, size=300)
+    outcome = fit_table(features(x), y, settings=TableSettings(folds=3, repeats=1, threads=1))
+    values = {attempt["name"]: attempt["value"] for attempt in outcome.tried}
+    assert values["stack"] < 0.7 * values["linear"]
+    error = np.abs(outcome.test.answers - y[outcome.test.rows]).mean()
+    assert error < 0.7 * values["linear"]
