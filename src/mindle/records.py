@@ -335,6 +335,8 @@ class Predictions:
         paths: One name an image.
         probabilities: float64 (image, class), rows summing to 1.
         labels: True class index of each image, or None where nothing is known.
+        answers: Class index that is named for each image, where thresholds decide and not the largest
+            probability; None where that decides.
         repeats: How often each row was judged by another model (repeated cross-validation); rows follow
             each other repeat by repeat.
     """
@@ -343,6 +345,7 @@ class Predictions:
     paths: tuple[str, ...]
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64] | None = None
+    answers: NDArray[np.int64] | None = None
     repeats: int = 1
 
     def __post_init__(self) -> None:
@@ -352,9 +355,15 @@ class Predictions:
                 "column a "
                 f"class. Received {self.probabilities.shape}."
             )
-        if self.labels is not None and len(self.labels) != len(self.paths):
-            raise ValueError(f"`labels` must have {len(self.paths)} rows. Received {len(self.labels)}.")
+        for name, column in (("labels", self.labels), ("answers", self.answers)):
+            if column is not None and len(column) != len(self.paths):
+                raise ValueError(f"`{name}` must have {len(self.paths)} rows. Received {len(column)}.")
         _require_repeats(self.repeats, len(self.paths))
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Class index that is named for each image."""
+        return self.probabilities.argmax(axis=1) if self.answers is None else self.answers
 
 
 @dataclass(frozen=True, kw_only=True)

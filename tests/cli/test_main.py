@@ -89,6 +89,13 @@ def test_lists(work: Path) -> None:
     assert any(store["name"].startswith("pixels") for store in document["stores"])
 
 
+def test_the_course_is_listed() -> None:
+    listed = mindle("course")
+    assert "daisy-mlp" in listed.stdout
+    experiments = json.loads(mindle("course", "--json", "-").stdout)["experiments"]
+    assert {"as_written", "done_well"} <= set(experiments[0]["variants"])
+
+
 def test_runs_are_compared(work: Path) -> None:
     shutil.copytree(work / "runs" / "photos-1", work / "copies" / "photos-2", dirs_exist_ok=True)
     done = mindle("compare", "runs/photos-1", "copies/photos-2", cwd=work)
@@ -129,6 +136,9 @@ def test_report_in_korean(work: Path) -> None:
         (["predict", "runs/photos-1"], 2, "what to predict"),
         (["report", "runs/photos-1", "--lang", "fr"], 2, "lang"),
         (["compare", "runs/photos-1"], 2, "two runs or more"),
+        (["course", "daisy-mpl", "--data", "photos"], 2, "Did you mean 'daisy-mlp'"),
+        (["course", "daisy-mlp"], 2, "`--data` must name"),
+        (["course", "daisy-mlp", "--data", "nowhere"], 3, "photos of daisies"),
         (["compare", "runs/photos-1", "nowhere"], 4, "nowhere"),
         (["recipes", "nothing"], 2, "nothing"),
         (["cache", "--prune", "lots"], 2, "5GB"),
@@ -160,3 +170,19 @@ def test_a_reader_that_leaves_early_is_no_error(work: Path) -> None:
         said = process.stderr.read()
     assert "Traceback" not in said
     assert "did not foresee" not in said
+
+
+def test_prepare_lays_out_and_ensemble_refuses_what_does_not_belong_together(work: Path) -> None:
+    done = mindle("prepare", "photos", "laid-out", "--json", "-", cwd=work)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (work / document["path"] / "test").is_dir()
+    assert set(document["counts"]) == set(CLASSES)
+    assert sum(document["set_aside"].values()) > 0
+    assert mindle("prepare", "photos", "x.npz", "--size", "8,8", cwd=work).returncode == 0
+    refused = mindle("prepare", "photos", "photos/inside", cwd=work)
+    assert (refused.returncode, "outside of the data" in refused.stderr) == (2, True)
+    alone = mindle("ensemble", "runs/photos-1", cwd=work)
+    assert (alone.returncode, "two runs or more" in alone.stderr) == (2, True)
+    missing = mindle("ensemble", "runs/photos-1", "runs/photos-9", cwd=work)
+    assert (missing.returncode, "runs/photos-9" in missing.stderr) == (4, True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mindle.training.augment import Augment, _grid, mix
+from mindle.training.augment import Augment, _grid, mix, stronger
 from mindle.training.recipe import AugmentSettings
 
 
@@ -214,3 +214,16 @@ def test_with_a_generator_each_an_image_changes_as_it_does_alone(settings: Augme
         alone = augment(images[number : number + 1], [generator(number)])
         torch.testing.assert_close(together[number], alone[0])
     assert not torch.equal(together[0], augment(images, [generator(9) for _ in range(4)])[0])
+
+
+def test_stronger_changes_are_wider_allowed_and_never_mirror_unasked() -> None:
+    for settings in (
+        AugmentSettings(),
+        AugmentSettings(flip="both", rotate=0.4, zoom=0.8, crop=0.1, erase=0.9),
+    ):
+        more = stronger(settings)
+        assert more.flip == settings.flip
+        assert more.crop < settings.crop
+        for name in ("rotate", "zoom", "shift", "brightness", "contrast"):
+            assert getattr(more, name) > getattr(settings, name)
+        assert more.mixup == settings.mixup

@@ -84,3 +84,45 @@ def test_what_goes_wrong_ahead_reaches_the_caller_and_leaves_no_thread() -> None
     next(early)
     early.close()  # type: ignore[attr-defined]
     assert "mindle-batches" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_scarce_classes_are_drawn_more_often_by_degrees() -> None:
+    labels = np.repeat([0, 1], [900, 100])
+    shares = [
+        labels[np.concatenate(order(labels, Recipe(train=TrainSettings(scarce=by)), seed=0, epoch=0))].mean()
+        for by in (0.0, 0.5, 1.0)
+    ]
+    assert shares[0] == 0.1
+    assert abs(shares[1] - 0.25) < 0.05  # 100 ** 0.5 against 900 ** 0.5
+    assert abs(shares[2] - 0.5) < 0.05
+
+
+def test_only_scarce_classes_are_changed_more() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (100, 12, 12, 3), np.uint8)
+    labels = np.repeat([0, 1], [90, 10]).astype(np.int64)
+
+    def made(scarce: float) -> torch.Tensor:
+        return prepare(
+            images,
+            labels,
+            np.arange(100),
+            Recipe(train=TrainSettings(scarce=scarce)),
+            classes=2,
+            seed=0,
+            place=(0, 0),
+            device=torch.device("cpu"),
+            layout=torch.contiguous_format,
+        ).images
+
+    changed = (made(1.0) != made(0.0)).flatten(1).any(1).numpy()
+    assert not changed[labels == 0].any()
+    assert changed[labels == 1].mean() > 0.5
+    assert torch.equal(made(1.0), made(1.0))
+
+
+def test_without_shuffling_the_order_is_that_of_the_data() -> None:
+    recipe = Recipe(train=TrainSettings(batch=4, shuffle=False))
+    labels = np.repeat([0, 1], 6)
+    for epoch in (0, 1):
+        steps = order(labels, recipe, seed=0, epoch=epoch)
+        assert np.concatenate(steps).tolist() == list(range(12))

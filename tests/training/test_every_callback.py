@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from mindle.training import callbacks
+from mindle.training import callbacks, watch
 from mindle.training.callbacks import Callback, HistoryFile, StopAt
 from mindle.training.fit import fit
+from mindle.training.recipe import TrainSettings
+from mindle.training.watch import Watch
 from tests.training.nets import net, recipe, stripes
 
-KINDS = [kind for _, kind in inspect.getmembers(callbacks, inspect.isclass) if issubclass(kind, Callback)]
-EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
+KINDS = [
+    kind
+    for module in (callbacks, watch)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, Callback) and kind.__module__ == module.__name__
+]
+EVENTS = ("on_start", "on_gradients", "on_step", "on_epoch", "on_end")
 
 
 def build(kind: type[Callback], tmp_path: Path) -> Callback:
     made = {
         HistoryFile: lambda: HistoryFile(tmp_path / "history.csv"),
         StopAt: lambda: StopAt("val_loss", 0.0),
+        Watch: lambda: Watch(TrainSettings(), classes=3),
     }
     maker: Callable[[], Callback] = made.get(kind, kind)
     return maker()

@@ -23,7 +23,7 @@ from mindle.training.features import Engine
 from mindle.training.ladder import Journal, _Ladder, climb, common_layout, probe
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import Recipe, read_recipe, with_settings
-from tests.pictures import CLASSES, photo_folder
+from tests.pictures import CLASSES, draw, photo_folder
 
 QUICK = with_settings(read_recipe("probe"), {"probe.views": "1", "probe.folds": "3"})
 
@@ -297,3 +297,64 @@ def test_joined_backbones_answer_as_one(tmp_path: Path, cache: Path, shared: Pat
     with torch.inference_mode():
         answers = outcome.model(torch.from_numpy(pixels)).argmax(1).numpy()
     assert (answers == problem.labels(problem.val)).mean() > 0.9
+
+
+# ── scarce classes ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def scarce(tmp_path_factory: pytest.TempPathFactory) -> Problem:
+    """Drawings of three classes, the second with a quarter of the others' images."""
+    folder = photo_folder(tmp_path_factory.mktemp("scarce") / "photos", 24)
+    for file in sorted((folder / CLASSES[1]).iterdir())[6:]:
+        file.unlink()
+    for seed in range(100, 108):  # squares and stripes that show circles: nobody can answer all of them
+        draw(1, seed).save(folder / CLASSES[seed % 2 * 2] / f"{seed}.png")
+    return split(folder)
+
+
+def evened(problem: Problem, **settings: Any) -> Outcome:
+    recipe = with_settings(QUICK, {"probe.heads": ("rbf",), **settings})
+    return probe(problem, cards=[embedded()], recipe=recipe, deadline=Deadline(None))
+
+
+@pytest.mark.slow
+def test_heads_take_weights_made_up_rows_and_stronger_views(scarce: Problem) -> None:
+    pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
+    plain = evened(scarce)
+    for settings in ({"train.balance": "weights"}, {"train.balance": "smote"}, {"train.scarce": 1.0}):
+        other = evened(scarce, **settings)
+        assert other.thresholds == ()
+        assert not np.allclose(other.val_probabilities, plain.val_probabilities)
+
+
+def test_a_focal_loss_leaves_least_squares_out(scarce: Problem) -> None:
+    settings = {"train.focal": 2.0, "probe.heads": ("rbf", "logistic")}
+    tried = [attempt["name"] for attempt in evened(scarce, **settings).tried]
+    assert any(name.startswith("logistic") for name in tried)
+    assert not any(name.startswith("rbf") for name in tried)
+
+
+def test_auto_tries_what_is_there_and_a_resumed_run_chooses_the_same(scarce: Problem) -> None:
+    made: list[Mapping[str, Any]] = []
+    recipe = with_settings(QUICK, {"probe.heads": ("rbf",), "train.balance": "auto"})
+
+    def run(replay: list[Mapping[str, Any]], left: float | None) -> Outcome:
+        return probe(
+            scarce,
+            cards=[embedded()],
+            recipe=recipe,
+            deadline=Deadline(left),
+            replay=replay,
+            record=made.append,
+        )
+
+    first = run([], None)
+    steps = [decision["step"] for decision in made]
+    assert "imbalance weights" in steps
+    notes = [attempt for attempt in first.tried if attempt["name"].startswith("imbalance")]
+    assert notes
+    again = run(list(made), 1e-6)  # no time is left, and yet all is decided as before
+    assert [attempt["name"] for attempt in again.tried] == [attempt["name"] for attempt in first.tried]
+    assert again.thresholds == first.thresholds
+    assert np.array_equal(again.val_probabilities, first.val_probabilities)

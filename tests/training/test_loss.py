@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mindle.records import SILENT
 from mindle.training.budget import Deadline
 from mindle.training.job import Job
-from mindle.training.loss import Loss, class_weights, judge
+from mindle.training.loss import Loss, class_weights, focal_loss, judge
 from mindle.training.recipe import Recipe, TrainSettings
 from tests.training.nets import net, stripes
 
@@ -70,3 +70,21 @@ def test_judging_in_pieces_gives_what_one_piece_gives() -> None:
         logits = work.model.eval()(torch.from_numpy(images))
     assert loss == pytest.approx(F.cross_entropy(logits, torch.from_numpy(labels)).item(), rel=1e-5)
     assert accuracy == (logits.argmax(1).numpy() == labels).mean()
+
+
+def test_focal_loss_is_cross_entropy_at_gamma_0_and_cares_less_for_what_is_right() -> None:
+    logits, labels = torch.randn(16, 3), torch.arange(16) % 3
+    targets, weights = torch.eye(3)[labels], torch.tensor([0.5, 1.0, 2.0])
+    plain = Loss(TrainSettings(label_smoothing=0.1), [], weights)(logits, targets)
+    soft = 0.9 * targets + 0.1 / 3
+    assert focal_loss(logits, soft, 0.0, weights).item() == pytest.approx(plain.item())
+    focal = Loss(TrainSettings(focal=2.0), [], None)
+    p = torch.softmax(logits, 1)[torch.arange(16), labels]
+    assert focal(logits, targets).item() == pytest.approx((-((1 - p) ** 2) * p.log()).mean().item())
+
+
+def test_focal_loss_has_a_slope_where_an_answer_is_as_sure_as_can_be() -> None:
+    logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
+    focal_loss(logits, torch.tensor([[1.0, 0.0]]), 0.5).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()

@@ -80,3 +80,13 @@ def test_a_spread_keeps_within_bounds() -> None:
     assert evenly(0, 5).tolist() == []
     assert evenly(5, 5).tolist() == [0, 1, 2, 3, 4]
     assert evenly(1000, 3).tolist() == [0, 333, 666]
+
+
+@pytest.mark.parametrize(("scale", "deviation"), [("unit", 1.0), ("bytes", 1 / 255), ("twice", 255.0)])
+def test_what_is_not_standardised_is_scaled_as_asked(scale: str, deviation: float, cache: Path) -> None:
+    settings = {"train.epochs": 1, "input.standardise": "false", "input.scale": scale}
+    recipe = settle(model="cifar-dnn", settings=settings).recipe
+    outcome = train_net(digits(60), recipe, seed=0)
+    assert outcome.model.spec.std == (deviation,)
+    assert outcome.seen is not None
+    assert outcome.seen.steps > 0

@@ -58,3 +58,12 @@ def test_a_missing_model_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         make_plan(mindle.data.read("digits"), settle(strategy="probe", model="resnet50"))
     with pytest.raises(ValueError, match="take strategy 'scratch'"):
         make_plan(mindle.data.read("digits"), settle(strategy="probe", model="small-resnet"))
+
+
+def test_random_weights_are_given_where_they_are_asked_for_and_make_sense() -> None:
+    dataset = mindle.data.read("digits")
+    asked = settle(strategy="inline", model="vgg19", settings={"model.random": "true"})
+    assert [card.origin for card in make_plan(dataset, asked).cards] == ["random weights"]
+    for settings in ({"model.random": "true"}, {"model.random": "true", "model.name": "vgg19"}):
+        with pytest.raises(ValueError, match=r"`model\.random` must come with a named backbone"):
+            make_plan(dataset, settle(strategy="probe", settings=settings))

@@ -15,6 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from mindle.evaluation import fit_temperature
 from mindle.models.heads import Head, KernelHead, LinearHead
 from mindle.training import probe
+from mindle.training.imbalance import balanced_weights
+from mindle.training.loss import focal_loss
 from mindle.training.probe import (
     KERNEL_SHARPNESS,
     Candidate,
@@ -360,7 +362,9 @@ def test_the_net_head_is_the_net_that_was_trained() -> None:
     pool, joined = pool_of(labels, views=1), Joined([block_of(raw)])
     directions = Directions(joined)
     z, _ = probe._net_inputs(directions)
-    trained = probe._train_nets(z, pool, [np.arange(pool.rows)], seed=4)
+    trained = probe._train_nets(
+        z, pool, [np.arange(pool.rows)], seed=4, units=probe.NET_UNITS, dropout=probe.NET_DROPOUT
+    )
     head = fit_net(pool, joined, directions, seed=4).build(2.0)
     expected = probe._net_answers(trained, 0, z) / 2.0
     np.testing.assert_allclose(answers(head, raw.reshape(120, -1)), expected, atol=1e-3)
@@ -552,3 +556,101 @@ def test_features_that_are_all_alike_give_every_class_its_share(
     found = fit(pool_of(labels), Joined([block_of(np.ones((1, 40, 8), np.float32))]))
     shares = np.exp(found.log_probabilities)
     assert np.abs(shares[:, 0] - 0.75).max() < 0.15
+
+
+# ---- classes that count more ------------------------------------------------------------------------------
+
+
+def uneven() -> tuple[Pool, Joined]:
+    """Half of the classes' images thinned out."""
+    features, labels = clouds(150)
+    kept = np.flatnonzero((labels == 0) | (np.arange(150) % 4 == 0))
+    labels = labels[kept]
+    return pool_of(labels), Joined([block_of(features[:, kept])])
+
+
+def weighed(pool: Pool) -> Pool:
+    return replace(pool, weights=balanced_weights(pool.labels, pool.classes))
+
+
+@pytest.mark.parametrize("kind", ["rbf", "logistic", "net"])
+def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(kind: str) -> None:
+    pool, joined = uneven()
+
+    def scores(some: Pool) -> Floats:
+        if kind == "rbf":
+            return fit_rbf(some, joined, search=False).scores
+        directions = Directions(joined)
+        fit = fit_logistic if kind == "logistic" else fit_net
+        return fit(some, joined, directions).scores
+
+    plain = scores(pool)
+    assert scores(replace(pool, weights=np.ones(CLASSES))) == pytest.approx(plain, abs=1e-3)
+    assert (scores(weighed(pool)).argmax(axis=1) != 0).sum() > (plain.argmax(axis=1) != 0).sum()
+
+
+@pytest.mark.parametrize("most", [4000, 20])
+def test_weighted_support_vectors_are_judged_as_if_fitted_without_the_fold(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "MOST_VECTORS", most)
+    monkeypatch.setattr(probe, "LANDMARKS", most)
+    pool, joined = uneven()
+    pool = weighed(pool)
+    vectors = vectors_for(pool)
+    kernel = np.exp(-joined.distances(vectors).astype(np.float64))
+    scores = probe._kernel_scores(kernel, vectors, pool, 0.1)
+    weights = pool.row_weights
+    assert weights is not None
+    for fold in range(5):
+        held, rest = pool.folds == fold, pool.folds != fold
+        if len(vectors) == pool.rows:
+            system = kernel[np.ix_(rest, rest)] + 1 + 0.1 * np.diag(1 / weights[rest])
+            alone = (kernel[np.ix_(held, rest)] + 1) @ np.linalg.solve(system, pool.targets[rest])
+        else:
+            mean = np.average(pool.targets[rest], axis=0, weights=weights[rest])
+            heavy = kernel[rest] * weights[rest][:, None]
+            system = heavy.T @ kernel[rest] + 0.1 * kernel[vectors]
+            found = np.linalg.lstsq(system, heavy.T @ (pool.targets[rest] - mean), rcond=None)[0]
+            left = pool.targets[rest] - kernel[rest] @ found
+            alone = kernel[held] @ found + np.average(left, axis=0, weights=weights[rest])
+        assert scores[held] == pytest.approx(alone, abs=1e-5)
+
+
+def test_weighted_logistic_regression_is_that_of_scikit_learn() -> None:
+    pool, joined = uneven()
+    pool = weighed(pool)
+    directions = Directions(joined)
+    weights, biases = probe._logistic(pool, directions, np.ones((pool.rows, 1)), 0.5)
+    theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=5000, class_weight="balanced")
+    theirs.fit(directions.z, pool.labels)
+    ours = log_softmax(directions.z @ weights[0] + biases[0])
+    assert np.exp(ours) == pytest.approx(theirs.predict_proba(directions.z), abs=5e-3)
+
+
+def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(6, 3)), np.arange(6) % 3
+    turned = torch.tensor(logits, requires_grad=True)
+    truth = torch.eye(3, dtype=torch.float64)[labels]
+    loss = focal_loss(turned, truth, 2.0) * 6
+    loss.backward()  # type: ignore[no-untyped-call]
+    log_p = log_softmax(logits)[np.arange(6), labels][:, None]
+    care, chosen = probe._focal(log_p, np.ones((6, 1)), 2.0)
+    slope = (np.exp(log_softmax(logits)) - truth.numpy()) * care
+    assert turned.grad is not None
+    assert slope == pytest.approx(turned.grad.numpy(), abs=1e-9)
+    assert -chosen.sum() == pytest.approx(loss.item())
+
+
+@pytest.mark.parametrize("kind", ["logistic", "net"])
+def test_heads_with_a_loss_take_the_focal_one(kind: str) -> None:
+    pool, joined = uneven()
+    directions = Directions(joined)
+    fit = fit_logistic if kind == "logistic" else fit_net
+    plain = fit(pool, joined, directions)
+    focal = fit(replace(pool, focal=2.0), joined, directions)
+    assert focal.right.mean() > 0.5
+    assert not np.allclose(focal.scores, plain.scores)
+    features = clouds(30, seed=9)[0][0]
+    assert focal.build(1.0)(torch.from_numpy(features)).shape == (30, CLASSES)

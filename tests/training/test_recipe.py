@@ -157,3 +157,8 @@ def test_every_recipe_is_listed_and_shown(tmp_path: Path) -> None:
         copy = tmp_path / "mine.toml"
         copy.write_text(shown["text"], encoding="utf-8")
         assert show_recipe(copy)["settings"] == shown["settings"]
+
+
+def test_standardised_inputs_have_no_other_scale() -> None:
+    with pytest.raises(ValueError, match=r'`scale` must be "unit" where inputs are standardised'):
+        from_dict({"input": {"scale": "bytes"}})

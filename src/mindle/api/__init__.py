@@ -9,6 +9,10 @@ from mindle.api.checks import check as check
 from mindle.api.checks import tell_findings as tell_findings
 from mindle.api.comparisons import Compared as Compared
 from mindle.api.comparisons import compare as compare
+from mindle.api.courses import Course as Course
+from mindle.api.courses import course as course
+from mindle.api.courses import list_experiments as list_experiments
+from mindle.api.ensembles import ensemble as ensemble
 from mindle.api.handles import Model as Model
 from mindle.api.handles import Run as Run
 from mindle.api.handles import load as load
@@ -17,5 +21,7 @@ from mindle.api.listings import list_models as list_models
 from mindle.api.listings import list_recipes as list_recipes
 from mindle.api.listings import list_runs as list_runs
 from mindle.api.listings import show_recipe as show_recipe
+from mindle.api.preparations import prepare as prepare
 from mindle.api.reports import report as report
 from mindle.api.runs import train as train
+from mindle.api.studies import tune as tune

@@ -89,15 +89,15 @@ class Run(Model):
             return frame.assign(error=frame["predicted"] - frame["target"]).reset_index(drop=True)
         test = self.folder.predictions()["test"]
         wrong = most_confident_mistakes(test, len(test.paths))
-        answers = test.probabilities[wrong]  # (mistake, class)
+        answers = test.predicted[wrong]
         return pd.DataFrame(
             {
                 "path": [test.paths[row] for row in wrong],
                 "label": [test.classes[label] for label in test.labels[wrong]]
                 if test.labels is not None
                 else [],
-                "predicted": [test.classes[best] for best in answers.argmax(axis=1)],
-                "confidence": answers.max(axis=1, initial=0.0),
+                "predicted": [test.classes[best] for best in answers],
+                "confidence": test.probabilities[wrong, answers],
             }
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError
-from mindle.records import Dataset, Finding
+from mindle.records import Dataset, Diagnosis, Finding
 
 if TYPE_CHECKING:
     from mindle.evaluation.report import ReportContent
@@ -83,8 +83,9 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
         parts=data["counts"],
         set_aside=data["set_aside"],
         tried=[Attempt(**attempt) for attempt in document["tried"]],
+        diagnosis=[Diagnosis(**found) for found in document.get("diagnoses", ())],
         stopped=" ".join(filter(None, (document["stopped"], document["advice"]))),
-        recipe=document["asked"]["recipe"],
+        recipe=document.get("recipe", document["asked"]["recipe"]),
         environment={
             "mindle": document["mindle"],
             **document["libraries"],
@@ -97,6 +98,7 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
             for licence in document["licences"]
         ],
         **(_of_table(document) if document.get("kind") == "table" else {}),
+        search={**document["search"], "trials": folder.trials()} if "search" in document else {},
     )
     return replace(content, pictures=_pictures(document, _shown(content), dataset))
 

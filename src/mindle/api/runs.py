@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +18,23 @@ from mindle import __version__
 from mindle.api.checks import finding_document, refuse, tell_findings
 from mindle.api.handles import Run
 from mindle.api.reports import require_language, write_report
-from mindle.api.starts import command, process_start, require_same_data
+from mindle.api.starts import begin_tracking, command, process_start, require_same_data
 from mindle.api.tables import TableTraining, train_table
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries
+from mindle.artifacts.environment import libraries, peak_memory_bytes
 from mindle.artifacts.manifest import fingerprint, write_manifest
 from mindle.artifacts.run import FINISHED, RunFolder, claim
 from mindle.console import Console
-from mindle.records import Dataset, Listener, Predictions
+from mindle.records import Dataset, InputSpec, Listener, Predictions
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.training.plan import Plan
     from mindle.training.problem import Outcome
+    from mindle.training.recipe import Recipe
 
 Source = str | os.PathLike[str]
 
@@ -42,7 +45,7 @@ PARITY_IMAGES = 16
 def train(
     data: Source,
     *,
-    recipe: Source | None = None,
+    recipe: Source | Recipe | None = None,
     model: str | None = None,
     strategy: str | None = None,
     weights: Source | None = None,
@@ -52,6 +55,7 @@ def train(
     device: str = "auto",
     out: Source | None = None,
     resume: bool = False,
+    imbalance: str | None = None,
     set: Mapping[str, Any] | None = None,
     target: str | int | None = None,
     task: str | None = None,
@@ -63,6 +67,7 @@ def train(
     folds: int | None = None,
     repeats: int | None = None,
     lang: str = "en",
+    track: str | None = None,
     listener: Listener | None = None,
 ) -> Run:
     """Check, split, train, judge once on a sealed test part, write a report and a bundle.
@@ -71,7 +76,7 @@ def train(
         data: A folder of class folders, a CSV (`path,label`), an `.npz`, a folder of idx or CIFAR files,
             or "digits". Or a table: a CSV with a target, a data frame, or "breast-cancer", "diabetes", "iris"
             or "wine".
-        recipe: A named recipe or a TOML file.
+        recipe: A named recipe, a TOML file or a `Recipe`.
         model: A backbone or net by name; any timm model works where its weights are to be had. Of a table:
             models to try, such as "linear, CatBoost".
         strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
@@ -83,6 +88,8 @@ def train(
         device: "auto", "cpu", "cuda" or "mps".
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
+        imbalance: What to do for classes of few images: "auto", "none", "weights", "sampling", "augment",
+            "smote", "focal" or "thresholds"; what the recipe says unless set.
         set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`.
         target: Of a table: the column to learn, by name, position from 1, or "last".
         task: Of a table: "classification" or "regression"; the target tells unless set.
@@ -94,6 +101,7 @@ def train(
         folds: Of a table of fewer than 2,000 rows: parts of the cross-validation, 5 unless set.
         repeats: Of such a table: how often the cross-validation is repeated, 3 unless set.
         lang: Language of the report, "en" or "ko".
+        track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, epochs and scores.
         listener: Hears sentences and progress; prints to standard output unless set.
 
     Returns:
@@ -111,13 +119,14 @@ def train(
         True
     """
     from mindle import data as data_room
-    from mindle.data.summary import describe, require_learnable
     from mindle.data.table import is_table
-    from mindle.training.plan import carry_out, expectation, make_plan, parse_budget, settle
+    from mindle.training.plan import make_plan, parse_budget, settle
+    from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
     listener = listener or Console(sys.stdout)
     require_language(lang)
+    require_tracker(track)
     about_rows: dict[str, Any] = {
         "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
         "time": time, "ids": tuple(ids), "folds": folds, "repeats": repeats,
@@ -125,6 +134,7 @@ def train(
     if is_table(data, target):
         about_images = {
             "recipe": recipe, "strategy": strategy, "weights": weights, "set": set,
+            "imbalance": imbalance,
         }  # fmt: skip
         refuse(about_images, "images", "a table")
         about_rows["models"] = tuple(name.strip() for name in (model or "").split(",") if name.strip())
@@ -139,10 +149,19 @@ def train(
             out=None if out is None else Path(out),
             resume=resume,
             lang=lang,
+            track=track,
             listener=listener,
         )
     refuse(about_rows, "a table", "images")
-    settled = settle(recipe, model=model, strategy=strategy, weights=weights, budget=budget, settings=set)
+    settled = settle(
+        recipe,
+        model=model,
+        strategy=strategy,
+        weights=weights,
+        budget=budget,
+        settings=set,
+        imbalance=imbalance,
+    )
 
     dataset = data_room.read(data)
     plan = make_plan(dataset, settled, device=device)
@@ -169,19 +188,32 @@ def train(
         "command": command(),
     }
     diary = Diary(folder, stored, facts, began)
+    with tracking(track, listener) as told:
+        begin_tracking(told, track, folder, diary, stored)
+        run = _fit_and_judge(
+            dataset, plan, folder, diary, stored, seed=seed, split_seed=split_seed, lang=lang, listener=told
+        )
+        told.end(folder.path, run.metrics)
+    return run
+
+
+def _fit_and_judge(
+    dataset: Dataset,
+    plan: Plan,
+    folder: RunFolder,
+    diary: Diary,
+    stored: Mapping[str, Any],
+    *,
+    seed: int,
+    split_seed: int,
+    lang: str,
+    listener: Listener,
+) -> Run:
+    """The stages between an open run folder and a finished one."""
+    from mindle.training.plan import carry_out, expectation
 
     # ── the data: checked, decoded once, split ──
-    with diary.stage("check", len(dataset)):
-        checked = data_room.check(dataset, specs=plan.specs, listener=listener)
-        dataset = data_room.split(checked, seed=split_seed)
-    require_learnable(dataset)
-    document = _data_document(dataset)
-    require_same_data(stored, document)
-    diary.record(data=document)
-    write_manifest(folder.manifest, dataset)
-    for line in describe(dataset):
-        listener.say(line)
-    tell_findings(dataset.findings, listener)
+    dataset = take_in(dataset, plan.specs, folder, diary, stored, split_seed=split_seed, listener=listener)
     listener.say(expectation(plan, dataset))
 
     # ── fit ──
@@ -196,6 +228,65 @@ def train(
         record=diary.decide,
         listener=listener,
     )
+    return conclude(folder, dataset, outcome, diary, seed=seed, lang=lang, listener=listener)
+
+
+def take_in(
+    dataset: Dataset,
+    specs: Sequence[InputSpec],
+    folder: RunFolder,
+    diary: Diary,
+    stored: Mapping[str, Any],
+    *,
+    split_seed: int,
+    listener: Listener,
+) -> Dataset:
+    """Check the data, decode them once, split them, and write down what they are.
+
+    Args:
+        dataset: As it was read.
+        specs: Pixel layouts that will be wanted.
+        folder: The run.
+        diary: Its keeper.
+        stored: run.json of the run that goes on, or an empty mapping.
+        split_seed: Seed of the split.
+        listener: Hears what was found.
+
+    Returns:
+        The data, checked and split.
+
+    Raises:
+        ValueError: If the run began with other data.
+        DataError: If they hold nothing to learn from.
+    """
+    from mindle import data as data_room
+    from mindle.data.summary import describe, require_learnable
+
+    with diary.stage("check", len(dataset)):
+        checked = data_room.check(dataset, specs=specs, listener=listener)
+        dataset = data_room.split(checked, seed=split_seed)
+    require_learnable(dataset)
+    document = _data_document(dataset)
+    require_same_data(stored, document)
+    diary.record(data=document)
+    write_manifest(folder.manifest, dataset)
+    for line in describe(dataset):
+        listener.say(line)
+    tell_findings(dataset.findings, listener)
+    return dataset
+
+
+def conclude(
+    folder: RunFolder,
+    dataset: Dataset,
+    outcome: Outcome,
+    diary: Diary,
+    *,
+    seed: int,
+    lang: str,
+    listener: Listener,
+) -> Run:
+    """Write down what came of a fit: the bundle, the judgement on the test part, once, and the report."""
     for name, seconds in outcome.seconds.items():
         diary.add_stage(name, seconds, outcome.images.get(name, 0))
     if outcome.history:
@@ -210,6 +301,9 @@ def train(
         advice=outcome.advice,
         licences=[dict(licence) for licence in outcome.licences],
         temperature=outcome.temperature,
+        parameters=_parameters(outcome),
+        peak_memory_bytes=peak_memory_bytes(),
+        diagnoses=[asdict(found) for found in outcome.diagnoses],
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
     write_report(folder, dataset, lang=lang, out=folder.report)
@@ -253,13 +347,14 @@ def _judge(
             np.float64
         )
         parts = {
-            "val": _predictions(dataset, rows["val"], outcome.val_probabilities),
-            "test": _predictions(dataset, rows["test"], test),
+            "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
+            "test": _predictions(dataset, rows["test"], test, outcome.thresholds),
         }
         folder.write_predictions({part: answers for part, answers in parts.items() if answers.paths})
         # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what
         # is written.
         scores = {part: score(answers, seed=seed) for part, answers in folder.predictions().items()}
+    thresholds = dict(zip(dataset.classes, outcome.thresholds, strict=False))
     metrics = {
         "task": "binary" if len(dataset.classes) == 2 else "multiclass",
         "classes": list(dataset.classes),
@@ -267,6 +362,7 @@ def _judge(
         "train": dict(outcome.train_scores),
         "baselines": baselines(dataset, model.spec, seed=seed),
         "strategy": outcome.strategy,
+        "thresholds": thresholds,
         "seconds": diary.seconds(),
         "images_per_second": diary.rates(),
     }
@@ -278,7 +374,7 @@ def _judge(
         "libraries": libraries(),
         "data": diary.document["data"]["fingerprint"],
         "parity": parity.as_dict(),
-        "thresholds": {},
+        "thresholds": thresholds,
     }
     bundles.write_bundle_document(
         bundle_record(
@@ -293,6 +389,19 @@ def _judge(
     return metrics
 
 
+def _parameters(outcome: Outcome) -> dict[str, int]:
+    """How many numbers the model has, and how many of them this training could change."""
+    from mindle.models.layers import count_parameters
+
+    model = outcome.model
+    if outcome.strategy != "probe":
+        return {"all": count_parameters(model), "trainable": count_parameters(model, trainable=True)}
+    # What a head learned are tensors of its state, and the backbones were frozen.
+    head = sum(tensor.numel() for tensor in model.head.state_dict().values())
+    bodies = sum(count_parameters(body) for body in model.bodies)
+    return {"all": head + bodies, "trainable": head}
+
+
 def _pieces(count: int, size: int = 16) -> Iterator[NDArray[np.int64]]:
     import numpy as np
 
@@ -301,12 +410,18 @@ def _pieces(count: int, size: int = 16) -> Iterator[NDArray[np.int64]]:
 
 
 def _predictions(
-    dataset: Dataset, rows: NDArray[np.int64], probabilities: NDArray[np.float64]
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    thresholds: tuple[float, ...],
 ) -> Predictions:
+    import numpy as np
+
     return Predictions(
         classes=dataset.classes,
         paths=tuple(dataset.paths[row] for row in rows.tolist()),
         probabilities=probabilities,
+        answers=bundles.named_classes(probabilities, np.array(thresholds)) if thresholds else None,
         labels=dataset.labels[rows],
     )
 
@@ -336,8 +451,12 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome
         f"n = {test['n']:,}); always the commonest class {baselines['majority']:.1%}, colour alone "
         f"{baselines['colour']:.1%}; {metrics['seconds']['total']:.0f} s"
     )
+    if outcome.thresholds:
+        listener.say("classes are named by a threshold for each; bundle.json and metrics.json have them")
     if outcome.stopped:
         listener.say(outcome.stopped)
+    for found in outcome.diagnoses:
+        listener.say(f"! {found.kind}: {found.message} {found.remedy}")
     if outcome.advice:
         listener.say(outcome.advice)
     listener.say(f"report  {folder.report}\nbundle  {folder.bundle}")

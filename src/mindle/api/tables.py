@@ -13,7 +13,7 @@ from mindle.api.answers import headline
 from mindle.api.checks import TableOptions, finding_document, tell_findings
 from mindle.api.handles import Run
 from mindle.api.reports import write_report
-from mindle.api.starts import require_same_data
+from mindle.api.starts import begin_tracking, require_same_data
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import libraries
@@ -63,18 +63,16 @@ def train_table(
     out: Path | None,
     resume: bool,
     lang: str,
+    track: str | None,
     listener: Listener,
 ) -> Run:
     """Train on a table; the arguments are those of `mindle.train`.
 
     `began` is `time.time()` at the start of the process, `command` what was typed, or "".
     """
-    from mindle.data.table_checks import check_table
-    from mindle.data.table_splits import folds, split_table
-    from mindle.data.table_summary import describe_table
-    from mindle.training.budget import Deadline
-    from mindle.training.tables import NESTED_BELOW, TableSettings, fit_table
+    from mindle.training.tracking import require_tracker, tracking
 
+    require_tracker(track)
     budget_seconds = BUDGET_SECONDS if budget_seconds is None else budget_seconds
     table = options.read(data)
 
@@ -98,6 +96,33 @@ def train_table(
         return Run(folder.path)
     facts = {"asked": asked, "name": table.name, "kind": "table", "mindle": __version__, "command": command}
     diary = Diary(folder, stored, facts, began)
+    with tracking(track, listener) as told:
+        begin_tracking(told, track, folder, diary, stored)
+        metrics = _fit_and_judge(table, options, folder, diary, stored, asked, lang=lang, listener=told)
+        told.end(folder.path, metrics)
+    return Run(folder.path)
+
+
+def _fit_and_judge(
+    table: Table,
+    options: TableTraining,
+    folder: RunFolder,
+    diary: Diary,
+    stored: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    *,
+    lang: str,
+    listener: Listener,
+) -> dict[str, Any]:
+    """The stages between an open run folder and a finished one."""
+    from mindle.data.columns import features
+    from mindle.data.table_checks import check_table
+    from mindle.data.table_splits import folds, split_table
+    from mindle.data.table_summary import describe_table
+    from mindle.training.budget import Deadline
+    from mindle.training.tables import NESTED_BELOW, TableSettings, fit_table
+
+    seed, split_seed, budget_seconds = (asked[name] for name in ("seed", "split_seed", "budget_seconds"))
 
     # ── the rows: checked, and split where there are enough of them ──
     with diary.stage("check", len(table)):
@@ -115,8 +140,6 @@ def train_table(
     listener.say(_expectation(table, options, nested, budget_seconds))
 
     # ── fit ──
-    from mindle.data.columns import features
-
     deadline = Deadline(budget_seconds, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS)
     outcome = fit_table(
         features(table.cells, table.columns),
@@ -152,7 +175,7 @@ def train_table(
     write_report(folder, None, lang=lang, out=folder.report)
     diary.finish()
     _tell_result(folder, metrics, outcome, listener)
-    return Run(folder.path)
+    return metrics
 
 
 def truth_of(table: Table) -> NDArray[Any]:

@@ -51,6 +51,12 @@ class Bundle:
         """The ONNX graph."""
         return self.folder / MODEL
 
+    @property
+    def thresholds(self) -> NDArray[np.float64] | None:
+        """A threshold for each class, adding up to 1, or None where the likeliest class is named."""
+        stored = self.details.get("thresholds") or {}
+        return np.array([stored[name] for name in self.classes], np.float64) if stored else None
+
     def reference(self) -> dict[str, NDArray[Any]]:
         """Inputs and the answers they must get, by their names in the graph."""
         return _arrays(self.folder / REFERENCE)
@@ -59,6 +65,24 @@ class Bundle:
         """What prediction intervals are made from; empty where there are none."""
         file = self.folder / INTERVALS
         return _arrays(file) if file.is_file() else {}
+
+
+def named_classes(
+    probabilities: NDArray[np.floating[Any]], thresholds: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Which class is named for each image: the one whose probability is largest against its threshold.
+
+    Of two classes whose thresholds add up to 1 that is the one whose probability exceeds its threshold.
+
+    Args:
+        probabilities: (image, class).
+        thresholds: One a class, above 0; None names the likeliest.
+
+    Example:
+        >>> named_classes(np.array([[0.7, 0.3]]), np.array([0.8, 0.2])).tolist()
+        [1]
+    """
+    return np.asarray((probabilities if thresholds is None else probabilities / thresholds).argmax(axis=1))
 
 
 def write_bundle_document(bundle: Bundle) -> None:

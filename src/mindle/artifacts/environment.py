@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -30,6 +32,41 @@ def hardware() -> dict[str, str | int]:
         "cores": os.cpu_count() or 1,
         "python": platform.python_version(),
     }
+
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def peak_memory_bytes() -> int:
+    """The most memory the process has held, since its start or `reset_peak_memory`; 0 where unknown.
+
+    Source:
+        VmHWM: proc_pid_status(5), Linux manual pages.
+
+    Example:
+        >>> peak_memory_bytes() >= 0
+        True
+    """
+    if _STATUS.is_file():
+        for line in _STATUS.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    # macOS counts bytes, other systems kilobytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def reset_peak_memory() -> None:
+    """Let `peak_memory_bytes` count from now on, where the system can (Linux).
+
+    Source:
+        The value 5: proc_pid_clear_refs(5), Linux manual pages.
+    """
+    with suppress(OSError):
+        _CLEAR.write_text("5", encoding="ascii")
 
 
 def _processor() -> str:

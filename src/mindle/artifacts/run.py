@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,21 +82,63 @@ class RunFolder:
         writer.writerows(rows)
         write_text(self.path / "history.csv", text.getvalue())
 
+    def trials(self) -> list[dict[str, Any]]:
+        """Rows of trials.csv, empty where nothing was searched: what each trial drew and how it did."""
+        file = self.path / "trials.csv"
+        if not file.exists():
+            return []
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        return [
+            {
+                "number": int(row.pop("number")),
+                "state": row.pop("state"),
+                **{
+                    name: float(text) if (text := row.pop(name)) else None
+                    for name in ("log_loss", "accuracy")
+                },
+                "seconds": float(row.pop("seconds")),
+                "note": row.pop("note"),
+                "settings": {name: json.loads(text) for name, text in row.items() if text},
+            }
+            for row in rows
+        ]
+
+    def write_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
+        """Write trials.csv: number, state, log_loss, accuracy, seconds, note, then a column a setting."""
+        names = list(dict.fromkeys(name for trial in trials for name in trial["settings"]))
+        own = ("number", "state", "log_loss", "accuracy", "seconds", "note")
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*own, *names])
+        for trial in trials:
+            facts = ["" if trial[name] is None else trial[name] for name in own]
+            drawn = trial["settings"]
+            writer.writerow(
+                facts + [json.dumps(drawn[n], ensure_ascii=False) if n in drawn else "" for n in names]
+            )
+        write_text(self.path / "trials.csv", text.getvalue())
+
     def predictions(self) -> dict[str, Predictions]:
         """Read predictions.csv of a classification: the parts "val" and "test" with their truth."""
         header, parts = self._answers()
         classes = tuple(name.removeprefix("p_") for name in header[5:])
         index = {name: i for i, name in enumerate(classes)}
-        return {
-            part: Predictions(
+        found = {}
+        for part, members in parts.items():
+            probabilities = np.array([[float(p) for p in row[5:]] for row in members], np.float64)
+            named = np.array([index[row[3]] for row in members], np.int64)
+            # Another class than the likeliest is named where thresholds decide.
+            chosen = probabilities[np.arange(len(named)), named] < probabilities.max(axis=1)
+            found[part] = Predictions(
                 classes=classes,
                 paths=tuple(row[0] for row in members),
-                probabilities=np.array([[float(p) for p in row[5:]] for row in members], np.float64),
+                probabilities=probabilities,
                 labels=np.array([index[row[2]] for row in members], np.int64),
+                answers=named if chosen.any() else None,
                 repeats=_repeats(members),
             )
-            for part, members in parts.items()
-        }
+        return found
 
     def estimates(self) -> dict[str, Estimates]:
         """Read predictions.csv of a regression: the parts "val" and "test" with their truth."""
@@ -141,8 +184,10 @@ class RunFolder:
         )
         for part, predictions in parts.items():
             labels = predictions.labels if predictions.labels is not None else [None] * len(predictions.paths)
-            for path, label, row in zip(predictions.paths, labels, predictions.probabilities, strict=True):
-                best = int(row.argmax())
+            named = predictions.predicted.tolist()
+            for path, label, best, row in zip(
+                predictions.paths, labels, named, predictions.probabilities, strict=True
+            ):
                 truth = "" if label is None else classes[label]
                 writer.writerow(
                     [path, part, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)]

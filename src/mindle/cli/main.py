@@ -12,16 +12,23 @@ from mindle import __version__
 from mindle.cli.cache import cache
 from mindle.cli.check import check
 from mindle.cli.compare import compare
+from mindle.cli.course import course
+from mindle.cli.ensemble import ensemble
 from mindle.cli.evaluate import evaluate
 from mindle.cli.models import models
 from mindle.cli.predict import predict
+from mindle.cli.prepare import prepare
 from mindle.cli.recipes import recipes
 from mindle.cli.report import report
 from mindle.cli.runs import runs
 from mindle.cli.train import train
+from mindle.cli.tune import tune
 from mindle.errors import DeviceError, MindleError
 
-COMMANDS = (train, check, predict, evaluate, compare, report, runs, models, recipes, cache)
+COMMANDS = (
+    train, tune, check, prepare, predict, evaluate, compare, ensemble, report,
+    runs, models, recipes, cache, course,
+)  # fmt: skip
 
 EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
 

@@ -47,6 +47,13 @@ def train(
         bool,
         typer.Option("--resume", help="Go on with the unfinished run in --out (or the newest of this data)."),
     ] = False,
+    imbalance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For scarce classes: auto, none, weights, sampling, augment, smote, focal, thresholds.",
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,6 +107,12 @@ def train(
         int | None, typer.Option(metavar="N", help="Table under 2,000 rows: how often it is repeated; 3.")
     ] = None,
     lang: Annotated[str, typer.Option(metavar="CODE", help="Language of the report: en or ko.")] = "en",
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE", help="Tell MLflow or TensorBoard too: mlflow[:URI] or tensorboard[:DIR]."
+        ),
+    ] = None,
     json: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the scores as JSON to this file, - for standard output."),
@@ -128,6 +141,7 @@ def train(
             device=device,
             out=out,
             resume=resume,
+            imbalance=imbalance,
             set=pairs(set_ or [], "--set", "train.peak=3e-4"),
             target=target,
             task=task,
@@ -139,6 +153,7 @@ def train(
             folds=folds,
             repeats=repeats,
             lang=lang,
+            track=track,
             listener=console,
         )
     write_json_document({"run": str(run.path), **run.metrics}, json)

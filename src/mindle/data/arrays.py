@@ -15,14 +15,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.folder import Columns, nfc, settle_classes, settle_given, sorted_classes
+from mindle.data.folder import Columns, nfc, part_of, settle_classes, settle_given, sorted_classes
 from mindle.data.plainpickle import read_plain_pickle
 from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset, Finding
@@ -57,12 +57,19 @@ _DAMAGE = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """One array of images with its labels, as one file or one pair of keys gives them."""
+    """One array of images with its labels, as one file or one pair of keys gives them.
+
+    `parts`, `groups` and `files` say of each row which part of a split it belongs to, what it is related
+    to, and what it is called; None where the data do not say.
+    """
 
     given: str
     images: NDArray[Any]
     labels: NDArray[Any]
     where: str
+    parts: list[str] | None = None
+    groups: list[str] | None = None
+    files: list[str] | None = None
 
 
 def read_npz(file: Path, *, name: str, source: str) -> Dataset:
@@ -70,9 +77,10 @@ def read_npz(file: Path, *, name: str, source: str) -> Dataset:
 
     Keys, in any case: `data, targets`; `image, label`; `images, labels`; `x, y`; or by part `x_train,
     y_train, x_test, y_test` (and `x_val, y_val`), also `train_images, train_labels` and so on. `names` or
-    `classes` may give the class names. Labels are whole numbers, texts, or one-hot rows. Images are (image,
-    height, width), with 1, 3 or 4 channels last, or 1 or 3 second; uint8, or numbers from 0 to 1 or 0 to 255,
-    which are scaled.
+    `classes` may give the class names. Beside one array of images, `split` may say train, val or test of
+    each, `groups` what is related, and `files` what each is called. Labels are whole numbers, texts, or
+    one-hot rows. Images are (image, height, width), with 1, 3 or 4 channels last, or 1 or 3 second; uint8, or
+    numbers from 0 to 1 or 0 to 255, which are scaled.
 
     Args:
         file: The .npz file. A single uncompressed uint8 array is memory-mapped.
@@ -186,9 +194,12 @@ def _dataset(
         [to_pixels(piece.images, where=piece.where, findings=findings) for piece in pieces], pieces
     )
     labels, order = _label_names(pieces, names)
-    parts = [piece.given for piece in pieces for _ in range(len(piece.images))]
+    parts = [part for piece in pieces for part in piece.parts or [piece.given] * len(piece.images)]
     counters = {part: itertools.count() for part in set(parts)}  # several pieces can share a part
     paths = tuple(f"{part or 'data'}/{next(counters[part]):06d}" for part in parts)
+    if pieces[0].files is not None:
+        paths = tuple(pieces[0].files)
+    groups = tuple(group for piece in pieces for group in piece.groups or [""] * len(piece.images))
     given, held_out = settle_given(parts)
     columns = Columns(paths=paths, labels=labels, given=given, set_aside=[""] * len(paths))
     classes, indices, set_aside, class_findings = settle_classes(columns, order=order)
@@ -200,7 +211,7 @@ def _dataset(
         paths=paths,
         labels=indices,
         given=tuple(given),
-        groups=("",) * len(paths),
+        groups=groups,
         images=ArrayImages(array=images),
         set_aside=tuple(set_aside),
         findings=(*findings, *held_out, *class_findings),
@@ -448,11 +459,47 @@ def _npz_pieces(arrays: _Npz, file: Path) -> list[_Piece]:
         raise DataError(
             f"An .npz file must hold images and labels. Received {str(file)!r} with {keys}. {_NPZ_HELP}"
         )
-    order = sorted(pairs, key=["", "train", "val", "test"].index)
+    if "" in pairs:
+        images, labels = pairs[""]
+        return [_whole_piece(arrays, images, labels, file)]
+    order = sorted(pairs, key=["train", "val", "test"].index)
     return [
         _Piece(given=part, images=arrays[pairs[part][0]], labels=arrays[pairs[part][1]], where=pairs[part][0])
         for part in order
     ]
+
+
+def _whole_piece(arrays: _Npz, images: str, labels: str, file: Path) -> _Piece:
+    """One array of images, and what further columns say of each."""
+    piece = _Piece(given="", images=arrays[images], labels=arrays[labels], where=images)
+    columns: dict[str, list[str]] = {}
+    for key in ("split", "groups", "files"):
+        if key not in arrays.keys or arrays[key].ndim != 1:
+            continue
+        columns[key] = [nfc(_text(value)) for value in arrays[key].tolist()]
+        if len(columns[key]) != len(piece.images):
+            raise DataError(
+                f"`{key}` in an .npz file must say something of every image. Received {len(columns[key]):,} "
+                f"values for {len(piece.images):,} images in {str(file)!r}. Save it again."
+            )
+    parts = columns.get("split")
+    if parts is not None and any(parts):
+        words = {word: part_of(word) for word in parts}
+        unknown = next((word for word, part in words.items() if part is None), None)
+        if unknown is not None:
+            raise DataError(
+                f"`split` in an .npz file must say train, val or test of every image. Received {unknown!r} "
+                f"in {str(file)!r}. Correct it, or leave `split` out."
+            )
+        parts = [str(words[word]) for word in parts]
+    files = columns.get("files")
+    distinct = files is not None and len(set(files)) == len(files) and "" not in files
+    return replace(
+        piece,
+        parts=parts,
+        groups=columns.get("groups"),
+        files=files if distinct else None,
+    )
 
 
 def _idx_files(folder: Path) -> list[re.Match[str]]:

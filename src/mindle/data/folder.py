@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.prepared import FINISHED, INDEX, PreparedIndex, read_index
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding, Part
 
@@ -185,6 +186,8 @@ def _found(entry: os.DirEntry[str], around: Found) -> Found:
 def read_folder(root: Path, *, name: str, source: str) -> Dataset:
     """Read a folder of class folders, flat or below train and test folders.
 
+    A folder that `mindle prepare` made is read in the order of its source, with its class names and groups.
+
     Args:
         root: The folder; it is only read.
         name: Short name of the data set.
@@ -208,7 +211,8 @@ def read_folder(root: Path, *, name: str, source: str) -> Dataset:
         ('cat', 'dog')
     """
     split = _split_folders(root)
-    found = sorted(walk(root), key=lambda one: (nfc(one.path), one.path))
+    index = read_index(root) if split else None
+    found = _in_order(walk(root), index)
     files = [one for one in found if one.kind in ("file", "missing")]
     _refuse_empty(root, files, split)
     paths, collisions = numbered_paths([nfc(one.path) for one in files], [one.path for one in files])
@@ -217,9 +221,18 @@ def read_folder(root: Path, *, name: str, source: str) -> Dataset:
     set_aside = [_aside(one, label) for one, label in zip(files, labels, strict=True)]
     declared = [_class_of(one, split) for one in found if one.kind == "folder" and not one.aside]
     given, held_out = settle_given(given, spelled=tuple(split))
+    groups = ("",) * len(files)
+    order: tuple[str, ...] = ()
+    if index is not None:
+        labels, declared = [
+            [index.class_of.get(name, name) for name in names] for names in (labels, declared)
+        ]
+        of_path = {file.path: file.group for file in index.files}
+        groups = tuple(of_path.get(path, "") for path in paths)
+        order = (*index.classes, *sorted_classes({*labels, ""} - {*index.classes, ""}))
 
     columns = Columns(paths=paths, labels=labels, given=given, set_aside=set_aside)
-    classes, indices, set_aside, findings = settle_classes(columns, declared=declared)
+    classes, indices, set_aside, findings = settle_classes(columns, declared=declared, order=order)
     if not classes:
         raise DataError(
             f"A folder to learn from must hold images in class folders{' below train' if split else ''}. "
@@ -233,11 +246,12 @@ def read_folder(root: Path, *, name: str, source: str) -> Dataset:
         paths=tuple(paths),
         labels=indices,
         given=tuple(given),
-        groups=("",) * len(files),
+        groups=groups,
         images=FileImages(root=root, names=tuple(one.path for one in files)),
         set_aside=tuple(set_aside),
         findings=(
             *held_out,
+            *_unfinished_finding(index),
             *_spelling_findings(found, split),
             *collisions,
             *_walk_findings(found),
@@ -245,6 +259,32 @@ def read_folder(root: Path, *, name: str, source: str) -> Dataset:
             *findings,
         ),
     )
+
+
+def _in_order(found: Iterable[Found], index: PreparedIndex | None) -> list[Found]:
+    """By name; or as the source of a prepared folder had it, and what came later by name."""
+    if index is None:
+        return sorted(found, key=lambda one: (nfc(one.path), one.path))
+    place = {file.path: position for position, file in enumerate(index.files)}
+    return sorted(
+        (one for one in found if one.path != INDEX),
+        key=lambda one: (place.get(nfc(one.path), len(place)), nfc(one.path), one.path),
+    )
+
+
+def _unfinished_finding(index: PreparedIndex | None) -> list[Finding]:
+    if index is None or index.state == FINISHED:
+        return []
+    return [
+        Finding(
+            kind="unfinished",
+            files=(INDEX,),
+            message="This folder was being prepared and is not complete. Give the same `mindle prepare` "
+            "command again.",
+            action="read as far as it goes",
+            decision=True,
+        )
+    ]
 
 
 def _split_folders(root: Path) -> dict[str, str]:

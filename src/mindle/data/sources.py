@@ -40,6 +40,7 @@ READ_KINDS: dict[str, str] = {
     "stray": "a file outside the class folders",
     "symlink-loop": "a link to a folder that is read already",
     "two-labels": "a list gives a file different labels",
+    "unfinished": "`mindle prepare` was interrupted while it filled this folder",
     "unicode-normalised": "names that look the same but are spelled with different Unicode characters",
     "unlabelled": "a list gives a file no label",
     "unreadable": "the system refuses to read it",

@@ -211,6 +211,7 @@ def _matched(first: Predictions | Estimates, second: Predictions | Estimates) ->
             paths=first.paths,
             probabilities=probabilities[order][:, columns],
             labels=place[labels[order]],
+            answers=None if second.answers is None else place[second.answers[order]],
             repeats=second.repeats,
         )
         names = np.array(first.classes)
@@ -294,7 +295,7 @@ def _require_same_truth(names: Sequence[str], first: NDArray[Any], second: NDArr
 def _measure_answers(first: Predictions, second: Predictions) -> Measure:
     probabilities = np.concatenate([first.probabilities, second.probabilities])
     labels = np.concatenate([np.asarray(first.labels), np.asarray(second.labels)])
-    answers = probabilities.argmax(axis=1)
+    answers = np.concatenate([first.predicted, second.predicted])
     right, losses, classes = answers == labels, log_losses(probabilities, labels), len(first.classes)
 
     def measure(at: Ints) -> dict[str, Floats]:
@@ -416,7 +417,7 @@ def _over_folds(measure: Measure, rows: int, repeats: int, fold: Ints) -> tuple[
 
 def _paired_accuracy(first: Predictions, second: Predictions) -> Difference:
     """Newcombe's interval and McNemar's exact test from the four counts of right and wrong."""
-    one, two = (each.probabilities.argmax(axis=1) == np.asarray(each.labels) for each in (first, second))
+    one, two = (each.predicted == np.asarray(each.labels) for each in (first, second))
     both, gained, lost = int((one & two).sum()), int((~one & two).sum()), int((one & ~two).sum())
     low, high = paired_difference(both, gained, lost, len(one))
     return Difference(

@@ -97,23 +97,29 @@ def score(
         (0.667, [[1, 0], [1, 1]])
     """
     probabilities, labels = checked_predictions(predictions)
-    repeats, classes = predictions.repeats, predictions.classes
+    answers, repeats, classes = predictions.predicted, predictions.repeats, predictions.classes
     if repeats == 1 and fold is None:
-        return _block(probabilities, labels, classes, seed)
+        return _block(probabilities, labels, answers, classes, seed)
     require_same_rows(predictions.paths, labels, repeats)
 
     def judge(rows: Ints, intervals: bool) -> dict[str, Any]:
-        return _block(probabilities[rows], labels[rows], classes, seed, RESAMPLES if intervals else 1)
+        return _block(
+            probabilities[rows], labels[rows], answers[rows], classes, seed, RESAMPLES if intervals else 1
+        )
 
     return judge_repeats(judge, len(labels), repeats, fold, SCALES)
 
 
 def _block(
-    probabilities: Floats, labels: Ints, names: tuple[str, ...], seed: int, resamples: int = RESAMPLES
+    probabilities: Floats,
+    labels: Ints,
+    answers: Ints,
+    names: tuple[str, ...],
+    seed: int,
+    resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
     """The scores of some images."""
     count, classes = probabilities.shape
-    answers = probabilities.argmax(axis=1)
     confusion = np.bincount(labels * classes + answers, minlength=classes * classes).reshape(classes, classes)
     tally = Tally(tp=np.diag(confusion), truth=confusion.sum(axis=1), answers=confusion.sum(axis=0))
     right = int(tally.tp.sum())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-__all__ = ["recipe_names", "recipe_text"]
+__all__ = ["course_names", "course_text", "recipe_names", "recipe_text", "space_text"]
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -29,3 +29,34 @@ def recipe_text(name: str) -> str:
         True
     """
     return files("mindle.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+
+
+def space_text(strategy: str) -> str:
+    """The file that says what `mindle tune` varies of a strategy unless it is given another.
+
+    Example:
+        >>> "probe.heads" in space_text("probe")
+        True
+    """
+    return files("mindle.recipes").joinpath("spaces", f"{strategy}.toml").read_text("utf-8")
+
+
+def course_names() -> tuple[str, ...]:
+    """Names of the course's experiments, sorted.
+
+    Example:
+        >>> "daisy-mlp" in course_names()
+        True
+    """
+    found = (entry.name for entry in files("mindle.recipes").joinpath("course").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+
+
+def course_text(name: str) -> str:
+    """The file of an experiment, comments included.
+
+    Example:
+        >>> "[as_written]" in course_text("daisy-mlp")
+        True
+    """
+    return files("mindle.recipes").joinpath("course", f"{name}.toml").read_text("utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.bundle import named_classes
 from mindle.data import pixels
 from mindle.data.cells import is_missing
 from mindle.data.columns import parse_cells
@@ -61,8 +62,9 @@ class Judged:
 def _classified(answers: Predictions) -> tuple[list[str], Iterable[list[str]]]:
     def rows() -> Iterable[list[str]]:
         labels = answers.labels if answers.labels is not None else ()
-        for name, label, row in zip(answers.paths, labels, answers.probabilities, strict=True):
-            best, cells = int(row.argmax()), [f"{p:.8f}" for p in row]
+        named = answers.predicted.tolist()
+        for name, label, best, row in zip(answers.paths, labels, named, answers.probabilities, strict=True):
+            cells = [f"{p:.8f}" for p in row]
             yield [name, answers.classes[label], answers.classes[best], cells[best], *cells]
 
     return ["path", "label", "predicted", "confidence", *(f"p_{name}" for name in answers.classes)], rows()
@@ -173,11 +175,13 @@ def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batc
     for start in range(0, len(used), batch):
         answers.append(opened.forward(images[np.arange(start, min(start + batch, len(used)))]))
         listener.progress("evaluate", min(start + batch, len(used)), len(used))
+    probabilities = np.concatenate(answers).astype(np.float64)
     return Judged(
         answers=Predictions(
             classes=opened.classes,
             paths=tuple(dataset.paths[row] for row in used.tolist()),
-            probabilities=np.concatenate(answers).astype(np.float64),
+            probabilities=probabilities,
+            answers=None if opened.thresholds is None else named_classes(probabilities, opened.thresholds),
             labels=np.array([index[name] for name in names if name in index], np.int64),
         ),
         unknown_classes=dict(Counter(name for name in names if name not in index)),

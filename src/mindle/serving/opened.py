@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import read_bundle
+from mindle.artifacts.bundle import named_classes, read_bundle
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.data import read_images
 from mindle.errors import ArtifactError
@@ -32,14 +32,22 @@ class Opened:
         unit: What it answers, in the plural.
         classes: Class names in the order of the probabilities.
         spec: The pixels it takes.
+        thresholds: One a class where they say which class is named; None names the likeliest.
     """
 
     unit = "images"
 
-    def __init__(self, classes: tuple[str, ...], spec: InputSpec, forward: Forward) -> None:
+    def __init__(
+        self,
+        classes: tuple[str, ...],
+        spec: InputSpec,
+        forward: Forward,
+        thresholds: NDArray[np.float64] | None = None,
+    ) -> None:
         self.classes = classes
         self.spec = spec
         self.forward = forward
+        self.thresholds = thresholds
 
     @property
     def columns(self) -> list[str]:
@@ -63,7 +71,7 @@ class Opened:
                 yield {"path": answer.path, **self._cells(answer.probabilities), "reason": ""}
 
     def _cells(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
-        best = int(probabilities.argmax())
+        best = int(named_classes(probabilities[None], self.thresholds)[0])
         return {
             "predicted": self.classes[best],
             "confidence": float(probabilities[best]),
@@ -155,7 +163,7 @@ def _open_bundle(folder: Path, threads: int | None) -> Opened | OpenedRows:
     if isinstance(bundle.spec, TableSpec):
         return OpenedRows(RowPredictor(bundle, threads=threads))
     predictor = Predictor(bundle, threads=threads)
-    return Opened(predictor.classes, predictor.spec, predictor.forward)
+    return Opened(predictor.classes, predictor.spec, predictor.forward, bundle.thresholds)
 
 
 def _open_torch(folder: Path) -> Opened:
@@ -168,9 +176,12 @@ def _open_torch(folder: Path) -> Opened:
     from mindle.models.classifier import load_model
 
     model = load_model(folder)
-    temperature = read_bundle(RunFolder(folder).bundle).temperature
+    bundle = read_bundle(RunFolder(folder).bundle)
     return Opened(
-        tuple(model.classes), model.spec, lambda pixels: torch_probabilities(model, temperature, pixels)
+        tuple(model.classes),
+        model.spec,
+        lambda pixels: torch_probabilities(model, bundle.temperature, pixels),
+        bundle.thresholds,
     )
 
 

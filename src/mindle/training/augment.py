@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,6 +23,24 @@ Luck = torch.Generator | Sequence[torch.Generator]
 
 # The words of the recipe -> the words of `torch.nn.functional.grid_sample`.
 _PADDING = {"reflect": "reflection", "edge": "border", "black": "zeros"}
+
+
+def stronger(settings: AugmentSettings) -> AugmentSettings:
+    """Half as much again of every change, and at least a little; what mirrors, blends and fills stays.
+
+    A mirror image may be another class, so that nobody but the recipe switches mirrors on.
+
+    Example:
+        >>> stronger(AugmentSettings(rotate=0.1, crop=0.8)).rotate, stronger(AugmentSettings()).flip
+        (0.15000000000000002, 'none')
+    """
+    least = {"rotate": 0.03, "zoom": 0.1, "shift": 0.05} | dict.fromkeys(("brightness", "contrast"), 0.15)
+    most = {"rotate": 0.5, "zoom": 0.9, "shift": 0.5}
+    ranges = {
+        name: min(most.get(name, 1.0), max(least.get(name, 0.0), 1.5 * getattr(settings, name)))
+        for name in ("rotate", "zoom", "shift", "brightness", "contrast", "saturation", "erase")
+    }
+    return replace(settings, crop=max(0.05, 1 - max(0.2, 1.5 * (1 - settings.crop))), **ranges)
 
 
 class Augment:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from mindle.training.augment import Augment, mix
+from mindle.training.augment import Augment, mix, stronger
+from mindle.training.imbalance import rarity
 from mindle.training.recipe import Recipe
 
 
@@ -56,10 +57,13 @@ def order(labels: NDArray[np.int64], recipe: Recipe, *, seed: int, epoch: int) -
         [24, 23, 23]
     """
     generator = torch.Generator().manual_seed(draw(seed, epoch))
-    if recipe.train.balance == "sampling":
+    evened = 1.0 if recipe.train.balance == "sampling" else recipe.train.scarce
+    if evened:
         counts = np.bincount(labels)
-        chances = torch.from_numpy(1 / counts[labels])
+        chances = torch.from_numpy(1 / counts[labels] ** evened)
         rows = torch.multinomial(chances, len(labels), replacement=True, generator=generator)
+    elif not recipe.train.shuffle:
+        rows = torch.arange(len(labels))
     else:
         rows = torch.randperm(len(labels), generator=generator)
     return [part.numpy() for part in rows.tensor_split(steps_in(len(labels), recipe.train.batch))]
@@ -97,8 +101,15 @@ def prepare(
     images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     targets = F.one_hot(torch.from_numpy(labels[rows]), classes).float().to(device)
     size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
-    images = Augment(recipe.augment)(images, generator, size)
-    images, targets = mix(images, targets, recipe.augment, generator)
+    changed = Augment(recipe.augment)(images, generator, size)
+    if recipe.train.scarce:
+        luck = torch.Generator().manual_seed(draw(seed, *place, 2))
+        chances = torch.from_numpy(recipe.train.scarce * rarity(labels, classes)[labels[rows]])
+        picked = torch.rand(len(rows), generator=luck) < chances
+        if picked.any():
+            changed = changed.clone()
+            changed[picked] = Augment(stronger(recipe.augment))(images[picked], luck, size)
+    images, targets = mix(changed, targets, recipe.augment, generator)
     return Batch(images=images.contiguous(memory_format=layout), targets=targets)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from mindle.training.batches import Batch
 from mindle.training.checkpoint import Progress
 
 
@@ -23,6 +24,8 @@ class FitState:
         steps_per_epoch: Steps of each epoch.
         rate: Learning rate of the last step.
         loss: Mean training loss of the open epoch so far.
+        batch: What the last step saw, augmented.
+        batch_loss: Its loss, still on the device; reading it makes an accelerator wait.
     """
 
     model: nn.Module
@@ -30,6 +33,8 @@ class FitState:
     steps_per_epoch: int
     rate: float = 0.0
     loss: float = 0.0
+    batch: Batch | None = None
+    batch_loss: Tensor | None = None
 
     @property
     def epochs(self) -> int:
@@ -66,6 +71,9 @@ class Callback:
 
     def on_start(self, state: FitState) -> None:
         """Before the first step; `state.history` has rows where a run goes on."""
+
+    def on_gradients(self, state: FitState) -> None:
+        """Once a step's gradients are there, before they are clipped and the weights move."""
 
     def on_step(self, state: FitState) -> None:
         """After each step."""

@@ -173,6 +173,9 @@ def _train(
                 logits = _logits(model, batch.images)  # (image, class)
                 loss = loss_of(logits, batch.targets)
             torch.autograd.backward((loss + loss_of.penalty()) / settings.accumulate)
+            state.batch, state.batch_loss = batch, loss.detach()
+            for callback in callbacks:
+                callback.on_gradients(state)
             progress.step += 1
             moves = progress.step % settings.accumulate == 0 or progress.step == job.steps_per_epoch
             if moves:

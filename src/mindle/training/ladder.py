@@ -24,13 +24,16 @@ from numpy.typing import NDArray
 
 from mindle.errors import DataError, ModelError
 from mindle.evaluation import wilson
+from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.models.classifier import backbone_classifier
 from mindle.models.heads import Head
 from mindle.models.weights import WeightCard
 from mindle.records import SILENT, InputSpec, Listener
+from mindle.training.augment import stronger
 from mindle.training.batches import draw
 from mindle.training.budget import Deadline
 from mindle.training.features import Engine
+from mindle.training.imbalance import WORTH_TRYING, balanced_weights, choose_method, ratio
 from mindle.training.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.probe import (
     Block,
@@ -39,6 +42,7 @@ from mindle.training.probe import (
     Joined,
     Pool,
     blend,
+    blend_helps,
     block_of,
     clearly_better,
     fit_logistic,
@@ -50,6 +54,7 @@ from mindle.training.probe import (
 )
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import Recipe, read_recipe
+from mindle.training.resampling import smote_is_there, with_made_up_rows
 
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
 MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
@@ -71,6 +76,7 @@ LARGE_BYTES = 60_000_000
 # five draws): 0.483, 0.334, 0.250 with none, 0.472, 0.324, 0.240 with two; out of fold on 1,499: 0.265 with
 # none, 0.268 with two, at three times the cost.
 MOST_VIEWS, MOST_VIEWED_ROWS = 2, 2500
+MOST_SCARCE_VIEWS = 8
 
 Decision = Mapping[str, Any]
 
@@ -208,6 +214,55 @@ def common_layout(cards: Sequence[WeightCard]) -> list[WeightCard]:
     return found
 
 
+def views_of(recipe: Recipe, problem: Problem) -> int:
+    """How many augmented views of each image heads learn from, besides the plain one."""
+    wish = recipe.probe.views
+    if not isinstance(wish, str):
+        return wish
+    few = MOST_VIEWED_ROWS // max(len(problem.train) + len(problem.val), 1) - 1
+    return max(0, min(MOST_VIEWS, few))
+
+
+def rows_to_learn(problem: Problem, images: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """The rows that heads learn from: of train as many as fit into `images`, then all of val."""
+    train, val = problem.train, problem.val
+    wanted = max(images - len(val), min(len(train), FEWEST_IMAGES))
+    if wanted < len(train):
+        drawn = np.random.default_rng(draw(seed, len(train))).choice(len(train), wanted, replace=False)
+        train = train[np.sort(drawn)]
+    return np.concatenate([train, val])
+
+
+def pool_of(problem: Problem, rows: NDArray[np.int64], *, folds: int, views: int, seed: int = 0) -> Pool:
+    """Labels and folds of the rows that heads learn from.
+
+    Raises:
+        DataError: If all of them belong to one group.
+    """
+    labels, groups = problem.labels(rows), problem.groups(rows)
+    if len(np.unique(groups)) < 2:
+        raise DataError(
+            f"Cross-validation needs images of at least two groups. Received {len(labels):,} images of "
+            "one group. Give the groups finer names, or take --strategy finetune."
+        )
+    return Pool(
+        labels=labels,
+        classes=len(problem.classes),
+        folds=fold_numbers(labels, groups, folds=folds, seed=seed),
+        views=views,
+    )
+
+
+def few_mistakes(wrong: int, n: int) -> bool:
+    """Whether even an attempt without mistakes could not be told from one with so many.
+
+    Example:
+        >>> few_mistakes(5, 1000), few_mistakes(5, 100)
+        (True, False)
+    """
+    return wrong <= min(FEW_MISTAKES, FEW_SHARE * n)
+
+
 def _any_size(card: WeightCard) -> bool:
     """Whether the network is one of the families known to be convolutional from input to pooling."""
     families = (
@@ -247,6 +302,7 @@ class _Best:
     candidate: Candidate
     parts: list[_Embedded]
     attempt: dict[str, Any]
+    blended: tuple[str, ...] = ()  # kinds of head in a blend
 
     @property
     def seconds_an_image(self) -> float:
@@ -276,6 +332,7 @@ class _Ladder:
     tried: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "fit": 0.0})
     embedded_images: int = 0
+    thresholds: tuple[float, ...] = ()
     stopped: str = ""
     left_out: str = ""
 
@@ -285,9 +342,8 @@ class _Ladder:
         self.val_labels = self.problem.labels(self.problem.val)
         self.tests = len(self.problem.dataset.rows("test"))  # how many, for the time that judging takes
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
-        wish = self.recipe.probe.views
-        few = MOST_VIEWED_ROWS // max(len(self.problem.train) + len(self.problem.val), 1) - 1
-        self.views = max(0, min(MOST_VIEWS, few)) if isinstance(wish, str) else wish
+        self.views = views_of(self.recipe, self.problem)
+        self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
         self.share = SMALL_SHARE if self.small else PHOTO_SHARE
         self.flops_a_second = EFFICIENCY * _measured_flops()
         self.pool: Pool | None = None
@@ -301,19 +357,25 @@ class _Ladder:
         embedded: list[_Embedded] = []
         singles: list[_Best] = []
         for card in self.cards:
-            part = self._embed(card, forced=forced and not embedded)
+            part = self._embed(card, forced=(forced and not embedded) or self.together)
             if part is None:
                 continue
             embedded.append(part)
+            if self.together:
+                continue
             singles.append(self._rank([part], card.model))
             if self._few_mistakes(singles[-1]):
                 break
+        if self.together:
+            best = self._rank(embedded, " + ".join(part.card.model for part in embedded))
+            self._few_mistakes(best)
+            return self._finish(best)
         if not singles:
             return None
         best = min(singles, key=lambda single: single.candidate.log_loss)
         if not self.stopped and self.recipe.probe.join:
             best = self._join(best, embedded)
-        return self._finish(best)
+        return self._even_out(self._finish(best))
 
     def _commonest(self) -> None:
         """What always naming the commonest class would reach."""
@@ -344,11 +406,14 @@ class _Ladder:
         keys, seen = self.problem.keys(self.rows), self._seen(self.views)
         self.embedded_images += engine.missing(keys, **seen)
         features = engine.embed(pixels, keys, **seen)  # (view, image, feature)
+        block = block_of(features)
+        if self.recipe.train.scarce:
+            block = block.with_rows(self._more_of_scarce(engine))
         self.seconds["embed"] += time.perf_counter() - began
         return _Embedded(
             card=card,
             raw=features[0],
-            block=block_of(features),
+            block=block,
             seconds_an_image=float(decision["seconds_an_image"]),
         )
 
@@ -391,33 +456,48 @@ class _Ladder:
         """Images and views of them that the cache lacks."""
         return engine.missing(self.problem.keys(self.rows), **self._seen(views))
 
+    def _more_of_scarce(self, engine: Engine) -> NDArray[np.float32]:
+        """Features (row, feature) of further, stronger augmented views of images of scarce classes.
+
+        The first backbone's call says which, in the pool; the others follow.
+        """
+        pool = self._known_pool()
+        counts = np.bincount(pool.labels, minlength=pool.classes)
+        wanted = self.recipe.train.scarce * (counts.max() / np.maximum(counts, 1) - 1) * (self.views + 1)
+        times = np.minimum(np.rint(wanted), MOST_SCARCE_VIEWS).astype(np.int64)[pool.labels]  # (image,)
+        chosen = np.flatnonzero(times)
+        if not len(chosen):
+            return np.zeros((0, engine.width()), np.float32)
+        rows, views = self.rows[chosen], int(times.max())
+        features = engine.embed(
+            self.problem.pixels(rows, engine.card.spec, self.listener),
+            self.problem.keys(rows),
+            views=views,
+            augment=stronger(self.recipe.augment),
+            seed=self.seed,
+        )
+        view, image = np.nonzero(np.arange(views)[:, None] < times[chosen])
+        if not len(pool.further_labels):
+            self.pool = replace(
+                pool, further_labels=pool.labels[chosen][image], further_folds=pool.folds[chosen][image]
+            )
+        return features[view + 1, image]
+
     def _settle_pool(self, images: int, views: int) -> None:
         """Which images heads learn from: all of val, and as many of train as fit, and how many views."""
         if views < self.views:
             self.listener.say(f"Augmented views of each image: {views} instead of {self.views}, for time.")
         self.views = views
-        train, val = self.problem.train, self.problem.val
-        wanted = max(images - len(val), min(len(train), FEWEST_IMAGES))
-        if wanted < len(train):
-            drawn = np.random.default_rng(draw(self.seed, len(train))).choice(
-                len(train), wanted, replace=False
-            )
-            train = train[np.sort(drawn)]
-            self.listener.say(f"Heads learn from {wanted:,} of {len(self.problem.train):,} training images.")
-        self.rows = np.concatenate([train, val])
-        labels = self.problem.labels(self.rows)
-        groups = self.problem.groups(self.rows)
-        if len(np.unique(groups)) < 2:
-            raise DataError(
-                f"Cross-validation needs images of at least two groups. Received {len(labels):,} images of "
-                "one group. Give the groups finer names, or take --strategy finetune."
-            )
-        self.pool = Pool(
-            labels=labels,
-            classes=len(self.problem.classes),
-            folds=fold_numbers(labels, groups, folds=self.recipe.probe.folds, seed=self.seed),
-            views=self.views,
-        )
+        self.rows = rows_to_learn(self.problem, images, seed=self.seed)
+        wanted, train = len(self.rows) - len(self.problem.val), len(self.problem.train)
+        if wanted < train:
+            self.listener.say(f"Heads learn from {wanted:,} of {train:,} training images.")
+        pool = pool_of(self.problem, self.rows, folds=self.recipe.probe.folds, views=views, seed=self.seed)
+        weights = None
+        if self.recipe.train.balance in ("weights", "sampling"):
+            # A head sees every row at each step: to be drawn more often is to weigh more.
+            weights = balanced_weights(pool.labels, pool.classes)
+        self.pool = replace(pool, weights=weights, focal=self.recipe.train.focal)
 
     def _known_pool(self) -> Pool:
         if self.pool is None:
@@ -431,25 +511,39 @@ class _Ladder:
     def _rank(self, parts: list[_Embedded], name: str) -> _Best:
         """A quick kernel head, to compare backbones by."""
         began = time.perf_counter()
-        kinds = self.recipe.probe.heads
+        kinds = self._kinds()
         kind = "rbf" if "rbf" in kinds else kinds[0]
         candidate = self._fit(kind, parts, search=False)
         seconds = time.perf_counter() - began
         attempt = self._attempt(f"{kind} head on {name}", candidate, seconds)
         return _Best(candidate=candidate, parts=parts, attempt=attempt)
 
-    def _fit(self, kind: str, parts: list[_Embedded], *, search: bool) -> Candidate:
+    def _kinds(self) -> tuple[str, ...]:
+        """Kinds of head to try; least squares have no focal form, so that those heads stand back for it."""
+        kinds = self.recipe.probe.heads
+        return tuple(kind for kind in kinds if kind != "rbf" or not self.recipe.train.focal) or kinds
+
+    def _fit(
+        self, kind: str, parts: list[_Embedded], *, search: bool, balance: str | None = None
+    ) -> Candidate:
+        """Fit a kind of head; `balance` is the recipe's unless another is tried."""
         began = time.perf_counter()
+        settings = self.recipe.probe
         pool, joined = self._known_pool(), Joined([part.block for part in parts])
+        if balance == "weights":
+            pool = replace(pool, weights=balanced_weights(pool.labels, pool.classes))
+        if (balance or self.recipe.train.balance) == "smote":
+            pool, joined = with_made_up_rows(pool, joined, seed=self.seed)
         if kind == "rbf":
-            candidate = fit_rbf(pool, joined, seed=self.seed, search=search)
+            fixed = (settings.rbf_gamma, settings.rbf_penalty)
+            candidate = fit_rbf(pool, joined, seed=self.seed, search=search, fixed=fixed)
+        elif kind == "logistic":
+            directions = Directions(joined, self.seed)
+            candidate = fit_logistic(pool, joined, directions, fixed=settings.logistic_penalty)
         else:
             directions = Directions(joined, self.seed)
-            candidate = (
-                fit_logistic(pool, joined, directions)
-                if kind == "logistic"
-                else fit_net(pool, joined, directions, seed=self.seed)
-            )
+            units, dropout = settings.net_units, settings.net_dropout
+            candidate = fit_net(pool, joined, directions, seed=self.seed, units=units, dropout=dropout)
         self.seconds["fit"] += time.perf_counter() - began
         return candidate
 
@@ -484,7 +578,7 @@ class _Ladder:
         began = time.perf_counter()
         name = " + ".join(part.card.model for part in best.parts)
         found = [best]
-        for kind in self.recipe.probe.heads:
+        for kind in self._kinds():
             if self.stopped and kind != best.candidate.kind:
                 continue
             cost = self._kind_seconds(kind, best)
@@ -503,11 +597,63 @@ class _Ladder:
         other = next((entry for entry in found if entry.candidate.kind != chosen.candidate.kind), None)
         if other is not None:
             mixed = blend(chosen.candidate, other.candidate)
-            better = mixed.right.sum() >= chosen.candidate.right.sum()
             kinds = f"{chosen.candidate.kind} and {other.candidate.kind}"
             attempt = self._attempt(f"{kinds} heads on {name}, blended", mixed, 0.0)
-            if better and clearly_better(mixed, chosen.candidate):
-                chosen = _Best(candidate=mixed, parts=best.parts, attempt=attempt)
+            if blend_helps(mixed, chosen.candidate):
+                kinds_of = (chosen.candidate.kind, other.candidate.kind)
+                chosen = _Best(candidate=mixed, parts=best.parts, attempt=attempt, blended=kinds_of)
+        return chosen
+
+    # ---- imbalance --------------------------------------------------------------------------------------
+
+    def _even_out(self, best: _Best) -> _Best:
+        """What helps classes with few images, where the recipe asks for it."""
+        settings, chosen = self.recipe.train, "none"
+        if settings.balance == "auto":
+            best, chosen = self._best_evened(best)
+        if settings.thresholds or chosen == "thresholds":
+            probabilities, labels = np.exp(best.candidate.log_probabilities), self._known_pool().labels
+            self.thresholds = tuple(fit_thresholds(probabilities, labels).tolist())
+        return best
+
+    def _best_evened(self, best: _Best) -> tuple[_Best, str]:
+        """The head with the method that is clearly better by macro-F1 out of fold, and its name."""
+        pool = self._known_pool()
+        if ratio(pool.labels) < WORTH_TRYING or self.stopped:
+            words = f"the largest class has {ratio(pool.labels):.1f} times the smallest's images"
+            self._skip("imbalance", self.stopped or words)
+            return best, "none"
+        kinds = best.blended or (best.candidate.kind,)
+        trials: dict[str, _Best] = {}
+        for method in ("weights", "smote") if smote_is_there() else ("weights",):
+            cost = sum(self._kind_seconds(kind, best) for kind in kinds)
+            decision = self.journal.decide(f"imbalance {method}", partial(self._time_for, cost))
+            if decision["take"]:
+                trials[method] = self._evened(best, kinds, method)
+            else:
+                self._skip(f"imbalance: {method}", decision["reason"])
+        answers = {name: trial.candidate.answers for name, trial in trials.items()}
+        probabilities = np.exp(best.candidate.log_probabilities)
+        answers["thresholds"] = held_out_answers(probabilities, pool.labels, pool.folds)
+        chosen = self._note_evened(best, answers)
+        return trials.get(chosen, best), chosen
+
+    def _evened(self, best: _Best, kinds: tuple[str, ...], method: str) -> _Best:
+        """The same kinds of head on the same backbones, fitted with a method."""
+        began = time.perf_counter()
+        found = [self._fit(kind, best.parts, search=True, balance=method) for kind in kinds]
+        candidate = found[0] if len(found) == 1 else blend(*found)
+        name = f"imbalance: {' and '.join(kinds)} with {method}"
+        attempt = self._attempt(name, candidate, time.perf_counter() - began)
+        return _Best(candidate=candidate, parts=best.parts, attempt=attempt, blended=best.blended)
+
+    def _note_evened(self, best: _Best, answers: Mapping[str, NDArray[np.int64]]) -> str:
+        """Which method is clearly better than none, and a line that says why."""
+        labels, plain = self._known_pool().labels, best.candidate.answers
+        chosen, reason = choose_method(labels, plain, answers, len(self.problem.classes), seed=self.seed)
+        right = (answers.get(chosen, plain) == labels)[len(self.rows) - len(self.problem.val) :]
+        self.listener.say(f"imbalance: {reason}")
+        self._note(f"imbalance: {chosen}", int(right.sum()), 0.0, reason)
         return chosen
 
     def _kind_seconds(self, kind: str, best: _Best) -> float:
@@ -532,7 +678,7 @@ class _Ladder:
         return self._stop_at(int((~right).sum()), len(right), "images are answered wrong out of fold")
 
     def _stop_at(self, wrong: int, n: int, words: str) -> bool:
-        if wrong > min(FEW_MISTAKES, FEW_SHARE * n):
+        if not few_mistakes(wrong, n):
             return False
         low, high = wilson(n - wrong, n)
         self.stopped = (
@@ -584,9 +730,17 @@ class _Ladder:
         return each * self.tests + later
 
     def _net_recipe(self, kind: str) -> Recipe:
-        """The named recipe, with the input that was asked for."""
-        recipe = read_recipe(kind)
-        return replace(recipe, input=self.recipe.input)
+        """The named recipe, with the input that was asked for, and what was asked for scarce classes."""
+        recipe, asked = read_recipe(kind), self.recipe.train
+        balance = asked.balance if asked.balance not in ("none", "smote") else recipe.train.balance
+        train = replace(
+            recipe.train,
+            balance=balance,
+            scarce=asked.scarce,
+            focal=asked.focal,
+            thresholds=asked.thresholds,
+        )
+        return replace(recipe, input=self.recipe.input, train=train)
 
     def _afford_net(self, kind: str, recipe: Recipe, each: float) -> dict[str, Any]:
         left = self.deadline.remaining() - each * self.tests
@@ -641,6 +795,7 @@ class _Ladder:
             images={"embed": self.embedded_images},
             licences=tuple(licence_of(card) for card in cards),
             advice=self._advice(best),
+            thresholds=self.thresholds,
         )
 
     def _net_outcome(self, net: _Net) -> Outcome:

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from mindle.data import Pixels
 from mindle.evaluation import fit_temperature
 from mindle.evaluation.intervals import wilson
+from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.models.classifier import Classifier, backbone_classifier, layers_classifier
 from mindle.models.weights import WeightCard
 from mindle.models.zoo import ZOO
 from mindle.records import SILENT, ArrayImages, InputSpec, Listener
 from mindle.training.budget import Deadline
+from mindle.training.callbacks import Callback
 from mindle.training.fit import FitResult, fit
+from mindle.training.imbalance import WORTH_TRYING, choose_method, ratio
+from mindle.training.probe import fold_numbers
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import Recipe
+from mindle.training.watch import Watch
 
 # Images up to this side keep their own size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
 SMALL_SIDE, PHOTO_SIDE = 96, 160
@@ -73,6 +78,7 @@ def train_net(
     resume: bool = False,
     deadline: Deadline | None = None,
     listener: Listener = SILENT,
+    callbacks: Sequence[Callback] = (),
 ) -> Outcome:
     """Train a net on the train part and choose its epoch on the val part.
 
@@ -86,6 +92,7 @@ def train_net(
         resume: Go on from the checkpoint in `folder`.
         deadline: When it must be over.
         listener: Hears steps and epochs.
+        callbacks: Watch, and may stop the training.
 
     Returns:
         The net with its best weights. Its temperature is fitted on the val part, which also chose the epoch,
@@ -96,7 +103,9 @@ def train_net(
     if card is None:
         spec = net_spec(recipe, problem.typical_size, gray)
         train = problem.pixels(problem.train, spec, listener)
-        mean, std = (0.0,) * spec.channels, (1.0,) * spec.channels
+        # What [0, 1] is divided by: 1/255 undoes the scaling, 255 scales once more, as some do by mistake.
+        unit = {"unit": 1.0, "bytes": 1 / 255, "twice": 255.0}[recipe.input.scale]
+        mean, std = (0.0,) * spec.channels, (unit,) * spec.channels
         if recipe.input.standardise:
             mean, std = channel_statistics(train)
         model = layers_classifier(
@@ -110,6 +119,7 @@ def train_net(
         train = problem.pixels(problem.train, model.spec, listener)
     val = problem.pixels(problem.val, model.spec, listener)
     labels = {"train": problem.labels(problem.train), "val": problem.labels(problem.val)}
+    watch = Watch(recipe.train, classes=len(problem.classes))
     result = fit(
         model,
         train,
@@ -123,24 +133,59 @@ def train_net(
         resume=resume,
         deadline=deadline,
         listener=listener,
+        callbacks=[watch, *callbacks],
     )
     logits = forward(model, val, np.arange(len(val)))  # (image, class)
     temperature = fit_temperature(log_softmax(logits), labels["val"]) if len(val) else 1.0
+    val_probabilities = np.exp(log_softmax(logits / temperature))
+    thresholds, tried = _thresholds(recipe, val_probabilities, labels["val"], labels["train"], seed)
     some = evenly(len(train), SAMPLE)
     right = int((forward(model, train, some).argmax(axis=1) == labels["train"][some]).sum())
     return Outcome(
         model=model,
         strategy=recipe.strategy,
         temperature=temperature,
-        val_probabilities=np.exp(log_softmax(logits / temperature)),
+        val_probabilities=val_probabilities,
         train_scores={"n": len(some), "accuracy": right / len(some)},
-        tried=(_attempt(model, recipe, card, result, logits, labels["val"]),),
+        tried=(_attempt(model, recipe, card, result, logits, labels["val"]), *tried),
         stopped=_why_stopped(result),
         seconds={"fit": result.seconds},
         images={"fit": len(train) * len(result.history)},
         history=result.history,
+        seen=watch.seen(),
         licences=() if card is None else (licence_of(card),),
+        thresholds=thresholds,
     )
+
+
+def _thresholds(
+    recipe: Recipe,
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    train_labels: NDArray[np.int64],
+    seed: int,
+) -> tuple[tuple[float, ...], tuple[dict[str, Any], ...]]:
+    """Thresholds where the recipe asks for them, or leaves it to macro-F1 on val; and what was tried.
+
+    Another way of training would cost the training once more, so that `auto` looks at thresholds alone.
+    """
+    asked, auto = recipe.train.thresholds, recipe.train.balance == "auto"
+    if not len(labels) or not (asked or auto):
+        return (), ()
+    note: dict[str, Any] = {"name": "imbalance", "value": None, "chosen": False}
+    if auto and not asked:
+        if ratio(train_labels) < WORTH_TRYING:
+            words = f"left out: the largest class has {ratio(train_labels):.1f} times the smallest's images"
+            return (), ({**note, "note": words},)
+        folds = fold_numbers(labels, np.arange(len(labels)), seed=seed)
+        plain, classes = probabilities.argmax(axis=1), probabilities.shape[1]
+        answers = {"thresholds": held_out_answers(probabilities, labels, folds)}
+        method, reason = choose_method(labels, plain, answers, classes, seed=seed)
+        note |= {"name": f"imbalance: {method}", "note": reason}
+        if method == "none":
+            return (), (note,)
+        return tuple(fit_thresholds(probabilities, labels).tolist()), (note,)
+    return tuple(fit_thresholds(probabilities, labels).tolist()), ()
 
 
 def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:

@@ -14,11 +14,14 @@ import torch
 
 from mindle.data import typical_size
 from mindle.data.summary import disk_bytes
-from mindle.models.weights import WeightCard, find_weights, resolve
+from mindle.errors import ModelError
+from mindle.models.weights import WeightCard, find_weights, random_card, resolve
 from mindle.models.zoo import ZOO
 from mindle.records import SILENT, Dataset, InputSpec, Listener
 from mindle.training.budget import Deadline
 from mindle.training.device import choose_device
+from mindle.training.diagnosis import Case, diagnose
+from mindle.training.imbalance import imbalance_settings
 from mindle.training.machine import memory_kept
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import STRATEGIES, Recipe, as_dict, read_recipe, with_settings
@@ -52,17 +55,19 @@ class Settled:
 
 
 def settle(
-    recipe: str | PathLike[str] | None = None,
+    recipe: str | PathLike[str] | Recipe | None = None,
     *,
     model: str | None = None,
     strategy: str | None = None,
     weights: str | PathLike[str] | None = None,
     budget: str | float | None = None,
     settings: Mapping[str, Any] | None = None,
+    imbalance: str | None = None,
 ) -> Settled:
     """Fill in every default of a call.
 
-    A named recipe is the start, else the default recipe of the strategy; `model` and `settings` change it.
+    A named recipe is the start, else the default recipe of the strategy; `model`, `imbalance` and `settings`
+    change it.
     A net of the zoo named without a strategy is trained from scratch.
 
     Raises:
@@ -79,13 +84,20 @@ def settle(
     if recipe is None:
         chosen = read_recipe(strategy or ("scratch" if model in ZOO else "auto"))
     else:
-        chosen = read_recipe(recipe)
+        chosen = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
         if strategy is not None:
             chosen = replace(chosen, strategy=strategy)
     if model is not None:
         chosen = replace(chosen, model=replace(chosen.model, name=model, layers=()))
+    if imbalance is not None:
+        chosen = with_settings(chosen, imbalance_settings(imbalance))
     if settings:
         chosen = with_settings(chosen, settings)
+    if chosen.train.balance == "smote" and chosen.strategy not in ("auto", "probe"):
+        raise ValueError(
+            f"`train.balance` must be none, weights, sampling or auto for strategy {chosen.strategy!r}. "
+            "Received 'smote', which makes up features, and a net sees pictures. Take --strategy probe."
+        )
     seconds = parse_budget(budget)
     if seconds is None and chosen.strategy == "auto":
         seconds = AUTO_BUDGET_SECONDS
@@ -141,7 +153,7 @@ def make_plan(
     """
     recipe = settled.recipe
     size = typical_size(dataset)
-    cards = _cards(recipe, settled.weights)
+    cards = cards_of(recipe, settled.weights)
     return Plan(
         settled=settled,
         cards=cards,
@@ -151,7 +163,13 @@ def make_plan(
     )
 
 
-def _cards(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
+def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
+    """The backbones that a recipe may use, in order of preference; none for a net from scratch.
+
+    Raises:
+        ValueError: If the named model does not suit the strategy.
+        ModelError: If it has no weights here and none can be fetched.
+    """
     name = recipe.model.name
     if recipe.strategy == "scratch":
         if name and name not in ZOO and not recipe.model.layers:
@@ -172,14 +190,43 @@ def _cards(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
             "without weights: "
             "take strategy 'scratch'."
         )
+    if recipe.model.random:
+        if not name or recipe.strategy in ("auto", "probe"):
+            raise ValueError(
+                "`model.random` must come with a named backbone and the strategy inline or finetune. "
+                f"Received model.name={name!r}, strategy={recipe.strategy!r}."
+            )
+        return (random_card(name),)
     if name:
-        return (resolve(name, weights),)
+        return _named(name, recipe.strategy, weights)
     found = find_weights(weights)
     if recipe.strategy not in ("auto", "probe"):
         return (found[0],)
     from mindle.training.ladder import common_layout
 
     return tuple(common_layout(found))
+
+
+def _named(name: str, strategy: str, weights: Path | None) -> tuple[WeightCard, ...]:
+    """The backbone of that name, or those whose names are joined with +, brought to one size."""
+    names = [part.strip() for part in name.split("+")]
+    cards = tuple(resolve(part, weights) for part in names)
+    if len(cards) == 1:
+        return cards
+    if strategy not in ("auto", "probe"):
+        raise ValueError(
+            f"`model` must be one backbone for strategy {strategy!r}. Received {name!r}. "
+            "Strategy probe joins several."
+        )
+    from mindle.training.ladder import common_layout
+
+    cards = tuple(common_layout(cards))
+    if len({(card.spec.shape, card.spec.fit, card.spec.interpolation) for card in cards}) > 1:
+        raise ModelError(
+            f"Backbones can be joined only where they take pixels of one size. Received {name!r}. "
+            "`mindle models` shows the size of each."
+        )
+    return cards
 
 
 def _specs(recipe: Recipe, cards: Sequence[WeightCard], size: tuple[int, int]) -> tuple[InputSpec, ...]:
@@ -239,8 +286,47 @@ def carry_out(
         record: Is told each decision.
         listener: Hears progress.
     """
-    recipe = plan.settled.recipe
     problem = Problem(dataset=dataset, typical_size=plan.typical_size)
+    outcome = _outcome(
+        plan,
+        problem,
+        folder=folder,
+        spent_seconds=spent_seconds,
+        seed=seed,
+        resume=resume,
+        replay=replay,
+        record=record,
+        listener=listener,
+    )
+    return replace(outcome, diagnoses=diagnose(case_of(problem, outcome)))
+
+
+def case_of(problem: Problem, outcome: Outcome) -> Case:
+    """What is known of a finished training, for its diagnosis."""
+    return Case(
+        classes=problem.classes,
+        train_labels=problem.labels(problem.train),
+        val_labels=problem.labels(problem.val),
+        val_probabilities=outcome.val_probabilities,
+        train_scores=outcome.train_scores,
+        history=outcome.history,
+        seen=outcome.seen,
+    )
+
+
+def _outcome(
+    plan: Plan,
+    problem: Problem,
+    *,
+    folder: Path,
+    spent_seconds: float,
+    seed: int,
+    resume: bool,
+    replay: Sequence[Mapping[str, Any]],
+    record: Callable[[Mapping[str, Any]], None],
+    listener: Listener,
+) -> Outcome:
+    recipe = plan.settled.recipe
     whole = Deadline(plan.settled.budget_seconds, spent_seconds=spent_seconds)
     deadline = whole.reserving(RESERVED_SECONDS)
     if recipe.strategy in ("auto", "probe"):

@@ -39,6 +39,7 @@ from mindle.data.splits import deal_folds
 from mindle.evaluation import fit_offsets, fit_temperature
 from mindle.models.heads import ROOT_FLOOR, BlendHead, Head, KernelHead, LinearHead, NetHead
 from mindle.training.batches import draw
+from mindle.training.loss import focal_loss
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -68,30 +69,48 @@ class Pool:
         classes: How many classes.
         folds: Part of the cross-validation that each image belongs to.
         views: Augmented views of each image, besides the plain one; rows are (view, image).
+        further_labels, further_folds: Class and fold of rows beyond these: more views of scarce classes, or
+            rows made up between real ones.
+        weights: What a row of each class counts, (class,); None counts all alike.
+        focal: Gamma of the focal loss, for heads that have a loss; 0 is plain cross-entropy.
     """
 
     labels: NDArray[np.int64]
     classes: int
     folds: NDArray[np.int64]
     views: int = 0
+    further_labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    further_folds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    weights: Floats | None = None
+    focal: float = 0.0
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def rows(self) -> int:
-        """Rows of features: images times views."""
-        return len(self.labels) * (self.views + 1)
+        """Rows of features: images times views, and further ones."""
+        return len(self.labels) * (self.views + 1) + len(self.further_labels)
 
     @property
     def row_labels(self) -> NDArray[np.int64]:
         """Class index of each row of features."""
-        return np.tile(self.labels, self.views + 1)
+        return np.concatenate([np.tile(self.labels, self.views + 1), self.further_labels])
 
     @property
     def row_folds(self) -> NDArray[np.int64]:
         """Fold of each row of features."""
-        return np.tile(self.folds, self.views + 1)
+        return np.concatenate([np.tile(self.folds, self.views + 1), self.further_folds])
+
+    @property
+    def evened(self) -> bool:
+        """Whether scarce classes count more than their images do."""
+        return self.weights is not None or bool(len(self.further_labels))
+
+    @property
+    def row_weights(self) -> Floats | None:
+        """What each row of features counts, or None where all count alike."""
+        return None if self.weights is None else self.weights[self.row_labels]
 
     @property
     def targets(self) -> Floats:
@@ -119,6 +138,11 @@ class Block:
     x: Singles
     mean: Floats
     scale: float
+
+    def with_rows(self, features: Singles) -> Block:
+        """This block with further rows below, from raw features (row, feature), as its own were made."""
+        further = ((signed_root(features) - self.mean) / self.scale).astype(np.float32)
+        return Block(x=np.concatenate([self.x, further]), mean=self.mean, scale=self.scale)
 
     @cached_property
     def squares(self) -> Singles:
@@ -221,9 +245,14 @@ class Candidate:
         return float(self.losses.mean())
 
     @cached_property
+    def answers(self) -> NDArray[np.int64]:
+        """The class that is named for each image."""
+        return np.asarray((self.scores + self.offsets).argmax(axis=1))
+
+    @cached_property
     def right(self) -> NDArray[np.bool_]:
         """Which images were answered right."""
-        return np.asarray((self.scores + self.offsets).argmax(axis=1) == self.labels)
+        return np.asarray(self.answers == self.labels)
 
 
 def clearly_better(new: Candidate, old: Candidate) -> bool:
@@ -233,6 +262,11 @@ def clearly_better(new: Candidate, old: Candidate) -> bool:
     """
     gain = old.losses - new.losses
     return bool(gain.mean() > gain.std() / max(len(gain), 1) ** 0.5)
+
+
+def blend_helps(mixed: Candidate, best: Candidate) -> bool:
+    """Whether a blend is worth a second head: clearly better, and not wrong more often."""
+    return bool(mixed.right.sum() >= best.right.sum()) and clearly_better(mixed, best)
 
 
 def log_softmax(scores: Floats) -> Floats:
@@ -303,6 +337,22 @@ def vectors_for(pool: Pool, seed: int = 0) -> NDArray[np.int64]:
     return np.sort(drawn)
 
 
+class Distances:
+    """Squared distances of all rows to the support vectors, and their usual size.
+
+    Attributes:
+        vectors: Rows that are support vectors.
+        squares: float32 (row, vector).
+        unit: Median of what is not 0; gamma is counted in it.
+    """
+
+    def __init__(self, pool: Pool, joined: Joined, seed: int = 0) -> None:
+        self.vectors = vectors_for(pool, seed)
+        self.squares = joined.distances(self.vectors)
+        some = self.squares[:: max(1, pool.rows // 1000)]
+        self.unit = float(np.median(some[some > 0])) if np.any(some > 0) else 1.0
+
+
 def fit_rbf(
     pool: Pool,
     joined: Joined,
@@ -310,6 +360,8 @@ def fit_rbf(
     seed: int = 0,
     start: tuple[float, float] = (1.0, 0.1),
     search: bool = True,
+    fixed: tuple[float, float] = (0.0, 0.0),
+    measured: Distances | None = None,
 ) -> Candidate:
     """Support vectors with a Gaussian kernel, gamma and penalty chosen by cross-validation.
 
@@ -321,26 +373,28 @@ def fit_rbf(
         seed: Draws the support vectors where there are many images.
         start: Gamma and penalty to begin with.
         search: Look for better ones.
+        fixed: Gamma and penalty that are not to be looked for; 0 where they are.
+        measured: The distances, where many heads share them.
     """
-    vectors = vectors_for(pool, seed)
-    distances = joined.distances(vectors)
-    off_diagonal = distances[:: max(1, pool.rows // 1000)]
-    unit = float(np.median(off_diagonal[off_diagonal > 0])) if np.any(off_diagonal > 0) else 1.0
+    measured = measured or Distances(pool, joined, seed)
+    vectors, distances, unit = measured.vectors, measured.squares, measured.unit
     known: dict[tuple[float, float], tuple[float, Floats, Floats]] = {}
 
     def judge(gamma: float, penalty: float) -> float:
         if (gamma, penalty) not in known:
             kernel = np.exp(-gamma / unit * distances.astype(np.float64))
             scores = KERNEL_SHARPNESS * _kernel_scores(kernel, vectors, pool, penalty)
-            offsets = fit_offsets(scores, pool.labels)  # (class,)
+            # Where classes were evened out on purpose, offsets would bring their old shares back.
+            offsets = np.zeros(pool.classes) if pool.evened else fit_offsets(scores, pool.labels)  # (class,)
             loss = _loss(scores + offsets, pool.labels)
             known[gamma, penalty] = (loss, scores, offsets)
         return known[gamma, penalty][0]
 
-    gamma, penalty = start
+    gamma, penalty = fixed[0] or start[0], fixed[1] or start[1]
     judge(gamma, penalty)
-    if search:
+    if search and not fixed[1]:
         penalty = walk(KERNEL_PENALTIES, penalty, lambda rung: judge(gamma, rung))
+    if search and not fixed[0]:
         gamma = walk(GAMMAS, gamma, lambda rung: judge(rung, penalty))
 
     def build(temperature: float) -> Head:
@@ -386,7 +440,7 @@ def _kernel_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penal
     if len(vectors) < pool.rows:
         return _landmark_scores(kernel, vectors, pool, penalty)
     # With a constant added to the kernel the intercept is one more coefficient, hardly penalised.
-    inverse = _inverse(kernel + 1.0, penalty)
+    inverse = _inverse(kernel + 1.0, _ridge(pool, penalty))
     dual = inverse @ pool.targets  # (row, class)
     scores, folds = np.empty_like(dual), pool.row_folds
     for fold in np.unique(folds):
@@ -397,14 +451,31 @@ def _kernel_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penal
 
 def _kernel_coefficients(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
     if len(vectors) == pool.rows:
-        return _inverse(kernel + 1.0, penalty) @ pool.targets
-    gram, right = kernel.T @ kernel, kernel.T @ (pool.targets - pool.targets.mean(axis=0))
-    return np.linalg.solve(_landmark_system(gram, kernel[vectors], penalty), right)
+        return _inverse(kernel + 1.0, _ridge(pool, penalty)) @ pool.targets
+    weighed = _weighed(kernel, pool.row_weights)
+    gram, right = weighed.T @ kernel, weighed.T @ (pool.targets - _mean(pool.targets, pool.row_weights))
+    return np.asarray(np.linalg.solve(_landmark_system(gram, kernel[vectors], penalty), right), np.float64)
 
 
 def _bias(kernel: Floats, coefficients: Floats, pool: Pool) -> Floats:
     # The landmark solution is fitted to centred targets; what is left of the mean is the intercept.
-    return np.asarray((pool.targets - kernel @ coefficients).mean(axis=0))
+    return _mean(pool.targets - kernel @ coefficients, pool.row_weights)
+
+
+def _ridge(pool: Pool, penalty: float) -> float | Floats:
+    """What is added to the kernel's diagonal: the less, the more a row counts.
+
+    Source: Suykens et al. 2002, "Weighted least squares support vector machines", eq. 12.
+    """
+    return penalty if pool.row_weights is None else penalty / pool.row_weights
+
+
+def _weighed(rows: Floats, weights: Floats | None) -> Floats:
+    return rows if weights is None else rows * weights[:, None]
+
+
+def _mean(rows: Floats, weights: Floats | None) -> Floats:
+    return np.asarray(rows.mean(axis=0) if weights is None else np.average(rows, axis=0, weights=weights))
 
 
 def _landmark_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
@@ -412,15 +483,18 @@ def _landmark_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, pen
 
     Source: Rudi et al. 2015, "Less is more: Nyström computational regularization", eq. 5.
     """
-    gram, among = kernel.T @ kernel, kernel[vectors]
+    weights = pool.row_weights
+    weighed = _weighed(kernel, weights)
+    gram, among = weighed.T @ kernel, kernel[vectors]
     scores, folds = np.empty((pool.rows, pool.classes)), pool.row_folds
     for fold in np.unique(folds):
         held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        mean = pool.targets[rest].mean(axis=0)
-        left = gram - kernel[held].T @ kernel[held]
-        right = kernel[rest].T @ (pool.targets[rest] - mean)
+        own = None if weights is None else weights[rest]
+        mean = _mean(pool.targets[rest], own)
+        left = gram - weighed[held].T @ kernel[held]
+        right = weighed[rest].T @ (pool.targets[rest] - mean)
         coefficients = np.linalg.solve(_landmark_system(left, among, penalty), right)
-        offset = (pool.targets[rest] - kernel[rest] @ coefficients).mean(axis=0)
+        offset = _mean(pool.targets[rest] - kernel[rest] @ coefficients, own)
         scores[held] = kernel[held] @ coefficients + offset
     return scores[: len(pool)]
 
@@ -431,16 +505,23 @@ def _landmark_system(gram: Floats, among: Floats, penalty: float) -> Floats:
     return np.asarray(gram + penalty * among + trace * np.eye(len(gram)))
 
 
-def _inverse(kernel: Floats, penalty: float) -> Floats:
-    """(kernel + penalty * I)^-1 by Cholesky, half the work of a general inversion."""
+def _inverse(kernel: Floats, ridge: float | Floats) -> Floats:
+    """(kernel + ridge * I)^-1 by Cholesky, half the work of a general inversion."""
     from scipy.linalg.lapack import dpotrf, dpotri
 
-    factor, failed = dpotrf(kernel + penalty * np.eye(len(kernel)), lower=1)
+    system = np.array(kernel, order="F")
+    np.fill_diagonal(system, system.diagonal() + ridge)
+    factor, failed = dpotrf(system, lower=1)
     if failed:
-        return np.asarray(np.linalg.inv(kernel + penalty * np.eye(len(kernel))))
-    lower, _ = dpotri(factor, lower=1)
-    lower = np.tril(lower)
-    return np.asarray(lower + np.tril(lower, -1).T)
+        return np.asarray(np.linalg.inv(system))
+    inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+    # Only the lower half is there; it is mirrored block by block, for the sake of the processor's cache.
+    for start in range(0, len(inverse), 256):
+        end = start + 256
+        inverse[start:end, end:] = inverse[end:, start:end].T
+        block = np.tril(inverse[start:end, start:end])
+        inverse[start:end, start:end] = block + np.tril(block, -1).T
+    return np.asarray(inverse)
 
 
 # ---- directions -------------------------------------------------------------------------------------------
@@ -473,12 +554,17 @@ class Directions:
         self.z = x @ self.turn
         self.strengths = np.einsum("ij,ij->j", self.z, self.z)
 
+    @cached_property
+    def single(self) -> Singles:
+        """`z` in float32."""
+        return np.asarray(self.z, np.float32)
+
 
 # ---- logistic ---------------------------------------------------------------------------------------------
 
 
-def fit_logistic(pool: Pool, joined: Joined, directions: Directions) -> Candidate:
-    """Multinomial logistic regression, its penalty chosen by cross-validation."""
+def fit_logistic(pool: Pool, joined: Joined, directions: Directions, *, fixed: float = 0.0) -> Candidate:
+    """Multinomial logistic regression, its penalty chosen by cross-validation unless it is `fixed`."""
     folds = pool.row_folds
     kept = np.stack([folds != fold for fold in np.unique(folds)], axis=1).astype(np.float64)  # (row, fold)
     known: dict[float, tuple[float, Floats]] = {}
@@ -493,7 +579,9 @@ def fit_logistic(pool: Pool, joined: Joined, directions: Directions) -> Candidat
             known[penalty] = (_loss(scores, pool.labels), scores)
         return known[penalty][0]
 
-    penalty = walk(LOGISTIC_PENALTIES, 0.1, judge)
+    if fixed:
+        judge(fixed)
+    penalty = fixed or walk(LOGISTIC_PENALTIES, 0.1, judge)
 
     def build(temperature: float) -> Head:
         weights, biases = _logistic(pool, directions, np.ones((pool.rows, 1)), penalty)
@@ -521,8 +609,11 @@ def _logistic(pool: Pool, directions: Directions, kept: Floats, penalty: float) 
     """
     from scipy.optimize import minimize
 
-    z, classes, parts = directions.z, pool.classes, kept.shape[1]
+    # Products in float32 take half the time; where the search ends moves by far less than it is exact.
+    z, classes, parts = directions.single, pool.classes, kept.shape[1]
     rows, width = z.shape
+    if pool.row_weights is not None:
+        kept = kept * pool.row_weights[:, None]
     ease = 1 / np.sqrt(0.25 * directions.strengths + penalty)[:, None]
     bias_ease = 1 / np.sqrt(0.25 * rows)
     truth = np.eye(classes)[pool.row_labels][:, None, :]  # (row, 1, class)
@@ -530,13 +621,18 @@ def _logistic(pool: Pool, directions: Directions, kept: Floats, penalty: float) 
     def loss_and_slope(flat: Floats) -> tuple[float, Floats]:
         free = flat.reshape(width + 1, parts * classes)
         weights, biases = free[:width] * ease, free[width] * bias_ease
-        logits = (z @ weights + biases).reshape(rows, parts, classes)
+        logits = (z @ weights.astype(np.float32) + biases).reshape(rows, parts, classes)
         logits -= logits.max(axis=2, keepdims=True)
         odds = np.exp(logits)
         sums = odds.sum(axis=2, keepdims=True)
         chosen = (logits * truth).sum(axis=2) - np.log(sums[:, :, 0])  # (row, part)
-        slope = ((odds / sums - truth) * kept[:, :, None]).reshape(rows, parts * classes)
-        gradient = np.concatenate([(z.T @ slope + penalty * weights) * ease, slope.sum(0)[None] * bias_ease])
+        care = kept
+        if pool.focal:
+            care, chosen = _focal(chosen, kept, pool.focal)
+        slope = ((odds / sums - truth) * care[:, :, None]).reshape(rows, parts * classes)
+        gradient = np.concatenate(
+            [(z.T @ slope.astype(np.float32) + penalty * weights) * ease, slope.sum(0)[None] * bias_ease]
+        )
         loss = -(kept * chosen).sum() + 0.5 * penalty * np.square(weights).sum()
         return float(loss), gradient.ravel()
 
@@ -552,25 +648,44 @@ def _logistic(pool: Pool, directions: Directions, kept: Floats, penalty: float) 
     return weights, free[width] * bias_ease
 
 
+def _focal(log_p: Floats, kept: Floats, gamma: float) -> tuple[Floats, Floats]:
+    """What each row's slope counts under the focal loss, and its loss with the sign turned, (row, part).
+
+    Source: Lin et al. 2017, https://arxiv.org/abs/1708.02002, eq. 4 and its derivative, appendix B.
+    """
+    p = np.exp(log_p)
+    wrong = np.maximum(1 - p, 1e-9)
+    return kept * (wrong**gamma - gamma * wrong ** (gamma - 1) * p * log_p), wrong**gamma * log_p
+
+
 # ---- small net --------------------------------------------------------------------------------------------
 
 
-def fit_net(pool: Pool, joined: Joined, directions: Directions, *, seed: int = 0) -> Candidate:
+def fit_net(
+    pool: Pool,
+    joined: Joined,
+    directions: Directions,
+    *,
+    seed: int = 0,
+    units: int = NET_UNITS,
+    dropout: float = NET_DROPOUT,
+) -> Candidate:
     """One hidden layer with dropout on the strongest directions; all folds are trained at once."""
     folds = np.unique(pool.folds)
     kept = [np.flatnonzero(pool.row_folds != fold) for fold in folds]
     z, stretch = _net_inputs(directions)
-    nets = _train_nets(z, pool, kept, seed)
+    nets = _train_nets(z, pool, kept, seed, units, dropout)
     scores = np.empty((len(pool), pool.classes))
     for number, fold in enumerate(folds):
         held = np.flatnonzero(pool.folds == fold)
         scores[held] = _net_answers(nets, number, z[held])
 
     def build(temperature: float) -> Head:
-        first, first_bias, last, last_bias = _train_nets(z, pool, [np.arange(pool.rows)], seed)
+        whole = [np.arange(pool.rows)]
+        first, first_bias, last, last_bias = _train_nets(z, pool, whole, seed, units, dropout)
         layers: list[dict[str, Any]] = [
-            {"kind": "dense", "units": NET_UNITS, "activation": "relu"},
-            {"kind": "dropout", "rate": NET_DROPOUT},
+            {"kind": "dense", "units": units, "activation": "relu"},
+            {"kind": "dropout", "rate": dropout},
             {"kind": "dense", "units": "classes"},
         ]
         head = NetHead(joined.mean, joined.scale, layers, classes=pool.classes, seed=seed, root=True)
@@ -596,26 +711,30 @@ def _net_inputs(directions: Directions) -> tuple[torch.Tensor, float]:
     return torch.from_numpy(z * stretch).float(), stretch
 
 
-def _train_nets(z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int) -> Nets:
+def _train_nets(
+    z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int, units: int, dropout: float
+) -> Nets:
     """Train one net a part, all in the same matrix products: (part, in, unit), (part, unit, class)."""
     threads = torch.get_num_threads()
     # Products this small are slower on several threads, and very much so where other programs run too.
     torch.set_num_threads(1)
     try:
-        return _trained_nets(z, pool, kept, seed)
+        return _trained_nets(z, pool, kept, seed, units, dropout)
     finally:
         torch.set_num_threads(threads)
 
 
-def _trained_nets(z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int) -> Nets:
+def _trained_nets(
+    z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int, units: int, dropout: float
+) -> Nets:
     parts, width = len(kept), z.shape[1]
     generator = torch.Generator().manual_seed(draw(seed, parts, width))
     labels = torch.from_numpy(pool.row_labels)
     rows = [torch.from_numpy(part) for part in kept]
     nets = (
-        torch.randn(parts, width, NET_UNITS, generator=generator) * (2 / width) ** 0.5,
-        torch.zeros(parts, 1, NET_UNITS),
-        torch.randn(parts, NET_UNITS, pool.classes, generator=generator) * NET_UNITS**-0.5,
+        torch.randn(parts, width, units, generator=generator) * (2 / width) ** 0.5,
+        torch.zeros(parts, 1, units),
+        torch.randn(parts, units, pool.classes, generator=generator) * units**-0.5,
         torch.zeros(parts, 1, pool.classes),
     )
     for tensor in nets:
@@ -628,14 +747,23 @@ def _trained_nets(z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]]
             [part[torch.randint(len(part), (NET_BATCH,), generator=generator)] for part in rows]
         )
         hidden = torch.relu(torch.baddbmm(nets[1], z[picks], nets[0]))  # (part, row, unit)
-        alive = torch.rand(hidden.shape, generator=generator) >= NET_DROPOUT
-        logits = torch.baddbmm(nets[3], hidden * alive / (1 - NET_DROPOUT), nets[2])  # (part, row, class)
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels[picks].flatten(), label_smoothing=0.1)
+        alive = torch.rand(hidden.shape, generator=generator) >= dropout
+        logits = torch.baddbmm(nets[3], hidden * alive / (1 - dropout), nets[2])  # (part, row, class)
+        loss = _net_loss(logits.flatten(0, 1), labels[picks].flatten(), pool)
         optimizer.zero_grad()
         (loss * parts).backward()  # type: ignore[no-untyped-call]  # torch's stub
         optimizer.step()
         schedule.step()
     return tuple(tensor.detach() for tensor in nets)  # type: ignore[return-value]  # four of them
+
+
+def _net_loss(logits: torch.Tensor, labels: torch.Tensor, pool: Pool) -> torch.Tensor:
+    """Smoothed cross-entropy of (row, class); each class counts as the pool says."""
+    weights = None if pool.weights is None else torch.from_numpy(pool.weights).float()
+    if not pool.focal:
+        return nn.functional.cross_entropy(logits, labels, weights, label_smoothing=0.1)
+    soft = nn.functional.one_hot(labels, pool.classes).float().lerp(torch.tensor(1 / pool.classes), 0.1)
+    return focal_loss(logits, soft, pool.focal, weights)
 
 
 def _net_answers(nets: Nets, number: int, z: torch.Tensor) -> Floats:

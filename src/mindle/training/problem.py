@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mindle.data import Pixels, pixels
 from mindle.models.classifier import Classifier
-from mindle.records import SILENT, Dataset, InputSpec, Listener
+from mindle.records import SILENT, Dataset, Diagnosis, InputSpec, Listener
+from mindle.training.watch import Seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,11 @@ class Outcome:
         seconds: Seconds by stage.
         images: Images handled by stage, for the rates.
         history: One row an epoch, where something was trained by epochs.
+        seen: What was seen of that training, for a diagnosis.
+        diagnoses: What was wrong with the training; nothing for a healthy one.
         licences: Licence and source of each set of weights inside the model.
         advice: What would probably help, or "".
+        thresholds: One a class, adding up to 1, where they say which class is named; else empty.
     """
 
     model: Classifier
@@ -93,5 +97,8 @@ class Outcome:
     seconds: Mapping[str, float]
     images: Mapping[str, int] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    seen: Seen | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
     licences: tuple[Mapping[str, str], ...] = ()
     advice: str = ""
+    thresholds: tuple[float, ...] = ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -29,12 +30,13 @@ FILLS = ("reflect", "edge", "black")
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 SCHEDULES = ("cosine", "one-cycle", "step", "plateau", "constant")
 AVERAGES = ("none", "ema", "last")
-BALANCES = ("none", "weights", "sampling")
+BALANCES = ("none", "weights", "sampling", "smote", "auto")
 PRECISIONS = ("auto", "float32", "bfloat16")
 LAYOUTS = ("auto", "channels-last", "contiguous")
 WATCHED = ("val_loss", "val_accuracy")
 HEADS = ("logistic", "rbf", "net")
 POOLINGS = ("none", "avg", "max", "both")
+SCALES = ("unit", "bytes", "twice")
 
 # What Keras's layers call some of our words; both are understood in recipes and in --set.
 KERAS_WORDS = {
@@ -62,13 +64,18 @@ class ModelSettings:
         'avg'
     """
 
-    name: Annotated[str, "A net of mindle or a backbone; empty lets mindle choose"] = ""
+    name: Annotated[
+        str, "A net of mindle or a backbone; probe joins those named with +; empty lets mindle choose"
+    ] = ""
     layers: Annotated[
         tuple[Mapping[str, Any], ...], "A net as a list of layers; behind a backbone, its head"
     ] = ()
     pooling: Annotated[str, "How a backbone's map becomes features: none, avg, max or both"] = "avg"
     dropout: Annotated[float, "Dropout before the dense layer that is put behind a backbone"] = 0.2
     trainable: Annotated[int | str, "finetune: how many of the backbone's last stages learn, or all"] = "all"
+    random: Annotated[
+        bool, "Give a backbone random weights, to see a setup run whose weights are missing"
+    ] = False
 
     def __post_init__(self) -> None:
         _one_of("pooling", self.pooling, POOLINGS)
@@ -96,6 +103,9 @@ class InputSettings:
     interpolation: Annotated[str, "nearest, bilinear, bicubic or lanczos"] = "bilinear"
     colour: Annotated[str, "auto, rgb or gray; auto is gray for arrays of one channel"] = "auto"
     standardise: Annotated[bool, "Subtract the training images' mean and divide by their deviation"] = True
+    scale: Annotated[
+        str, "Without standardise, a net from scratch sees unit (0 to 1), bytes, or twice (0 to 1/255)"
+    ] = "unit"
 
     def __post_init__(self) -> None:
         for name in ("height", "width"):
@@ -108,6 +118,12 @@ class InputSettings:
         _one_of("fit", self.fit, FITS)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
         _one_of("colour", self.colour, ("auto", *COLOURS))
+        _one_of("scale", self.scale, SCALES)
+        if self.scale != "unit" and self.standardise:
+            raise ValueError(
+                f'`scale` must be "unit" where inputs are standardised. Received scale="{self.scale}", '
+                "standardise=true. Set input.standardise=false."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +142,15 @@ class ProbeSettings:
     heads: Annotated[tuple[str, ...], "Kinds of head to try: logistic, rbf (support vectors), net"] = HEADS
     join: Annotated[bool, "Try several backbones side by side too"] = True
     folds: Annotated[int, "Parts of the training images for cross-validation"] = 5
+    rbf_gamma: Annotated[
+        float, "rbf: how fast likeness fades, per median squared distance; 0 lets cross-validation choose"
+    ] = 0.0
+    rbf_penalty: Annotated[float, "rbf: pull towards smooth answers; 0 lets cross-validation choose"] = 0.0
+    logistic_penalty: Annotated[
+        float, "logistic: penalty on squared weights; 0 lets cross-validation choose"
+    ] = 0.0
+    net_units: Annotated[int, "net: units of its hidden layer"] = 64
+    net_dropout: Annotated[float, "net: dropout behind its hidden layer"] = 0.5
 
     def __post_init__(self) -> None:
         if self.views != "auto":
@@ -135,6 +160,10 @@ class ProbeSettings:
                 )
             _within("views", self.views, 0, 100)
         _within("folds", self.folds, 2, 100)
+        for name in ("rbf_gamma", "rbf_penalty", "logistic_penalty"):
+            _within(name, getattr(self, name), 0, 1e6)
+        _within("net_units", self.net_units, 1, 4096)
+        _within("net_dropout", self.net_dropout, 0, 0.95)
         if not self.heads:
             raise ValueError(f"`heads` must name at least one of {', '.join(HEADS)}. Received none.")
         for head in self.heads:
@@ -193,6 +222,7 @@ class TrainSettings:
 
     epochs: Annotated[int, "How often every training image is seen"] = 30
     batch: Annotated[int, "Images in a step"] = 32
+    shuffle: Annotated[bool, "Draw the images in a new order each epoch; false keeps that of the data"] = True
     accumulate: Annotated[int, "Steps whose gradients are added up before the weights move"] = 1
     optimizer: Annotated[str, "adamw, adam, sgd or rmsprop"] = "adamw"
     peak: Annotated[float, "Highest learning rate, reached after the warm-up"] = 1e-3
@@ -215,9 +245,20 @@ class TrainSettings:
     label_smoothing: Annotated[float, "Share of each label that is spread over all classes"] = 0.0
     l1: Annotated[float, "Penalty on the sum of absolute weights"] = 0.0
     l2: Annotated[float, "Penalty on the sum of squared weights, inside the loss (see weight_decay)"] = 0.0
-    balance: Annotated[str, "Rare classes: none, weights (in the loss) or sampling (drawn more often)"] = (
-        "none"
-    )
+    balance: Annotated[
+        str,
+        "Rare classes: none, weights (in the loss), sampling (drawn more often), smote (heads: features made "
+        "up between those of real images) or auto (what macro-F1 says)",
+    ] = "none"
+    scarce: Annotated[
+        float, "Rare classes are drawn more often and augmented more strongly; 0 is off, 1 evens them out"
+    ] = 0.0
+    focal: Annotated[
+        float, "Gamma of the focal loss, which cares less for what is answered right; 0 is off, 2 is usual"
+    ] = 0.0
+    thresholds: Annotated[
+        bool, "Name the class by a threshold for each, fitted for macro-F1 on images not learned from"
+    ] = False
     average: Annotated[
         str, "Weights that are judged and kept: none, ema or last (mean of the last epochs)"
     ] = "none"
@@ -249,6 +290,8 @@ class TrainSettings:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1). Received {name}={getattr(self, name)!r}.")
         _within("small_scale", self.small_scale, 0.1, 1)
+        _within("scarce", self.scarce, 0, 1)
+        _within("focal", self.focal, 0, 10)
         for name in ("small_fraction", "final_fraction", "drop_factor", "layer_decay"):
             _within(name, getattr(self, name), 0, 1)
         for name in ("weight_decay", "clip", "l1", "l2"):
@@ -347,6 +390,39 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
     """
     document: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
     return document
+
+
+def as_toml(recipe: Recipe) -> str:
+    """The recipe as a file: every setting that is not at its default.
+
+    Example:
+        >>> print(as_toml(Recipe(strategy="scratch", train=TrainSettings(epochs=5))), end="")
+        strategy = "scratch"
+        <BLANKLINE>
+        [train]
+        epochs = 5
+    """
+    document, plain = as_dict(recipe), as_dict(Recipe())
+    lines = [f"{name} = {_toml(document[name])}" for name in ("about", "strategy") if document[name]]
+    for section in SECTIONS:
+        changed = {k: v for k, v in document[section].items() if v != plain[section][k]}
+        if changed:
+            lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in changed.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it; JSON's strings, numbers and lists are TOML's too."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    # DEL is the one character that TOML wants escaped and JSON does not.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
 
 
 def from_dict(document: Mapping[str, Any]) -> Recipe:

@@ -59,14 +59,15 @@ def comparison_html(
 
     Args:
         title: Of the experiment.
-        variants: Two or more, all of one task; the last one is drawn in yellow.
+        variants: All of one task; the last one is drawn in yellow. Usually two or more; one alone is told of
+            all the same.
         comparisons: Names of a first and a second variant with their paired `Comparison`.
         question: What was asked, one sentence.
         answer: What was learnt, in the author's own words, under "Why".
         lang: "en" or "ko".
 
     Raises:
-        ValueError: If there are fewer than two variants, their tasks differ, or a name is not theirs.
+        ValueError: If there is no variant, their tasks differ, or a name is not theirs.
     """
     _require_comparable(variants, comparisons)
     words = Words(lang, variants[0].content.subject)
@@ -109,8 +110,8 @@ def _require_comparable(
     variants: Sequence[Variant], comparisons: Sequence[tuple[str, str, Comparison]]
 ) -> None:
     names = [variant.name for variant in variants]
-    if len(set(names)) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"`variants` must be two or more, of different names. Received {names}.")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"`variants` must be one or more, of different names. Received {names}.")
     tasks = sorted({str(variant.content.metrics["task"]) for variant in variants})
     if len(tasks) > 1:
         raise ValueError(f"`variants` must be of one task. Received {', '.join(tasks)}.")

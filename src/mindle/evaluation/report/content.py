@@ -79,6 +79,8 @@ class ReportContent:
         dependence: Of some features {"name", "kind", "at", "values"}: the mean answer where the feature is
             set to each place of `at`.
         rows: Path of a row (as in `predictions` or `estimates`) to its cells, column to text; may lack any.
+        search: Where a search found the recipe: its `sampler`, `trials` (number, state, log_loss, accuracy,
+            seconds, note, settings), the number of the `best`, `counts` by state, and `importance`.
     """
 
     name: str
@@ -106,6 +108,7 @@ class ReportContent:
     importance: Sequence[Mapping[str, Any]] = ()
     dependence: Sequence[Mapping[str, Any]] = ()
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=_empty)
+    search: Mapping[str, Any] = field(default_factory=_empty)
 
     def __post_init__(self) -> None:
         if self.metrics.get("task") not in TASKS:
@@ -189,9 +192,9 @@ def most_confident_mistakes(predictions: Predictions, limit: int = 24) -> list[i
     """
     if predictions.labels is None:
         raise ValueError("`predictions` must carry `labels` to tell mistakes. Received labels=None.")
-    answers = predictions.probabilities.argmax(axis=1)
+    answers = predictions.predicted
     wrong = np.flatnonzero(answers != predictions.labels)
-    order = np.argsort(-predictions.probabilities[wrong].max(axis=1), kind="stable")
+    order = np.argsort(-predictions.probabilities[wrong, answers[wrong]], kind="stable")
     rows: list[int] = wrong[order][:limit].tolist()
     return rows
 

@@ -520,7 +520,7 @@ def mistakes(content: ReportContent, words: Words) -> Html:
         return section("mistakes", words("mistakes.heading"), tag("p", words("mistakes.none")))
     tiles = []
     for row in rows:
-        path, likely = predictions.paths[row], int(predictions.probabilities[row].argmax())
+        path, likely = predictions.paths[row], int(predictions.predicted[row])
         truth, answer = content.classes[int(predictions.labels[row])], content.classes[likely]
         said = [
             tag("span", words("mistakes.truth", name=truth), class_="truth"),

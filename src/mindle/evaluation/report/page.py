@@ -9,6 +9,7 @@ from pathlib import Path
 from mindle import __version__
 from mindle.artifacts.files import write_text
 from mindle.evaluation.report import diagnosis, features, judged, numbers, origin
+from mindle.evaluation.report import search as searched
 from mindle.evaluation.report.content import ReportContent, most_confident_mistakes
 from mindle.evaluation.report.markup import Child, Html, tag
 from mindle.evaluation.report.words import Words, amount, count, parts_of, percent, span
@@ -41,6 +42,7 @@ BOTH: tuple[tuple[str, Section], ...] = (
     ("columns", features.columns),
     ("data", origin.data),
     ("tried", origin.tried),
+    ("search", searched.search),
     ("time", origin.timing),
     ("reproduce", origin.reproduce),
     ("licences", origin.licences),
@@ -186,7 +188,7 @@ def _summed_classes(content: ReportContent, words: Words) -> Summed:
         if predictions.labels is None or path not in content.pictures:
             continue
         truth = content.classes[int(predictions.labels[row])]
-        answer = content.classes[int(predictions.probabilities[row].argmax())]
+        answer = content.classes[int(predictions.predicted[row])]
         described = words("mistakes.picture", path=path, truth=truth, answer=answer)
         caption = tag(
             "figcaption",

@@ -1,0 +1,110 @@
+"""`prepare`: the split laid out for use elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mindle.api.checks import tell_findings
+from mindle.records import SILENT, Listener
+
+if TYPE_CHECKING:
+    from mindle.data.prepare import Prepared
+
+Source = str | os.PathLike[str]
+
+
+def prepare(
+    data: Source,
+    out: Source,
+    *,
+    layout: str | None = None,
+    link: str = "copy",
+    size: tuple[int, int] | None = None,
+    split_seed: int = 0,
+    listener: Listener = SILENT,
+) -> Prepared:
+    """Check and split the data as `train` does, and lay the split out for use elsewhere.
+
+    Training on what is laid out gives the run that training on the original gives: the same classes, parts
+    and order. The same call again goes on where it was interrupted.
+
+    Args:
+        data: What `train` takes.
+        out: A new folder, or an `.npz` file.
+        layout: "folders" for OUT/{train,val,test}/<class>/file, "npz" for one file with `data`, `targets`,
+            `names`, `classes`, `split`, `groups` and `files`; told by the ending of `out` unless set.
+        link: How files get into folders: "copy", "hard" or "symbolic" (links to the originals).
+        size: (height, width) of the images in an `.npz`; their own size unless set.
+        split_seed: Seed of the split.
+        listener: Hears sentences and progress.
+
+    Returns:
+        What was laid out, what was set aside and what failed.
+
+    Raises:
+        ValueError: If an argument is wrong, or `out` holds something else.
+        DataError: If there is nothing to lay out.
+        DeviceError: If the disk is full, read-only or cannot link.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     prepare("digits", Path(folder, "digits.npz")).counts["0"]
+        {'train': 124, 'val': 27, 'test': 27}
+    """
+    from mindle import data as data_room
+    from mindle.data.prepare import LAYOUTS, LINKS, lay_out_folders, lay_out_npz
+
+    target = Path(out)
+    if layout is None:
+        layout = "npz" if target.suffix.lower() == ".npz" else "folders"
+    for name, value, allowed in (("layout", layout, LAYOUTS), ("link", link, LINKS)):
+        if value not in allowed:
+            raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+    if layout == "npz" and target.suffix.lower() != ".npz":
+        raise ValueError(f"`out` must end in .npz for layout 'npz'. Received {target}.")
+    if layout == "npz" and link != "copy":
+        raise ValueError(
+            f"`link` is for folders; an .npz holds pixels. Received link={link!r}. Leave it out."
+        )
+    if layout == "folders" and size is not None:
+        raise ValueError("`size` is for an .npz; folders keep the files as they are. Leave it out.")
+
+    checked = data_room.check(data_room.read(data), listener=listener)
+    dataset = data_room.split(checked, seed=split_seed)
+    tell_findings(dataset.findings, listener)
+    settings = {"layout": layout, "split_seed": split_seed}
+    prepared = (
+        lay_out_folders(dataset, target, link=link, settings=settings, listener=listener)
+        if layout == "folders"
+        else lay_out_npz(dataset, target, size=size, settings=settings, listener=listener)
+    )
+    _tell(prepared, listener)
+    return prepared
+
+
+def _tell(prepared: Prepared, listener: Listener) -> None:
+    """Say what lies where, and what does not."""
+    totals = {
+        part: sum(parts[part] for parts in prepared.counts.values()) for part in ("train", "val", "test")
+    }
+    listener.say(
+        f"{prepared.path}: {', '.join(f'{part} {number:,}' for part, number in totals.items())}; "
+        f"{prepared.written:,} written now"
+    )
+    if prepared.set_aside:
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in prepared.set_aside.items())
+        listener.say(f"set aside: {reasons}")
+    for name, reason in prepared.failed.items():
+        listener.say(f"! {name} could not be laid out: {reason}")
+    if prepared.renamed:
+        listener.say(
+            f"{prepared.renamed:,} files have another name than in the source; prepared.json says which"
+        )
+    if prepared.unread_by_keras:
+        listener.say(
+            f"{len(prepared.unread_by_keras):,} files are of formats that Keras passes over, first: "
+            f"{prepared.unread_by_keras[0]}"
+        )

@@ -1,0 +1,92 @@
+"""`mindle course`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def course(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The experiment; without it, all are listed.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="The data, or a folder that holds them under their usual name."),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where to write; runs/course-<name> unless set.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two epochs a variant, to see that everything runs.")
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="At most so many epochs in each variant.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A weight file, or a folder of them with their cards.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the trainings.")] = 0,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a setting, of all variants (train.peak=3e-4) or of one "
+            "(as_written.train.epochs=3). May be repeated.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VARIANT", help="Run this variant alone (as_written). May be repeated."),
+    ] = None,
+    lang: Annotated[str, typer.Option(metavar="CODE", help="Language of the pages: en or ko.")] = "en",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with what is in --out, which is what happens anyway."),
+    ] = False,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the list, or course.json, as JSON to this file, - for standard output.",
+        ),
+    ] = None,
+) -> None:
+    """Run an experiment of the course as written and done well, and compare the two on one page.
+
+    Each variant is an ordinary run below --out; the same command goes on after an interruption.
+    """
+    from mindle import api
+    from mindle.cli.output import pairs, print_table, write_json_document
+    from mindle.console import Console
+
+    if name is None:
+        found = api.list_experiments()
+        write_json_document({"schema": 1, "experiments": found}, json)
+        if json != "-":
+            print_table(
+                ("experiment", "what it is about", "the notes"),
+                [(row["name"], row["about"], row["notes"]) for row in found],
+            )
+        return
+    if data is None:
+        raise ValueError("`--data` must name the folder of your copy of the data. Received none.")
+    with Console() as console:
+        done = api.course(
+            name,
+            data,
+            out=out,
+            weights=weights,
+            seed=seed,
+            device=device,
+            epochs=epochs,
+            quick=quick,
+            set=pairs(set_ or [], "--set", "train.peak=3e-4"),
+            only=only or (),
+            lang=lang,
+            listener=console,
+        )
+    write_json_document(done.document, json)

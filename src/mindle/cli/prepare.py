@@ -1,0 +1,53 @@
+"""`mindle prepare`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def prepare(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="What `mindle train` takes.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="A new folder, or an .npz file.")],
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="folders or npz; told by the ending of OUT unless set."),
+    ] = None,
+    link: Annotated[
+        str, typer.Option(metavar="NAME", help="How files get into folders: copy, hard or symbolic.")
+    ] = "copy",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="H,W", help="Height and width of the images in an .npz; their own unless set."),
+    ] = None,
+    split_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the split.")] = 0,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write what was laid out as JSON to this file, - for standard output."
+        ),
+    ] = None,
+) -> None:
+    """Lay the split out as folders or as one .npz, for use elsewhere.
+
+    Exit code 1 where an image could not be laid out; each is named.
+    """
+    from mindle import api
+    from mindle.cli.output import write_json_document
+    from mindle.console import Console
+    from mindle.data.prepare import parse_shape
+
+    with Console() as console:
+        prepared = api.prepare(
+            data,
+            out,
+            layout=as_,
+            link=link,
+            size=None if size is None else parse_shape(size),
+            split_seed=split_seed,
+            listener=console,
+        )
+    write_json_document(prepared.as_dict(), json)
+    if prepared.failed:
+        raise typer.Exit(1)

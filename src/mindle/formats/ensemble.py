@@ -1,0 +1,176 @@
+"""Several bundles' graphs as one: the same pixels in, each member's answers, one mix of them out.
+
+pixels ─┬─ member 0 ─┐
+        ├─ member 1 ─┼─ weighted mean, or log → matrix → softmax ─ probabilities
+        └─ member 2 ─┘
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.artifacts.bundle import MODEL, REFERENCE, Bundle
+from mindle.errors import ArtifactError
+from mindle.formats.onnx import reference_pixels
+from mindle.formats.parity import Parity, compare_answers, require_parity
+from mindle.models.graph import session
+from mindle.records import InputSpec
+from mindle.training.ensemble import LOG_FLOOR, Mix
+
+INPUT, OUTPUT = "pixels", "probabilities"
+
+
+def common_spec(bundles: Sequence[Bundle], names: Sequence[str]) -> InputSpec:
+    """The pixels that all members take; a bundle decodes an image once, for all of them.
+
+    Mean and deviation are applied inside each member's graph, and may differ.
+
+    Raises:
+        ArtifactError: If members take different pixels, or rows of a table.
+    """
+    specs = []
+    for bundle, name in zip(bundles, names, strict=True):
+        if not isinstance(bundle.spec, InputSpec):
+            raise ArtifactError(
+                f"Members of an ensemble must take images. Received {name}, which takes rows of a table: "
+                "`mindle train` stacks models of tables by itself."
+            )
+        specs.append(bundle.spec)
+    for spec, name in zip(specs, names, strict=True):
+        if _pixels(spec) != _pixels(specs[0]):
+            raise ArtifactError(
+                "Members of an ensemble must take the same pixels: a bundle decodes each image once. "
+                f"{names[0]} takes {_pixels(specs[0])} and {name} takes {_pixels(spec)}. Train one of them "
+                "at the other's size: --set input.height=… --set input.width=…."
+            )
+    return specs[0]
+
+
+def _pixels(spec: InputSpec) -> str:
+    return f"{spec.height}x{spec.width} {spec.colour} {spec.fit} {spec.interpolation}"
+
+
+def write_joined_graph(bundles: Sequence[Bundle], mix: Mix, folder: Path, spec: InputSpec) -> Parity:
+    """Write model.onnx and reference.npz of an ensemble, and prove that it answers like its members mixed.
+
+    Weights that several members share, such as those of one frozen backbone, are kept once; ONNX Runtime
+    then computes once what they compute alike.
+
+    Returns:
+        The comparison, on the reference pixels.
+
+    Raises:
+        ArtifactError: If the graph answers differently.
+    """
+    import onnx
+
+    folder.mkdir(parents=True, exist_ok=True)
+    graph = _joined([onnx.load(str(bundle.model)) for bundle in bundles], mix)
+    onnx.checker.check_model(graph)
+    draft = folder / f"{MODEL}.partial"
+    onnx.save(graph, str(draft))
+    draft.replace(folder / MODEL)
+
+    pixels = reference_pixels(spec)
+    apart = np.stack([_answers(bundle.model, pixels) for bundle in bundles]).astype(np.float64)
+    together = _answers(folder / MODEL, pixels)
+    parity = compare_answers(mix(apart), together)
+    require_parity(parity, "The ensemble")
+    np.savez(folder / REFERENCE, pixels=pixels, probabilities=together)
+    return parity
+
+
+def _answers(graph: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(session(graph).run([OUTPUT], {INPUT: pixels})[0], np.float32)
+
+
+def _joined(members: Sequence[Any], mix: Mix) -> Any:
+    """One ONNX model of the members' models."""
+    import onnx
+    from onnx import TensorProto, compose, helper
+
+    nodes: list[Any] = []
+    initializers: dict[str, Any] = {}
+    known: dict[str, str] = {}
+    outputs = []
+    for number, member in enumerate(members):
+        if list(member.opset_import) != list(members[0].opset_import):
+            raise ArtifactError(
+                "Members of an ensemble must be written in one version of ONNX's operators. Received "
+                f"{member.opset_import} beside {members[0].opset_import}. Train the older run again."
+            )
+        graph = compose.add_prefix(member, f"member{number}/").graph
+        renamed = _shared(graph, known, initializers)
+        nodes.append(helper.make_node("Identity", [INPUT], [graph.input[0].name]))
+        for node in graph.node:
+            node.input[:] = [renamed.get(name, name) for name in node.input]
+            nodes.append(node)
+        outputs.append(graph.output[0].name)
+    mixed, constants = _mixed(outputs, mix)
+    first = members[0].graph
+    pixels = helper.make_tensor_value_info(
+        INPUT,
+        TensorProto.UINT8,
+        ["image", *(side.dim_value for side in first.input[0].type.tensor_type.shape.dim[1:])],
+    )
+    classes = first.output[0].type.tensor_type.shape.dim[1].dim_value
+    probabilities = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["image", classes or None])
+    graph = helper.make_graph(
+        [*nodes, *mixed], "ensemble", [pixels], [probabilities], [*initializers.values(), *constants]
+    )
+    model = helper.make_model(graph, opset_imports=list(members[0].opset_import), producer_name="mindle")
+    model.ir_version = max(member.ir_version for member in members)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _shared(graph: Any, known: dict[str, str], kept: dict[str, Any]) -> dict[str, str]:
+    """Keep each tensor once, whichever member brought it first; the names that others have for it."""
+    renamed = {}
+    for tensor in graph.initializer:
+        content = type(tensor)()
+        content.CopyFrom(tensor)
+        content.ClearField("name")
+        digest = hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
+        if digest in known:
+            renamed[tensor.name] = known[digest]
+        else:
+            known[digest] = tensor.name
+            kept[tensor.name] = tensor
+    return renamed
+
+
+def _mixed(outputs: Sequence[str], mix: Mix) -> tuple[list[Any], list[Any]]:
+    """Nodes and constants that turn the members' probabilities into one."""
+    from onnx import helper, numpy_helper
+
+    def constant(name: str, value: NDArray[np.floating[Any]]) -> Any:
+        return numpy_helper.from_array(np.asarray(value, np.float32), f"mix/{name}")
+
+    if mix.method != "stack":
+        constants = [constant(f"weight{k}", np.array(weight)) for k, weight in enumerate(mix.weights)]
+        nodes = [
+            helper.make_node("Mul", [output, weight.name], [f"mix/part{k}"])
+            for k, (output, weight) in enumerate(zip(outputs, constants, strict=True))
+        ]
+        nodes.append(helper.make_node("Sum", [f"mix/part{k}" for k in range(len(outputs))], [OUTPUT]))
+        return nodes, constants
+    constants = [
+        constant("floor", np.array(LOG_FLOOR)),
+        constant("coefficients", mix.coefficients),
+        constant("intercepts", mix.intercepts),
+    ]
+    floor, coefficients, intercepts = (tensor.name for tensor in constants)
+    return [
+        helper.make_node("Concat", list(outputs), ["mix/all"], axis=1),
+        helper.make_node("Max", ["mix/all", floor], ["mix/floored"]),
+        helper.make_node("Log", ["mix/floored"], ["mix/logs"]),
+        helper.make_node("Gemm", ["mix/logs", coefficients, intercepts], ["mix/scores"]),
+        helper.make_node("Softmax", ["mix/scores"], [OUTPUT], axis=1),
+    ], constants

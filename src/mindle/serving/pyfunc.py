@@ -1,0 +1,70 @@
+"""A bundle as MLflow's `pyfunc` opens it: MLflow calls `_load_pyfunc` here and then `predict`.
+
+MLflow keeps the bundle's files and the name of this module, no pickle. Whatever loads the model needs mindle
+and neither torch nor the data.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle.serving.opened import open_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a column of images may be called: paths or bytes, in this order of preference.
+COLUMNS = ("path", "image")
+
+
+class BundleModel:
+    """Answers data frames with mindle's own columns: path, predicted, confidence, p_<class>…, reason.
+
+    Args:
+        path: The bundle.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Answer images.
+
+        Args:
+            model_input: A data frame with a column `path` (of files) or `image` (of their bytes), or a list
+                of paths, bytes, PIL images or uint8 arrays.
+            params: Not used; MLflow passes it.
+
+        Raises:
+            ValueError: If a data frame has neither column.
+        """
+        import pandas as pd
+
+        opened = open_model(self.path)
+        return pd.DataFrame(list(opened.rows(_named(model_input))), columns=opened.columns)
+
+
+def _named(given: Any) -> list[tuple[str, Any]]:
+    """A name and a payload for each row; a frame of paths or bytes, or a list."""
+    columns = getattr(given, "columns", None)
+    if columns is None:
+        values = list(given)
+    else:
+        found = [name for name in COLUMNS if name in columns]
+        if not found:
+            raise ValueError(
+                f"The data frame must have a column {' or '.join(COLUMNS)}. "
+                f"Received {', '.join(map(str, columns))}."
+            )
+        values = list(given[found[0]])
+    return [
+        (os.fspath(value), Path(value)) if isinstance(value, (str, os.PathLike)) else (f"image {at}", value)
+        for at, value in enumerate(values)
+    ]
+
+
+def _load_pyfunc(path: str) -> BundleModel:
+    """What MLflow calls with the folder that it kept."""
+    return BundleModel(path)

@@ -1,0 +1,105 @@
+"""One graph of several: equal to its members mixed, shared weights kept once, other pixels refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from mindle.artifacts.bundle import Bundle
+from mindle.errors import ArtifactError
+from mindle.formats.ensemble import common_spec, write_joined_graph
+from mindle.formats.onnx import bundle_record, reference_pixels, write_graph
+from mindle.models.classifier import layers_classifier
+from mindle.models.graph import session
+from mindle.records import Column, InputSpec, TableSpec
+from mindle.training.ensemble import Mix
+
+SPEC = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
+CLASSES = ["a", "b", "c"]
+WIDE = [
+    {"kind": "flatten"},
+    {"kind": "dense", "units": 600, "activation": "relu"},
+    {"kind": "dense", "units": "classes"},
+]
+
+
+def member(folder: Path, seed: int, **changes: object) -> Bundle:
+    """A bundle of a small net with random weights."""
+    spec = replace(SPEC, **changes)  # type: ignore[arg-type]
+    model = layers_classifier(WIDE, spec=spec, classes=CLASSES, seed=seed).eval()
+    write_graph(model, folder, temperature=1.0 + 0.5 * seed, pixels=reference_pixels(spec, 2))
+    return bundle_record(model, folder, temperature=1.0, metrics={}, licences=(), details={})
+
+
+def said(bundle: Bundle, pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(session(bundle.model).run(None, {"pixels": pixels})[0], np.float64)
+
+
+PIXELS = np.random.default_rng(1).integers(0, 256, (33, 8, 8, 1), np.uint8)
+MIXES = {
+    "vote": Mix(method="vote", weights=np.full(2, 0.5)),
+    "weighted": Mix(method="weighted", weights=np.array([0.9, 0.1])),
+    "stack": Mix(
+        method="stack",
+        coefficients=np.random.default_rng(0).normal(size=(6, 3)),
+        intercepts=np.array([0.1, -0.4, 0.3]),
+    ),
+}
+
+
+@pytest.mark.parametrize("method", MIXES)
+def test_the_graph_answers_like_its_members_mixed(tmp_path: Path, method: str) -> None:
+    # The members normalise the same pixels each its own way.
+    bundles = [member(tmp_path / "0", 0), member(tmp_path / "1", 1, mean=(0.5,), std=(0.25,))]
+    mix, folder = MIXES[method], tmp_path / "joined"
+    parity = write_joined_graph(bundles, mix, folder, common_spec(bundles, ["one", "two"]))
+    joined = session(folder / "model.onnx")
+    apart = np.stack([said(bundle, PIXELS) for bundle in bundles])
+    together = joined.run(["probabilities"], {"pixels": PIXELS})[0]
+    assert np.abs(mix(apart) - together).max() < 1e-5
+    assert parity.largest_difference < 1e-5
+    assert joined.run(None, {"pixels": PIXELS[:1]})[0].shape == (1, 3)
+    assert not list(folder.glob("*.partial"))
+
+
+def test_weights_that_members_share_are_kept_once(tmp_path: Path) -> None:
+    one, other = member(tmp_path / "0", 0), member(tmp_path / "1", 1)
+    sizes = []
+    for number, bundles in enumerate(([one, one, one], [one, other, one])):
+        mix = Mix(method="vote", weights=np.full(3, 1 / 3))
+        write_joined_graph(bundles, mix, tmp_path / f"joined{number}", SPEC)
+        sizes.append((tmp_path / f"joined{number}" / "model.onnx").stat().st_size)
+    single = one.model.stat().st_size
+    assert sizes[0] < 1.2 * single
+    assert 1.8 * single < sizes[1] < 2.2 * single
+    graph = onnx.load(str(tmp_path / "joined0" / "model.onnx")).graph
+    assert [node.name for node in graph.input] == ["pixels"]
+    assert [node.name for node in graph.output] == ["probabilities"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"height": 16}, "16x8 gray"),
+        ({"fit": "crop"}, "8x8 gray crop"),
+        ({"interpolation": "nearest"}, "nearest"),
+    ],
+)
+def test_members_that_take_other_pixels_are_refused_by_name(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    bundles = [member(tmp_path / "0", 0), member(tmp_path / "1", 0, **changes)]
+    with pytest.raises(ArtifactError, match=f"one takes 8x8 gray squash bilinear and two takes .*{words}"):
+        common_spec(bundles, ["one", "two"])
+
+
+def test_models_of_tables_are_refused(tmp_path: Path) -> None:
+    images = member(tmp_path / "0", 0)
+    columns = (Column(name="x", kind="number"), Column(name="y", kind="category", role="target"))
+    rows = replace(images, spec=TableSpec(columns=columns, task="multiclass"))
+    with pytest.raises(ArtifactError, match="takes rows of a table"):
+        common_spec([images, rows], ["one", "two"])

@@ -1,0 +1,56 @@
+"""A bundle as MLflow opens it, without MLflow and without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import mindle
+from mindle.records import SILENT
+from mindle.serving.pyfunc import _load_pyfunc
+from tests.pictures import photo_folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A bundle, and the photos that it was trained on."""
+    folder = tmp_path_factory.mktemp("pyfunc")
+    photos = photo_folder(folder / "photos", 8)
+    run = mindle.train(
+        photos,
+        strategy="scratch",
+        set={"train.epochs": 1, "input.height": 16, "input.width": 16},
+        device="cpu",
+        out=folder / "run",
+        listener=SILENT,
+    )
+    return run.folder.bundle, photos
+
+
+def test_paths_bytes_and_arrays_get_mindles_answers(trained: tuple[Path, Path]) -> None:
+    bundle, photos = trained
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))[:3]]
+    expected = mindle.load(bundle).predict(paths)
+    model = _load_pyfunc(str(bundle))
+    by_path = model.predict(pd.DataFrame({"path": paths}))
+    pd.testing.assert_frame_equal(by_path, expected)
+    answers = [name for name in expected if name != "path"]
+    by_bytes = model.predict(pd.DataFrame({"image": [Path(path).read_bytes() for path in paths]}))
+    pd.testing.assert_frame_equal(by_bytes[answers], expected[answers])
+    by_array = model.predict([np.asarray(Image.open(path)) for path in paths])
+    assert by_array["predicted"].tolist() == expected["predicted"].tolist()
+
+
+def test_a_file_that_is_not_there_has_a_reason(trained: tuple[Path, Path]) -> None:
+    (row,) = _load_pyfunc(str(trained[0])).predict(pd.DataFrame({"path": ["none.jpg"]})).to_dict("records")
+    assert row["reason"]
+    assert row["predicted"] is None or pd.isna(row["predicted"])
+
+
+def test_a_frame_without_images_is_refused(trained: tuple[Path, Path]) -> None:
+    with pytest.raises(ValueError, match="path or image. Received picture"):
+        _load_pyfunc(str(trained[0])).predict(pd.DataFrame({"picture": ["a.jpg"]}))

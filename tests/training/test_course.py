@@ -1,0 +1,113 @@
+"""The course's experiments: complete, with the notes' exact counts, and open to a learner's changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mindle.models.classifier import backbone_classifier, layers_classifier
+from mindle.models.layers import count_parameters
+from mindle.models.weights import random_card
+from mindle.models.zoo import ZOO
+from mindle.recipes import course_names, course_text
+from mindle.records import InputSpec
+from mindle.training.course import (
+    AS_WRITTEN,
+    DONE_WELL,
+    QUICK_EPOCHS,
+    changed,
+    list_experiments,
+    read_experiment,
+)
+from mindle.training.recipe import Recipe
+
+# Classes and input (channels, side) of the nets from scratch.
+INPUTS = {
+    "catsdogs-cnn": (2, 3, 180),
+    "fashion-cnn": (10, 1, 28),
+    "cifar-dnn": (10, 3, 32),
+    "cifar-cnn": (10, 3, 32),
+    "daisy-mlp": (2, 3, 80),
+    "daisy-cnn": (2, 3, 80),
+    "trash-mlp": (6, 3, 150),
+}
+EVERY = course_names()
+
+
+def count_of_net(recipe: Recipe, classes: int, channels: int, side: int) -> int:
+    colour = "gray" if channels == 1 else "rgb"
+    spec = InputSpec(height=side, width=side, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels)
+    layers = recipe.model.layers or ZOO[recipe.model.name].layers(side, side)
+    return count_parameters(layers_classifier(layers, spec=spec, classes=[str(i) for i in range(classes)]))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_experiment_says_what_it_wants_teaches_and_found(name: str) -> None:
+    experiment = read_experiment(name)
+    assert course_text(name).startswith("# ")
+    assert list(experiment.variants)[0] == AS_WRITTEN
+    assert list(experiment.variants)[-1] == DONE_WELL
+    assert experiment.about
+    assert experiment.teaches
+    assert experiment.why
+    assert experiment.needs.below
+    assert experiment.notes.words
+    assert experiment.variants[AS_WRITTEN] != experiment.variants[DONE_WELL]
+
+
+def test_all_of_the_course_is_there() -> None:
+    names = {row["name"] for row in list_experiments()}
+    assert {*INPUTS, "catsdogs-vgg19", "flowers-vgg19", "inline-vs-twostage"} <= names
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_net_has_exactly_the_parameters_of_the_notes_in_both_variants(name: str) -> None:
+    experiment = read_experiment(name)
+    stated = experiment.notes.figures.get("parameters", ZOO[name].parameters)
+    for variant in (AS_WRITTEN, DONE_WELL):
+        assert count_of_net(experiment.variants[variant], *INPUTS[name]) == stated
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "trainable"), [("catsdogs-vgg19", 2, 3_318_273), ("flowers-vgg19", 5, 3_318_277)]
+)
+def test_vgg19_with_the_notes_head_has_exactly_their_parameters(
+    name: str, classes: int, trainable: int
+) -> None:
+    experiment = read_experiment(name)
+    recipe = experiment.variants[AS_WRITTEN]
+    card = random_card("vgg19")
+    card = replace(card, spec=replace(card.spec, height=recipe.input.height, width=recipe.input.width))
+    model = backbone_classifier(
+        [card],
+        recipe.model.layers,
+        classes=[str(i) for i in range(classes)],
+        pooling=recipe.model.pooling,
+    )
+    model.backbones[0].set_trainable(0)
+    assert count_parameters(model) == experiment.notes.figures["parameters"]
+    assert count_parameters(model, trainable=True) == trainable
+    assert count_parameters(model.backbones[0]) == 20_024_384
+
+
+def test_a_learner_shortens_and_changes_all_variants_or_one() -> None:
+    experiment = read_experiment("daisy-cnn")
+    settings = {"as_written.train.peak": "1e-4", "train.batch": "8"}
+    found = changed(experiment, settings=settings, epochs=7, quick=False)
+    assert {recipe.train.epochs for recipe in found.values()} == {7}
+    assert {recipe.train.batch for recipe in found.values()} == {8}
+    assert found[AS_WRITTEN].train.peak == 1e-4
+    assert found[DONE_WELL].train.peak == experiment.variants[DONE_WELL].train.peak
+    quick = changed(experiment, settings={}, epochs=None, quick=True)
+    assert {recipe.train.epochs for recipe in quick.values()} == {QUICK_EPOCHS}
+
+
+def test_wrong_words_are_answered() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'daisy-mlp'"):
+        read_experiment("daisy-mpl")
+    experiment = read_experiment("daisy-mlp")
+    with pytest.raises(ValueError, match="Unknown setting 'train.epoch'"):
+        changed(experiment, settings={"as_written.train.epoch": "3"}, epochs=None, quick=False)
+    with pytest.raises(ValueError, match="`epochs` must be 1 or more"):
+        changed(experiment, settings={}, epochs=0, quick=False)
