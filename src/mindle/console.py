@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 # What a stage counts where it does not count images.
-_UNITS = {"train": "steps", "heads": "fits", "search": "trials"}
+_UNITS = {
+    "train": "steps", "heads": "fits", "search": "trials", "outer folds": "folds", "columns": "columns",
+}  # fmt: skip
 # Shorter stages than this are not worth a line.
 _WORTH_A_LINE_SECONDS = 0.2
 

@@ -61,7 +61,7 @@ def check_table(table: Table, listener: Listener = SILENT) -> Table:
 
     Args:
         table: What `read_table` gave.
-        listener: Hears progress of the stage "check", in feature columns.
+        listener: Hears progress of the stage "columns", one a feature.
 
     Returns:
         The table with the hash of each row, rows set aside, groups that a split keeps together, and the
@@ -339,7 +339,7 @@ def _find_target_leaks(draft: _Draft, listener: Listener) -> None:
                 "kept; ignore it if it is not",
                 decision=True,
             )
-        listener.progress("check", done, len(table.features))
+        listener.progress("columns", done, len(table.features))
 
 
 def _skill_alone(
