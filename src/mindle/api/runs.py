@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle import __version__
+from mindle.api.answers import headline
 from mindle.api.checks import finding_document, refuse, tell_findings
 from mindle.api.handles import Run
 from mindle.api.reports import require_language, write_report
@@ -210,25 +211,13 @@ def _fit_and_judge(
     listener: Listener,
 ) -> Run:
     """The stages between an open run folder and a finished one."""
-    from mindle.training.plan import carry_out, expectation
+    from mindle.training.plan import expectation
 
     # ── the data: checked, decoded once, split ──
     dataset = take_in(dataset, plan.specs, folder, diary, stored, split_seed=split_seed, listener=listener)
     listener.say(expectation(plan, dataset))
 
-    # ── fit ──
-    outcome = carry_out(
-        plan,
-        dataset,
-        folder=folder.path,
-        spent_seconds=diary.spent(),
-        seed=seed,
-        resume=bool(stored),
-        replay=tuple(diary.decisions),
-        record=diary.decide,
-        listener=listener,
-    )
-    return conclude(folder, dataset, outcome, diary, seed=seed, lang=lang, listener=listener)
+    return fit_and_conclude(plan, dataset, folder, diary, stored, seed=seed, lang=lang, listener=listener)
 
 
 def take_in(
@@ -276,17 +265,32 @@ def take_in(
     return dataset
 
 
-def conclude(
-    folder: RunFolder,
+def fit_and_conclude(
+    plan: Plan,
     dataset: Dataset,
-    outcome: Outcome,
+    folder: RunFolder,
     diary: Diary,
+    stored: Mapping[str, Any],
     *,
     seed: int,
     lang: str,
     listener: Listener,
 ) -> Run:
-    """Write down what came of a fit: the bundle, the judgement on the test part, once, and the report."""
+    """Carry a plan out and write down what came of it: the bundle, the judgement, once, and the report."""
+    from mindle.training.plan import carry_out
+
+    # ── fit ──
+    outcome = carry_out(
+        plan,
+        dataset,
+        folder=folder.path,
+        spent_seconds=diary.spent(),
+        seed=seed,
+        resume=bool(stored),
+        replay=tuple(diary.decisions),
+        record=diary.decide,
+        listener=listener,
+    )
     for name, seconds in outcome.seconds.items():
         diary.add_stage(name, seconds, outcome.images.get(name, 0))
     if outcome.history:
@@ -443,12 +447,9 @@ def _data_document(dataset: Dataset) -> dict[str, Any]:
 def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome, listener: Listener) -> None:
     """Close with the score, its error bar and where to look."""
     test = metrics["test"]
-    accuracy = test["accuracy"]
     baselines = metrics["baselines"]
     listener.say(
-        f"\ntest accuracy {accuracy['value']:.1%} (95 % interval {accuracy['low']:.1%} to "
-        f"{accuracy['high']:.1%}, "
-        f"n = {test['n']:,}); always the commonest class {baselines['majority']:.1%}, colour alone "
+        f"\ntest {headline(test)}; always the commonest class {baselines['majority']:.1%}, colour alone "
         f"{baselines['colour']:.1%}; {metrics['seconds']['total']:.0f} s"
     )
     if outcome.thresholds:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mindle import __version__
 from mindle.api.handles import Run
 from mindle.api.reports import require_language
-from mindle.api.runs import conclude, take_in
+from mindle.api.runs import fit_and_conclude, take_in
 from mindle.api.starts import begin_tracking, command, process_start
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.files import write_text
@@ -192,24 +192,13 @@ def _train_winner(
     listener: Listener,
 ) -> Run:
     """What the search found, trained and judged as `train` does."""
-    from mindle.training.plan import carry_out, make_plan
+    from mindle.training.plan import make_plan
     from mindle.training.recipe import from_dict
 
     winner = replace(settled, recipe=from_dict(diary.document["recipe"]))
     plan = make_plan(dataset, winner, device=device)
     listener.say("The winner is trained as an ordinary run and judged once on the test part.")
-    outcome = carry_out(
-        plan,
-        dataset,
-        folder=folder.path,
-        spent_seconds=diary.spent(),
-        seed=seed,
-        resume=bool(stored),
-        replay=tuple(diary.decisions),
-        record=diary.decide,
-        listener=listener,
-    )
-    return conclude(folder, dataset, outcome, diary, seed=seed, lang=lang, listener=listener)
+    return fit_and_conclude(plan, dataset, folder, diary, stored, seed=seed, lang=lang, listener=listener)
 
 
 # ---- before the search ------------------------------------------------------------------------------------
