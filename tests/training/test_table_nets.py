@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mindle.training.table_nets import NetRows, NetSettings, settings_for, train_nets
+from mindle.training.table_nets import NetRows, NetSettings, foresee_nets, settings_for, train_nets
 
 FEW = NetSettings(widths=(16,), nets=2, epochs=30, batch=16)
 
@@ -72,3 +74,13 @@ def test_more_rows_take_larger_batches_and_fewer_passes(count: int, batch: int) 
     settings = settings_for(count)
     assert settings.batch == batch
     assert 8 <= settings.epochs <= 60
+
+
+def test_what_is_foreseen_grows_with_the_work_and_leaves_no_trace() -> None:
+    short, long = (
+        foresee_nets([rows()], outputs=1, settings=replace(FEW, epochs=epochs)) for epochs in (1, 10_000)
+    )
+    assert 0 < short < long
+    before = train_nets([rows()], outputs=1, settings=FEW, seed=4)[0].scores(rows().x)
+    foresee_nets([rows()], outputs=1, settings=FEW)
+    assert np.array_equal(before, train_nets([rows()], outputs=1, settings=FEW, seed=4)[0].scores(rows().x))

@@ -142,3 +142,23 @@ def test_learners_of_small_tables_leave_large_ones_alone() -> None:
     only = tuple(replace(one, most_rows=50) if one.name == "SVM" else one for one in SOME)
     this = run_pass(problem(1), "large", ROWS, HELD, learners=only, folds=3, seed=1)
     assert "at most 50 rows, and there are 120" in this.skipped["SVM"]
+
+
+def test_a_learner_of_all_folds_at_once_is_stopped_before_it_begins() -> None:
+    """The gate hears what the whole fit would take, and a refusal costs no fit."""
+
+    def never(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+        raise AssertionError("fitted all the same")
+        yield
+
+    slow = Learner(name="slow", view="linear", fit=never, foresee=lambda sets: 100.0 * len(sets))
+    heard: dict[str, tuple[float, int]] = {}
+
+    def gate(name: str, seconds: float, fits: int) -> str:
+        heard[name] = (seconds, fits)
+        return "too slow" if seconds > 50 else ""
+
+    done = run_pass(problem(1), "pass", ROWS, HELD, learners=(*SOME, slow), folds=3, seed=1, gate=gate)
+    assert heard["slow"] == (400.0, 1)  # three folds and all rows, in one fit
+    assert heard["linear"][1] == 4
+    assert done.skipped == {"slow": "too slow"}

@@ -27,7 +27,7 @@ from mindle.models.tables.readers import (
 )
 from mindle.models.tables.scorers import KernelMachine, Linear
 from mindle.training.gaussian_process import fit_log_process, fit_process
-from mindle.training.table_nets import NetRows, settings_for, train_nets
+from mindle.training.table_nets import NetRows, NetSettings, foresee_nets, settings_for, train_nets
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +79,8 @@ class Learner:
         fit: Training sets, seed and threads to fitted models, one a set, one at a time.
         most_rows: With more it is left out.
         positive: Whether it is for numbers above zero only.
-        together: Whether it fits all training sets before it gives the first.
+        foresee: About how many seconds `fit` would take, for one that fits all training sets before it gives
+            the first, so that it can be stopped before it begins; None for one after the other.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Learner:
     fit: Callable[[Sequence[TrainSet], int, int], Iterator[Fitted]]
     most_rows: int | None = None
     positive: bool = False
-    together: bool = False
+    foresee: Callable[[Sequence[TrainSet]], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def learners(*, installed: Callable[[str], bool] | None = None) -> tuple[Learner
             most_rows=PROCESS_ROWS,
             positive=True,
         ),
-        Learner(name="nets", view="linear", fit=_nets, most_rows=SLOW_ROWS, together=True),
+        Learner(name="nets", view="linear", fit=_nets, most_rows=SLOW_ROWS, foresee=_nets_seconds),
     )
 
 
@@ -399,7 +400,16 @@ def _log_process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[
 
 
 def _nets(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
-    rows = [NetRows(x=one.views["linear"], y=one.truth, blocks=one.encoder.blocks()) for one in sets]
-    settings = settings_for(max(len(one.truth) for one in sets))
+    rows, settings = _net_rows(sets)
     for nets in train_nets(rows, outputs=sets[0].outputs, settings=settings, seed=seed):
         yield Record(nets)
+
+
+def _nets_seconds(sets: Sequence[TrainSet]) -> float:
+    rows, settings = _net_rows(sets)
+    return foresee_nets(rows, outputs=sets[0].outputs, settings=settings)
+
+
+def _net_rows(sets: Sequence[TrainSet]) -> tuple[list[NetRows], NetSettings]:
+    rows = [NetRows(x=one.views["linear"], y=one.truth, blocks=one.encoder.blocks()) for one in sets]
+    return rows, settings_for(max(len(one.truth) for one in sets))

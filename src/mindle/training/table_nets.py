@@ -8,8 +8,10 @@ on its neighbours: losses are added up, and every gradient is a net's own.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -22,6 +24,9 @@ from mindle.training.batches import draw
 
 Floats = NDArray[np.float64]
 Blocks = Sequence[tuple[int, int]]
+
+# So many steps tell how long one takes; all of them are some hundreds to thousands.
+FORESEEN_STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,15 @@ def train_nets(sets: Sequence[NetRows], *, outputs: int, settings: NetSettings, 
     stack = _Stack(sets, outputs, settings, torch.Generator().manual_seed(draw(seed, 77)))
     stack.train()
     return stack.nets()
+
+
+def foresee_nets(sets: Sequence[NetRows], *, outputs: int, settings: NetSettings) -> float:
+    """About how many seconds `train_nets` would take, from a few steps of nets that are then thrown away."""
+    stack = _Stack(sets, outputs, settings, torch.Generator().manual_seed(0))
+    stack.train(most_steps=1)  # the first step pays for memory that the others find
+    began = time.perf_counter()
+    stack.train(most_steps=FORESEEN_STEPS)
+    return (time.perf_counter() - began) / FORESEEN_STEPS * settings.epochs * stack.steps
 
 
 class _Stack:
@@ -160,11 +174,15 @@ class _Stack:
                     h = h * kept / (1 - self.settings.dropout)
         return h
 
-    def train(self) -> None:
-        """All epochs of all nets."""
-        settings = self.settings
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return max(1, round(max(len(one.x) for one in self.sets) / self.settings.batch))
+
+    def train(self, most_steps: int | None = None) -> None:
+        """All epochs of all nets, or at most so many steps of them."""
+        settings, steps = self.settings, self.steps
         rows = [len(self.sets[place].x) for place in self.set_of.tolist()]
-        steps = max(1, round(max(rows) / settings.batch))
         optimizer = torch.optim.AdamW(
             [
                 {"params": self.weights, "weight_decay": settings.decay},
@@ -180,16 +198,16 @@ class _Stack:
         cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=settings.peak, total_steps=settings.epochs * steps + 1, cycle_momentum=False
         )
-        for _ in range(settings.epochs):
-            for chosen in self._order(rows, steps):  # (net, batch)
-                answers = self.forward(self.x[self.set_of[:, None], chosen])
-                loss = self._loss(answers, self.y[self.set_of[:, None], chosen])
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                if self.embedding is not None and self.mask is not None and self.embedding.grad is not None:
-                    self.embedding.grad *= self.mask
-                optimizer.step()
-                cycle.step()
+        batches = (chosen for _ in range(settings.epochs) for chosen in self._order(rows, steps))
+        for chosen in islice(batches, most_steps):  # (net, batch)
+            answers = self.forward(self.x[self.set_of[:, None], chosen])
+            loss = self._loss(answers, self.y[self.set_of[:, None], chosen])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if self.embedding is not None and self.mask is not None and self.embedding.grad is not None:
+                self.embedding.grad *= self.mask
+            optimizer.step()
+            cycle.step()
 
     def _order(self, rows: Sequence[int], steps: int) -> Sequence[Tensor]:
         """Rows of each step for every net: its own shuffle, begun again where its rows are fewer."""

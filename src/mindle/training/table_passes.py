@@ -278,14 +278,16 @@ def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> 
     own = np.zeros((len(this.rows), outputs))
     held_folds = np.zeros((len(this.held), folds if outputs == 1 else 0))
     held, fitted, spent = np.zeros((len(this.held), outputs)), [], 0.0
-    fits = learner.fit(
-        [one.train for one in this.sets], draw(this.seed, 1), this.problem.threads_for(len(this.rows))
-    )
+    train = [one.train for one in this.sets]
+    foresee = learner.foresee if gate is not open_gate else None
+    if foresee is not None and (reason := gate(learner.name, foresee(train), 1)):
+        return None, reason
+    fits = learner.fit(train, draw(this.seed, 1), this.problem.threads_for(len(this.rows)))
     for place, (model, seconds) in enumerate(_timed(fits)):
         spent += seconds
         fitted.append(model)
         one = this.sets[place]
-        if place == 0 and (reason := gate(learner.name, seconds, 1 if learner.together else len(this.sets))):
+        if place == 0 and foresee is None and (reason := gate(learner.name, seconds, len(this.sets))):
             return None, reason
         if place < folds:
             scores = model.scores(views.of(place, "own")[learner.view])
