@@ -39,6 +39,15 @@ def test_same_average_counts_only_what_lies_inside() -> None:
     assert net.state_dict() == {}
 
 
+def test_smaller_images_pass_a_net_whose_windows_reach_over_the_edge() -> None:
+    """As in a training that begins with smaller images: the mean of ones is one at any size."""
+    layer = {"kind": "avg_pool", "size": 2, "padding": "same"}
+    net = build_layers([layer], shape=(1, 9, 9), classes=2)
+    for size in (9, 10, 7, 5):  # 10 also comes to 5, with other windows
+        side = (size + 1) // 2
+        assert torch.equal(net(torch.ones(1, 1, size, size)), torch.ones(1, 1, side, side))
+
+
 def test_same_maximum_is_not_won_by_padding() -> None:
     net = build_layers([{"kind": "max_pool", "padding": "same"}], shape=(1, 3, 3), classes=2)
     assert net(torch.full((1, 1, 3, 3), -5.0)).max().item() == -5.0

@@ -242,46 +242,55 @@ def _batch_norm(
 def _max_pool(
     shape: Shape, *, size: int = 2, stride: int | None = None, padding: str = "valid"
 ) -> tuple[nn.Module, Shape]:
-    channels, height, width = _image(shape)
-    _positive("size", size)
-    stride = size if stride is None else stride
-    _positive("stride", stride)
-    (top, bottom, left, right), outgoing = _window((height, width), (size, size), stride, padding)
+    pads, outgoing = _pooled(shape, size, stride, padding)
     pool = nn.MaxPool2d(size, stride)
-    if top == bottom == left == right == 0:
-        return pool, (channels, *outgoing)
+    if not any(pads):
+        return pool, outgoing
     # Padding never wins a maximum.
-    pad = nn.ConstantPad2d((left, right, top, bottom), float("-inf"))
-    return _named([("pad", pad), ("pool", pool)]), (channels, *outgoing)
+    return _named([("pad", nn.ConstantPad2d(pads, float("-inf"))), ("pool", pool)]), outgoing
 
 
 def _avg_pool(
     shape: Shape, *, size: int = 2, stride: int | None = None, padding: str = "valid"
 ) -> tuple[nn.Module, Shape]:
+    pads, outgoing = _pooled(shape, size, stride, padding)
+    pool = nn.AvgPool2d(size, stride)
+    return (_AvgPoolInside(pool, pads, shape[-2:]) if any(pads) else pool), outgoing
+
+
+def _pooled(
+    shape: Shape, size: int, stride: int | None, padding: str
+) -> tuple[tuple[int, int, int, int], Shape]:
+    """What is added left, right, above and below, and the shape after pooling."""
     channels, height, width = _image(shape)
     _positive("size", size)
     stride = size if stride is None else stride
     _positive("stride", stride)
     (top, bottom, left, right), outgoing = _window((height, width), (size, size), stride, padding)
-    pool = nn.AvgPool2d(size, stride)
-    if top == bottom == left == right == 0:
-        return pool, (channels, *outgoing)
-    pad = nn.ZeroPad2d((left, right, top, bottom))
-    inside = pool(pad(torch.ones(1, 1, height, width)))  # the share of each window that is not padding
-    return _named([("pad", pad), ("pool", pool), ("share", _Divide(inside))]), (channels, *outgoing)
+    return (left, right, top, bottom), (channels, *outgoing)
 
 
-class _Divide(nn.Module):
-    """Divide a map by constants that follow from the shapes, and so are no part of the state."""
+class _AvgPoolInside(nn.Module):
+    """The mean of windows that reach over the edge, of what lies inside."""
 
     inside: Tensor
 
-    def __init__(self, inside: Tensor) -> None:
+    def __init__(self, pool: nn.AvgPool2d, pads: tuple[int, int, int, int], size: Sequence[int]) -> None:
         super().__init__()
-        self.register_buffer("inside", inside, persistent=False)
+        self.pool, self.pad, self.size = pool, nn.ZeroPad2d(pads), tuple(size)
+        # It follows from the size, and so is no part of the state.
+        self.register_buffer("inside", self._share(torch.ones(1, 1, *size)), persistent=False)
+
+    def _share(self, ones: Tensor) -> Tensor:
+        """The share of each window that is no padding."""
+        share: Tensor = self.pool(self.pad(ones))
+        return share
 
     def forward(self, x: Tensor) -> Tensor:
-        return x / self.inside
+        means: Tensor = self.pool(self.pad(x))
+        if tuple(x.shape[-2:]) == self.size:
+            return means / self.inside
+        return means / self._share(torch.ones_like(x[:1, :1]))  # smaller images, early in a training
 
 
 class GlobalPool(nn.Module):
