@@ -5,7 +5,8 @@ Usage: python benchmarks/loop_rate.py [catsdogs-cnn|fashion-cnn] [--steps 40] [-
 The two take turns step by step in one process, so that a noisy machine disturbs both alike; the medians are
 compared. Ours draws batches from the pixel store's array type, augments as the recipe of that name says,
 averages weights and keeps its history; the bare loop does nothing but its steps, in whichever memory layout
-is faster. Prints one JSON line.
+is faster. The watch that diagnoses a training runs too, and its share of a step is measured. Prints one JSON
+line.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mindle.records import InputSpec
 from mindle.training.callbacks import Callback, FitState
 from mindle.training.fit import fit
 from mindle.training.recipe import read_recipe, with_settings
+from mindle.training.watch import FIRST_LOOKS, LOOK_EVERY, Watch
 
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 WARM_UP_STEPS = 5
@@ -80,6 +82,29 @@ class Turns(Callback):
         self._began = time.perf_counter()
 
 
+class TimedWatch(Watch):
+    """The watch of every training, and what its looks cost."""
+
+    seconds: list[float]
+
+    def on_start(self, state: FitState) -> None:
+        """Begin to count."""
+        self.seconds = []
+        super().on_start(state)
+
+    def on_gradients(self, state: FitState) -> None:
+        """Time one look."""
+        began = time.perf_counter()
+        super().on_gradients(state)
+        self.seconds.append(time.perf_counter() - began)
+
+    def share(self, step: float) -> float:
+        """Of a long run: one step in LOOK_EVERY looks at the gradients, the others hardly do anything."""
+        looks = statistics.median(self.seconds[:FIRST_LOOKS])
+        others = statistics.median(self.seconds[FIRST_LOOKS:])
+        return (looks + (LOOK_EVERY - 1) * others) / LOOK_EVERY / step
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -113,7 +138,8 @@ def main() -> None:
     classes = [str(label) for label in range(card.classes)]
     model = layers_classifier(card.layers(height, width), spec=spec, classes=classes, seed=0)
     turns = Turns(bare)
-    fit(model, pixels, labels, pixels[:0], labels[:0], recipe, callbacks=[turns])
+    watch = TimedWatch(recipe.train, classes=card.classes)
+    fit(model, pixels, labels, pixels[:0], labels[:0], recipe, callbacks=[watch, turns])
     medians = {name: statistics.median(times) for name, times in turns.theirs.items()}
     best = min(medians, key=lambda name: medians[name])
     ours = statistics.median(turns.ours)
@@ -128,6 +154,7 @@ def main() -> None:
                 "images_per_second": round(batch / ours, 1),
                 "bare_images_per_second": round(batch / medians[best], 1),
                 "ratio": round(medians[best] / ours, 3),
+                "watch_share": round(watch.share(ours), 5),
             }
         )
     )
