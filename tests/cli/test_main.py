@@ -69,6 +69,16 @@ def test_predict_reads_folders_globs_and_standard_input(work: Path) -> None:
         assert set(rows[0]) == {"path", "predicted", "confidence", "reason", *(f"p_{c}" for c in CLASSES)}
 
 
+def test_predict_says_so_where_nothing_could_be_answered(work: Path) -> None:
+    broken = f"photos/{CLASSES[0]}/잘림.png"
+    done = mindle("predict", "runs/photos-1", broken, "nowhere.png", cwd=work)
+    assert done.returncode == 3
+    assert "0 images answered" in done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert [row["path"] for row in rows] == [broken, "nowhere.png"]
+    assert all(row["reason"] and not row["predicted"] for row in rows)
+
+
 def test_predict_writes_json_and_files(work: Path) -> None:
     done = mindle("predict", "runs/photos-1/bundle", "photos", "--json", "-", cwd=work)
     rows = json.loads(done.stdout)["predictions"]

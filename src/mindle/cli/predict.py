@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.errors import DataError
+
 
 def predict(
     model: Annotated[
@@ -43,6 +45,8 @@ def predict(
     """Answer images, or the rows of a table.
 
     An image or a row that cannot be read gets a reason instead of an answer, and the rest go on.
+
+    Exit code 3 where nothing at all could be answered.
     """
     from mindle import api
     from mindle.cli.tables import write_answers
@@ -61,3 +65,5 @@ def predict(
         seconds = time.perf_counter() - began
         rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
         console.say(f"{counts.answered:,} {source.unit} answered{rate}{failed}.")
+    if counts.failed and not counts.answered:
+        raise typer.Exit(DataError.exit_code)
