@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def cache(
     prune: Annotated[
@@ -14,10 +16,7 @@ def cache(
             metavar="SIZE", help="Delete what was used longest ago until this much is left: 5GB, 500MB, 0."
         ),
     ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the figures as JSON to this file, - for standard output."),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the figures")] = None,
 ) -> None:
     """Show how much room the cache takes, and free it.
 

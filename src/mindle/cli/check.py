@@ -6,35 +6,19 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="What `mindle train` takes.")],
-    target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Table: what to learn; see `mindle train`.")
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Table: classification or regression.")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Table without a header: the columns' names.")
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=KIND", help="Table: number, category, date or ignored. Repeatable."),
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Table: equal values stay on one side of a split.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Table: the order in which rows came.")
-    ] = None,
-    id_: Annotated[
-        list[str] | None, typer.Option("--id", metavar="COLUMN", help="Table: names a row. Repeatable.")
-    ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the findings as JSON to this file, - for standard output."),
-    ] = None,
+    target: options.Target = None,
+    task: options.Task = None,
+    columns: options.Columns = None,
+    kinds: options.Kinds = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    ids: options.Ids = None,
+    json: Annotated[str | None, options.json_of("the findings")] = None,
 ) -> None:
     """Look for files and labels, or columns and rows, that would spoil a training.
 
@@ -52,10 +36,10 @@ def check(
             target=target,
             task=task,
             columns=names(columns),
-            kinds=pairs(kind or [], "--kind", "zip=category"),
+            kinds=pairs(kinds or [], "--kind", "zip=category"),
             group=group,
             time=time,
-            ids=tuple(id_ or ()),
+            ids=tuple(ids or ()),
             listener=console,
         )
         for line in result.describe():

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mindle.cli import options
+
 
 def compare(
     runs: Annotated[
@@ -18,12 +20,7 @@ def compare(
     lang: Annotated[
         str, typer.Option(metavar="CODE", help="Language of sentences and page, en or ko.")
     ] = "en",
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write the comparison as JSON to this file, - for standard output."
-        ),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the comparison")] = None,
 ) -> None:
     """Compare runs on the same test images or rows, with the chance that the difference is luck."""
     from mindle import api

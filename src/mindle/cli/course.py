@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def course(
     name: Annotated[
@@ -24,11 +26,9 @@ def course(
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="At most so many epochs in each variant.")
     ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="PATH", help="A weight file, or a folder of them with their cards.")
-    ] = None,
+    weights: options.Weights = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the trainings.")] = 0,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    device: options.Device = "auto",
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,13 +47,7 @@ def course(
         bool,
         typer.Option("--resume", help="Go on with what is in --out, which is what happens anyway."),
     ] = False,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the list, or course.json, as JSON to this file, - for standard output.",
-        ),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the list, or course.json,")] = None,
 ) -> None:
     """Run an experiment of the course as written and done well, and compare the two on one page.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def ensemble(
     runs: Annotated[
@@ -17,14 +19,9 @@ def ensemble(
     method: Annotated[
         str, typer.Option(metavar="NAME", help="How they answer together: vote, weighted, stack or average.")
     ] = "vote",
-    out: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="The run folder; runs/<data>-<n> unless set.")
-    ] = None,
-    lang: Annotated[str, typer.Option(metavar="CODE", help="Language of the report: en or ko.")] = "en",
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the scores as JSON to this file, - for standard output."),
-    ] = None,
+    out: options.Out = None,
+    lang: options.Lang = "en",
+    json: Annotated[str | None, options.json_of("the scores")] = None,
 ) -> None:
     """Let several runs answer together, as one run with one bundle."""
     from mindle import api

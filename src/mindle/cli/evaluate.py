@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
@@ -16,10 +18,7 @@ def evaluate(
         ),
     ],
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the answers to this CSV.")] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the scores as JSON to this file, - for standard output."),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the scores")] = None,
 ) -> None:
     """Judge a model on new labelled data, every image of it."""
     from mindle import api

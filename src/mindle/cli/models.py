@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def models(
     weights: Annotated[
         str | None, typer.Option(metavar="PATH", help="A weight file or folder to look at as well.")
     ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the list as JSON to this file, - for standard output."),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the list")] = None,
 ) -> None:
     """List what can be trained now, backbones and nets.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
 from mindle.errors import DataError
 
 
@@ -31,9 +32,7 @@ def predict(
             metavar="FILE", help="Write to this file (.csv or .json) instead of CSV on standard output."
         ),
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write JSON to this file, - for standard output.")
-    ] = None,
+    json: Annotated[str | None, options.json_of("the answers")] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="PATH", help="For imagenet:NAME, where its weights lie.")
     ] = None,

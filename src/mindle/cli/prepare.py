@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def prepare(
     data: Annotated[str, typer.Argument(metavar="DATA", help="What `mindle train` takes.")],
@@ -21,13 +23,8 @@ def prepare(
         str | None,
         typer.Option(metavar="H,W", help="Height and width of the images in an .npz; their own unless set."),
     ] = None,
-    split_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the split.")] = 0,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write what was laid out as JSON to this file, - for standard output."
-        ),
-    ] = None,
+    split_seed: options.SplitSeed = 0,
+    json: Annotated[str | None, options.json_of("what was laid out")] = None,
 ) -> None:
     """Lay the split out as folders or as one .npz, for use elsewhere.
 

@@ -6,16 +6,12 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def recipes(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this recipe's file.")] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the list, or the one recipe, as JSON to this file, - for standard output.",
-        ),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the list, or the one recipe,")] = None,
 ) -> None:
     """List the named recipes, or print one.
 

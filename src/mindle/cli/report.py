@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
@@ -13,12 +15,7 @@ def report(
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to write it; the run's report.html unless set.")
     ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write where the report is as JSON to this file, - for standard output."
-        ),
-    ] = None,
+    json: Annotated[str | None, options.json_of("where the report is")] = None,
 ) -> None:
     """Write a run's report again, in another language or place."""
     from mindle import api

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from mindle.cli import options
+
 
 def runs(
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The folder that holds the runs.")] = "runs",
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the list as JSON to this file, - for standard output."),
-    ] = None,
+    json: Annotated[str | None, options.json_of("the list")] = None,
 ) -> None:
     """List the runs below a folder with their scores."""
     from mindle import api

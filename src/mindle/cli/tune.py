@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mindle.cli import options
+
 
 def tune(
     data: Annotated[str, typer.Argument(metavar="DATA", help="As `mindle train` takes it.")],
@@ -26,53 +28,19 @@ def tune(
         typer.Option(metavar="URL", help="A data base for the search; a file in the run folder unless set."),
     ] = None,
     workers: Annotated[int, typer.Option(metavar="N", help="How many processes run trials at once.")] = 1,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="A named recipe (`mindle recipes`) or a TOML file."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="A backbone or net by name (`mindle models`); any timm model works."
-        ),
-    ] = None,
-    strategy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, probe, inline, finetune or scratch.")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="PATH", help="A weight file, or a folder of them with their cards.")
-    ] = None,
+    recipe: options.Recipe = None,
+    model: options.Model = None,
+    strategy: options.Strategy = None,
+    weights: options.Weights = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search and of every training.")] = 0,
-    split_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the split.")] = 0,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
-    out: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="The run folder; runs/<data>-<n> unless set.")
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Go on with the unfinished search in --out (or the newest of this data)."
-        ),
-    ] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Change a setting of the recipe in all trials: train.epochs=10. May be repeated.",
-        ),
-    ] = None,
-    lang: Annotated[str, typer.Option(metavar="CODE", help="Language of the report: en or ko.")] = "en",
-    track: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHERE", help="Tell MLflow or TensorBoard too: mlflow[:URI] or tensorboard[:DIR]."
-        ),
-    ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the scores as JSON to this file, - for standard output."),
-    ] = None,
+    split_seed: options.SplitSeed = 0,
+    device: options.Device = "auto",
+    out: options.Out = None,
+    resume: options.Resume = False,
+    settings: options.Settings = None,
+    lang: options.Lang = "en",
+    track: options.Track = None,
+    json: Annotated[str | None, options.json_of("the scores")] = None,
 ) -> None:
     """Search for the recipe that suits the data, then train the winner and judge it once.
 
@@ -100,7 +68,7 @@ def tune(
             device=device,
             out=out,
             resume=resume,
-            set=pairs(set_ or [], "--set", "train.peak=3e-4"),
+            set=pairs(settings or [], "--set", "train.peak=3e-4"),
             lang=lang,
             track=track,
             listener=console,

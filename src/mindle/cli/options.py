@@ -1,0 +1,95 @@
+"""Options that several commands take, each spelled once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def json_of(what: str) -> Any:
+    """`--json FILE`, which writes `what` for programs."""
+    return typer.Option(metavar="FILE", help=f"Write {what} as JSON to this file, - for standard output.")
+
+
+# ---- how to train -----------------------------------------------------------------------------------------
+
+Recipe = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="A named recipe (`mindle recipes`) or a TOML file.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="A backbone or net by name (`mindle models`); any timm model works. Table: models to try.",
+    ),
+]
+Strategy = Annotated[
+    str | None, typer.Option(metavar="NAME", help="auto, probe, inline, finetune or scratch.")
+]
+Weights = Annotated[
+    str | None, typer.Option(metavar="PATH", help="A weight file, or a folder of them with their cards.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a setting of the recipe: train.peak=3e-4. May be repeated.",
+    ),
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the training.")]
+SplitSeed = Annotated[int, typer.Option(metavar="N", help="Seed of the split.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")]
+
+# ---- what becomes of it -----------------------------------------------------------------------------------
+
+Out = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="The run folder; runs/<data>-<n> unless set.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the unfinished run in --out (or the newest of this data)."),
+]
+Lang = Annotated[str, typer.Option(metavar="CODE", help="Language of the report: en or ko.")]
+Track = Annotated[
+    str | None,
+    typer.Option(metavar="WHERE", help="Tell MLflow or TensorBoard too: mlflow[:URI] or tensorboard[:DIR]."),
+]
+
+# ---- what a table's columns are for -----------------------------------------------------------------------
+
+Target = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Table: what to learn; a name, a position from 1, or last."),
+]
+Task = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Table: classification or regression, where the target cannot tell."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,…", help="Table without a header: the columns' names; else c1…cN."),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        metavar="COLUMN=KIND",
+        help="Table: number, category, date or ignored, where the guess is wrong. May be repeated.",
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Table: rows with equal values stay on one side of a split."),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Table: the order in which rows came; the latest judge."),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="Table: names a row; carried through, not learned from. Repeatable."
+    ),
+]
