@@ -28,7 +28,8 @@ def write(folder: Path, answers: Predictions | Estimates, *, sha256: str = "a") 
         run.write_estimates({"test": answers})
         metrics |= {"task": "regression", "test": score_estimates(answers)}
     run.write_metrics(metrics)
-    run.write_document({"state": FINISHED, "name": "flowers"})
+    kind = "folder" if isinstance(answers, Predictions) else "table"
+    run.write_document({"state": FINISHED, "name": "flowers", "kind": kind})
     rows = [f"{path},{sha256}{path},,test,,0,0," for path in answers.paths]
     run.manifest.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
     return folder

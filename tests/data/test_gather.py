@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mindle.data import read
-from mindle.data.gather import find_set, pack
+from mindle.data.gather import find_file, find_set, pack
 from mindle.errors import DataError
 
 
@@ -62,3 +62,13 @@ def test_what_is_packed_already_is_kept(tmp_path: Path) -> None:
 def test_a_class_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="daisy, oak"):
         pack(photos(tmp_path / "flowers"), tmp_path / "x.npz", classes=("daisy", "oak"), side=8)
+
+
+def test_a_table_is_found_by_one_of_its_names_or_given_itself(tmp_path: Path) -> None:
+    file = tmp_path / "tabular" / "boston.csv"
+    file.parent.mkdir()
+    file.write_text("1,2\n")
+    names = ("tabular/boston.csv", "boston.csv")
+    assert [find_file(given, names, what="houses") for given in (tmp_path, file.parent, file)] == [file] * 3
+    with pytest.raises(DataError, match=r"`data` must be houses, or a folder that holds it as iris.csv or"):
+        find_file(tmp_path, ("iris.csv", "wine.csv"), what="houses")

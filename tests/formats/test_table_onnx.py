@@ -16,6 +16,8 @@ from mindle.data.columns import Features
 from mindle.errors import ArtifactError
 from mindle.formats.table_onnx import graph_inputs, table_graph, write_table_graph
 from mindle.models.tables.model import Member, TableModel
+from mindle.models.tables.storage import load_table_model, save_table_model
+from mindle.training.recipe import TableSettings
 from mindle.training.table_learners import Learner, learners
 from mindle.training.table_passes import TableProblem, prepare
 from tests.models.tables.rows import mixed_rows, number_target
@@ -45,7 +47,7 @@ def problem(outputs: int) -> TableProblem:
 def trained(learner: Learner, outputs: int) -> TableModel:
     """The model of one learner, from the first half of the rows."""
     own = problem(outputs)
-    prepared = prepare(own, np.arange(80), 0)
+    prepared = prepare(own, np.arange(80), 0, {"linear", "trees", learner.view})
     record = next(learner.fit([prepared.train], 0, 1)).freeze()
     return TableModel(
         task=own.task,
@@ -69,6 +71,30 @@ def test_every_learner_answers_the_same_as_a_graph(learner: Learner, outputs: in
     parity = write_table_graph(model, tmp_path, numbers=NUMBERS[80:], categories=CATEGORIES[80:])
     assert parity.images == parity.same_top1 == 88
     assert parity.largest_difference < 5e-6
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("scale", ["rows", "none"])
+def test_however_nets_were_fed_the_graph_feeds_them_alike(scale: str, outputs: int, tmp_path: Path) -> None:
+    settings = TableSettings(scale=scale, scale_target=False, epochs=5, nets=2)
+    nets = next(one for one in learners(settings) if one.name == "nets")
+    model = trained(nets, outputs)
+    zeros = np.zeros((1, NUMBERS.shape[1])), CATEGORIES[:1]
+    parity = write_table_graph(
+        model,
+        tmp_path,
+        numbers=np.concatenate([zeros[0], NUMBERS[80:]]),
+        categories=np.concatenate([zeros[1], CATEGORIES[80:]]),
+    )
+    assert parity.images == parity.same_top1 == 89
+    assert parity.largest_difference < 1e-5
+    save_table_model(model, tmp_path)
+    again = load_table_model(tmp_path)
+    answers = [
+        each.probabilities(NUMBERS, CATEGORIES) if outputs > 1 else each.estimates(NUMBERS, CATEGORIES)
+        for each in (model, again)
+    ]
+    assert np.array_equal(*answers)
 
 
 def small(outputs: int) -> TableModel:

@@ -31,7 +31,7 @@ def test_the_manual_lists_every_setting_with_its_default() -> None:
         if isinstance(default, float):
             default = f"{default:.4g}"
         elif isinstance(default, tuple):
-            default = ", ".join(default)
+            default = ", ".join(map(str, default))
         elif isinstance(default, bool):
             default = str(default).lower()
         shown = f"`{default}`" if default != "" else ""

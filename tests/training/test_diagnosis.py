@@ -14,7 +14,7 @@ from mindle.data import read
 from mindle.models.classifier import Classifier, layers_classifier
 from mindle.models.mlp import mlp
 from mindle.records import ArrayImages, Diagnosis, InputSpec
-from mindle.training.diagnosis import KINDS, Case, diagnose, fitted_on_test, rows_normalised
+from mindle.training.diagnosis import KINDS, Case, diagnose
 from mindle.training.fit import fit
 from mindle.training.nets import forward, log_softmax
 from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
@@ -244,29 +244,6 @@ def test_overfitting() -> None:
     )
     assert kinds(found) == ["overfitting"]
     assert "points above validation" in found[0].message
-
-
-@pytest.mark.parametrize("with_val", [False, True])
-def test_statistics_fitted_on_test(with_val: bool) -> None:
-    rng = np.random.default_rng(0)
-    train, test = rng.normal(3, 2, (70, 4)), rng.normal(5, 2, (30, 4))
-    whole = np.concatenate([train, test]) if with_val else test
-    assert fitted_on_test(train.mean(axis=0), train, test) is None
-    found = fitted_on_test(whole.mean(axis=0), train, test, columns=("crime", "rooms", "age", "tax"))
-    assert found is not None
-    assert kinds((found,)) == ["fitted-on-test"]
-    assert "crime" in found.message
-
-
-def test_rows_divided_by_their_length() -> None:
-    rng = np.random.default_rng(0)
-    table = rng.uniform(0, (1, 30, 700), (50, 3))
-    found = rows_normalised(table / np.linalg.norm(table, axis=1, keepdims=True))
-    assert found is not None
-    assert kinds((found,)) == ["rows-normalised"]
-    standardised = (table - table.mean(axis=0)) / table.std(axis=0)
-    for healthy in (table, standardised, np.eye(3)[rng.integers(0, 3, 50)]):
-        assert rows_normalised(healthy) is None
 
 
 def test_a_short_or_resumed_run_is_not_judged_by_its_beginning() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from mindle.data.columns import Features
 from mindle.training.importance import partial_dependence, permutation_importance
-from mindle.training.tables import TableOutcome, TableSettings, fit_table
+from mindle.training.recipe import TableSettings
+from mindle.training.tables import TableOutcome, fit_table
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(240, 3)).astype(np.float32).astype(np.float64)
@@ -16,7 +17,7 @@ FEATURES = Features(
     numbers=NUMBERS, number_names=("big", "small", "none"), categories=WORDS, category_names=("word",)
 )
 TARGET = 5 * NUMBERS[:, 0] + NUMBERS[:, 1] + 3 * (WORDS[:, 0] == "high") + 20
-LINEAR = TableSettings(folds=2, repeats=1, models=("baseline", "linear"), threads=1)
+LINEAR = TableSettings(folds=2, repeats=1, models=("baseline", "linear"))
 
 
 @pytest.fixture(scope="module")

@@ -67,3 +67,8 @@ def test_random_weights_are_given_where_they_are_asked_for_and_make_sense() -> N
     for settings in ({"model.random": "true"}, {"model.random": "true", "model.name": "vgg19"}):
         with pytest.raises(ValueError, match=r"`model\.random` must come with a named backbone"):
             make_plan(dataset, settle(strategy="probe", settings=settings))
+
+
+def test_a_recipe_for_tables_is_refused_for_images() -> None:
+    with pytest.raises(ValueError, match=r"`recipe` must be for images.*--target"):
+        settle("table")

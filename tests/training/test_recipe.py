@@ -13,6 +13,7 @@ from mindle.training.recipe import (
     Recipe,
     TrainSettings,
     as_dict,
+    as_toml,
     from_dict,
     list_recipes,
     read_recipe,
@@ -61,13 +62,17 @@ def test_a_file_is_read_and_its_defaults_are_filled_in(tmp_path: Path) -> None:
         ("model.name", "resnet18", "resnet18"),
         ("augment.flip", "horizontal_and_vertical", "both"),
         ("augment.fill", "nearest", "edge"),
+        ("table.widths", "512, 256", (512, 256)),
+        ("table.models", "nets, linear", ("nets", "linear")),
+        ("table.scale_target", "false", False),
     ],
 )
 def test_text_is_read_by_the_settings_type(name: str, text: str, value: object) -> None:
     section, own = name.split(".")
-    recipe = with_settings(Recipe(), {name: text})
+    begun = Recipe(strategy="table" if section == "table" else "auto")
+    recipe = with_settings(begun, {name: text})
     assert getattr(getattr(recipe, section), own) == value
-    assert as_dict(recipe) != as_dict(Recipe()) or value in ("all",)
+    assert as_dict(recipe) != as_dict(begun) or value in ("all",)
 
 
 def test_values_and_settings_without_a_section_work_too() -> None:
@@ -107,6 +112,11 @@ def test_values_and_settings_without_a_section_work_too() -> None:
         ("probe.heads", "forest", r"`heads` must be one of logistic, rbf, net"),
         ("probe.heads", "", r"`heads` must name at least one of"),
         ("input.height", "5", r"`height` and `width` must both be given or both be 0"),
+        ("table.widths", "512, wide", r"`table.widths` must be a list of whole numbers"),
+        ("table.widths", "0", r"`widths` must lie in 1 to"),
+        ("table.scale", "row", r"`scale` must be one of columns, rows, none"),
+        ("table.schedule", "cosine", r"`schedule` must be one of one-cycle, constant"),
+        ("table.epochs", 3, r'`table.epochs` must be left out: it is about tables, and the strategy "auto"'),
     ],
 )
 def test_what_is_refused_says_what_was_expected(name: str, value: object, sentence: str) -> None:
@@ -162,3 +172,13 @@ def test_every_recipe_is_listed_and_shown(tmp_path: Path) -> None:
 def test_standardised_inputs_have_no_other_scale() -> None:
     with pytest.raises(ValueError, match=r'`scale` must be "unit" where inputs are standardised'):
         from_dict({"input": {"scale": "bytes"}})
+
+
+def test_a_recipe_for_tables_holds_what_is_about_tables_and_nothing_else(tmp_path: Path) -> None:
+    recipe = from_dict({"strategy": "table", "table": {"widths": [64], "scale": "rows"}})
+    assert set(as_dict(recipe)) == {"about", "strategy", "table"}
+    assert "table" not in as_dict(Recipe())
+    (tmp_path / "mine.toml").write_text(as_toml(recipe))
+    assert read_recipe(tmp_path / "mine.toml") == recipe
+    with pytest.raises(ValueError, match=r"`train.epochs` must be left out: it is about images.*=3"):
+        with_settings(recipe, {"train.epochs": 3})

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mindle.training.table_nets import NetRows, NetSettings, foresee_nets, settings_for, train_nets
+from mindle.training.recipe import TableSettings
+from mindle.training.table_nets import NetRows, foresee_nets, settings_for, train_nets
 
-FEW = NetSettings(widths=(16,), nets=2, epochs=30, batch=16)
+FEW = TableSettings(widths=(16,), nets=2, epochs=30, batch=16)
 
 
 def rows(count: int = 120, seed: int = 0, columns: int = 3) -> NetRows:
@@ -19,7 +20,7 @@ def rows(count: int = 120, seed: int = 0, columns: int = 3) -> NetRows:
 
 
 def test_a_curve_is_learned() -> None:
-    nets = train_nets([rows()], outputs=1, settings=NetSettings(epochs=40), seed=0)[0]
+    nets = train_nets([rows()], outputs=1, settings=TableSettings(epochs=40), seed=0)[0]
     asked = rows(seed=1)
     error = np.abs(nets.scores(asked.x)[:, 0] - asked.y).mean()
     assert error < 0.35 * np.abs(asked.y - asked.y.mean()).mean()
@@ -64,14 +65,14 @@ def test_words_are_embedded_and_multiplied_out() -> None:
 
 
 def test_dropout_is_drawn_from_the_seed() -> None:
-    settings = NetSettings(widths=(16,), nets=2, epochs=5, dropout=0.3)
+    settings = TableSettings(widths=(16,), nets=2, epochs=5, dropout=0.3)
     answers = [train_nets([rows()], outputs=1, settings=settings, seed=1)[0].scores(rows().x) for _ in "ab"]
     assert np.array_equal(*answers)
 
 
 @pytest.mark.parametrize(("count", "batch"), [(300, 32), (17_000, 512), (100_000, 512)])
 def test_more_rows_take_larger_batches_and_fewer_passes(count: int, batch: int) -> None:
-    settings = settings_for(count)
+    settings = settings_for(count, TableSettings())
     assert settings.batch == batch
     assert 8 <= settings.epochs <= 60
 
@@ -84,3 +85,29 @@ def test_what_is_foreseen_grows_with_the_work_and_leaves_no_trace() -> None:
     before = train_nets([rows()], outputs=1, settings=FEW, seed=4)[0].scores(rows().x)
     foresee_nets([rows()], outputs=1, settings=FEW)
     assert np.array_equal(before, train_nets([rows()], outputs=1, settings=FEW, seed=4)[0].scores(rows().x))
+
+
+def test_what_is_asked_for_is_not_overruled_by_the_number_of_rows() -> None:
+    asked = TableSettings(nets=1, epochs=500, batch=7)
+    assert settings_for(100_000, asked) == asked
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
+def test_every_optimizer_learns_under_every_schedule(optimizer: str, schedule: str) -> None:
+    settings = replace(FEW, optimizer=optimizer, schedule=schedule, peak=1e-2, epochs=40)
+    net = train_nets([rows()], outputs=1, settings=settings, seed=0)[0]
+    assert np.corrcoef(net.scores(rows().x)[:, 0], rows().y)[0, 1] > 0.9
+
+
+def test_a_squared_loss_follows_a_far_row_and_hubers_does_not() -> None:
+    x = np.ones((40, 1))
+    y = np.r_[np.zeros(36), np.full(4, 10.0)]
+    means = {
+        loss: train_nets([NetRows(x=x, y=y, blocks=[])], outputs=1, settings=replace(FEW, loss=loss), seed=0)[
+            0
+        ].scores(x)[0, 0]
+        for loss in ("squared", "huber")
+    }
+    assert means["squared"] == pytest.approx(1.0, abs=0.3)
+    assert means["huber"] < 0.3

@@ -176,5 +176,5 @@ def _entry(name: str, folder: RunFolder) -> dict[str, Any]:
         "scores": {score: test[score] for score in SCORES if score in test},
         "seconds": metrics["seconds"]["total"],
         "data": document["name"],
-        "images": "images_per_second" in metrics,
+        "images": document.get("kind") != "table",
     }

@@ -138,7 +138,8 @@ def course(
             run = train(
                 source,
                 recipe=recipe,
-                weights=weights,
+                weights=None if experiment.needs.target else weights,
+                target=experiment.needs.target or None,
                 seed=seed,
                 device=device,
                 out=folder / key,
@@ -194,10 +195,12 @@ def spoken(name: str) -> str:
 
 
 def _source(experiment: Experiment, data: Source, folder: Path) -> Path:
-    """What the variants are trained on: the data as they lie, or some classes packed at a small size."""
-    from mindle.data.gather import find_set, pack
+    """What the variants are trained on: data as they lie, a table, or some classes packed at a small size."""
+    from mindle.data.gather import find_file, find_set, pack
 
     needs = experiment.needs
+    if needs.target:
+        return find_file(data, needs.below, what=needs.what)
     found = find_set(data, needs.below, what=needs.what)
     if not needs.side:
         return found
@@ -299,7 +302,7 @@ def _write_page(
             Variant(
                 name=spoken(key),
                 content=report_content(run),
-                parameters=document["parameters"]["trainable"],
+                parameters=document["parameters"].get("trainable"),
                 settings=recipe,
                 facts=_facts(document, run.metrics()),
             )

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from mindle import __version__
 from mindle.api.answers import headline
-from mindle.api.checks import finding_document, refuse, tell_findings
+from mindle.api.checks import TableOptions, finding_document, refuse, tell_findings
 from mindle.api.handles import Run
 from mindle.api.reports import require_language, write_report
 from mindle.api.starts import begin_tracking, command, process_start, require_same_data
-from mindle.api.tables import TableTraining, train_table
+from mindle.api.tables import train_table
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import libraries, peak_memory_bytes
@@ -77,13 +77,13 @@ def train(
         data: A folder of class folders, a CSV (`path,label`), an `.npz`, a folder of idx or CIFAR files,
             or "digits". Or a table: a CSV with a target, a data frame, or "breast-cancer", "diabetes", "iris"
             or "wine".
-        recipe: A named recipe, a TOML file or a `Recipe`.
+        recipe: A named recipe, a TOML file or a `Recipe`; "table" is the one for tables.
         model: A backbone or net by name; any timm model works where its weights are to be had. Of a table:
             models to try, such as "linear, CatBoost".
         strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
         weights: A weight file, or a folder of them with their cards.
         budget: Time for everything, from the start of the process: "90s", "10m", "2h", or seconds. `auto`
-            takes 10 minutes; a named strategy or recipe runs to its end unless a budget is given.
+            and tables take 10 minutes; a named strategy or recipe runs to its end unless a budget is given.
         seed: Seed of the training.
         split_seed: Seed of the split.
         device: "auto", "cpu", "cuda" or "mps".
@@ -91,7 +91,8 @@ def train(
         resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
         imbalance: What to do for classes of few images: "auto", "none", "weights", "sampling", "augment",
             "smote", "focal" or "thresholds"; what the recipe says unless set.
-        set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`.
+        set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`, of a table
+            `{"table.epochs": 20}`.
         target: Of a table: the column to learn, by name, position from 1, or "last".
         task: Of a table: "classification" or "regression"; the target tells unless set.
         columns: Of a table: names for a file without a header, whose columns are else c1…cN.
@@ -121,7 +122,7 @@ def train(
     """
     from mindle import data as data_room
     from mindle.data.table import is_table
-    from mindle.training.plan import make_plan, parse_budget, settle
+    from mindle.training.plan import AUTO_BUDGET_SECONDS, make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -130,21 +131,20 @@ def train(
     require_tracker(track)
     about_rows: dict[str, Any] = {
         "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
-        "time": time, "ids": tuple(ids), "folds": folds, "repeats": repeats,
+        "time": time, "ids": tuple(ids),
     }  # fmt: skip
     if is_table(data, target):
-        about_images = {
-            "recipe": recipe, "strategy": strategy, "weights": weights, "set": set,
-            "imbalance": imbalance,
-        }  # fmt: skip
-        refuse(about_images, "images", "a table")
-        about_rows["models"] = tuple(name.strip() for name in (model or "").split(",") if name.strip())
+        refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
+        from mindle.training.tables import settle_table
+
         return train_table(
             data,
-            TableTraining(**{name: value for name, value in about_rows.items() if value}),
+            TableOptions(**about_rows),
+            settle_table(recipe, models=model, folds=folds, repeats=repeats, settings=set),
             began=began,
             command=command(),
-            budget_seconds=parse_budget(budget),
+            # A recipe runs to its end unless a budget is given.
+            budget_seconds=parse_budget(AUTO_BUDGET_SECONDS if budget is None and recipe is None else budget),
             seed=seed,
             split_seed=split_seed,
             out=None if out is None else Path(out),
@@ -153,7 +153,7 @@ def train(
             track=track,
             listener=listener,
         )
-    refuse(about_rows, "a table", "images")
+    refuse({**about_rows, "folds": folds, "repeats": repeats}, "a table", "images")
     settled = settle(
         recipe,
         model=model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from mindle.api.reports import write_report
 from mindle.api.starts import begin_tracking, require_same_data
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries
+from mindle.artifacts.environment import libraries, peak_memory_bytes
 from mindle.artifacts.manifest import fingerprint, write_manifest
 from mindle.artifacts.run import FINISHED, RunFolder, claim
 from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.models.tables import TableModel
+    from mindle.training.recipe import Recipe
     from mindle.training.tables import Held, TableOutcome
 
-# `train` takes ten minutes of a table as of photos, unless it is told otherwise.
-BUDGET_SECONDS = 600.0
 # Bundle, judgement and report after the fit; measured 1 to 5 s on two cores.
 RESERVED_SECONDS = 8.0
 # The bundle is proven on this many of the user's own rows.
@@ -37,23 +37,10 @@ PARITY_ROWS = 256
 DEPENDENCES = 6
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableTraining(TableOptions):
-    """What a user may say about a training on a table besides.
-
-    Attributes:
-        folds, repeats: Of the nested cross-validation of small tables.
-        models: Names of the models to try; all of them where empty.
-    """
-
-    folds: int = 5
-    repeats: int = 3
-    models: tuple[str, ...] = ()
-
-
 def train_table(
     data: Any,
-    options: TableTraining,
+    options: TableOptions,
+    recipe: Recipe,
     *,
     began: float,
     command: str,
@@ -68,23 +55,22 @@ def train_table(
 ) -> Run:
     """Train on a table; the arguments are those of `mindle.train`.
 
-    `began` is `time.time()` at the start of the process, `command` what was typed, or "".
+    `recipe` is complete; `began` is `time.time()` at the start of the process; `command` is what was typed.
     """
+    from mindle.training.recipe import as_dict
     from mindle.training.tracking import require_tracker, tracking
 
     require_tracker(track)
-    budget_seconds = BUDGET_SECONDS if budget_seconds is None else budget_seconds
     table = options.read(data)
 
     # ── the run folder ──
     said = {name: value for name, value in asdict(options).items() if value}
-    recipe = {
-        "strategy": "table",
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in said.items()},
-    }
     asked = {
         "source": table.source,
-        "recipe": recipe,
+        "recipe": {
+            **as_dict(recipe),
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in said.items()},
+        },
         "budget_seconds": budget_seconds,
         "seed": seed,
         "split_seed": split_seed,
@@ -98,14 +84,14 @@ def train_table(
     diary = Diary(folder, stored, facts, began)
     with tracking(track, listener) as told:
         begin_tracking(told, track, folder, diary, stored)
-        metrics = _fit_and_judge(table, options, folder, diary, stored, asked, lang=lang, listener=told)
+        metrics = _fit_and_judge(table, recipe, folder, diary, stored, asked, lang=lang, listener=told)
         told.end(folder.path, metrics)
     return Run(folder.path)
 
 
 def _fit_and_judge(
     table: Table,
-    options: TableTraining,
+    recipe: Recipe,
     folder: RunFolder,
     diary: Diary,
     stored: Mapping[str, Any],
@@ -120,7 +106,7 @@ def _fit_and_judge(
     from mindle.data.table_splits import folds, split_table
     from mindle.data.table_summary import describe_table
     from mindle.training.budget import Deadline
-    from mindle.training.tables import NESTED_BELOW, TableSettings, fit_table
+    from mindle.training.tables import NESTED_BELOW, fit_table
 
     seed, split_seed, budget_seconds = (asked[name] for name in ("seed", "split_seed", "budget_seconds"))
 
@@ -137,7 +123,7 @@ def _fit_and_judge(
     for line in describe_table(table):
         listener.say(line)
     tell_findings(table.findings, listener)
-    listener.say(_expectation(table, options, nested, budget_seconds))
+    listener.say(_expectation(table, recipe, nested, budget_seconds))
 
     # ── fit ──
     deadline = Deadline(budget_seconds, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS)
@@ -148,7 +134,7 @@ def _fit_and_judge(
         rows=table.rows() if nested else _joined(table, "train", "val"),
         test=None if nested else table.rows("test"),
         deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
-        settings=TableSettings(folds=options.folds, repeats=options.repeats, models=options.models),
+        settings=recipe.table,
         deadline=deadline,
         seed=seed,
         folder=folder.path,
@@ -169,6 +155,9 @@ def _fit_and_judge(
         advice="",
         licences=[],
         temperature=outcome.model.temperature,
+        parameters=_parameters(outcome.model),
+        peak_memory_bytes=peak_memory_bytes(),
+        diagnoses=[asdict(found) for found in outcome.diagnoses],
         explained=_explained(table, outcome, seed=seed),
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
@@ -259,6 +248,21 @@ def _judge(
     return metrics
 
 
+def _parameters(model: TableModel) -> dict[str, int]:
+    """How many numbers training could change; nothing where trees or kernels answer, which data size."""
+    from mindle.models.tables import DenseNets, Linear
+
+    found = 0
+    for member in model.members:
+        if isinstance(member.model, DenseNets):
+            found += sum(array.size for array in (*member.model.weights, *member.model.offsets))
+        elif isinstance(member.model, Linear):
+            found += member.model.weights.size + member.model.offset.size
+        else:
+            return {}
+    return {"all": found, "trainable": found}
+
+
 def _protocol(protocol: Mapping[str, Any]) -> str:
     """How the test scores came about, in a few words."""
     if protocol["kind"] == "split":
@@ -313,6 +317,8 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: TableOu
     rivals = ", ".join(f"{name} {number.format(value)}" for name, value in metrics["baselines"].items())
     say.say(f"\n{headline(test)}, {test['protocol']}; {rivals}; {metrics['seconds']['total']:.0f} s")
     say.say(outcome.stopped)
+    for found in outcome.diagnoses:
+        say.say(f"! {found.kind}: {found.message} {found.remedy}")
     say.say(f"report  {folder.report}\nbundle  {folder.bundle}")
 
 
@@ -393,14 +399,16 @@ def _data_document(table: Table) -> dict[str, Any]:
     }
 
 
-def _expectation(table: Table, options: TableTraining, nested: bool, budget_seconds: float) -> str:
+def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: float | None) -> str:
     """What comes next, in a sentence."""
+    asked = recipe.table
     how = (
-        f"judged by {options.folds}-fold cross-validation inside cross-validation, {options.repeats} times"
+        f"judged by {asked.folds}-fold cross-validation inside cross-validation, {asked.repeats} times"
         if nested
         else f"judged once on {len(table.rows('test')):,} rows"
     )
-    return f"{table.task} of {table_target(table)!r}, {how}; at most {budget_seconds / 60:.3g} minutes"
+    limit = "" if budget_seconds is None else f"; at most {budget_seconds / 60:.3g} minutes"
+    return f"{table.task} of {table_target(table)!r}, {how}{limit}"
 
 
 def table_target(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""Finds a known set of images below a folder of sets, and packs some of its classes into an .npz file."""
+"""Finds a known set of images or a known table below a folder of sets; packs some classes as an .npz."""
 
 from __future__ import annotations
 
@@ -47,6 +47,36 @@ def find_set(folder: str | os.PathLike[str], names: Sequence[str], *, what: str)
         f"`data` must hold {what}, or a folder of them called {' or '.join(names)}. "
         f"Received {str(folder)!r}{_seen(root, places)}. Give the folder with --data."
     )
+
+
+def find_file(folder: str | os.PathLike[str], names: Sequence[str], *, what: str) -> Path:
+    """A file: the first of `names` that lies below `folder`, or `folder` itself where it is a file.
+
+    Args:
+        folder: What the user gave: a folder of sets, the file's folder, or the file.
+        names: What the file may be called, folders before it included.
+        what: Its content in words, for the message.
+
+    Raises:
+        DataError: If there is none.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "boston.csv").write_bytes(b"0.1,24")
+        ...     find_file(folder, ("tabular/boston.csv", "boston.csv"), what="the table").name
+        'boston.csv'
+    """
+    root = Path(os.path.expanduser(folder))
+    if root.is_file():
+        return root
+    found = next((place for name in names if (place := root / name).is_file()), None)
+    if found is None:
+        raise DataError(
+            f"`data` must be {what}, or a folder that holds it as {' or '.join(names)}. Received "
+            f"{str(folder)!r}{_seen(root, ())}. Give the file with --data."
+        )
+    return found
 
 
 def _holds_images(folder: Path) -> bool:

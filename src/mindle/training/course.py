@@ -13,11 +13,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mindle.recipes import course_names, course_text
-from mindle.training.recipe import Recipe, as_dict, from_dict, read_recipe, with_settings
+from mindle.training.recipe import (
+    NET_EPOCHS,
+    TABLE,
+    Recipe,
+    as_dict,
+    from_dict,
+    read_recipe,
+    with_settings,
+)
 
 AS_WRITTEN, DONE_WELL = "as_written", "done_well"
-# So many epochs show that everything runs; the scores then mean nothing.
-QUICK_EPOCHS = 2
+# So many epochs, and folds of a table, show that everything runs; the scores then mean nothing.
+QUICK_EPOCHS, QUICK_FOLDS = 2, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +33,7 @@ class Needs:
     """The data an experiment wants.
 
     Attributes:
-        below: What its folder may be called below the folder of data.
+        below: What its folder, or a table's file, may be called below the folder of data.
         what: The data in words.
         classes: Which classes; all where empty.
         side: Pictures are packed at this height and width first; 0 leaves them as they are.
@@ -127,7 +135,7 @@ def _recipe(variant: Mapping[str, Any], document: Mapping[str, Any]) -> Recipe:
     begun = from_dict(document[AS_WRITTEN]) if named == AS_WRITTEN else read_recipe(named)
     base = as_dict(begun)
     for key, value in own.items():
-        base[key] = {**base[key], **value} if isinstance(value, Mapping) else value
+        base[key] = {**base.get(key, {}), **value} if isinstance(value, Mapping) else value
     return from_dict(base)
 
 
@@ -161,7 +169,7 @@ def changed(
         experiment: Whose.
         settings: Dotted names to values; "as_written.train.peak" is of one variant, "train.peak" of all.
         epochs: At most so many in every variant that has epochs.
-        quick: At most QUICK_EPOCHS.
+        quick: At most QUICK_EPOCHS; a table is judged once, with QUICK_FOLDS folds.
 
     Raises:
         ValueError: If a setting is unknown, or out of its range.
@@ -182,6 +190,16 @@ def changed(
             for key, value in settings.items()
             if key.startswith(f"{name}.") or key.partition(".")[0] not in experiment.variants
         }
-        new = with_settings(recipe, own)
-        found[name] = with_settings(new, {"train.epochs": min(most, new.train.epochs)})
+        found[name] = _shortened(with_settings(recipe, own), most, quick=quick)
     return found
+
+
+def _shortened(recipe: Recipe, most: int, *, quick: bool) -> Recipe:
+    """The recipe with at most so many epochs."""
+    if recipe.strategy != TABLE:
+        return with_settings(recipe, {"train.epochs": min(most, recipe.train.epochs)})
+    asked = recipe.table.epochs or NET_EPOCHS
+    changes = {"table.epochs": most} if most < asked else {}
+    return with_settings(
+        recipe, changes | ({"table.folds": QUICK_FOLDS, "table.repeats": 1} if quick else {})
+    )

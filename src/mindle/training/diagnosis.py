@@ -31,8 +31,9 @@ KINDS: dict[str, str] = {
     "constant-prediction": "every image gets the same answer",
     "val-below-majority": "validation is worse than always naming the commonest class",
     "overfitting": "training is far above validation",
-    "fitted-on-test": "means used for scaling were taken from test rows too",
+    "fitted-on-test": "columns of a table were standardised over test rows too",
     "rows-normalised": "each row of a table was divided by its own length, which mixes its columns",
+    "worse-than-mean": "estimates are further from the truth than the mean is",
 }
 """Every diagnosis there is, and what it means."""
 
@@ -169,7 +170,7 @@ def labels_sorted(case: Case) -> Diagnosis | None:
         message=f"Batches came sorted by class: on average {largest:.0%} of a batch were of one class, "
         f"where a shuffled one has about {_largest_share(shares, int(size.mean())):.0%}.",
         remedy="Shuffle the images before they are put into batches (train.shuffle = true).",
-        evidence=_figure(
+        evidence=figure(
             "Classes in the first batches",
             "step",
             "share of the batch",
@@ -196,7 +197,7 @@ def inputs_unscaled(case: Case) -> Diagnosis | None:
         message=f"The inputs {way}: what the net is given has a mean of {seen.input_mean:.3g} and a "
         f"deviation of {seen.input_std:.2g}, where initial weights expect about 1.",
         remedy="Scale the pixels to 0 to 1 once, or better standardise them (input.standardise = true).",
-        evidence=_figure(
+        evidence=figure(
             "What the net is given",
             "0 mean, 1 deviation",
             "value",
@@ -269,7 +270,7 @@ def vanishing(case: Case) -> Diagnosis | None:
         message=f"Gradients vanish on their way to the first layers: {words}.",
         remedy="Use ReLU instead of sigmoids, batch norms and shortcuts, fewer layers, or a lower rate where "
         "units have died.",
-        evidence=_figure(
+        evidence=figure(
             "Gradient of each layer, from the input to the output",
             "layer",
             "log10 of the root mean square",
@@ -341,7 +342,7 @@ def constant_prediction(case: Case) -> Diagnosis | None:
         f"{case.classes[best]!r}, which is right for {truth[best]:.0%}.",
         remedy="Weigh or draw the classes evenly (train.balance), and see whether the net behaves the same "
         "in training and in judgement (batch norm, scaling).",
-        evidence=_figure(
+        evidence=figure(
             "Answers and truth",
             "class, counted from 1",
             "share of the validation images",
@@ -372,7 +373,7 @@ def val_below_majority(case: Case) -> Diagnosis | None:
         "differently, or from elsewhere than the training images.",
         evidence=_epochs("Accuracy", case, ("train_accuracy", "val_accuracy"), majority)
         if case.history
-        else _figure(
+        else figure(
             "Validation",
             "0 the model, 1 always the commonest class",
             "share right",
@@ -407,7 +408,7 @@ def overfitting(case: Case) -> Diagnosis | None:
         "earlier, or begin with a pretrained backbone.",
         evidence=_epochs("Accuracy", case, ("train_accuracy", "val_accuracy"))
         if case.history
-        else _figure(
+        else figure(
             "Accuracy",
             "0 training, 1 validation",
             "share right",
@@ -416,110 +417,11 @@ def overfitting(case: Case) -> Diagnosis | None:
     )
 
 
-# ---- tables -----------------------------------------------------------------------------------------------
-
-
-def fitted_on_test(
-    means: NDArray[np.float64],
-    train: NDArray[np.float64],
-    test: NDArray[np.float64],
-    *,
-    columns: Sequence[str] = (),
-) -> Diagnosis | None:
-    """Whether the means that columns were scaled by were taken from test rows too.
-
-    Args:
-        means: What was subtracted from each column.
-        train: Training rows as they were before, (row, column); NaN where a cell is missing.
-        test: Test rows likewise.
-        columns: Their names.
-
-    Returns:
-        A diagnosis where some column's mean is that of all rows, or of the test rows, and not that of train.
-
-    Example:
-        >>> train, test = np.array([[0.0], [2.0]]), np.array([[7.0]])
-        >>> fitted_on_test(np.array([1.0]), train, test) is None
-        True
-        >>> fitted_on_test(np.array([3.0]), train, test).kind
-        'fitted-on-test'
-    """
-    spread = np.maximum(np.nanstd(np.concatenate([train, test]), axis=0), 1e-12)
-    honest = np.nanmean(train, axis=0)
-    tainted = (np.nanmean(np.concatenate([train, test]), axis=0), np.nanmean(test, axis=0))
-
-    def off(other: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.abs(means - other) / spread, np.float64)
-
-    guilty = (off(honest) > 1e-6) & (np.minimum(off(tainted[0]), off(tainted[1])) < 1e-9)
-    if not guilty.any():
-        return None
-    worst = int(np.flatnonzero(guilty)[0])
-    name = columns[worst] if columns else f"column {worst + 1}"
-    return Diagnosis(
-        kind="fitted-on-test",
-        message=f"{int(guilty.sum())} of {len(means)} columns were scaled by a mean that test rows went "
-        f"into; first {name}: {means[worst]:.6g}, where the training rows have {honest[worst]:.6g}.",
-        remedy="Fit the scaling on the training rows alone, and apply it to the others.",
-        evidence=_figure(
-            "Distance of the mean that was used, in deviations",
-            "column",
-            "deviations",
-            {
-                "from the mean of train": list(enumerate(off(honest).tolist(), 1)),
-                "from the mean of train and test": list(enumerate(off(tainted[0]).tolist(), 1)),
-            },
-        ),
-    )
-
-
-def rows_normalised(cells: NDArray[np.float64]) -> Diagnosis | None:
-    """Whether rows of a table were each divided by their own length: the largest column drowns the others.
-
-    Args:
-        cells: What a model is given, (row, column).
-
-    Returns:
-        A diagnosis where every row has the length 1.
-
-    Example:
-        >>> rows = np.array([[3.0, 400.0], [5.0, 300.0], [4.0, 310.0]])
-        >>> rows_normalised(rows) is None
-        True
-        >>> rows_normalised(rows / np.linalg.norm(rows, axis=1, keepdims=True)).kind
-        'rows-normalised'
-    """
-    lengths = np.linalg.norm(cells, axis=1)
-    # One column would be all ones, and one-hot rows have the length 1 by nature.
-    whole = bool(np.isin(cells, (0.0, 1.0)).all())
-    if len(cells) < 3 or cells.shape[1] < 2 or whole or np.abs(lengths - 1).max() > 1e-4:
-        return None
-    spread = cells.std(axis=0)
-    least, most = float(spread.min()), float(spread.max())
-    return Diagnosis(
-        kind="rows-normalised",
-        message=f"Each of the {len(cells):,} rows was divided by its own length, which mixes columns of "
-        f"unlike units: deviations now lie between {least:.1e} and {most:.1e}.",
-        remedy="Standardise each column by its own mean and deviation on the training rows instead.",
-        evidence=_figure(
-            "What is left of each column",
-            "column",
-            "log10 of its deviation",
-            {
-                "this run": [(i, math.log10(max(s, 1e-12))) for i, s in enumerate(spread.tolist(), 1)],
-                "standardised": [(1, 0.0), (len(spread), 0.0)],
-            },
-        ),
-    )
-
-
 # ---- figures ----------------------------------------------------------------------------------------------
 
 
-def _figure(
-    title: str, x: str, y: str, series: Mapping[str, Sequence[tuple[float, float]]]
-) -> dict[str, Any]:
-    """A figure as data, as JSON would hold it."""
+def figure(title: str, x: str, y: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> dict[str, Any]:
+    """A figure as data, as JSON would hold it: the evidence of a diagnosis."""
     points = {name: [[x, round(float(y), 6)] for x, y in line] for name, line in series.items()}
     return {"title": title, "x": x, "y": y, "series": points}
 
@@ -527,12 +429,12 @@ def _figure(
 def _steps(title: str, y: str, series: Mapping[str, NDArray[np.float64]], guessing: float) -> dict[str, Any]:
     lines = {name: list(enumerate(values.tolist(), 1)) for name, values in series.items()}
     count = max(len(line) for line in lines.values())
-    return _figure(title, "step", y, {**lines, "guessing": [(1, guessing), (count, guessing)]})
+    return figure(title, "step", y, {**lines, "guessing": [(1, guessing), (count, guessing)]})
 
 
 def _looks(title: str, seen: Seen, series: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     steps = [step + 1 for step in seen.looked]
-    return _figure(
+    return figure(
         title, "step", "norm", {n: list(zip(steps, v.tolist(), strict=True)) for n, v in series.items()}
     )
 
@@ -552,7 +454,7 @@ def _epochs(title: str, case: Case, columns: Sequence[str], level: float | None 
     if level is not None:
         ends = sorted({1, int(case.history[-1]["epoch"])})
         lines = {**lines, name: [(epoch, level) for epoch in ends]}
-    return _figure(title, "epoch", columns[0].partition("_")[2], lines)
+    return figure(title, "epoch", columns[0].partition("_")[2], lines)
 
 
 def _largest_share(shares: NDArray[np.float64], size: int) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from mindle.training.recipe import TrainSettings
+from mindle.training.recipe import TableSettings, TrainSettings
 
 
 def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -35,6 +35,13 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
             "`model` must have a parameter that can be trained. Received one that is frozen as a whole. "
             "Set model.trainable above 0, or add a head."
         )
+    return optimizer_of(groups, settings)
+
+
+def optimizer_of(
+    groups: Sequence[dict[str, Any]], settings: TrainSettings | TableSettings
+) -> torch.optim.Optimizer:
+    """The optimizer that settings name, at their highest rate, for groups that carry their weight decay."""
     betas = (settings.momentum, settings.beta2)
     # One fused kernel for all parameters: 1.7 million of them take 2 ms a step instead of 6 on two cores.
     if settings.optimizer == "adamw":

@@ -24,7 +24,7 @@ from mindle.training.diagnosis import Case, diagnose
 from mindle.training.imbalance import imbalance_settings
 from mindle.training.machine import memory_kept
 from mindle.training.problem import Outcome, Problem
-from mindle.training.recipe import STRATEGIES, Recipe, as_dict, read_recipe, with_settings
+from mindle.training.recipe import STRATEGIES, TABLE, Recipe, as_dict, read_recipe, with_settings
 
 AUTO_BUDGET_SECONDS = 600.0
 # Bundle, judgement and report after the fit; measured 2 to 6 s on two cores, more for joined backbones.
@@ -87,6 +87,11 @@ def settle(
         chosen = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
         if strategy is not None:
             chosen = replace(chosen, strategy=strategy)
+    if chosen.strategy == TABLE:
+        raise ValueError(
+            f'`recipe` must be for images. Received one of the strategy "{TABLE}". For a table, name what to '
+            "learn: --target COLUMN."
+        )
     if model is not None:
         chosen = replace(chosen, model=replace(chosen.model, name=model, layers=()))
     if imbalance is not None:

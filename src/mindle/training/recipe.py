@@ -24,7 +24,9 @@ from mindle.recipes import recipe_names as recipe_names
 from mindle.recipes import recipe_text as recipe_text
 from mindle.records import COLOURS, FITS, INTERPOLATIONS
 
+# Ways to train on images, and the one way to train on a table.
 STRATEGIES = ("auto", "probe", "inline", "finetune", "scratch")
+TABLE = "table"
 FLIPS = ("none", "horizontal", "vertical", "both", "auto")
 FILLS = ("reflect", "edge", "black")
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
@@ -37,6 +39,11 @@ WATCHED = ("val_loss", "val_accuracy")
 HEADS = ("logistic", "rbf", "net")
 POOLINGS = ("none", "avg", "max", "both")
 SCALES = ("unit", "bytes", "twice")
+TABLE_SCHEDULES = ("one-cycle", "constant")
+TABLE_LOSSES = ("huber", "squared")
+TABLE_SCALES = ("columns", "rows", "none")
+# How often a net of a small table sees every row unless it is told otherwise; less often where rows are many.
+NET_EPOCHS = 60
 
 # What Keras's layers call some of our words; both are understood in recipes and in --set.
 KERAS_WORDS = {
@@ -300,8 +307,68 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableSettings:
+    """A table: how it is judged, which models are tried, and how the nets among them are built and trained.
+
+    Example:
+        >>> TableSettings(models=("nets",), widths=(512, 256)).scale
+        'columns'
+    """
+
+    models: Annotated[
+        tuple[str, ...], "Models to try and to answer with; all of them where none is named"
+    ] = ()
+    folds: Annotated[int, "Parts of the cross-validation"] = 5
+    repeats: Annotated[int, "Under 2,000 rows: how often all is repeated, with other folds"] = 3
+    widths: Annotated[tuple[int, ...], "nets: units of the hidden layers"] = (128, 64)
+    nets: Annotated[
+        int, "nets: how many, from different seeds, answer with their mean; 0 goes by the number of rows"
+    ] = 0
+    epochs: Annotated[int, "nets: how often every row is seen; 0 goes by the number of rows"] = 0
+    batch: Annotated[int, "nets: rows in a step; 0 goes by the number of rows"] = 0
+    optimizer: Annotated[str, "nets: adamw, adam, sgd or rmsprop"] = "adamw"
+    peak: Annotated[float, "nets: highest learning rate"] = 1e-2
+    momentum: Annotated[float, "nets: momentum of sgd; beta 1 of adam and adamw"] = 0.9
+    beta2: Annotated[float, "nets: memory of squared gradients: beta 2 of adam and adamw, rho of rmsprop"] = (
+        0.99
+    )
+    schedule: Annotated[str, "nets: one-cycle, where the rate rises and falls, or constant"] = "one-cycle"
+    decay: Annotated[float, "nets: pull of weights towards zero; offsets and embeddings are spared"] = 0.02
+    dropout: Annotated[float, "nets: share of hidden units left out at random"] = 0.0
+    loss: Annotated[str, "nets: of a target that is a number: huber or squared"] = "huber"
+    huber: Annotated[float, "nets: where the huber loss turns from squared to absolute"] = 0.5
+    scale: Annotated[
+        str,
+        "nets: what they are given: columns (each standardised), rows (each divided by its length, which "
+        "mixes units) or none (numbers as they are)",
+    ] = "columns"
+    scale_target: Annotated[bool, "nets: learn a number with mean 0 and deviation 1"] = True
+
+    def __post_init__(self) -> None:
+        _within("folds", self.folds, 2, 100)
+        _within("repeats", self.repeats, 1, 100)
+        for name in ("nets", "epochs", "batch"):
+            _within(name, getattr(self, name), 0, 1_000_000)
+        for width in self.widths:
+            _within("widths", width, 1, 65_536)
+        for name, allowed in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", TABLE_SCHEDULES),
+            ("loss", TABLE_LOSSES),
+            ("scale", TABLE_SCALES),
+        ):
+            _one_of(name, getattr(self, name), allowed)
+        _within("peak", self.peak, 1e-8, 100)
+        _within("decay", self.decay, 0, 1000)
+        _within("huber", self.huber, 1e-6, 1e9)
+        for name in ("momentum", "beta2", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must lie in [0, 1). Received {name}={getattr(self, name)!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole way of training.
+    """A whole way of training; what is not about its kind of data is at its default.
 
     Example:
         >>> Recipe(strategy="scratch", train=TrainSettings(epochs=5)).train.epochs
@@ -309,15 +376,35 @@ class Recipe:
     """
 
     about: Annotated[str, "What the recipe is for, in a sentence"] = ""
-    strategy: Annotated[str, "auto, probe, inline, finetune or scratch"] = "auto"
+    strategy: Annotated[str, "auto, probe, inline, finetune or scratch; table for a table"] = "auto"
     model: ModelSettings = field(default_factory=ModelSettings)
     input: InputSettings = field(default_factory=InputSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
+    table: TableSettings = field(default_factory=TableSettings)
 
     def __post_init__(self) -> None:
-        _one_of("strategy", self.strategy, STRATEGIES)
+        _one_of("strategy", self.strategy, (*STRATEGIES, TABLE))
+        for section, record in SECTIONS.items():
+            if not _speaks(section, self.strategy):
+                _require_default(section, getattr(self, section), record(), self.strategy)
+
+
+def _speaks(section: str, strategy: str) -> bool:
+    """Whether a section is about the data that the strategy is for: tables, or images."""
+    return (section == TABLE) == (strategy == TABLE)
+
+
+def _require_default(section: str, settings: Any, plain: Any, strategy: str) -> None:
+    for own in fields(plain):
+        value = getattr(settings, own.name)
+        if value != getattr(plain, own.name):
+            theirs, ours = ("tables", "images") if section == TABLE else ("images", "tables")
+            raise ValueError(
+                f"`{section}.{own.name}` must be left out: it is about {theirs}, and the strategy "
+                f'"{strategy}" is for {ours}. Received {section}.{own.name}={value!r}.'
+            )
 
 
 # ---- from and to plain values -----------------------------------------------------------------------------
@@ -382,14 +469,18 @@ def show_recipe(name: str | PathLike[str]) -> dict[str, Any]:
 
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:
-    """Every setting, nested by concern, as JSON would hold it.
+    """Every setting that means something to the strategy, nested by concern, as JSON would hold it.
 
     Example:
         >>> from_dict(as_dict(Recipe())) == Recipe()
         True
     """
     document: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
-    return document
+    return {
+        name: value
+        for name, value in document.items()
+        if name not in SECTIONS or _speaks(name, recipe.strategy)
+    }
 
 
 def as_toml(recipe: Recipe) -> str:
@@ -402,9 +493,9 @@ def as_toml(recipe: Recipe) -> str:
         [train]
         epochs = 5
     """
-    document, plain = as_dict(recipe), as_dict(Recipe())
+    document, plain = as_dict(recipe), as_dict(Recipe(strategy=recipe.strategy))
     lines = [f"{name} = {_toml(document[name])}" for name in ("about", "strategy") if document[name]]
-    for section in SECTIONS:
+    for section in (name for name in SECTIONS if name in document):
         changed = {k: v for k, v in document[section].items() if v != plain[section][k]}
         if changed:
             lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in changed.items())]
@@ -493,6 +584,7 @@ SECTIONS: dict[str, type[Any]] = {
     "train": TrainSettings,
     "augment": AugmentSettings,
     "probe": ProbeSettings,
+    TABLE: TableSettings,
 }
 
 
@@ -564,7 +656,8 @@ def _type_name(kind: Any) -> str:
     if kind in names:
         return names[kind]
     if get_origin(kind) is tuple:
-        return "list of words" if get_args(kind)[0] is str else "list of layers"
+        members = {str: "list of words", int: "list of whole numbers"}
+        return members.get(get_args(kind)[0], "list of layers")
     return "whole number or word"
 
 
@@ -576,8 +669,10 @@ def _parse(name: str, text: str, kind: Any) -> Any:
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if get_origin(kind) is tuple:
-        if get_args(kind)[0] is str:
-            return tuple(word.strip() for word in text.split(",") if word.strip())
+        if get_args(kind)[0] in (str, int):
+            words = tuple(word.strip() for word in text.split(",") if word.strip())
+            digits = get_args(kind)[0] is int and all(word.isdigit() for word in words)
+            return tuple(map(int, words)) if digits else words
         raise ValueError(
             f"`{name}` must stand in a recipe file, as [[{name}]] tables. It cannot be set in one line."
         )
@@ -597,8 +692,8 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, (int, float)) and not is_bool:
         return float(value)
     if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
-        member = str if get_args(kind)[0] is str else Mapping
-        if all(isinstance(item, member) for item in value):
+        member = Mapping if get_origin(get_args(kind)[0]) else get_args(kind)[0]
+        if all(isinstance(item, member) and not isinstance(item, bool) for item in value):
             return tuple(copy.deepcopy(item) for item in value)
     elif get_origin(kind) is not tuple and isinstance(value, kind) and (is_bool == (kind is bool)):
         return value

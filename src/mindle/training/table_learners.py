@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,13 +25,16 @@ from mindle.models.tables.readers import (
     read_histogram,
     read_lightgbm,
 )
-from mindle.models.tables.scorers import KernelMachine, Linear
+from mindle.models.tables.scorers import DenseNets, KernelMachine, Linear
 from mindle.training.gaussian_process import fit_log_process, fit_process
-from mindle.training.table_nets import NetRows, NetSettings, foresee_nets, settings_for, train_nets
+from mindle.training.recipe import TableSettings
+from mindle.training.table_nets import NetRows, foresee_nets, train_nets
 
 Floats = NDArray[np.float64]
 
 PROCESS_ROWS, VECTOR_ROWS, SLOW_ROWS = 2000, 5000, 200_000
+# The view that nets get, by what they are to be given.
+NET_VIEWS = {"columns": "linear", "rows": "rows", "none": "plain"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class TrainSet:
 
     Attributes:
         encoder: Fitted on these rows.
-        views: "linear" and "trees" to (row, column).
+        views: Name of each view that is wanted to (row, column).
         truth: Class numbers, or the target with mean 0 and standard deviation 1.
         outputs: How many classes there are, or 1.
         centre, scale: Mean and standard deviation of the target before it was standardised.
@@ -57,6 +60,11 @@ class TrainSet:
     def regression(self) -> bool:
         """Whether the target is a number."""
         return self.outputs == 1
+
+    @property
+    def raw_truth(self) -> NDArray[np.float64]:
+        """The target in its own unit; class numbers are what they are."""
+        return np.asarray(self.truth * self.scale + self.centre, np.float64)
 
 
 class Fitted(Protocol):
@@ -122,12 +130,16 @@ class Grown:
         return self.read()
 
 
-def learners(*, installed: Callable[[str], bool] | None = None) -> tuple[Learner, ...]:
+def learners(
+    settings: TableSettings | None = None, *, installed: Callable[[str], bool] | None = None
+) -> tuple[Learner, ...]:
     """Every learner that this machine has, baselines first.
 
     Args:
+        settings: Of the nets.
         installed: Says whether a package is there; looks for itself unless given.
     """
+    settings = settings or TableSettings()
     has = installed or (lambda package: importlib.util.find_spec(package) is not None)
     found = [
         Learner(name="baseline", view="linear", fit=_baseline),
@@ -151,7 +163,13 @@ def learners(*, installed: Callable[[str], bool] | None = None) -> tuple[Learner
             most_rows=PROCESS_ROWS,
             positive=True,
         ),
-        Learner(name="nets", view="linear", fit=_nets, most_rows=SLOW_ROWS, foresee=_nets_seconds),
+        Learner(
+            name="nets",
+            view=NET_VIEWS[settings.scale],
+            fit=partial(_nets, settings),
+            most_rows=SLOW_ROWS,
+            foresee=partial(_nets_seconds, settings),
+        ),
     )
 
 
@@ -393,23 +411,31 @@ def _process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitt
 def _log_process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     """A Gaussian process of the target's logarithm."""
     for one in sets:
-        numbers = np.asarray(one.truth * one.scale + one.centre, np.float64)
         yield Record(
-            fit_log_process(one.views["linear"], numbers, centre=one.centre, scale=one.scale, seed=seed)
+            fit_log_process(one.views["linear"], one.raw_truth, centre=one.centre, scale=one.scale, seed=seed)
         )
 
 
-def _nets(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
-    rows, settings = _net_rows(sets)
-    for nets in train_nets(rows, outputs=sets[0].outputs, settings=settings, seed=seed):
-        yield Record(nets)
+def _nets(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+    found = train_nets(_net_rows(settings, sets), outputs=sets[0].outputs, settings=settings, seed=seed)
+    for one, nets in zip(sets, found, strict=True):
+        yield Record(nets if settings.scale_target else _standardised(nets, one))
 
 
-def _nets_seconds(sets: Sequence[TrainSet]) -> float:
-    rows, settings = _net_rows(sets)
-    return foresee_nets(rows, outputs=sets[0].outputs, settings=settings)
+def _nets_seconds(settings: TableSettings, sets: Sequence[TrainSet]) -> float:
+    return foresee_nets(_net_rows(settings, sets), outputs=sets[0].outputs, settings=settings)
 
 
-def _net_rows(sets: Sequence[TrainSet]) -> tuple[list[NetRows], NetSettings]:
-    rows = [NetRows(x=one.views["linear"], y=one.truth, blocks=one.encoder.blocks()) for one in sets]
-    return rows, settings_for(max(len(one.truth) for one in sets))
+def _net_rows(settings: TableSettings, sets: Sequence[TrainSet]) -> list[NetRows]:
+    view = NET_VIEWS[settings.scale]
+    raw = [one.truth if settings.scale_target else one.raw_truth for one in sets]
+    return [
+        NetRows(x=one.views[view], y=truth, blocks=one.encoder.blocks())
+        for one, truth in zip(sets, raw, strict=True)
+    ]
+
+
+def _standardised(nets: DenseNets, one: TrainSet) -> DenseNets:
+    """Nets that answer in the target's own unit, made to answer in the standardised one as all do."""
+    weights, offset = nets.weights[-1] / one.scale, (nets.offsets[-1] - one.centre) / one.scale
+    return replace(nets, weights=(*nets.weights[:-1], weights), offsets=(*nets.offsets[:-1], offset))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -21,37 +21,14 @@ from torch.nn import functional as F
 
 from mindle.models.tables.scorers import DenseNets
 from mindle.training.batches import draw
+from mindle.training.optimizer import optimizer_of
+from mindle.training.recipe import NET_EPOCHS, TableSettings
 
 Floats = NDArray[np.float64]
 Blocks = Sequence[tuple[int, int]]
 
 # So many steps tell how long one takes; all of them are some hundreds to thousands.
 FORESEEN_STEPS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetSettings:
-    """How nets are built and trained.
-
-    Attributes:
-        widths: Of the hidden layers.
-        nets: How many, from different seeds, are averaged.
-        epochs: Passes over the rows.
-        batch: Rows a step.
-        peak: Highest learning rate of the one cycle.
-        decay: Weight decay of AdamW.
-        dropout: Share of hidden units left out at random.
-        huber: Where the loss of a standardised target turns from squared to absolute.
-    """
-
-    widths: tuple[int, ...] = (128, 64)
-    nets: int = 4
-    epochs: int = 60
-    batch: int = 32
-    peak: float = 1e-2
-    decay: float = 0.02
-    dropout: float = 0.0
-    huber: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +40,37 @@ class NetRows:
     blocks: Blocks
 
 
-def settings_for(rows: int) -> NetSettings:
-    """Larger batches and fewer passes where rows are many: about as many steps, whatever the table."""
-    if rows <= 2000:
-        return NetSettings()
-    batch = min(512, 32 * 2 ** round(math.log2(rows / 1000)))
-    return NetSettings(batch=batch, epochs=max(8, min(40, round(40 * (16_000 / rows) ** 0.5))), nets=3)
+def settings_for(rows: int, settings: TableSettings) -> TableSettings:
+    """The settings with what goes by the number of rows filled in.
+
+    Larger batches and fewer passes where rows are many: about as many steps, whatever the table.
+
+    Example:
+        >>> found = settings_for(500, TableSettings(epochs=20))
+        >>> found.epochs, found.batch, found.nets
+        (20, 32, 4)
+    """
+    nets, epochs, batch = 4, NET_EPOCHS, 32
+    if rows > 2000:
+        batch = min(512, 32 * 2 ** round(math.log2(rows / 1000)))
+        nets, epochs = 3, max(8, min(40, round(40 * (16_000 / rows) ** 0.5)))
+    return replace(
+        settings,
+        nets=settings.nets or nets,
+        epochs=settings.epochs or epochs,
+        batch=settings.batch or batch,
+    )
 
 
-def train_nets(sets: Sequence[NetRows], *, outputs: int, settings: NetSettings, seed: int) -> list[DenseNets]:
+def train_nets(
+    sets: Sequence[NetRows], *, outputs: int, settings: TableSettings, seed: int
+) -> list[DenseNets]:
     """Nets of each training set, trained together.
 
     Args:
         sets: Training sets, of one table's columns; their one-hot blocks may differ.
         outputs: Classes, or 1 for a standardised number.
-        settings: How.
+        settings: How; what they leave open goes by the number of rows.
         seed: Governs the first weights, the order of rows and the dropout.
 
     Returns:
@@ -88,21 +81,22 @@ def train_nets(sets: Sequence[NetRows], *, outputs: int, settings: NetSettings, 
     return stack.nets()
 
 
-def foresee_nets(sets: Sequence[NetRows], *, outputs: int, settings: NetSettings) -> float:
+def foresee_nets(sets: Sequence[NetRows], *, outputs: int, settings: TableSettings) -> float:
     """About how many seconds `train_nets` would take, from a few steps of nets that are then thrown away."""
     stack = _Stack(sets, outputs, settings, torch.Generator().manual_seed(0))
     stack.train(most_steps=1)  # the first step pays for memory that the others find
     began = time.perf_counter()
     stack.train(most_steps=FORESEEN_STEPS)
-    return (time.perf_counter() - began) / FORESEEN_STEPS * settings.epochs * stack.steps
+    return (time.perf_counter() - began) / FORESEEN_STEPS * stack.settings.epochs * stack.steps
 
 
 class _Stack:
     """All nets of all sets as one stack of matrices, and how they learn."""
 
     def __init__(
-        self, sets: Sequence[NetRows], outputs: int, settings: NetSettings, generator: torch.Generator
+        self, sets: Sequence[NetRows], outputs: int, settings: TableSettings, generator: torch.Generator
     ) -> None:
+        settings = settings_for(max(len(one.x) for one in sets), settings)
         self.sets, self.settings, self.generator = sets, settings, generator
         self.each = settings.nets
         count, most = len(sets) * self.each, max(len(s.x) for s in sets)
@@ -183,21 +177,18 @@ class _Stack:
         """All epochs of all nets, or at most so many steps of them."""
         settings, steps = self.settings, self.steps
         rows = [len(self.sets[place].x) for place in self.set_of.tolist()]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": self.weights, "weight_decay": settings.decay},
-                {
-                    "params": [p for p in self.parameters() if all(p is not w for w in self.weights)],
-                    "weight_decay": 0.0,
-                },
-            ],
-            lr=settings.peak,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=settings.peak, total_steps=settings.epochs * steps + 1, cycle_momentum=False
-        )
+        spared = [p for p in self.parameters() if all(p is not w for w in self.weights)]
+        groups = [
+            {"params": self.weights, "weight_decay": settings.decay},
+            {"params": spared, "weight_decay": 0.0},
+        ]
+        optimizer = optimizer_of(groups, settings)
+        cycle = None
+        if settings.schedule == "one-cycle":
+            total = settings.epochs * steps + 1
+            cycle = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, max_lr=settings.peak, total_steps=total, cycle_momentum=False
+            )
         batches = (chosen for _ in range(settings.epochs) for chosen in self._order(rows, steps))
         for chosen in islice(batches, most_steps):  # (net, batch)
             answers = self.forward(self.x[self.set_of[:, None], chosen])
@@ -207,7 +198,8 @@ class _Stack:
             if self.embedding is not None and self.mask is not None and self.embedding.grad is not None:
                 self.embedding.grad *= self.mask
             optimizer.step()
-            cycle.step()
+            if cycle is not None:
+                cycle.step()
 
     def _order(self, rows: Sequence[int], steps: int) -> Sequence[Tensor]:
         """Rows of each step for every net: its own shuffle, begun again where its rows are fewer."""
@@ -223,7 +215,10 @@ class _Stack:
         if self.classes:
             flat = F.cross_entropy(answers.flatten(0, 1), truth.flatten(), reduction="none")
             return flat.view(truth.shape).mean(dim=1).sum()
-        losses = F.huber_loss(answers[..., 0], truth, delta=self.settings.huber, reduction="none")
+        if self.settings.loss == "squared":
+            losses = F.mse_loss(answers[..., 0], truth, reduction="none")
+        else:
+            losses = F.huber_loss(answers[..., 0], truth, delta=self.settings.huber, reduction="none")
         return losses.mean(dim=1).sum()
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ a model that knows nothing of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -97,13 +97,15 @@ class Prepared:
     scale: float
 
     def views(self, problem: TableProblem, rows: Rows) -> dict[str, Floats]:
-        """Both views of any rows."""
+        """The same views of any rows."""
         cells = problem.cells(rows)
-        return {"linear": self.train.encoder.linear(*cells), "trees": self.train.encoder.trees(*cells)}
+        return {view: self.train.encoder.view(view, *cells) for view in self.train.views}
 
 
-def prepare(problem: TableProblem, rows: Rows, seed: int) -> Prepared:
-    """Fit an encoder on these rows, and nothing on any other."""
+def prepare(
+    problem: TableProblem, rows: Rows, seed: int, views: Collection[str] = ("linear", "trees")
+) -> Prepared:
+    """Fit an encoder on these rows, and nothing on any other, and make the views that are wanted."""
     numbers, categories = problem.cells(rows)
     truth, centre, scale = problem.truth[rows], 0.0, 1.0
     targets: Floats
@@ -116,12 +118,11 @@ def prepare(problem: TableProblem, rows: Rows, seed: int) -> Prepared:
     else:
         targets = np.eye(problem.outputs)[truth]
     encoder = fit_encoder(numbers, categories, targets)
-    views = {
-        "linear": encoder.linear(numbers, categories),
-        "trees": training_trees(encoder, numbers, categories, targets, seed=seed),
-    }
+    made = {view: encoder.view(view, numbers, categories) for view in views if view != "trees"}
+    if "trees" in views:
+        made["trees"] = training_trees(encoder, numbers, categories, targets, seed=seed)
     train = TrainSet(
-        encoder=encoder, views=views, truth=truth, outputs=problem.outputs, centre=centre, scale=scale
+        encoder=encoder, views=made, truth=truth, outputs=problem.outputs, centre=centre, scale=scale
     )
     return Prepared(rows=rows, train=train, centre=centre, scale=scale)
 
@@ -205,7 +206,10 @@ def run_pass(
     """
     fold_of = problem.deal(rows, folds, seed)
     parts = [rows[fold_of != fold] for fold in range(folds)]
-    sets = [prepare(problem, part, draw(seed, 2, place)) for place, part in enumerate([*parts, rows])]
+    looked_at = {learner.view for learner in learners}
+    sets = [
+        prepare(problem, part, draw(seed, 2, place), looked_at) for place, part in enumerate([*parts, rows])
+    ]
     this = Pass(problem=problem, name=name, rows=rows, held=held, fold_of=fold_of, sets=sets, seed=seed)
     views = _Views(this)
 
@@ -326,7 +330,7 @@ class Settled:
             or estimates.
         held: (held row, output) the answer to the rows held out.
         held_folds: (held row, fold) estimates of each fold's stack; empty for classes.
-        losses: For each learner, (row,) of its own answers.
+        losses: For each learner that took part, (row,) of its own answers.
     """
 
     stack: Stack
@@ -345,13 +349,16 @@ def settle(this: Pass, names: Sequence[str] | None = None) -> Settled:
         this: The pass.
         names: The learners to choose from; all that took part unless given.
     """
-    taken = {name: answers for name, answers in this.answers.items() if names is None or name in names}
+    taken = this.answers
+    names = [name for name in taken if names is None or name in names] or list(taken)
     truth = this.truth
     if this.problem.outputs == 1:
         own = {name: answers.own for name, answers in taken.items()}
         temperatures = dict.fromkeys(taken, 1.0)
-        reach = min(float(np.median(np.abs(answer[:, 0] - truth))) for answer in own.values()) or 1.0
-        chosen = _shares(this, own, lambda rows: robust_loss(truth[rows], reach))
+        reach = min(float(np.median(np.abs(own[name][:, 0] - truth))) for name in names) or 1.0
+        chosen = _shares(
+            this, {name: own[name] for name in names}, lambda rows: robust_loss(truth[rows], reach)
+        )
         loss = squared_loss(truth)
         return Settled(
             stack=chosen,
@@ -366,7 +373,7 @@ def settle(this: Pass, names: Sequence[str] | None = None) -> Settled:
     own = {name: softmax(answers.own / temperatures[name]) for name, answers in taken.items()}
     held = {name: softmax(answers.held / temperatures[name]) for name, answers in taken.items()}
     loss = log_loss(truth)
-    chosen = _shares(this, own, lambda rows: log_loss(truth[rows]))
+    chosen = _shares(this, {name: own[name] for name in names}, lambda rows: log_loss(truth[rows]))
     mixed = mixed_answers(own, chosen.weights)
     temperature = fit_temperature(np.log(np.maximum(mixed, 1e-12)), truth)
     return Settled(

@@ -26,10 +26,12 @@ from mindle.errors import DataError
 from mindle.evaluation import wilson
 from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
 from mindle.models.tables.model import TableModel
-from mindle.records import SILENT, Listener
+from mindle.records import SILENT, Diagnosis, Listener
 from mindle.training.batches import draw
 from mindle.training.budget import Deadline
 from mindle.training.ladder import Decision, Journal
+from mindle.training.recipe import TABLE, Recipe, TableSettings, read_recipe, with_settings
+from mindle.training.table_diagnosis import TableCase, diagnose_table
 from mindle.training.table_learners import Learner, learners
 from mindle.training.table_passes import (
     Deal,
@@ -56,29 +58,6 @@ LEARNER_SHARE = 0.4
 FINAL_COST, SAFETY, SIDE_BY_SIDE = 1.5, 1.15, 1.4
 FINAL = "final"
 ALWAYS = ("baseline", "linear")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableSettings:
-    """How tables are judged and what is tried.
-
-    Attributes:
-        folds: Of the cross-validation, the outer and the inner one.
-        repeats: How often the outer one is repeated, with other folds.
-        models: Names of the learners to try; all unless given.
-        threads: Of the libraries; as many as there are cores unless given.
-    """
-
-    folds: int = 5
-    repeats: int = 3
-    models: tuple[str, ...] = ()
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise ValueError(f"`folds` must be at least 2. Received folds={self.folds}.")
-        if self.repeats < 1:
-            raise ValueError(f"`repeats` must be at least 1. Received repeats={self.repeats}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +95,7 @@ class TableOutcome:
             seconds, note, whether it has a share.
         stopped: Why nothing more was tried.
         seconds: By stage.
+        diagnoses: What was wrong with the training; nothing for a healthy one.
     """
 
     model: TableModel
@@ -127,6 +107,35 @@ class TableOutcome:
     tried: Sequence[Mapping[str, Any]]
     stopped: str
     seconds: Mapping[str, float]
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+
+def settle_table(
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    *,
+    models: str | None = None,
+    folds: int | None = None,
+    repeats: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Fill in every default of a call: the recipe is the start, and whatever else is said changes it.
+
+    Raises:
+        ValueError: If the recipe is not for tables, or a setting is unknown or out of its range.
+
+    Example:
+        >>> settle_table(models="linear, nets", settings={"table.epochs": "20"}).table.models
+        ('linear', 'nets')
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else read_recipe(TABLE if recipe is None else recipe)
+    if chosen.strategy != TABLE:
+        named = "one" if isinstance(recipe, Recipe) else repr(str(recipe))
+        raise ValueError(
+            f'`recipe` must be for a table, with strategy = "{TABLE}". Received {named} of the strategy '
+            f'"{chosen.strategy}", which is for images. `mindle recipes {TABLE}` prints one to begin with.'
+        )
+    said = {"table.models": models, "table.folds": folds, "table.repeats": repeats, **(settings or {})}
+    return with_settings(chosen, {name: value for name, value in said.items() if value is not None})
 
 
 def fit_table(
@@ -139,6 +148,7 @@ def fit_table(
     deal: Deal | None = None,
     groups: NDArray[np.int64] | None = None,
     settings: TableSettings | None = None,
+    threads: int | None = None,
     deadline: Deadline | None = None,
     seed: int = 0,
     folder: Path | None = None,
@@ -158,7 +168,8 @@ def fit_table(
         deal: Deals rows into folds: `deal(rows, folds, seed)` gives the fold of each. By class, and whole
             groups at a time, unless given.
         groups: A number for each row of the table; rows that share one stay together.
-        settings: Folds, repeats, models.
+        settings: How it is judged, what is tried, and how nets are trained.
+        threads: Of the libraries; as many as there are cores unless given.
         deadline: When everything here must be over.
         seed: Governs folds and everything drawn.
         folder: The run folder; finished parts are kept below its checkpoint/.
@@ -182,11 +193,30 @@ def fit_table(
         truth=truth,
         classes=tuple(classes),
         deal=deal or _dealer(truth, classes, groups),
-        threads=settings.threads or os.cpu_count() or 1,
+        threads=threads or os.cpu_count() or 1,
     )
     shelf = None if folder is None else Shelf(folder / "checkpoint", resume)
     ladder = _Ladder(problem, settings, deadline, Journal(replay, record), seed, shelf, listener)
-    return ladder.split(known, held) if test is not None else ladder.nested(known)
+    outcome = ladder.split(known, held) if test is not None else ladder.nested(known)
+    return replace(outcome, diagnoses=diagnose_table(_case_of(problem, outcome, settings)))
+
+
+def _case_of(problem: TableProblem, outcome: TableOutcome, settings: TableSettings) -> TableCase:
+    """What is known of a finished training, for its diagnosis."""
+    once = len(outcome.test.rows) // outcome.test.repeats
+    held = outcome.test.rows[:once]
+    if outcome.test.folds is not None:  # of a cross-validation the first fold stands for all
+        held = held[outcome.test.folds[:once] == 0]
+    return TableCase(
+        features=problem.features,
+        truth=problem.truth,
+        classes=problem.classes,
+        model=outcome.model,
+        rows=outcome.val.rows,
+        answers=outcome.val.answers,
+        held=held,
+        settings=settings,
+    )
 
 
 def _require_learnable(truth: NDArray[Any], rows: Rows, classes: Sequence[str], folds: int) -> None:
@@ -224,7 +254,7 @@ class _Ladder:
     paces: list[float] = field(default_factory=list)  # seconds of each pass that was made here
 
     def __post_init__(self) -> None:
-        every = learners()
+        every = learners(self.settings)
         wished = self.settings.models
         unknown = set(wished) - {learner.name for learner in every}
         if unknown:
@@ -245,7 +275,7 @@ class _Ladder:
     def split(self, known: Rows, test: Rows) -> TableOutcome:
         """Choose by cross-validation on the known rows, and answer the test rows once."""
         this = self._pass(FINAL, known, test, passes=1)
-        settled = settle(this)
+        settled = settle(this, self._answering())
         held = self._held([(this, settled)], repeats=1)
         return self._outcome(this, settled, held, {"kind": "split"})
 
@@ -265,13 +295,19 @@ class _Ladder:
                 this = self._pass(name, learn, held, passes=passes)
                 if not done:
                     repeats = self._plan(this)
-                done.append((this, settle(this, [learner.name for learner in self.learners])))
+                done.append((this, settle(this, self._answering())))
                 self._forget(this)
                 self.listener.progress("outer folds", len(done), folds * repeats)
             repeats = self._another(repeat + 1, repeats)
         final = self._pass(FINAL, known, np.zeros(0, np.int64), passes=1)
         protocol = {"kind": "nested", "folds": folds, "repeats": repeats}
-        return self._outcome(final, settle(final), self._held(done, repeats), protocol)
+        settled = settle(final, self._answering())
+        return self._outcome(final, settled, self._held(done, repeats), protocol)
+
+    def _answering(self) -> list[str]:
+        """Who may have a share: whoever was asked for; the baseline is scored beside them in any case."""
+        wished = self.settings.models
+        return [one.name for one in self.learners if not wished or one.name in wished]
 
     def _pass(self, name: str, rows: Rows, held: Rows, *, passes: int) -> Pass:
         def gate(learner: str, seconds: float, fits: int) -> str:

@@ -93,3 +93,18 @@ def test_blocks_are_where_the_words_are() -> None:
     assert (start, next_start + next_width) == (5, view.shape[1])
     assert next_start == start + width == 8
     assert (view[:, start:next_start].sum(axis=1) == 1).all()
+
+
+def test_rows_are_divided_by_their_length_and_plain_ones_are_not() -> None:
+    numbers, categories = mixed_rows()
+    encoder = fit_encoder(numbers, categories, np.zeros((len(numbers), 1)))
+    plain, rows = (encoder.view(name, numbers, categories) for name in ("plain", "rows"))
+    assert np.array_equal(plain[:, :4], np.where(np.isnan(numbers), encoder.medians, numbers))
+    assert np.array_equal(plain[:, 4:], encoder.linear(numbers, categories)[:, 4:])
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(len(rows)))
+    assert rows * np.linalg.norm(plain, axis=1, keepdims=True) == pytest.approx(plain)
+
+
+def test_a_row_of_zeros_stays_one() -> None:
+    encoder = fit_encoder(np.zeros((3, 2)), np.empty((3, 0), object), np.zeros((3, 1)))
+    assert encoder.rows(np.zeros((1, 2)), NONE).tolist() == [[0.0, 0.0]]

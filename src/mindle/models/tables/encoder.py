@@ -3,9 +3,11 @@
 There are two views. `linear` is for whatever measures distances or adds up columns: numbers filled, bent
 where they are skewed, standardised; words one-hot. `trees` is for what only compares: numbers filled but
 otherwise as they are; words one-hot where there are few, and else the mean target of their rows, drawn
-towards the mean of all, and how common they are. In both, a missing number is the training median and,
-where training rows missed it too, has a column that says so. A word that training did not know, or knew from
-one row only, has a row of its own in every table of words: "other".
+towards the mean of all, and how common they are. Two more show what becomes of nets without scaling or with
+the wrong one: `plain` is `linear` with numbers as they are, and `rows` is `plain` with each row divided by
+its length. In all, a missing number is the training median and, where training rows missed it too, has a
+column that says so. A word that training did not know, or knew from one row only, has a row of its own in
+every table of words: "other".
 """
 
 from __future__ import annotations
@@ -26,11 +28,13 @@ LINEAR_WORDS, TREE_WORDS, MOST_WORDS = 50, 8, 5000
 PRIOR_ROWS = 10.0
 MOST_TARGET_CODES = 10
 SKEWED = 3.0
+VIEWS = ("linear", "trees", "plain", "rows")
+SHORTEST = 1e-12  # a row of zeros keeps them
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableEncoder:
-    """How rows become the two views.
+    """How rows become the views.
 
     Attributes:
         medians: (number,) what a missing number is taken for.
@@ -63,6 +67,20 @@ class TableEncoder:
         """The view of trees, (row, column); every value is a float32."""
         return self._joined(self._filled(numbers), numbers, categories, self.tree_tables)
 
+    def plain(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
+        """The columns of `linear` with numbers filled and otherwise as they are, (row, column)."""
+        return self._joined(self._filled(numbers), numbers, categories, self.linear_tables)
+
+    def rows(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
+        """`plain` with each row divided by its length, (row, column): it mixes columns of unlike units."""
+        plain = self.plain(numbers, categories)
+        return np.asarray(plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), SHORTEST))
+
+    def view(self, name: str, numbers: Floats, categories: NDArray[Any]) -> Floats:
+        """The view of that name, one of VIEWS."""
+        makers = {"linear": self.linear, "trees": self.trees, "plain": self.plain, "rows": self.rows}
+        return makers[name](numbers, categories)
+
     def blocks(self) -> list[tuple[int, int]]:
         """First column and width of each category's one-hot block in the linear view."""
         start = len(self.medians) + len(self.missing)
@@ -87,9 +105,12 @@ class TableEncoder:
 
     def write(self, nodes: Nodes, numbers: str, categories: str, views: set[str]) -> dict[str, str]:
         """Add the nodes that make the views, and give the name of each."""
-        parts: dict[str, list[str]] = {"linear": [], "trees": []}
+        wanted: list[str] = [view for view in ("linear", "trees", "plain") if view in views]
+        if "rows" in views and "plain" not in wanted:
+            wanted.append("plain")
+        parts: dict[str, list[str]] = {view: [] for view in wanted}
         if len(self.medians):
-            self._write_numbers(nodes, numbers, parts, views)
+            self._write_numbers(nodes, numbers, parts)
         for column, words in enumerate(self.words):
             text = nodes.add(
                 "Gather", categories, nodes.constant(np.array(column, np.int64)), axis=1
@@ -102,25 +123,24 @@ class TableEncoder:
                 values_int64s=list(range(len(words))) or [0],
                 default_int64=len(words),
             )
-            for view, tables in (("linear", self.linear_tables), ("trees", self.tree_tables)):
-                if view in views:
-                    table = nodes.constant(tables[column])
-                    parts[view].append(nodes.add("Gather", table, codes, axis=0))
-        return {view: nodes.add("Concat", *parts[view], axis=1) for view in views}
+            for view in wanted:
+                table = nodes.constant((self.tree_tables if view == "trees" else self.linear_tables)[column])
+                parts[view].append(nodes.add("Gather", table, codes, axis=0))
+        made: dict[str, str] = {view: nodes.add("Concat", *parts[view], axis=1) for view in wanted}
+        if "rows" in views:
+            made["rows"] = self._write_rows(nodes, made["plain"])
+        return made
 
-    def _write_numbers(
-        self, nodes: Nodes, numbers: str, parts: dict[str, list[str]], views: set[str]
-    ) -> None:
+    def _write_numbers(self, nodes: Nodes, numbers: str, parts: dict[str, list[str]]) -> None:
         absent = nodes.add("IsNaN", numbers)
         filled = nodes.add("Where", absent, nodes.constant(self.medians), numbers)
-        parts["trees"].append(filled)
-        if "linear" in views:
-            parts["linear"].append(self._write_scaled(nodes, filled))
+        for view, members in parts.items():
+            members.append(self._write_scaled(nodes, filled) if view == "linear" else filled)
         if len(self.missing):
             chosen = nodes.add("Gather", absent, nodes.constant(self.missing), axis=1)
             said = nodes.cast(chosen, np.float64)
-            parts["linear"].append(said)
-            parts["trees"].append(said)
+            for members in parts.values():
+                members.append(said)
 
     def _write_scaled(self, nodes: Nodes, filled: str) -> str:
         if self.bent.any():
@@ -131,6 +151,12 @@ class TableEncoder:
             filled = nodes.add("Where", nodes.constant(self.bent), signed, filled)
         centred = nodes.add("Sub", filled, nodes.constant(self.means))
         return nodes.add("Div", centred, nodes.constant(self.scales))
+
+    def _write_rows(self, nodes: Nodes, plain: str) -> str:
+        squares = nodes.add("Mul", plain, plain)
+        total = nodes.add("ReduceSum", squares, nodes.constant(np.array([1])), keepdims=1)  # (row, 1)
+        length = nodes.add("Max", nodes.add("Sqrt", total), nodes.number(SHORTEST))
+        return nodes.add("Div", plain, length)
 
 
 def _bend(values: Floats) -> Floats:

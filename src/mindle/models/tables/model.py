@@ -8,11 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.models.tables.encoder import TableEncoder
+from mindle.models.tables.encoder import VIEWS, TableEncoder
 from mindle.models.tables.nodes import Nodes
 
 Floats = NDArray[np.float64]
-VIEWS = ("linear", "trees")
 
 
 class Scorer(Protocol):
@@ -31,7 +30,7 @@ class Member:
 
     Attributes:
         name: What people call it.
-        view: "linear" or "trees".
+        view: Which view of the encoder it looks at.
         model: Its record.
         weight: Its share of the answer.
         temperature: What its logits are divided by.
@@ -106,8 +105,7 @@ class TableModel:
         return np.array([member.weight for member in self.members])
 
     def _views(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
-        makers = {"linear": self.encoder.linear, "trees": self.encoder.trees}
-        return {view: makers[view](numbers, categories) for view in self.views}
+        return {view: self.encoder.view(view, numbers, categories) for view in self.views}
 
     @property
     def views(self) -> set[str]:
