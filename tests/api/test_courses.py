@@ -93,6 +93,66 @@ def test_the_list_is_for_learners() -> None:
     assert all(row["about"] and row["teaches"] and row["notes"] for row in mindle.list_experiments())
 
 
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of columns of unlike units under the name of the course, without a header."""
+    root = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    x = rng.uniform((0.3, 3, 180, 1), (0.9, 9, 720, 38), (120, 4))
+    price = 5 * x[:, 1] - 30 * x[:, 0] - 0.3 * x[:, 3] + 25 + rng.normal(size=120)
+    (root / "tabular").mkdir()
+    np.savetxt(root / "tabular" / "boston-housing.csv", np.c_[x, price], fmt="%.5f", delimiter=",")
+    return root
+
+
+def test_the_experiment_of_a_table_compares_the_same_folds(houses: Path, tmp_path: Path) -> None:
+    heard, settings = Heard(), {"table.widths": "32, 16", "as_written.table.epochs": "1"}
+    wish = {"quick": True, "set": settings, "only": ["as_written", "same_net"]}
+    done = mindle.course("boston-mlp", houses, out=tmp_path, listener=heard, **wish)
+    document = done.document
+    assert [document[name]["recipe"]["table"]["epochs"] for name in done.runs] == [1, 2]
+    for name in done.runs:
+        assert document[name]["parameters"]["trainable"] == 4 * 32 + 32 + 32 * 16 + 16 + 16 + 1
+        assert document[name]["test"]["n"] == 120
+        assert document[name]["test"]["protocol"] == "nested 2-fold cross-validation"
+    assert "rows-normalised" in [found["kind"] for found in document["as_written"]["diagnoses"]]
+    assert "rows-normalised" not in [found["kind"] for found in document["same_net"]["diagnoses"]]
+    assert document["pairs"][0]["n"] == 120
+    assert "left_out" in document["done_well"]
+    assert "over the same 120 rows" in " ".join(heard.sentences)
+    page = done.page.read_text("utf-8")
+    for said in ("Columns mixed by normalising rows", "MAE 6.004", "Mean absolute error", "table.scale"):
+        assert said in page
+    again = mindle.course("boston-mlp", houses, out=tmp_path, listener=heard, **wish)
+    assert again.document["as_written"] == document["as_written"]
+
+
+def test_a_table_that_is_not_there_is_described(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the table of 506 houses .* tabular/boston-housing\.csv or"):
+        mindle.course("boston-mlp", tmp_path, out=tmp_path / "out", listener=SILENT)
+
+
+@pytest.mark.shared
+def test_houses_of_boston_as_written(shared: Path, tmp_path: Path) -> None:
+    done = mindle.course(
+        "boston-mlp", shared / "data", out=tmp_path, quick=True, only=["as_written"], listener=SILENT
+    )
+    entry = done.document["as_written"]
+    assert entry["parameters"]["trainable"] == 179_713
+    assert entry["test"]["n"] == 506
+    assert entry["test"]["mae"]["value"] > 4
+    assert "rows-normalised" in [found["kind"] for found in entry["diagnoses"]]
+
+
+@pytest.mark.slow
+def test_all_models_are_the_last_variant_of_a_table(houses: Path, tmp_path: Path) -> None:
+    done = mindle.course("boston-mlp", houses, out=tmp_path, quick=True, listener=SILENT)
+    assert list(done.runs) == ["as_written", "same_net", "done_well"]
+    maes = {name: done.document[name]["test"]["mae"]["value"] for name in done.runs}
+    assert maes["done_well"] < maes["same_net"] < maes["as_written"]
+    assert len(done.document["pairs"]) == 3
+
+
 class Heard:
     """Keeps what is said."""
 

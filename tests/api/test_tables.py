@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_iris, load_wine
+from sklearn.preprocessing import normalize, scale
 
 import mindle
 from mindle.artifacts.manifest import read_manifest
@@ -158,7 +159,7 @@ def test_a_finished_run_is_left_alone_and_other_settings_are_refused(iris: Any) 
     before = (run.path / "metrics.json").read_bytes()
     again = mindle.train(file, target="target", ids=["plant"], out=run.path, resume=True, **QUICK)
     assert (again.path / "metrics.json").read_bytes() == before
-    with pytest.raises(ValueError, match="differs in recipe.folds: 3, now 4"):
+    with pytest.raises(ValueError, match=r"differs in recipe\.table\.folds: 3, now 4"):
         mindle.train(file, target="target", ids=["plant"], out=run.path, resume=True, **{**QUICK, "folds": 4})
 
 
@@ -176,3 +177,81 @@ def test_wrong_arguments_are_named(iris: Any, tmp_path: Path, arguments: dict[st
         mindle.train(iris[1], out=tmp_path / "run", listener=SILENT, **arguments)
     with pytest.raises(ValueError, match="`target` must be left out for images"):
         mindle.train("digits", target="x", listener=SILENT)
+
+
+# ---- recipes and diagnoses --------------------------------------------------------------------------------
+
+ONE_NET = """
+strategy = "table"
+[table]
+models = ["nets"]
+widths = [8]
+nets = 1
+epochs = 20
+folds = 2
+repeats = 1
+"""
+
+
+def test_a_recipe_and_settings_say_how_nets_are_trained(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(ONE_NET, "utf-8")
+    settings = {"table.epochs": "2", "table.scale": "rows"}
+    run = mindle.train(
+        "diabetes", recipe=tmp_path / "mine.toml", set=settings, out=tmp_path / "run", listener=SILENT
+    )
+    document = run.folder.document()
+    asked = document["asked"]["recipe"]["table"]
+    assert (asked["epochs"], asked["widths"], asked["scale"], asked["folds"]) == (2, [8], "rows", 2)
+    assert document["asked"]["budget_seconds"] is None  # a recipe runs to its end
+    assert document["parameters"]["trainable"] == 10 * 8 + 8 + 8 + 1
+    assert run.metrics["test"]["protocol"] == "nested 2-fold cross-validation"
+    report = (run.path / "report.html").read_text("utf-8")
+    assert "widths = [8]" in report
+    assert "Columns mixed by normalising rows" in report
+
+
+def test_without_a_recipe_single_settings_change_the_usual_way(tmp_path: Path) -> None:
+    run = mindle.train(
+        "iris", model="linear", folds=2, set={"table.repeats": 1}, out=tmp_path / "run", listener=SILENT
+    )
+    document = run.folder.document()
+    assert document["asked"]["budget_seconds"] == 600
+    assert document["asked"]["recipe"]["table"]["models"] == ["linear"]
+    assert document["diagnoses"] == []
+    assert 'id="diagnosis"' not in (run.path / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"recipe": "probe"}, "`recipe` must be for a table"),
+        ({"set": {"train.epochs": 3}}, r"`train\.epochs` must be left out: it is about images"),
+        ({"set": {"table.epoch": 3}}, r"Did you mean 'table\.epochs'"),
+        ({"folds": 1}, "`folds` must lie in 2 to"),
+    ],
+)
+def test_what_means_nothing_to_a_table_is_refused(tmp_path: Path, arguments: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        mindle.train("iris", out=tmp_path / "run", listener=SILENT, **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "how"),
+    [
+        ("rows-normalised", "Columns mixed by normalising rows", normalize),
+        ("fitted-on-test", "Scaling fitted on the test part", scale),
+    ],
+)
+def test_what_a_file_had_been_through_is_in_run_and_report(
+    tmp_path: Path, kind: str, title: str, how: Any
+) -> None:
+    wine = load_wine(as_frame=True)
+    frame = pd.DataFrame(how(wine.data.to_numpy()), columns=wine.feature_names).round(6)
+    frame.assign(kind=[f"vine {n}" for n in wine.target]).to_csv(tmp_path / "wine.csv", index=False)
+    run = mindle.train(tmp_path / "wine.csv", target="kind", out=tmp_path / "run", **QUICK)
+    found = run.folder.document()["diagnoses"]
+    assert [each["kind"] for each in found] == [kind]
+    report = (run.path / "report.html").read_text("utf-8")
+    assert title in report
+    assert found[0]["evidence"]["title"] in report

@@ -20,7 +20,7 @@ from mindle.training.course import (
     list_experiments,
     read_experiment,
 )
-from mindle.training.recipe import Recipe
+from mindle.training.recipe import Recipe, TableSettings
 
 # Classes and input (channels, side) of the nets from scratch.
 INPUTS = {
@@ -111,3 +111,25 @@ def test_wrong_words_are_answered() -> None:
         changed(experiment, settings={"as_written.train.epoch": "3"}, epochs=None, quick=False)
     with pytest.raises(ValueError, match="`epochs` must be 1 or more"):
         changed(experiment, settings={}, epochs=0, quick=False)
+
+
+def test_the_net_of_a_table_is_the_same_in_both_variants() -> None:
+    experiment = read_experiment("boston-mlp")
+    assert experiment.needs.target == "last"
+    for variant in (AS_WRITTEN, "same_net"):
+        table = experiment.variants[variant].table
+        sizes = [13, *table.widths, 1]
+        count = sum((before + 1) * after for before, after in zip(sizes[:-1], sizes[1:], strict=True))
+        assert (count, table.nets, table.models) == (179_713, 1, ("nets",))
+    assert experiment.variants[DONE_WELL].table == TableSettings()
+
+
+def test_the_nets_of_a_table_are_shortened_too() -> None:
+    experiment = read_experiment("boston-mlp")
+    settings = {"as_written.table.epochs": "3", "table.batch": "16"}
+    found = changed(experiment, settings=settings, epochs=7, quick=False)
+    assert [recipe.table.epochs for recipe in found.values()] == [3, 7, 7]
+    assert {recipe.table.batch for recipe in found.values()} == {16}
+    assert changed(experiment, settings={}, epochs=None, quick=False) == dict(experiment.variants)
+    quick = changed(experiment, settings={}, epochs=None, quick=True)
+    assert {(r.table.epochs, r.table.folds, r.table.repeats) for r in quick.values()} == {(2, 2, 1)}

@@ -641,7 +641,7 @@ def _require_known(name: str, types: Mapping[str, Any]) -> None:
         raise ValueError(
             f"`{name}` must be a table of settings. Write [{name}] in a file, or --set {name}.NAME=VALUE."
         )
-    bare = {known.rpartition(".")[2]: known for known in types}
+    bare = {known.rpartition(".")[2]: known for known in reversed(list(types))}  # the first of a name
     hint = f" Did you mean '{bare[name]}'?" if name in bare else _did_you_mean(name, types)
     raise ValueError(f"Unknown setting '{name}'.{hint} docs/training.md lists all {len(types)}.")
 
