@@ -111,8 +111,9 @@ def test_the_experiment_of_a_table_compares_the_same_folds(houses: Path, tmp_pat
     done = mindle.course("boston-mlp", houses, out=tmp_path, listener=heard, **wish)
     document = done.document
     assert [document[name]["recipe"]["table"]["epochs"] for name in done.runs] == [1, 2]
-    for name in done.runs:
-        assert document[name]["parameters"]["trainable"] == 4 * 32 + 32 + 32 * 16 + 16 + 16 + 1
+    for name, nets in (("as_written", 1), ("same_net", 4)):
+        one = 4 * 32 + 32 + 32 * 16 + 16 + 16 + 1
+        assert document[name]["parameters"]["trainable"] == nets * one
         assert document[name]["test"]["n"] == 120
         assert document[name]["test"]["protocol"] == "nested 2-fold cross-validation"
     assert "rows-normalised" in [found["kind"] for found in document["as_written"]["diagnoses"]]
