@@ -322,7 +322,7 @@ def joined_names(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
 def _require_setting(name: str, kinds: Mapping[str, str]) -> None:
     if name in kinds or name.startswith(LAYERS):
         return
-    bare = {known.rpartition(".")[2]: known for known in kinds}
+    bare = {known.rpartition(".")[2]: known for known in reversed(list(kinds))}
     near = [bare[name]] if name in bare else difflib.get_close_matches(name, kinds, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     raise ValueError(f"The space names an unknown setting '{name}'.{hint} docs/training.md lists all.")
