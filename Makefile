@@ -40,8 +40,9 @@ fast: $(DEV) ## the tests that train nothing for long, with coverage over its fl
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow" \
 		--cov=mindle --cov-report=term:skip-covered
 
+# Tests of one file stay together, for they share trained runs.
 slow: $(DEV) ## real trainings, the notebook and the examples of the documentation
-	$(BIN)/python -m pytest -q -m slow --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow --durations=10
 
 docs: $(DEV) ## the site, built strictly, in site/
 	$(BIN)/mkdocs build --strict

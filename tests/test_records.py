@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.records import SILENT, Dataset, Diagnosis, FileImages, InputSpec, Predictions
+from mindle.records import SILENT, ArrayImages, Dataset, Diagnosis, FileImages, InputSpec, Predictions
 
 
 def spec(**changes: Any) -> InputSpec:
@@ -108,3 +108,26 @@ def test_a_diagnosis_brings_its_figure() -> None:
     assert found.evidence["series"]["train"][-1] == [2, 0.69]
     with pytest.raises(ValueError, match="without series, y"):
         Diagnosis(kind="stuck", message="", remedy="", evidence={"title": "Loss", "x": "step"})
+
+
+def test_the_task_follows_from_classes_and_targets() -> None:
+    def made(classes: tuple[str, ...], targets: list[float]) -> Dataset:
+        return Dataset(
+            name="a",
+            kind="csv",
+            source="a.csv",
+            classes=classes,
+            paths=("a", "b"),
+            labels=np.array([0, 1]),
+            given=("", ""),
+            groups=("", ""),
+            images=ArrayImages(array=np.zeros((2, 2, 2), np.uint8)),
+            set_aside=("", ""),
+            targets=np.array(targets),
+        )
+
+    assert made(("x", "y"), []).task == "binary"
+    assert made(("x", "y", "z"), []).task == "multiclass"
+    assert made((), [1.0, 2.0]).task == "regression"
+    with pytest.raises(ValueError, match="`targets` must be empty or have 2 rows"):
+        made((), [1.0])

@@ -83,9 +83,10 @@ class Console:
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Print a line an epoch."""
         words = [f"epoch {int(row['epoch']):>3}"]
-        for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        for name in ("train_loss", "train_accuracy", "train_mae", "val_loss", "val_accuracy", "val_mae"):
             if row.get(name) is not None:
-                words.append(f"{name.replace('_', ' ')} {row[name]:.4f}")
+                form = ".4g" if name.endswith("mae") else ".4f"  # in the target's unit, whatever its size
+                words.append(f"{name.replace('_', ' ')} {row[name]:{form}}")
         if row.get("images_per_second"):
             words.append(f"{row['images_per_second']:,.0f} images/s")
         self.say("  ".join(words))

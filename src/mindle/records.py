@@ -123,7 +123,7 @@ class Dataset:
         source: What the user typed, so that a run can say how to repeat itself.
         classes: Class names (NFC), in the order that every artifact keeps.
         paths: Relative path of each row, NFC, with forward slashes; rows of arrays get "train/000123".
-        labels: Index into `classes`; -1 where a row has no class.
+        labels: Index into `classes`; -1 where a row has no class, and everywhere where numbers are estimated.
         given: The split that came with the data: "train", "val", "test" or "".
         groups: Rows that share a non-empty group never lie on two sides of a split.
         images: Where the pixels come from.
@@ -132,6 +132,8 @@ class Dataset:
         heights, widths: Size in pixels after EXIF orientation, 0 until checked or where unreadable.
         parts: The split that is used, "" until `split`, and for rows set aside.
         findings: What was noticed so far.
+        targets: The number to estimate, NaN where a row has none; empty for classification.
+        target: What the numbers are called in the source; "" for classification.
     """
 
     name: str
@@ -149,13 +151,15 @@ class Dataset:
     widths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     parts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default_factory=_no_findings)
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+    target: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.paths)
         for name in ("labels", "given", "groups", "set_aside"):
             if len(getattr(self, name)) != count:
                 raise ValueError(f"`{name}` must have {count} rows. Received {len(getattr(self, name))}.")
-        for name in ("sha256", "heights", "widths", "parts"):
+        for name in ("sha256", "heights", "widths", "parts", "targets"):
             if len(getattr(self, name)) not in (0, count):
                 raise ValueError(
                     f"`{name}` must be empty or have {count} rows. Received {len(getattr(self, name))}."
@@ -163,6 +167,13 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def task(self) -> str:
+        """What is to be told of an image: "binary", "multiclass", or "regression" where it is a number."""
+        if len(self.targets):
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
 
     def rows(self, part: str | None = None) -> NDArray[np.int64]:
         """Indices of the rows that take part, of one part of the split or of all."""
@@ -339,6 +350,7 @@ class Predictions:
             probability; None where that decides.
         repeats: How often each row was judged by another model (repeated cross-validation); rows follow
             each other repeat by repeat.
+        folds: int64 (row,), which fold of its repeat held the row out; None where one split did.
     """
 
     classes: tuple[str, ...]
@@ -347,6 +359,7 @@ class Predictions:
     labels: NDArray[np.int64] | None = None
     answers: NDArray[np.int64] | None = None
     repeats: int = 1
+    folds: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.probabilities.shape != (len(self.paths), len(self.classes)):
@@ -355,7 +368,7 @@ class Predictions:
                 "column a "
                 f"class. Received {self.probabilities.shape}."
             )
-        for name, column in (("labels", self.labels), ("answers", self.answers)):
+        for name, column in (("labels", self.labels), ("answers", self.answers), ("folds", self.folds)):
             if column is not None and len(column) != len(self.paths):
                 raise ValueError(f"`{name}` must have {len(self.paths)} rows. Received {len(column)}.")
         _require_repeats(self.repeats, len(self.paths))
@@ -377,6 +390,7 @@ class Estimates:
         low, high: float64 (row,), ends of a prediction interval, or None where there is none.
         repeats: How often each row was judged by another model (repeated cross-validation); rows follow
             each other repeat by repeat.
+        folds: int64 (row,), which fold of its repeat held the row out; None where one split did.
     """
 
     paths: tuple[str, ...]
@@ -385,9 +399,10 @@ class Estimates:
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
     repeats: int = 1
+    folds: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("values", "targets", "low", "high"):
+        for name in ("values", "targets", "low", "high", "folds"):
             array = getattr(self, name)
             if array is not None and array.shape != (len(self.paths),):
                 raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mindle.artifacts.manifest import COLUMNS
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.errors import ArtifactError
 from mindle.evaluation import score, score_estimates
-from mindle.records import Estimates, Predictions
+from mindle.records import SILENT, Estimates, Predictions
 
 
 def write(folder: Path, answers: Predictions | Estimates, *, sha256: str = "a") -> Path:
@@ -140,3 +141,28 @@ def test_a_comparison_takes_two_finished_runs(tmp_path: Path) -> None:
     (bundle / "bundle.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ArtifactError, match="keeps no answers"):
         mindle.compare([one, bundle])
+
+
+@pytest.mark.slow
+def test_tables_judged_by_the_same_folds_are_compared_over_them(tmp_path: Path) -> None:
+    runs = {
+        model: mindle.train(
+            "wine", model=model, folds=3, repeats=2, seed=seed, out=tmp_path / model, listener=SILENT
+        )
+        for seed, model in enumerate(("linear", "baseline"))  # the folds are of --split-seed, not of --seed
+    }
+    found = mindle.compare([runs["linear"].path, runs["baseline"].path]).pairs[0][2]
+    assert {each.test for each in found.differences} == {"nadeau-bengio"}
+    assert (found.n, found.repeats) == (178, 2)
+    assert found.main.better == "first"
+    assert found.main.low < found.main.value < found.main.high < -0.3
+    # What has no folds, as runs of old, is compared over the rows.
+    answers = RunFolder(runs["linear"].path)
+    answers.write_predictions({"test": replace(answers.predictions()["test"], folds=None)})
+    plain = mindle.compare([runs["linear"].path, runs["baseline"].path]).pairs[0][2]
+    assert plain.main.test == "swaps"
+    assert plain.main.value == pytest.approx(found.main.value)
+    other = mindle.train(
+        "wine", model="linear", folds=3, repeats=2, split_seed=1, out=tmp_path / "other", listener=SILENT
+    )
+    assert mindle.compare([other.path, runs["baseline"].path]).pairs[0][2].main.test == "swaps"

@@ -102,7 +102,7 @@ def test_what_is_wrong_is_said_before_anything_is_done(tmp_path: Path, cache: Pa
 
 
 def test_a_search_without_optuna_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mindle.api.studies.find_spec", lambda name: None)
+    monkeypatch.setattr("mindle.api.searches.find_spec", lambda name: None)
     with pytest.raises(DeviceError, match=r"pip install 'mindle\[tune\]'"):
         tune("digits")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,33 @@ def test_estimates_come_back_exactly(tmp_path: Path, bounded: bool) -> None:
         assert (back[part].paths, back[part].repeats) == (estimates.paths, estimates.repeats)
         for name in ("values", "targets", "low", "high"):
             np.testing.assert_array_equal(getattr(back[part], name), getattr(estimates, name))
+
+
+def test_folds_come_back_where_a_cross_validation_judged(tmp_path: Path) -> None:
+    folds = np.array([0, 1, 1, 0])
+    val = Estimates(paths=("row 1",), values=np.ones(1), targets=np.ones(1))
+    folder, plain = RunFolder(tmp_path), RunFolder(tmp_path / "plain")
+    plain.path.mkdir()
+    test = replace(val, paths=("row 1", "row 2") * 2, values=np.ones(4), targets=np.ones(4), repeats=2)
+    folder.write_estimates({"val": val, "test": replace(test, folds=folds)})
+    assert (tmp_path / "predictions.csv").read_text().splitlines()[:3] == [
+        "path,split,fold,target,predicted",
+        "row 1,val,,1,1",
+        "row 1,test,1,1,1",
+    ]
+    assert folder.estimates()["val"].folds is None
+    np.testing.assert_array_equal(folder.estimates()["test"].folds, folds)
+    answers = Predictions(
+        classes=("a", "b"), paths=test.paths, probabilities=np.eye(2)[folds], labels=folds, repeats=2
+    )
+    folder.write_predictions({"test": replace(answers, folds=folds)})
+    back = folder.predictions()["test"]
+    np.testing.assert_array_equal(back.folds, folds)
+    np.testing.assert_array_equal(back.probabilities, answers.probabilities)
+    # Runs of old, and those judged by one split, have no such column.
+    plain.write_predictions({"test": answers})
+    assert (plain.path / "predictions.csv").read_text().startswith("path,split,label,predicted")
+    assert plain.predictions()["test"].folds is None
 
 
 def test_history_comes_back(tmp_path: Path) -> None:

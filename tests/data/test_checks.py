@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from mindle.data.pixels import pixel_store, pixels
 from mindle.data.sources import read
 from mindle.data.splits import split
 from mindle.records import ArrayImages, Dataset, Finding, InputSpec, Silent
+from tests.discs import write_discs
 
 SPEC = InputSpec(height=24, width=24)
 
@@ -445,3 +447,33 @@ def test_the_contradictory_pairs_in_trashnet(shared: Path, cache: Path) -> None:
     assert the(checked, "imbalance").files == ("paper", "trash")
     assert len(checked.rows()) == 2521
     assert "large-group" not in kinds(checked)
+
+
+# ------------------------------------------------------------------------------------------- numbers
+
+
+def test_one_picture_under_two_numbers(tmp_path: Path, cache: Path) -> None:
+    file = write_discs(tmp_path, 20)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for name, line in (("same.png", 1), ("close.png", 2), ("other.png", 3)):
+        shutil.copy(tmp_path / lines[line].split(",")[0], tmp_path / name)
+    spread = float(np.std([float(line.split(",")[1]) for line in lines[1:]]))
+    numbers = [float(lines[line].split(",")[1]) for line in (1, 2, 3)]
+    lines += [f"same.png,{numbers[0]}", f"close.png,{numbers[1] + 0.05 * spread}"]
+    lines += [f"other.png,{numbers[2] + spread}"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    checked = check(read(file))
+    assert kinds(checked) == {"duplicate", "two-targets", "few-numbers"}
+    assert reason(checked, "same.png") == reason(checked, "close.png") == ""
+    assert group(checked, "close.png") == group(checked, lines[2].split(",")[0]) != ""
+    assert reason(checked, "other.png") == reason(checked, lines[3].split(",")[0]) == "two-targets"
+
+
+def test_numbers_far_from_all_others_and_numbers_that_never_vary(tmp_path: Path, cache: Path) -> None:
+    file = write_discs(tmp_path, 20)
+    text = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([*text[:-1], f"{text[-1].split(',')[0]},99999"]), encoding="utf-8")
+    odd = next(finding for finding in check(read(file)).findings if finding.kind == "odd-target")
+    assert odd.files == (text[-1].split(",")[0],)
+    file.write_text("\n".join(["path,target", *(f"{n:04d}.png,3" for n in range(20))]), encoding="utf-8")
+    assert "one-target" in kinds(check(read(file)))

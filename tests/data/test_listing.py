@@ -5,11 +5,14 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mindle.data.listing import read_listing
+from mindle.data.listing import lists_images, read_listing
+from mindle.data.table import is_table
 from mindle.errors import DataError
 from mindle.records import Dataset, Finding
+from tests.discs import write_discs
 
 
 @pytest.fixture
@@ -184,3 +187,83 @@ def test_a_class_only_in_test_is_set_aside(folder: Path) -> None:
     )
     assert dataset.classes == ("cat",)
     assert finding(dataset, "class-extra").files == ("dog/1.jpg",)
+
+
+# ------------------------------------------------------------------------------------------- numbers
+
+
+NUMBERS = ("cat/1.jpg,1.5", "cat/2.jpg,2.5", "dog/1.jpg,-3", "dog/2.jpg,4e2")
+
+
+def test_a_target_is_a_number(folder: Path) -> None:
+    dataset = listed(folder, "path,target", *NUMBERS)
+    assert (dataset.task, dataset.classes, dataset.target) == ("regression", (), "target")
+    assert dataset.targets.tolist() == [1.5, 2.5, -3.0, 400.0]
+    assert set(dataset.labels.tolist()) == {-1}
+    assert dataset.findings == ()
+
+
+def test_decimal_commas_are_read(folder: Path) -> None:
+    lines = [line.replace(",", ";").replace(".5", ",5") for line in NUMBERS]
+    assert listed(folder, "path;target", *lines).targets.tolist() == [1.5, 2.5, -3.0, 400.0]
+
+
+@pytest.mark.parametrize("text", ["tall", "inf", "-Infinity", "1e999", "1.2.3"])
+def test_what_is_no_finite_number_is_set_aside(folder: Path, text: str) -> None:
+    dataset = listed(folder, "path,target", *NUMBERS[:3], f"dog/2.jpg,{text}")
+    assert dataset.set_aside == ("", "", "", "not-a-number")
+    assert finding(dataset, "not-a-number").decision
+    assert np.isnan(dataset.targets[3])
+
+
+@pytest.mark.parametrize("text", ["", "NaN", "n/a"])
+def test_an_empty_target_is_set_aside(folder: Path, text: str) -> None:
+    dataset = listed(folder, "path,target", *NUMBERS[:3], f"dog/2.jpg,{text}")
+    assert dataset.set_aside[3] == "unlabelled"
+    assert "empty target" in finding(dataset, "unlabelled").message
+
+
+def test_missing_and_repeated_files_with_numbers(folder: Path) -> None:
+    lines = (*NUMBERS, "gone.jpg,7", "cat/1.jpg,1.50", "cat/2.jpg,9")
+    dataset = listed(folder, "path,target", *lines)
+    aside = dict(zip(dataset.paths, dataset.set_aside, strict=True))
+    assert aside["gone.jpg"] == "missing"
+    assert aside["cat/1.jpg"] == ""  # 1.5 and 1.50 are one number
+    assert aside["cat/2.jpg"] == "two-targets"
+    assert finding(dataset, "listed-twice").files == ("cat/1.jpg",)
+    assert "'2.5' and '9'" in finding(dataset, "two-targets").message
+
+
+def test_which_column_is_learned(folder: Path) -> None:
+    file = folder / "list.csv"
+    lines = ["path,label,Age", "cat/1.jpg,1,31", "cat/2.jpg,2,28", "dog/1.jpg,1,7", "dog/2.jpg,2,9"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+
+    def read(**asked: str) -> Dataset:
+        return read_listing(file, name="list", source="list.csv", **asked)
+
+    assert read().classes == ("1", "2")
+    assert read(task="regression").targets.tolist() == [1, 2, 1, 2]
+    assert read(target="age").targets.tolist() == [31, 28, 7, 9]
+    assert read(target="3").target == read(target="last").target == "age"
+    assert read(target="age", task="classification").classes == ("7", "9", "28", "31")
+    with pytest.raises(ValueError, match="'label', 'age'"):
+        read(target="size")
+    with pytest.raises(ValueError, match="`task` must be one of"):
+        read(task="ranking")
+
+
+def test_a_target_without_any_number_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="must hold numbers to estimate"):
+        listed(folder, "path,target", "cat/1.jpg,small", "dog/1.jpg,large")
+
+
+def test_a_list_of_pictures_is_told_from_a_table(tmp_path: Path) -> None:
+    pictures = write_discs(tmp_path / "discs", 3)
+    assert lists_images(pictures)
+    logs = tmp_path / "logs.csv"
+    (tmp_path / "a.log").write_text("x")
+    logs.write_text("path,size\na.log,3\nb.log,4\n", encoding="utf-8")
+    assert not lists_images(logs)  # a file, and no picture
+    assert not is_table(pictures, "target")
+    assert is_table(logs, "size")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindle.data.splits import split
+from mindle.data.splits import bands, split
 from mindle.errors import DataError
 from mindle.records import PARTS, ArrayImages, Dataset
 
@@ -202,3 +202,27 @@ def test_nothing_to_part_is_refused() -> None:
         split(replace(dataset, set_aside=("tiny", "tiny")))
     with pytest.raises(DataError, match="usable training images"):
         split(replace(dataset, given=("val", "test")))
+
+
+def test_numbers_are_parted_by_bands_and_groups_stay_whole() -> None:
+    rng = np.random.default_rng(3)
+    targets = rng.exponential(1, 200)
+    groups = [f"g{row // 2}" if row < 40 else "" for row in range(200)]
+    dataset = replace(
+        dataset_of([0] * 200, groups=groups), classes=(), labels=np.full(200, -1), targets=targets, target="y"
+    )
+    parted = split(dataset, seed=1)
+    for part, share in zip(PARTS, (0.7, 0.15, 0.15), strict=True):
+        rows = parted.rows(part)
+        assert abs(len(rows) - 200 * share) <= 10
+        # A tenth of the numbers lies in each tenth of the range, in every part.
+        assert abs(np.median(targets[rows]) - np.median(targets)) < 0.25
+    assert all(parted.parts[row] == parted.parts[row + 1] for row in range(0, 40, 2))
+    assert parted.parts == split(dataset, seed=1).parts
+    assert parted.findings == ()
+
+
+def test_bands_hold_equally_many() -> None:
+    assert Counter(bands(np.arange(100.0)).tolist()) == dict.fromkeys(range(10), 10)
+    assert set(bands(np.zeros(5)).tolist()) == {0}
+    assert len(bands(np.zeros(0))) == 0

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mindle.data
-from mindle.data.summary import describe, disk_bytes, parse_size, part_counts, set_aside_counts
+from mindle.data.summary import (
+    describe,
+    disk_bytes,
+    parse_size,
+    part_counts,
+    require_learnable,
+    set_aside_counts,
+)
+from mindle.errors import DataError
 from mindle.records import Dataset, InputSpec
+from tests.discs import write_discs
 
 
 def digits() -> Dataset:
@@ -55,3 +65,30 @@ def test_rows_without_a_class_count_nowhere() -> None:
     labels[0] = -1
     assert sum(row["set_aside"] for row in part_counts(replace(dataset, labels=labels)).values()) == 2
     assert isinstance(labels, np.ndarray)
+
+
+def test_numbers_are_described_by_their_spread(tmp_path: Path, cache: Path) -> None:
+    dataset = mindle.data.split(mindle.data.read(write_discs(tmp_path, 40)))
+    lines = describe(dataset)
+    assert lines[0] == "discs: 40 images, to estimate target"
+    assert lines[1].split() == [
+        "part",
+        "images",
+        "least",
+        "lower",
+        "quarter",
+        "median",
+        "upper",
+        "quarter",
+        "most",
+    ]
+    assert [line.split()[0] for line in lines[2:]] == ["train", "val", "test"]
+    counts = part_counts(dataset)
+    assert len(counts) == 4
+    assert [sum(row.values()) for row in counts.values()] == [10, 10, 10, 10]
+
+
+def test_too_few_numbers_are_refused(tmp_path: Path, cache: Path) -> None:
+    few = mindle.data.split(mindle.data.read(write_discs(tmp_path, 9)))
+    with pytest.raises(DataError, match="at least 10 usable training images"):
+        require_learnable(few)

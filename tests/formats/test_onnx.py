@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mindle.artifacts.bundle import read_bundle, write_bundle_document
-from mindle.formats.onnx import bundle_record, reference_pixels, torch_probabilities, write_graph
-from mindle.models.classifier import layers_classifier
+from mindle.errors import ArtifactError
+from mindle.formats import onnx as onnx_module
+from mindle.formats.onnx import (
+    bundle_record,
+    reference_pixels,
+    torch_estimates,
+    torch_probabilities,
+    write_graph,
+    write_number_graph,
+)
+from mindle.models.classifier import EstimateGraph, Estimator, layers_classifier, layers_estimator
 from mindle.models.zoo import ZOO
 from mindle.records import InputSpec
-from mindle.serving.predictor import Predictor
+from mindle.serving.predictor import NumberPredictor, Predictor
 
 GRAY = InputSpec(height=28, width=28, colour="gray", mean=(0.3,), std=(0.4,))
 COLOUR = InputSpec(height=32, width=24, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -40,3 +51,39 @@ def test_a_bundle_gives_the_models_probabilities(
 def test_reference_pictures_are_always_the_same() -> None:
     np.testing.assert_array_equal(reference_pixels(COLOUR), reference_pixels(COLOUR))
     assert reference_pixels(GRAY).shape == (4, 28, 28, 1)
+
+
+def estimator(centre: float = 1900.0) -> Estimator:
+    spec = InputSpec(height=10, width=12, colour="gray", mean=(0.4,), std=(0.3,))
+    layers = [{"kind": "conv", "channels": 4}, {"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    return layers_estimator(layers, spec=spec, centre=centre, scale=0.01, seed=1)
+
+
+def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
+    model = estimator()
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 10, 12, 1), np.uint8)
+    parity = write_number_graph(model, tmp_path, pixels=pixels)
+    assert parity.images == 4 + 7
+    record = bundle_record(model, tmp_path, temperature=1.0, metrics={}, licences=(), details={})
+    write_bundle_document(record)
+    predictor = NumberPredictor(read_bundle(tmp_path))
+    assert predictor.names == ("predicted",)
+    own, folds = torch_estimates(model, pixels)
+    assert folds.shape == (7, 1)
+    # A target far from zero keeps its decimals: the graph ends in float64.
+    assert np.abs(predictor.forward(pixels)[:, 0] - own).max() < 1e-6
+    assert np.ptp(own) > 1e-3
+    with pytest.raises(ArtifactError, match="names classes"):
+        NumberPredictor(replace(record, classes=("a", "b")))
+
+
+def test_a_graph_with_other_numbers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = estimator(centre=0.0)
+    told = onnx_module.export_onnx
+
+    def another(module: Any, *rest: Any, **more: Any) -> None:
+        told(EstimateGraph(estimator(centre=1.0)).eval(), *rest, **more)
+
+    monkeypatch.setattr(onnx_module, "export_onnx", another)
+    with pytest.raises(ArtifactError, match="must answer like the model"):
+        write_number_graph(model, tmp_path, pixels=np.zeros((2, 10, 12, 1), np.uint8))

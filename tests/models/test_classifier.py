@@ -16,12 +16,16 @@ from mindle.models.backbone import build_backbone
 from mindle.models.cards import WeightCard
 from mindle.models.classifier import (
     Classifier,
+    EstimateGraph,
+    Estimator,
     ProbabilityGraph,
     backbone_classifier,
+    backbone_estimator,
     build,
     describe,
     imagenet_classifier,
     layers_classifier,
+    layers_estimator,
     load_model,
     save_model,
     to_floats,
@@ -239,3 +243,37 @@ def test_a_description_is_a_copy() -> None:
     model = kinds()["layers"]
     describe(model)["classes"].clear()
     assert build(describe(model)).classes == ("a", "b", "c")
+
+
+def test_an_estimator_is_saved_and_answers_in_the_unit_of_its_target(tmp_path: Path) -> None:
+    spec = InputSpec(height=8, width=8, colour="gray", mean=(0.5,), std=(0.2,))
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    net = layers_estimator(layers, spec=spec, centre=1900.0, scale=0.5, seed=0).eval()
+    pixels = torch.randint(0, 256, (5, 8, 8, 1), dtype=torch.uint8)
+    estimate, folds = EstimateGraph(net)(pixels)
+    assert estimate.shape == (5,)
+    assert folds.shape == (5, 1)
+    torch.testing.assert_close(estimate, net(pixels)[:, 0].double() * 0.5 + 1900.0)
+    save_model(net, tmp_path)
+    again = load_model(tmp_path)
+    assert isinstance(again, Estimator)
+    assert (again.centre, again.scale, again.classes) == (1900.0, 0.5, ())
+    torch.testing.assert_close(again(pixels), net(pixels))
+
+
+def test_an_estimator_ends_in_one_score() -> None:
+    spec = InputSpec(height=8, width=8, colour="gray", mean=(0.5,), std=(0.2,))
+    with pytest.raises(ValueError, match="last layer must be dense"):
+        layers_estimator([{"kind": "dense", "units": 2}], spec=spec, centre=0.0, scale=1.0)
+
+
+@pytest.mark.parametrize("outputs", [1, 6])
+def test_a_fitted_head_gives_the_estimate_and_those_of_the_folds(outputs: int, tmp_path: Path) -> None:
+    card = random_card("resnet18")
+    width = build_backbone(card).output_shape()[0]
+    weight = np.random.default_rng(0).normal(size=(outputs, width))
+    head = LinearHead(np.zeros(width), np.ones(width), weight, np.zeros(outputs))
+    net = backbone_estimator([card], head, centre=0.0, scale=1.0).eval()
+    scores = net.logits_from_features(torch.ones(2, width))
+    assert scores.shape == (2, outputs)
+    assert np.allclose(scores[0].detach().numpy(), weight.sum(axis=1), rtol=1e-4)

@@ -105,7 +105,7 @@ def test_the_older_exporter_is_still_there() -> None:
 def test_the_newer_exporter_answers_the_same(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="the newer exporter needs onnxscript")
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
-    graph._export_newer(module, torch.zeros(1, 3), tmp_path / "model.onnx", "x", "y")
+    graph._export_newer(module, torch.zeros(1, 3), tmp_path / "model.onnx", "x", ("y",))
     served = session(tmp_path / "model.onnx")
     x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     np.testing.assert_allclose(served.run(None, {"x": x.numpy()})[0], module(x).detach().numpy(), atol=1e-6)

@@ -116,7 +116,7 @@ def test_description_and_state_rebuild_a_head(place: int) -> None:
         (lambda: BlendHead([], np.zeros(0)), "`weights` must be 0 or more"),
         (lambda: BlendHead([linear(LABELS)[0]], np.array([-1.0])), "`weights` must be 0 or more"),
         (lambda: BlendHead([linear(LABELS)[0]], np.ones(1), columns=[]), "`columns` must have 1 pairs"),
-        (lambda: build_head({"kind": "forest"}), "`kind` must be linear, kernel, net or blend"),
+        (lambda: build_head({"kind": "forest"}), "`kind` must be linear, kernel, net, blend or mean"),
     ],
 )
 def test_wrong_parts_are_refused(make: object, message: str) -> None:

@@ -13,7 +13,7 @@ import mindle.data
 from mindle.data import Pixels
 from mindle.records import ArrayImages, Dataset, InputSpec
 from mindle.training import baselines as module
-from mindle.training.baselines import baselines, colour_histograms
+from mindle.training.baselines import baselines, colour_histograms, number_baselines
 
 SIDE = 6
 SPEC = InputSpec(height=SIDE, width=SIDE)
@@ -155,3 +155,17 @@ def test_batches_change_no_histogram(count: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (count, 3, 3, 3), np.uint8)
     alone = np.concatenate([colour_histograms(Pixels.of(images[row : row + 1])) for row in range(count)])
     np.testing.assert_array_equal(colour_histograms(Pixels.of(images), batch=4), alone)
+
+
+def test_numbers_are_guessed_by_the_mean_and_by_colours(cache: Path) -> None:
+    rng = np.random.default_rng(0)
+    shades = rng.integers(0, 256, 80)
+    images = np.repeat(shades, SIDE * SIDE * 3).reshape(80, SIDE, SIDE, 3).astype(np.uint8)
+    parts = ["train"] * 60 + ["test"] * 20
+    made = dataset(images, np.zeros(80, np.int64), parts)
+    targets = 10.0 + shades
+    made = replace(made, classes=(), labels=np.full(80, -1), targets=targets, target="shade")
+    found = number_baselines(made, SPEC)
+    mean = np.abs(targets[60:] - targets[:60].mean()).mean()
+    assert found["mean"] == pytest.approx(mean)
+    assert found["colour"] < 0.5 * found["mean"]  # the number is the colour

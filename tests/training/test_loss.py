@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mindle.records import SILENT
+from mindle.models.classifier import layers_estimator
+from mindle.records import SILENT, InputSpec
 from mindle.training.budget import Deadline
 from mindle.training.job import Job
 from mindle.training.loss import Loss, class_weights, focal_loss, judge
@@ -88,3 +90,31 @@ def test_focal_loss_has_a_slope_where_an_answer_is_as_sure_as_can_be() -> None:
     focal_loss(logits, torch.tensor([[1.0, 0.0]]), 0.5).backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+def test_numbers_have_the_huber_loss_and_their_absolute_errors() -> None:
+    images, _ = stripes(6)
+    truth = np.array([0.5, -0.2, 0.0, 3.0, -4.0, 1.0])
+    spec = InputSpec(height=images.shape[1], width=images.shape[2], colour="gray", mean=(0.5,), std=(0.2,))
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    model = layers_estimator(layers, spec=spec, centre=0.0, scale=2.0, seed=0)
+    numbers = replace(
+        job(np.zeros(6, np.int64), TrainSettings()),
+        model=model,
+        train=images,
+        train_labels=truth,
+        val=images,
+        val_labels=truth,
+        unit=2.0,
+    )
+    assert numbers.numbers
+    with torch.no_grad():
+        answers = model(torch.from_numpy(images))[:, 0].double().numpy()
+    off = np.abs(answers - truth)
+    huber = np.where(off < 1, off**2 / 2, off - 0.5)
+    loss, mae = judge(numbers)
+    assert loss == pytest.approx(huber.mean(), rel=1e-5)
+    assert mae == pytest.approx(2 * off.mean(), rel=1e-5)
+    of_batch = Loss(TrainSettings(label_smoothing=0.1), [], None)
+    column = torch.from_numpy(truth).float()[:, None]
+    assert of_batch(model(torch.from_numpy(images)), column).item() == pytest.approx(huber.mean(), rel=1e-5)

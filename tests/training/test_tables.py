@@ -113,9 +113,9 @@ def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.Mo
     met: list[tuple[set[int], set[int]]] = []
     original = table_passes.prepare
 
-    def watched(problem: Any, rows: np.ndarray, seed: int) -> Any:
+    def watched(problem: Any, rows: np.ndarray, seed: int, views: Any) -> Any:
         seen.update(rows.tolist())
-        return original(problem, rows, seed)
+        return original(problem, rows, seed, views)
 
     run = tables.run_pass
 
@@ -213,9 +213,9 @@ def test_what_there_is_no_time_for_is_left_out_with_its_reason() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="`folds` must lie in 2 to"):
+    with pytest.raises(ValueError, match="`folds` must lie in 2 to 100"):
         TableSettings(folds=1)
-    with pytest.raises(ValueError, match="`repeats` must lie in 1 to"):
+    with pytest.raises(ValueError, match="`repeats` must lie in 1 to 100"):
         TableSettings(repeats=0)
     with pytest.raises(ValueError, match="`models` must be among baseline, linear"):
         fit_table(*NUMBER, settings=TableSettings(models=("oracle",)))

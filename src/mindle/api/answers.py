@@ -34,8 +34,9 @@ def predict(
 
     Returns:
         A data frame with `path`, `predicted`, `confidence`, `p_<class>` and `reason`; an image that cannot be
-        read has a reason and nothing else. For rows, `row` counts them and id columns are carried through; an
-        estimated number stands in `predicted`, the ends of its prediction interval in `low` and `high`.
+        read has a reason and nothing else. An estimated number stands in `predicted`, the ends of its
+        prediction interval in `low` and `high`. For rows, `row` counts them and id columns are carried
+        through.
 
     Raises:
         ArtifactError: If there is no such run or bundle.
@@ -115,9 +116,13 @@ def evaluate(
 
 def _judged(opened: Any, data: Source, listener: Listener) -> tuple[Judged, tuple[Finding, ...]]:
     from mindle import data as data_room
+    from mindle.data.sources import LISTINGS
     from mindle.serving.judging import judge
 
-    dataset = data_room.check(data_room.read(data), specs=(opened.spec,), listener=listener)
+    # A model of numbers says itself which column of a list it learned.
+    numbers = not opened.classes and Path(data).suffix.lower() in LISTINGS
+    asked = {"target": opened.target, "task": "regression"} if numbers else {}
+    dataset = data_room.check(data_room.read(data, **asked), specs=(opened.spec,), listener=listener)
     tell_findings(dataset.findings, listener)
     return judge(opened, dataset, listener=listener), dataset.findings
 

@@ -109,8 +109,8 @@ def check(
 
     Args:
         data: What `train` takes.
-        target: Of a table: the column to learn; see `mindle.train`, also for the six below.
-        task: Of a table: "classification" or "regression".
+        target: Of a table or a CSV of images: what to learn; see `mindle.train`, also for the six below.
+        task: Of these: "classification" or "regression".
         columns: Of a table: names for a file without a header.
         kinds: Of a table: kinds by column name, where the guess is wrong.
         group: Of a table: a column whose equal values hold rows together.
@@ -136,8 +136,9 @@ def check(
     }  # fmt: skip
     if is_table(data, target):
         return Checked(check_table(TableOptions(**about_rows).read(data), listener=listener))
+    learned = {name: about_rows.pop(name) for name in ("target", "task")}
     refuse(about_rows, "a table", "images")
-    return Checked(data_room.check(data_room.read(data), listener=listener))
+    return Checked(data_room.check(data_room.read(data, **learned), listener=listener))
 
 
 def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
@@ -151,6 +152,19 @@ def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
         raise ValueError(
             f"`{given[0]}` must be left out for {ours}: it is about {theirs}. Received "
             f"{given[0]}={arguments[given[0]]!r}."
+        )
+
+
+def require_classes(dataset: Dataset, what: str) -> None:
+    """Refuse a list of numbers where only classes will do.
+
+    Raises:
+        ValueError: If the images have numbers.
+    """
+    if dataset.task == "regression":
+        raise ValueError(
+            f"{what} must be of images in classes. Received {dataset.source!r}, whose column "
+            f"{dataset.target!r} holds numbers to estimate. `mindle train` and `mindle check` take it."
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindle import __version__
 from mindle.api.handles import Run
-from mindle.api.reports import require_language, write_report
+from mindle.api.reports import learned, require_language, write_report
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import libraries
@@ -198,6 +198,11 @@ def _read(run: Source) -> _Member:
             "predictions of the val part to fit on."
         )
     folder = RunFolder(path)
+    if folder.metrics()["task"] == "regression":
+        raise ValueError(
+            f"A member of an ensemble must tell classes. Received {os.fspath(run)!r}, which estimates a "
+            "number. `mindle compare` says which of several such runs is closest."
+        )
     return _Member(
         name=path.name,
         folder=folder,
@@ -439,7 +444,7 @@ def _same_data(member: _Member, listener: Listener) -> Dataset:
     from mindle.artifacts.manifest import fingerprint
 
     asked = member.document["asked"]
-    checked = data_room.check(data_room.read(asked["source"]), listener=listener)
+    checked = data_room.check(data_room.read(asked["source"], **learned(asked)), listener=listener)
     dataset = data_room.split(checked, seed=asked["split_seed"])
     if fingerprint(dataset) != member.document["data"]["fingerprint"]:
         raise DataError(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mindle.api.checks import tell_findings
+from mindle.api.checks import require_classes, tell_findings
 from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def prepare(
     if layout == "folders" and size is not None:
         raise ValueError("`size` is for an .npz; folders keep the files as they are. Leave it out.")
 
-    checked = data_room.check(data_room.read(data), listener=listener)
+    dataset = data_room.read(data)
+    require_classes(dataset, "What is laid out by class")
+    checked = data_room.check(dataset, listener=listener)
     dataset = data_room.split(checked, seed=split_seed)
     tell_findings(dataset.findings, listener)
     settings = {"layout": layout, "split_seed": split_seed}

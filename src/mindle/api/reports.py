@@ -97,7 +97,7 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
             Licence(name=licence["name"], licence=licence["licence"], source=licence["source"])
             for licence in document["licences"]
         ],
-        **(_of_table(document) if document.get("kind") == "table" else {}),
+        **(_of_table(document) if document.get("kind") == "table" else {"target": metrics.get("target", "")}),
         search={**document["search"], "trials": folder.trials()} if "search" in document else {},
     )
     return replace(content, pictures=_pictures(document, _shown(content), dataset))
@@ -113,6 +113,11 @@ def _of_table(document: Mapping[str, Any]) -> dict[str, Any]:
         ],
         **document["explained"],
     }
+
+
+def learned(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was told of its list of images besides the file: which column, and what it holds."""
+    return {name: asked[name] for name in ("target", "task") if name in asked}
 
 
 def _shown(content: ReportContent) -> set[str]:
@@ -135,8 +140,8 @@ def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | 
         return {}
     if dataset is None:
         try:
-            dataset = data_room.read(document["asked"]["source"])
-        except DataError:
+            dataset = data_room.read(document["asked"]["source"], **learned(document["asked"]))
+        except (DataError, ValueError):
             return {}
     found = {}
     for row, path in enumerate(dataset.paths):

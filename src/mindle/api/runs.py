@@ -18,6 +18,7 @@ from mindle import __version__
 from mindle.api.answers import headline
 from mindle.api.checks import TableOptions, finding_document, refuse, tell_findings
 from mindle.api.handles import Run
+from mindle.api.numbers import judge_numbers
 from mindle.api.reports import require_language, write_report
 from mindle.api.starts import begin_tracking, command, process_start, require_same_data
 from mindle.api.tables import train_table
@@ -74,9 +75,9 @@ def train(
     """Check, split, train, judge once on a sealed test part, write a report and a bundle.
 
     Args:
-        data: A folder of class folders, a CSV (`path,label`), an `.npz`, a folder of idx or CIFAR files,
-            or "digits". Or a table: a CSV with a target, a data frame, or "breast-cancer", "diabetes", "iris"
-            or "wine".
+        data: A folder of class folders, a CSV (`path,label`, or `path,target` for numbers), an `.npz`, a
+            folder of idx or CIFAR files, or "digits". Or a table: a CSV with a target, a data frame, or
+            "breast-cancer", "diabetes", "iris" or "wine".
         recipe: A named recipe, a TOML file or a `Recipe`; "table" is the one for tables.
         model: A backbone or net by name; any timm model works where its weights are to be had. Of a table:
             models to try, such as "linear, CatBoost".
@@ -93,8 +94,9 @@ def train(
             "smote", "focal" or "thresholds"; what the recipe says unless set.
         set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`, of a table
             `{"table.epochs": 20}`.
-        target: Of a table: the column to learn, by name, position from 1, or "last".
-        task: Of a table: "classification" or "regression"; the target tells unless set.
+        target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
+            column of numbers, where it is not called `target`.
+        task: "classification" or "regression", where the target of a table or a CSV of images cannot tell.
         columns: Of a table: names for a file without a header, whose columns are else c1…cN.
         kinds: Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
         group: Of a table: a column whose equal values hold rows together in every split.
@@ -153,6 +155,7 @@ def train(
             track=track,
             listener=listener,
         )
+    learned = {name: about_rows.pop(name) for name in ("target", "task")}
     refuse({**about_rows, "folds": folds, "repeats": repeats}, "a table", "images")
     settled = settle(
         recipe,
@@ -164,7 +167,7 @@ def train(
         imbalance=imbalance,
     )
 
-    dataset = data_room.read(data)
+    dataset = data_room.read(data, **learned)
     plan = make_plan(dataset, settled, device=device)
 
     # ── the run folder ──
@@ -174,6 +177,7 @@ def train(
         "seed": seed,
         "split_seed": split_seed,
         "device": device,
+        **{name: str(value) for name, value in learned.items() if value is not None},
     }
     folder, stored = claim(
         None if out is None else Path(out), dataset.name, asked, resume=resume, say=listener.say
@@ -297,7 +301,8 @@ def fit_and_conclude(
         folder.write_history(outcome.history)
 
     # ── bundle, judge once, report ──
-    metrics = _judge(folder, dataset, outcome, diary, seed=seed)
+    judge = judge_numbers if dataset.task == "regression" else _judge
+    metrics = judge(folder, dataset, outcome, diary, seed=seed)
     diary.record(
         strategy=outcome.strategy,
         tried=list(outcome.tried),
@@ -360,7 +365,7 @@ def _judge(
         scores = {part: score(answers, seed=seed) for part, answers in folder.predictions().items()}
     thresholds = dict(zip(dataset.classes, outcome.thresholds, strict=False))
     metrics = {
-        "task": "binary" if len(dataset.classes) == 2 else "multiclass",
+        "task": dataset.task,
         "classes": list(dataset.classes),
         **scores,
         "train": dict(outcome.train_scores),
@@ -438,6 +443,7 @@ def _data_document(dataset: Dataset) -> dict[str, Any]:
         "fingerprint": fingerprint(dataset),
         "images": len(dataset.rows()),
         "classes": list(dataset.classes),
+        **({"target": dataset.target} if dataset.target else {}),
         "counts": part_counts(dataset),
         "set_aside": set_aside_counts(dataset),
         "findings": [finding_document(finding) for finding in dataset.findings],
@@ -448,10 +454,12 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome
     """Close with the score, its error bar and where to look."""
     test = metrics["test"]
     baselines = metrics["baselines"]
-    listener.say(
-        f"\ntest {headline(test)}; always the commonest class {baselines['majority']:.1%}, colour alone "
-        f"{baselines['colour']:.1%}; {metrics['seconds']['total']:.0f} s"
+    rivals = (
+        f"always the mean {baselines['mean']:.4g}, colour alone {baselines['colour']:.4g}"
+        if metrics["task"] == "regression"
+        else f"always the commonest class {baselines['majority']:.1%}, colour alone {baselines['colour']:.1%}"
     )
+    listener.say(f"\ntest {headline(test)}; {rivals}; {metrics['seconds']['total']:.0f} s")
     if outcome.thresholds:
         listener.say("classes are named by a threshold for each; bundle.json and metrics.json have them")
     if outcome.stopped:

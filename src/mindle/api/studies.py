@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle import __version__
+from mindle.api.checks import TableOptions, refuse, require_classes
 from mindle.api.handles import Run
 from mindle.api.reports import require_language
 from mindle.api.runs import fit_and_conclude, take_in
+from mindle.api.searches import (
+    SEARCH_FILE,
+    hidden_storage,
+    require_counts,
+    require_optuna,
+    run_search,
+    study_name,
+    trials_wanted,
+)
 from mindle.api.starts import begin_tracking, command, process_start
+from mindle.api.table_studies import SearchOptions, tune_table
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.files import write_text
 from mindle.artifacts.run import FINISHED, RunFolder, claim
 from mindle.console import Console
-from mindle.errors import DeviceError, ModelError
 from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
-    from mindle.training.budget import Deadline
     from mindle.training.plan import Settled
     from mindle.training.recipe import Recipe
     from mindle.training.space import Space
     from mindle.training.tracking import Tracking
     from mindle.training.trials import Bench
-    from mindle.training.tune import Search, Trial
     from mindle.training.workers import Task
 
 Source = str | os.PathLike[str]
 
-# Without a budget a search has so many trials; a grid has as many as it has points.
-TRIALS = 50
-# The study's storage in the run folder, where no other was named.
-SEARCH_FILE = "search.db"
-
 
 def tune(
-    data: Source,
+    data: Any,
     *,
     space: Source | Mapping[str, Any] | None = None,
     trials: int | None = None,
@@ -63,14 +61,23 @@ def tune(
     out: Source | None = None,
     resume: bool = False,
     set: Mapping[str, Any] | None = None,
+    target: str | int | None = None,
+    task: str | None = None,
+    columns: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
+    ids: Sequence[str | int] = (),
+    folds: int | None = None,
     lang: str = "en",
     track: str | None = None,
     listener: Listener | None = None,
 ) -> Run:
     """Search for the recipe that suits the data, train the winner and judge it once on the sealed test part.
 
-    Trials never see the test part: a net is judged on the val part, a head out of fold on train and val.
-    A search that was killed goes on with `resume`, and no trial of it is lost.
+    Trials never see the test part: a net is judged on the val part, a head out of fold on train and val, a
+    table out of fold on the rows outside the test part, which is sealed for small tables too. A search that
+    was killed goes on with `resume`, and no trial of it is lost.
 
     Args:
         data: As `train` takes it.
@@ -83,7 +90,8 @@ def tune(
             data, space and seed and the same storage share one search.
         workers: How many processes run trials at once.
         recipe: Where the search begins: a named recipe or a TOML file.
-        model: A backbone or net by name, where the space does not vary it.
+        model: A backbone or net by name, where the space does not vary it. Of a table: models to choose from,
+            such as "linear, SVM".
         strategy: "probe", "inline", "finetune" or "scratch"; by the size of the images unless set.
         weights: A weight file, or a folder of them with their cards.
         seed: Of the search, and of every training.
@@ -92,6 +100,15 @@ def tune(
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished search in `out`; `trials`, `budget` and `workers` may be others.
         set: Settings of the recipe to change in all trials.
+        target: Of a table: the column to learn, by name, position from 1, or "last"; this and the seven below
+            are those of `train`.
+        task: Of a table: "classification" or "regression".
+        columns: Of a table: names for a file without a header.
+        kinds: Of a table: kinds of columns, where the guess is wrong.
+        group: Of a table: a column whose equal values hold rows together.
+        time: Of a table: a column of dates or numbers; the latest rows judge.
+        ids: Of a table: columns that name a row.
+        folds: Of a table: parts of the cross-validation that judges trials, 5 unless set.
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, trials and scores.
         listener: Hears sentences and progress; prints to standard output unless set.
@@ -110,8 +127,9 @@ def tune(
         >>> run.metrics["test"]["accuracy"]["value"] > 0.9  # doctest: +SKIP
         True
     """
-    _require_optuna()
+    require_optuna()
     from mindle import data as data_room
+    from mindle.data.table import is_table
     from mindle.training.plan import make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 
@@ -119,22 +137,55 @@ def tune(
     listener = listener or Console(sys.stdout)
     require_language(lang)
     require_tracker(track)
-    _require_counts(trials, workers)
+    require_counts(trials, workers)
     seconds = parse_budget(budget)
+    about_rows: dict[str, Any] = {
+        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
+        "time": time, "ids": tuple(ids),
+    }  # fmt: skip
+    if is_table(data, target):
+        from mindle.training.tables import settle_table
+
+        refuse({"strategy": strategy, "weights": weights}, "images", "a table")
+        return tune_table(
+            data,
+            TableOptions(**about_rows),
+            settle_table(recipe, models=model, folds=folds, settings=set),
+            SearchOptions(
+                space=space,
+                models=tuple(name.strip() for name in (model or "").split(",") if name.strip()),
+                trials=trials,
+                budget_seconds=seconds,
+                sampler=sampler,
+                storage=storage,
+                workers=workers,
+                seed=seed,
+                split_seed=split_seed,
+            ),
+            began=began,
+            command=command(),
+            out=None if out is None else Path(out),
+            resume=resume,
+            lang=lang,
+            track=track,
+            listener=listener,
+        )
+    refuse({**about_rows, "folds": folds}, "a table", "images")
     settled = replace(
         settle(recipe, model=model, strategy=strategy, weights=weights, settings=set), budget_seconds=seconds
     )
 
     # ── what is varied, checked before anything is done ──
     dataset = data_room.read(data)
+    require_classes(dataset, "A search of recipes")
     entries, settled = _entries(space, settled, dataset, listener)
     bases = _bases(entries, settled, recipe, model, set)
     plan = make_plan(dataset, replace(settled, recipe=bases[settled.recipe.strategy]), device=device)
-    task = _task(
+    work = _task(
         dataset, plan.typical_size, entries, bases, settled, sampler=sampler, seed=seed, device=device
     )
-    varied = task.space()
-    task = replace(task, trials=_trials_wanted(trials, seconds, varied, sampler))
+    varied = work.space()
+    work = replace(work, trials=trials_wanted(trials, seconds, varied, sampler))
 
     # ── the run folder ──
     asked = {
@@ -142,7 +193,7 @@ def tune(
         **{name: value for name, value in settled.as_dict().items() if name != "budget_seconds"},
         "space": varied.as_dict(),
         "sampler": sampler,
-        "storage": _hidden(storage),
+        "storage": hidden_storage(storage),
         "seed": seed,
         "split_seed": split_seed,
         "device": device,
@@ -169,9 +220,9 @@ def tune(
         dataset = take_in(dataset, plan.specs, folder, diary, stored, split_seed=split_seed, listener=told)
         # ── search, unless a winner was found before ──
         if "search" not in diary.document:
-            task = _placed(task, folder, dataset, diary, storage)
+            work = _placed(work, folder, dataset, diary, storage)
             with diary.stage("search"):
-                _search(task, dataset, folder, diary, workers=workers, budget=seconds, told=told)
+                _search(work, dataset, folder, diary, workers=workers, budget=seconds, told=told)
         run = _train_winner(
             settled, dataset, folder, diary, stored, seed=seed, device=device, lang=lang, listener=told
         )
@@ -202,17 +253,6 @@ def _train_winner(
 
 
 # ---- before the search ------------------------------------------------------------------------------------
-
-
-def _require_optuna() -> None:
-    if find_spec("optuna") is None:
-        raise DeviceError("A search needs Optuna, which is not installed: `pip install 'mindle[tune]'`.")
-
-
-def _require_counts(trials: int | None, workers: int) -> None:
-    for name, count in (("trials", trials), ("workers", workers)):
-        if count is not None and not 1 <= count <= 1_000_000:
-            raise ValueError(f"`{name}` must be 1 or more. Received {name}={count}.")
 
 
 def _entries(
@@ -342,15 +382,6 @@ def _most_views(dataset: Dataset) -> int:
     return max(0, min(MOST_VIEWS, MOST_VIEWED_ROWS // max(len(dataset), 1) - 1))
 
 
-def _trials_wanted(trials: int | None, seconds: float | None, space: Space, sampler: str) -> int | None:
-    from mindle.training.space import size_of
-
-    if sampler == "grid":
-        points = size_of(space)
-        return points if trials is None else min(trials, points)
-    return TRIALS if trials is None and seconds is None else trials
-
-
 def _placed(task: Task, folder: RunFolder, dataset: Dataset, diary: Diary, storage: str | None) -> Task:
     """The task with where its study, its manifest and its checkpoints lie."""
     document = diary.document
@@ -359,22 +390,9 @@ def _placed(task: Task, folder: RunFolder, dataset: Dataset, diary: Diary, stora
         manifest=str(folder.manifest),
         classes=dataset.classes,
         storage=storage or f"sqlite:///{folder.path / SEARCH_FILE}",
-        name=_study_name(dataset, document["asked"], document["data"]["fingerprint"]),
+        name=study_name(dataset.name, document["asked"], document["data"]["fingerprint"]),
         folder=str(folder.path / "trials"),
     )
-
-
-def _study_name(dataset: Dataset, asked: Mapping[str, Any], fingerprint: str) -> str:
-    """The same for the same search, so that calls that share a storage share it; never for another."""
-    facts = {name: value for name, value in asked.items() if name not in ("source", "weights", "storage")}
-    text = json.dumps([fingerprint, facts], sort_keys=True, default=str)
-    return f"{dataset.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def _hidden(storage: str | None) -> str | None:
-    from mindle.training.tune import hidden
-
-    return None if storage is None else hidden(storage)
 
 
 # ---- the search -------------------------------------------------------------------------------------------
@@ -393,60 +411,21 @@ def _search(
     """Run the trials, and write down what came of them."""
     from mindle.training.budget import Deadline
     from mindle.training.plan import RESERVED_SECONDS
-    from mindle.training.recipe import as_dict, as_toml
-    from mindle.training.tune import best_of, hidden, importance, over, run_trials
 
     deadline = Deadline(budget, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS)
-    search = task.search()
-    bench = task.bench(dataset, deadline, told)
-    before = over(search)
-    if before:
-        told.say(f"{len(before)} trials are there already; the search goes on after them.")
-    told.say(_announcement(task, search.space, workers))
-    _embed_ahead(search.space, bench)
-    telling = _Telling(task.trials, before, told)
-    if workers > 1:
-        _work_together(
-            replace(task, session=search.session), search, telling, workers=workers, deadline=deadline
-        )
-    run_trials(search, bench, trials=task.trials, told=telling.hear)
-    trials = over(search)
-    best = best_of(trials)
-    if best is None:
-        why = next((trial.note for trial in trials if trial.note), "no trial ended within the budget")
-        raise ModelError(
-            f"No trial of {len(trials)} came to its end; the first: {why}. Change the space, or give a "
-            "longer --budget."
-        )
-    recipe = search.space.recipe(best.point)
-    write_text(folder.path / "recipe.toml", as_toml(recipe))
-    folder.write_trials([_document(trial) for trial in trials])
+    search, bench = task.search(), task.bench(dataset, deadline, told)
+    run_search(
+        task,
+        search,
+        bench,
+        folder,
+        diary,
+        workers=workers,
+        deadline=deadline,
+        told=told,
+        ahead=lambda: _embed_ahead(search.space, bench),
+    )
     shutil.rmtree(task.folder, ignore_errors=True)
-    states = [trial.state for trial in trials]
-    diary.record(
-        recipe=as_dict(recipe),
-        search={
-            "sampler": task.sampler,
-            "storage": SEARCH_FILE if task.storage.endswith(SEARCH_FILE) else hidden(task.storage),
-            "study": task.name,
-            "best": best.number,
-            "counts": {state: states.count(state) for state in ("complete", "pruned", "failed")},
-            "space": search.space.as_dict(),
-            "importance": importance(search),
-        },
-    )
-    search.close()
-    told.say(
-        f"Best of {len(trials)} trials: number {best.number}, log loss {best.value:.4f}, "
-        f"{best.accuracy or 0:.1%} right. Its recipe: {folder.path / 'recipe.toml'}"
-    )
-
-
-def _announcement(task: Task, space: Space, workers: int) -> str:
-    names = ", ".join(dimension.name for dimension in space.dimensions)
-    count = "as many trials as there is time for" if task.trials is None else f"{task.trials:,} trials"
-    together = f", {workers} at a time" if workers > 1 else ""
-    return f"{count} by {task.sampler}{together}, over {names}"
 
 
 def _embed_ahead(space: Space, bench: Bench) -> None:
@@ -463,66 +442,3 @@ def _embed_ahead(space: Space, bench: Bench) -> None:
                 for choice in dimension.choices
             ]
     bench.embed(space.recipe(point) for point in points)
-
-
-def _work_together(
-    task: Task, search: Search, telling: _Telling, *, workers: int, deadline: Deadline
-) -> None:
-    """Let other processes run the trials, and tell of them as they end."""
-    from mindle.training.tune import over
-    from mindle.training.workers import workers as at_work
-
-    remaining = deadline.remaining()
-    limit = None if deadline.budget_seconds is None else remaining
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    with at_work(task, workers, remaining_seconds=limit, threads=threads) as alive:
-        while alive():
-            time.sleep(0.3)
-            for trial in over(search):
-                telling.hear(trial)
-
-
-class _Telling:
-    """Tells of trials: each moves the bar, and those that are better than all before get a line."""
-
-    def __init__(self, wanted: int | None, before: list[Trial], listener: Tracking) -> None:
-        self._wanted = wanted
-        self._listener = listener
-        self._heard = {trial.number for trial in before}
-        self._best = min(
-            (t.value for t in before if t.state == "complete" and t.value is not None), default=None
-        )
-
-    def hear(self, trial: Trial) -> None:
-        """Tell of one trial, once."""
-        if trial.number in self._heard:
-            return
-        self._heard.add(trial.number)
-        better = trial.state == "complete" and (
-            self._best is None or (trial.value is not None and trial.value < self._best)
-        )
-        if better:
-            self._best = trial.value
-            self._listener.say(
-                f"trial {trial.number}: log loss {trial.value:.4f}, {trial.accuracy or 0:.1%} right, "
-                f"the best so far ({trial.note}; {trial.seconds:.1f} s)"
-            )
-        if trial.state == "complete":
-            self._listener.log(trial.number, {"trial_log_loss": trial.value, "best_log_loss": self._best})
-        if trial.state == "failed":
-            self._listener.say(f"trial {trial.number} failed: {trial.note}")
-        done = len(self._heard)
-        self._listener.progress("search", done, max(done, self._wanted or done + 1))
-
-
-def _document(trial: Trial) -> dict[str, Any]:
-    """A trial as a row of trials.csv."""
-    return {
-        "number": trial.number,
-        "state": trial.state,
-        "log_loss": trial.value,
-        "accuracy": trial.accuracy,
-        "seconds": trial.seconds,
-        "note": trial.note,
-        "settings": dict(trial.point),
-    }

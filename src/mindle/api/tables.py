@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mindle.models.tables import TableModel
+    from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
     from mindle.training.tables import Held, TableOutcome
 
@@ -64,13 +65,9 @@ def train_table(
     table = options.read(data)
 
     # ── the run folder ──
-    said = {name: value for name, value in asdict(options).items() if value}
     asked = {
         "source": table.source,
-        "recipe": {
-            **as_dict(recipe),
-            **{name: list(value) if isinstance(value, tuple) else value for name, value in said.items()},
-        },
+        "recipe": {**as_dict(recipe), **said_of(options)},
         "budget_seconds": budget_seconds,
         "seed": seed,
         "split_seed": split_seed,
@@ -89,6 +86,12 @@ def train_table(
     return Run(folder.path)
 
 
+def said_of(options: TableOptions) -> dict[str, Any]:
+    """What a user said about a table, as JSON holds it."""
+    said = {name: value for name, value in asdict(options).items() if value}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+
+
 def _fit_and_judge(
     table: Table,
     recipe: Recipe,
@@ -101,12 +104,10 @@ def _fit_and_judge(
     listener: Listener,
 ) -> dict[str, Any]:
     """The stages between an open run folder and a finished one."""
-    from mindle.data.columns import features
     from mindle.data.table_checks import check_table
-    from mindle.data.table_splits import folds, split_table
-    from mindle.data.table_summary import describe_table
+    from mindle.data.table_splits import split_table
     from mindle.training.budget import Deadline
-    from mindle.training.tables import NESTED_BELOW, fit_table
+    from mindle.training.tables import NESTED_BELOW
 
     seed, split_seed, budget_seconds = (asked[name] for name in ("seed", "split_seed", "budget_seconds"))
 
@@ -116,6 +117,30 @@ def _fit_and_judge(
         nested = len(table.rows()) < NESTED_BELOW and not any(table.given)
         if not nested:
             table = split_table(table, seed=split_seed)
+    tell_table(table, folder, diary, stored, listener)
+    listener.say(_expectation(table, recipe, nested, budget_seconds))
+
+    return fit_and_conclude_table(
+        table,
+        recipe,
+        folder,
+        diary,
+        stored,
+        nested=nested,
+        deadline=Deadline(budget_seconds, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS),
+        seed=seed,
+        split_seed=split_seed,
+        lang=lang,
+        listener=listener,
+    )
+
+
+def tell_table(
+    table: Table, folder: RunFolder, diary: Diary, stored: Mapping[str, Any], listener: Listener
+) -> None:
+    """Write down what the checked rows are, and say what was noticed about them."""
+    from mindle.data.table_summary import describe_table
+
     document = _data_document(table)
     require_same_data(stored, document)
     diary.record(data=document)
@@ -123,10 +148,43 @@ def _fit_and_judge(
     for line in describe_table(table):
         listener.say(line)
     tell_findings(table.findings, listener)
-    listener.say(_expectation(table, recipe, nested, budget_seconds))
 
-    # ── fit ──
-    deadline = Deadline(budget_seconds, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS)
+
+def fit_and_conclude_table(
+    table: Table,
+    recipe: Recipe,
+    folder: RunFolder,
+    diary: Diary,
+    stored: Mapping[str, Any],
+    *,
+    nested: bool,
+    deadline: Deadline,
+    seed: int,
+    split_seed: int,
+    lang: str,
+    listener: Listener,
+    searched: bool = False,
+) -> dict[str, Any]:
+    """Fit, pack, judge and report, as a training does and as a search does with its winner.
+
+    Args:
+        table: Checked, and split unless `nested`.
+        recipe: What is trained.
+        folder: Of the run.
+        diary: Of the run.
+        stored: run.json of the interrupted run, or empty.
+        nested: Whether every row judges by models without it; else the test part does.
+        deadline: Of the fit.
+        seed: Of the training.
+        split_seed: Of the outer folds.
+        lang: Language of the report.
+        listener: Hears what is done.
+        searched: Whether a search chose the recipe, on the rows outside the test part.
+    """
+    from mindle.data.columns import features
+    from mindle.data.table_splits import folds
+    from mindle.training.tables import fit_table
+
     outcome = fit_table(
         features(table.cells, table.columns),
         truth_of(table),
@@ -137,6 +195,7 @@ def _fit_and_judge(
         settings=recipe.table,
         deadline=deadline,
         seed=seed,
+        split_seed=split_seed,
         folder=folder.path,
         resume=bool(stored),
         replay=tuple(diary.decisions),
@@ -147,6 +206,7 @@ def _fit_and_judge(
         diary.add_stage(name, seconds)
 
     # ── bundle, judge, report ──
+    outcome = replace(outcome, protocol={**outcome.protocol, "searched": searched})
     metrics = _judge(folder, table, outcome, diary, seed=seed)
     diary.record(
         strategy="table",
@@ -213,11 +273,11 @@ def _judge(
         if regression:
             folder.write_estimates({part: _estimates(table, held) for part, held in judged.items()})
             for part, estimates in folder.estimates().items():
-                scores[part] = score_estimates(estimates, seed=seed, fold=judged[part].folds, level=LEVEL)
+                scores[part] = score_estimates(estimates, seed=seed, fold=estimates.folds, level=LEVEL)
         else:
             folder.write_predictions({part: _predictions(table, held) for part, held in judged.items()})
             for part, predictions in folder.predictions().items():
-                scores[part] = score(predictions, seed=seed, fold=judged[part].folds)
+                scores[part] = score(predictions, seed=seed, fold=predictions.folds)
     scores["test"]["protocol"] = _protocol(outcome.protocol)
     rivals = {"baseline": "mean" if regression else "majority", "linear": "linear"}
     metrics = {
@@ -266,7 +326,7 @@ def _parameters(model: TableModel) -> dict[str, int]:
 def _protocol(protocol: Mapping[str, Any]) -> str:
     """How the test scores came about, in a few words."""
     if protocol["kind"] == "split":
-        return "one split"
+        return "one split, sealed from the search" if protocol.get("searched") else "one split"
     again = f", repeated {protocol['repeats']} times" if protocol["repeats"] > 1 else ""
     return f"nested {protocol['folds']}-fold cross-validation{again}"
 
@@ -352,6 +412,7 @@ def _predictions(table: Table, held: Held) -> Predictions:
         probabilities=held.answers,
         labels=table.labels[held.rows],
         repeats=held.repeats,
+        folds=held.folds,
     )
 
 
@@ -363,6 +424,7 @@ def _estimates(table: Table, held: Held) -> Estimates:
         low=held.low,
         high=held.high,
         repeats=held.repeats,
+        folds=held.folds,
     )
 
 

@@ -40,9 +40,7 @@ def manifest_rows(data: Dataset | Table) -> list[ManifestRow]:
 
 def _table_rows(table: Table) -> list[ManifestRow]:
     unknown = ("",) * len(table)
-    regression = table.task == "regression"
-    targets = ["" if target != target else f"{target:.17g}" for target in table.targets.tolist()]
-    labels = targets if regression else _labels(table)
+    labels = _labels(table)
     return [
         ManifestRow(
             path=f"row {number}",
@@ -59,6 +57,9 @@ def _table_rows(table: Table) -> list[ManifestRow]:
 
 
 def _labels(data: Dataset | Table) -> list[str]:
+    """The class of each row, or its number; "" where it has none."""
+    if data.task == "regression":
+        return ["" if target != target else f"{target:.17g}" for target in data.targets.tolist()]
     return [data.classes[label] if label >= 0 else "" for label in data.labels.tolist()]
 
 

@@ -24,6 +24,7 @@ from mindle.records import Estimates, Predictions
 
 SCHEMA = 1
 FINISHED, RUNNING = "finished", "running"
+_ESTIMATES = {"target": "targets", "predicted": "values", "low": "low", "high": "high"}
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,12 @@ class RunFolder:
             return []
         with file.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
+        score = next((name for name in ("log_loss", "rmse") if rows and name in rows[0]), "log_loss")
         return [
             {
                 "number": int(row.pop("number")),
                 "state": row.pop("state"),
-                **{
-                    name: float(text) if (text := row.pop(name)) else None
-                    for name in ("log_loss", "accuracy")
-                },
+                **{name: float(text) if (text := row.pop(name)) else None for name in (score, "accuracy")},
                 "seconds": float(row.pop("seconds")),
                 "note": row.pop("note"),
                 "settings": {name: json.loads(text) for name, text in row.items() if text},
@@ -105,9 +104,13 @@ class RunFolder:
         ]
 
     def write_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
-        """Write trials.csv: number, state, log_loss, accuracy, seconds, note, then a column a setting."""
+        """Write trials.csv: number, state, score, accuracy, seconds, note, then a column a setting.
+
+        The score is "log_loss", or "rmse" where numbers are estimated.
+        """
         names = list(dict.fromkeys(name for trial in trials for name in trial["settings"]))
-        own = ("number", "state", "log_loss", "accuracy", "seconds", "note")
+        score = "rmse" if "rmse" in trials[0] else "log_loss"
+        own = ("number", "state", score, "accuracy", "seconds", "note")
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*own, *names])
@@ -122,21 +125,23 @@ class RunFolder:
     def predictions(self) -> dict[str, Predictions]:
         """Read predictions.csv of a classification: the parts "val" and "test" with their truth."""
         header, parts = self._answers()
-        classes = tuple(name.removeprefix("p_") for name in header[5:])
+        label, said, first = header.index("label"), header.index("predicted"), header.index("confidence") + 1
+        classes = tuple(name.removeprefix("p_") for name in header[first:])
         index = {name: i for i, name in enumerate(classes)}
         found = {}
         for part, members in parts.items():
-            probabilities = np.array([[float(p) for p in row[5:]] for row in members], np.float64)
-            named = np.array([index[row[3]] for row in members], np.int64)
+            probabilities = np.array([[float(p) for p in row[first:]] for row in members], np.float64)
+            named = np.array([index[row[said]] for row in members], np.int64)
             # Another class than the likeliest is named where thresholds decide.
             chosen = probabilities[np.arange(len(named)), named] < probabilities.max(axis=1)
             found[part] = Predictions(
                 classes=classes,
                 paths=tuple(row[0] for row in members),
                 probabilities=probabilities,
-                labels=np.array([index[row[2]] for row in members], np.int64),
+                labels=np.array([index[row[label]] for row in members], np.int64),
                 answers=named if chosen.any() else None,
                 repeats=_repeats(members),
+                folds=_folds(header, members),
             )
         return found
 
@@ -148,7 +153,7 @@ class RunFolder:
             columns = {
                 name: np.array([float(row[at]) for row in members], np.float64)
                 for at, name in enumerate(header)
-                if at >= 2 and members[0][at]
+                if name in _ESTIMATES and members[0][at]
             }
             found[part] = Estimates(
                 paths=tuple(row[0] for row in members),
@@ -157,6 +162,7 @@ class RunFolder:
                 low=columns.get("low"),
                 high=columns.get("high"),
                 repeats=_repeats(members),
+                folds=_folds(header, members),
             )
         return found
 
@@ -175,40 +181,66 @@ class RunFolder:
         return header, parts
 
     def write_predictions(self, parts: Mapping[str, Predictions]) -> None:
-        """Write predictions.csv: path, split, label, predicted, confidence and one column a class."""
+        """Write predictions.csv: path, split, label, predicted, confidence and one column a class.
+
+        Behind split stands a column fold where a cross-validation judged.
+        """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         classes = next(iter(parts.values())).classes
-        writer.writerow(
-            ["path", "split", "label", "predicted", "confidence", *(f"p_{name}" for name in classes)]
-        )
+        place = _place_columns(parts)
+        writer.writerow([*place, "label", "predicted", "confidence", *(f"p_{name}" for name in classes)])
         for part, predictions in parts.items():
             labels = predictions.labels if predictions.labels is not None else [None] * len(predictions.paths)
             named = predictions.predicted.tolist()
-            for path, label, best, row in zip(
-                predictions.paths, labels, named, predictions.probabilities, strict=True
-            ):
+            where = _places(part, predictions, place)
+            for own, label, best, row in zip(where, labels, named, predictions.probabilities, strict=True):
                 truth = "" if label is None else classes[label]
-                writer.writerow(
-                    [path, part, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)]
-                )
+                writer.writerow([*own, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)])
         write_text(self.path / "predictions.csv", text.getvalue())
 
     def write_estimates(self, parts: Mapping[str, Estimates]) -> None:
-        """Write predictions.csv: path, split, target, predicted, and the ends of intervals, if any."""
+        """Write predictions.csv: path, split, target, predicted, and the ends of intervals, if any.
+
+        Behind split stands a column fold where a cross-validation judged.
+        """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        named = {"target": "targets", "predicted": "values", "low": "low", "high": "high"}
         columns = {
             name: field
-            for name, field in named.items()
+            for name, field in _ESTIMATES.items()
             if any(getattr(estimates, field) is not None for estimates in parts.values())
         }
-        writer.writerow(["path", "split", *columns])
+        place = _place_columns(parts)
+        writer.writerow([*place, *columns])
         for part, estimates in parts.items():
             cells = [_numbers(getattr(estimates, field), len(estimates.paths)) for field in columns.values()]
-            writer.writerows([path, part, *row] for path, *row in zip(estimates.paths, *cells, strict=True))
+            where = _places(part, estimates, place)
+            writer.writerows([*own, *row] for own, *row in zip(where, *cells, strict=True))
         write_text(self.path / "predictions.csv", text.getvalue())
+
+
+def _place_columns(parts: Mapping[str, Predictions | Estimates]) -> list[str]:
+    """What predictions.csv says of where an answer belongs; folds only where a cross-validation judged."""
+    folded = any(answers.folds is not None for answers in parts.values())
+    return ["path", "split", *(["fold"] if folded else [])]
+
+
+def _places(part: str, answers: Predictions | Estimates, columns: Sequence[str]) -> list[list[str]]:
+    """Those cells of each row; folds count from 1, and repeats follow each other."""
+    if "fold" not in columns:
+        return [[path, part] for path in answers.paths]
+    folds = (
+        [""] * len(answers.paths) if answers.folds is None else [str(n + 1) for n in answers.folds.tolist()]
+    )
+    return [[path, part, fold] for path, fold in zip(answers.paths, folds, strict=True)]
+
+
+def _folds(header: Sequence[str], rows: Sequence[Sequence[str]]) -> NDArray[np.int64] | None:
+    """The fold of each row, None where the file, or this part of it, has none."""
+    if "fold" not in header or not rows[0][at := header.index("fold")]:
+        return None
+    return np.array([int(row[at]) - 1 for row in rows], np.int64)
 
 
 def _numbers(values: NDArray[np.float64] | None, count: int) -> list[str]:

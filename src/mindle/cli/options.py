@@ -61,11 +61,16 @@ Track = Annotated[
 
 Target = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Table: what to learn; a name, a position from 1, or last."),
+    typer.Option(
+        metavar="COLUMN", help="Table or CSV of images: what to learn; a name, a position from 1, or last."
+    ),
 ]
 Task = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Table: classification or regression, where the target cannot tell."),
+    typer.Option(
+        metavar="NAME",
+        help="Table or CSV of images: classification or regression, where the target cannot tell.",
+    ),
 ]
 Columns = Annotated[
     str | None,

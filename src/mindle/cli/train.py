@@ -14,8 +14,9 @@ def train(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A folder of class folders, a CSV (path,label), an .npz, a folder of idx or CIFAR files, "
-            "a table (CSV) with --target, or a built-in name (digits, breast-cancer, diabetes, iris, wine).",
+            help="A folder of class folders, a CSV (path,label or path,target), an .npz, a folder of idx or "
+            "CIFAR files, a table (CSV) with --target, or a built-in name (digits, breast-cancer, diabetes, "
+            "iris, wine).",
         ),
     ],
     recipe: options.Recipe = None,

@@ -38,6 +38,17 @@ def tune(
     out: options.Out = None,
     resume: options.Resume = False,
     settings: options.Settings = None,
+    target: options.Target = None,
+    task: options.Task = None,
+    columns: options.Columns = None,
+    kinds: options.Kinds = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    ids: options.Ids = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Table: parts of the cross-validation that judges trials; 5."),
+    ] = None,
     lang: options.Lang = "en",
     track: options.Track = None,
     json: Annotated[str | None, options.json_of("the scores")] = None,
@@ -47,7 +58,7 @@ def tune(
     Trials never see the test part. A search that was killed goes on with --resume and loses no trial.
     """
     from mindle import api
-    from mindle.cli.output import pairs, write_json_document
+    from mindle.cli.output import names, pairs, write_json_document
     from mindle.console import Console
 
     with Console() as console:
@@ -69,6 +80,14 @@ def tune(
             out=out,
             resume=resume,
             set=pairs(settings or [], "--set", "train.peak=3e-4"),
+            target=target,
+            task=task,
+            columns=names(columns),
+            kinds=pairs(kinds or [], "--kind", "zip=category"),
+            group=group,
+            time=time,
+            ids=tuple(ids or ()),
+            folds=folds,
             lang=lang,
             track=track,
             listener=console,

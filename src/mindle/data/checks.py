@@ -10,14 +10,17 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mindle.data.duplicates import SMALL_SIDE, Groups, bind_groups, near_duplicates
 from mindle.data.facts import Facts, Look, look_over
 from mindle.data.folder import count_of
 from mindle.data.sources import READ_KINDS
+from mindle.data.splits import strata
 from mindle.data.store import cache_dir
 from mindle.records import PARTS, SILENT, Dataset, Finding, InputSpec, Listener
 
@@ -27,6 +30,7 @@ CHECK_KINDS: dict[str, str] = {
     "duplicate": "the same file more than once within a class",
     "empty": "a file of 0 bytes",
     "few": "a class has few usable images",
+    "few-numbers": "there are few usable images with a number",
     "group-cut": "the given split parts what the group column holds together",
     "imbalance": "one class has several times the images of another",
     "large-group": "so many pictures look alike that a split does not keep them together",
@@ -35,11 +39,15 @@ CHECK_KINDS: dict[str, str] = {
     "near-duplicate": "nearly the same picture more than once within a class",
     "near-leak": "nearly the same picture in two parts of the given split",
     "near-two-labels": "nearly the same picture under two labels",
+    "near-two-targets": "nearly the same picture under targets that lie far apart",
     "not-an-image": "a file whose content is no picture",
     "odd-mode": "a picture that is stored as neither plain RGB nor gray, or is animated",
+    "odd-target": "a target that lies far from all others",
+    "one-target": "all targets are one number",
     "tiny": "a picture of a few pixels among larger ones",
     "truncated": "a picture that ends early",
     "two-labels": "the same picture under two labels",
+    "two-targets": "the same picture under two targets that differ",
     "undecodable": "a damaged picture",
     "unusable-class": "no image of a class is usable",
 }
@@ -53,6 +61,11 @@ BLANK_STD = 0.5
 FEW_IMAGES = 20
 IMBALANCE_RATIO = 3.0
 GROUP_FRACTION = 0.02
+# Targets of one picture may differ by this share of the standard deviation of all: people read a scale, and
+# measure again, with such errors. Of pictures that are only nearly the same, by this.
+SAME_TARGET, NEAR_TARGET = 0.1, 1.0
+FEW_NUMBERS = 100
+FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
 GROUP_LEAST = 5  # 2 % of a small data set is less than a pair: as many are always kept together
 
 # What a sentence says about one file and about several. A person can do something about some of them:
@@ -110,8 +123,11 @@ def check(
     _find_copies(draft)
     _find_near_duplicates(draft, listener)
     _find_cut_groups(draft)
-    counts = Counter(map(draft.label, draft.good()))
-    draft.findings += judge_classes(dataset.classes, counts)
+    if draft.numbers:
+        draft.findings += judge_targets(dataset, draft.good())
+    else:
+        counts = Counter(map(draft.label, draft.good()))
+        draft.findings += judge_classes(dataset.classes, counts)
     return _finished(draft)
 
 
@@ -131,11 +147,45 @@ class _Draft:
         return [row for row in self.facts.rows.tolist() if not self.set_aside[row]]
 
     def label(self, row: int) -> int:
-        """The class index of a row."""
+        """The class index of a row; -1 where numbers are estimated."""
         return int(self.dataset.labels[row])
 
+    @property
+    def numbers(self) -> bool:
+        """Whether rows have numbers, not classes."""
+        return self.dataset.task == "regression"
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of the numbers of all rows that have one."""
+        known = self.dataset.targets[np.isfinite(self.dataset.targets)]
+        return float(known.std()) if len(known) else 0.0
+
+    @cached_property
+    def sides(self) -> NDArray[np.int64]:
+        """What the truth of each row is, roughly: its class, or the band that its number lies in."""
+        return strata(self.dataset) if self.numbers else self.dataset.labels
+
+    def differ(self, rows: Iterable[int], tolerance: float = SAME_TARGET) -> bool:
+        """Whether some rows have different truths: two classes, or numbers further apart than `tolerance`."""
+        if not self.numbers:
+            return len({self.label(row) for row in rows}) > 1
+        targets = self.dataset.targets[list(rows)]
+        return bool(np.ptp(targets) > tolerance * self.spread)
+
+    def truth(self, row: int) -> str:
+        """The class or the number of a row, for people."""
+        return f"{self.dataset.targets[row]:g}" if self.numbers else self.dataset.classes[self.label(row)]
+
     def by_class(self, rows: Iterable[int]) -> str:
-        """How many of some rows each class has: "cat 3, dog 1"; cut short where there are many classes."""
+        """How many of some rows each class has: "cat 3, dog 1"; cut short where there are many classes.
+
+        Of numbers, what they are: "target 1 to 3.5".
+        """
+        if self.numbers:
+            known = [number for row in rows if (number := self.dataset.targets[row]) == number]
+            ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
+            return f"{self.dataset.target} {' to '.join(ends) or 'unknown'}"
         counts = Counter(self.label(row) for row in rows)
         names = [
             f"{self.dataset.classes[label]} {count:,}" for label, count in counts.most_common() if label >= 0
@@ -212,9 +262,12 @@ def _find_blank(draft: _Draft) -> None:
     meant = {label for label, count in blanks.items() if 2 * count >= sizes[label]}
     aside = [row for row in rows if draft.label(row) not in meant]
     kept = [row for row in rows if draft.label(row) in meant]
+    meaning = " At least half of their class is blank, so that this may be what the class shows."
+    if draft.numbers:
+        meaning = " At least half of all images are blank, so that this may be what they show."
     for some, action, rest in (
         (aside, "set aside", ""),
-        (kept, "kept", " At least half of their class is blank, so that this may be what the class shows."),
+        (kept, "kept", meaning),
     ):
         if some:
             draft.add(
@@ -258,8 +311,8 @@ def _find_odd_modes(draft: _Draft) -> None:
 def _find_copies(draft: _Draft) -> None:
     """The same content more than once: under two labels, across a given split, or simply twice."""
     copies = [rows for rows in _by_content(draft, draft.good()).values() if len(rows) > 1]
-    agreeing = [rows for rows in copies if len({draft.label(row) for row in rows}) == 1]
-    _find_two_labels(draft, [rows for rows in copies if len({draft.label(row) for row in rows}) > 1])
+    agreeing = [rows for rows in copies if not draft.differ(rows)]
+    _find_two_labels(draft, [rows for rows in copies if draft.differ(rows)])
     _find_leaks(draft, [rows for rows in agreeing if len({draft.dataset.given[row] for row in rows}) > 1])
     plain = [left for rows in agreeing if len(left := [row for row in rows if not draft.set_aside[row]]) > 1]
     if plain:
@@ -285,14 +338,13 @@ def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
     if not groups:
         return
     rows = [row for group in groups for row in group]
-    first = " and ".join(
-        f"{draft.dataset.paths[row]} ({draft.dataset.classes[draft.label(row)]})" for row in groups[0][:3]
-    )
-    draft.drop("two-labels", rows)
+    first = " and ".join(f"{draft.dataset.paths[row]} ({draft.truth(row)})" for row in groups[0][:3])
+    kind, truths = ("two-targets", "targets that differ") if draft.numbers else ("two-labels", "labels")
+    draft.drop(kind, rows)
     draft.add(
-        "two-labels",
+        kind,
         rows,
-        f"{count_of(len(groups), 'image has', 'images have')} two labels, in {len(rows):,} identical files "
+        f"{count_of(len(groups), 'image has', 'images have')} two {truths}, in {len(rows):,} identical files "
         f"({draft.by_class(rows)}); first: {first}. Keep the right one of each.",
         "set aside",
         decision=True,
@@ -350,22 +402,25 @@ def _find_near_duplicates(draft: _Draft, listener: Listener) -> None:
 def _side(draft: _Draft, row: int) -> int:
     """A number for the label and the given part of a row."""
     part = draft.dataset.given[row]
-    return draft.label(row) * 4 + (PARTS.index(part) + 1 if part in PARTS else 0)
+    return int(draft.sides[row]) * 4 + (PARTS.index(part) + 1 if part in PARTS else 0)
 
 
 def _tell_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
     """One finding for pairs of two labels, one for pairs of two given parts, one for the rest."""
     given = draft.dataset.given
     sorts: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    two = "near-two-targets" if draft.numbers else "near-two-labels"
     for a, b in pairs:
-        if draft.label(a) != draft.label(b):
-            sorts["near-two-labels"].append((a, b))
+        differ = draft.differ((a, b), NEAR_TARGET)
+        if differ:
+            sorts[two].append((a, b))
         if given[a] != given[b]:
             sorts["near-leak"].append((a, b))
-        if draft.label(a) == draft.label(b) and given[a] == given[b]:
+        if not differ and given[a] == given[b]:
             sorts["near-duplicate"].append((a, b))
     for kind, rest, action in (
         ("near-two-labels", " under two labels", "kept together"),
+        ("near-two-targets", " under targets that lie far apart", "kept together"),
         ("near-leak", " in two parts of the given split", "kept as given"),
         ("near-duplicate", "", "kept together"),
     ):
@@ -468,6 +523,36 @@ def judge_classes(names: Sequence[str], counts: Counter[int], things: str = "ima
                 files=(names[most], names[least]),
                 message=f"Class {names[most]!r} has {many / lowest:.1f} times the {things} of class "
                 f"{names[least]!r} ({many:,} and {lowest:,}).",
+                action="kept",
+            )
+        )
+    return findings
+
+
+def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
+    """Too few numbers to estimate, numbers that never vary, and those that lie far from all others."""
+    if not rows:
+        return []
+    targets, paths = dataset.targets[list(rows)], [dataset.paths[row] for row in rows]
+    findings = []
+    if np.ptp(targets) == 0:
+        message = f"All {len(rows):,} usable images have the {dataset.target} {targets[0]:g}: nothing varies."
+        findings.append(
+            Finding(kind="one-target", files=(dataset.target,), message=message, action="kept", decision=True)
+        )
+    if len(rows) < FEW_NUMBERS:
+        message = f"There are fewer than {FEW_NUMBERS} usable images ({len(rows)}); scores will be uncertain."
+        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=message, action="kept"))
+    lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
+    far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower))
+    if upper > lower and len(far):
+        first = int(far[0])
+        findings.append(
+            Finding(
+                kind="odd-target",
+                files=tuple(paths[at] for at in far),
+                message=f"{count_of(len(far), 'target lies', 'targets lie')} far from all others, half of "
+                f"which are {lower:g} to {upper:g}; first: {paths[first]} ({targets[first]:g}).",
                 action="kept",
             )
         )

@@ -1,27 +1,36 @@
-"""CSV files that list images: columns path and label, with split and group where wanted."""
+"""CSV files that list images: columns path and label or target, with split and group where wanted."""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
+import math
 import os
 import posixpath
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.cells import is_missing
+from mindle.data.columns import infer_columns, parse_cells
+from mindle.data.decode import UndecodableImage, read_bytes, size_of
 from mindle.data.folder import Columns, count_of, nfc, part_of, settle_classes, settle_given
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
 
-_REQUIRED = ("path", "label")
-_COLUMNS = (*_REQUIRED, "split", "group")
+LABEL, TARGET = "label", "target"
+_COLUMNS = ("path", "split", "group")
+_TASKS = ("classification", "regression", "binary", "multiclass")
 _HELP = (
-    "The first line must name the columns path and label (and split or group where wanted), such as "
-    "`path,label` followed by `cats/1.jpg,cat`."
+    "The first line must name the columns path and label, or path and target for numbers (and split or group "
+    "where wanted), such as `path,label` followed by `cats/1.jpg,cat`."
 )
+_PATHS_LOOKED_AT = 20
 
 
 @dataclass
@@ -36,23 +45,55 @@ class _Row:
     lines: list[int] = field(default_factory=list)
 
 
-def read_listing(file: Path, *, name: str, source: str) -> Dataset:
-    """Read a CSV file with the columns path and label, and split and group where it has them.
+def lists_images(file: Path) -> bool:
+    """Whether a CSV file has a column `path` that leads to pictures: one of its first twenty does.
+
+    So a listing with a numeric column is told from a table that merely has a column of that name.
+
+    Raises:
+        DataError: If the file is no text that can be read.
+    """
+    try:
+        lines = _lines(file, _text(file)[0], ("path",))
+        paths = [cells["path"] for _, cells in itertools.islice(lines, _PATHS_LOOKED_AT)]
+    except DataError:
+        return False
+    return any(_is_picture(file.parent, path) for path in paths if path)
+
+
+def _is_picture(folder: Path, typed: str) -> bool:
+    _, spelled, exists = _locate(folder, typed)
+    try:
+        return exists and size_of(read_bytes(folder / spelled)) is not None
+    except UndecodableImage:
+        return False
+
+
+def read_listing(
+    file: Path, *, name: str, source: str, target: str | None = None, task: str | None = None
+) -> Dataset:
+    """Read a CSV file with the columns path and label or target, and split and group where it has them.
 
     Paths are relative to the folder of the CSV, or absolute. UTF-8 with or without a byte-order mark and
     CP949 are read; columns are separated by commas, semicolons or tabs; further columns are ignored. One file
     is one row however often it is listed.
 
+    A column `label` names classes, even where it holds numbers; a column `target` holds numbers to estimate.
+    Where there are both, `label` counts.
+
     Args:
         file: The CSV file.
         name: Short name of the data set.
         source: What the user typed.
+        target: The column of numbers to estimate, where it has another name, or stands beside `label`.
+        task: "regression" or "classification" where the name of the column does not say it.
 
     Returns:
         One row a file, in the order of their NFC paths.
 
     Raises:
-        DataError: If the file is no such list, or its split column is incomplete or contradicts itself.
+        DataError: If the file is no such list, its split column is incomplete or contradicts itself, or the
+            numbers to estimate are none.
 
     Example:
         >>> import tempfile
@@ -65,17 +106,18 @@ def read_listing(file: Path, *, name: str, source: str) -> Dataset:
         (('a.jpg',), ('missing',))
     """
     text, encoding = _text(file)
+    truth, regression = _truth_column(file, text, target, task)
     rows: dict[str, _Row] = {}
     incomplete: list[int] = []
     has_split = False
-    for line, cells in _lines(file, text):
+    for line, cells in _lines(file, text, ("path", truth)):
         has_split = has_split or "split" in cells
         if not cells["path"]:
             incomplete.append(line)
             continue
         path, spelled, exists = _locate(file.parent, cells["path"])
         row = rows.setdefault(path, _Row(name=spelled, exists=exists))
-        row.labels.add(nfc(cells["label"]))
+        row.labels.add(nfc(cells[truth]))
         row.splits.add(cells.get("split", ""))
         row.group = row.group or nfc(cells.get("group", ""))
         row.lines.append(line)
@@ -84,29 +126,115 @@ def read_listing(file: Path, *, name: str, source: str) -> Dataset:
 
     paths = sorted(rows)
     given, held_out = _given(file, paths, rows) if has_split else ([""] * len(paths), [])
-    set_aside = [_aside(rows[path]) for path in paths]
-    labels = [next(iter(rows[path].labels)) if len(rows[path].labels) == 1 else "" for path in paths]
-    columns = Columns(paths=paths, labels=labels, given=given, set_aside=set_aside)
-    classes, indices, set_aside, findings = settle_classes(columns)
+    told = _Told.numbers(file, truth, paths, rows) if regression else _Told.classes(paths, rows, given)
     return Dataset(
         name=name,
         kind="csv",
         source=source,
-        classes=classes,
+        classes=told.names,
         paths=tuple(paths),
-        labels=indices,
+        labels=told.labels,
         given=tuple(given),
         groups=tuple(rows[path].group for path in paths),
         images=FileImages(root=file.parent, names=tuple(rows[path].name for path in paths)),
-        set_aside=tuple(set_aside),
+        set_aside=tuple(told.set_aside),
         findings=(
             *_encoding_finding(file, encoding),
             *held_out,
             *_incomplete_finding(file, incomplete),
-            *_row_findings(paths, rows),
-            *findings,
+            *told.findings,
         ),
+        targets=told.targets,
+        target=truth if regression else "",
     )
+
+
+def _truth_column(file: Path, text: str, target: str | None, task: str | None) -> tuple[str, bool]:
+    """The column that holds what is to be told, and whether it holds numbers to estimate."""
+    if task not in (None, *_TASKS):
+        raise ValueError(f"`task` must be one of {', '.join(_TASKS)}. Received task={task!r}.")
+    names, _ = _header(file, text, ("path",))
+    if target is not None:
+        return _asked_column(file, target, names), task in (None, "regression")
+    if LABEL in names:
+        return LABEL, task == "regression"
+    if TARGET in names:
+        return TARGET, task in (None, "regression")
+    _header(file, text, ("path", LABEL))  # says what is missing
+    return LABEL, False
+
+
+def _asked_column(file: Path, target: str, names: Sequence[str]) -> str:
+    """The column that a name, a position from 1 or "last" stands for."""
+    wanted = nfc(target.strip()).lower()
+    if wanted not in names and wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        wanted = names[int(wanted) - 1]
+    elif wanted not in names and wanted == "last":
+        wanted = names[-1]
+    if wanted not in names or wanted in _COLUMNS:
+        others = [name for name in names if name not in _COLUMNS]
+        raise ValueError(
+            f"`target` must be a column of the list besides path, split and group. Received "
+            f"target={target!r}. {str(file)!r} has {', '.join(map(repr, others[:12])) or 'none'}."
+        )
+    return wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a list tells of its files, as columns; classes or numbers."""
+
+    labels: NDArray[np.int64]
+    set_aside: list[str]
+    findings: list[Finding]
+    names: tuple[str, ...] = ()
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+
+    @classmethod
+    def classes(cls, paths: list[str], rows: dict[str, _Row], given: list[str]) -> _Told:
+        """Classes, by their names."""
+        set_aside = [_aside(rows[path]) for path in paths]
+        labels = [next(iter(rows[path].labels)) if len(rows[path].labels) == 1 else "" for path in paths]
+        columns = Columns(paths=paths, labels=labels, given=given, set_aside=set_aside)
+        names, indices, set_aside, findings = settle_classes(columns)
+        return cls(
+            labels=indices,
+            set_aside=set_aside,
+            findings=[*_row_findings(paths, rows), *findings],
+            names=names,
+        )
+
+    @classmethod
+    def numbers(cls, file: Path, column: str, paths: list[str], rows: dict[str, _Row]) -> _Told:
+        """Numbers, in the writing that most of them are written in."""
+        texts = sorted({text for row in rows.values() for text in row.labels})
+        values = dict(zip(texts, _numbers(texts, column), strict=True))
+        if not any(value == value for value in values.values()):
+            raise DataError(
+                f"The column {column!r} must hold numbers to estimate. Received {str(file)!r}, where "
+                f"{next((repr(text) for text in texts if text), 'every cell is empty')}"
+                f"{' stands' if any(texts) else ''}. Name another with --target, or take --task "
+                "classification."
+            )
+        found = {path: {values[text] for text in rows[path].labels if not is_missing(text)} for path in paths}
+        set_aside = [_number_aside(rows[path], found[path]) for path in paths]
+        one = [
+            next(iter(found[path])) if len(found[path]) == 1 and not aside else float("nan")
+            for path, aside in zip(paths, set_aside, strict=True)
+        ]
+        return cls(
+            labels=np.full(len(paths), -1, np.int64),
+            set_aside=set_aside,
+            findings=_number_findings(paths, rows, set_aside),
+            targets=np.array(one, np.float64),
+        )
+
+
+def _numbers(texts: Sequence[str], column: str) -> list[float]:
+    """The numbers that cells hold, NaN where they hold none, or none that is finite."""
+    way = infer_columns({column: texts}, kinds={column: "number"})[0]
+    numbers: list[float] = parse_cells(texts, way).tolist()
+    return numbers
 
 
 def _text(file: Path) -> tuple[str, str]:
@@ -131,26 +259,31 @@ def _text(file: Path) -> tuple[str, str]:
     )
 
 
-def _lines(file: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and the known cells of each data row."""
+def _header(file: Path, text: str, required: Sequence[str]) -> tuple[list[str], str]:
+    """Names of the columns, in small letters, and what separates them."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     for delimiter in (",", ";", "\t"):
-        names = [cell.strip().lower() for cell in next(csv.reader([header], delimiter=delimiter), [])]
-        if set(_REQUIRED) <= set(names):
-            break
-    else:
-        names = [cell.strip() for cell in next(csv.reader([header]), [])]
-        raise DataError(
-            f"A list of images must have the columns path and label. Received {str(file)!r} with "
-            f"{', '.join(map(repr, names[:12])) or 'no columns'}{', …' if len(names) > 12 else ''}. {_HELP}"
-        )
-    for known in _COLUMNS:
+        names = [nfc(cell.strip().lower()) for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        if set(required) <= set(names):
+            return names, delimiter
+    names = [cell.strip() for cell in next(csv.reader([header]), [])]
+    raise DataError(
+        f"A list of images must have the columns path and label, or path and target. Received {str(file)!r} "
+        f"with {', '.join(map(repr, names[:12])) or 'no columns'}{', …' if len(names) > 12 else ''}. {_HELP}"
+    )
+
+
+def _lines(file: Path, text: str, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and the known cells of each data row."""
+    names, delimiter = _header(file, text, required)
+    wanted = list(dict.fromkeys((*required, *_COLUMNS)))
+    for known in wanted:
         if names.count(known) > 1:
             raise DataError(
                 f"A column may stand in a list once. Received {str(file)!r} with two columns {known!r}. "
                 f"Rename one of them."
             )
-    positions = {known: names.index(known) for known in _COLUMNS if known in names}
+    positions = {known: names.index(known) for known in wanted if known in names}
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for cells in itertools.islice((cells for cells in reader if any(map(str.strip, cells))), 1, None):
@@ -232,6 +365,16 @@ def _aside(row: _Row) -> str:
     return "" if row.labels != {""} else "unlabelled"
 
 
+def _number_aside(row: _Row, numbers: set[float]) -> str:
+    if len(numbers) > 1:
+        return "two-targets"
+    if not row.exists:
+        return "missing"
+    if not numbers:
+        return "unlabelled"
+    return "" if all(map(math.isfinite, numbers)) else "not-a-number"
+
+
 def _encoding_finding(file: Path, encoding: str) -> list[Finding]:
     if encoding == "utf-8-sig":
         return []
@@ -266,8 +409,8 @@ def _row_findings(paths: list[str], rows: dict[str, _Row]) -> list[Finding]:
     unlabelled = [path for path in paths if rows[path].labels == {""} and rows[path].exists]
     twice = [path for path in paths if len(rows[path].lines) > 1 and len(rows[path].labels) == 1]
     two_labels = [path for path in paths if len(rows[path].labels) > 1]
-    findings = []
-    for kind, files, one, many, rest, action, decision in (
+    return _told_of(
+        rows,
         ("missing", missing, "listed file does", "listed files do", "not exist", "set aside", True),
         ("unlabelled", unlabelled, "file has", "files have", "an empty label", "set aside", False),
         ("listed-twice", twice, "file is", "files are", "listed twice under one label", "used once", False),
@@ -280,7 +423,40 @@ def _row_findings(paths: list[str], rows: dict[str, _Row]) -> list[Finding]:
             "set aside",
             True,
         ),
-    ):
+    )
+
+
+def _number_findings(paths: list[str], rows: dict[str, _Row], set_aside: list[str]) -> list[Finding]:
+    """Files that do not exist, have no number, or are listed more than once."""
+    of = {
+        kind: [path for path, why in zip(paths, set_aside, strict=True) if why == kind]
+        for kind in ("unlabelled", "not-a-number", "two-targets")
+    }
+    missing = [path for path in paths if not rows[path].exists]
+    twice = [path for path in paths if len(rows[path].lines) > 1 and path not in set(of["two-targets"])]
+    cell = "a target that is no finite number"
+    return _told_of(
+        rows,
+        ("missing", missing, "listed file does", "listed files do", "not exist", "set aside", True),
+        ("unlabelled", of["unlabelled"], "file has", "files have", "an empty target", "set aside", False),
+        ("not-a-number", of["not-a-number"], "file has", "files have", cell, "set aside", True),
+        ("listed-twice", twice, "file is", "files are", "listed twice under one target", "used once", False),
+        (
+            "two-targets",
+            of["two-targets"],
+            "file is",
+            "files are",
+            "listed under different targets",
+            "set aside",
+            True,
+        ),
+    )
+
+
+def _told_of(rows: dict[str, _Row], *kinds: tuple[str, list[str], str, str, str, str, bool]) -> list[Finding]:
+    """A finding for each kind that has files."""
+    findings = []
+    for kind, files, one, many, rest, action, decision in kinds:
         if files:
             message = f"{count_of(len(files), one, many)} {rest}; first: {_named(files[0], rows[files[0]])}."
             findings.append(

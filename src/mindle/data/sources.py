@@ -36,10 +36,12 @@ READ_KINDS: dict[str, str] = {
     "one-class": "all images are of one class",
     "scaled": "an array was not uint8 from 0 to 255 and was scaled",
     "single": "a class has a single image to learn from",
+    "not-a-number": "a list gives a file a target that is no finite number",
     "special": "something that is neither a file nor a folder, such as a pipe",
     "stray": "a file outside the class folders",
     "symlink-loop": "a link to a folder that is read already",
     "two-labels": "a list gives a file different labels",
+    "two-targets": "a list gives a file different targets",
     "unfinished": "`mindle prepare` was interrupted while it filled this folder",
     "unicode-normalised": "names that look the same but are spelled with different Unicode characters",
     "unlabelled": "a list gives a file no label",
@@ -47,23 +49,33 @@ READ_KINDS: dict[str, str] = {
 }
 """The findings that reading can make, and what each means."""
 
+LISTINGS = (".csv", ".tsv", ".txt")
 _HEADER_BYTES = 1 << 19
 
 
-def read(source: str | os.PathLike[str], *, name: str | None = None) -> Dataset:
+def read(
+    source: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    target: str | int | None = None,
+    task: str | None = None,
+) -> Dataset:
     """Read what images there are and what they are labelled; no image is decoded.
 
     Args:
         source: A folder of class folders, flat or below train and test; a CSV file with the columns path and
-            label; an .npz file; a folder of idx or CIFAR files; or a built-in name ("digits"). An existing
-            path comes before a built-in name.
+            label, or path and target for numbers; an .npz file; a folder of idx or CIFAR files; or a built-in
+            name ("digits"). An existing path comes before a built-in name.
         name: Short name of the data set; from the source where None.
+        target: Of a CSV file: the column of numbers to estimate, where it is not called target.
+        task: Of a CSV file: "regression" or "classification" where the column's name does not say it.
 
     Returns:
         The data set, with what was noticed on the way as findings.
 
     Raises:
         DataError: If nothing is there, or nothing that is known.
+        ValueError: If `target` or `task` is said of something else than a CSV file, or names no column.
 
     Example:
         >>> dataset = read("digits")
@@ -74,6 +86,9 @@ def read(source: str | os.PathLike[str], *, name: str | None = None) -> Dataset:
     if not isinstance(typed, str):
         raise TypeError(f"`source` must be text or a path. Received {type(source).__name__}.")
     place = Path(os.path.expanduser(typed))
+    listing = place.suffix.lower() in LISTINGS and place.is_file()
+    if not listing:
+        _require_nothing_asked(typed, target, task)
     if not typed or not os.path.exists(place):
         if typed in arrays.BUILT_IN:
             return arrays.read_built_in(typed)
@@ -83,12 +98,24 @@ def read(source: str | os.PathLike[str], *, name: str | None = None) -> Dataset:
         return _read_directory(place, name=name, source=typed)
     if place.suffix.lower() == ".npz":
         return arrays.read_npz(place, name=name, source=typed)
-    if place.suffix.lower() in (".csv", ".tsv", ".txt"):
-        return read_listing(place, name=name, source=typed)
+    if listing:
+        return read_listing(
+            place, name=name, source=typed, target=None if target is None else str(target), task=task
+        )
     raise DataError(
         f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
         f"classify images with a trained model, use `mindle predict`."
     )
+
+
+def _require_nothing_asked(typed: str, target: str | int | None, task: str | None) -> None:
+    """Classes of folders and arrays are what they are; only a list may have several columns to learn."""
+    for argument, value in (("target", target), ("task", task)):
+        if value is not None:
+            raise ValueError(
+                f"`{argument}` must be left out for images that are not listed in a CSV file: it is about a "
+                f"table, or a list with a column `path`. Received {argument}={value!r} for {typed!r}."
+            )
 
 
 def _read_directory(place: Path, *, name: str, source: str) -> Dataset:

@@ -18,6 +18,8 @@ from mindle.errors import DataError
 from mindle.records import PARTS, Dataset, Finding
 
 Fractions = tuple[float, float, float]
+STRATA = 10
+"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
 # Who gets the odd image: judging a class takes at least one of it, learning has most already.
 _ODD_FIRST = (2, 1, 0)
 
@@ -58,6 +60,8 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
     A split that came with the data is kept. Where it has train and one held-out part, that is the test part
     and `fractions[1]` of train becomes val. Rows without a part in such data belong to train.
 
+    Where numbers are estimated, bands of them take the place of classes: see `bands`.
+
     Each class is parted by largest remainders, so that without groups every part is within one image of its
     share. A class of three or more images (or groups) is in every part; of two, one is in train and one in
     test; a single one is in train.
@@ -81,22 +85,46 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         (1259, 269, 269)
     """
     check_fractions(fractions)
+    regression = dataset.task == "regression"
+    labels = strata(dataset) if regression else dataset.labels
     rows = np.flatnonzero(
-        [not aside and label >= 0 for aside, label in zip(dataset.set_aside, dataset.labels, strict=True)]
+        [not aside and label >= 0 for aside, label in zip(dataset.set_aside, labels, strict=True)]
     )
     if not len(rows):
         raise DataError("Splitting needs at least one usable image. Received none. `mindle check` says why.")
     stock = Stock(
-        labels=dataset.labels,
+        labels=labels,
         given=dataset.given,
         groups=dataset.groups,
         contents=[_content(dataset, row) for row in range(len(dataset))],
         names=dataset.paths,
     )
     parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
+    if regression:
+        return replace(dataset, parts=parts)
     wanted = wanted_parts(stock, rows, fractions)
     found = missing_classes(dataset.labels, dataset.classes, parts, wanted, told=dataset.findings)
     return replace(dataset, parts=parts, findings=(*dataset.findings, *found))
+
+
+def strata(dataset: Dataset) -> NDArray[np.int64]:
+    """The band that the number of each row lies in; -1 where a row takes no part."""
+    labels = np.full(len(dataset), -1)
+    rows = dataset.rows()
+    labels[rows] = bands(dataset.targets[rows])
+    return labels
+
+
+def bands(targets: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of up to `STRATA` bands of equally many rows each number lies in.
+
+    Example:
+        >>> bands(np.arange(20.0)).tolist()
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    count = min(STRATA, max(1, len(targets) // STRATA))
+    edges = np.quantile(targets, np.arange(1, count) / count) if len(targets) else np.zeros(0)
+    return np.searchsorted(edges, targets, side="right")
 
 
 def _content(dataset: Dataset, row: int) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from mindle.errors import DataError
 from mindle.records import PARTS, Dataset, InputSpec, Table
@@ -11,6 +15,8 @@ from mindle.records import PARTS, Dataset, InputSpec, Table
 
 def part_counts(dataset: Dataset | Table) -> dict[str, dict[str, int]]:
     """Images (or rows) of each class in each part, and how many were set aside.
+
+    Where numbers are estimated, the quarters of their range of values take the place of classes.
 
     Example:
         >>> import mindle.data
@@ -20,6 +26,8 @@ def part_counts(dataset: Dataset | Table) -> dict[str, dict[str, int]]:
     counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in dataset.classes}
     parts = dataset.parts or ("",) * len(dataset)
     asides = dataset.set_aside or ("",) * len(dataset)
+    if dataset.task == "regression":
+        return _quarter_counts(dataset, parts, asides) if isinstance(dataset, Dataset) else counts
     for label, part, aside in zip(dataset.labels.tolist(), parts, asides, strict=True):
         if label < 0:
             continue
@@ -27,6 +35,24 @@ def part_counts(dataset: Dataset | Table) -> dict[str, dict[str, int]]:
             counts[dataset.classes[label]]["set_aside"] += 1
         elif part:
             counts[dataset.classes[label]][part] += 1
+    return counts
+
+
+def _quarter_counts(
+    dataset: Dataset, parts: Sequence[str], asides: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Images by quarter of the numbers to estimate: "1 to 2.5", as many images in each."""
+    known = np.isfinite(dataset.targets)
+    if not known.any():
+        return {}
+    edges = np.quantile(dataset.targets[known], (0, 0.25, 0.5, 0.75, 1))
+    names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]
+    counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in names}
+    for row in np.flatnonzero(known).tolist():
+        place = "set_aside" if asides[row] else parts[row]
+        if place:
+            quarter = np.searchsorted(edges[1:4], dataset.targets[row], side="right")
+            counts[names[quarter]][place] += 1
     return counts
 
 
@@ -47,6 +73,8 @@ def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
           0          178          0
           … and 9 more classes
     """
+    if dataset.task == "regression":
+        return _describe_numbers(dataset)
     is_split = any(dataset.parts)
     counts = part_counts(dataset) if is_split else _class_counts(dataset)
     columns = (*PARTS, "set aside") if is_split else ("images", "set aside")
@@ -62,10 +90,31 @@ def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
         )
     if len(counts) > most_classes:
         lines.append(f"  … and {len(counts) - most_classes} more classes")
+    return [*lines, *_aside_line(dataset)]
+
+
+def _aside_line(dataset: Dataset) -> list[str]:
     reasons = set_aside_counts(dataset)
-    if reasons:
-        lines.append("  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
-    return lines
+    if not reasons:
+        return []
+    return ["  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())]
+
+
+def _describe_numbers(dataset: Dataset) -> list[str]:
+    """How the numbers to estimate are spread, by part where the images are parted."""
+    rows: list[tuple[str, ...]] = [
+        ("part", "images", "least", "lower quarter", "median", "upper quarter", "most")
+    ]
+    for part in PARTS if any(dataset.parts) else (None,):
+        values = dataset.targets[dataset.rows(part)]
+        values = values[np.isfinite(values)]
+        if len(values):
+            spread = (f"{value:.6g}" for value in np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist())
+            rows.append((part or "all", f"{len(values):,}", *spread))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    head = f"{dataset.name}: {len(dataset.rows()):,} images, to estimate {dataset.target}"
+    return [head, *(f"  {line}" for line in table), *_aside_line(dataset)]
 
 
 def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
@@ -105,9 +154,12 @@ def require_learnable(dataset: Dataset) -> None:
     Raises:
         DataError: If fewer than two classes have training images, or the test part is empty.
     """
-    learned = {dataset.classes[label] for label in dataset.labels[dataset.rows("train")].tolist()}
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(dataset).items())
     aside = f" Set aside: {reasons}." if reasons else ""
+    if dataset.task == "regression":
+        _require_numbers(dataset, aside)
+        return
+    learned = {dataset.classes[label] for label in dataset.labels[dataset.rows("train")].tolist()}
     if len(learned) < 2:
         raise DataError(
             f"At least two classes must have usable training images. Received {len(learned)} "
@@ -119,4 +171,24 @@ def require_learnable(dataset: Dataset) -> None:
             f"The test part must hold at least one image. Received none from {len(dataset.rows()):,} usable "
             "images in "
             f"{dataset.source}.{aside} Give every class at least 10 images, or a test folder."
+        )
+
+
+# Fewer cannot be told from chance, nor parted.
+_FEWEST_NUMBERS = 10
+
+
+def _require_numbers(dataset: Dataset, aside: str) -> None:
+    train, test = dataset.rows("train"), dataset.rows("test")
+    different = len(np.unique(dataset.targets[train]))
+    if len(train) < _FEWEST_NUMBERS or different < 2:
+        raise DataError(
+            f"To estimate {dataset.target}, at least {_FEWEST_NUMBERS} usable training images with two or "
+            f"more different targets must be there. Received {len(train):,} images with {different} in "
+            f"{dataset.source}.{aside} `mindle check` names every file and its reason."
+        )
+    if not len(test):
+        raise DataError(
+            f"The test part must hold at least one image. Received none from {len(dataset.rows()):,} usable "
+            f"images in {dataset.source}.{aside} Give more images, or a split with a test part."
         )

@@ -18,6 +18,7 @@ from mindle.data.cells import is_missing, label_of, number_of, text_of
 from mindle.data.columns import infer_columns, parse_cells, unreadable, why_useless
 from mindle.data.delimited import Layout, layout_of, records, whole_row
 from mindle.data.folder import count_of, nfc, part_of, settle_given, sorted_classes
+from mindle.data.listing import lists_images
 from mindle.errors import DataError
 from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
 
@@ -67,7 +68,8 @@ class _Raw:
 def is_table(source: Any, target: str | int | None = None) -> bool:
     """Whether what a user gave is a table rather than images.
 
-    A CSV file that lists images has a column `path`; with a target named it is a table all the same.
+    A CSV file that lists images has a column `path`; with a target named it is a table all the same, unless
+    that column leads to pictures.
 
     Raises:
         DataError: If it is a CSV file that cannot be read.
@@ -83,8 +85,10 @@ def is_table(source: Any, target: str | int | None = None) -> bool:
         return os.fspath(source) in BUILT_IN
     if place.is_dir() or place.suffix.lower() not in SUFFIXES:
         return False
-    listing = ("path", "label")
-    return target is not None or "path" not in map(str.lower, layout_of(place, known=listing).names)
+    listing = ("path", "label", "target")
+    if "path" not in map(str.lower, layout_of(place, known=listing).names):
+        return True
+    return target is not None and not lists_images(place)
 
 
 def is_frame(source: Any) -> TypeGuard[DataFrame]:

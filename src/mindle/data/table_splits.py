@@ -14,6 +14,7 @@ from mindle.data.splits import (
     Fractions,
     Stock,
     assign_parts,
+    bands,
     check_fractions,
     deal_folds,
     missing_classes,
@@ -22,9 +23,6 @@ from mindle.data.splits import (
 )
 from mindle.errors import DataError
 from mindle.records import PARTS, Column, Finding, Table
-
-STRATA = 10
-"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
 
 
 def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Table:
@@ -143,10 +141,7 @@ def strata(table: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     if table.task != "regression":
         return table.labels[rows]
-    targets = table.targets[rows]
-    bands = min(STRATA, max(1, len(rows) // STRATA))
-    edges = np.quantile(targets, np.arange(1, bands) / bands)
-    return np.searchsorted(edges, targets, side="right")
+    return bands(table.targets[rows])
 
 
 def _usable(table: Table) -> NDArray[np.int64]:

@@ -129,7 +129,7 @@ def compare(
         second: What the other said about the same rows, with the same truth.
         seed: Of the bootstrap and the swaps.
         fold: (row,), which fold of its repeat answered each row of `first`, where both were judged by the
-            same cross-validation.
+            same cross-validation; what both say of their folds, where they agree, unless given.
 
     Returns:
         The differences in accuracy, macro F1 and log loss, or in MAE and RMSE.
@@ -162,6 +162,7 @@ def compare(
     else:
         task = "regression"
         measure = _measure_estimates(first, second)
+    fold = _shared_folds(first, second) if fold is None else fold
     if fold is not None:
         differences = _over_folds(measure, rows, repeats, fold)
     else:
@@ -213,6 +214,7 @@ def _matched(first: Predictions | Estimates, second: Predictions | Estimates) ->
             labels=place[labels[order]],
             answers=None if second.answers is None else place[second.answers[order]],
             repeats=second.repeats,
+            folds=None if second.folds is None else second.folds[order],
         )
         names = np.array(first.classes)
         _require_same_truth(first.paths, names[truth], names[place[labels[order]]])
@@ -222,12 +224,27 @@ def _matched(first: Predictions | Estimates, second: Predictions | Estimates) ->
         order = _order(first, second)
         _require_same_truth(first.paths, wanted, targets[order])
         return Estimates(
-            paths=first.paths, values=values[order], targets=targets[order], repeats=second.repeats
+            paths=first.paths,
+            values=values[order],
+            targets=targets[order],
+            repeats=second.repeats,
+            folds=None if second.folds is None else second.folds[order],
         )
     raise ValueError(
         "Both must name classes, or both must estimate numbers. Received one of each: they answer different "
         "questions."
     )
+
+
+def _shared_folds(first: Predictions | Estimates, second: Predictions | Estimates) -> Ints | None:
+    """The folds by which both were judged, rows in one order; None where they are not known or differ.
+
+    With other folds the two models of a fold had other training rows, and the correction for what folds share
+    does not hold.
+    """
+    if first.folds is None or second.folds is None or not np.array_equal(first.folds, second.folds):
+        return None
+    return first.folds
 
 
 def _require_same_classes(first: Sequence[str], second: Sequence[str]) -> None:

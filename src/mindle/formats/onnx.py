@@ -1,4 +1,4 @@
-"""A trained classifier to a bundle: one ONNX graph from uint8 pixels to probabilities, proven equal."""
+"""A trained model to a bundle: one ONNX graph from uint8 pixels to probabilities or numbers, proven equal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import MODEL, REFERENCE, Bundle
-from mindle.formats.parity import Parity, compare_answers, require_parity
-from mindle.models.classifier import Classifier, ProbabilityGraph
+from mindle.errors import ArtifactError
+from mindle.formats.parity import TOLERANCE, Parity, compare_answers, compare_numbers, require_parity
+from mindle.models.classifier import Classifier, EstimateGraph, Estimator, ProbabilityGraph
 from mindle.models.graph import export_onnx, session
 from mindle.records import InputSpec
 
 REFERENCE_IMAGES = 4
+# What the graph of an estimator answers.
+NUMBERS = ("estimate", "fold_estimates")
 
 
 def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[np.uint8]:
@@ -83,6 +86,56 @@ def write_graph(model: Classifier, folder: Path, *, temperature: float, pixels: 
     parity = compare_answers(torch_probabilities(model, temperature, compared), exported)
     require_parity(parity, "The bundle")
     np.savez(folder / REFERENCE, pixels=example, probabilities=exported[: len(example)])
+    return parity
+
+
+def torch_estimates(
+    model: Estimator, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the PyTorch model answers: pixels to estimate (image,) and fold_estimates (image, fold)."""
+    graph = EstimateGraph(model).eval()
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    with torch.inference_mode():
+        pieces = [
+            graph(torch.from_numpy(part).to(device)) for part in np.array_split(pixels, -(-len(pixels) // 16))
+        ]
+    estimates, folds = (torch.cat([piece[at].cpu() for piece in pieces]).numpy() for at in (0, 1))
+    return np.asarray(estimates, np.float64), np.asarray(folds, np.float64)
+
+
+def write_number_graph(model: Estimator, folder: Path, *, pixels: NDArray[np.uint8]) -> Parity:
+    """As `write_graph`, for a model that estimates a number.
+
+    Args:
+        model: The trained estimator.
+        folder: The bundle's folder; made if it is missing.
+        pixels: Some of the user's own images to compare on, uint8 (image, height, width, channel).
+
+    Raises:
+        ArtifactError: If the graph answers differently.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model = model.cpu().eval()
+    example = reference_pixels(model.spec)
+    export_onnx(
+        EstimateGraph(model).eval(),
+        torch.from_numpy(example),
+        folder / MODEL,
+        input_name="pixels",
+        output_name=NUMBERS,
+    )
+    compared = np.concatenate([example, pixels])
+    own = torch_estimates(model, compared)
+    exported = session(folder / MODEL).run(list(NUMBERS), {"pixels": compared})
+    parity = compare_numbers(np.column_stack(own), np.column_stack(exported), scale=model.scale)
+    if not parity.largest_difference <= TOLERANCE:
+        raise ArtifactError(
+            f"The bundle must answer like the model it was made from within {TOLERANCE:g}. Received a "
+            f"largest difference of {parity.largest_difference:.2g}. The run keeps its model.safetensors; "
+            "predict from it with --engine torch."
+        )
+    stored = {name: rows[: len(example)] for name, rows in zip(NUMBERS, exported, strict=True)}
+    np.savez(folder / REFERENCE, pixels=example, **stored)
     return parity
 
 

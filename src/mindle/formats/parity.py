@@ -54,6 +54,27 @@ def compare_answers(original: NDArray[np.floating[Any]], exported: NDArray[np.fl
     )
 
 
+def compare_numbers(
+    original: NDArray[np.floating[Any]], exported: NDArray[np.floating[Any]], *, scale: float
+) -> Parity:
+    """Compare estimates (image, estimate) of two forms of one model.
+
+    Differences are relative to the estimate, and near zero to how far targets spread.
+
+    Args:
+        original: What the model answers.
+        exported: What the other form answers.
+        scale: Standard deviation of the target.
+
+    Example:
+        >>> compare_numbers(np.array([[200.0]]), np.array([[200.001]]), scale=1.0).largest_difference < 1e-5
+        True
+    """
+    off = np.abs(original - exported) / np.maximum(np.abs(original), scale)
+    largest = float(off.max(initial=0.0))
+    return Parity(images=len(original), same_top1=len(original), largest_difference=largest)
+
+
 def require_parity(parity: Parity, what: str) -> None:
     """Refuse an export that answers differently.
 

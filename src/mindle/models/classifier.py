@@ -5,6 +5,9 @@
       -> normalised, once for each body
       -> bodies -> features, side by side -> head -> logits (image, class)
 
+An estimator of numbers is the same with a head of one score, or of several that are told apart by their
+place, in standard deviations of the target; `EstimateGraph` brings them into the target's unit.
+
 A classifier on disk is `model.json` (what to build) and `model.safetensors` (its numbers, the backbones'
 included), and needs nothing else.
 """
@@ -111,6 +114,46 @@ class Classifier(nn.Module):
         return [body for body in self.bodies if isinstance(body, Backbone)]
 
 
+class Estimator(Classifier):
+    """Pixels to numbers, standardised. Made by `layers_estimator` or `backbone_estimator`.
+
+    Its first score is the estimate. Further ones are those of models that did not see one fold each, from
+    which prediction intervals are made.
+
+    Attributes:
+        centre, scale: What was taken from each target, and what it was divided by, before anything learned.
+    """
+
+    def __init__(self, *, centre: float, scale: float, **parts: Any) -> None:
+        super().__init__(classes=(), **parts)
+        self.centre = centre
+        self.scale = scale
+        self.description["target"] = {"centre": centre, "scale": scale}
+
+    def logits_from_features(self, features: Tensor) -> Tensor:
+        """The head alone: (image, score). A head of one score gives the logits (0, score) of two classes."""
+        scores: Tensor = self.head(features)
+        return scores[:, 1:] if scores.shape[1] == 2 else scores
+
+
+class EstimateGraph(nn.Module):
+    """An estimator in the target's unit: the whole graph of a bundle.
+
+    uint8 (image, height, width, channel) -> estimate (image,), and fold_estimates (image, fold) of the models
+    that prediction intervals are made from: the estimate itself where there is only one.
+    """
+
+    def __init__(self, estimator: Estimator) -> None:
+        super().__init__()
+        self.estimator = estimator
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Estimate a batch."""
+        # In float64: of a target such as a year, float32 keeps three decimals.
+        scores = self.estimator(pixels).double() * self.estimator.scale + self.estimator.centre
+        return scores[:, 0], scores[:, 1:] if scores.shape[1] > 1 else scores
+
+
 class ProbabilityGraph(nn.Module):
     """A classifier with its temperature and softmax: the whole graph of a bundle.
 
@@ -178,6 +221,34 @@ def layers_classifier(
     )
 
 
+def layers_estimator(
+    layers: Sequence[Layer], *, spec: InputSpec, centre: float, scale: float, seed: int | None = None
+) -> Estimator:
+    """As `layers_classifier`, for a number: "classes" units of the last layer stand for one.
+
+    Raises:
+        ValueError: If the layers do not fit `spec`, or do not end in one score.
+
+    Example:
+        >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
+        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+        >>> net = layers_estimator(layers, spec=spec, centre=20.0, scale=5.0)
+        >>> net(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape
+        torch.Size([3, 1])
+    """
+    _check_ending(layers, 1)
+    shape = (spec.channels, spec.height, spec.width)
+    return Estimator(
+        centre=centre,
+        scale=scale,
+        spec=spec,
+        bodies=[build_layers(layers, shape=shape, classes=1, seed=seed)],
+        normalisers=[Normalise(spec.mean, spec.std)],
+        head=nn.Identity(),
+        description=_description("layers", spec, ()) | {"layers": [dict(layer) for layer in layers]},
+    )
+
+
 def backbone_classifier(
     cards: Sequence[WeightCard],
     head: Head | Sequence[Layer],
@@ -211,7 +282,40 @@ def backbone_classifier(
         (224, ['resnet18'])
     """
     _check_classes(classes)
-    spec = _common_spec(cards)
+    parts = _backbone_parts(cards, head, classes=classes, pooling=pooling, backbones=backbones, seed=seed)
+    return Classifier(classes=classes, **parts)
+
+
+def backbone_estimator(
+    cards: Sequence[WeightCard],
+    head: Head | Sequence[Layer],
+    *,
+    centre: float,
+    scale: float,
+    pooling: str = "avg",
+    seed: int | None = None,
+) -> Estimator:
+    """As `backbone_classifier`, for a number: "classes" units of the last layer stand for one.
+
+    Raises:
+        ValueError: If the backbones take different pixels, or the head does not fit.
+        ModelError: As `build_backbone`.
+    """
+    parts = _backbone_parts(cards, head, classes=(), pooling=pooling, backbones=None, seed=seed)
+    return Estimator(centre=centre, scale=scale, **parts)
+
+
+def _backbone_parts(
+    cards: Sequence[WeightCard],
+    head: Head | Sequence[Layer],
+    *,
+    classes: Sequence[str],
+    pooling: str,
+    backbones: Sequence[Backbone] | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """What `Classifier` and `Estimator` take; without classes the head ends in one score."""
+    spec, scores = _common_spec(cards), len(classes) or 1
     bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
     if pooling == "none" and len(bodies) > 1:
         raise ValueError("Several backbones can only be joined after pooling. Use pooling='avg'.")
@@ -219,19 +323,18 @@ def backbone_classifier(
     if isinstance(head, Head):
         described, module = describe_head(head), head
     else:
-        _check_ending(head, len(classes))
+        _check_ending(head, scores)
         shape = _joined_shape(bodies)
         described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
-        module = build_layers(head, shape=shape, classes=len(classes), seed=seed)
+        module = build_layers(head, shape=shape, classes=scores, seed=seed)
     extra = {"backbones": [card_as_dict(card) for card in cards], "pooling": pooling, "head": described}
-    return Classifier(
-        spec=spec,
-        classes=classes,
-        bodies=bodies,
-        normalisers=[Normalise(card.spec.mean, card.spec.std) for card in cards],
-        head=module,
-        description=_description("backbones", spec, classes) | extra,
-    )
+    return {
+        "spec": spec,
+        "bodies": bodies,
+        "normalisers": [Normalise(card.spec.mean, card.spec.std) for card in cards],
+        "head": module,
+        "description": _description("backbones", spec, classes) | extra,
+    }
 
 
 def imagenet_classifier(card: WeightCard) -> Classifier:
@@ -342,16 +445,19 @@ def build(description: Mapping[str, Any]) -> Classifier:
     """
     fields = description["spec"]
     spec = InputSpec(**(fields | {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}))
-    classes = description["classes"]
+    classes, target = description["classes"], description.get("target")
     if description["kind"] == "layers":
+        if target:
+            return layers_estimator(description["layers"], spec=spec, **target)
         return layers_classifier(description["layers"], spec=spec, classes=classes)
     cards = [card_from_dict(card, card["name"]) for card in description["backbones"]]
-    head = description["head"]
-    if head["kind"] == "top":
+    if description["head"]["kind"] == "top":
         return _topped(cards[0], classes)
-    if head["kind"] != "layers":
-        return backbone_classifier(cards, build_head(head), classes=classes, pooling=description["pooling"])
-    return backbone_classifier(cards, head["layers"], classes=classes, pooling=description["pooling"])
+    layers = description["head"]["kind"] == "layers"
+    head = description["head"]["layers"] if layers else build_head(description["head"])
+    if target:
+        return backbone_estimator(cards, head, pooling=description["pooling"], **target)
+    return backbone_classifier(cards, head, classes=classes, pooling=description["pooling"])
 
 
 def save_model(model: Classifier, folder: Path) -> None:

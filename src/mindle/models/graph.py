@@ -30,7 +30,7 @@ def export_onnx(
     path: Path,
     *,
     input_name: str = "pixels",
-    output_name: str = "probabilities",
+    output_name: str | tuple[str, ...] = "probabilities",
 ) -> None:
     """Write a module as an ONNX graph for any batch size, checked, whole or not at all.
 
@@ -38,11 +38,11 @@ def export_onnx(
     for MobileNetV2 where the newer takes 10.7 s, so the newer is only for a torch without the older.
 
     Args:
-        module: Takes one tensor and gives one.
+        module: Takes one tensor and gives one, or as many as there are names.
         example: An input; its first axis is the batch.
         path: File to write.
         input_name: What the graph's input is called.
-        output_name: What its output is called.
+        output_name: What its output is called, or its outputs.
 
     Raises:
         ModelError: If no exporter works, or what it gives is no valid graph.
@@ -63,7 +63,8 @@ def export_onnx(
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # deprecation of this exporter, and notes on traced shapes
-            _export(module, example, partial, input_name, output_name)
+            names = (output_name,) if isinstance(output_name, str) else output_name
+            _export(module, example, partial, input_name, names)
         _narrow(partial)
         _check(partial)
         os.replace(partial, path)
@@ -72,7 +73,9 @@ def export_onnx(
         module.train(training)
 
 
-def _export(module: nn.Module, example: Tensor, path: Path, input_name: str, output_name: str) -> None:
+def _export(
+    module: nn.Module, example: Tensor, path: Path, input_name: str, output_names: tuple[str, ...]
+) -> None:
     older = "dynamic_axes" in inspect.signature(torch.onnx.export).parameters
     try:
         if older:
@@ -83,18 +86,20 @@ def _export(module: nn.Module, example: Tensor, path: Path, input_name: str, out
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[input_name],
-                output_names=[output_name],
-                dynamic_axes={input_name: {0: "image"}, output_name: {0: "image"}},
+                output_names=list(output_names),
+                dynamic_axes={name: {0: "image"} for name in (input_name, *output_names)},
             )
         else:
-            _export_newer(module, example, path, input_name, output_name)
+            _export_newer(module, example, path, input_name, output_names)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ModelError(
             f"{type(module).__name__} cannot be written as ONNX: {first_line(error)}."
         ) from error
 
 
-def _export_newer(module: nn.Module, example: Tensor, path: Path, input_name: str, output_name: str) -> None:
+def _export_newer(
+    module: nn.Module, example: Tensor, path: Path, input_name: str, output_names: tuple[str, ...]
+) -> None:
     if importlib.util.find_spec("onnxscript") is None:
         raise ModelError("This torch writes ONNX only with onnxscript. Install it: `pip install onnxscript`.")
     torch.onnx.export(
@@ -105,7 +110,7 @@ def _export_newer(module: nn.Module, example: Tensor, path: Path, input_name: st
         verbose=False,
         external_data=False,
         input_names=[input_name],
-        output_names=[output_name],
+        output_names=list(output_names),
         dynamic_shapes=({0: torch.export.Dim("image")},),
     )
 

@@ -292,7 +292,26 @@ class BlendHead(nn.Module):
         return torch.stack(answers).sum(0)
 
 
-Head = LinearHead | KernelHead | NetHead | BlendHead
+class MeanHead(nn.Module):
+    """The mean of several heads' scores, which are numbers to estimate rather than classes.
+
+    Example:
+        >>> one = LinearHead(np.zeros(1), np.ones(1), np.ones((3, 1)), np.zeros(3))
+        >>> two = LinearHead(np.zeros(1), np.ones(1), 3 * np.ones((3, 1)), np.zeros(3))
+        >>> MeanHead([one, two])(torch.ones(1, 1)).tolist()
+        [[2.0, 2.0, 2.0]]
+    """
+
+    def __init__(self, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Average the heads' scores."""
+        return torch.stack([head(x) for head in self.heads]).mean(0)
+
+
+Head = LinearHead | KernelHead | NetHead | BlendHead | MeanHead
 
 
 def describe_head(head: nn.Module) -> dict[str, Any]:
@@ -306,6 +325,8 @@ def describe_head(head: nn.Module) -> dict[str, Any]:
         parts = [describe_head(part) for part in head.heads]
         columns = None if head.columns is None else [list(pair) for pair in head.columns]
         return {"kind": "blend", "heads": parts, "columns": columns}
+    if isinstance(head, MeanHead):
+        return {"kind": "mean", "heads": [describe_head(part) for part in head.heads]}
     if isinstance(head, LinearHead):
         described = {"kind": "linear", "outputs": head.weight.shape[0]}
     elif isinstance(head, KernelHead):
@@ -340,8 +361,10 @@ def build_head(description: Mapping[str, Any]) -> Head:
         columns = description["columns"]
         pairs = None if columns is None else [(start, stop) for start, stop in columns]
         return BlendHead(heads, np.ones(len(heads)), columns=pairs)
+    if kind == "mean":
+        return MeanHead([build_head(part) for part in description["heads"]])
     if kind not in ("linear", "kernel", "net"):
-        raise ValueError(f"a head's `kind` must be linear, kernel, net or blend. Received {kind!r}.")
+        raise ValueError(f"a head's `kind` must be linear, kernel, net, blend or mean. Received {kind!r}.")
     features, root = description["features"], description.get("root", False)
     mean, scale = np.zeros(features), np.ones(features)
     if kind == "net":

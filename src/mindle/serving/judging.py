@@ -20,7 +20,7 @@ from mindle.data.rows import read_rows
 from mindle.data.table import labels_of
 from mindle.errors import DataError, DeviceError
 from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
-from mindle.serving.opened import Opened
+from mindle.serving.opened import Opened, OpenedNumbers
 from mindle.serving.rows import OpenedRows, RowAnswers
 
 
@@ -158,6 +158,8 @@ def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batc
     Raises:
         DataError: If the data share no class with the model.
     """
+    if isinstance(opened, OpenedNumbers):
+        return _judge_numbers(opened, dataset, listener, batch)
     index = {name: i for i, name in enumerate(opened.classes)}
     rows = dataset.rows()
     names = [dataset.classes[label] for label in dataset.labels[rows]]
@@ -170,12 +172,7 @@ def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batc
             "training."
         )
     used = rows[known]
-    images = pixels(dataset, used, opened.spec, listener=listener)
-    answers = []
-    for start in range(0, len(used), batch):
-        answers.append(opened.forward(images[np.arange(start, min(start + batch, len(used)))]))
-        listener.progress("evaluate", min(start + batch, len(used)), len(used))
-    probabilities = np.concatenate(answers).astype(np.float64)
+    probabilities = _answers(opened, dataset, used, listener, batch)
     return Judged(
         answers=Predictions(
             classes=opened.classes,
@@ -186,3 +183,36 @@ def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batc
         ),
         unknown_classes=dict(Counter(name for name in names if name not in index)),
     )
+
+
+def _judge_numbers(opened: OpenedNumbers, dataset: Dataset, listener: Listener, batch: int) -> Judged:
+    """Answer every usable image that has a number."""
+    rows = dataset.rows()
+    if dataset.task != "regression" or not len(rows):
+        raise DataError(
+            f"The data must be a list of images with {opened.target!r} as a column of numbers. Received "
+            f"{dataset.source!r} with {len(rows):,} usable images"
+            f"{'' if dataset.task == 'regression' else ' in classes'}."
+        )
+    found = _answers(opened, dataset, rows, listener, batch)  # (image, name)
+    columns = dict(zip(opened.names, found.T, strict=True))
+    return Judged(
+        answers=Estimates(
+            paths=tuple(dataset.paths[row] for row in rows.tolist()),
+            values=columns["predicted"],
+            targets=dataset.targets[rows],
+            low=columns.get("low"),
+            high=columns.get("high"),
+        )
+    )
+
+
+def _answers(
+    opened: Opened, dataset: Dataset, rows: NDArray[np.int64], listener: Listener, batch: int
+) -> NDArray[np.float64]:
+    images = pixels(dataset, rows, opened.spec, listener=listener)
+    answers = []
+    for start in range(0, len(rows), batch):
+        answers.append(opened.forward(images[np.arange(start, min(start + batch, len(rows)))]))
+        listener.progress("evaluate", min(start + batch, len(rows)), len(rows))
+    return np.concatenate(answers).astype(np.float64)

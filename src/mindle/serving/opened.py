@@ -12,12 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import named_classes, read_bundle
+from mindle.artifacts.bundle import Bundle, named_classes, read_bundle
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.data import read_images
 from mindle.errors import ArtifactError
+from mindle.evaluation.conformal import read_calibration
 from mindle.records import InputSpec, TableSpec
-from mindle.serving.predictor import Answer, Forward, Predictor, answers
+from mindle.serving.predictor import (
+    Answer,
+    Forward,
+    NumberPredictor,
+    Predictor,
+    answers,
+    with_intervals,
+)
 from mindle.serving.rows import OpenedRows, RowPredictor
 
 ENGINES = ("onnx", "torch")
@@ -77,6 +85,27 @@ class Opened:
             "confidence": float(probabilities[best]),
             **{f"p_{name}": float(p) for name, p in zip(self.classes, probabilities, strict=True)},
         }
+
+
+class OpenedNumbers(Opened):
+    """A model that estimates a number from an image.
+
+    Attributes:
+        target: What the number is called in the data that it learned from.
+    """
+
+    def __init__(self, spec: InputSpec, forward: Forward, names: tuple[str, ...], target: str) -> None:
+        super().__init__((), spec, forward)
+        self.names = names
+        self.target = target
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names of a table of answers."""
+        return ["path", *self.names, "reason"]
+
+    def _cells(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
+        return dict(zip(self.names, probabilities.tolist(), strict=True))
 
 
 class OpenedImageNet(Opened):
@@ -162,8 +191,15 @@ def _open_bundle(folder: Path, threads: int | None) -> Opened | OpenedRows:
     bundle = read_bundle(folder)
     if isinstance(bundle.spec, TableSpec):
         return OpenedRows(RowPredictor(bundle, threads=threads))
+    if not bundle.classes:
+        numbers = NumberPredictor(bundle, threads=threads)
+        return OpenedNumbers(numbers.spec, numbers.forward, numbers.names, _target_of(bundle))
     predictor = Predictor(bundle, threads=threads)
     return Opened(predictor.classes, predictor.spec, predictor.forward, bundle.thresholds)
+
+
+def _target_of(bundle: Bundle) -> str:
+    return str(bundle.details.get("target", "target"))
 
 
 def _open_torch(folder: Path) -> Opened:
@@ -172,11 +208,20 @@ def _open_torch(folder: Path) -> Opened:
             f"engine='torch' must be given a run with a PyTorch model. {folder} has none: leave the engine "
             "out."
         )
-    from mindle.formats.onnx import torch_probabilities
-    from mindle.models.classifier import load_model
+    from mindle.formats.onnx import torch_estimates, torch_probabilities
+    from mindle.models.classifier import Estimator, load_model
 
     model = load_model(folder)
     bundle = read_bundle(RunFolder(folder).bundle)
+    if isinstance(model, Estimator):
+        arrays = bundle.intervals()
+        calibration = read_calibration(arrays) if arrays else None
+        return OpenedNumbers(
+            model.spec,
+            lambda pixels: with_intervals(*torch_estimates(model, pixels), calibration=calibration),
+            ("predicted", "low", "high") if arrays else ("predicted",),
+            _target_of(bundle),
+        )
     return Opened(
         tuple(model.classes),
         model.spec,

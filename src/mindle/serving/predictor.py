@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.bundle import Bundle
 from mindle.data.decode import UndecodableImage, decode
 from mindle.errors import ArtifactError
+from mindle.evaluation.conformal import LEVEL, Calibration, prediction_interval, read_calibration
 from mindle.records import InputSpec
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]]
@@ -34,7 +35,8 @@ class Answer:
 
     Attributes:
         path: The image's name as it was given.
-        probabilities: One value a class, or None where the image has no answer.
+        probabilities: One value a class (or the estimate and the ends of its interval, where a number is
+            told), or None where the image has no answer.
         reason: Why there is no answer; "" where there is one.
     """
 
@@ -133,7 +135,7 @@ def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
 
 
 class Predictor:
-    """A bundle that answers.
+    """A bundle that answers with classes.
 
     Attributes:
         bundle: What it says of itself.
@@ -167,3 +169,41 @@ class Predictor:
     def answers(self, images: Iterable[tuple[str, Any]], *, batch: int = BATCH) -> Iterator[Answer]:
         """Answer named images in order; see `answers`."""
         return answers(images, spec=self.spec, forward=self.forward, batch=batch)
+
+
+class NumberPredictor:
+    """A bundle that estimates a number.
+
+    Attributes:
+        bundle: What it says of itself.
+        spec: The pixels that `forward` takes.
+        names: What the numbers of an answer are: "predicted", and "low" and "high" where there are intervals.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        if not isinstance(bundle.spec, InputSpec) or bundle.classes:
+            raise ArtifactError(
+                "The bundle must be one that estimates a number from images. Received "
+                f"{bundle.folder}, which {'names classes' if bundle.classes else 'takes rows'}."
+            )
+        self.bundle = bundle
+        self.spec = bundle.spec
+        self._session = proven_session(bundle, threads)
+        arrays = bundle.intervals()
+        self._calibration = read_calibration(arrays) if arrays else None
+        self.names = ("predicted", "low", "high") if arrays else ("predicted",)
+
+    def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Pixels uint8 (image, height, width, channel) to float64 (image, name), as `names` says."""
+        answers = self._session.run(["estimate", "fold_estimates"], {"pixels": np.ascontiguousarray(pixels)})
+        return with_intervals(*answers, calibration=self._calibration)
+
+
+def with_intervals(
+    estimates: NDArray[np.float64], folds: NDArray[np.float64], *, calibration: Calibration | None
+) -> NDArray[np.float64]:
+    """Estimates (image,) beside the ends of their prediction intervals: (image, 3), or (image, 1) without."""
+    if calibration is None:
+        return np.asarray(estimates, np.float64)[:, None]
+    low, high = prediction_interval(calibration, folds, level=LEVEL)
+    return np.stack([estimates, low, high], axis=1)

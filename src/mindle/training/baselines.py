@@ -50,6 +50,37 @@ def baselines(
     return {"majority": float((truth == commonest).mean()), "colour": float((truth == answers).mean())}
 
 
+def number_baselines(
+    dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
+) -> dict[str, float]:
+    """Mean absolute error on the test part of two models that do not look at shapes.
+
+    Args:
+        dataset: Checked and split, with numbers to estimate.
+        spec: Pixels that are already decoded.
+        cache: The cache folder; the user's unless set.
+        seed: Draws the training images where there are more than 4,000.
+
+    Returns:
+        {"mean": …, "colour": …}: always the mean of the train part; and a ridge regression on colour
+        histograms.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    train, test = dataset.rows("train"), dataset.rows("test")
+    targets, truth = dataset.targets, dataset.targets[test]
+    mean = float(targets[train].mean())
+    if len(train) > MOST_TRAIN:
+        train = np.sort(np.random.default_rng(seed).choice(train, MOST_TRAIN, replace=False))
+    learned = colour_histograms(pixels(dataset, train, spec, cache=cache))
+    judged = colour_histograms(pixels(dataset, test, spec, cache=cache))
+    model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(learned, targets[train])
+    return {
+        "mean": float(np.abs(truth - mean).mean()),
+        "colour": float(np.abs(truth - model.predict(judged)).mean()),
+    }
+
+
 def _some(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """`MOST_TRAIN` of the rows, drawn at random, with at least one of each class."""
     order = np.random.default_rng(seed).permutation(len(rows))

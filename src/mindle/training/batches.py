@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from torch.nn import functional as F
 from mindle.training.augment import Augment, mix, stronger
 from mindle.training.imbalance import rarity
 from mindle.training.recipe import Recipe
+
+# Class numbers (int64), or numbers to estimate (float64).
+Labels = NDArray[Any]
 
 
 class PixelRows(Protocol):
@@ -30,7 +33,10 @@ class PixelRows(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One step's images, float (image, channel, height, width) in [0, 1], and labels (image, class)."""
+    """One step's images, float (image, channel, height, width) in [0, 1], and labels (image, class).
+
+    Where numbers are estimated, labels are the numbers, (image, 1).
+    """
 
     images: Tensor
     targets: Tensor
@@ -49,7 +55,7 @@ def draw(seed: int, *place: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def order(labels: NDArray[np.int64], recipe: Recipe, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+def order(labels: Labels, recipe: Recipe, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """Rows of each step of one epoch; the steps' sizes differ by one at most, so that none is tiny.
 
     Example:
@@ -81,7 +87,7 @@ def steps_in(images: int, batch: int) -> int:
 
 def prepare(
     pixels: PixelRows,
-    labels: NDArray[np.int64],
+    labels: Labels,
     rows: NDArray[np.int64],
     recipe: Recipe,
     *,
@@ -99,7 +105,7 @@ def prepare(
     generator = torch.Generator().manual_seed(draw(seed, *place))
     raw = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(device)  # (image, height, width, channel)
     images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-    targets = F.one_hot(torch.from_numpy(labels[rows]), classes).float().to(device)
+    targets = target_rows(labels[rows], classes).to(device)
     size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
     changed = Augment(recipe.augment)(images, generator, size)
     if recipe.train.scarce:
@@ -111,6 +117,17 @@ def prepare(
             changed[picked] = Augment(stronger(recipe.augment))(images[picked], luck, size)
     images, targets = mix(changed, targets, recipe.augment, generator)
     return Batch(images=images.contiguous(memory_format=layout), targets=targets)
+
+
+def target_rows(labels: Labels, classes: int) -> Tensor:
+    """What a net should answer: 1 for the class and 0 elsewhere, (image, class); or the number, (image, 1).
+
+    Example:
+        >>> target_rows(np.array([1]), 2).tolist(), target_rows(np.array([0.5]), 1).tolist()
+        ([[0.0, 1.0]], [[0.5]])
+    """
+    truth = torch.from_numpy(labels)
+    return truth.float()[:, None] if truth.is_floating_point() else F.one_hot(truth, classes).float()
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

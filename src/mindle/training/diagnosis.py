@@ -118,6 +118,35 @@ class Case:
         return bool(min([*losses, *val]) >= share * self.chance)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NumberCase(Case):
+    """What a diagnosis of a training on numbers is made from; it has no classes.
+
+    Attributes:
+        guess_loss: The loss of always naming the mean.
+    """
+
+    guess_loss: float
+
+    @property
+    def chance(self) -> float:
+        """The loss of always naming the mean."""
+        return self.guess_loss
+
+
+def diagnose_numbers(case: NumberCase) -> tuple[Diagnosis, ...]:
+    """As `diagnose`, of a training on numbers: the causes that ask nothing about classes.
+
+    Example:
+        >>> none = np.zeros(0, np.int64)
+        >>> diagnose_numbers(NumberCase(classes=(), train_labels=none, val_labels=none,
+        ...                             val_probabilities=np.zeros((0, 0)), guess_loss=0.4))
+        ()
+    """
+    causes = _found(case, (inputs_unscaled,))
+    return tuple(causes or _found(case, (exploding, rate_too_high, vanishing, rate_too_low))[:1])
+
+
 def diagnose(case: Case) -> tuple[Diagnosis, ...]:
     """Say what was wrong; nothing for a healthy run.
 

@@ -19,18 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
 from mindle.records import SILENT, Listener
 from mindle.training.average import Average, changing_tensors, put
-from mindle.training.batches import Batch, PixelRows, ahead, draw, order, prepare
+from mindle.training.batches import Batch, Labels, PixelRows, ahead, draw, order, prepare
 from mindle.training.budget import Deadline
 from mindle.training.callbacks import Callback, FitState
 from mindle.training.checkpoint import CHECKPOINT_SECONDS, EPOCH_CHECKPOINT_SECONDS, Progress, Saver
 from mindle.training.job import Job
-from mindle.training.loss import Loss, class_weights, judge
+from mindle.training.loss import Loss, class_weights, judge, tally
 from mindle.training.machine import interruptible, trimmed
 from mindle.training.optimizer import build_optimizer
 from mindle.training.recipe import Recipe
@@ -43,8 +42,9 @@ class FitResult:
 
     Attributes:
         history: One row an epoch: epoch, train_loss, train_accuracy, val_loss, val_accuracy, rate, seconds,
-            images_per_second. The train columns are measured while training, on augmented images and with
-            dropout; train_loss is what was minimised, smoothing included, penalties not.
+            images_per_second; of numbers, train_mae and val_mae in the place of accuracies. The train columns
+            are measured while training, on augmented images and with dropout; train_loss is what was
+            minimised, smoothing included, penalties not.
         best_epoch: The epoch, counted from 1, whose weights the model ends with.
         seconds: Time spent, interrupted runs included.
         stopped: Why the run ended before its epochs were over, or "".
@@ -59,9 +59,9 @@ class FitResult:
 def fit(
     model: nn.Module,
     train: PixelRows,
-    train_labels: NDArray[np.int64],
+    train_labels: Labels,
     val: PixelRows,
-    val_labels: NDArray[np.int64],
+    val_labels: Labels,
     recipe: Recipe,
     *,
     seed: int = 0,
@@ -71,6 +71,7 @@ def fit(
     deadline: Deadline | None = None,
     listener: Listener = SILENT,
     callbacks: Sequence[Callback] = (),
+    unit: float = 1.0,
 ) -> FitResult:
     """Train a model in place; it ends on the CPU, in eval mode, with the best weights.
 
@@ -78,9 +79,9 @@ def fit(
         model: Maps uint8 (image, height, width, channel) to logits (image, class); its method
             `logits_from_floats` takes floats (image, channel, height, width) in [0, 1] instead.
         train: Training images, uint8 (image, height, width, channel).
-        train_labels: Their classes.
+        train_labels: Their classes, or (as floats) the standardised numbers to estimate.
         val: Images that say which epoch is best and when to stop; may be empty.
-        val_labels: Their classes.
+        val_labels: Their classes, or numbers.
         recipe: How to train; its `train` and `augment` parts are used.
         seed: Governs order, augmentation and dropout.
         device: Where to train.
@@ -89,6 +90,7 @@ def fit(
         deadline: Fewer epochs are planned where all would not end in time, and the run stops before it.
         listener: Hears each step and each epoch.
         callbacks: Watch, and may stop the run.
+        unit: What an error of 1 is in the unit of the target, for the history of numbers.
 
     Returns:
         The history, and which epoch was best.
@@ -115,21 +117,28 @@ def fit(
     job = Job(
         model=model,
         train=train,
-        train_labels=np.asarray(train_labels, np.int64),
+        train_labels=_truth(train_labels),
         val=val,
-        val_labels=np.asarray(val_labels, np.int64),
+        val_labels=_truth(val_labels),
         recipe=recipe,
         seed=seed,
         device=torch.device(device),
         path=None if folder is None else Path(folder) / "checkpoint" / "fit.safetensors",
         deadline=deadline or Deadline(None),
         listener=listener,
+        unit=unit,
     )
     with trimmed(model, job.device), interruptible() as interrupted:
         result = _train(job, resume=resume, callbacks=callbacks, interrupted=interrupted)
     _place(model, torch.device("cpu"), torch.contiguous_format)
     model.eval()
     return result
+
+
+def _truth(labels: Labels) -> Labels:
+    """Numbers stay numbers; whatever else says which class is a class number."""
+    numbers = np.issubdtype(np.asarray(labels).dtype, np.floating)
+    return np.asarray(labels, np.float64) if numbers else np.asarray(labels, np.int64)
 
 
 def _train(
@@ -143,7 +152,8 @@ def _train(
     trainable = [p for p in model.parameters() if p.requires_grad]
     loss_of = Loss(settings, trainable, class_weights(job))
     average = Average(model, settings)
-    # Sums over an epoch: loss, right answers, images. Apple's MPS knows no float64.
+    # Sums over an epoch: loss, right answers (of numbers absolute errors), images. Apple's MPS knows no
+    # float64.
     wide = torch.float32 if job.device.type == "mps" else torch.float64
     totals = torch.zeros(3, dtype=wide, device=job.device)
 
@@ -186,7 +196,7 @@ def _train(
                 average.after_step(epoch * job.steps_per_epoch + progress.step - 1)
 
             # ---- what is seen of it ---------------------------------------------------------------------
-            right = (logits.argmax(1) == batch.targets.argmax(1)).sum()
+            right = tally(logits.detach(), batch.targets)
             totals += torch.stack([loss.detach() * len(logits), right, right.new_tensor(len(logits))])
             state.loss = _mean_loss(job, totals, state)
             for callback in callbacks:
@@ -208,14 +218,15 @@ def _train(
         average.after_epoch(epoch, progress.epochs)
         judging = clock()
         with average.in_place():
-            val_loss, val_accuracy = judge(job)
+            val_loss, val_measure = judge(job)
             # Accuracies are often equal, and then the loss decides.
-            value = [val_loss, -val_accuracy] if settings.watch == "val_loss" else [-val_accuracy, val_loss]
+            badness = val_measure if job.numbers else -val_measure
+            value = [val_loss, badness] if settings.watch == "val_loss" else [badness, val_loss]
             if not settings.restore_best or not value >= progress.best:
                 progress.best, progress.best_epoch, progress.stale_epochs = value, epoch + 1, -1
                 saver.best |= {name: tensor.clone() for name, tensor in changing_tensors(model).items()}
         judge_seconds = clock() - judging
-        row = _row(job, progress, totals, val_loss, val_accuracy, clock() - epoch_began, judge_seconds)
+        row = _row(job, progress, totals, val_loss, val_measure, clock() - epoch_began, judge_seconds)
         progress.history.append(row)
 
         # ---- plateau and early stop ---------------------------------------------------------------------
@@ -299,7 +310,7 @@ def _row(
     progress: Progress,
     totals: Tensor,
     val_loss: float,
-    val_accuracy: float,
+    val_measure: float,
     seconds: float,
     judge_seconds: float,
 ) -> dict[str, Any]:
@@ -308,9 +319,9 @@ def _row(
     return {
         "epoch": progress.epoch + 1,
         "train_loss": loss_sum / images,
-        "train_accuracy": right_sum / images,
+        f"train_{job.measure}": right_sum / images * job.unit,
         "val_loss": val_loss,
-        "val_accuracy": val_accuracy,
+        f"val_{job.measure}": val_measure,
         "rate": _rate(job, progress, progress.step - 1),
         "seconds": seconds,
         "images_per_second": images / max(seconds - judge_seconds, 1e-9),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mindle.records import Listener
 from mindle.training.average import changing_tensors
-from mindle.training.batches import PixelRows, steps_in
+from mindle.training.batches import Labels, PixelRows, steps_in
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TrainSettings, as_dict
 
@@ -28,19 +28,21 @@ class Job:
 
     Attributes:
         path: Where the checkpoint is kept, or None.
+        unit: What an error of 1 is in the unit of the target, where labels are numbers.
     """
 
     model: nn.Module
     train: PixelRows
-    train_labels: NDArray[np.int64]
+    train_labels: Labels
     val: PixelRows
-    val_labels: NDArray[np.int64]
+    val_labels: Labels
     recipe: Recipe
     seed: int
     device: torch.device
     path: Path | None
     deadline: Deadline
     listener: Listener
+    unit: float = 1.0
 
     def __post_init__(self) -> None:
         for name, images, labels in (
@@ -54,6 +56,16 @@ class Job:
                 )
         if not len(self.train):
             raise ValueError("`train` must hold at least one image. Received none.")
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the labels are numbers to estimate, not classes."""
+        return bool(np.issubdtype(self.train_labels.dtype, np.floating))
+
+    @property
+    def measure(self) -> str:
+        """What the history tells beside the loss: "accuracy", or "mae" of numbers."""
+        return "mae" if self.numbers else "accuracy"
 
     @property
     def settings(self) -> TrainSettings:

@@ -263,6 +263,38 @@ def few_mistakes(wrong: int, n: int) -> bool:
     return wrong <= min(FEW_MISTAKES, FEW_SHARE * n)
 
 
+def afford_net(
+    problem: Problem, kind: str, recipe: Recipe, *, each: float, left: float, device: torch.device
+) -> dict[str, Any]:
+    """Whether a net may be trained in the time that is left, as a decision.
+
+    Args:
+        problem: The data.
+        kind: "scratch" or "finetune".
+        recipe: How it would be trained.
+        each: Seconds that its backbone takes for an image.
+        left: Seconds.
+        device: Where.
+    """
+    if not len(problem.val):
+        return {"take": False, "reason": "there are no val images to compare it on"}
+    if kind == "scratch":
+        # `fit` plans as many epochs as there is time for.
+        if left >= LEAST_NET_SECONDS:
+            return {"take": True}
+        return {"take": False, "reason": f"only {max(left, 0):.0f} s are left"}
+    cost = TRAINING_COST.get(device.type, TRAINING_COST["cpu"]) * each
+    seconds = recipe.train.epochs * cost * len(problem.train)
+    if seconds <= 2 * left:  # half of the epochs are worth a try
+        return {"take": True}
+    return {
+        "take": False,
+        "reason": f"{recipe.train.epochs} epochs of {len(problem.train):,} images would take about "
+        f"{seconds / 60:.0f} minutes, and {max(left, 0) / 60:.1f} are left; a longer --budget or a GPU "
+        "makes room",
+    }
+
+
 def _any_size(card: WeightCard) -> bool:
     """Whether the network is one of the families known to be convolutional from input to pooling."""
     families = (
@@ -345,7 +377,7 @@ class _Ladder:
         self.views = views_of(self.recipe, self.problem)
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
         self.share = SMALL_SHARE if self.small else PHOTO_SHARE
-        self.flops_a_second = EFFICIENCY * _measured_flops()
+        self.flops_a_second = EFFICIENCY * measured_flops()
         self.pool: Pool | None = None
         self.rows = np.concatenate([self.problem.train, self.problem.val])
         self._commonest()
@@ -744,23 +776,7 @@ class _Ladder:
 
     def _afford_net(self, kind: str, recipe: Recipe, each: float) -> dict[str, Any]:
         left = self.deadline.remaining() - each * self.tests
-        if not len(self.problem.val):
-            return {"take": False, "reason": "there are no val images to compare it on"}
-        if kind == "scratch":
-            # `fit` plans as many epochs as there is time for.
-            if left >= LEAST_NET_SECONDS:
-                return {"take": True}
-            return {"take": False, "reason": f"only {max(left, 0):.0f} s are left"}
-        cost = TRAINING_COST.get(self.device.type, TRAINING_COST["cpu"]) * each
-        seconds = recipe.train.epochs * cost * len(self.problem.train)
-        if seconds <= 2 * left:  # half of the epochs are worth a try
-            return {"take": True}
-        return {
-            "take": False,
-            "reason": f"{recipe.train.epochs} epochs of {len(self.problem.train):,} images would take about "
-            f"{seconds / 60:.0f} minutes, and {max(left, 0) / 60:.1f} are left; a longer --budget or a GPU "
-            "makes room",
-        }
+        return afford_net(self.problem, kind, recipe, each=each, left=left, device=self.device)
 
     # ---- what came of it --------------------------------------------------------------------------------
 
@@ -858,7 +874,7 @@ class _Ladder:
         )
 
 
-def _measured_flops() -> float:
+def measured_flops() -> float:
     """Multiplications and additions a second in a matrix product, on all threads."""
     a = np.ones((768, 768))
     a @ a  # wakes the threads

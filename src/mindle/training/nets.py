@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,17 @@ from numpy.typing import NDArray
 
 from mindle.data import Pixels
 from mindle.evaluation import fit_temperature
+from mindle.evaluation.conformal import calibrate
 from mindle.evaluation.intervals import wilson
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
-from mindle.models.classifier import Classifier, backbone_classifier, layers_classifier
+from mindle.models.classifier import (
+    Classifier,
+    Estimator,
+    backbone_classifier,
+    backbone_estimator,
+    layers_classifier,
+    layers_estimator,
+)
 from mindle.models.weights import WeightCard
 from mindle.models.zoo import ZOO
 from mindle.records import SILENT, ArrayImages, InputSpec, Listener
@@ -25,8 +33,8 @@ from mindle.training.fit import FitResult, fit
 from mindle.training.imbalance import WORTH_TRYING, choose_method, ratio
 from mindle.training.probe import fold_numbers
 from mindle.training.problem import Outcome, Problem
-from mindle.training.recipe import Recipe
-from mindle.training.watch import Watch
+from mindle.training.recipe import AugmentSettings, Recipe, read_recipe
+from mindle.training.watch import Seen, Watch
 
 # Images up to this side keep their own size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
 SMALL_SIDE, PHOTO_SIDE = 96, 160
@@ -97,8 +105,9 @@ def train_net(
     Returns:
         The net with its best weights. Its temperature is fitted on the val part, which also chose the epoch,
         so its val
-        scores are a little too good.
+        scores are a little too good. Where numbers are estimated, the intervals rest on the val part too.
     """
+    numbers = problem.task == "regression"
     gray = is_gray(problem)
     if card is None:
         spec = net_spec(recipe, problem.typical_size, gray)
@@ -108,18 +117,20 @@ def train_net(
         mean, std = (0.0,) * spec.channels, (unit,) * spec.channels
         if recipe.input.standardise:
             mean, std = channel_statistics(train)
-        model = layers_classifier(
-            net_layers(recipe, spec),
-            spec=replace(spec, mean=mean, std=std),
-            classes=problem.classes,
-            seed=seed,
-        )
+        model = _layers_net(recipe, replace(spec, mean=mean, std=std), problem, seed)
     else:
-        model = _backbone_net(card, recipe, problem.classes, seed)
+        model = _backbone_net(card, recipe, problem, seed)
         train = problem.pixels(problem.train, model.spec, listener)
     val = problem.pixels(problem.val, model.spec, listener)
-    labels = {"train": problem.labels(problem.train), "val": problem.labels(problem.val)}
-    watch = Watch(recipe.train, classes=len(problem.classes))
+    if isinstance(model, Estimator):
+        recipe = without_augmentation(recipe)
+        labels: dict[str, Any] = {
+            part: (problem.targets(rows) - model.centre) / model.scale
+            for part, rows in (("train", problem.train), ("val", problem.val))
+        }
+    else:
+        labels = {"train": problem.labels(problem.train), "val": problem.labels(problem.val)}
+    watch = Watch(recipe.train, classes=1 if numbers else len(problem.classes))
     result = fit(
         model,
         train,
@@ -134,7 +145,13 @@ def train_net(
         deadline=deadline,
         listener=listener,
         callbacks=[watch, *callbacks],
+        unit=model.scale if isinstance(model, Estimator) else 1.0,
     )
+    trained = _Trained(
+        model=model, recipe=recipe, card=card, result=result, seen=watch.seen(), train=train, val=val
+    )
+    if isinstance(model, Estimator):
+        return _number_outcome(problem, trained, model)
     logits = forward(model, val, np.arange(len(val)))  # (image, class)
     temperature = fit_temperature(log_softmax(logits), labels["val"]) if len(val) else 1.0
     val_probabilities = np.exp(log_softmax(logits / temperature))
@@ -142,20 +159,98 @@ def train_net(
     some = evenly(len(train), SAMPLE)
     right = int((forward(model, train, some).argmax(axis=1) == labels["train"][some]).sum())
     return Outcome(
-        model=model,
-        strategy=recipe.strategy,
         temperature=temperature,
         val_probabilities=val_probabilities,
         train_scores={"n": len(some), "accuracy": right / len(some)},
-        tried=(_attempt(model, recipe, card, result, logits, labels["val"]), *tried),
-        stopped=_why_stopped(result),
-        seconds={"fit": result.seconds},
-        images={"fit": len(train) * len(result.history)},
-        history=result.history,
-        seen=watch.seen(),
-        licences=() if card is None else (licence_of(card),),
+        tried=(_attempt(trained, logits, labels["val"]), *tried),
         thresholds=thresholds,
+        **trained.told(),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trained:
+    """A net that was trained, and on what."""
+
+    model: Classifier
+    recipe: Recipe
+    card: WeightCard | None
+    result: FitResult
+    seen: Seen
+    train: Pixels
+    val: Pixels
+
+    def told(self) -> dict[str, Any]:
+        """What an outcome says of any net."""
+        return {
+            "model": self.model,
+            "strategy": self.recipe.strategy,
+            "stopped": _why_stopped(self.result),
+            "seconds": {"fit": self.result.seconds},
+            "images": {"fit": len(self.train) * len(self.result.history)},
+            "history": self.result.history,
+            "seen": self.seen,
+            "licences": () if self.card is None else (licence_of(self.card),),
+        }
+
+
+def _number_outcome(problem: Problem, trained: _Trained, model: Estimator) -> Outcome:
+    """What came of a net that estimates numbers; its intervals rest on its errors on val."""
+
+    def estimates(images: Pixels, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return forward(model, images, rows)[:, 0] * model.scale + model.centre
+
+    val = estimates(trained.val, np.arange(len(trained.val)))
+    errors = problem.targets(problem.val) - val
+    some = evenly(len(trained.train), SAMPLE)
+    known = estimates(trained.train, some) - problem.targets(problem.train[some])
+    attempt = number_attempt(_name(trained), np.abs(errors), trained.result.seconds, _note(trained))
+    return Outcome(
+        val_estimates=val,
+        calibration=calibrate(errors, np.zeros(len(errors), np.int64)) if len(errors) else None,
+        train_scores={"n": len(some), "mae": float(np.abs(known).mean())},
+        tried=({**attempt, "chosen": True},),
+        **trained.told(),
+    )
+
+
+def number_attempt(name: str, errors: NDArray[np.float64], seconds: float, note: str) -> dict[str, Any]:
+    """How something that was tried did: its mean absolute error on val, with what chance adds or takes.
+
+    Example:
+        >>> number_attempt("mean", np.array([1.0, 3.0]), 0.0, "always the mean")["value"]
+        2.0
+    """
+    n = len(errors)
+    mean = float(errors.mean()) if n else None
+    reach = 1.96 * float(errors.std(ddof=1)) / n**0.5 if n > 1 else None
+    return {
+        "name": name,
+        "value": mean,
+        "low": None if mean is None or reach is None else max(mean - reach, 0.0),
+        "high": None if mean is None or reach is None else mean + reach,
+        "seconds": round(seconds, 2),
+        "note": note,
+        "chosen": False,
+    }
+
+
+def without_augmentation(recipe: Recipe) -> Recipe:
+    """The recipe without the random changes it makes by default: nobody knows which leave a number alone.
+
+    Mirrored, an arrow points elsewhere; brightened, a sky is another hour. What differs from the recipe of
+    that name was asked for, and stays.
+
+    Example:
+        >>> from mindle.training.recipe import read_recipe, with_settings
+        >>> recipe = read_recipe("scratch")
+        >>> asked = with_settings(recipe, {"augment.flip": "vertical"})
+        >>> without_augmentation(recipe).augment.flip, without_augmentation(asked).augment.flip
+        ('none', 'vertical')
+    """
+    if recipe.augment != read_recipe(recipe.strategy).augment:
+        return recipe
+    return replace(recipe, augment=AugmentSettings())
 
 
 def _thresholds(
@@ -198,7 +293,20 @@ def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:
     return ZOO[name].layers(spec.height, spec.width)
 
 
-def _backbone_net(card: WeightCard, recipe: Recipe, classes: Sequence[str], seed: int) -> Classifier:
+def _layers_net(recipe: Recipe, spec: InputSpec, problem: Problem, seed: int) -> Classifier:
+    layers = net_layers(recipe, spec)
+    if problem.task == "regression":
+        return layers_estimator(layers, spec=spec, **target_scale(problem), seed=seed)
+    return layers_classifier(layers, spec=spec, classes=problem.classes, seed=seed)
+
+
+def target_scale(problem: Problem) -> dict[str, float]:
+    """The mean of the training images' numbers, and their standard deviation."""
+    targets = problem.targets(problem.train)
+    return {"centre": float(targets.mean()), "scale": float(targets.std()) or 1.0}
+
+
+def _backbone_net(card: WeightCard, recipe: Recipe, problem: Problem, seed: int) -> Classifier:
     settings = recipe.model
     if recipe.input.height and recipe.input.width:
         card = replace(card, spec=replace(card.spec, height=recipe.input.height, width=recipe.input.width))
@@ -206,7 +314,14 @@ def _backbone_net(card: WeightCard, recipe: Recipe, classes: Sequence[str], seed
     if not head:
         dropout = {"kind": "dropout", "rate": settings.dropout}
         head = [dropout, {"kind": "dense", "units": "classes"}]
-    model = backbone_classifier([card], head, classes=classes, pooling=settings.pooling, seed=seed)
+    model: Classifier
+    if problem.task == "regression":
+        scale = target_scale(problem)
+        model = backbone_estimator([card], head, **scale, pooling=settings.pooling, seed=seed)
+    else:
+        model = backbone_classifier(
+            [card], head, classes=problem.classes, pooling=settings.pooling, seed=seed
+        )
     for backbone in model.backbones:
         if recipe.strategy == "inline":
             backbone.set_trainable(0)
@@ -242,7 +357,7 @@ def forward(
         model(torch.from_numpy(np.ascontiguousarray(images[rows[start : start + batch]]))).double().numpy()
         for start in range(0, len(rows), batch)
     ]
-    return np.concatenate(pieces) if pieces else np.zeros((0, len(model.classes)))
+    return np.concatenate(pieces) if pieces else np.zeros((0, len(model.classes) or 1))
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -256,27 +371,28 @@ def licence_of(card: WeightCard) -> dict[str, str]:
     return {"name": card.name, "licence": card.licence, "source": card.source, "sha256": card.sha256}
 
 
-def _attempt(
-    model: Classifier,
-    recipe: Recipe,
-    card: WeightCard | None,
-    result: FitResult,
-    logits: NDArray[np.float64],
-    labels: NDArray[np.int64],
-) -> dict[str, Any]:
+def _attempt(trained: _Trained, logits: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Any]:
     right = int((logits.argmax(axis=1) == labels).sum())
     low, high = wilson(right, len(labels)) if len(labels) else (0.0, 1.0)
-    name = card.model if card is not None else (recipe.model.name or "net")
-    parameters = sum(p.numel() for p in model.parameters())
     return {
-        "name": f"{recipe.strategy} {name}",
+        "name": _name(trained),
         "value": right / len(labels) if len(labels) else None,
         "low": low,
         "high": high,
-        "seconds": round(result.seconds, 2),
-        "note": f"{parameters:,} parameters, best epoch {result.best_epoch} of {len(result.history)}",
+        "seconds": round(trained.result.seconds, 2),
+        "note": _note(trained),
         "chosen": True,
     }
+
+
+def _name(trained: _Trained) -> str:
+    named = trained.card.model if trained.card is not None else (trained.recipe.model.name or "net")
+    return f"{trained.recipe.strategy} {named}"
+
+
+def _note(trained: _Trained) -> str:
+    parameters, result = sum(p.numel() for p in trained.model.parameters()), trained.result
+    return f"{parameters:,} parameters, best epoch {result.best_epoch} of {len(result.history)}"
 
 
 def _why_stopped(result: FitResult) -> str:

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from mindle.data import typical_size
@@ -20,7 +21,7 @@ from mindle.models.zoo import ZOO
 from mindle.records import SILENT, Dataset, InputSpec, Listener
 from mindle.training.budget import Deadline
 from mindle.training.device import choose_device
-from mindle.training.diagnosis import Case, diagnose
+from mindle.training.diagnosis import Case, NumberCase, diagnose, diagnose_numbers
 from mindle.training.imbalance import imbalance_settings
 from mindle.training.machine import memory_kept
 from mindle.training.problem import Outcome, Problem
@@ -155,8 +156,13 @@ def make_plan(
     Raises:
         ModelError: If a named model has no weights here and none can be fetched.
         DeviceError: If the device is not there.
+        ValueError: If a number is to be estimated, and the recipe asks something about classes.
     """
     recipe = settled.recipe
+    if dataset.task == "regression":
+        from mindle.training.number_ladder import require_number_recipe
+
+        require_number_recipe(recipe)
     size = typical_size(dataset)
     cards = cards_of(recipe, settled.weights)
     return Plan(
@@ -303,6 +309,8 @@ def carry_out(
         record=record,
         listener=listener,
     )
+    if problem.task == "regression":
+        return replace(outcome, diagnoses=diagnose_numbers(number_case_of(problem, outcome)))
     return replace(outcome, diagnoses=diagnose(case_of(problem, outcome)))
 
 
@@ -316,6 +324,23 @@ def case_of(problem: Problem, outcome: Outcome) -> Case:
         train_scores=outcome.train_scores,
         history=outcome.history,
         seen=outcome.seen,
+    )
+
+
+def number_case_of(problem: Problem, outcome: Outcome) -> NumberCase:
+    """What is known of a finished training on numbers, for its diagnosis."""
+    none = np.zeros(0, np.int64)
+    targets = problem.targets(problem.train)
+    off = torch.from_numpy((targets - targets.mean()) / (targets.std() or 1.0))
+    return NumberCase(
+        classes=(),
+        train_labels=none,
+        val_labels=none,
+        val_probabilities=np.zeros((0, 0)),
+        train_scores=outcome.train_scores,
+        history=outcome.history,
+        seen=outcome.seen,
+        guess_loss=float(torch.nn.functional.huber_loss(off, torch.zeros_like(off))),
     )
 
 
@@ -336,9 +361,10 @@ def _outcome(
     deadline = whole.reserving(RESERVED_SECONDS)
     if recipe.strategy in ("auto", "probe"):
         from mindle.training.ladder import climb, probe
+        from mindle.training.number_ladder import climb_numbers, probe_numbers
 
-        verb = climb if recipe.strategy == "auto" else probe
-        return verb(
+        verbs = (climb_numbers, probe_numbers) if problem.task == "regression" else (climb, probe)
+        return verbs[recipe.strategy == "probe"](
             problem,
             cards=plan.cards,
             recipe=recipe,

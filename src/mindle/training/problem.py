@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data import Pixels, pixels
+from mindle.evaluation.conformal import Calibration
 from mindle.models.classifier import Classifier
 from mindle.records import SILENT, Dataset, Diagnosis, InputSpec, Listener
 from mindle.training.watch import Seen
@@ -45,6 +46,15 @@ class Problem:
         """Class index of each row."""
         return self.dataset.labels[rows]
 
+    @property
+    def task(self) -> str:
+        """What is to be told of an image, as `Dataset.task`."""
+        return self.dataset.task
+
+    def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The number to estimate of each row."""
+        return self.dataset.targets[rows]
+
     def keys(self, rows: NDArray[np.int64]) -> list[str]:
         """Content hash of each row, under which its features are stored."""
         return [self.dataset.sha256[row] for row in rows.tolist()]
@@ -74,8 +84,9 @@ class Outcome:
         strategy: Which strategy made it, in a word: "probe", "inline", "finetune" or "scratch".
         temperature: What the logits are divided by before the softmax.
         val_probabilities: (image, class) for the val rows, by a model that had not learned from them.
-        train_scores: How well the model knows what it learned from: {"n": …, "accuracy": …}.
-        tried: One document a candidate: name, accuracy with low and high, seconds, note.
+        train_scores: How well the model knows what it learned from: {"n": …, "accuracy": …}, or "mae".
+        tried: One document a candidate: name, accuracy (or mean absolute error) with low and high, seconds,
+            note.
         stopped: Why nothing more was tried.
         seconds: Seconds by stage.
         images: Images handled by stage, for the rates.
@@ -85,12 +96,14 @@ class Outcome:
         licences: Licence and source of each set of weights inside the model.
         advice: What would probably help, or "".
         thresholds: One a class, adding up to 1, where they say which class is named; else empty.
+        val_estimates: (image,) where numbers are estimated, by a model that had not learned from them.
+        calibration: What prediction intervals of numbers are made from.
     """
 
     model: Classifier
     strategy: str
-    temperature: float
-    val_probabilities: NDArray[np.float64]
+    temperature: float = 1.0
+    val_probabilities: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     train_scores: Mapping[str, Any]
     tried: Sequence[Mapping[str, Any]]
     stopped: str
@@ -102,3 +115,5 @@ class Outcome:
     licences: tuple[Mapping[str, str], ...] = ()
     advice: str = ""
     thresholds: tuple[float, ...] = ()
+    val_estimates: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    calibration: Calibration | None = None

@@ -343,8 +343,28 @@ class TableSettings:
         "mixes units) or none (numbers as they are)",
     ] = "columns"
     scale_target: Annotated[bool, "nets: learn a number with mean 0 and deviation 1"] = True
+    forest_leaf: Annotated[int, "forests: fewest rows in a leaf; 0 goes by the number of rows"] = 0
+    forest_features: Annotated[
+        float, "forests: share of the columns that a split looks at; 0 takes what is usual"
+    ] = 0.0
+    boosting_rate: Annotated[float, "boosting: learning rate; 0 takes what suits the library"] = 0.0
+    boosting_leaves: Annotated[int, "boosting: leaves of a tree; 0 goes by the number of rows"] = 0
+    boosting_rounds: Annotated[
+        int, "boosting: how many trees a score has; 0 takes what suits the library"
+    ] = 0
+    svm_penalty: Annotated[float, "SVM: how dear a mistake is (C); 0 takes 10 for numbers, 3 for classes"] = (
+        0.0
+    )
+    svm_gamma: Annotated[float, "SVM: how fast likeness fades, as a multiple of scikit-learn's scale"] = 1.0
 
     def __post_init__(self) -> None:
+        _within("forest_leaf", self.forest_leaf, 0, 1_000_000)
+        for name in ("forest_features", "boosting_rate"):
+            _within(name, getattr(self, name), 0, 1)
+        for name in ("boosting_leaves", "boosting_rounds"):
+            _within(name, getattr(self, name), 0, 100_000)
+        _within("svm_penalty", self.svm_penalty, 0, 1e9)
+        _within("svm_gamma", self.svm_gamma, 1e-9, 1e9)
         _within("folds", self.folds, 2, 100)
         _within("repeats", self.repeats, 1, 100)
         for name in ("nets", "epochs", "batch"):
@@ -641,7 +661,8 @@ def _require_known(name: str, types: Mapping[str, Any]) -> None:
         raise ValueError(
             f"`{name}` must be a table of settings. Write [{name}] in a file, or --set {name}.NAME=VALUE."
         )
-    bare = {known.rpartition(".")[2]: known for known in reversed(list(types))}  # the first of a name
+    # Of two that end alike the first is meant: train.peak rather than table.peak.
+    bare = {known.rpartition(".")[2]: known for known in reversed(list(types))}
     hint = f" Did you mean '{bare[name]}'?" if name in bare else _did_you_mean(name, types)
     raise ValueError(f"Unknown setting '{name}'.{hint} docs/training.md lists all {len(types)}.")
 

@@ -7,6 +7,7 @@ after another, and are asked for one at a time so that a ladder can stop one tha
 from __future__ import annotations
 
 import importlib.util
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ def learners(
     """Every learner that this machine has, baselines first.
 
     Args:
-        settings: Of the nets.
+        settings: Of the forests, of boosting, of the SVM and of the nets.
         installed: Says whether a package is there; looks for itself unless given.
     """
     settings = settings or TableSettings()
@@ -144,17 +145,19 @@ def learners(
     found = [
         Learner(name="baseline", view="linear", fit=_baseline),
         Learner(name="linear", view="linear", fit=_linear),
-        Learner(name="random forest", view="trees", fit=_random_forest, most_rows=SLOW_ROWS),
-        Learner(name="extra trees", view="trees", fit=_extra_trees, most_rows=SLOW_ROWS),
-        Learner(name="histogram boosting", view="trees", fit=_histogram),
+        Learner(
+            name="random forest", view="trees", fit=partial(_random_forest, settings), most_rows=SLOW_ROWS
+        ),
+        Learner(name="extra trees", view="trees", fit=partial(_extra_trees, settings), most_rows=SLOW_ROWS),
+        Learner(name="histogram boosting", view="trees", fit=partial(_histogram, settings)),
     ]
     if has("lightgbm"):
-        found.append(Learner(name="LightGBM", view="trees", fit=_lightgbm))
+        found.append(Learner(name="LightGBM", view="trees", fit=partial(_lightgbm, settings)))
     if has("catboost"):
-        found.append(Learner(name="CatBoost", view="trees", fit=_catboost))
+        found.append(Learner(name="CatBoost", view="trees", fit=partial(_catboost, settings)))
     return (
         *found,
-        Learner(name="SVM", view="linear", fit=_vectors, most_rows=VECTOR_ROWS),
+        Learner(name="SVM", view="linear", fit=partial(_vectors, settings), most_rows=VECTOR_ROWS),
         Learner(name="Gaussian process", view="linear", fit=_process, most_rows=PROCESS_ROWS),
         Learner(
             name="Gaussian process of logarithms",
@@ -225,30 +228,36 @@ def _spread(model: Any, outputs: int) -> Linear:
 # ---- trees ------------------------------------------------------------------------------------------------
 
 
-def _random_forest(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _random_forest(
+    settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
+) -> Iterator[Fitted]:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     for one in sets:
         kind = RandomForestRegressor if one.regression else RandomForestClassifier
-        yield _forest(kind, one, seed, threads, features=0.5 if one.regression else "sqrt")
+        yield _forest(kind, one, seed, threads, settings, features=0.5 if one.regression else "sqrt")
 
 
-def _extra_trees(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _extra_trees(
+    settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
+) -> Iterator[Fitted]:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     for one in sets:
         kind = ExtraTreesRegressor if one.regression else ExtraTreesClassifier
-        yield _forest(kind, one, seed, threads, features=1.0 if one.regression else "sqrt")
+        yield _forest(kind, one, seed, threads, settings, features=1.0 if one.regression else "sqrt")
 
 
-def _forest(kind: Any, one: TrainSet, seed: int, threads: int, *, features: float | str) -> Fitted:
+def _forest(
+    kind: Any, one: TrainSet, seed: int, threads: int, settings: TableSettings, *, features: float | str
+) -> Fitted:
     rows = len(one.truth)
     # Leaves grow with the table, so that a forest in a bundle stays below some ten megabytes.
     leaf = max(1 if one.regression or rows < 500 else 2, round(rows / 4000))
     forest = kind(
         n_estimators=200 if rows < 5000 else 100,
-        min_samples_leaf=leaf,
-        max_features=features,
+        min_samples_leaf=settings.forest_leaf or leaf,
+        max_features=settings.forest_features or features,
         n_jobs=threads,
         random_state=seed % 2**31,
     )
@@ -265,7 +274,9 @@ def _forest(kind: Any, one: TrainSet, seed: int, threads: int, *, features: floa
     return Grown(predict, partial(read_forest, forest, outputs=one.outputs))
 
 
-def _histogram(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _histogram(
+    settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
+) -> Iterator[Fitted]:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     for one in sets:
@@ -275,9 +286,9 @@ def _histogram(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fi
         kind = HistGradientBoostingRegressor if one.regression else HistGradientBoostingClassifier
         few = len(one.truth) < 2000
         model = kind(
-            learning_rate=0.06,
-            max_iter=150 if one.outputs > 1 else 250,
-            max_leaf_nodes=15 if few else 31,
+            learning_rate=settings.boosting_rate or 0.06,
+            max_iter=settings.boosting_rounds or (150 if one.outputs > 1 else 250),
+            max_leaf_nodes=settings.boosting_leaves or (15 if few else 31),
             min_samples_leaf=8 if few else 20,
             l2_regularization=1.0,
             early_stopping=False,
@@ -291,15 +302,15 @@ def _histogram(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fi
         yield Grown(predict, partial(read_histogram, model, outputs=one.outputs))
 
 
-def _lightgbm(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _lightgbm(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     import lightgbm
 
     for one in sets:
         few = len(one.truth) < 2000
-        settings: dict[str, Any] = {
+        options: dict[str, Any] = {
             "objective": "regression" if one.regression else ("binary" if one.outputs == 2 else "multiclass"),
-            "learning_rate": 0.05,
-            "num_leaves": 15 if few else 31,
+            "learning_rate": settings.boosting_rate or 0.05,
+            "num_leaves": settings.boosting_leaves or (15 if few else 31),
             "min_data_in_leaf": 8 if few else 20,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
@@ -312,10 +323,11 @@ def _lightgbm(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fit
             "verbosity": -1,
         }
         if one.outputs > 2:
-            settings["num_class"] = one.outputs
+            options["num_class"] = one.outputs
         rounds = (300 if few else 600) if one.regression else (200 if one.outputs == 2 else 120)
+        rounds = settings.boosting_rounds or rounds
         data = lightgbm.Dataset(one.views["trees"], one.truth)
-        booster = lightgbm.train(settings, data, num_boost_round=rounds)
+        booster = lightgbm.train(options, data, num_boost_round=rounds)
 
         def predict(x: Floats, booster: Any = booster, one: TrainSet = one) -> Floats:
             return _two_columns(np.asarray(booster.predict(x, raw_score=True), np.float64), one.outputs)
@@ -323,7 +335,7 @@ def _lightgbm(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fit
         yield Grown(predict, partial(read_lightgbm, booster, outputs=one.outputs))
 
 
-def _catboost(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _catboost(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     import catboost
 
     for one in sets:
@@ -334,7 +346,11 @@ def _catboost(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fit
         model = kind(
             loss_function="RMSE" if one.regression else ("Logloss" if one.outputs == 2 else "MultiClass"),
             # Its rate of learning follows the number of trees; classes need fewer before they are too sure.
-            iterations=1000 if one.regression else (500 if one.outputs == 2 else 300),
+            iterations=settings.boosting_rounds
+            or (1000 if one.regression else (500 if one.outputs == 2 else 300)),
+            learning_rate=settings.boosting_rate or None,
+            # Its trees are symmetric: twice as many leaves are one level more.
+            depth=max(1, round(math.log2(settings.boosting_leaves))) if settings.boosting_leaves else None,
             thread_count=threads,
             random_seed=seed % 2**31,
             allow_writing_files=False,
@@ -364,17 +380,19 @@ def _two_columns(raw: Floats, outputs: int) -> Floats:
 # ---- kernels and nets -------------------------------------------------------------------------------------
 
 
-def _vectors(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _vectors(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     """Support vectors under a Gaussian kernel, one class against the rest."""
     from sklearn.svm import SVC, SVR
 
     for one in sets:
         x = one.views["linear"]
-        width = 1 / (x.shape[1] * max(float(x.var()), 1e-12))  # scikit-learn's "scale"
+        width = settings.svm_gamma / (x.shape[1] * max(float(x.var()), 1e-12))  # scikit-learn's "scale"
         lengths = np.full(x.shape[1], width**-0.5)
         coefficients, offset = np.zeros((len(x), one.outputs)), np.zeros(one.outputs)
         if one.regression:
-            machine = SVR(C=10.0, epsilon=0.05, gamma=width, cache_size=500).fit(x, one.truth)
+            machine = SVR(C=settings.svm_penalty or 10.0, epsilon=0.05, gamma=width, cache_size=500).fit(
+                x, one.truth
+            )
             coefficients[machine.support_, 0], offset[0] = machine.dual_coef_[0], machine.intercept_[0]
         else:
             for column in range(one.outputs):
@@ -382,7 +400,7 @@ def _vectors(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitt
                 if not mine.any() or mine.all():
                     offset[column] = 1.0 if mine.all() else -1.0
                     continue
-                machine = SVC(C=3.0, gamma=width, cache_size=500).fit(x, mine)
+                machine = SVC(C=settings.svm_penalty or 3.0, gamma=width, cache_size=500).fit(x, mine)
                 coefficients[machine.support_, column] = machine.dual_coef_[0]
                 offset[column] = machine.intercept_[0]
         used = coefficients.any(axis=1)

@@ -216,7 +216,7 @@ def run_pass(
     def turn(learner: Learner) -> tuple[Answers | None, str]:
         told(learner.name)
         kept = None if shelf is None else shelf.read(name, learner.name)
-        reason = _left_out(learner, problem, rows)
+        reason = left_out(learner, problem, rows)
         if kept is not None:
             gate(learner.name, kept.seconds, 1)  # it was let through then: the decision is repeated
         elif not reason:
@@ -225,7 +225,7 @@ def run_pass(
                 shelf.write(name, learner.name, kept)
         return kept, reason
 
-    with _threads(problem.threads_for(len(rows))):
+    with threads_of(problem.threads_for(len(rows))):
         if gate is open_gate and len(rows) < SMALL_ROWS:
             with ThreadPoolExecutor(problem.threads, thread_name_prefix="learner") as pool:
                 turns = list(pool.map(turn, learners))
@@ -240,7 +240,7 @@ def run_pass(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads_of(count: int) -> Iterator[None]:
     """Let every library use so many threads, torch's included."""
     import torch
     from threadpoolctl import threadpool_limits
@@ -254,7 +254,8 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _left_out(learner: Learner, problem: TableProblem, rows: Rows) -> str:
+def left_out(learner: Learner, problem: TableProblem, rows: Rows) -> str:
+    """Why a learner does not suit a table, or ""."""
     if learner.most_rows is not None and len(rows) > learner.most_rows:
         return f"is for at most {learner.most_rows:,} rows, and there are {len(rows):,}"
     if learner.positive and (problem.classes or problem.truth[rows].min() <= 0):

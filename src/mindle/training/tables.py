@@ -30,7 +30,8 @@ from mindle.records import SILENT, Diagnosis, Listener
 from mindle.training.batches import draw
 from mindle.training.budget import Deadline
 from mindle.training.ladder import Decision, Journal
-from mindle.training.recipe import TABLE, Recipe, TableSettings, read_recipe, with_settings
+from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
+from mindle.training.recipe import TableSettings as TableSettings
 from mindle.training.table_diagnosis import TableCase, diagnose_table
 from mindle.training.table_learners import Learner, learners
 from mindle.training.table_passes import (
@@ -151,6 +152,7 @@ def fit_table(
     threads: int | None = None,
     deadline: Deadline | None = None,
     seed: int = 0,
+    split_seed: int | None = None,
     folder: Path | None = None,
     resume: bool = False,
     replay: Sequence[Decision] = (),
@@ -164,14 +166,17 @@ def fit_table(
         truth: Class number of each row, or the number to estimate.
         classes: Class names in the order of the numbers; empty for a regression.
         rows: Rows that may be learned from; all that are not in `test` unless given.
-        test: Rows that only judge. None nests: every row judges once a repeat, by models without it.
+        test: Rows that only judge. None nests: every row judges once a repeat, by models without it. Empty
+            judges nothing: one pass chooses, weighs together and refits.
         deal: Deals rows into folds: `deal(rows, folds, seed)` gives the fold of each. By class, and whole
             groups at a time, unless given.
         groups: A number for each row of the table; rows that share one stay together.
-        settings: How it is judged, what is tried, and how nets are trained.
+        settings: How it is judged, what is tried, and how it is trained.
         threads: Of the libraries; as many as there are cores unless given.
         deadline: When everything here must be over.
-        seed: Governs folds and everything drawn.
+        seed: Governs the folds inside and everything drawn.
+        split_seed: Governs the outer folds, so that runs of other seeds are judged on the same; `seed` unless
+            given.
         folder: The run folder; finished parts are kept below its checkpoint/.
         resume: Use what lies there.
         replay: Decisions of the interrupted run, which are repeated whatever the clock says.
@@ -196,7 +201,8 @@ def fit_table(
         threads=threads or os.cpu_count() or 1,
     )
     shelf = None if folder is None else Shelf(folder / "checkpoint", resume)
-    ladder = _Ladder(problem, settings, deadline, Journal(replay, record), seed, shelf, listener)
+    outer = seed if split_seed is None else split_seed
+    ladder = _Ladder(problem, settings, deadline, Journal(replay, record), seed, outer, shelf, listener)
     outcome = ladder.split(known, held) if test is not None else ladder.nested(known)
     return replace(outcome, diagnoses=diagnose_table(_case_of(problem, outcome, settings)))
 
@@ -247,6 +253,7 @@ class _Ladder:
     deadline: Deadline
     journal: Journal
     seed: int
+    split_seed: int
     shelf: Shelf | None
     listener: Listener
     left_out: dict[str, str] = field(default_factory=dict)
@@ -274,7 +281,7 @@ class _Ladder:
 
     def split(self, known: Rows, test: Rows) -> TableOutcome:
         """Choose by cross-validation on the known rows, and answer the test rows once."""
-        this = self._pass(FINAL, known, test, passes=1)
+        this = self._pass(FINAL, known, test, passes=1, gated=True)
         settled = settle(this, self._answering())
         held = self._held([(this, settled)], repeats=1)
         return self._outcome(this, settled, held, {"kind": "split"})
@@ -287,19 +294,20 @@ class _Ladder:
         for repeat in range(wished):
             if repeat >= repeats:
                 break
-            fold_of = self.problem.deal(known, folds, draw(self.seed, 3, repeat))
+            fold_of = self.problem.deal(known, folds, draw(self.split_seed, 3, repeat))
             for fold in range(folds):
                 learn, held = known[fold_of != fold], known[fold_of == fold]
                 name = f"repeat-{repeat + 1}-fold-{fold + 1}"
                 passes = folds * wished + 1 if not done else 1
-                this = self._pass(name, learn, held, passes=passes)
+                # The later passes have their time by the plan.
+                this = self._pass(name, learn, held, passes=passes, gated=not done)
                 if not done:
                     repeats = self._plan(this)
                 done.append((this, settle(this, self._answering())))
                 self._forget(this)
                 self.listener.progress("outer folds", len(done), folds * repeats)
             repeats = self._another(repeat + 1, repeats)
-        final = self._pass(FINAL, known, np.zeros(0, np.int64), passes=1)
+        final = self._pass(FINAL, known, np.zeros(0, np.int64), passes=1, gated=False)
         protocol = {"kind": "nested", "folds": folds, "repeats": repeats}
         settled = settle(final, self._answering())
         return self._outcome(final, settled, self._held(done, repeats), protocol)
@@ -309,7 +317,7 @@ class _Ladder:
         wished = self.settings.models
         return [one.name for one in self.learners if not wished or one.name in wished]
 
-    def _pass(self, name: str, rows: Rows, held: Rows, *, passes: int) -> Pass:
+    def _pass(self, name: str, rows: Rows, held: Rows, *, passes: int, gated: bool) -> Pass:
         def gate(learner: str, seconds: float, fits: int) -> str:
             if learner in ALWAYS or self.deadline.budget_seconds is None:
                 return ""
@@ -326,8 +334,7 @@ class _Ladder:
             learners=self.learners,
             folds=self.settings.folds,
             seed=draw(self.seed, 4, *name.encode()),
-            # The later passes of a nested run have their time by the plan.
-            gate=gate if passes > 1 or len(held) and name == FINAL else open_gate,
+            gate=gate if gated else open_gate,
             shelf=self.shelf,
             told=lambda learner: self.listener.say(f"{name}: {learner}") if name == FINAL else None,
         )

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ Report = Callable[[int, float], bool]
 Made = TypeVar("Made")
 
 
-def _go_on(epoch: int, loss: float) -> bool:
+def go_on(epoch: int, loss: float) -> bool:
+    """A report that gives nothing up."""
     return True
 
 
@@ -70,15 +71,28 @@ class Score:
 
     Attributes:
         value: Cross-entropy of images that it had not learned from, calibrated; lower is better.
-        accuracy: Share of them that it named right.
+        accuracy: Share of them that it named right; None where numbers are estimated.
         images: How many they were.
         note: What was built, in a few words.
     """
 
     value: float
-    accuracy: float
+    accuracy: float | None
     images: int
     note: str = ""
+
+
+class Judge(Protocol):
+    """Whatever judges the recipes of a search, one after the other.
+
+    Attributes:
+        deadline: When every trial must be over.
+    """
+
+    deadline: Deadline
+
+    def judge(self, recipe: Recipe, *, number: int = 0, report: Report = go_on) -> Score:
+        """How good a recipe is; lower is better."""
 
 
 class Pruning(Callback):
@@ -89,7 +103,7 @@ class Pruning(Callback):
         deadline: When every training must be over.
     """
 
-    def __init__(self, report: Report = _go_on, deadline: Deadline | None = None) -> None:
+    def __init__(self, report: Report = go_on, deadline: Deadline | None = None) -> None:
         self.report = report
         self.deadline = deadline or Deadline(None)
 
@@ -159,7 +173,7 @@ class Bench:
     threads: int | None = None
     shelf: Shelf = field(default_factory=lambda: Shelf(MOST_BYTES))
 
-    def judge(self, recipe: Recipe, *, number: int = 0, report: Report = _go_on) -> Score:
+    def judge(self, recipe: Recipe, *, number: int = 0, report: Report = go_on) -> Score:
         """Train what a recipe says and judge it.
 
         Args:

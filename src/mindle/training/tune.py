@@ -41,7 +41,7 @@ from mindle.errors import DeviceError, MindleError, ModelError
 from mindle.training.batches import draw
 from mindle.training.budget import Deadline
 from mindle.training.space import Dimension, Space, label_of
-from mindle.training.trials import Bench, Pruned, Score, TimeUp
+from mindle.training.trials import Judge, Pruned, Score, TimeUp
 
 SAMPLERS = ("tpe", "random", "grid")
 # So many trials are drawn at random before the estimator has something to go by.
@@ -65,9 +65,9 @@ class Trial:
     Attributes:
         number: From 0, in the order of their beginning.
         state: "complete", "pruned" or "failed".
-        value: Cross-entropy of images not learned from; of a pruned trial that of its last epoch; None
-            where it failed.
-        accuracy: Share of right answers, None where it did not complete.
+        value: Cross-entropy of images or rows not learned from, or root mean squared error of estimates; of
+            a pruned trial that of its last epoch or fold; None where it failed.
+        accuracy: Share of right answers, None where it did not complete, and for estimates.
         seconds: How long it took.
         point: What it had drawn.
         note: What was built, or why it did not complete.
@@ -304,7 +304,7 @@ def _choice(dimension: Dimension, label: Any) -> Any:
 
 def run_trials(
     search: Search,
-    bench: Bench,
+    bench: Judge,
     *,
     trials: int | None,
     told: Told = lambda trial: None,
@@ -336,7 +336,7 @@ def run_trials(
     bench.deadline = whole
 
 
-def _run(search: Search, bench: Bench, trial: optuna.Trial) -> Trial:
+def _run(search: Search, bench: Judge, trial: optuna.Trial) -> Trial:
     """One trial, from what it draws to what is told of it."""
     began = time.perf_counter()
     point = drawn_point(trial, search.space)

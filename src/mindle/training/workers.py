@@ -30,7 +30,8 @@ from mindle.training.device import choose_device
 from mindle.training.problem import Problem
 from mindle.training.recipe import Recipe, as_dict, from_dict
 from mindle.training.space import Space, make_space
-from mindle.training.trials import Bench
+from mindle.training.table_search import TableTask
+from mindle.training.trials import Bench, Judge
 from mindle.training.tune import Search, open_search, run_trials
 
 
@@ -144,7 +145,7 @@ def restored(source: str, manifest: Path, classes: Sequence[str]) -> Dataset:
 
 @contextmanager
 def workers(
-    task: Task, count: int, *, remaining_seconds: float | None, threads: int
+    task: Task | TableTask, count: int, *, remaining_seconds: float | None, threads: int
 ) -> Iterator[Callable[[], int]]:
     """Inside the `with` block processes of their own run the trials of a task.
 
@@ -200,10 +201,8 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(given["threads"])
-    task = Task(**{each.name: given[each.name] for each in fields(Task)})
     try:
-        dataset = restored(task.source, Path(task.manifest), task.classes)
-        bench = replace(task.bench(dataset, Deadline(given["remaining_seconds"])), threads=given["threads"])
+        task, bench = _at_work(given)
         search = task.search()
         run_trials(search, bench, trials=task.trials, alone=False)
         search.close()
@@ -211,6 +210,17 @@ def main() -> int:
         print(f"mindle: a worker ended: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _at_work(given: Mapping[str, Any]) -> tuple[Task | TableTask, Judge]:
+    """The task that stands in a line of JSON, and what judges its recipes."""
+    deadline, threads = Deadline(given["remaining_seconds"]), given["threads"]
+    if "reading" in given:
+        rows = TableTask(**{each.name: given[each.name] for each in fields(TableTask)})
+        return rows, rows.bench(rows.table(), deadline, threads=threads)
+    task = Task(**{each.name: given[each.name] for each in fields(Task)})
+    dataset = restored(task.source, Path(task.manifest), task.classes)
+    return task, replace(task.bench(dataset, deadline), threads=threads)
 
 
 def _end_with_parent() -> None:

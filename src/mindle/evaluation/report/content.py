@@ -79,8 +79,9 @@ class ReportContent:
         dependence: Of some features {"name", "kind", "at", "values"}: the mean answer where the feature is
             set to each place of `at`.
         rows: Path of a row (as in `predictions` or `estimates`) to its cells, column to text; may lack any.
-        search: Where a search found the recipe: its `sampler`, `trials` (number, state, log_loss, accuracy,
-            seconds, note, settings), the number of the `best`, `counts` by state, and `importance`.
+        search: Where a search found the recipe: its `sampler`, `score` (log_loss or rmse), `trials` (number,
+            state, that score, accuracy, seconds, note, settings), the number of the `best`, `counts` by
+            state, and `importance`.
     """
 
     name: str

@@ -22,7 +22,9 @@ def data(content: ReportContent, words: Words) -> Html:
     """Who is in which part, what was set aside and why, and every finding with every file."""
     body: list[Child] = []
     if content.parts:
-        body += [tag("h3", words("data.split")), _split_table(content.parts, words)]
+        name = named(content.target) if content.estimated and content.target else words("classes.name")
+        title = words("data.split_numbers" if content.estimated else "data.split")
+        body += [tag("h3", title), _split_table(content.parts, title, name, words)]
     if content.set_aside:
         rows = [[_kind(kind, words), count(n)] for kind, n in content.set_aside.items()]
         head = [words("data.reason"), words("data.files")]
@@ -44,16 +46,18 @@ def _kind(kind: str, words: Words) -> str:
     return told[:1].upper() + told[1:]
 
 
-def _split_table(parts: Mapping[str, Mapping[str, int]], words: Words) -> Html:
-    def row(name: Child, numbers: Mapping[str, int]) -> list[Child]:
-        return [name, *(count(numbers.get(column, 0)) for column in COLUMNS)]
+def _split_table(parts: Mapping[str, Mapping[str, int]], title: str, name: Child, words: Words) -> Html:
+    """Images of each class in each part, or of each quarter of the numbers, which `name` is the name of."""
+
+    def row(first: Child, numbers: Mapping[str, int]) -> list[Child]:
+        return [first, *(count(numbers.get(column, 0)) for column in COLUMNS)]
 
     totals = {column: sum(numbers.get(column, 0) for numbers in parts.values()) for column in COLUMNS}
-    rows = [row(named(name), numbers) for name, numbers in parts.items()]
-    head = [words("classes.name"), *(words(f"part.{column}") for column in COLUMNS)]
+    rows = [row(named(each), numbers) for each, numbers in parts.items()]
+    head = [name, *(words(f"part.{column}") for column in COLUMNS)]
     whole = [row(tag("strong", words("part.all")), totals)] if len(rows) > 1 else []
     class_ = "numbers totals" if whole else "numbers"
-    return table(head, [*rows, *whole], class_=class_, caption=words("data.split"))
+    return table(head, [*rows, *whole], class_=class_, caption=title)
 
 
 def _finding_group(group: list[Finding], words: Words) -> Html:

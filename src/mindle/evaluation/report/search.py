@@ -11,7 +11,7 @@ from mindle.evaluation.report.content import ReportContent
 from mindle.evaluation.report.judged import bar, section
 from mindle.evaluation.report.markup import Child, Html, named, table, tag
 from mindle.evaluation.report.plots import Axes
-from mindle.evaluation.report.words import NONE, Words, count, decimal, percent
+from mindle.evaluation.report.words import NONE, Words, amount, count, decimal, percent
 
 # So many trials are listed; a longer search keeps them all in trials.csv.
 MOST_LISTED = 200
@@ -24,6 +24,7 @@ def search(content: ReportContent, words: Words) -> Html | None:
         return None
     trials: Sequence[Mapping[str, Any]] = found["trials"]
     best = next(trial for trial in trials if trial["number"] == found["best"])
+    score = found.get("score", "log_loss")
     counts = found["counts"]
     body: list[Child] = [
         tag(
@@ -37,14 +38,14 @@ def search(content: ReportContent, words: Words) -> Html | None:
                 failed=count(counts["failed"]),
             ),
         ),
-        tag("figure", trials_figure(trials, words), tag("figcaption", words("search.legend"))),
+        tag("figure", trials_figure(trials, words, score), tag("figcaption", words("search.legend"))),
         tag("h3", words("search.winner")),
         tag(
             "p",
             words(
-                "search.won",
+                "search.won" if score == "log_loss" else "search.won_rmse",
                 number=str(best["number"]),
-                loss=decimal(best["log_loss"]),
+                loss=_value(best, score),
                 accuracy=percent(best["accuracy"]),
             ),
         ),
@@ -72,15 +73,20 @@ def search(content: ReportContent, words: Words) -> Html | None:
                 caption=words("search.importance"),
             ),
         ]
-    body.append(_listing(trials, words))
+    body.append(_listing(trials, words, score))
     return section("search", words("search.heading"), *body, intro=words("search.intro"))
 
 
-def trials_figure(trials: Sequence[Mapping[str, Any]], words: Words) -> Html:
-    """Log loss of each complete trial as a dot, and the best so far as a line."""
+def _value(trial: Mapping[str, Any], score: str) -> str:
+    """A trial's log loss, or its error in the unit of the target."""
+    return decimal(trial[score]) if score == "log_loss" else amount(trial[score])
+
+
+def trials_figure(trials: Sequence[Mapping[str, Any]], words: Words, score: str = "log_loss") -> Html:
+    """The value of each complete trial as a dot, and the best so far as a line."""
     complete = [trial for trial in trials if trial["state"] == "complete"]
     numbers = np.array([trial["number"] for trial in complete], np.float64)
-    values = np.array([trial["log_loss"] for trial in complete], np.float64)
+    values = np.array([trial[score] for trial in complete], np.float64)
     best = np.minimum.accumulate(values)
     # One trial that went wrong would flatten all others: what lies far above the rest is cut off at the top.
     high = float(min(values.max(), np.median(values) + 3 * (np.median(values) - values.min())))
@@ -90,7 +96,7 @@ def trials_figure(trials: Sequence[Mapping[str, Any]], words: Words) -> Html:
         x=(0.0, last),
         y=(max(0.0, float(values.min()) - 0.08 * spread), high + 0.05 * spread),
         x_label=words("search.trial"),
-        y_label=words("search.loss"),
+        y_label=words("search.loss" if score == "log_loss" else "search.rmse"),
         x_percent=False,
         y_percent=False,
         width=620,
@@ -108,20 +114,24 @@ def trials_figure(trials: Sequence[Mapping[str, Any]], words: Words) -> Html:
     return axes.drawn(
         *marks,
         line,
-        title=words("search.title"),
+        title=words("search.title" if score == "log_loss" else "search.title_rmse"),
         description=words(
-            "search.description", first=decimal(float(values[0])), best=decimal(float(best[-1]))
+            "search.description",
+            first=_value({score: float(values[0])}, score),
+            best=_value({score: float(best[-1])}, score),
         ),
     )
 
 
-def _listing(trials: Sequence[Mapping[str, Any]], words: Words) -> Html:
-    head = [words(f"search.{name}") for name in ("trial", "state", "loss", "accuracy", "time", "settings")]
+def _listing(trials: Sequence[Mapping[str, Any]], words: Words, score: str) -> Html:
+    named_score = "loss" if score == "log_loss" else score
+    columns = ("trial", "state", named_score, "accuracy", "time", "settings")
+    head = [words(f"search.{name}") for name in columns]
     rows = [
         [
             str(trial["number"]),
             words.known("trial", trial["state"]),
-            decimal(trial["log_loss"]),
+            _value(trial, score),
             NONE if trial["accuracy"] is None else percent(trial["accuracy"]),
             words.duration(trial["seconds"]),
             tag("span", _settings(trial), class_="soft"),

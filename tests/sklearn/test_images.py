@@ -1,4 +1,4 @@
-"""The estimators inside scikit-learn's own machinery."""
+"""The estimator of images inside scikit-learn's own machinery."""
 
 from __future__ import annotations
 

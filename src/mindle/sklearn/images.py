@@ -1,8 +1,4 @@
-"""Estimators that keep scikit-learn's contract: constructor untouched, what is learned ends in `_`.
-
-They work in `Pipeline`, `cross_val_score`, `GridSearchCV`, `VotingClassifier` and `StackingClassifier`. What
-they leave out is a run's: there is no test part, no report and no bundle; scikit-learn judges.
-"""
+"""`ImageClassifier`: photos or arrays of pixels as a scikit-learn estimator."""
 
 from __future__ import annotations
 

@@ -1,0 +1,122 @@
+"""How a run that estimates numbers from images is packed and judged; all else is as for classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mindle import __version__
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.diary import Diary
+from mindle.artifacts.environment import libraries
+from mindle.artifacts.run import RunFolder
+from mindle.records import Dataset, Estimates
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mindle.training.problem import Outcome
+
+# Bundles are proven on this many images that were learned from or chosen by.
+PARITY_IMAGES = 16
+
+
+def judge_numbers(
+    folder: RunFolder, dataset: Dataset, outcome: Outcome, diary: Diary, *, seed: int
+) -> dict[str, Any]:
+    """Write the model and its bundle; open the test part, once; score what the bundle answers.
+
+    Args:
+        folder: The run.
+        dataset: Checked and split.
+        outcome: What the training made.
+        diary: Keeper of run.json.
+        seed: Of the bootstrap, and of the baselines.
+
+    Returns:
+        What metrics.json holds.
+    """
+    import numpy as np
+
+    from mindle import data as data_room
+    from mindle.evaluation import score_estimates
+    from mindle.evaluation.conformal import LEVEL
+    from mindle.formats.onnx import bundle_record, write_number_graph
+    from mindle.models.classifier import Estimator, save_model
+    from mindle.serving.predictor import NumberPredictor
+    from mindle.training.baselines import number_baselines
+
+    model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
+    if not isinstance(model, Estimator):
+        raise TypeError(f"`outcome` must hold an estimator of numbers. Received {type(model).__name__}.")
+    with diary.stage("evaluate", len(rows["test"])):
+        save_model(model, folder.path)
+        some = np.concatenate([rows["val"], dataset.rows("train")])[:PARITY_IMAGES]
+        sample = data_room.pixels(dataset, some, model.spec)[np.arange(len(some))]
+        parity = write_number_graph(model, folder.bundle, pixels=sample)
+        if outcome.calibration is not None:
+            arrays: dict[str, Any] = outcome.calibration.arrays()
+            np.savez(folder.bundle / bundles.INTERVALS, **arrays)
+        draft = bundle_record(
+            model, folder.bundle, temperature=1.0, metrics={}, licences=outcome.licences, details={}
+        )
+        predictor = NumberPredictor(draft)
+        pixels = data_room.pixels(dataset, rows["test"], model.spec)
+        test = np.concatenate(
+            [
+                predictor.forward(pixels[np.arange(at, min(at + 16, len(pixels)))])
+                for at in range(0, len(pixels), 16)
+            ]
+        )
+        parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates[:, None])}
+        parts["test"] = _estimates(dataset, rows["test"], test)
+        folder.write_estimates({part: answers for part, answers in parts.items() if answers.paths})
+        scores = {
+            part: score_estimates(answers, seed=seed, level=LEVEL)
+            for part, answers in folder.estimates().items()
+        }
+    metrics = {
+        "task": "regression",
+        "classes": [],
+        "target": dataset.target,
+        **scores,
+        "train": dict(outcome.train_scores),
+        "baselines": number_baselines(dataset, model.spec, seed=seed),
+        "strategy": outcome.strategy,
+        "seconds": diary.seconds(),
+        "images_per_second": diary.rates(),
+    }
+    folder.write_metrics(metrics)
+    details = {
+        "task": "regression",
+        "target": dataset.target,
+        "strategy": outcome.strategy,
+        "mindle": __version__,
+        "libraries": libraries(),
+        "data": diary.document["data"]["fingerprint"],
+        "parity": parity.as_dict(),
+        "thresholds": {},
+    }
+    bundles.write_bundle_document(
+        bundle_record(
+            model,
+            folder.bundle,
+            temperature=1.0,
+            metrics=scores["test"],
+            licences=outcome.licences,
+            details=details,
+        )
+    )
+    return metrics
+
+
+def _estimates(dataset: Dataset, rows: NDArray[np.int64], answers: NDArray[np.float64]) -> Estimates:
+    """Answers (image, 1), or (image, 3) with the ends of the prediction interval, beside the truth."""
+    ends = answers.shape[1] == 3
+    return Estimates(
+        paths=tuple(dataset.paths[row] for row in rows.tolist()),
+        values=answers[:, 0],
+        targets=dataset.targets[rows],
+        low=answers[:, 1] if ends else None,
+        high=answers[:, 2] if ends else None,
+    )

@@ -1,0 +1,207 @@
+"""`tune` on a table: read → check → seal a test part → search → the winner fitted, packed and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle import __version__
+from mindle.api.checks import TableOptions
+from mindle.api.handles import Run
+from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
+from mindle.api.starts import begin_tracking
+from mindle.api.tables import RESERVED_SECONDS, fit_and_conclude_table, said_of, tell_table
+from mindle.artifacts.diary import Diary
+from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.records import Listener, Table
+
+if TYPE_CHECKING:
+    from mindle.training.recipe import Recipe
+    from mindle.training.table_search import TableTask
+    from mindle.training.tracking import Tracking
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How a search is run; see `mindle.tune` for each.
+
+    Attributes:
+        space: A TOML file, or the entries of its table `[space]`; the one for tables unless set.
+        models: Names of the models to choose from; all that suit the table where empty.
+        trials: How many; None for as many as there is time for, or the usual number.
+        budget_seconds: Time for everything.
+        sampler: "tpe", "random" or "grid".
+        storage: URL of a data base for the study; a file in the run folder where None.
+        workers: How many processes run trials at once.
+        seed: Of the search, and of every training.
+        split_seed: Of the sealed part.
+    """
+
+    space: Any = None
+    models: tuple[str, ...] = ()
+    trials: int | None = None
+    budget_seconds: float | None = None
+    sampler: str = "tpe"
+    storage: str | None = None
+    workers: int = 1
+    seed: int = 0
+    split_seed: int = 0
+
+
+def tune_table(
+    data: Any,
+    options: TableOptions,
+    recipe: Recipe,
+    search: SearchOptions,
+    *,
+    began: float,
+    command: str,
+    out: Path | None,
+    resume: bool,
+    lang: str,
+    track: str | None,
+    listener: Listener,
+) -> Run:
+    """Search over the models of a table; the arguments are those of `mindle.tune`.
+
+    `recipe` is where the search begins; `began` is `time.time()` at the start of the process; `command` is
+    what was typed.
+    """
+    from mindle.training.recipe import as_dict
+    from mindle.training.table_search import seal
+    from mindle.training.tracking import tracking
+
+    table = seal(options.read(data), seed=search.split_seed)
+    task = _task(table, options, recipe, search)
+
+    # ── the run folder ──
+    asked = {
+        "source": table.source,
+        "recipe": {**as_dict(recipe), **said_of(options)},
+        "space": task.space().as_dict(),
+        "sampler": search.sampler,
+        "storage": hidden_storage(search.storage),
+        "seed": search.seed,
+        "split_seed": search.split_seed,
+        "device": "cpu",
+    }
+    folder, stored = claim(out, table.name, asked, resume=resume, say=listener.say)
+    if stored.get("state") == FINISHED:
+        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+        return Run(folder.path)
+    # What an interrupted call has found already.
+    kept: dict[str, Any] = {name: stored[name] for name in ("search", "recipe") if name in stored}
+    facts = {"asked": asked, "name": table.name, "kind": "table", "mindle": __version__, "command": command}
+    diary = Diary(folder, stored, {**facts, **kept}, began)
+    with tracking(track, listener) as told:
+        begin_tracking(told, track, folder, diary, stored)
+        metrics = _search_and_conclude(table, task, search, folder, diary, stored, lang=lang, told=told)
+        told.end(folder.path, metrics)
+    return Run(folder.path)
+
+
+def _search_and_conclude(
+    table: Table,
+    task: TableTask,
+    options: SearchOptions,
+    folder: RunFolder,
+    diary: Diary,
+    stored: Mapping[str, Any],
+    *,
+    lang: str,
+    told: Tracking,
+) -> dict[str, Any]:
+    """The stages between an open run folder and a finished one."""
+    from mindle.training.budget import Deadline
+    from mindle.training.recipe import from_dict
+
+    tell_table(table, folder, diary, stored, told)
+    told.say(
+        f"{table.task}; {len(table.rows('test')):,} rows are sealed until the winner is judged, the search "
+        f"sees the other {len(table.rows()) - len(table.rows('test')):,}"
+    )
+    # ── search, unless a winner was found before ──
+    if "search" not in diary.document:
+        document = diary.document
+        task = replace(
+            task,
+            storage=options.storage or f"sqlite:///{folder.path / SEARCH_FILE}",
+            name=study_name(table.name, document["asked"], document["data"]["fingerprint"]),
+        )
+        whole = Deadline(options.budget_seconds, spent_seconds=diary.spent())
+        deadline = whole.reserving(RESERVED_SECONDS)
+        with diary.stage("search"):
+            run_search(
+                task,
+                task.search(),
+                task.bench(table, deadline),
+                folder,
+                diary,
+                workers=options.workers,
+                deadline=deadline,
+                told=told,
+                score="rmse" if table.task == "regression" else "log_loss",
+            )
+    told.say("The winner is fitted to all rows outside the test part, and judged once on those inside.")
+    return fit_and_conclude_table(
+        table,
+        from_dict(diary.document["recipe"]),
+        folder,
+        diary,
+        stored,
+        nested=False,
+        deadline=Deadline(None),  # the search has left time for what it found
+        seed=options.seed,
+        split_seed=options.split_seed,
+        lang=lang,
+        listener=told,
+        searched=True,
+    )
+
+
+def _task(table: Table, options: TableOptions, recipe: Recipe, search: SearchOptions) -> TableTask:
+    """What processes must know, less where the study lies."""
+    from mindle.training.recipe import TABLE, as_dict
+    from mindle.training.space import entries_of, read_space
+    from mindle.training.table_search import TableTask, table_entries
+    from mindle.training.tune import SAMPLERS
+
+    if search.sampler not in SAMPLERS:
+        raise ValueError(f"`sampler` must be one of {', '.join(SAMPLERS)}. Received {search.sampler!r}.")
+    if search.workers > 1 and table.kind == "frame":
+        raise ValueError(
+            f"`workers` must be 1 for a data frame, which other processes cannot read. Received "
+            f"workers={search.workers}. Write it to a CSV file."
+        )
+    if isinstance(search.space, Mapping):
+        entries = entries_of(search.space)
+    else:
+        entries = read_space(None if search.space is None else Path(search.space), TABLE)
+    _require_table_settings(entries)
+    task = TableTask(
+        source=table.source,
+        reading=said_of(options),
+        split_seed=search.split_seed,
+        storage="",
+        name="",
+        entries=table_entries(entries, table, search.models),
+        base=as_dict(recipe),
+        sampler=search.sampler,
+        trials=None,
+        seed=search.seed,
+    )
+    wanted = trials_wanted(search.trials, search.budget_seconds, task.space(), search.sampler)
+    return replace(task, trials=wanted)
+
+
+def _require_table_settings(entries: Mapping[str, Any]) -> None:
+    """Refuse what is about images, or says how trials are judged."""
+    judging = ("table.folds", "table.repeats")
+    other = [name for name in entries if not name.startswith("table.") or name in judging]
+    if other:
+        raise ValueError(
+            "The space of a table must name settings table.… that say what is trained. Received "
+            f"{', '.join(other)}. docs/tune.md lists them."
+        )

@@ -1,0 +1,162 @@
+"""Tables that a program holds: a data frame or an array of rows, with a target for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.cells import LARGEST, text_of
+from mindle.data.columns import infer_columns, parse_cells, why_useless
+from mindle.data.table import column_finding, find_column, frame_texts, is_frame, unique_names
+from mindle.records import COLUMN_KINDS, Column, Finding, Table
+
+Cells = dict[str, NDArray[Any]]
+_SAID = "as you said"
+
+
+def columns_in_memory(
+    rows: Any, kinds: Mapping[str, str] | None = None
+) -> tuple[tuple[Column, ...], tuple[Finding, ...]]:
+    """Tell what each column of a data frame or an array is, as `read_table` does for a file.
+
+    An array of numbers is taken as it is. In a data frame, or an array of objects or texts, columns are
+    looked at: categories, dates and numbers, and those from which nothing can be learned are ignored.
+
+    Args:
+        rows: A data frame, or an array (row, column).
+        kinds: "number", "category", "date" or "ignored" by column name, where the guess is wrong. Columns of
+            an array are called c1…cN.
+
+    Returns:
+        A column each, and a finding where columns are ignored because they only tell rows apart.
+
+    Raises:
+        ValueError: If `kinds` names a column that is not there or a kind that is none.
+
+    Example:
+        >>> columns, _ = columns_in_memory(np.array([["red", "3"], ["blue", "5"]]))
+        >>> [(column.name, column.kind) for column in columns]
+        [('c1', 'category'), ('c2', 'number')]
+    """
+    wanted = _wanted_kinds(kinds or {}, _names(rows))
+    if _is_numbers(rows):
+        return tuple(_of_numbers(name, wanted.get(name, "number")) for name in _names(rows)), ()
+    texts = _texts(rows)
+    if is_frame(rows):
+        types = zip(texts, map(str, rows.dtypes), strict=True)
+        wanted = {name: "category" for name, kind in types if kind == "category"} | wanted
+    known = {name: kind for name, kind in wanted.items() if kind != "ignored"}
+    found, ids = [], {}
+    for column in infer_columns(texts, known):
+        why = ("", _SAID) if wanted.get(column.name) == "ignored" else ("", "")
+        if column.name not in wanted:
+            why = why_useless(column, parse_cells(texts[column.name], column))
+        found.append(replace(column, role="ignored", note=why[1]) if why[1] else column)
+        if why[0] == "id-like":
+            ids[column.name] = why[1]
+    action = "ignored; name a column's kind to keep it"
+    lead = "Nothing can be learned from"
+    return tuple(found), (column_finding("id-like", lead, ids, action),) if ids else ()
+
+
+def cells_in_memory(rows: Any, columns: Sequence[Column]) -> Cells:
+    """The cells of a data frame or an array, read as its columns say, in their order.
+
+    Args:
+        rows: With as many columns as there are in `columns`.
+        columns: What `columns_in_memory` told of the rows that were learned from.
+
+    Example:
+        >>> cells_in_memory(np.array([[1.0, np.nan]]), [Column(name=n, kind="number") for n in "ab"])
+        {'a': array([1.]), 'b': array([nan])}
+    """
+    if _is_numbers(rows) and all(column.kind == "number" for column in columns):
+        numbers = np.array(rows, np.float64)
+        numbers[~(np.abs(numbers) <= LARGEST)] = np.nan
+        return {column.name: numbers[:, place] for place, column in enumerate(columns)}
+    texts = list(_texts(rows).values())
+    return {column.name: parse_cells(texts[place], column) for place, column in enumerate(columns)}
+
+
+def table_in_memory(
+    columns: Sequence[Column],
+    cells: Cells,
+    truth: NDArray[Any],
+    *,
+    classes: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
+) -> Table:
+    """Rows and their target as a table, not checked yet.
+
+    Args:
+        columns: Of the rows.
+        cells: Of the rows, by column name.
+        truth: Class number of each row, or the number to estimate.
+        classes: Class names in the order of the numbers; empty for a regression.
+        groups: Name of each row's group; rows that share one stay together.
+        findings: What was noticed before.
+
+    Example:
+        >>> columns = [Column(name="x", kind="number")]
+        >>> table = table_in_memory(columns, {"x": np.zeros(2)}, np.array([0.5, 1.5]))
+        >>> table.task, table.columns[-1].role
+        ('regression', 'target')
+    """
+    name = unique_names([*(column.name for column in columns), "target"])[0][-1]
+    kind = "category" if classes else "number"
+    own = np.array(classes, object)[truth] if classes else np.asarray(truth, np.float64)
+    task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
+    return Table(
+        name="table",
+        kind="frame",
+        source="rows in memory",
+        task=task,
+        columns=(*columns, Column(name=name, kind=kind, role="target")),
+        cells={**cells, name: own},
+        rows_from=tuple(range(1, len(truth) + 1)),
+        classes=tuple(classes),
+        labels=np.asarray(truth, np.int64) if classes else np.zeros(0, np.int64),
+        targets=np.zeros(0) if classes else np.asarray(truth, np.float64),
+        groups=tuple(groups),
+        set_aside=("",) * len(truth),
+        findings=tuple(findings),
+    )
+
+
+def _wanted_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    for name, kind in kinds.items():
+        if kind not in (*COLUMN_KINDS, "ignored"):
+            raise ValueError(
+                f"`kinds` must be number, category, date or ignored. Received {kind!r} for {name!r}."
+            )
+    return {find_column(name, names, argument="kinds"): kind for name, kind in kinds.items()}
+
+
+def _of_numbers(name: str, kind: str) -> Column:
+    if kind == "ignored":
+        return Column(name=name, kind="number", role="ignored", note=_SAID)
+    return Column(name=name, kind=kind)
+
+
+def _is_numbers(rows: Any) -> bool:
+    return not is_frame(rows) and np.asarray(rows).dtype.kind in "uifb"
+
+
+def _names(rows: Any) -> tuple[str, ...]:
+    if is_frame(rows):
+        return unique_names([str(name) for name in rows.columns])[0]
+    return tuple(f"c{place}" for place in range(1, np.shape(rows)[1] + 1))
+
+
+def _texts(rows: Any) -> dict[str, list[str]]:
+    """The cells of each column as a CSV file would hold them."""
+    names = _names(rows)
+    if is_frame(rows):
+        return {name: frame_texts(rows, place) for place, name in enumerate(names)}
+    columns = np.asarray(rows).T.tolist()
+    return {name: [text_of(value) for value in column] for name, column in zip(names, columns, strict=True)}

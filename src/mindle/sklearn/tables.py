@@ -1,0 +1,285 @@
+"""`TableClassifier` and `TableRegressor`: the engine of tables as scikit-learn estimators."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from mindle.errors import DataError
+from mindle.records import SILENT, Listener, Table
+
+if TYPE_CHECKING:
+    from mindle.data import Features
+
+_LEVEL = 0.9
+_NO_TARGET = "no_validation"  # what scikit-learn calls it
+
+
+class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """What both have in common: how rows are read, and one pass of the ladder over all of them."""
+
+    def __init__(
+        self,
+        *,
+        models: Sequence[str] = (),
+        folds: int = 5,
+        budget: str | float | None = None,
+        kinds: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.models = models
+        self.folds = folds
+        self.budget = budget
+        self.kinds = kinds
+        self.settings = settings
+        self.random_state = random_state
+        self.listener = listener
+
+    def _rows(self, X: Any, *, fitting: bool, y: Any = _NO_TARGET) -> Any:
+        """A data frame as it is, anything else as an array; scikit-learn's own errors where it is neither."""
+        from mindle.data.table import is_frame
+
+        y = None if y is None else _NO_TARGET  # it only has to be there; it is looked at elsewhere
+        if not is_frame(X):
+            return validate_data(self, X, y, reset=fitting, dtype=None, ensure_all_finite="allow-nan")
+        validate_data(self, X, y, reset=fitting, skip_check_array=True)
+        if not X.size:
+            raise ValueError(
+                f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) while a minimum of 1 "
+                "of each is required."
+            )
+        if any(getattr(cells.dtype, "kind", "") == "f" and np.isinf(cells).any() for _, cells in X.items()):
+            raise ValueError("Input X contains infinity. Write NaN where a cell holds nothing.")
+        return X
+
+    def _features(self, X: Any) -> Features:
+        """What the model takes of rows to answer."""
+        from mindle.data import features
+        from mindle.data.frames import cells_in_memory
+
+        check_is_fitted(self)
+        return features(cells_in_memory(self._rows(X, fitting=False), self.columns_), self.columns_)
+
+    def _table(self, rows: Any, truth: NDArray[Any], classes: Sequence[str], groups: Any) -> Table:
+        """The rows as a checked table; notes what each column is."""
+        from mindle.data import check_table
+        from mindle.data.frames import cells_in_memory, columns_in_memory, table_in_memory
+
+        self.columns_, found = columns_in_memory(rows, self.kinds)
+        for finding in found:
+            warnings.warn(finding.message + " `kinds` keeps a column that counts.", stacklevel=4)
+        if all(column.role == "ignored" for column in self.columns_):
+            raise ValueError(
+                "`X` must have a column to learn from. Received "
+                + ", ".join(f"{column.name!r} ({column.note})" for column in self.columns_)
+                + ". Name the kind of those that count in `kinds`."
+            )
+        table = table_in_memory(
+            self.columns_,
+            cells_in_memory(rows, self.columns_),
+            truth,
+            classes=classes,
+            groups=_group_names(groups, len(truth)),
+            findings=found,
+        )
+        return check_table(table)
+
+    def _learn(self, X: Any, y: NDArray[Any], classes: Sequence[str], groups: Any) -> None:
+        """Choose, weigh together and refit by one cross-validation over all rows."""
+        from mindle.data import features, folds
+        from mindle.training.budget import Deadline
+        from mindle.training.plan import parse_budget
+        from mindle.training.tables import LEAST_ROWS, fit_table, settle_table
+
+        said = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
+        settings = settle_table(settings=said).table
+        least = max(LEAST_ROWS, settings.folds)
+        if len(y) < least:
+            raise ValueError(f"`X` must have {least} rows or more. Received n_samples={len(y)}.")
+        table = self._table(X, y, classes, groups)
+        self.findings_ = table.findings
+        try:
+            self.outcome_ = fit_table(
+                features(table.cells, table.columns),
+                y,
+                classes=classes,
+                # Nothing is held out: scikit-learn does that.
+                test=np.zeros(0, np.int64),
+                deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
+                settings=settings,
+                deadline=Deadline(parse_budget(self.budget)),
+                seed=int(check_random_state(self.random_state).randint(2**31)),
+                listener=self.listener or SILENT,
+            )
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        self.tried_ = self.outcome_.tried
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags
+
+
+class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """mindle's classifier of tables as a scikit-learn estimator.
+
+    Rows are a data frame, whose columns are told apart as `mindle train` does (numbers, categories, dates,
+    missing values), or an array. Several models are cross-validated, the best weighed together, and refitted
+    on all rows.
+
+    Args:
+        models: Names of the models to try, such as `("linear", "CatBoost")`; all unless given.
+        folds: Of the cross-validation that chooses, and calibrates.
+        budget: Time for one `fit`, such as "2m"; models that would not end are left out.
+        kinds: "number", "category", "date" or "ignored" by column name, where the guess is wrong; columns of
+            an array are called c1…cN.
+        settings: Settings of the recipe's `[table]` to change, such as `{"table.svm_gamma": 0.5}`.
+        random_state: Seed, as everywhere in scikit-learn.
+        listener: Hears progress; silent unless set.
+
+    Attributes:
+        classes_: The labels, sorted, in their own type.
+        n_features_in_: How many columns there are.
+        feature_names_in_: Their names, where `X` was a data frame whose columns all have one that is a text.
+        columns_: What each column is taken for, and why one takes no part.
+        outcome_: The model and how it came about.
+        tried_: One document a model that was tried: name, score out of fold with its interval, seconds, note.
+        findings_: What was noticed about the rows.
+
+    Example:
+        >>> from sklearn.datasets import load_wine
+        >>> rows, labels = load_wine(return_X_y=True, as_frame=True)
+        >>> model = TableClassifier(models=("linear",), random_state=0).fit(rows[::2], labels[::2])
+        >>> bool(model.score(rows[1::2], labels[1::2]) > 0.9)
+        True
+    """
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> TableClassifier:
+        """Learn from labelled rows.
+
+        Args:
+            X: A data frame, or an array (row, column).
+            y: The class of each row.
+            groups: Rows that share a value stay together in the cross-validation inside.
+
+        Raises:
+            ValueError: If rows, labels or an argument are not what they must be.
+        """
+        rows = self._rows(X, fitting=True, y=y)
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(rows, labels)
+        check_array(labels, ensure_2d=False, dtype=None, input_name="y")
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("`y` must hold at least two classes. Received one class.")
+        self._learn(rows, numbers.astype(np.int64), [str(name) for name in self.classes_], groups)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated probabilities (row, class), the columns as in `classes_`."""
+        found = self._features(X)
+        return np.asarray(self.outcome_.model.probabilities(found.numbers, found.categories))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each row, in the type of the labels it learned from."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+
+class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """mindle's estimator of numbers from tables, as scikit-learn knows regressors.
+
+    Args:
+        models: See `TableClassifier`, also for the six below.
+        folds: Of the cross-validation that chooses, and that intervals rest on.
+        budget: Time for one `fit`.
+        kinds: Kinds of columns, where the guess is wrong.
+        settings: Settings of the recipe to change.
+        random_state: Seed.
+        listener: Hears progress.
+
+    Attributes:
+        n_features_in_: See `TableClassifier`, also for the five below.
+        feature_names_in_: Names of the columns.
+        columns_: What each is taken for.
+        outcome_: The model and how it came about.
+        tried_: One document a model that was tried.
+        findings_: What was noticed about the rows.
+
+    Example:
+        >>> from sklearn.datasets import load_diabetes
+        >>> rows, targets = load_diabetes(return_X_y=True, as_frame=True)
+        >>> model = TableRegressor(models=("linear",), random_state=0).fit(rows[::2], targets[::2])
+        >>> low, high = model.predict_interval(rows[1::2])
+        >>> bool(((low <= targets[1::2]) & (targets[1::2] <= high)).mean() > 0.8)
+        True
+    """
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> TableRegressor:
+        """Learn from rows with a number each.
+
+        Args:
+            X: A data frame, or an array (row, column).
+            y: The number to estimate for each row.
+            groups: Rows that share a value stay together in the cross-validation inside.
+
+        Raises:
+            ValueError: If rows, numbers or an argument are not what they must be.
+        """
+        rows = self._rows(X, fitting=True, y=y)
+        targets = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=np.float64, input_name="y")
+        check_consistent_length(rows, targets)
+        self._learn(rows, targets, (), groups)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """(row,) the estimates."""
+        found = self._features(X)
+        return np.asarray(self.outcome_.model.estimates(found.numbers, found.categories))
+
+    def predict_interval(self, X: Any, level: float = _LEVEL) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Ends of an interval that holds the truth of a row as often as `level` says.
+
+        Args:
+            X: Rows to answer.
+            level: How often the truth should lie inside.
+
+        Returns:
+            (low, high), each (row,); endless where there were too few rows to learn from for the level.
+
+        Raises:
+            ValueError: If `level` does not lie between 0 and 1.
+
+        Source:
+            CV+: Barber, Candès, Ramdas & Tibshirani 2021, https://arxiv.org/abs/1905.02928.
+        """
+        from mindle.evaluation.conformal import prediction_interval
+
+        found = self._features(X)
+        estimates = self.outcome_.model.fold_estimates(found.numbers, found.categories)
+        calibration = self.outcome_.calibration
+        if calibration is None:
+            raise ValueError("An interval needs the errors out of fold. Received a model without them.")
+        return prediction_interval(calibration, estimates, level=level)
+
+
+def _group_names(groups: Any, rows: int) -> tuple[str, ...]:
+    if groups is None:
+        return ()
+    names = np.asarray(groups)
+    if names.shape != (rows,):
+        raise ValueError(f"`groups` must be ({rows},): one value a row. Received {names.shape}.")
+    return tuple(f"group {name}" for name in names.tolist())
