@@ -43,13 +43,14 @@ def main() -> None:
         search = run.metrics["seconds"]["search"]
         by_kind: dict[str, list[float]] = defaultdict(list)
         for trial in run.folder.trials():
-            by_kind["+".join(trial["settings"].get("probe.heads", ["?"]))].append(trial["seconds"])
+            heads = "+".join(trial["settings"].get("probe.heads", ["?"]))
+            by_kind[f"{heads}, {trial['settings'].get('probe.views', 0)} views"].append(trial["seconds"])
         print(
             f"{given.trials} trials in {search:.1f} s, {given.workers} at a time; "
             f"{seconds:.1f} s with all the rest"
         )
         for kind, each in sorted(by_kind.items()):
-            print(f"  {kind}: {len(each)} trials, median {median(each):.3f} s")
+            print(f"  {kind}: {len(each)} trials, median {median(each):.3f} s, {sum(each):.1f} s together")
         found = run.folder.document()["search"]
         print(f"  best: trial {found['best']}; test accuracy {run.metrics['test']['accuracy']['value']:.4f}")
 
