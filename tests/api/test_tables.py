@@ -215,7 +215,7 @@ def test_without_a_recipe_single_settings_change_the_usual_way(tmp_path: Path) -
         "iris", model="linear", folds=2, set={"table.repeats": 1}, out=tmp_path / "run", listener=SILENT
     )
     document = run.folder.document()
-    assert document["asked"]["budget_seconds"] == 600
+    assert document["asked"]["budget_seconds"] == 270
     assert document["asked"]["recipe"]["table"]["models"] == ["linear"]
     assert document["diagnoses"] == []
     assert 'id="diagnosis"' not in (run.path / "report.html").read_text("utf-8")

@@ -84,7 +84,7 @@ def train(
         strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
         weights: A weight file, or a folder of them with their cards.
         budget: Time for everything, from the start of the process: "90s", "10m", "2h", or seconds. `auto`
-            and tables take 10 minutes; a named strategy or recipe runs to its end unless a budget is given.
+            takes 10 minutes, a table 4.5; a named strategy or recipe runs to its end unless one is given.
         seed: Seed of the training.
         split_seed: Seed of the split.
         device: "auto", "cpu", "cuda" or "mps".
@@ -124,7 +124,7 @@ def train(
     """
     from mindle import data as data_room
     from mindle.data.table import is_table
-    from mindle.training.plan import AUTO_BUDGET_SECONDS, make_plan, parse_budget, settle
+    from mindle.training.plan import make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -137,7 +137,7 @@ def train(
     }  # fmt: skip
     if is_table(data, target):
         refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
-        from mindle.training.tables import settle_table
+        from mindle.training.tables import BUDGET_SECONDS, settle_table
 
         return train_table(
             data,
@@ -146,7 +146,7 @@ def train(
             began=began,
             command=command(),
             # A recipe runs to its end unless a budget is given.
-            budget_seconds=parse_budget(AUTO_BUDGET_SECONDS if budget is None and recipe is None else budget),
+            budget_seconds=parse_budget(BUDGET_SECONDS if budget is None and recipe is None else budget),
             seed=seed,
             split_seed=split_seed,
             out=None if out is None else Path(out),

@@ -25,7 +25,9 @@ def train(
     weights: options.Weights = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Time for everything, such as 90s, 10m or 2h; auto takes 10m."),
+        typer.Option(
+            metavar="TIME", help="Time for everything, such as 90s, 10m or 2h; auto takes 10m, a table 4.5m."
+        ),
     ] = None,
     seed: options.Seed = 0,
     split_seed: options.SplitSeed = 0,

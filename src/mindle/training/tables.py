@@ -52,6 +52,8 @@ Floats = NDArray[np.float64]
 # Below this many rows one split says too little, and nested cross-validation is still affordable.
 NESTED_BELOW = 2000
 LEAST_ROWS = 10
+# What a table may take from start to report unless it is told otherwise: with a slow moment, five minutes.
+BUDGET_SECONDS = 270.0
 # Share of the time left that one learner may take, all passes together.
 LEARNER_SHARE = 0.4
 # The final pass learns from all rows, others from four fifths; freezing and a slow moment come on top. On two
