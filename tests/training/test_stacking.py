@@ -45,7 +45,7 @@ def test_errors_that_cancel_are_found() -> None:
     found = stack(answers, squared_loss(truth))
     assert set(found.weights) == set(answers)
     assert all(0.1 < weight < 0.4 for weight in found.weights.values())
-    assert "beats" in found.note
+    assert "together they beat" in found.note
 
 
 def test_a_gain_that_may_be_luck_is_left() -> None:

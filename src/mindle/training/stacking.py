@@ -147,14 +147,11 @@ def stack(answers: Mapping[str, Floats], loss: Loss, *, weights: Mapping[str, fl
     mixed = loss(np.asarray(sum(weight * answers[name] for name, weight in weights.items())))
     gain = losses[best] - mixed
     error = float(gain.std() / max(len(gain), 1) ** 0.5)
+    against = f"{best}, the best of them alone, by {gain.mean():.3g} a row (standard error {error:.2g})"
     if len(weights) > 1 and gain.mean() > error:
-        return Stack(weights=weights, losses=mixed, note=_said(gain.mean(), error, best, "beats"))
-    note = _said(gain.mean(), error, best, "does not clearly beat") if len(weights) > 1 else f"{best} alone"
+        return Stack(weights=weights, losses=mixed, note=f"together they beat {against}")
+    note = f"a mixture does not clearly beat {against}" if len(weights) > 1 else f"{best} alone"
     return Stack(weights={best: 1.0}, losses=losses[best], note=note)
-
-
-def _said(gain: float, error: float, best: str, verb: str) -> str:
-    return f"{verb} {best}, its best member, by {gain:.3g} a row (standard error {error:.2g})"
 
 
 def mixed_answers(answers: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
