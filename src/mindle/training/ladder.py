@@ -201,7 +201,7 @@ def common_layout(cards: Sequence[WeightCard]) -> list[WeightCard]:
         >>> {card.spec.height for card in common_layout(lite)}
         {224}
     """
-    layouts = [_layout(card.spec) for card in cards]
+    layouts = [layout_of(card.spec) for card in cards]
     if len(set(layouts)) < 2:
         return list(cards)
     height, width, fit, interpolation = max(layouts, key=layouts.count)  # the first of equals
@@ -239,18 +239,30 @@ def pool_of(problem: Problem, rows: NDArray[np.int64], *, folds: int, views: int
     Raises:
         DataError: If all of them belong to one group.
     """
-    labels, groups = problem.labels(rows), problem.groups(rows)
-    if len(np.unique(groups)) < 2:
-        raise DataError(
-            f"Cross-validation needs images of at least two groups. Received {len(labels):,} images of "
-            "one group. Give the groups finer names, or take --strategy finetune."
-        )
+    labels = problem.labels(rows)
     return Pool(
         labels=labels,
         classes=len(problem.classes),
-        folds=fold_numbers(labels, groups, folds=folds, seed=seed),
+        folds=folds_of(problem, rows, labels, folds=folds, seed=seed),
         views=views,
     )
+
+
+def folds_of(
+    problem: Problem, rows: NDArray[np.int64], strata: NDArray[np.int64], *, folds: int, seed: int
+) -> NDArray[np.int64]:
+    """The fold of each row that heads learn from: every stratum spread evenly, groups kept whole.
+
+    Raises:
+        DataError: If all rows belong to one group.
+    """
+    groups = problem.groups(rows)
+    if len(np.unique(groups)) < 2:
+        raise DataError(
+            f"Cross-validation needs images of at least two groups. Received {len(rows):,} images of "
+            "one group. Give the groups finer names, or take --strategy finetune."
+        )
+    return fold_numbers(strata, groups, folds=folds, seed=seed)
 
 
 def few_mistakes(wrong: int, n: int) -> bool:
@@ -310,7 +322,8 @@ def _any_size(card: WeightCard) -> bool:
     return any(family in card.model for family in families)
 
 
-def _layout(spec: InputSpec) -> tuple[int, int, str, str]:
+def layout_of(spec: InputSpec) -> tuple[int, int, str, str]:
+    """What backbones must share to take the same pixels, and so to be joined."""
     return (spec.height, spec.width, spec.fit, spec.interpolation)
 
 
@@ -582,11 +595,11 @@ class _Ladder:
     def _join(self, best: _Best, embedded: list[_Embedded]) -> _Best:
         """Add the backbone that helps most, as long as one clearly does and there is time."""
         while True:
-            layout = _layout(best.parts[0].card.spec)
+            layout = layout_of(best.parts[0].card.spec)
             rest = [
                 part
                 for part in embedded
-                if all(part is not own for own in best.parts) and _layout(part.card.spec) == layout
+                if all(part is not own for own in best.parts) and layout_of(part.card.spec) == layout
             ]
             if not rest:
                 return best

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.data.splits import bands
-from mindle.errors import DataError, ModelError
+from mindle.errors import ModelError
 from mindle.evaluation.conformal import calibrate
 from mindle.models.classifier import backbone_estimator
 from mindle.models.weights import WeightCard
@@ -40,6 +40,8 @@ from mindle.training.ladder import (
     Journal,
     afford_net,
     common_layout,
+    folds_of,
+    layout_of,
     measured_flops,
     rows_to_learn,
     views_of,
@@ -53,7 +55,7 @@ from mindle.training.number_heads import (
     fit_kernel,
     fit_ridge,
 )
-from mindle.training.probe import Joined, block_of, fold_numbers, rbf_flops
+from mindle.training.probe import Joined, block_of, rbf_flops
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import Recipe, read_recipe
 
@@ -261,13 +263,10 @@ class _Ladder:
         wanted, train = len(self.rows) - len(self.problem.val), len(self.problem.train)
         if wanted < train:
             self.listener.say(f"Heads learn from {wanted:,} of {train:,} training images.")
-        targets, groups = self.problem.targets(self.rows), self.problem.groups(self.rows)
-        if len(np.unique(groups)) < 2:
-            raise DataError(
-                f"Cross-validation needs images of at least two groups. Received {len(targets):,} images of "
-                "one group. Give the groups finer names, or take --strategy finetune."
-            )
-        folds = fold_numbers(bands(targets), groups, folds=self.recipe.probe.folds, seed=self.seed)
+        targets = self.problem.targets(self.rows)
+        folds = folds_of(
+            self.problem, self.rows, bands(targets), folds=self.recipe.probe.folds, seed=self.seed
+        )
         self.pool = NumberPool(
             targets=(targets - self.target["centre"]) / self.target["scale"],
             folds=np.unique(folds, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
@@ -324,7 +323,7 @@ class _Ladder:
         order = sorted(singles, key=lambda each: each.candidate.mae)
         best = order[0]
         for other in order[1:] if self.recipe.probe.join else ():
-            if _layout(other.parts[0]) != _layout(best.parts[0]):
+            if layout_of(other.parts[0].card.spec) != layout_of(best.parts[0].card.spec):
                 continue
             decision = self.journal.decide(
                 f"join {other.parts[0].card.name}",
@@ -454,8 +453,3 @@ class _Ladder:
     def _skip(self, name: str, reason: str) -> None:
         self.listener.say(f"{name}: left out, {reason}")
         self.tried.append({"name": name, "value": None, "note": f"left out: {reason}", "chosen": False})
-
-
-def _layout(part: _Part) -> tuple[int, int, str, str]:
-    spec = part.card.spec
-    return (spec.height, spec.width, spec.fit, spec.interpolation)
