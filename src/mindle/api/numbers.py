@@ -43,7 +43,7 @@ def judge_numbers(
     from mindle.evaluation.conformal import LEVEL
     from mindle.formats.onnx import bundle_record, write_number_graph
     from mindle.models.classifier import Estimator, save_model
-    from mindle.serving.predictor import NumberPredictor
+    from mindle.serving.predictor import NumberPredictor, forward_rows
     from mindle.training.baselines import number_baselines
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
@@ -62,12 +62,7 @@ def judge_numbers(
         )
         predictor = NumberPredictor(draft)
         pixels = data_room.pixels(dataset, rows["test"], model.spec)
-        test = np.concatenate(
-            [
-                predictor.forward(pixels[np.arange(at, min(at + 16, len(pixels)))])
-                for at in range(0, len(pixels), 16)
-            ]
-        )
+        test = forward_rows(predictor.forward, pixels)
         parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates[:, None])}
         parts["test"] = _estimates(dataset, rows["test"], test)
         folder.write_estimates({part: answers for part, answers in parts.items() if answers.paths})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from mindle import __version__
 from mindle.api.answers import headline
 from mindle.api.checks import TableOptions, finding_document, refuse, tell_findings
 from mindle.api.handles import Run
-from mindle.api.numbers import judge_numbers
+from mindle.api.numbers import PARITY_IMAGES, judge_numbers
 from mindle.api.reports import require_language, write_report
 from mindle.api.starts import begin_tracking, command, process_start, require_same_data
 from mindle.api.tables import train_table
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
 
 Source = str | os.PathLike[str]
-
-# Bundles are proven on this many validation images; the slow tests prove them on every test image.
-PARITY_IMAGES = 16
 
 
 def train(
@@ -331,7 +328,7 @@ def _judge(
     from mindle.evaluation import score
     from mindle.formats.onnx import bundle_record, write_graph
     from mindle.models.classifier import save_model
-    from mindle.serving.predictor import Predictor
+    from mindle.serving.predictor import Predictor, forward_rows
     from mindle.training.baselines import baselines
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
@@ -352,9 +349,7 @@ def _judge(
         )
         predictor = Predictor(draft)
         pixels = data_room.pixels(dataset, rows["test"], model.spec)
-        test = np.concatenate([predictor.forward(pixels[part]) for part in _pieces(len(pixels))]).astype(
-            np.float64
-        )
+        test = forward_rows(predictor.forward, pixels)
         parts = {
             "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
             "test": _predictions(dataset, rows["test"], test, outcome.thresholds),
@@ -409,13 +404,6 @@ def _parameters(outcome: Outcome) -> dict[str, int]:
     head = sum(tensor.numel() for tensor in model.head.state_dict().values())
     bodies = sum(count_parameters(body) for body in model.bodies)
     return {"all": head + bodies, "trainable": head}
-
-
-def _pieces(count: int, size: int = 16) -> Iterator[NDArray[np.int64]]:
-    import numpy as np
-
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count))
 
 
 def _predictions(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import Bundle
 from mindle.data.decode import UndecodableImage, decode
+from mindle.data.pixels import Pixels
 from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import LEVEL, Calibration, prediction_interval, read_calibration
 from mindle.records import InputSpec
@@ -88,6 +89,12 @@ def answers(
                     yield Answer(path=name, probabilities=next(rows))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def forward_rows(forward: Forward, pixels: Pixels) -> NDArray[np.float64]:
+    """What `forward` answers to stored pixels (image, height, width, channel), a batch at a time."""
+    batches = (np.arange(at, min(at + BATCH, len(pixels))) for at in range(0, len(pixels), BATCH))
+    return np.concatenate([forward(pixels[rows]) for rows in batches]).astype(np.float64)
 
 
 def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
