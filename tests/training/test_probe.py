@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -33,12 +34,14 @@ from mindle.training.probe import (
     fit_rbf,
     fold_numbers,
     log_softmax,
+    product,
     vectors_for,
     walk,
 )
 
 CLASSES = 3
 Fit = Callable[[Pool, Joined], Candidate]
+Order = Literal["C", "F"]
 
 
 def clouds(
@@ -344,6 +347,19 @@ def test_the_logistic_head_agrees_with_scikit_learn(features: int, spread: float
     model.fit(joined.x.astype(np.float64), labels)
     said = np.exp(log_softmax(answers(found.build(1.0), raw[0])))
     np.testing.assert_allclose(said, model.predict_proba(joined.x.astype(np.float64)), atol=5e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("a_order", ["C", "F"])
+@pytest.mark.parametrize("b_order", ["C", "F"])
+def test_products_are_those_of_numpy_whatever_the_layout(dtype: type, a_order: Order, b_order: Order) -> None:
+    generator = np.random.default_rng(0)
+    a: NDArray[Any] = np.asarray(generator.normal(size=(8, 6)), dtype, order=a_order)
+    b: NDArray[Any] = np.asarray(generator.normal(size=(6, 3)), dtype, order=b_order)
+    found = product(a, b)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, a @ b, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(product(a[::2, :3], b[::2]), a[::2, :3] @ b[::2], rtol=1e-5, atol=1e-6)
 
 
 def test_logistic_folds_agree_with_scikit_learn() -> None:
