@@ -1,31 +1,26 @@
-"""The ladder: what is tried, what fits into the time, and that a resumed run decides nothing anew."""
+"""What every ladder does: decisions that are replayed, what fits into the time, and what comes of none."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import mindle.data
-from mindle.data import typical_size
 from mindle.errors import DataError, ModelError
 from mindle.models.weights import WeightCard, find_weights, random_card
 from mindle.records import Silent
 from mindle.training.budget import Deadline
+from mindle.training.class_ladder import ClassLadder
 from mindle.training.features import Engine
-from mindle.training.ladder import Journal, _Ladder, climb, common_layout, probe
-from mindle.training.problem import Outcome, Problem
-from mindle.training.recipe import Recipe, read_recipe, with_settings
-from tests.pictures import CLASSES, draw, photo_folder
-
-QUICK = with_settings(read_recipe("probe"), {"probe.views": "1", "probe.folds": "3"})
+from mindle.training.ladder import Journal, common_layout
+from mindle.training.problem import Problem
+from mindle.training.recipe import Recipe, read_recipe
+from tests.pictures import photo_folder
 
 
 class Heard(Silent):
@@ -43,15 +38,12 @@ def embedded() -> WeightCard:
     return next(card for card in find_weights() if card.model == "tf_efficientnet_lite0")
 
 
-def split(folder: Path, size: tuple[int, int] | None = None) -> Problem:
-    """A folder, checked and split; `size` may claim that its images are larger than they are."""
-    dataset = mindle.data.split(mindle.data.check(mindle.data.read(folder)))
-    return Problem(dataset=dataset, typical_size=size or typical_size(dataset))
-
-
-def photos(folder: Path, per_class: int = 12, size: tuple[int, int] | None = None) -> Problem:
-    """Drawings in three classes."""
-    return split(photo_folder(folder / "photos", per_class), size)
+def photos(folder: Path, per_class: int) -> Problem:
+    """Drawings in three classes, which claim to be larger than they are."""
+    dataset = mindle.data.split(
+        mindle.data.check(mindle.data.read(photo_folder(folder / "photos", per_class)))
+    )
+    return Problem(dataset=dataset, typical_size=(200, 200))
 
 
 def digits() -> Problem:
@@ -116,40 +108,45 @@ class Slow:
         return len(keys) * (views + 1)
 
 
-def _ladder(problem: Problem, seconds: float) -> _Ladder:
+def ladder_of(problem: Problem, seconds: float) -> ClassLadder:
     """A ladder that has so much time left."""
-    return _Ladder(
+    return ClassLadder(
         problem,
-        [embedded()],
-        read_recipe("probe"),
-        stopped_clock(seconds),
-        torch.device("cpu"),
-        Journal([], lambda decision: None),
-        0,
-        Heard(),
-        1,
+        cards=[embedded()],
+        recipe=read_recipe("probe"),
+        deadline=stopped_clock(seconds),
+        listener=Heard(),
+        threads=1,
     )
 
 
-def afford(problem: Problem, seconds: float, *, forced: bool = False) -> tuple[_Ladder, dict[str, Any]]:
+def afford(problem: Problem, seconds: float, *, forced: bool = False) -> dict[str, Any]:
     """What is decided about a slow engine with so much time left."""
-    ladder = _ladder(problem, seconds)
-    return ladder, ladder._afford(cast(Engine, Slow()), forced)
+    return ladder_of(problem, seconds)._afford(cast(Engine, Slow()), forced)
 
 
 def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path: Path, cache: Path) -> None:
-    problem = photos(tmp_path, 100, size=(200, 200))
+    problem = photos(tmp_path, 100)
     every, tests = len(problem.train) + len(problem.val), len(problem.dataset.rows("test"))
-    rich = afford(problem, 100_000.0)[1]
+    rich = afford(problem, 100_000.0)
     assert (rich["take"], rich["views"], rich["images"]) == (True, 2, every)
-    less = afford(problem, 4 * (every + tests) + 100.0)[1]
+    less = afford(problem, 4 * (every + tests) + 100.0)
     assert (less["take"], less["views"], less["images"]) == (True, 0, every)
-    poor = afford(problem, (every + tests) / 0.6)[1]
+    poor = afford(problem, (every + tests) / 0.6)
     assert poor["take"]
     assert poor["views"] == 0
     assert len(problem.val) < poor["images"] < every
-    assert not afford(problem, 5.0)[1]["take"]
-    assert afford(problem, 5.0, forced=True)[1]["take"]
+    assert not afford(problem, 5.0)["take"]
+    assert afford(problem, 5.0, forced=True)["take"]
+
+
+def test_heads_on_a_part_of_small_images_are_left_to_the_net(tmp_path: Path, cache: Path) -> None:
+    problem = photos(tmp_path, 200)
+    small = replace(problem, typical_size=(48, 48))
+    assert len(problem.train) > 400  # so that the fewest images that heads learn from are less than half
+    seconds = 2.4 * len(problem.train)
+    assert afford(problem, seconds)["take"]
+    assert not afford(small, seconds)["take"]
 
 
 @pytest.mark.parametrize(("per_class", "views"), [(20, 2), (500, 1), (800, 0)])
@@ -162,16 +159,15 @@ def test_few_images_are_seen_in_more_views(per_class: int, views: int, tmp_path:
             )
     dataset = mindle.data.split(mindle.data.read(tmp_path / "many"))
     problem = Problem(dataset=dataset, typical_size=(200, 200))
-    assert _ladder(problem, 1.0).views == views
+    assert ladder_of(problem, 1.0).views == views
 
 
 def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: Path) -> None:
-    problem = photos(tmp_path, 100, size=(200, 200))
-    ladder, _ = afford(problem, 1000.0)
-    ladder._settle_pool(230, 0)
+    problem = photos(tmp_path, 100)
+    ladder = ladder_of(problem, 1000.0)
+    ladder._settle(230, 0)
     assert set(problem.val.tolist()) <= set(ladder.rows.tolist())
     assert len(ladder.rows) < len(problem.train) + len(problem.val)
-    assert ladder.pool is not None
     assert ladder.pool.rows == len(ladder.rows)
     said = " ".join(cast(Heard, ladder.listener).sentences)
     assert "0 instead of 2" in said
@@ -181,180 +177,47 @@ def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: 
 def test_images_of_one_group_cannot_be_cross_validated(tmp_path: Path, cache: Path) -> None:
     problem = photos(tmp_path, 30)
     one = replace(problem.dataset, groups=("burst",) * len(problem.dataset))
-    ladder, _ = afford(Problem(dataset=one, typical_size=(200, 200)), 1000.0)
     with pytest.raises(DataError, match="at least two groups"):
-        ladder._settle_pool(200, 0)
+        ladder_of(replace(problem, dataset=one), 1000.0)._settle(200, 0)
+
+
+def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -> None:
+    problem, scratch, finetune = digits(), read_recipe("scratch"), read_recipe("finetune")
+    assert ladder_of(problem, 60.0)._afford_net(scratch, 0.0) == {"take": True}
+    assert ladder_of(problem, 10.0)._afford_net(scratch, 0.0)["reason"] == "only 10 s are left"
+    assert ladder_of(problem, 1e7)._afford_net(finetune, 1.0)["take"]
+    late = ladder_of(problem, 5000.0)._afford_net(finetune, 1.0)
+    assert not late["take"]
+    assert "a longer --budget or a GPU" in late["reason"]
+    parts = tuple("train" if part == "val" else part for part in problem.dataset.parts)
+    blind = replace(problem, dataset=replace(problem.dataset, parts=parts))
+    assert "no val images" in ladder_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
 
 
 # ── whole climbs ─────────────────────────────────────────────────────────────────────────────────
 
 
 def test_without_a_backbone_and_without_time_there_is_no_answer() -> None:
-    problem = digits()
     with pytest.raises(ModelError, match="--model"):
-        probe(problem, cards=[], recipe=Recipe(), deadline=Deadline(None))
+        ClassLadder(digits(), cards=[], recipe=Recipe(), deadline=Deadline(None)).probe()
     with pytest.raises(ModelError, match="longer --budget"):
-        climb(problem, cards=[], recipe=Recipe(), deadline=stopped_clock(1.0))
+        ClassLadder(digits(), cards=[], recipe=Recipe(), deadline=stopped_clock(1.0)).climb()
 
 
 @pytest.mark.slow
 def test_small_images_are_trained_from_scratch(cache: Path, tmp_path: Path) -> None:
-    problem = digits()
     made: list[Mapping[str, Any]] = []
-    outcome = climb(
-        problem, cards=[], recipe=Recipe(), deadline=Deadline(30.0), folder=tmp_path, record=made.append
-    )
+    outcome = ClassLadder(
+        digits(),
+        cards=[],
+        recipe=Recipe(),
+        deadline=Deadline(30.0),
+        folder=tmp_path,
+        journal=Journal(record=made.append),
+    ).climb()
     assert outcome.strategy == "scratch"
     assert [decision["step"] for decision in made] == ["train scratch"]
     assert outcome.tried[0]["name"] == "majority"
     chosen = [attempt for attempt in outcome.tried if attempt["chosen"]]
     assert len(chosen) == 1
     assert chosen[0]["value"] > outcome.tried[0]["high"]
-
-
-@pytest.fixture(scope="module")
-def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, Outcome, list[Mapping[str, Any]]]:
-    """Heads on the embedded backbone, and what was decided on the way."""
-    made: list[Mapping[str, Any]] = []
-    problem = photos(tmp_path_factory.mktemp("probed"))
-    outcome = probe(
-        problem, cards=[embedded()], recipe=QUICK, deadline=Deadline(None), record=made.append, threads=1
-    )
-    return problem, outcome, made
-
-
-def test_every_rung_is_told_and_one_is_chosen(
-    probed: tuple[Problem, Outcome, list[Mapping[str, Any]]],
-) -> None:
-    problem, outcome, made = probed
-    assert outcome.strategy == "probe"
-    names = [attempt["name"] for attempt in outcome.tried]
-    assert names[0] == "majority"
-    assert sum(attempt["chosen"] for attempt in outcome.tried) == 1
-    for attempt in outcome.tried:
-        assert attempt["low"] <= attempt["value"] <= attempt["high"]
-    assert made[0]["step"].startswith("embed ")
-    assert made[0]["images"] == len(problem.train) + len(problem.val)
-    assert outcome.images["embed"] == 2 * made[0]["images"]  # plain, and one view
-    assert outcome.stopped
-    assert outcome.licences[0]["licence"] == "Apache-2.0"
-
-
-def test_the_classifier_answers_the_val_part(
-    probed: tuple[Problem, Outcome, list[Mapping[str, Any]]],
-) -> None:
-    problem, outcome, _ = probed
-    assert outcome.val_probabilities.shape == (len(problem.val), len(CLASSES))
-    np.testing.assert_allclose(outcome.val_probabilities.sum(axis=1), 1)
-    pixels = problem.pixels(problem.val, outcome.model.spec)[np.arange(len(problem.val))]
-    with torch.inference_mode():
-        answers = outcome.model(torch.from_numpy(pixels)).argmax(1).numpy()
-    # It was fitted on train and val together, so it knows these.
-    assert (answers == problem.labels(problem.val)).mean() > 0.9
-    assert outcome.train_scores["n"] == len(problem.train)
-
-
-def test_a_resumed_climb_repeats_its_decisions_whatever_the_clock_says(
-    probed: tuple[Problem, Outcome, list[Mapping[str, Any]]],
-) -> None:
-    problem, outcome, made = probed
-    again: list[Mapping[str, Any]] = []
-    resumed = probe(
-        problem,
-        cards=[embedded()],
-        recipe=QUICK,
-        deadline=stopped_clock(0.001),
-        replay=made,
-        record=again.append,
-        threads=1,
-    )
-    assert again == []
-    np.testing.assert_array_equal(resumed.val_probabilities, outcome.val_probabilities)
-    assert resumed.temperature == outcome.temperature
-    assert resumed.images["embed"] == 0  # the cache has them all
-    untimed = [{k: v for k, v in attempt.items() if k != "seconds"} for attempt in resumed.tried]
-    assert untimed == [{k: v for k, v in attempt.items() if k != "seconds"} for attempt in outcome.tried]
-
-
-@pytest.mark.slow
-def test_joined_backbones_answer_as_one(tmp_path: Path, cache: Path, shared: Path) -> None:
-    cards = [
-        card
-        for card in find_weights(shared / "weights")
-        if card.model in ("tf_efficientnet_lite0", "mobilenetv2_100")
-    ]
-    for name in ("daisy", "dandelion", "roses", "sunflowers", "tulips"):
-        (tmp_path / "flowers" / name).mkdir(parents=True)
-        for file in sorted((shared / "data" / "flowers5" / "train" / name).iterdir())[:24]:
-            shutil.copy(file, tmp_path / "flowers" / name)
-    problem = split(tmp_path / "flowers")
-    outcome = probe(problem, cards=cards, recipe=QUICK, deadline=Deadline(None), threads=1)
-    names = " ".join(attempt["name"] for attempt in outcome.tried)
-    assert "tf_efficientnet_lite0" in names
-    assert "mobilenetv2_100" in names
-    assert sum(attempt["chosen"] for attempt in outcome.tried) == 1
-    pixels = problem.pixels(problem.val, outcome.model.spec)[np.arange(len(problem.val))]
-    with torch.inference_mode():
-        answers = outcome.model(torch.from_numpy(pixels)).argmax(1).numpy()
-    assert (answers == problem.labels(problem.val)).mean() > 0.9
-
-
-# ── scarce classes ───────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def scarce(tmp_path_factory: pytest.TempPathFactory) -> Problem:
-    """Drawings of three classes, the second with a quarter of the others' images."""
-    folder = photo_folder(tmp_path_factory.mktemp("scarce") / "photos", 24)
-    for file in sorted((folder / CLASSES[1]).iterdir())[6:]:
-        file.unlink()
-    for seed in range(100, 108):  # squares and stripes that show circles: nobody can answer all of them
-        draw(1, seed).save(folder / CLASSES[seed % 2 * 2] / f"{seed}.png")
-    return split(folder)
-
-
-def evened(problem: Problem, **settings: Any) -> Outcome:
-    recipe = with_settings(QUICK, {"probe.heads": ("rbf",), **settings})
-    return probe(problem, cards=[embedded()], recipe=recipe, deadline=Deadline(None))
-
-
-@pytest.mark.slow
-def test_heads_take_weights_made_up_rows_and_stronger_views(scarce: Problem) -> None:
-    pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
-    plain = evened(scarce)
-    for settings in ({"train.balance": "weights"}, {"train.balance": "smote"}, {"train.scarce": 1.0}):
-        other = evened(scarce, **settings)
-        assert other.thresholds == ()
-        assert not np.allclose(other.val_probabilities, plain.val_probabilities)
-
-
-def test_a_focal_loss_leaves_least_squares_out(scarce: Problem) -> None:
-    settings = {"train.focal": 2.0, "probe.heads": ("rbf", "logistic")}
-    tried = [attempt["name"] for attempt in evened(scarce, **settings).tried]
-    assert any(name.startswith("logistic") for name in tried)
-    assert not any(name.startswith("rbf") for name in tried)
-
-
-def test_auto_tries_what_is_there_and_a_resumed_run_chooses_the_same(scarce: Problem) -> None:
-    made: list[Mapping[str, Any]] = []
-    recipe = with_settings(QUICK, {"probe.heads": ("rbf",), "train.balance": "auto"})
-
-    def run(replay: list[Mapping[str, Any]], left: float | None) -> Outcome:
-        return probe(
-            scarce,
-            cards=[embedded()],
-            recipe=recipe,
-            deadline=Deadline(left),
-            replay=replay,
-            record=made.append,
-        )
-
-    first = run([], None)
-    steps = [decision["step"] for decision in made]
-    assert "imbalance weights" in steps
-    notes = [attempt for attempt in first.tried if attempt["name"].startswith("imbalance")]
-    assert notes
-    again = run(list(made), 1e-6)  # no time is left, and yet all is decided as before
-    assert [attempt["name"] for attempt in again.tried] == [attempt["name"] for attempt in first.tried]
-    assert again.thresholds == first.thresholds
-    assert np.array_equal(again.val_probabilities, first.val_probabilities)

@@ -13,8 +13,9 @@ from mindle.data import typical_size
 from mindle.errors import ModelError
 from mindle.models.weights import find_weights
 from mindle.training.budget import Deadline
+from mindle.training.ladder import Journal
 from mindle.training.nets import without_augmentation
-from mindle.training.number_ladder import climb_numbers, probe_numbers, require_number_recipe
+from mindle.training.number_ladder import NumberLadder, require_number_recipe
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import read_recipe, with_settings
 from tests.discs import write_discs
@@ -41,7 +42,7 @@ def test_what_is_about_classes_is_refused(name: str, value: Any) -> None:
 
 def test_nothing_to_train_with_is_said(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ModelError, match="neither a backbone nor time"):
-        climb_numbers(problem(tmp_path), cards=[], recipe=read_recipe("auto"), deadline=Deadline(1.0))
+        NumberLadder(problem(tmp_path), cards=[], recipe=read_recipe("auto"), deadline=Deadline(1.0)).climb()
 
 
 def test_changes_of_pictures_are_left_out_unless_asked_for() -> None:
@@ -57,17 +58,17 @@ def test_heads_are_tried_and_a_resumed_run_decides_nothing_anew(tmp_path: Path, 
     made: list[Any] = []
     recipe = with_settings(read_recipe("probe"), {"probe.views": 1, "probe.folds": 4})
 
-    def probed(**more: Any) -> Outcome:
-        return probe_numbers(
-            problem(tmp_path, 40), cards=lite(), recipe=recipe, deadline=Deadline(None), **more
-        )
+    def probed(journal: Journal) -> Outcome:
+        return NumberLadder(
+            problem(tmp_path, 40), cards=lite(), recipe=recipe, deadline=Deadline(None), journal=journal
+        ).probe()
 
-    first = probed(record=made.append)
+    first = probed(Journal(record=made.append))
     assert [decision["step"] for decision in made][1:] == ["views"]
     assert first.calibration is not None
     assert len(first.calibration.counts) == 4
     assert int(first.calibration.counts.sum()) == len(first.calibration.errors)
     assert first.train_scores["mae"] < next(a["value"] for a in first.tried if a["name"] == "mean")
-    again = probed(replay=made, record=pytest.fail)
+    again = probed(Journal(made, pytest.fail))
     assert np.array_equal(again.val_estimates, first.val_estimates)
     assert [a["name"] for a in again.tried] == [a["name"] for a in first.tried]

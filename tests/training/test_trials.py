@@ -17,7 +17,7 @@ from mindle.errors import DataError
 from mindle.models.weights import find_weights
 from mindle.records import SILENT, InputSpec, Listener
 from mindle.training.budget import Deadline
-from mindle.training.ladder import probe
+from mindle.training.class_ladder import ClassLadder
 from mindle.training.nets import train_net
 from mindle.training.plan import cards_of
 from mindle.training.problem import Problem
@@ -142,7 +142,8 @@ def test_a_head_is_judged_as_the_ladder_judges_its_recipe(
 ) -> None:
     problem = photos(tmp_path)
     score = Bench(problem=problem, threads=1).judge(recipe)
-    outcome = probe(problem, cards=cards_of(recipe, None), recipe=recipe, deadline=Deadline(None), threads=1)
+    cards, deadline = cards_of(recipe, None), Deadline(None)
+    outcome = ClassLadder(problem, cards=cards, recipe=recipe, deadline=deadline, threads=1).probe()
     chosen = next(attempt for attempt in outcome.tried if attempt["chosen"])
     assert f"{score.accuracy:.1%} of {score.images}" in chosen["note"]
     assert f"log loss {score.value:.3f}" in chosen["note"]

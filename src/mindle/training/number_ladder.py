@@ -1,52 +1,37 @@
-"""`auto` and `probe` where a number is estimated: heads on every usable backbone, then a net, the best wins.
+"""The ladder where a number is estimated: ridge regression, a Gaussian kernel, and their mean.
 
-The rungs, in order: always the mean; ridge regression and a Gaussian kernel on the features of each usable
-backbone, and their mean; backbones joined; the best of these on augmented views; and for `auto` a net,
-trained from scratch on small images and fine-tuned on photos. Heads are compared out of fold on images of the
-train and val parts, a head and a net on the val part, both by the mean absolute error. The test part is shut.
+Both kinds of head are tried on each usable backbone; then backbones are joined; and the best of these is
+tried on augmented views. Of classes it is known that a mirrored picture stays what it is; of a number only
+the errors can say, so that views come last, and stay only where they clearly help.
 
-Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
+Heads are compared by their absolute errors out of fold, a head and a net by those on the val part.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mindle.data.splits import bands
-from mindle.errors import ModelError
 from mindle.evaluation.conformal import calibrate
 from mindle.models.classifier import backbone_estimator
-from mindle.models.weights import WeightCard
-from mindle.records import SILENT, Listener
-from mindle.training.budget import Deadline
-from mindle.training.features import Engine
 from mindle.training.ladder import (
-    EFFICIENCY,
-    FEWEST_IMAGES,
-    MOST_IMAGES,
-    PHOTO_SHARE,
-    SMALL_SHARE,
+    ALL_TRIED,
     VIEWS_SHARE,
-    Journal,
-    afford_net,
-    common_layout,
+    Best,
+    Ladder,
+    Part,
     folds_of,
     layout_of,
-    measured_flops,
-    rows_to_learn,
+    names_of,
     views_of,
 )
-from mindle.training.nets import SMALL_SIDE, licence_of, number_attempt, target_scale, train_net
+from mindle.training.nets import number_attempt, target_scale
 from mindle.training.number_heads import (
     NumberCandidate,
     NumberPool,
@@ -55,16 +40,12 @@ from mindle.training.number_heads import (
     fit_kernel,
     fit_ridge,
 )
-from mindle.training.probe import Joined, block_of, rbf_flops
-from mindle.training.problem import Outcome, Problem
-from mindle.training.recipe import Recipe, read_recipe
-
-Decision = Mapping[str, Any]
+from mindle.training.probe import Joined
+from mindle.training.problem import Outcome
+from mindle.training.recipe import Recipe
 
 # Settings of classes and what they are called at the prompt; a number has none of them.
 CLASS_SETTINGS = {"balance": "none", "scarce": 0.0, "focal": 0.0, "thresholds": False}
-# A search of either head fits about so many pairs of settings.
-FITS_A_HEAD = 12
 
 
 def require_number_recipe(recipe: Recipe) -> None:
@@ -82,374 +63,130 @@ def require_number_recipe(recipe: Recipe) -> None:
             )
 
 
-def climb_numbers(
-    problem: Problem,
-    *,
-    cards: Sequence[WeightCard],
-    recipe: Recipe,
-    deadline: Deadline,
-    device: torch.device | None = None,
-    folder: Path | None = None,
-    resume: bool = False,
-    replay: Sequence[Decision] = (),
-    record: Callable[[Decision], None] = lambda decision: None,
-    seed: int = 0,
-    listener: Listener = SILENT,
-) -> Outcome:
-    """Try heads and a net, as far as the data and the time allow; the arguments are those of `climb`.
+class NumberLadder(Ladder[NumberCandidate]):
+    """The ladder of numbers; it is given what `Ladder` says."""
 
-    Raises:
-        ModelError: If there is neither a backbone nor time for a net.
-    """
-    journal = Journal(replay, record)
-    ladder = _Ladder(problem, cards, recipe, deadline, device or torch.device("cpu"), journal, seed, listener)
-    if ladder.small:
-        net = ladder.net(None, folder, resume)
-        best = ladder.probes(forced=net is None)
-    else:
-        best = ladder.probes(forced=False)
-        net = ladder.net(best, folder, resume)
-    if best is None and net is None:
-        best = ladder.probes(forced=True)
-    return ladder.outcome(best, net)
+    fits_a_head = 12  # a search fits about so many pairs of settings
+    least_share = 0.0
+    pool: NumberPool
 
+    @cached_property
+    def target(self) -> dict[str, float]:
+        """Centre and scale of the numbers; heads estimate them standardised."""
+        return target_scale(self.problem)
 
-def probe_numbers(
-    problem: Problem,
-    *,
-    cards: Sequence[WeightCard],
-    recipe: Recipe,
-    deadline: Deadline,
-    device: torch.device | None = None,
-    folder: Path | None = None,
-    resume: bool = False,
-    replay: Sequence[Decision] = (),
-    record: Callable[[Decision], None] = lambda decision: None,
-    seed: int = 0,
-    listener: Listener = SILENT,
-) -> Outcome:
-    """As `climb_numbers`, but heads on frozen backbones only; `folder` and `resume` are not needed.
+    def baseline(self) -> dict[str, Any]:
+        """What always estimating the mean would reach."""
+        centre = self.target["centre"]
+        errors = np.abs(self.problem.targets(self.problem.val) - centre)
+        return number_attempt("mean", errors, 0.0, f"always {centre:.4g}, the mean")
 
-    Raises:
-        ModelError: If there is no backbone.
-    """
-    journal = Journal(replay, record)
-    ladder = _Ladder(problem, cards, recipe, deadline, device or torch.device("cpu"), journal, seed, listener)
-    return ladder.outcome(ladder.probes(forced=True), None)
+    def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
+        """Its mean absolute error on the val part, and on all images it was cross-validated on."""
+        errors = candidate.errors * self.target["scale"]
+        note = f"cross-validated error {errors.mean():.4g} on {len(errors):,} images"
+        return number_attempt(name, errors[self.trained :], seconds, note)
 
+    def fill_pool(self) -> None:
+        """Standardised numbers of the rows, and folds with as many small as large ones in each."""
+        targets = self.problem.targets(self.rows)
+        strata, folds = bands(targets), self.recipe.probe.folds
+        found = folds_of(self.problem, self.rows, strata, folds=folds, seed=self.seed)
+        self.pool = NumberPool(
+            targets=(targets - self.target["centre"]) / self.target["scale"],
+            folds=np.unique(found, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
+        )
 
-@dataclass
-class _Part:
-    """A backbone whose features are there."""
+    # ---- heads ------------------------------------------------------------------------------------------
 
-    card: WeightCard
-    engine: Engine
-    features: NDArray[np.float32]  # (view, image, feature)
-    seconds_an_image: float
-
-
-@dataclass
-class _Best:
-    """The best head so far, and the backbones it stands on."""
-
-    candidate: NumberCandidate
-    parts: list[_Part]
-    attempt: dict[str, Any]
-
-
-@dataclass
-class _Ladder:
-    problem: Problem
-    given: Sequence[WeightCard]
-    recipe: Recipe
-    deadline: Deadline
-    device: torch.device
-    journal: Journal
-    seed: int
-    listener: Listener
-    tried: list[dict[str, Any]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "fit": 0.0})
-    embedded_images: int = 0
-    left_out: str = ""
-
-    def __post_init__(self) -> None:
-        problem = self.problem
-        self.cards = sorted(common_layout(self.given), key=lambda card: -card.size_bytes)
-        self.small = max(problem.typical_size) <= SMALL_SIDE
-        self.tests = len(problem.dataset.rows("test"))  # how many, for the time that judging takes
-        self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
-        self.together = "+" in self.recipe.model.name
-        self.share = SMALL_SHARE if self.small else PHOTO_SHARE
-        self.flops_a_second = EFFICIENCY * measured_flops()
-        self.rows = np.concatenate([problem.train, problem.val])
-        self.target = target_scale(problem)
-        self.pool: NumberPool | None = None
-        off = np.abs(problem.targets(problem.val) - self.target["centre"])
-        note = f"always {self.target['centre']:.4g}, the mean"
-        self.tried.append(number_attempt("mean", off, 0.0, note))
-
-    # ---- probes -----------------------------------------------------------------------------------------
-
-    def probes(self, *, forced: bool) -> _Best | None:
+    def probes(self, *, forced: bool) -> Best[NumberCandidate] | None:
         """The best head on the best backbones; None where none could be afforded."""
-        parts: list[_Part] = []
-        for card in self.cards:
-            part = self._embed(card, forced=(forced and not parts) or self.together)
-            if part is not None:
-                parts.append(part)
+        parts = list(self.embedded(forced=forced))
         if not parts:
             return None
         if self.together:
-            best = self._best_head(parts)
-        else:
-            best = self._joined([self._best_head([part]) for part in parts])
-        return self._with_views(best)
+            return self._with_views(self._best_head(parts))
+        return self._with_views(self._joined([self._best_head([part]) for part in parts]))
 
-    def _embed(self, card: WeightCard, *, forced: bool) -> _Part | None:
-        began = time.perf_counter()
-        engine = Engine(
-            card,
-            pooling=self.pooling,
-            cache=self.problem.cache,
-            listener=self.listener,
-            threads=os.cpu_count(),
-            device="cuda" if self.device.type == "cuda" else "cpu",
-        )
-        decision = self.journal.decide(f"embed {card.name}", lambda: self._afford(engine, forced))
-        if not decision["take"]:
-            self._skip(f"probe {card.model}", decision["reason"])
-            return None
-        if self.pool is None:
-            self._settle_pool(int(decision["images"]))
-        features = self._features(engine, 0)
-        self.seconds["embed"] += time.perf_counter() - began
-        return _Part(
-            card=card,
-            engine=engine,
-            features=features,
-            seconds_an_image=float(decision["seconds_an_image"]),
-        )
-
-    def _features(self, engine: Engine, views: int) -> NDArray[np.float32]:
-        """(view, image, feature) of the images that heads learn from."""
-        keys = self.problem.keys(self.rows)
-        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
-        seen: dict[str, Any] = {"views": views, "augment": self.recipe.augment, "seed": self.seed}
-        self.embedded_images += engine.missing(keys, **seen)
-        return engine.embed(pixels, keys, **seen)
-
-    def _afford(self, engine: Engine, forced: bool) -> dict[str, Any]:
-        """Whether this backbone fits into what is left, and on how many images."""
-        some = self.problem.pixels(self.rows[:16], engine.card.spec, self.listener)
-        each, left = engine.seconds_an_image(some), self.deadline.remaining()
-        images = len(self.rows) if self.pool is not None else min(len(self.rows), MOST_IMAGES)
-        missing = engine.missing(self.problem.keys(self.rows), views=0, augment=None, seed=self.seed)
-        cost = each * missing / max(len(self.rows), 1)  # of an image, on average
-        room = self.share * left - each * self.tests - self._head_seconds(images)
-        if self.pool is None and images * cost > room:
-            fewest = min(images, len(self.problem.val) + FEWEST_IMAGES)
-            images = max(fewest, int(room / cost)) if room > 0 else fewest
-        facts = {"images": images, "seconds_an_image": round(each, 6)}
-        if forced or images * cost <= room:
-            return {"take": True, **facts}
-        reason = (
-            f"embedding {missing:,} images would take about {missing * each:.0f} s, and {left:.0f} s are left"
-        )
-        return {"take": False, "reason": reason, **facts}
-
-    def _settle_pool(self, images: int) -> None:
-        """Which images heads learn from: all of val, and as many of train as fit."""
-        self.rows = rows_to_learn(self.problem, images, seed=self.seed)
-        wanted, train = len(self.rows) - len(self.problem.val), len(self.problem.train)
-        if wanted < train:
-            self.listener.say(f"Heads learn from {wanted:,} of {train:,} training images.")
-        targets = self.problem.targets(self.rows)
-        folds = folds_of(
-            self.problem, self.rows, bands(targets), folds=self.recipe.probe.folds, seed=self.seed
-        )
-        self.pool = NumberPool(
-            targets=(targets - self.target["centre"]) / self.target["scale"],
-            folds=np.unique(folds, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
-        )
-
-    def _known_pool(self) -> NumberPool:
-        if self.pool is None:
-            raise ValueError("`_settle_pool` must be called before a head is fitted.")
-        return self.pool
-
-    def _head_seconds(self, rows: int) -> float:
-        """Roughly what a search of the kernel head takes."""
-        return FITS_A_HEAD * rbf_flops(rows) / self.flops_a_second
-
-    def _best_head(self, parts: list[_Part], views: int = 0) -> _Best:
+    def _best_head(self, parts: Sequence[Part], views: int = 0) -> Best[NumberCandidate]:
         """The better of ridge regression and kernel, or their mean where that is clearly closer."""
-        name = " + ".join(part.card.model for part in parts) + (f", {views} views" if views else "")
-        pool = replace(self._known_pool(), views=views)
-        joined = Joined([block_of(part.features) for part in parts])
+        name = names_of(parts) + (f", {views} views" if views else "")
+        pool, joined = replace(self.pool, views=views), Joined([part.block for part in parts])
         settings, found = self.recipe.probe, []
         if "rbf" in settings.heads:
             fixed = (settings.rbf_gamma, settings.rbf_penalty)
             fit = partial(fit_kernel, pool, joined, seed=self.seed, fixed=fixed)
-            found.append(self._timed("rbf", name, parts, fit))
+            found.append(self.fitted(f"rbf head on {name}", parts, fit))
         if "logistic" in settings.heads or not found:
-            found.append(self._timed("ridge", name, parts, partial(fit_ridge, pool, joined)))
+            found.append(self.fitted(f"ridge head on {name}", parts, partial(fit_ridge, pool, joined)))
         best = min(found, key=lambda each: each.candidate.mae)
         if len(found) == 2:
             fit = partial(average, found[0].candidate, found[1].candidate)
-            mixed = self._timed("mean of both heads", name, parts, fit)
-            best = mixed if clearly_closer(mixed.candidate, best.candidate) else best
+            best = _closer(self.fitted(f"mean of both heads on {name}", parts, fit), best)
         return best
 
-    def _timed(self, kind: str, name: str, parts: list[_Part], fit: Callable[[], NumberCandidate]) -> _Best:
-        """Fit a head and note how it did: on the val part, and in the note on all it learned from."""
-        began = time.perf_counter()
-        candidate = fit()
-        seconds = time.perf_counter() - began
-        self.seconds["fit"] += seconds
-        scale = self.target["scale"]
-        note = f"cross-validated error {candidate.mae * scale:.4g} on {len(candidate.errors):,} images"
-        title = f"{kind} head on {name}" if kind in ("ridge", "rbf") else f"{kind} on {name}"
-        self.listener.say(f"{title}: {note} ({seconds:.1f} s)")
-        attempt = number_attempt(title, self._of_val(candidate.errors) * scale, seconds, note)
-        self.tried.append(attempt)
-        return _Best(candidate=candidate, parts=parts, attempt=attempt)
-
-    def _of_val(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The val part of a column of the pool, whose last rows it is."""
-        return column[len(self.rows) - len(self.problem.val) :]
-
-    def _joined(self, singles: list[_Best]) -> _Best:
+    def _joined(self, singles: Sequence[Best[NumberCandidate]]) -> Best[NumberCandidate]:
         """The best single backbone, with each further one that is clearly worth its place."""
-        order = sorted(singles, key=lambda each: each.candidate.mae)
-        best = order[0]
-        for other in order[1:] if self.recipe.probe.join else ():
-            if layout_of(other.parts[0].card.spec) != layout_of(best.parts[0].card.spec):
+        best, *others = sorted(singles, key=lambda each: each.candidate.mae)
+        for other in others if self.recipe.probe.join else ():
+            card = other.parts[0].card
+            if layout_of(card.spec) != layout_of(best.parts[0].card.spec):
                 continue
-            decision = self.journal.decide(
-                f"join {other.parts[0].card.name}",
-                partial(self._time_for, self._head_seconds(len(self.rows))),
-            )
-            if not decision["take"]:
-                self._skip(f"{other.parts[0].card.model} joined", decision["reason"])
-                continue
-            both = self._best_head([*best.parts, *other.parts])
-            best = both if clearly_closer(both.candidate, best.candidate) else best
+            cost = self.head_seconds(len(self.rows), 0)
+            decision = self.journal.decide(f"join {card.name}", partial(self.time_for, cost))
+            if decision["take"]:
+                best = _closer(self._best_head([*best.parts, *other.parts]), best)
+            else:
+                self.skip(f"{card.model} joined", decision["reason"])
         return best
 
-    def _with_views(self, best: _Best) -> _Best:
-        """The same on augmented views too, where images are few and views clearly help.
-
-        Of classes it is known that a mirrored picture stays what it is; of a number only the errors can say.
-        """
+    def _with_views(self, best: Best[NumberCandidate]) -> Best[NumberCandidate]:
+        """The same on augmented views too, where images are few and views clearly help."""
         views = views_of(self.recipe, self.problem)
         if not views:
             return best
         decision = self.journal.decide("views", partial(self._afford_views, best, views))
         if not decision["take"]:
-            self._skip("augmented views", decision["reason"])
+            self.skip("augmented views", decision["reason"])
             return best
-        began = time.perf_counter()
-        parts = [replace(part, features=self._features(part.engine, views)) for part in best.parts]
-        self.seconds["embed"] += time.perf_counter() - began
-        seen = self._best_head(parts, views)
-        return seen if clearly_closer(seen.candidate, best.candidate) else best
-
-    def _afford_views(self, best: _Best, views: int) -> dict[str, Any]:
-        each = sum(part.seconds_an_image for part in best.parts)
-        left = self.deadline.remaining()
-        cost = each * views * len(self.rows) + self._head_seconds((views + 1) * len(self.rows))
-        return self._time_for(cost, VIEWS_SHARE * left - each * self.tests)
-
-    def _time_for(self, seconds: float, room: float | None = None) -> dict[str, Any]:
-        left = self.deadline.remaining() if room is None else room
-        if seconds <= left:
-            return {"take": True}
-        return {
-            "take": False,
-            "reason": f"would take about {seconds:.0f} s, and {max(left, 0):.0f} s are to spare",
-        }
-
-    # ---- nets -------------------------------------------------------------------------------------------
-
-    def net(self, best: _Best | None, folder: Path | None, resume: bool) -> Outcome | None:
-        """Train a net where that may help and there is time."""
-        kind = "scratch" if self.small or best is None else "finetune"
-        recipe = replace(read_recipe(kind), input=self.recipe.input)
-        each = 0.0 if best is None else best.parts[0].seconds_an_image
-
-        def choose() -> dict[str, Any]:
-            left = self.deadline.remaining() - each * self.tests
-            return afford_net(self.problem, kind, recipe, each=each, left=left, device=self.device)
-
-        decision = self.journal.decide(f"train {kind}", choose)
-        if not decision["take"]:
-            self.left_out = f" Training a net ({kind}) was left out: {decision['reason']}."
-            self._skip(kind, decision["reason"])
-            return None
-        card = None if kind == "scratch" or best is None else best.parts[0].card
-        self.listener.say(f"Next: {kind}" + ("" if card is None else f" {card.model}"))
-        left = self.deadline.remaining()
-        later = SMALL_SHARE * left if self.small and self.cards and np.isfinite(left) else 0.0
-        outcome = train_net(
-            self.problem,
-            recipe,
-            card=card,
-            seed=self.seed,
-            device=self.device,
-            folder=folder,
-            resume=resume,
-            deadline=self.deadline.reserving(each * self.tests + later),
-            listener=self.listener,
+        parts, _ = self.timed(
+            "embed",
+            lambda: [self.part(self.engine(each.card), views, each.seconds_an_image) for each in best.parts],
         )
-        self.seconds["fit"] += outcome.seconds["fit"]
-        self.tried += [{**attempt, "chosen": False} for attempt in outcome.tried]
-        return outcome
+        return _closer(self._best_head(parts, views), best)
+
+    def _afford_views(self, best: Best[NumberCandidate], views: int) -> dict[str, Any]:
+        each, left = sum(part.seconds_an_image for part in best.parts), self.deadline.remaining()
+        cost = each * views * len(self.rows) + self.head_seconds(len(self.rows), views)
+        return self.time_for(cost, VIEWS_SHARE * left - each * self.tests)
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def outcome(self, best: _Best | None, net: Outcome | None) -> Outcome:
-        """The better of the two on the val part, as an estimator."""
-        if net is not None and (best is None or net.tried[0]["value"] < (best.attempt["value"] or np.inf)):
-            return self._net_outcome(net)
-        if best is None:
-            raise ModelError(
-                "There was neither a backbone nor time for a net. Name a backbone with --model, give "
-                "--weights, or give a longer --budget."
-            )
-        best.attempt["chosen"] = True
-        pool, cards = self._known_pool(), [part.card for part in best.parts]
-        began = time.perf_counter()
-        scale, centre = self.target["scale"], self.target["centre"]
-        head = best.candidate.build()
-        model = backbone_estimator(cards, head, centre=centre, scale=scale, pooling=self.pooling).eval()
-        plain = np.concatenate([part.features[0] for part in best.parts], axis=1)  # (image, feature)
-        trained = len(self.rows) - len(self.problem.val)
+    def net_wins(self, best: Best[NumberCandidate], net: Outcome) -> bool:
+        """A smaller mean absolute error on the val part."""
+        return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
+
+    def built(self, best: Best[NumberCandidate]) -> Outcome:
+        """The estimator on the best head."""
+        candidate, pool, trained = best.candidate, self.pool, self.trained
+        centre, scale = self.target["centre"], self.target["scale"]
+        cards = [part.card for part in best.parts]
+        model = backbone_estimator(cards, candidate.build(), centre=centre, scale=scale, pooling=self.pooling)
+        model.eval()
         with torch.inference_mode():
-            known = model.logits_from_features(torch.from_numpy(plain[:trained]))[:, 0].double().numpy()
-        residuals = (pool.targets - best.candidate.estimates) * scale
-        self.seconds["fit"] += time.perf_counter() - began
+            known = model.logits_from_features(torch.from_numpy(best.raw[:trained]))[:, 0].double().numpy()
         return Outcome(
             model=model,
             strategy="probe",
-            val_estimates=self._of_val(best.candidate.estimates) * scale + centre,
-            calibration=calibrate(residuals, pool.folds),
+            val_estimates=candidate.estimates[trained:] * scale + centre,
+            calibration=calibrate((pool.targets - candidate.estimates) * scale, pool.folds),
             train_scores={"n": trained, "mae": float(np.abs(known - pool.targets[:trained]).mean() * scale)},
-            tried=tuple(self.tried),
-            stopped="Every kind of head on every usable backbone was tried." + self.left_out,
-            seconds={name: round(value, 3) for name, value in self.seconds.items()},
-            images={"embed": self.embedded_images},
-            licences=tuple(licence_of(card) for card in cards),
+            tried=(best.attempt,),
+            stopped=ALL_TRIED,
+            seconds={},
         )
 
-    def _net_outcome(self, net: Outcome) -> Outcome:
-        own = {attempt["name"] for attempt in net.tried}
-        return replace(
-            net,
-            tried=tuple({**attempt, "chosen": attempt["name"] in own} for attempt in self.tried),
-            seconds={name: round(value, 3) for name, value in self.seconds.items()},
-            images={"embed": self.embedded_images, **net.images},
-        )
 
-    def _skip(self, name: str, reason: str) -> None:
-        self.listener.say(f"{name}: left out, {reason}")
-        self.tried.append({"name": name, "value": None, "note": f"left out: {reason}", "chosen": False})
+def _closer(new: Best[NumberCandidate], old: Best[NumberCandidate]) -> Best[NumberCandidate]:
+    """The new head where it is clearly closer, else the old one."""
+    return new if clearly_closer(new.candidate, old.candidate) else old

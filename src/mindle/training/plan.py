@@ -360,11 +360,12 @@ def _outcome(
     whole = Deadline(plan.settled.budget_seconds, spent_seconds=spent_seconds)
     deadline = whole.reserving(RESERVED_SECONDS)
     if recipe.strategy in ("auto", "probe"):
-        from mindle.training.ladder import climb, probe
-        from mindle.training.number_ladder import climb_numbers, probe_numbers
+        from mindle.training.class_ladder import ClassLadder
+        from mindle.training.ladder import Journal
+        from mindle.training.number_ladder import NumberLadder
 
-        verbs = (climb_numbers, probe_numbers) if problem.task == "regression" else (climb, probe)
-        return verbs[recipe.strategy == "probe"](
+        kind = NumberLadder if problem.task == "regression" else ClassLadder
+        ladder = kind(
             problem,
             cards=plan.cards,
             recipe=recipe,
@@ -372,11 +373,11 @@ def _outcome(
             device=plan.device,
             folder=folder,
             resume=resume,
-            replay=replay,
-            record=record,
+            journal=Journal(replay, record),
             seed=seed,
             listener=listener,
         )
+        return ladder.probe() if recipe.strategy == "probe" else ladder.climb()
     from mindle.training.nets import train_net
 
     return train_net(

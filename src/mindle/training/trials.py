@@ -23,8 +23,9 @@ from mindle.models.weights import WeightCard
 from mindle.records import SILENT, Listener
 from mindle.training.budget import Deadline
 from mindle.training.callbacks import Callback, FitState
+from mindle.training.class_ladder import few_mistakes, pool_of
 from mindle.training.features import Engine
-from mindle.training.ladder import MOST_IMAGES, few_mistakes, pool_of, rows_to_learn, views_of
+from mindle.training.ladder import MOST_IMAGES, rows_to_learn, views_of
 from mindle.training.nets import train_net
 from mindle.training.plan import cards_of
 from mindle.training.probe import (
