@@ -128,17 +128,16 @@ def train(
     listener = listener or Console(sys.stdout)
     require_language(lang)
     require_tracker(track)
-    about_rows: dict[str, Any] = {
-        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
-        "time": time, "ids": tuple(ids),
-    }  # fmt: skip
+    options = TableOptions(
+        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    )
     if is_table(data, target):
         refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
         from mindle.training.tables import BUDGET_SECONDS, settle_table
 
         return train_table(
             data,
-            TableOptions(**about_rows),
+            options,
             settle_table(recipe, models=model, folds=folds, repeats=repeats, settings=set),
             began=began,
             command=command(),
@@ -152,8 +151,7 @@ def train(
             track=track,
             listener=listener,
         )
-    learned = {name: about_rows.pop(name) for name in ("target", "task")}
-    refuse({**about_rows, "folds": folds, "repeats": repeats}, "a table", "images")
+    refuse({**options.about_rows(), "folds": folds, "repeats": repeats}, "a table", "images")
     settled = settle(
         recipe,
         model=model,
@@ -164,7 +162,7 @@ def train(
         imbalance=imbalance,
     )
 
-    dataset = data_room.read(data, **learned)
+    dataset = data_room.read(data, target=target, task=task)
     plan = make_plan(dataset, settled, device=device)
 
     # ── the run folder ──
@@ -174,7 +172,7 @@ def train(
         "seed": seed,
         "split_seed": split_seed,
         "device": device,
-        **{name: str(value) for name, value in learned.items() if value is not None},
+        **{name: str(value) for name, value in (("target", target), ("task", task)) if value is not None},
     }
     folder, stored = claim(
         None if out is None else Path(out), dataset.name, asked, resume=resume, say=listener.say

@@ -139,17 +139,16 @@ def tune(
     require_tracker(track)
     require_counts(trials, workers)
     seconds = parse_budget(budget)
-    about_rows: dict[str, Any] = {
-        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
-        "time": time, "ids": tuple(ids),
-    }  # fmt: skip
+    options = TableOptions(
+        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    )
     if is_table(data, target):
         from mindle.training.tables import settle_table
 
         refuse({"strategy": strategy, "weights": weights}, "images", "a table")
         return tune_table(
             data,
-            TableOptions(**about_rows),
+            options,
             settle_table(recipe, models=model, folds=folds, settings=set),
             SearchOptions(
                 space=space,
@@ -170,7 +169,7 @@ def tune(
             track=track,
             listener=listener,
         )
-    refuse({**about_rows, "folds": folds}, "a table", "images")
+    refuse({**options.said(), "folds": folds}, "a table", "images")
     settled = replace(
         settle(recipe, model=model, strategy=strategy, weights=weights, settings=set), budget_seconds=seconds
     )

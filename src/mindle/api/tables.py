@@ -88,8 +88,9 @@ def train_table(
 
 def said_of(options: TableOptions) -> dict[str, Any]:
     """What a user said about a table, as JSON holds it."""
-    said = {name: value for name, value in asdict(options).items() if value}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.said().items()
+    }
 
 
 def _fit_and_judge(
