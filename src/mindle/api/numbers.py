@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries
 from mindle.artifacts.run import RunFolder
 from mindle.records import Dataset, Estimates
 
@@ -82,16 +80,12 @@ def judge_numbers(
         "images_per_second": diary.rates(),
     }
     folder.write_metrics(metrics)
-    details = {
-        "task": "regression",
-        "target": dataset.target,
-        "strategy": outcome.strategy,
-        "mindle": __version__,
-        "libraries": libraries(),
-        "data": diary.document["data"]["fingerprint"],
-        "parity": parity.as_dict(),
-        "thresholds": {},
-    }
+    details = bundles.origin(
+        task=dataset.task,
+        strategy=outcome.strategy,
+        data=diary.document["data"]["fingerprint"],
+        parity=parity.as_dict(),
+    )
     bundles.write_bundle_document(
         bundle_record(
             model,
@@ -99,7 +93,7 @@ def judge_numbers(
             temperature=1.0,
             metrics=scores["test"],
             licences=outcome.licences,
-            details=details,
+            details={**details, "target": dataset.target},
         )
     )
     return metrics

@@ -14,19 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.answers import headline
-from mindle.api.checks import TableOptions, finding_document, refuse, tell_findings
+from mindle.api.checks import TableOptions, refuse
 from mindle.api.handles import Run
 from mindle.api.numbers import PARITY_IMAGES, judge_numbers
 from mindle.api.reports import require_language, write_report
-from mindle.api.starts import begin_tracking, command, process_start, require_same_data
+from mindle.api.starts import begin_tracking, command, process_start, start, write_down
 from mindle.api.tables import train_table
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries, peak_memory_bytes
-from mindle.artifacts.manifest import fingerprint, write_manifest
-from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.environment import peak_memory_bytes
+from mindle.artifacts.run import RunFolder
 from mindle.console import Console
 from mindle.records import Dataset, InputSpec, Listener, Predictions
 
@@ -174,20 +172,18 @@ def train(
         "device": device,
         **{name: str(value) for name, value in (("target", target), ("task", task)) if value is not None},
     }
-    folder, stored = claim(
-        None if out is None else Path(out), dataset.name, asked, resume=resume, say=listener.say
+    folder, stored, diary = start(
+        None if out is None else Path(out),
+        asked,
+        name=dataset.name,
+        kind=dataset.kind,
+        command=command(),
+        began=began,
+        resume=resume,
+        listener=listener,
     )
-    if stored.get("state") == FINISHED:
-        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+    if diary is None:
         return Run(folder.path)
-    facts = {
-        "asked": asked,
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "mindle": __version__,
-        "command": command(),
-    }
-    diary = Diary(folder, stored, facts, began)
     with tracking(track, listener) as told:
         begin_tracking(told, track, folder, diary, stored)
         run = _fit_and_judge(
@@ -248,19 +244,14 @@ def take_in(
         DataError: If they hold nothing to learn from.
     """
     from mindle import data as data_room
-    from mindle.data.summary import describe, require_learnable
+    from mindle.data.summary import describe, part_counts, require_learnable
 
     with diary.stage("check", len(dataset)):
         checked = data_room.check(dataset, specs=specs, listener=listener)
         dataset = data_room.split(checked, seed=split_seed)
     require_learnable(dataset)
-    document = _data_document(dataset)
-    require_same_data(stored, document)
-    diary.record(data=document)
-    write_manifest(folder.manifest, dataset)
-    for line in describe(dataset):
-        listener.say(line)
-    tell_findings(dataset.findings, listener)
+    facts = {**({"target": dataset.target} if dataset.target else {}), "counts": part_counts(dataset)}
+    write_down(dataset, facts, describe(dataset), folder, diary, stored, listener)
     return dataset
 
 
@@ -369,15 +360,12 @@ def _judge(
         "images_per_second": diary.rates(),
     }
     folder.write_metrics(metrics)
-    details = {
-        "task": metrics["task"],
-        "strategy": outcome.strategy,
-        "mindle": __version__,
-        "libraries": libraries(),
-        "data": diary.document["data"]["fingerprint"],
-        "parity": parity.as_dict(),
-        "thresholds": thresholds,
-    }
+    details = bundles.origin(
+        task=dataset.task,
+        strategy=outcome.strategy,
+        data=diary.document["data"]["fingerprint"],
+        parity=parity.as_dict(),
+    )
     bundles.write_bundle_document(
         bundle_record(
             model,
@@ -385,7 +373,7 @@ def _judge(
             temperature=outcome.temperature,
             metrics=scores["test"],
             licences=outcome.licences,
-            details=details,
+            details={**details, "thresholds": thresholds},
         )
     )
     return metrics
@@ -419,21 +407,6 @@ def _predictions(
         answers=bundles.named_classes(probabilities, np.array(thresholds)) if thresholds else None,
         labels=dataset.labels[rows],
     )
-
-
-def _data_document(dataset: Dataset) -> dict[str, Any]:
-    """What run.json says of the data."""
-    from mindle.data.summary import part_counts, set_aside_counts
-
-    return {
-        "fingerprint": fingerprint(dataset),
-        "images": len(dataset.rows()),
-        "classes": list(dataset.classes),
-        **({"target": dataset.target} if dataset.target else {}),
-        "counts": part_counts(dataset),
-        "set_aside": set_aside_counts(dataset),
-        "findings": [finding_document(finding) for finding in dataset.findings],
-    }
 
 
 def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome, listener: Listener) -> None:
