@@ -174,7 +174,7 @@ def require_classes(dataset: Dataset, what: str) -> None:
     """
     if dataset.task == "regression":
         raise ValueError(
-            f"{what} must be of images in classes. Received {dataset.source!r}, whose column "
+            f"{what} must be of images in classes. Received {dataset.source!r}, where "
             f"{dataset.target!r} holds numbers to estimate. `mindle train` and `mindle check` take it."
         )
 

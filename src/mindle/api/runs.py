@@ -91,7 +91,8 @@ def train(
             `{"table.epochs": 20}`.
         target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
             column of numbers, where it is not called `target`.
-        task: "classification" or "regression", where the target of a table or a CSV of images cannot tell.
+        task: "classification" or "regression", where the target of a table, or of images in a CSV or an
+            `.npz`, cannot tell.
         columns: Of a table: names for a file without a header, whose columns are else c1…cN.
         kinds: Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
         group: Of a table: a column whose equal values hold rows together in every split.
