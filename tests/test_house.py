@@ -39,6 +39,7 @@ TESTED_ELSEWHERE = {
         f"api/{verbs}.py": "test_api.py"
         for verbs in ("answers", "checks", "handles", "listings", "runs", "starts")
     },
+    "api/packing.py": "test_api.py",  # and api/test_numbers.py: runs of both kinds are packed by it
     "api/searches.py": "api/test_studies.py",  # and api/test_table_studies.py: both search through it
     "api/preparations.py": "data/test_prepare.py",  # that file lays everything out through the verb
 }

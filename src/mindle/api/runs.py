@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from mindle.api.answers import headline
 from mindle.api.checks import TableOptions, refuse
 from mindle.api.handles import Run
-from mindle.api.numbers import PARITY_IMAGES, judge_numbers
+from mindle.api.numbers import judge_numbers
+from mindle.api.packing import pack
 from mindle.api.reports import require_language, write_report
 from mindle.api.starts import begin_tracking, command, process_start, start, write_down
 from mindle.api.tables import train_table
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.formats.parity import Parity
     from mindle.training.plan import Plan
     from mindle.training.problem import Outcome
     from mindle.training.recipe import Recipe
@@ -312,34 +314,17 @@ def _judge(
     folder: RunFolder, dataset: Dataset, outcome: Outcome, diary: Diary, *, seed: int
 ) -> dict[str, Any]:
     """Write the model and its bundle; open the test part, once; score what the bundle answers."""
-    import numpy as np
-
-    from mindle import data as data_room
     from mindle.evaluation import score
-    from mindle.formats.onnx import bundle_record, write_graph
-    from mindle.models.classifier import save_model
-    from mindle.serving.predictor import Predictor, forward_rows
+    from mindle.formats.onnx import write_graph
+    from mindle.serving.predictor import Predictor
     from mindle.training.baselines import baselines
+
+    def write(pixels: NDArray[np.uint8]) -> Parity:
+        return write_graph(model, folder.bundle, temperature=outcome.temperature, pixels=pixels)
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
     with diary.stage("evaluate", len(rows["test"])):
-        save_model(model, folder.path)
-        # The graph is proven on images that were learned from or chosen by: the test part stays shut until
-        # it is judged.
-        some = np.concatenate([rows["val"], dataset.rows("train")])[:PARITY_IMAGES]
-        sample = data_room.pixels(dataset, some, model.spec)[np.arange(len(some))]
-        parity = write_graph(model, folder.bundle, temperature=outcome.temperature, pixels=sample)
-        draft = bundle_record(
-            model,
-            folder.bundle,
-            temperature=outcome.temperature,
-            metrics={},
-            licences=outcome.licences,
-            details={},
-        )
-        predictor = Predictor(draft)
-        pixels = data_room.pixels(dataset, rows["test"], model.spec)
-        test = forward_rows(predictor.forward, pixels)
+        bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=Predictor)
         parts = {
             "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
             "test": _predictions(dataset, rows["test"], test, outcome.thresholds),
@@ -368,14 +353,7 @@ def _judge(
         parity=parity.as_dict(),
     )
     bundles.write_bundle_document(
-        bundle_record(
-            model,
-            folder.bundle,
-            temperature=outcome.temperature,
-            metrics=scores["test"],
-            licences=outcome.licences,
-            details={**details, "thresholds": thresholds},
-        )
+        replace(bundle, metrics=scores["test"], details={**details, "thresholds": thresholds})
     )
     return metrics
 
