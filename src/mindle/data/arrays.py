@@ -263,7 +263,8 @@ def _is_column(labels: NDArray[Any]) -> bool:
 
 def _fractions(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Which numbers are finite and not whole."""
-    return np.isfinite(labels) & (labels != np.rint(labels))
+    found: NDArray[np.bool_] = np.isfinite(labels) & (labels != np.rint(labels))
+    return found
 
 
 def _with_numbers(dataset: Dataset, pieces: Sequence[_Piece]) -> Dataset:
@@ -283,19 +284,16 @@ def _with_numbers(dataset: Dataset, pieces: Sequence[_Piece]) -> Dataset:
             f"Numbers to estimate must be finite for some images. Received {dataset.source!r} with none. "
             "Save it again."
         )
-    found = ()
+    found = []
     if len(wrong):
         files = tuple(dataset.paths[row] for row in wrong.tolist())
-        found = (
-            Finding(
-                kind="not-a-number",
-                files=files,
-                message=f"{count_of(len(files), 'image has', 'images have')} a target that is no finite "
-                f"number; first: {files[0]} ({targets[wrong[0]]:g}).",
-                action="set aside",
-                decision=True,
-            ),
+        message = (
+            f"{count_of(len(files), 'image has', 'images have')} a target that is no finite number; first: "
+            f"{files[0]} ({targets[wrong[0]]:g})."
         )
+        found = [
+            Finding(kind="not-a-number", files=files, message=message, action="set aside", decision=True)
+        ]
     return replace(
         dataset,
         targets=np.where(np.isfinite(targets), targets, np.nan),
