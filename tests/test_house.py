@@ -39,6 +39,7 @@ TESTED_ELSEWHERE = {
         f"api/{verbs}.py": "test_api.py"
         for verbs in ("answers", "checks", "handles", "listings", "runs", "starts")
     },
+    "api/packing.py": "test_api.py",  # and api/test_numbers.py: runs of both kinds are packed by it
     "api/searches.py": "api/test_studies.py",  # and api/test_table_studies.py: both search through it
     "api/preparations.py": "data/test_prepare.py",  # that file lays everything out through the verb
 }
@@ -305,8 +306,13 @@ def test_text_is_utf8_with_plain_line_ends(kept: list[Path]) -> None:
 
 
 def test_json_and_toml_files_can_be_read(kept: list[Path]) -> None:
+    readers = {".json": json.loads, ".ipynb": json.loads, ".toml": tomllib.loads}
+    found: dict[str, list[str]] = {suffix: [] for suffix in readers}
     for path in kept:
-        if path.suffix in {".json", ".ipynb"}:
-            json.loads(path.read_text(encoding="utf-8"))
-        elif path.suffix == ".toml":
-            tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.suffix in readers:
+            try:
+                readers[path.suffix](path.read_text(encoding="utf-8"))
+            except ValueError as error:  # both readers' errors derive from it
+                found[path.suffix].append(f"{path.relative_to(ROOT)}: {error}")
+    assert found == {suffix: [] for suffix in readers}
+    assert {".ipynb", ".toml"} <= {path.suffix for path in kept}

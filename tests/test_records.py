@@ -96,10 +96,11 @@ def test_records_do_not_change() -> None:
         spec().height = 64  # type: ignore[misc]
 
 
-def test_silence_hears_everything() -> None:
+def test_silence_hears_everything_and_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     SILENT.say("three classes")
     SILENT.progress("check", 1, 3)
     SILENT.epoch({"epoch": 1})
+    assert tuple(capfd.readouterr()) == ("", "")
 
 
 def test_a_diagnosis_brings_its_figure() -> None:

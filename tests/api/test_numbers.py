@@ -179,6 +179,37 @@ def test_a_column_is_named(root: Path, tmp_path: Path) -> None:
     assert mindle.evaluate(run, file)["test"]["n"] == 59
 
 
+def test_arrays_with_numbers_are_learned_answered_and_judged(root: Path, tmp_path: Path) -> None:
+    images, diameters = discs(120, side=SIDE)
+    np.savez(tmp_path / "discs.npz", data=images, targets=diameters)
+    run = mindle.train(tmp_path / "discs.npz", recipe=TINY, out=tmp_path / "run", listener=Silent())
+    assert (run.metrics["task"], run.metrics["target"]) == ("regression", "target")
+    assert run.metrics["test"]["mae"]["high"] < run.metrics["baselines"]["mean"]
+    assert "data:image/jpeg" in run.report(out=tmp_path / "again.html").read_text(encoding="utf-8")
+    answers = mindle.predict(run, list(images[:30]))
+    assert np.abs(answers["predicted"] - diameters[:30]).mean() < diameters.std()
+    # What was learned is estimated again, also of arrays that happen to hold whole numbers, and of a list.
+    np.savez(tmp_path / "whole.npz", data=images[:40], targets=np.round(diameters[:40]))
+    assert mindle.check(tmp_path / "whole.npz").dataset.task == "multiclass"
+    assert mindle.evaluate(run, tmp_path / "whole.npz")["test"]["n"] == 40
+    judged = mindle.evaluate(run, root / "data" / "discs.csv")["test"]
+    assert judged["mae"]["value"] < diameters.std()
+    with pytest.raises(ValueError, match=r"`target` must be left out"):
+        mindle.train(tmp_path / "discs.npz", target="targets", out=tmp_path / "no", listener=Silent())
+
+
+def test_a_model_of_classes_is_not_judged_by_numbers(root: Path, tmp_path: Path) -> None:
+    run = mindle.train(
+        photo_folder(tmp_path / "photos", 6),
+        strategy="scratch",
+        set={"train.epochs": 1},
+        out=tmp_path / "run",
+        listener=Silent(),
+    )
+    with pytest.raises(DataError, match=r"must tell classes.*'target' holds numbers"):
+        mindle.evaluate(run, root / "data" / "discs.csv")
+
+
 def test_labels_that_are_numbers_stay_classes_unless_asked(tmp_path: Path) -> None:
     file = write_discs(tmp_path, 12, side=SIDE, column="label")
     assert mindle.check(file).dataset.task == "multiclass"

@@ -179,6 +179,23 @@ def test_wrong_arguments_are_named(iris: Any, tmp_path: Path, arguments: dict[st
         mindle.train("digits", target="x", listener=SILENT)
 
 
+@pytest.mark.parametrize("call", [mindle.check, mindle.train, mindle.tune])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"columns": ["a", "b"]}, r"`columns` .*Received columns=\('a', 'b'\)"),
+        ({"kinds": {"a": "number"}}, "`kinds` .*Received kinds={'a': 'number'}"),
+        ({"group": "plant"}, "`group` .*Received group='plant'"),
+        ({"time": 2}, "`time` .*Received time=2"),
+        ({"ids": ["plant"], "group": "plant"}, "`group` "),
+    ],
+)
+def test_what_is_said_of_rows_is_refused_for_images(call: Any, arguments: dict[str, Any], said: str) -> None:
+    pytest.importorskip("optuna")
+    with pytest.raises(ValueError, match=said.replace("` ", "` must be left out for images")):
+        call("digits", listener=SILENT, **arguments)
+
+
 # ---- recipes and diagnoses --------------------------------------------------------------------------------
 
 ONE_NET = """

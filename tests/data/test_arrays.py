@@ -130,7 +130,7 @@ def test_a_named_class_without_images_is_left_out(tmp_path: Path) -> None:
         (LABELS - 1, ["a", "b", "c"], "Received -1 to 1"),
         (LABELS, ["a", "a", "b"], "must be different"),
         (np.array(["x", "y", "z"] * 2), ["x", "y"], "Received 'z', which is not among x, y"),
-        (LABELS + 0.5, None, "fractions, such as 0.5"),
+        (LABELS + 0.5, ["a", "b", "c"], "fractions, such as 0.5"),
         (np.ones((6, 3)), None, "one-hot"),
     ],
 )
@@ -138,6 +138,58 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, labels: Any, names: 
     extra: dict[str, Any] = {} if names is None else {"names": np.array(names)}
     with pytest.raises(DataError, match=message):
         npz(tmp_path, data=images(6), targets=labels, **extra)
+
+
+def test_numbers_with_fractions_are_estimated(tmp_path: Path) -> None:
+    dataset = npz(tmp_path, data=images(6), targets=np.array([[1.5], [2], [3], [-1], [0], [1e6]], np.float32))
+    assert (dataset.task, dataset.target, dataset.classes) == ("regression", "target", ())
+    assert dataset.targets.tolist() == [1.5, 2, 3, -1, 0, 1e6]
+    assert dataset.labels.tolist() == [-1] * 6
+    assert dataset.set_aside == ("",) * 6
+
+
+def test_a_fraction_in_one_part_is_enough(tmp_path: Path) -> None:
+    train, test = {"x_train": images(4), "y_train": np.arange(4.0)}, {"x_test": images(2)}
+    assert npz(tmp_path, **train, **test, y_test=np.array([1.0, 2.0])).task == "multiclass"
+    dataset = npz(tmp_path, **train, **test, y_test=np.array([0.25, 2]))
+    assert dataset.targets.tolist() == [0, 1, 2, 3, 0.25, 2]
+    assert dataset.given == ("train",) * 4 + ("test",) * 2
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS.astype(np.float64), LABELS.astype(np.uint8)])
+def test_whole_numbers_are_classes_unless_asked(tmp_path: Path, labels: NDArray[Any]) -> None:
+    assert npz(tmp_path, data=images(6), targets=labels).task == "multiclass"
+    file = tmp_path / "set.npz"
+    dataset = read_npz(file, name="set", source="set.npz", task="regression")
+    assert (dataset.task, dataset.targets.tolist()) == ("regression", LABELS.tolist())
+
+
+def test_an_image_without_a_finite_number_is_set_aside(tmp_path: Path) -> None:
+    targets = np.array([0.5, np.nan, 2, np.inf, 4, 5])
+    dataset = npz(tmp_path, data=images(6), targets=targets)
+    assert dataset.set_aside == ("", "not-a-number", "", "not-a-number", "", "")
+    found = finding(dataset, "not-a-number")
+    assert found.files == ("data/000001", "data/000003")
+    assert "2 images have a target that is no finite number; first: data/000001 (nan)" in found.message
+    assert found.decision
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "message"),
+    [
+        (LABELS + 0.5, "classification", "fractions, such as 0.5"),
+        (np.array(["old", "new", "old"] * 2), "regression", "must be one number per image"),
+        (np.eye(3)[LABELS], "regression", r"shape \(6, 3\)"),
+        (np.full(6, np.nan), "regression", "must be finite for some images"),
+        (LABELS[:5] + 0.5, None, "6 images and 5 labels"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, labels: Any, task: Any, message: str) -> None:
+    np.savez(tmp_path / "set.npz", data=images(6), targets=labels)
+    with pytest.raises(DataError, match=message):
+        read_npz(tmp_path / "set.npz", name="set", source="set.npz", task=task)
+    with pytest.raises(ValueError, match="`task` must be one of"):
+        read_npz(tmp_path / "set.npz", name="set", source="set.npz", task="guessing")
 
 
 def test_python_objects_are_refused_and_not_unpickled(tmp_path: Path) -> None:

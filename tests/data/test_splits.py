@@ -198,7 +198,7 @@ def test_other_fractions() -> None:
 
 def test_nothing_to_part_is_refused() -> None:
     dataset = dataset_of([0, 1])
-    with pytest.raises(DataError, match="at least one usable image"):
+    with pytest.raises(DataError, match="needs usable images"):
         split(replace(dataset, set_aside=("tiny", "tiny")))
     with pytest.raises(DataError, match="usable training images"):
         split(replace(dataset, given=("val", "test")))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import mindle.data
+from mindle.models.backbone import build_backbone
+from mindle.models.classifier import Estimator
 from mindle.models.weights import resolve
 from mindle.records import InputSpec
 from mindle.training.nets import channel_statistics, evenly, net_layers, net_spec, train_net
 from mindle.training.plan import settle
 from mindle.training.problem import Problem
+from tests.discs import discs
 from tests.pictures import photo_folder
 
 
@@ -54,6 +59,48 @@ def test_a_backbone_is_trained_as_its_strategy_says(strategy: str, tmp_path: Pat
         before = {name: p.requires_grad for name, p in outcome.model.bodies[0].named_parameters()}
     assert any(before.values()) == (strategy == "finetune")
     assert outcome.model.spec.shape == (64, 64, 3)
+    assert outcome.licences[0]["licence"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings", "closer"),
+    [
+        ("inline", {"train.epochs": 3, "train.peak": 1e-2}, 0.6),
+        pytest.param(
+            "finetune",
+            {"train.epochs": 5, "train.peak": 1e-3, "train.average": "none"},
+            0.9,
+            marks=pytest.mark.slow,  # 8 s
+        ),
+    ],
+)
+def test_a_backbone_learns_numbers(
+    strategy: str, settings: dict[str, Any], closer: float, tmp_path: Path, cache: Path
+) -> None:
+    images, diameters = discs(80, side=32)
+    np.savez(tmp_path / "discs.npz", data=images, targets=diameters)
+    dataset = mindle.data.split(mindle.data.check(mindle.data.read(tmp_path / "discs.npz")))
+    problem = Problem(dataset=dataset, typical_size=(32, 32))
+    small = {"train.batch": 8, "input.height": 32, "input.width": 32, "model.dropout": 0.0}
+    card = resolve("tf_efficientnet_lite0")
+    outcome = train_net(
+        problem, settle(strategy=strategy, settings=small | settings).recipe, card=card, seed=0
+    )
+    assert isinstance(outcome.model, Estimator)
+    assert outcome.model.spec.shape == (32, 32, 3)
+    # Frozen weights stay to the bit; fine-tuned ones move, in every stage.
+    fresh = dict(build_backbone(card).named_parameters())
+    moved = [
+        not torch.equal(weight, fresh[name]) for name, weight in outcome.model.bodies[0].named_parameters()
+    ]
+    assert moved
+    assert all(moved) if strategy == "finetune" else not any(moved)
+    # Closer to the diameters than their mean is, in training and where the epoch was chosen.
+    truths = problem.targets(problem.train)
+    mean = float(np.abs(truths - truths.mean()).mean())
+    assert outcome.train_scores["mae"] < closer * mean
+    assert float(np.abs(outcome.val_estimates - problem.targets(problem.val)).mean()) < closer * mean
+    assert outcome.calibration is not None
     assert outcome.licences[0]["licence"] == "Apache-2.0"
 
 

@@ -116,12 +116,13 @@ def evaluate(
 
 def _judged(opened: Any, data: Source, listener: Listener) -> tuple[Judged, tuple[Finding, ...]]:
     from mindle import data as data_room
-    from mindle.data.sources import LISTINGS
+    from mindle.data.sources import ARCHIVE, LISTINGS
     from mindle.serving.judging import judge
 
-    # A model of numbers says itself which column of a list it learned.
-    numbers = not opened.classes and Path(data).suffix.lower() in LISTINGS
-    asked = {"target": opened.target, "task": "regression"} if numbers else {}
+    # A model of numbers says itself what it learned, and of a list in which column that stands.
+    suffix, asked = Path(data).suffix.lower(), {}
+    if not opened.classes and suffix in (ARCHIVE, *LISTINGS):
+        asked = {"task": "regression"} | ({"target": opened.target} if suffix != ARCHIVE else {})
     dataset = data_room.check(data_room.read(data, **asked), specs=(opened.spec,), listener=listener)
     tell_findings(dataset.findings, listener)
     return judge(opened, dataset, listener=listener), dataset.findings

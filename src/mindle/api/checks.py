@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from mindle.records import SILENT, Dataset, Finding, Listener, Table
@@ -72,6 +72,19 @@ class TableOptions:
     time: str | int | None = None
     ids: tuple[str | int, ...] = ()
 
+    def said(self) -> dict[str, Any]:
+        """What the user said, by name, without what was left open.
+
+        Example:
+            >>> TableOptions(target="price", ids=("number",)).said()
+            {'target': 'price', 'ids': ('number',)}
+        """
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+
+    def about_rows(self) -> dict[str, Any]:
+        """What the user said that a list of images cannot be told: all but what is learned, and how."""
+        return replace(self, target=None, task=None).said()
+
     def read(self, data: Any) -> Table:
         """Read a table as the options say.
 
@@ -130,15 +143,13 @@ def check(
     from mindle.data.table import is_table
     from mindle.data.table_checks import check_table
 
-    about_rows: dict[str, Any] = {
-        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
-        "time": time, "ids": tuple(ids),
-    }  # fmt: skip
+    options = TableOptions(
+        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    )
     if is_table(data, target):
-        return Checked(check_table(TableOptions(**about_rows).read(data), listener=listener))
-    learned = {name: about_rows.pop(name) for name in ("target", "task")}
-    refuse(about_rows, "a table", "images")
-    return Checked(data_room.check(data_room.read(data, **learned), listener=listener))
+        return Checked(check_table(options.read(data), listener=listener))
+    refuse(options.about_rows(), "a table", "images")
+    return Checked(data_room.check(data_room.read(data, target=target, task=task), listener=listener))
 
 
 def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
@@ -163,7 +174,7 @@ def require_classes(dataset: Dataset, what: str) -> None:
     """
     if dataset.task == "regression":
         raise ValueError(
-            f"{what} must be of images in classes. Received {dataset.source!r}, whose column "
+            f"{what} must be of images in classes. Received {dataset.source!r}, where "
             f"{dataset.target!r} holds numbers to estimate. `mindle train` and `mindle check` take it."
         )
 

@@ -17,7 +17,6 @@ from mindle.api.handles import Run
 from mindle.api.reports import learned, require_language, write_report
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries
 from mindle.artifacts.files import sha256_of
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.run import RunFolder, claim
@@ -524,13 +523,12 @@ def _write(
             metrics=scores["test"],
             licences=tuple(licences.values()),
             details={
-                "task": own["task"],
-                "strategy": STRATEGY,
-                "mindle": __version__,
-                "libraries": libraries(),
-                "data": first.document["data"]["fingerprint"],
-                "parity": made.parity,
-                "thresholds": {},
+                **bundles.origin(
+                    task=own["task"],
+                    strategy=STRATEGY,
+                    data=first.document["data"]["fingerprint"],
+                    parity=made.parity,
+                ),
                 "members": metrics["ensemble"]["members"],
             },
         )

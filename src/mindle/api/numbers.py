@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
+from mindle.api.packing import pack
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries
 from mindle.artifacts.run import RunFolder
 from mindle.records import Dataset, Estimates
 
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.formats.parity import Parity
     from mindle.training.problem import Outcome
-
-# Bundles are proven on this many images that were learned from or chosen by.
-PARITY_IMAGES = 16
 
 
 def judge_numbers(
@@ -38,31 +36,26 @@ def judge_numbers(
     """
     import numpy as np
 
-    from mindle import data as data_room
     from mindle.evaluation import score_estimates
     from mindle.evaluation.conformal import LEVEL
-    from mindle.formats.onnx import bundle_record, write_number_graph
-    from mindle.models.classifier import Estimator, save_model
-    from mindle.serving.predictor import NumberPredictor, forward_rows
+    from mindle.formats.onnx import write_number_graph
+    from mindle.models.classifier import Estimator
+    from mindle.serving.predictor import NumberPredictor
     from mindle.training.baselines import number_baselines
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
     if not isinstance(model, Estimator):
         raise TypeError(f"`outcome` must hold an estimator of numbers. Received {type(model).__name__}.")
-    with diary.stage("evaluate", len(rows["test"])):
-        save_model(model, folder.path)
-        some = np.concatenate([rows["val"], dataset.rows("train")])[:PARITY_IMAGES]
-        sample = data_room.pixels(dataset, some, model.spec)[np.arange(len(some))]
-        parity = write_number_graph(model, folder.bundle, pixels=sample)
+
+    def write(pixels: NDArray[np.uint8]) -> Parity:
+        parity = write_number_graph(model, folder.bundle, pixels=pixels)
         if outcome.calibration is not None:
             arrays: dict[str, Any] = outcome.calibration.arrays()
             np.savez(folder.bundle / bundles.INTERVALS, **arrays)
-        draft = bundle_record(
-            model, folder.bundle, temperature=1.0, metrics={}, licences=outcome.licences, details={}
-        )
-        predictor = NumberPredictor(draft)
-        pixels = data_room.pixels(dataset, rows["test"], model.spec)
-        test = forward_rows(predictor.forward, pixels)
+        return parity
+
+    with diary.stage("evaluate", len(rows["test"])):
+        bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=NumberPredictor)
         parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates[:, None])}
         parts["test"] = _estimates(dataset, rows["test"], test)
         folder.write_estimates({part: answers for part, answers in parts.items() if answers.paths})
@@ -82,25 +75,14 @@ def judge_numbers(
         "images_per_second": diary.rates(),
     }
     folder.write_metrics(metrics)
-    details = {
-        "task": "regression",
-        "target": dataset.target,
-        "strategy": outcome.strategy,
-        "mindle": __version__,
-        "libraries": libraries(),
-        "data": diary.document["data"]["fingerprint"],
-        "parity": parity.as_dict(),
-        "thresholds": {},
-    }
+    details = bundles.origin(
+        task=dataset.task,
+        strategy=outcome.strategy,
+        data=diary.document["data"]["fingerprint"],
+        parity=parity.as_dict(),
+    )
     bundles.write_bundle_document(
-        bundle_record(
-            model,
-            folder.bundle,
-            temperature=1.0,
-            metrics=scores["test"],
-            licences=outcome.licences,
-            details=details,
-        )
+        replace(bundle, metrics=scores["test"], details={**details, "target": dataset.target})
     )
     return metrics
 

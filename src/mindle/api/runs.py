@@ -9,24 +9,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.answers import headline
-from mindle.api.checks import TableOptions, finding_document, refuse, tell_findings
+from mindle.api.checks import TableOptions, refuse
 from mindle.api.handles import Run
-from mindle.api.numbers import PARITY_IMAGES, judge_numbers
+from mindle.api.numbers import judge_numbers
+from mindle.api.packing import pack
 from mindle.api.reports import require_language, write_report
-from mindle.api.starts import begin_tracking, command, process_start, require_same_data
+from mindle.api.starts import begin_tracking, command, process_start, start, write_down
 from mindle.api.tables import train_table
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries, peak_memory_bytes
-from mindle.artifacts.manifest import fingerprint, write_manifest
-from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.environment import peak_memory_bytes
+from mindle.artifacts.run import RunFolder
 from mindle.console import Console
 from mindle.records import Dataset, InputSpec, Listener, Predictions
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.formats.parity import Parity
     from mindle.training.plan import Plan
     from mindle.training.problem import Outcome
     from mindle.training.recipe import Recipe
@@ -93,7 +93,8 @@ def train(
             `{"table.epochs": 20}`.
         target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
             column of numbers, where it is not called `target`.
-        task: "classification" or "regression", where the target of a table or a CSV of images cannot tell.
+        task: "classification" or "regression", where the target of a table, or of images in a CSV or an
+            `.npz`, cannot tell.
         columns: Of a table: names for a file without a header, whose columns are else c1…cN.
         kinds: Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
         group: Of a table: a column whose equal values hold rows together in every split.
@@ -128,17 +129,16 @@ def train(
     listener = listener or Console(sys.stdout)
     require_language(lang)
     require_tracker(track)
-    about_rows: dict[str, Any] = {
-        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
-        "time": time, "ids": tuple(ids),
-    }  # fmt: skip
+    options = TableOptions(
+        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    )
     if is_table(data, target):
         refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
         from mindle.training.tables import BUDGET_SECONDS, settle_table
 
         return train_table(
             data,
-            TableOptions(**about_rows),
+            options,
             settle_table(recipe, models=model, folds=folds, repeats=repeats, settings=set),
             began=began,
             command=command(),
@@ -152,8 +152,7 @@ def train(
             track=track,
             listener=listener,
         )
-    learned = {name: about_rows.pop(name) for name in ("target", "task")}
-    refuse({**about_rows, "folds": folds, "repeats": repeats}, "a table", "images")
+    refuse({**options.about_rows(), "folds": folds, "repeats": repeats}, "a table", "images")
     settled = settle(
         recipe,
         model=model,
@@ -164,7 +163,7 @@ def train(
         imbalance=imbalance,
     )
 
-    dataset = data_room.read(data, **learned)
+    dataset = data_room.read(data, target=target, task=task)
     plan = make_plan(dataset, settled, device=device)
 
     # ── the run folder ──
@@ -174,22 +173,20 @@ def train(
         "seed": seed,
         "split_seed": split_seed,
         "device": device,
-        **{name: str(value) for name, value in learned.items() if value is not None},
+        **{name: str(value) for name, value in (("target", target), ("task", task)) if value is not None},
     }
-    folder, stored = claim(
-        None if out is None else Path(out), dataset.name, asked, resume=resume, say=listener.say
+    folder, stored, diary = start(
+        None if out is None else Path(out),
+        asked,
+        name=dataset.name,
+        kind=dataset.kind,
+        command=command(),
+        began=began,
+        resume=resume,
+        listener=listener,
     )
-    if stored.get("state") == FINISHED:
-        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+    if diary is None:
         return Run(folder.path)
-    facts = {
-        "asked": asked,
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "mindle": __version__,
-        "command": command(),
-    }
-    diary = Diary(folder, stored, facts, began)
     with tracking(track, listener) as told:
         begin_tracking(told, track, folder, diary, stored)
         run = _fit_and_judge(
@@ -250,19 +247,14 @@ def take_in(
         DataError: If they hold nothing to learn from.
     """
     from mindle import data as data_room
-    from mindle.data.summary import describe, require_learnable
+    from mindle.data.summary import describe, part_counts, require_learnable
 
     with diary.stage("check", len(dataset)):
         checked = data_room.check(dataset, specs=specs, listener=listener)
         dataset = data_room.split(checked, seed=split_seed)
     require_learnable(dataset)
-    document = _data_document(dataset)
-    require_same_data(stored, document)
-    diary.record(data=document)
-    write_manifest(folder.manifest, dataset)
-    for line in describe(dataset):
-        listener.say(line)
-    tell_findings(dataset.findings, listener)
+    facts = {**({"target": dataset.target} if dataset.target else {}), "counts": part_counts(dataset)}
+    write_down(dataset, facts, describe(dataset), folder, diary, stored, listener)
     return dataset
 
 
@@ -322,34 +314,17 @@ def _judge(
     folder: RunFolder, dataset: Dataset, outcome: Outcome, diary: Diary, *, seed: int
 ) -> dict[str, Any]:
     """Write the model and its bundle; open the test part, once; score what the bundle answers."""
-    import numpy as np
-
-    from mindle import data as data_room
     from mindle.evaluation import score
-    from mindle.formats.onnx import bundle_record, write_graph
-    from mindle.models.classifier import save_model
-    from mindle.serving.predictor import Predictor, forward_rows
+    from mindle.formats.onnx import write_graph
+    from mindle.serving.predictor import Predictor
     from mindle.training.baselines import baselines
+
+    def write(pixels: NDArray[np.uint8]) -> Parity:
+        return write_graph(model, folder.bundle, temperature=outcome.temperature, pixels=pixels)
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
     with diary.stage("evaluate", len(rows["test"])):
-        save_model(model, folder.path)
-        # The graph is proven on images that were learned from or chosen by: the test part stays shut until
-        # it is judged.
-        some = np.concatenate([rows["val"], dataset.rows("train")])[:PARITY_IMAGES]
-        sample = data_room.pixels(dataset, some, model.spec)[np.arange(len(some))]
-        parity = write_graph(model, folder.bundle, temperature=outcome.temperature, pixels=sample)
-        draft = bundle_record(
-            model,
-            folder.bundle,
-            temperature=outcome.temperature,
-            metrics={},
-            licences=outcome.licences,
-            details={},
-        )
-        predictor = Predictor(draft)
-        pixels = data_room.pixels(dataset, rows["test"], model.spec)
-        test = forward_rows(predictor.forward, pixels)
+        bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=Predictor)
         parts = {
             "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
             "test": _predictions(dataset, rows["test"], test, outcome.thresholds),
@@ -371,24 +346,14 @@ def _judge(
         "images_per_second": diary.rates(),
     }
     folder.write_metrics(metrics)
-    details = {
-        "task": metrics["task"],
-        "strategy": outcome.strategy,
-        "mindle": __version__,
-        "libraries": libraries(),
-        "data": diary.document["data"]["fingerprint"],
-        "parity": parity.as_dict(),
-        "thresholds": thresholds,
-    }
+    details = bundles.origin(
+        task=dataset.task,
+        strategy=outcome.strategy,
+        data=diary.document["data"]["fingerprint"],
+        parity=parity.as_dict(),
+    )
     bundles.write_bundle_document(
-        bundle_record(
-            model,
-            folder.bundle,
-            temperature=outcome.temperature,
-            metrics=scores["test"],
-            licences=outcome.licences,
-            details=details,
-        )
+        replace(bundle, metrics=scores["test"], details={**details, "thresholds": thresholds})
     )
     return metrics
 
@@ -421,21 +386,6 @@ def _predictions(
         answers=bundles.named_classes(probabilities, np.array(thresholds)) if thresholds else None,
         labels=dataset.labels[rows],
     )
-
-
-def _data_document(dataset: Dataset) -> dict[str, Any]:
-    """What run.json says of the data."""
-    from mindle.data.summary import part_counts, set_aside_counts
-
-    return {
-        "fingerprint": fingerprint(dataset),
-        "images": len(dataset.rows()),
-        "classes": list(dataset.classes),
-        **({"target": dataset.target} if dataset.target else {}),
-        "counts": part_counts(dataset),
-        "set_aside": set_aside_counts(dataset),
-        "findings": [finding_document(finding) for finding in dataset.findings],
-    }
 
 
 def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome, listener: Listener) -> None:

@@ -1,4 +1,4 @@
-"""What every run begins with: when it began, what was typed, the same data, and who else is told."""
+"""What every run begins with: its folder, what was typed, the same data, and who else is told."""
 
 from __future__ import annotations
 
@@ -6,18 +6,104 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle import __version__
+from mindle.api.checks import finding_document, tell_findings
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.run import RunFolder
+from mindle.artifacts.manifest import fingerprint, write_manifest
+from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.records import Dataset, Listener, Table
 
 if TYPE_CHECKING:
     from mindle.training.tracking import Tracking
 
 
-def require_same_data(stored: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+def start(
+    out: Path | None,
+    asked: Mapping[str, Any],
+    *,
+    name: str,
+    kind: str,
+    command: str,
+    began: float,
+    resume: bool,
+    listener: Listener,
+    kept: Sequence[str] = (),
+) -> tuple[RunFolder, dict[str, Any], Diary | None]:
+    """Open the folder of a run that begins or goes on, and its diary.
+
+    Args:
+        out: The folder that was asked for; a numbered one unless set.
+        asked: Every setting of the call; a run that goes on must have begun with the same.
+        name: Of the data.
+        kind: Of the data, such as "folder" or "table".
+        command: What was typed.
+        began: `time.time()` at the start of the process.
+        resume: Whether to go on with an unfinished run.
+        listener: Hears where an old run was put, and that a finished one is done.
+        kept: What of run.json an interrupted call has found already, by name.
+
+    Returns:
+        The folder, the run.json of the run that goes on (empty for a fresh one), and the diary: None where
+        the run is finished, and nothing is left to do.
+
+    Raises:
+        ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
+    """
+    folder, stored = claim(out, name, asked, resume=resume, say=listener.say)
+    if stored.get("state") == FINISHED:
+        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+        return folder, stored, None
+    facts = {"asked": asked, "name": name, "kind": kind, "mindle": __version__, "command": command}
+    found = {entry: stored[entry] for entry in kept if entry in stored}
+    return folder, stored, Diary(folder, stored, {**facts, **found}, began)
+
+
+def write_down(
+    data: Dataset | Table,
+    facts: Mapping[str, Any],
+    lines: Sequence[str],
+    folder: RunFolder,
+    diary: Diary,
+    stored: Mapping[str, Any],
+    listener: Listener,
+) -> None:
+    """Write down what the checked data are, and say it and what was noticed about them.
+
+    Args:
+        data: Checked, and split where they are.
+        facts: What only such data have, for run.json: counts by part, columns.
+        lines: What there is to learn from, in words.
+        folder: Gets the manifest.
+        diary: Gets the document of the data.
+        stored: The run.json of a run that goes on, whose data must be these.
+        listener: Hears the lines and the findings.
+
+    Raises:
+        ValueError: If the data have changed since the run began.
+    """
+    from mindle.data.summary import set_aside_counts
+
+    document = {
+        "fingerprint": fingerprint(data),
+        "images": len(data.rows()),
+        "classes": list(data.classes),
+        **facts,
+        "set_aside": set_aside_counts(data),
+        "findings": [finding_document(finding) for finding in data.findings],
+    }
+    _require_same_data(stored, document)
+    diary.record(data=document)
+    write_manifest(folder.manifest, data)
+    for line in lines:
+        listener.say(line)
+    tell_findings(data.findings, listener)
+
+
+def _require_same_data(stored: Mapping[str, Any], document: Mapping[str, Any]) -> None:
     """Refuse to go on with a run whose data have changed since it began."""
     before = stored.get("data", {}).get("fingerprint")
     if before is not None and before != document["fingerprint"]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.checks import TableOptions, refuse, require_classes
 from mindle.api.handles import Run
 from mindle.api.reports import require_language
@@ -24,10 +23,10 @@ from mindle.api.searches import (
     study_name,
     trials_wanted,
 )
-from mindle.api.starts import begin_tracking, command, process_start
+from mindle.api.starts import begin_tracking, command, process_start, start
 from mindle.api.table_studies import SearchOptions, tune_table
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.run import RunFolder
 from mindle.console import Console
 from mindle.records import Dataset, Listener
 
@@ -139,17 +138,16 @@ def tune(
     require_tracker(track)
     require_counts(trials, workers)
     seconds = parse_budget(budget)
-    about_rows: dict[str, Any] = {
-        "target": target, "task": task, "columns": tuple(columns), "kinds": kinds, "group": group,
-        "time": time, "ids": tuple(ids),
-    }  # fmt: skip
+    options = TableOptions(
+        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    )
     if is_table(data, target):
         from mindle.training.tables import settle_table
 
         refuse({"strategy": strategy, "weights": weights}, "images", "a table")
         return tune_table(
             data,
-            TableOptions(**about_rows),
+            options,
             settle_table(recipe, models=model, folds=folds, settings=set),
             SearchOptions(
                 space=space,
@@ -170,7 +168,7 @@ def tune(
             track=track,
             listener=listener,
         )
-    refuse({**about_rows, "folds": folds}, "a table", "images")
+    refuse({**options.said(), "folds": folds}, "a table", "images")
     settled = replace(
         settle(recipe, model=model, strategy=strategy, weights=weights, settings=set), budget_seconds=seconds
     )
@@ -198,23 +196,19 @@ def tune(
         "split_seed": split_seed,
         "device": device,
     }
-    folder, stored = claim(
-        None if out is None else Path(out), dataset.name, asked, resume=resume, say=listener.say
+    folder, stored, diary = start(
+        None if out is None else Path(out),
+        asked,
+        name=dataset.name,
+        kind=dataset.kind,
+        command=command(),
+        began=began,
+        resume=resume,
+        listener=listener,
+        kept=("search", "recipe"),
     )
-    if stored.get("state") == FINISHED:
-        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+    if diary is None:
         return Run(folder.path)
-    # What an interrupted call has found already.
-    kept: dict[str, Any] = {name: stored[name] for name in ("search", "recipe") if name in stored}
-    facts = {
-        "asked": asked,
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "mindle": __version__,
-        "command": command(),
-        **kept,
-    }
-    diary = Diary(folder, stored, facts, began)
     with tracking(track, listener) as told:
         begin_tracking(told, track, folder, diary, stored)
         dataset = take_in(dataset, plan.specs, folder, diary, stored, split_seed=split_seed, listener=told)

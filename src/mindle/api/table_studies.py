@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.checks import TableOptions
 from mindle.api.handles import Run
 from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
-from mindle.api.starts import begin_tracking
+from mindle.api.starts import begin_tracking, start
 from mindle.api.tables import RESERVED_SECONDS, fit_and_conclude_table, said_of, tell_table
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.run import RunFolder
 from mindle.records import Listener, Table
 
 if TYPE_CHECKING:
@@ -87,14 +86,19 @@ def tune_table(
         "split_seed": search.split_seed,
         "device": "cpu",
     }
-    folder, stored = claim(out, table.name, asked, resume=resume, say=listener.say)
-    if stored.get("state") == FINISHED:
-        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+    folder, stored, diary = start(
+        out,
+        asked,
+        name=table.name,
+        kind="table",
+        command=command,
+        began=began,
+        resume=resume,
+        listener=listener,
+        kept=("search", "recipe"),
+    )
+    if diary is None:
         return Run(folder.path)
-    # What an interrupted call has found already.
-    kept: dict[str, Any] = {name: stored[name] for name in ("search", "recipe") if name in stored}
-    facts = {"asked": asked, "name": table.name, "kind": "table", "mindle": __version__, "command": command}
-    diary = Diary(folder, stored, {**facts, **kept}, began)
     with tracking(track, listener) as told:
         begin_tracking(told, track, folder, diary, stored)
         metrics = _search_and_conclude(table, task, search, folder, diary, stored, lang=lang, told=told)

@@ -8,17 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.answers import headline
-from mindle.api.checks import TableOptions, finding_document, tell_findings
+from mindle.api.checks import TableOptions
 from mindle.api.handles import Run
 from mindle.api.reports import write_report
-from mindle.api.starts import begin_tracking, require_same_data
+from mindle.api.starts import begin_tracking, start, write_down
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.environment import libraries, peak_memory_bytes
-from mindle.artifacts.manifest import fingerprint, write_manifest
-from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.environment import peak_memory_bytes
+from mindle.artifacts.run import RunFolder
 from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
 
 if TYPE_CHECKING:
@@ -73,12 +71,18 @@ def train_table(
         "split_seed": split_seed,
         "device": "cpu",
     }
-    folder, stored = claim(out, table.name, asked, resume=resume, say=listener.say)
-    if stored.get("state") == FINISHED:
-        listener.say(f"{folder.path} is finished; nothing is left to do. Report: {folder.report}")
+    folder, stored, diary = start(
+        out,
+        asked,
+        name=table.name,
+        kind="table",
+        command=command,
+        began=began,
+        resume=resume,
+        listener=listener,
+    )
+    if diary is None:
         return Run(folder.path)
-    facts = {"asked": asked, "name": table.name, "kind": "table", "mindle": __version__, "command": command}
-    diary = Diary(folder, stored, facts, began)
     with tracking(track, listener) as told:
         begin_tracking(told, track, folder, diary, stored)
         metrics = _fit_and_judge(table, recipe, folder, diary, stored, asked, lang=lang, listener=told)
@@ -88,8 +92,9 @@ def train_table(
 
 def said_of(options: TableOptions) -> dict[str, Any]:
     """What a user said about a table, as JSON holds it."""
-    said = {name: value for name, value in asdict(options).items() if value}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.said().items()
+    }
 
 
 def _fit_and_judge(
@@ -138,16 +143,16 @@ def _fit_and_judge(
 def tell_table(
     table: Table, folder: RunFolder, diary: Diary, stored: Mapping[str, Any], listener: Listener
 ) -> None:
-    """Write down what the checked rows are, and say what was noticed about them."""
+    """Write down what the checked rows and columns are, and say what was noticed about them."""
+    from mindle.data.columns import describe_columns
     from mindle.data.table_summary import describe_table
 
-    document = _data_document(table)
-    require_same_data(stored, document)
-    diary.record(data=document)
-    write_manifest(folder.manifest, table)
-    for line in describe_table(table):
-        listener.say(line)
-    tell_findings(table.findings, listener)
+    columns = [
+        {**asdict(facts), "missing": round(facts.missing_fraction * len(table))}
+        for facts in describe_columns(table)
+    ]
+    facts = {"counts": {}, "columns": columns}
+    write_down(table, facts, describe_table(table), folder, diary, stored, listener)
 
 
 def fit_and_conclude_table(
@@ -295,15 +300,12 @@ def _judge(
         "images_per_second": {},
     }
     folder.write_metrics(metrics)
-    details = {
-        "task": table.task,
-        "strategy": "table",
-        "mindle": __version__,
-        "libraries": libraries(),
-        "data": diary.document["data"]["fingerprint"],
-        "parity": parity.as_dict(),
-        "thresholds": {},
-    }
+    details = bundles.origin(
+        task=table.task,
+        strategy="table",
+        data=diary.document["data"]["fingerprint"],
+        parity=parity.as_dict(),
+    )
     bundles.write_bundle_document(replace(bundle, metrics=scores["test"], details=details))
     return metrics
 
@@ -439,26 +441,6 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
         return {"n": len(rows), "mae": float(np.abs(errors).mean())}
     answers = outcome.model.probabilities(found.numbers, found.categories)
     return {"n": len(rows), "accuracy": float((answers.argmax(axis=1) == table.labels[rows]).mean())}
-
-
-def _data_document(table: Table) -> dict[str, Any]:
-    """What run.json says of the data."""
-    from collections import Counter
-
-    from mindle.data.columns import describe_columns
-
-    return {
-        "fingerprint": fingerprint(table),
-        "images": len(table.rows()),
-        "classes": list(table.classes),
-        "counts": {},
-        "columns": [
-            {**asdict(facts), "missing": round(facts.missing_fraction * len(table))}
-            for facts in describe_columns(table)
-        ],
-        "set_aside": dict(Counter(reason for reason in table.set_aside if reason).most_common()),
-        "findings": [finding_document(finding) for finding in table.findings],
-    }
 
 
 def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: float | None) -> str:

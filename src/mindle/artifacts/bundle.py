@@ -16,12 +16,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle import __version__
+from mindle.artifacts.environment import libraries
 from mindle.artifacts.files import read_json, sha256_of, write_json
 from mindle.errors import ArtifactError
 from mindle.records import Column, InputSpec, TableSpec
 
 SCHEMA = 1
 MODEL, REFERENCE, INTERVALS = "model.onnx", "reference.npz", "intervals.npz"
+
+
+def origin(*, task: str, strategy: str, data: str, parity: Mapping[str, Any]) -> dict[str, Any]:
+    """What every bundle says in its details of how it came about.
+
+    Args:
+        task: "binary", "multiclass" or "regression".
+        strategy: What was trained.
+        data: Fingerprint of the data.
+        parity: Proof that the graph answers like the model.
+
+    Example:
+        >>> origin(task="binary", strategy="probe", data="5d41", parity={})["thresholds"]
+        {}
+    """
+    return {
+        "task": task,
+        "strategy": strategy,
+        "mindle": __version__,
+        "libraries": libraries(),
+        "data": data,
+        "parity": parity,
+        "thresholds": {},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

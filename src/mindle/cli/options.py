@@ -69,7 +69,7 @@ Task = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Table or CSV of images: classification or regression, where the target cannot tell.",
+        help="Table, CSV or .npz of images: classification or regression, where the target cannot tell.",
     ),
 ]
 Columns = Annotated[

@@ -22,7 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.folder import Columns, nfc, part_of, settle_classes, settle_given, sorted_classes
+from mindle.data.folder import (
+    Columns,
+    count_of,
+    nfc,
+    part_of,
+    settle_classes,
+    settle_given,
+    sorted_classes,
+)
+from mindle.data.listing import require_task
 from mindle.data.plainpickle import read_plain_pickle
 from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset, Finding
@@ -72,29 +81,34 @@ class _Piece:
     files: list[str] | None = None
 
 
-def read_npz(file: Path, *, name: str, source: str) -> Dataset:
-    """Read an .npz file with images and labels.
+def read_npz(file: Path, *, name: str, source: str, task: str | None = None) -> Dataset:
+    """Read an .npz file with images and labels, or images and numbers to estimate.
 
     Keys, in any case: `data, targets`; `image, label`; `images, labels`; `x, y`; or by part `x_train,
     y_train, x_test, y_test` (and `x_val, y_val`), also `train_images, train_labels` and so on. `names` or
     `classes` may give the class names. Beside one array of images, `split` may say train, val or test of
     each, `groups` what is related, and `files` what each is called. Labels are whole numbers, texts, or
-    one-hot rows. Images are (image, height, width), with 1, 3 or 4 channels last, or 1 or 3 second; uint8, or
-    numbers from 0 to 1 or 0 to 255, which are scaled.
+    one-hot rows. Numbers with fractions, without class names, are numbers to estimate. Images are (image,
+    height, width), with 1, 3 or 4 channels last, or 1 or 3 second; uint8, or numbers from 0 to 1 or 0 to 255,
+    which are scaled.
 
     Args:
         file: The .npz file. A single uncompressed uint8 array is memory-mapped.
         name: Short name of the data set.
         source: What the user typed.
+        task: "regression" or "classification" where the numbers do not say it: "regression" makes whole
+            numbers numbers to estimate.
 
     Raises:
         DataError: If the file is damaged, holds Python objects, or holds no images and labels.
+        ValueError: If `task` is none.
     """
+    require_task(task)
     arrays = _Npz(file)
     pieces = _npz_pieces(arrays, file)
     key = next((key for key in _NAME_KEYS if key in arrays.keys), None)
     names = None if key is None else [nfc(_text(value)) for value in np.ravel(arrays[key]).tolist()]
-    return _dataset(pieces, names=names, name=name, kind="npz", source=source)
+    return _dataset(pieces, names=names, name=name, kind="npz", source=source, task=task)
 
 
 def is_idx(folder: Path) -> bool:
@@ -186,14 +200,19 @@ def read_built_in(name: str) -> Dataset:
 
 
 def _dataset(
-    pieces: Sequence[_Piece], *, names: Sequence[str] | None, name: str, kind: str, source: str
+    pieces: Sequence[_Piece],
+    *,
+    names: Sequence[str] | None,
+    name: str,
+    kind: str,
+    source: str,
+    task: str | None = "classification",
 ) -> Dataset:
-    """Join pieces into one data set: pixels, class names, split and findings."""
+    """Join pieces into one data set: pixels, class names or numbers, split and findings."""
     findings: list[Finding] = []
     images = _joined(
         [to_pixels(piece.images, where=piece.where, findings=findings) for piece in pieces], pieces
     )
-    labels, order = _label_names(pieces, names)
     parts = [part for piece in pieces for part in piece.parts or [piece.given] * len(piece.images)]
     counters = {part: itertools.count() for part in set(parts)}  # several pieces can share a part
     paths = tuple(f"{part or 'data'}/{next(counters[part]):06d}" for part in parts)
@@ -201,20 +220,86 @@ def _dataset(
         paths = tuple(pieces[0].files)
     groups = tuple(group for piece in pieces for group in piece.groups or [""] * len(piece.images))
     given, held_out = settle_given(parts)
-    columns = Columns(paths=paths, labels=labels, given=given, set_aside=[""] * len(paths))
-    classes, indices, set_aside, class_findings = settle_classes(columns, order=order)
-    return Dataset(
+    made = Dataset(
         name=name,
         kind=kind,
         source=source,
-        classes=classes,
+        classes=(),
         paths=paths,
-        labels=indices,
+        labels=np.full(len(paths), -1, np.int64),
         given=tuple(given),
         groups=groups,
         images=ArrayImages(array=images),
+        set_aside=("",) * len(paths),
+        findings=(*findings, *held_out),
+    )
+    if _tells_numbers(pieces, names, task):
+        return _with_numbers(made, pieces)
+    labels, order = _label_names(pieces, names)
+    columns = Columns(paths=paths, labels=labels, given=given, set_aside=[""] * len(paths))
+    classes, indices, set_aside, told = settle_classes(columns, order=order)
+    return replace(
+        made,
+        classes=classes,
+        labels=indices,
         set_aside=tuple(set_aside),
-        findings=(*findings, *held_out, *class_findings),
+        findings=(*made.findings, *told),
+    )
+
+
+def _tells_numbers(pieces: Sequence[_Piece], names: Sequence[str] | None, task: str | None) -> bool:
+    """Whether what stands beside the images are numbers to estimate: some have fractions, or it was said."""
+    if task is not None:
+        return task == "regression"
+    return names is None and any(
+        piece.labels.dtype.kind == "f" and _is_column(piece.labels) and _fractions(piece.labels).any()
+        for piece in pieces
+    )
+
+
+def _is_column(labels: NDArray[Any]) -> bool:
+    return labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
+
+
+def _fractions(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which numbers are finite and not whole."""
+    found: NDArray[np.bool_] = np.isfinite(labels) & (labels != np.rint(labels))
+    return found
+
+
+def _with_numbers(dataset: Dataset, pieces: Sequence[_Piece]) -> Dataset:
+    """The data set with its numbers; images whose number is not finite are set aside."""
+    for piece in pieces:
+        if piece.labels.dtype.kind not in "iuf" or not _is_column(piece.labels):
+            raise DataError(
+                f"Numbers to estimate must be one number per image. Received {piece.where} with targets of "
+                f"shape {piece.labels.shape} and type {piece.labels.dtype}. Save one column of floats, or "
+                "take --task classification."
+            )
+        _require_one_each(piece, len(piece.labels))
+    targets = np.concatenate([piece.labels.ravel().astype(np.float64) for piece in pieces])  # (image,)
+    wrong = np.flatnonzero(~np.isfinite(targets))
+    if len(wrong) == len(targets):
+        raise DataError(
+            f"Numbers to estimate must be finite for some images. Received {dataset.source!r} with none. "
+            "Save it again."
+        )
+    found = []
+    if len(wrong):
+        files = tuple(dataset.paths[row] for row in wrong.tolist())
+        message = (
+            f"{count_of(len(files), 'image has', 'images have')} a target that is no finite number; first: "
+            f"{files[0]} ({targets[wrong[0]]:g})."
+        )
+        found = [
+            Finding(kind="not-a-number", files=files, message=message, action="set aside", decision=True)
+        ]
+    return replace(
+        dataset,
+        targets=np.where(np.isfinite(targets), targets, np.nan),
+        target="target",
+        set_aside=tuple("" if finite else "not-a-number" for finite in np.isfinite(targets)),
+        findings=(*dataset.findings, *found),
     )
 
 
@@ -315,11 +400,7 @@ def _label_names(pieces: Sequence[_Piece], names: Sequence[str] | None) -> tuple
     """Class name of every row, and all class names in the order to keep."""
     flat = [_flat_labels(piece) for piece in pieces]
     for piece, labels in zip(pieces, flat, strict=True):
-        if len(labels) != len(piece.images):
-            raise DataError(
-                f"Every image must have a label. Received {len(piece.images):,} images and {len(labels):,} "
-                f"labels in {piece.where}. Save both again."
-            )
+        _require_one_each(piece, len(labels))
     if names is not None and all(labels.dtype.kind in "iu" for labels in flat):
         return _named_labels(flat, pieces, names), list(names)
     texts = [nfc(_text(value)).strip() for labels in flat for value in labels.tolist()]
@@ -333,6 +414,14 @@ def _label_names(pieces: Sequence[_Piece], names: Sequence[str] | None) -> tuple
             f"{', '.join(order[:12])}. Correct the names or the labels."
         )
     return texts, order
+
+
+def _require_one_each(piece: _Piece, labels: int) -> None:
+    if labels != len(piece.images):
+        raise DataError(
+            f"Every image must have a label. Received {len(piece.images):,} images and {labels:,} labels in "
+            f"{piece.where}. Save both again."
+        )
 
 
 def _named_labels(flat: list[NDArray[Any]], pieces: Sequence[_Piece], names: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ from mindle.records import Dataset, FileImages, Finding
 
 LABEL, TARGET = "label", "target"
 _COLUMNS = ("path", "split", "group")
-_TASKS = ("classification", "regression", "binary", "multiclass")
+TASKS = ("classification", "regression", "binary", "multiclass")
 _HELP = (
     "The first line must name the columns path and label, or path and target for numbers (and split or group "
     "where wanted), such as `path,label` followed by `cats/1.jpg,cat`."
@@ -149,10 +149,19 @@ def read_listing(
     )
 
 
+def require_task(task: str | None) -> None:
+    """Refuse what is no task.
+
+    Raises:
+        ValueError: If it is none of `TASKS`.
+    """
+    if task not in (None, *TASKS):
+        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={task!r}.")
+
+
 def _truth_column(file: Path, text: str, target: str | None, task: str | None) -> tuple[str, bool]:
     """The column that holds what is to be told, and whether it holds numbers to estimate."""
-    if task not in (None, *_TASKS):
-        raise ValueError(f"`task` must be one of {', '.join(_TASKS)}. Received task={task!r}.")
+    require_task(task)
     names, _ = _header(file, text, ("path",))
     if target is not None:
         return _asked_column(file, target, names), task in (None, "regression")

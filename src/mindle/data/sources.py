@@ -50,6 +50,7 @@ READ_KINDS: dict[str, str] = {
 """The findings that reading can make, and what each means."""
 
 LISTINGS = (".csv", ".tsv", ".txt")
+ARCHIVE = ".npz"
 _HEADER_BYTES = 1 << 19
 
 
@@ -68,14 +69,15 @@ def read(
             name ("digits"). An existing path comes before a built-in name.
         name: Short name of the data set; from the source where None.
         target: Of a CSV file: the column of numbers to estimate, where it is not called target.
-        task: Of a CSV file: "regression" or "classification" where the column's name does not say it.
+        task: Of a CSV file: "regression" or "classification" where the column's name does not say it; of an
+            .npz file where the numbers do not, which are classes unless some have fractions.
 
     Returns:
         The data set, with what was noticed on the way as findings.
 
     Raises:
         DataError: If nothing is there, or nothing that is known.
-        ValueError: If `target` or `task` is said of something else than a CSV file, or names no column.
+        ValueError: If `target` or `task` is said of something that has none, or names no column.
 
     Example:
         >>> dataset = read("digits")
@@ -87,8 +89,9 @@ def read(
         raise TypeError(f"`source` must be text or a path. Received {type(source).__name__}.")
     place = Path(os.path.expanduser(typed))
     listing = place.suffix.lower() in LISTINGS and place.is_file()
+    archive = place.suffix.lower() == ARCHIVE and place.is_file()
     if not listing:
-        _require_nothing_asked(typed, target, task)
+        _require_nothing_asked(typed, target, None if archive else task)
     if not typed or not os.path.exists(place):
         if typed in arrays.BUILT_IN:
             return arrays.read_built_in(typed)
@@ -96,8 +99,8 @@ def read(
     name = name or _name(place)
     if place.is_dir():
         return _read_directory(place, name=name, source=typed)
-    if place.suffix.lower() == ".npz":
-        return arrays.read_npz(place, name=name, source=typed)
+    if archive:
+        return arrays.read_npz(place, name=name, source=typed, task=task)
     if listing:
         return read_listing(
             place, name=name, source=typed, target=None if target is None else str(target), task=task
@@ -109,12 +112,13 @@ def read(
 
 
 def _require_nothing_asked(typed: str, target: str | int | None, task: str | None) -> None:
-    """Classes of folders and arrays are what they are; only a list may have several columns to learn."""
+    """Only a list may have several columns to learn, only it and an archive numbers that may be either."""
     for argument, value in (("target", target), ("task", task)):
         if value is not None:
             raise ValueError(
                 f"`{argument}` must be left out for images that are not listed in a CSV file: it is about a "
-                f"table, or a list with a column `path`. Received {argument}={value!r} for {typed!r}."
+                f"table, {'an .npz file, ' if argument == 'task' else ''}or a list with a column `path`. "
+                f"Received {argument}={value!r} for {typed!r}."
             )
 
 

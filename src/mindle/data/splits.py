@@ -84,14 +84,11 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (1259, 269, 269)
     """
-    check_fractions(fractions)
     regression = dataset.task == "regression"
     labels = strata(dataset) if regression else dataset.labels
     rows = np.flatnonzero(
         [not aside and label >= 0 for aside, label in zip(dataset.set_aside, labels, strict=True)]
     )
-    if not len(rows):
-        raise DataError("Splitting needs at least one usable image. Received none. `mindle check` says why.")
     stock = Stock(
         labels=labels,
         given=dataset.given,
@@ -102,8 +99,7 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
     parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
     if regression:
         return replace(dataset, parts=parts)
-    wanted = wanted_parts(stock, rows, fractions)
-    found = missing_classes(dataset.labels, dataset.classes, parts, wanted, told=dataset.findings)
+    found = missing_classes(stock, dataset.classes, parts, fractions, told=dataset.findings)
     return replace(dataset, parts=parts, findings=(*dataset.findings, *found))
 
 
@@ -147,8 +143,12 @@ def part_rows(
         assign: Parts some rows by such shares, where nothing is given.
 
     Raises:
-        DataError: If the given split has no training rows.
+        ValueError: If the fractions are not shares.
+        DataError: If no row takes part, or the given split has no training rows.
     """
+    _check_fractions(fractions)
+    if not len(rows):
+        raise DataError(f"Splitting needs usable {stock.things}. Received none. `mindle check` says why.")
     given = {stock.given[row] for row in rows.tolist()} - {""}
     parts = [""] * len(stock.labels)
     train = rows
@@ -172,18 +172,8 @@ def part_rows(
     return tuple(parts)
 
 
-def wanted_parts(stock: Stock, rows: NDArray[np.int64], fractions: Fractions) -> list[str]:
-    """The parts that every class should be in."""
-    given = {stock.given[row] for row in rows.tolist()}
-    return [name for name in PARTS if name == "train" or fractions[PARTS.index(name)] > 0 or name in given]
-
-
-def check_fractions(fractions: Fractions) -> None:
-    """Refuse what are no shares of three parts.
-
-    Raises:
-        ValueError: If one is below 0, train is 0, or they do not add up to 1.
-    """
+def _check_fractions(fractions: Fractions) -> None:
+    """Refuse what are no shares of three parts: one below 0, train 0, or a sum that is not 1."""
     sound = (
         len(fractions) == 3 and fractions[0] > 0 and min(fractions) >= 0 and abs(sum(fractions) - 1) < 1e-6
     )
@@ -312,17 +302,19 @@ def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[in
 
 
 def missing_classes(
-    labels: NDArray[np.int64],
+    stock: Stock,
     classes: Sequence[str],
     parts: Sequence[str],
-    wanted: Sequence[str],
+    fractions: Fractions,
     *,
     told: Sequence[Finding] = (),
-    things: str = "images",
 ) -> list[Finding]:
-    """A finding for each class that a part lacks, unless it was told already."""
-    counts = Counter((label, part) for label, part in zip(labels.tolist(), parts, strict=True) if part)
+    """A finding for each class that a part lacks which should have some of it, unless it was told already."""
+    counts = Counter((label, part) for label, part in zip(stock.labels.tolist(), parts, strict=True) if part)
     used = {label for label, _ in counts}
+    given = {name for name, part in zip(stock.given, parts, strict=True) if part}
+    shares = zip(PARTS, fractions, strict=True)
+    wanted = [part for part, share in shares if part == "train" or share > 0 or part in given]
     known = [finding for finding in told if finding.kind == "class-missing"]
     findings = []
     for label in sorted(used):
@@ -337,8 +329,8 @@ def missing_classes(
                 Finding(
                     kind="class-missing",
                     files=(name,),
-                    message=f"Class {name!r} has no {things} in the {' and '.join(lacking)} part"
-                    f"{'s' if len(lacking) > 1 else ''}: it has too few {things} that may be parted.",
+                    message=f"Class {name!r} has no {stock.things} in the {' and '.join(lacking)} part"
+                    f"{'s' if len(lacking) > 1 else ''}: it has too few {stock.things} that may be parted.",
                     action="kept",
                 )
             )

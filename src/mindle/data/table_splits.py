@@ -15,13 +15,10 @@ from mindle.data.splits import (
     Stock,
     assign_parts,
     bands,
-    check_fractions,
     deal_folds,
     missing_classes,
     part_rows,
-    wanted_parts,
 )
-from mindle.errors import DataError
 from mindle.records import PARTS, Column, Finding, Table
 
 
@@ -49,10 +46,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (125, 26, 27)
     """
-    check_fractions(fractions)
     rows = _usable(table)
-    if not len(rows):
-        raise DataError("Splitting needs at least one usable row. Received none. `mindle check` says why.")
     stock = _stock(table, rows)
     column = time_column(table)
 
@@ -66,10 +60,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
     if column is not None and not {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
         findings.append(_time_finding(table, parts, column))
     if table.task != "regression":
-        wanted = wanted_parts(stock, rows, fractions)
-        findings += missing_classes(
-            table.labels, table.classes, parts, wanted, told=table.findings, things="rows"
-        )
+        findings += missing_classes(stock, table.classes, parts, fractions, told=table.findings)
     return replace(table, parts=parts, findings=tuple(findings))
 
 

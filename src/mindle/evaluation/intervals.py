@@ -14,6 +14,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+Score = dict[str, float | None]
+"""A value with the ends of its interval, as metrics.json holds it: "value", "low" and "high"."""
+
+UNKNOWN: Score = {"value": None, "low": None, "high": None}
 LEVEL = 0.95
 RESAMPLES = 2_000
 _DRAWS_AT_A_TIME = 200_000  # 1.6 MB of row numbers stay in the cache; larger blocks are slower
@@ -61,6 +65,19 @@ def wilson(successes: float, n: float, *, level: float = LEVEL) -> tuple[float, 
     low = 0.0 if successes == 0 else max(0.0, centre - reach)
     high = 1.0 if successes == n else min(1.0, centre + reach)
     return low, high
+
+
+def counted(hits: int, n: int) -> Score:
+    """The score that `hits` of `n` make, with Wilson's interval; unknown where nothing was counted.
+
+    Example:
+        >>> counted(0, 0)
+        {'value': None, 'low': None, 'high': None}
+    """
+    if n == 0:
+        return dict(UNKNOWN)
+    low, high = wilson(hits, n)
+    return {"value": hits / n, "low": low, "high": high}
 
 
 def difference(

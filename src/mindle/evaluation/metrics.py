@@ -22,11 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.calibration import BINS
-from mindle.evaluation.intervals import LEVEL, RESAMPLES, bootstrap_rows, logit_interval, percentiles, wilson
-from mindle.evaluation.repeated import judge_repeats, require_same_rows
+from mindle.evaluation.intervals import (
+    LEVEL,
+    RESAMPLES,
+    UNKNOWN,
+    Score,
+    bootstrap_rows,
+    counted,
+    logit_interval,
+    percentiles,
+    wilson,
+)
+from mindle.evaluation.repeated import Rows, judge_rows
 from mindle.records import Predictions
 
-Score = dict[str, float | None]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -53,7 +62,6 @@ SCALES = {
     **dict.fromkeys(("roc_auc", "average_precision", "top5_accuracy"), "share"),
     "log_loss": "positive",
 }
-_UNKNOWN: Score = {"value": None, "low": None, "high": None}
 _SUM_TOLERANCE = 1e-3  # half-precision probabilities of a thousand classes still pass
 
 
@@ -97,17 +105,14 @@ def score(
         (0.667, [[1, 0], [1, 1]])
     """
     probabilities, labels = checked_predictions(predictions)
-    answers, repeats, classes = predictions.predicted, predictions.repeats, predictions.classes
-    if repeats == 1 and fold is None:
-        return _block(probabilities, labels, answers, classes, seed)
-    require_same_rows(predictions.paths, labels, repeats)
+    answers, classes = predictions.predicted, predictions.classes
 
-    def judge(rows: Ints, intervals: bool) -> dict[str, Any]:
+    def judge(rows: Rows, intervals: bool) -> dict[str, Any]:
         return _block(
             probabilities[rows], labels[rows], answers[rows], classes, seed, RESAMPLES if intervals else 1
         )
 
-    return judge_repeats(judge, len(labels), repeats, fold, SCALES)
+    return judge_rows(judge, predictions.paths, labels, predictions.repeats, fold, SCALES)
 
 
 def _block(
@@ -126,12 +131,12 @@ def _block(
     ranked = _ranking(probabilities, labels)
     block: dict[str, Any] = {
         "n": count,
-        "accuracy": _counted(right, count),
+        "accuracy": counted(right, count),
         **_averages(probabilities, labels, answers, tally, seed, resamples),
         **_overall_ranking(ranked, count, classes),
     }
     if classes > 5:
-        block["top5_accuracy"] = _counted(_among_top(probabilities, labels, 5), count)
+        block["top5_accuracy"] = counted(_among_top(probabilities, labels, 5), count)
     if classes == 2:
         block["positive_class"] = names[1]
     block["per_class"] = [
@@ -188,20 +193,13 @@ class Tally:
     answers: NDArray[np.int64]
 
 
-def _counted(right: int, n: int) -> Score:
-    if n == 0:
-        return dict(_UNKNOWN)
-    low, high = wilson(right, n)
-    return {"value": right / n, "low": low, "high": high}
-
-
 def _class_scores(tally: Tally, at: int) -> dict[str, Any]:
     tp, truth, answers = int(tally.tp[at]), int(tally.truth[at]), int(tally.answers[at])
-    overlap = _counted(tp, truth + answers - tp)  # the Jaccard index, a proportion
+    overlap = counted(tp, truth + answers - tp)  # the Jaccard index, a proportion
     return {
         "n": truth,
-        "precision": _counted(tp, answers),
-        "recall": _counted(tp, truth),
+        "precision": counted(tp, answers),
+        "recall": counted(tp, truth),
         "f1": {end: None if j is None else 2 * j / (1 + j) for end, j in overlap.items()},
     }
 
@@ -383,7 +381,7 @@ def _rank(scores: Floats, own: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked]:
 
 def _class_ranking(ranked: tuple[_Ranked, _Ranked] | None) -> dict[str, Score]:
     if ranked is None:
-        return {"roc_auc": dict(_UNKNOWN), "average_precision": dict(_UNKNOWN)}
+        return {"roc_auc": dict(UNKNOWN), "average_precision": dict(UNKNOWN)}
     return {"roc_auc": ranked[0].score(), "average_precision": ranked[1].score()}
 
 

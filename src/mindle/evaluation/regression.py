@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import LEVEL, RESAMPLES, bootstrap_rows, percentiles, wilson
-from mindle.evaluation.repeated import judge_repeats, require_same_rows
+from mindle.evaluation.intervals import LEVEL, RESAMPLES, UNKNOWN, bootstrap_rows, counted, percentiles
+from mindle.evaluation.repeated import Rows, judge_rows
 from mindle.records import Estimates
 
-Score = dict[str, float | None]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -32,7 +31,6 @@ SCALES = {
     "correlation": "correlation",
     "median_absolute_error": "positive",
 }
-_UNKNOWN: Score = {"value": None, "low": None, "high": None}
 
 
 def score_estimates(
@@ -77,18 +75,14 @@ def score_estimates(
         raise ValueError(f"`level` must lie between 0 and 1. Received level={level}.")
     inside = _inside(estimates, targets)
 
-    def judge(rows: Ints, intervals: bool) -> dict[str, Any]:
+    def judge(rows: Rows, intervals: bool) -> dict[str, Any]:
         block = _block(values[rows], targets[rows], seed if intervals else None)
         if inside is not None:
-            block["coverage"] = _counted(int(inside[rows].sum()), len(rows))
+            block["coverage"] = counted(int(inside[rows].sum()), len(inside[rows]))
             block["intervals"]["methods"]["coverage"] = "wilson"
         return block
 
-    if estimates.repeats == 1 and fold is None:
-        block = judge(np.arange(len(values)), True)
-    else:
-        require_same_rows(estimates.paths, targets, estimates.repeats)
-        block = judge_repeats(judge, len(values), estimates.repeats, fold, SCALES)
+    block = judge_rows(judge, estimates.paths, targets, estimates.repeats, fold, SCALES)
     if estimates.low is not None and estimates.high is not None:
         width = float(np.mean(estimates.high - estimates.low))
         block["interval_width"] = width if isfinite(width) else None
@@ -133,11 +127,6 @@ def _inside(estimates: Estimates, targets: Floats) -> NDArray[np.bool_] | None:
     return (low <= targets) & (targets <= high)
 
 
-def _counted(hits: int, n: int) -> Score:
-    low, high = wilson(hits, n)
-    return {"value": hits / n, "low": low, "high": high}
-
-
 def _block(values: Floats, targets: Floats, seed: int | None) -> dict[str, Any]:
     """The scores of some rows, all intervals from one set of resamples; no intervals without a seed."""
     count = len(values)
@@ -154,7 +143,7 @@ def _block(values: Floats, targets: Floats, seed: int | None) -> dict[str, Any]:
     block: dict[str, Any] = {"n": count}
     for name in SCALES:
         if (name == "r2" and constant[0]) or (name == "correlation" and any(constant)):
-            block[name] = dict(_UNKNOWN)
+            block[name] = dict(UNKNOWN)
             continue
         unit = 1.0 if name in ("r2", "correlation") else size
         value = float(found[name][0]) * unit

@@ -31,6 +31,7 @@ from mindle.evaluation.intervals import LEVEL
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = Ints | slice
 Block = dict[str, Any]
 
 METHOD = "nadeau-bengio"
@@ -161,28 +162,37 @@ def t_chance(distance: float, freedom: float) -> float:
     return min(1.0, 2 * float(stdtr(freedom, -abs(distance))))
 
 
-def judge_repeats(
-    judge: Callable[[Ints, bool], Block],
-    rows: int,
+def judge_rows(
+    judge: Callable[[Rows, bool], Block],
+    names: Sequence[str],
+    truth: NDArray[Any],
     repeats: int,
     fold: NDArray[np.int64] | None,
     scales: Mapping[str, str],
 ) -> Block:
-    """One block of scores out of repeated judgements of the same rows.
+    """One block of scores: of rows that were judged once, or out of repeated judgements of the same rows.
 
     Args:
         judge: Scores some rows; told whether intervals are wanted too.
-        rows: How many rows there are, over all repeats.
+        names: What each row is called, over all repeats.
+        truth: (row,), label or target of each.
         repeats: How many repeats.
         fold: (row,), which fold of its repeat judged it, or None where that is not known.
         scales: Name of each score that a fold can have to its range: "share", "positive", "correlation" or
             "at most 1".
 
     Returns:
-        The mean block, with `repeats`, and with `folds` where they are known.
+        The block; where this was cross-validation the mean of the repeats' blocks, with `repeats`, and with
+        `folds` where they are known.
+
+    Raises:
+        ValueError: If the repeats hold different rows, or `fold` does not fit them.
     """
-    folds = None if fold is None else read_folds(fold, rows, repeats)
-    block = mean_block([judge(part, True) for part in repeat_rows(rows, repeats)])
+    if repeats == 1 and fold is None:
+        return judge(slice(None), True)
+    require_same_rows(names, truth, repeats)
+    folds = None if fold is None else read_folds(fold, len(names), repeats)
+    block = mean_block([judge(part, True) for part in repeat_rows(len(names), repeats)])
     block["repeats"] = repeats
     if folds is None:
         return block

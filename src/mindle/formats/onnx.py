@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from mindle.artifacts.bundle import MODEL, REFERENCE, Bundle
 from mindle.errors import ArtifactError
@@ -18,8 +19,12 @@ from mindle.models.graph import export_onnx, session
 from mindle.records import InputSpec
 
 REFERENCE_IMAGES = 4
-# What the graph of an estimator answers.
+# What the graph of a classifier answers, and that of an estimator.
+PROBABILITIES = ("probabilities",)
 NUMBERS = ("estimate", "fold_estimates")
+BATCH = 16  # images that PyTorch answers at a time
+
+Answers = Sequence[NDArray[np.floating[Any]]]
 
 
 def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[np.uint8]:
@@ -41,14 +46,27 @@ def torch_probabilities(
     model: Classifier, temperature: float, pixels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
     """What the PyTorch model answers: pixels (image, height, width, channel) to (image, class)."""
-    graph = ProbabilityGraph(model, temperature).eval()
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    return _answers(ProbabilityGraph(model, temperature), pixels)[0]
+
+
+def torch_estimates(
+    model: Estimator, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the PyTorch model answers: pixels to estimate (image,) and fold_estimates (image, fold)."""
+    estimates, folds = _answers(EstimateGraph(model), pixels)
+    return estimates, folds
+
+
+def _answers(graph: nn.Module, pixels: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+    """What a graph answers in PyTorch, on whichever device it is: each of its outputs, (image, …)."""
+    device = next((p.device for p in graph.parameters()), torch.device("cpu"))
+    graph.eval()
+    pieces = []  # (piece, output)
     with torch.inference_mode():
-        pieces = [
-            graph(torch.from_numpy(part).to(device)).cpu()
-            for part in np.array_split(pixels, -(-len(pixels) // 16))
-        ]
-    return np.asarray(torch.cat(pieces).numpy(), np.float64)
+        for part in np.array_split(pixels, -(-len(pixels) // BATCH)):
+            outputs = graph(torch.from_numpy(part).to(device))
+            pieces.append([each.cpu() for each in (outputs if isinstance(outputs, tuple) else (outputs,))])
+    return [np.asarray(torch.cat(each).numpy(), np.float64) for each in zip(*pieces, strict=True)]
 
 
 def write_graph(model: Classifier, folder: Path, *, temperature: float, pixels: NDArray[np.uint8]) -> Parity:
@@ -66,41 +84,14 @@ def write_graph(model: Classifier, folder: Path, *, temperature: float, pixels: 
     Raises:
         ArtifactError: If the graph answers differently.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    model = model.cpu().eval()
-    example = reference_pixels(model.spec)
-    export_onnx(
-        ProbabilityGraph(model, temperature).eval(),
-        torch.from_numpy(example),
-        folder / MODEL,
-        input_name="pixels",
-        output_name="probabilities",
-    )
-    runtime = session(folder / MODEL)
 
-    def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(runtime.run(None, {"pixels": images})[0], np.float32)
+    def prove(own: Answers, exported: Answers) -> Parity:
+        parity = compare_answers(own[0], exported[0])
+        require_parity(parity, "The bundle")
+        return parity
 
-    compared = np.concatenate([example, pixels])
-    exported = answer(compared)
-    parity = compare_answers(torch_probabilities(model, temperature, compared), exported)
-    require_parity(parity, "The bundle")
-    np.savez(folder / REFERENCE, pixels=example, probabilities=exported[: len(example)])
-    return parity
-
-
-def torch_estimates(
-    model: Estimator, pixels: NDArray[np.uint8]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the PyTorch model answers: pixels to estimate (image,) and fold_estimates (image, fold)."""
-    graph = EstimateGraph(model).eval()
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    with torch.inference_mode():
-        pieces = [
-            graph(torch.from_numpy(part).to(device)) for part in np.array_split(pixels, -(-len(pixels) // 16))
-        ]
-    estimates, folds = (torch.cat([piece[at].cpu() for piece in pieces]).numpy() for at in (0, 1))
-    return np.asarray(estimates, np.float64), np.asarray(folds, np.float64)
+    graph = ProbabilityGraph(model.cpu(), temperature)
+    return _write_proven(graph, PROBABILITIES, model.spec, folder, pixels, prove)
 
 
 def write_number_graph(model: Estimator, folder: Path, *, pixels: NDArray[np.uint8]) -> Parity:
@@ -114,28 +105,41 @@ def write_number_graph(model: Estimator, folder: Path, *, pixels: NDArray[np.uin
     Raises:
         ArtifactError: If the graph answers differently.
     """
+
+    def prove(own: Answers, exported: Answers) -> Parity:
+        parity = compare_numbers(np.column_stack(own), np.column_stack(exported), scale=model.scale)
+        if not parity.largest_difference <= TOLERANCE:
+            raise ArtifactError(
+                f"The bundle must answer like the model it was made from within {TOLERANCE:g}. Received a "
+                f"largest difference of {parity.largest_difference:.2g}. The run keeps its "
+                "model.safetensors; predict from it with --engine torch."
+            )
+        return parity
+
+    return _write_proven(EstimateGraph(model.cpu()), NUMBERS, model.spec, folder, pixels, prove)
+
+
+def _write_proven(
+    graph: nn.Module,
+    outputs: tuple[str, ...],
+    spec: InputSpec,
+    folder: Path,
+    pixels: NDArray[np.uint8],
+    prove: Callable[[Answers, Answers], Parity],
+) -> Parity:
+    """Export a graph, prove it on the reference pixels and the user's, keep what the former are answered.
+
+    A graph that `prove` refuses gets no reference.npz, without which no bundle opens.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    model = model.cpu().eval()
-    example = reference_pixels(model.spec)
-    export_onnx(
-        EstimateGraph(model).eval(),
-        torch.from_numpy(example),
-        folder / MODEL,
-        input_name="pixels",
-        output_name=NUMBERS,
-    )
+    graph.eval()
+    example = reference_pixels(spec)
+    export_onnx(graph, torch.from_numpy(example), folder / MODEL, input_name="pixels", output_name=outputs)
     compared = np.concatenate([example, pixels])
-    own = torch_estimates(model, compared)
-    exported = session(folder / MODEL).run(list(NUMBERS), {"pixels": compared})
-    parity = compare_numbers(np.column_stack(own), np.column_stack(exported), scale=model.scale)
-    if not parity.largest_difference <= TOLERANCE:
-        raise ArtifactError(
-            f"The bundle must answer like the model it was made from within {TOLERANCE:g}. Received a "
-            f"largest difference of {parity.largest_difference:.2g}. The run keeps its model.safetensors; "
-            "predict from it with --engine torch."
-        )
-    stored = {name: rows[: len(example)] for name, rows in zip(NUMBERS, exported, strict=True)}
-    np.savez(folder / REFERENCE, pixels=example, **stored)
+    exported = session(folder / MODEL).run(list(outputs), {"pixels": compared})
+    parity = prove(_answers(graph, compared), exported)
+    kept = {name: rows[: len(example)] for name, rows in zip(outputs, exported, strict=True)}
+    np.savez(folder / REFERENCE, pixels=example, **kept)
     return parity
 
 

@@ -160,6 +160,11 @@ def judge(opened: Opened, dataset: Dataset, *, listener: Listener = SILENT, batc
     """
     if isinstance(opened, OpenedNumbers):
         return _judge_numbers(opened, dataset, listener, batch)
+    if dataset.task == "regression":
+        raise DataError(
+            f"The data must tell classes, as the model does. Received {dataset.source!r}, where "
+            f"{dataset.target!r} holds numbers to estimate."
+        )
     index = {name: i for i, name in enumerate(opened.classes)}
     rows = dataset.rows()
     names = [dataset.classes[label] for label in dataset.labels[rows]]

@@ -180,8 +180,11 @@ def test_ends_of_intervals_are_told_apart() -> None:
     [([1.0], [2.0]), ([1.0, 1.0], [5.0, 5.0]), ([1.0, 2.0], [1.0, 2.0]), ([0.0] * 9, np.arange(9.0))],
 )
 def test_odd_estimates_make_a_whole_page(values: Any, targets: Any) -> None:
-    read(content(values, targets))
-    read(content(values, targets), "ko")
+    made = content(values, targets)
+    for lang in ("en", "ko"):
+        words = read(made, lang).words
+        assert amount(made.test["mae"]["value"]) in words
+        assert not re.search(r"\b(nan|inf|None)\b", words)
 
 
 def test_many_estimates_make_a_small_page() -> None:

@@ -81,6 +81,76 @@ def test_every_kind_of_finding_has_words_and_no_other() -> None:
     assert told == {*KINDS, *TABLE_KINDS}
 
 
+def literals(node: ast.AST) -> set[str]:
+    """The texts that an expression can be, as far as they are written out."""
+    if isinstance(node, ast.IfExp):
+        return literals(node.body) | literals(node.orelse)
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+
+
+def named_so(target: ast.AST, value: ast.AST, name: str) -> set[str]:
+    """The texts that a name gets where it, or a tuple with it, is assigned."""
+    if isinstance(target, ast.Name):
+        return literals(value) if target.id == name else set()
+    if not (isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)):
+        return set()
+    pairs = zip(target.elts, value.elts, strict=False)
+    return {text for part, own in pairs for text in named_so(part, own, name)}
+
+
+def rows_of(loop: ast.For, function: ast.AST) -> list[ast.expr]:
+    """What a loop runs over: a tuple that is written out, or the entries of the function's dictionaries."""
+    if isinstance(loop.iter, ast.Tuple):
+        return loop.iter.elts
+    if getattr(getattr(loop.iter, "func", None), "attr", "") != "items":
+        return []
+    entries = [
+        entry
+        for node in ast.walk(function)
+        if isinstance(node, ast.Dict)
+        for entry in zip(node.keys, node.values, strict=True)
+    ]
+    return [ast.Tuple([key, value]) for key, value in entries if key]
+
+
+def actions_in(function: ast.AST) -> set[str]:
+    """Every text that a finding gets as its action: in its place, by name, or by a loop over tuples."""
+    found: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            place = {"add": node.args[3:4], "column_finding": node.args[3:4]}.get(called, [])
+            if called == "_told_of":
+                place = [row.elts[5] for row in node.args if isinstance(row, ast.Tuple)]
+            place += [word.value for word in node.keywords if word.arg == "action"]
+            found |= {text for own in place for text in literals(own)}
+        elif isinstance(node, ast.Assign):
+            found |= named_so(node.targets[0], node.value, "action")
+        elif isinstance(node, ast.For):
+            rows = rows_of(node, function)
+            found |= {text for row in rows for text in named_so(node.target, row, "action")}
+    return found
+
+
+def test_every_action_has_words_and_no_other() -> None:
+    import mindle.data
+    from mindle.data.delimited import ENCODINGS
+
+    files = Path(mindle.data.__file__).parent.glob("*.py")
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    written = {text for function in functions for text in actions_in(function)}
+    assert {"never opened", "used once", "moved last", "kept together", "read as missing"} <= written
+    encodings = {*ENCODINGS, "utf-16", "utf-16-le", "utf-16-be"} - {"utf-8"}
+    put_together = {
+        *(f"read as {encoding.upper()}" for encoding in encodings),
+        *("dropped from train", "dropped from val", "dropped from train and val"),
+        *("taken for classes", "taken for quantities"),
+    }
+    told = {name.removeprefix("action.") for name in catalogue() if name.startswith("action.")}
+    assert told == written | put_together
+
+
 def test_korean_is_korean_and_english_is_not() -> None:
     same = [name for name, texts in catalogue().items() if texts["en"] == texts["ko"]]
     assert set(same) <= {"metric.roc_auc", "metric.f1"}

@@ -199,11 +199,16 @@ def comparison(content: ReportContent, words: Words) -> Html:
 
 def trust(content: ReportContent, words: Words) -> Html:
     """Sentences on what holds and what is thin, made from the numbers themselves."""
+    return trusted(_remarks(content, words), comparison(content, words), words)
+
+
+def trusted(remarks: Iterable[tuple[bool, str] | None], compared: Html, words: Words) -> Html:
+    """The section of remarks, those that do not apply left out, above a comparison with simple answers."""
     return section(
         "trust",
         words("trust.heading"),
-        remarks_list([remark for remark in _remarks(content, words) if remark], words),
-        comparison(content, words),
+        remarks_list([remark for remark in remarks if remark], words),
+        compared,
         intro=words("trust.intro"),
     )
 

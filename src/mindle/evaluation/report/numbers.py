@@ -16,10 +16,10 @@ from mindle.evaluation.report.judged import (
     methods,
     picture,
     protocol,
-    remarks_list,
     row_card,
     section,
     simplest_first,
+    trusted,
 )
 from mindle.evaluation.report.markup import Child, Html, named, table, tag
 from mindle.evaluation.report.number_plots import (
@@ -127,13 +127,7 @@ def counted(content: ReportContent, words: Words) -> str:
 
 def trust(content: ReportContent, words: Words) -> Html:
     """Sentences on what holds and what is thin, made from the numbers themselves."""
-    return section(
-        "trust",
-        words("trust.heading"),
-        remarks_list([remark for remark in _remarks(content, words) if remark], words),
-        _comparison(content, words),
-        intro=words("trust.intro"),
-    )
+    return trusted(_remarks(content, words), _comparison(content, words), words)
 
 
 def _remarks(content: ReportContent, words: Words) -> Iterable[tuple[bool, str] | None]:
