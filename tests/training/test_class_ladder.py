@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,25 @@ def test_heads_take_weights_made_up_rows_and_stronger_views(scarce: Problem) -> 
         other = evened(scarce, **settings)
         assert other.thresholds == ()
         assert not np.allclose(other.val_probabilities, plain.val_probabilities)
+
+
+def test_scarce_classes_are_cared_for_where_backbones_stand_together(scarce: Problem) -> None:
+    recipe = with_settings(
+        QUICK, {"probe.heads": ("rbf",), "train.thresholds": True, "model.name": "a + b", "probe.views": "0"}
+    )
+    plain = embedded()
+    other = replace(plain, name="the same again")
+    ladder = ClassLadder(scarce, cards=[plain, other], recipe=recipe, deadline=Deadline(None))
+    assert ladder.together
+    assert len(ladder.probe().thresholds) == len(CLASSES)
+
+
+def test_a_head_without_settings_to_search_is_fitted_once(scarce: Problem) -> None:
+    outcome = evened(scarce, **{"probe.heads": ("logistic",)})
+    assert [attempt["name"] for attempt in outcome.tried] == [
+        "majority",
+        f"logistic head on {embedded().model}",
+    ]
 
 
 def test_a_focal_loss_leaves_least_squares_out(scarce: Problem) -> None:

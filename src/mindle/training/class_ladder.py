@@ -81,7 +81,6 @@ class ClassLadder(Ladder[Candidate]):
     """The ladder of classes; it is given what `Ladder` says."""
 
     fits_a_head = 1  # backbones are compared by a head at its usual settings, which are searched later
-    least_share = 0.5
     pool: Pool
 
     def __post_init__(self) -> None:
@@ -173,7 +172,7 @@ class ClassLadder(Ladder[Candidate]):
         if self.together:
             best = self._rank(list(self.embedded(forced=forced)))
             self._few_mistakes(best)
-            return self._finish(best)[0]
+            return self._even_out(*self._finish(best))
         parts: list[Part] = []
         singles: list[Best[Candidate]] = []
         for part in self.embedded(forced=forced):
@@ -246,7 +245,8 @@ class ClassLadder(Ladder[Candidate]):
         """Other kinds of head on the chosen backbones, settings searched, and a blend; and its kinds."""
         found = [best]
         for kind in self._kinds():
-            if self.stopped and kind != best.candidate.kind:
+            ranked = kind == best.candidate.kind
+            if (self.stopped and not ranked) or (ranked and self._nothing_to_search(kind)):
                 continue
             name, cost = f"{kind} head on {best.name}", self._kind_seconds(kind, best)
             decision = self.journal.decide(f"{kind} on {best.name}", partial(self.time_for, cost))
@@ -257,6 +257,11 @@ class ClassLadder(Ladder[Candidate]):
             found.append(self.fitted(searched, best.parts, partial(self._fit, kind, best.parts, search=True)))
         found.sort(key=lambda entry: entry.candidate.log_loss)  # stable: the first of equals
         return self._blended(found)
+
+    def _nothing_to_search(self, kind: str) -> bool:
+        """Whether ranking backbones already fitted this kind of head at its best."""
+        settings = self.recipe.probe
+        return kind != "rbf" or bool(settings.rbf_gamma and settings.rbf_penalty)
 
     def _blended(self, found: Sequence[Best[Candidate]]) -> tuple[Best[Candidate], tuple[str, ...]]:
         """The first of some heads on the same backbones, or its blend with the next kind where that helps."""

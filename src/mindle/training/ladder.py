@@ -43,6 +43,8 @@ EFFICIENCY = 0.25
 # Share of the time left that embedding one backbone may take: small images leave more to a net. Augmented
 # views are a refinement: they are dropped before another backbone, and long before images, has to be.
 PHOTO_SHARE, SMALL_SHARE, VIEWS_SHARE = 0.6, 0.25, 0.25
+# Of small images, heads must learn from this share of the train part: a net learns from all of it.
+SMALL_LEAST = 0.5
 # A training step of PyTorch, forward and backward, against one forward pass of the engine that embeds.
 TRAINING_COST = {"cpu": 7.5, "cuda": 3.5}
 LEAST_NET_SECONDS = 20.0
@@ -262,8 +264,6 @@ class Ladder(ABC, Generic[C]):
 
     # How often a kernel head is fitted before it is compared, for the time that this takes.
     fits_a_head: ClassVar[int]
-    # Of small images, heads must learn from this share of the train part: a net learns from all of it.
-    least_share: ClassVar[float]
 
     def __post_init__(self) -> None:
         self.cards = sorted(common_layout(self.cards), key=lambda card: -card.size_bytes)
@@ -443,7 +443,7 @@ class Ladder(ABC, Generic[C]):
         if not self.settled and images * cost > room:
             fewest = min(len(self.rows), val + FEWEST_IMAGES)
             images = max(fewest, int(room / cost)) if room > 0 else fewest
-        enough = not self.small or images >= val + self.least_share * train
+        enough = not self.small or images >= val + SMALL_LEAST * train
         facts = {"images": images, "views": views, "seconds_an_image": round(each, 6)}
         if forced or (enough and images * cost <= room):
             return {"take": True, **facts}

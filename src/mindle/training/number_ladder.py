@@ -67,7 +67,6 @@ class NumberLadder(Ladder[NumberCandidate]):
     """The ladder of numbers; it is given what `Ladder` says."""
 
     fits_a_head = 12  # a search fits about so many pairs of settings
-    least_share = 0.0
     pool: NumberPool
 
     @cached_property
