@@ -18,8 +18,8 @@ from mindle.formats.table_onnx import graph_inputs, table_graph, write_table_gra
 from mindle.models.tables.model import Member, TableModel
 from mindle.models.tables.storage import load_table_model, save_table_model
 from mindle.training.recipe import TableSettings
-from mindle.training.table_learners import Learner, learners
-from mindle.training.table_passes import TableProblem, prepare
+from mindle.training.tables.learners import Learner, learners
+from mindle.training.tables.passes import TableProblem, prepare
 from tests.models.tables.rows import mixed_rows, number_target
 
 NUMBERS, CATEGORIES = mixed_rows(160)

@@ -134,7 +134,7 @@ def train(
     )
     if is_table(data, target):
         refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
-        from mindle.training.tables import BUDGET_SECONDS, settle_table
+        from mindle.training.tables.ladder import BUDGET_SECONDS, settle_table
 
         return train_table(
             data,

@@ -19,7 +19,7 @@ from mindle.errors import DeviceError, ModelError
 if TYPE_CHECKING:
     from mindle.training.budget import Deadline
     from mindle.training.space import Space
-    from mindle.training.table_search import TableTask
+    from mindle.training.tables.search import TableTask
     from mindle.training.tracking import Tracking
     from mindle.training.trials import Judge
     from mindle.training.tune import Search, Trial

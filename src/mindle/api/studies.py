@@ -142,7 +142,7 @@ def tune(
         target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
     )
     if is_table(data, target):
-        from mindle.training.tables import settle_table
+        from mindle.training.tables.ladder import settle_table
 
         refuse({"strategy": strategy, "weights": weights}, "images", "a table")
         return tune_table(

@@ -18,7 +18,7 @@ from mindle.records import Listener, Table
 
 if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
-    from mindle.training.table_search import TableTask
+    from mindle.training.tables.search import TableTask
     from mindle.training.tracking import Tracking
 
 
@@ -69,7 +69,7 @@ def tune_table(
     what was typed.
     """
     from mindle.training.recipe import as_dict
-    from mindle.training.table_search import seal
+    from mindle.training.tables.search import seal
     from mindle.training.tracking import tracking
 
     table = seal(options.read(data), seed=search.split_seed)
@@ -169,7 +169,7 @@ def _task(table: Table, options: TableOptions, recipe: Recipe, search: SearchOpt
     """What processes must know, less where the study lies."""
     from mindle.training.recipe import TABLE, as_dict
     from mindle.training.space import entries_of, read_space
-    from mindle.training.table_search import TableTask, table_entries
+    from mindle.training.tables.search import TableTask, table_entries
     from mindle.training.tune import SAMPLERS
 
     if search.sampler not in SAMPLERS:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mindle.models.tables import TableModel
     from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
-    from mindle.training.tables import Held, TableOutcome
+    from mindle.training.tables.ladder import Held, TableOutcome
 
 # Bundle, judgement and report after the fit; measured 1 to 5 s on two cores.
 RESERVED_SECONDS = 8.0
@@ -112,7 +112,7 @@ def _fit_and_judge(
     from mindle.data.table_checks import check_table
     from mindle.data.table_splits import split_table
     from mindle.training.budget import Deadline
-    from mindle.training.tables import NESTED_BELOW
+    from mindle.training.tables.ladder import NESTED_BELOW
 
     seed, split_seed, budget_seconds = (asked[name] for name in ("seed", "split_seed", "budget_seconds"))
 
@@ -188,7 +188,7 @@ def fit_and_conclude_table(
     """
     from mindle.data.columns import features
     from mindle.data.table_splits import folds
-    from mindle.training.tables import fit_table
+    from mindle.training.tables.ladder import fit_table
 
     outcome = fit_table(
         features(table.cells, table.columns),
@@ -338,7 +338,7 @@ def _explained(table: Table, outcome: TableOutcome, *, seed: int) -> dict[str, A
     import numpy as np
 
     from mindle.data.columns import features
-    from mindle.training.importance import partial_dependence, permutation_importance
+    from mindle.training.tables.importance import partial_dependence, permutation_importance
 
     found = features(table.cells, table.columns)
     if not outcome.fold_models or not (found.number_names or found.category_names):

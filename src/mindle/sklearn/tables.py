@@ -99,7 +99,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         from mindle.data import features, folds
         from mindle.training.budget import Deadline
         from mindle.training.plan import parse_budget
-        from mindle.training.tables import LEAST_ROWS, fit_table, settle_table
+        from mindle.training.tables.ladder import LEAST_ROWS, fit_table, settle_table
 
         said = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
         settings = settle_table(settings=said).table

@@ -30,7 +30,7 @@ from mindle.training.device import choose_device
 from mindle.training.problem import Problem
 from mindle.training.recipe import Recipe, as_dict, from_dict
 from mindle.training.space import Space, make_space
-from mindle.training.table_search import TableTask
+from mindle.training.tables.search import TableTask
 from mindle.training.trials import Bench, Judge
 from mindle.training.tune import Search, open_search, run_trials
 

@@ -12,8 +12,8 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from mindle.data.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
-from mindle.training.table_learners import Fitted, Grown, Learner, TrainSet, learners
-from mindle.training.table_passes import Pass, Shelf, TableProblem, freeze, run_pass, settle
+from mindle.training.tables.learners import Fitted, Grown, Learner, TrainSet, learners
+from mindle.training.tables.passes import Pass, Shelf, TableProblem, freeze, run_pass, settle
 from tests.formats.test_table_onnx import problem
 
 

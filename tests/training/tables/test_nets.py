@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mindle.training.recipe import TableSettings
-from mindle.training.table_nets import NetRows, foresee_nets, settings_for, train_nets
+from mindle.training.tables.nets import NetRows, foresee_nets, settings_for, train_nets
 
 FEW = TableSettings(widths=(16,), nets=2, epochs=30, batch=16)
 

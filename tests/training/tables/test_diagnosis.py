@@ -14,8 +14,8 @@ from mindle.data.columns import Features
 from mindle.records import Diagnosis
 from mindle.training.diagnosis import KINDS
 from mindle.training.recipe import TableSettings
-from mindle.training.table_diagnosis import fitted_on_test, rows_normalised
-from mindle.training.tables import fit_table
+from mindle.training.tables.diagnosis import fitted_on_test, rows_normalised
+from mindle.training.tables.ladder import fit_table
 
 TABLES = {
     "iris": load_iris(),

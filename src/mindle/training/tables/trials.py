@@ -19,9 +19,8 @@ from mindle.models.tables.model import softmax
 from mindle.training.batches import draw
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
-from mindle.training.stacking import Loss, choose_weights, log_loss, mixed_answers, squared_loss
-from mindle.training.table_learners import Fitted, Learner, learners
-from mindle.training.table_passes import (
+from mindle.training.tables.learners import Fitted, Learner, learners
+from mindle.training.tables.passes import (
     Floats,
     Prepared,
     Rows,
@@ -30,6 +29,7 @@ from mindle.training.table_passes import (
     prepare,
     threads_of,
 )
+from mindle.training.tables.stacking import Loss, choose_weights, log_loss, mixed_answers, squared_loss
 from mindle.training.trials import Pruned, Report, Score, TimeUp, go_on
 
 # What `choices` of `table.models` may name instead of listing it.

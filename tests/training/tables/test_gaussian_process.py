@@ -7,8 +7,8 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from mindle.training import gaussian_process
-from mindle.training.gaussian_process import fit_log_process, fit_process
+from mindle.training.tables import gaussian_process
+from mindle.training.tables.gaussian_process import fit_log_process, fit_process
 
 
 def wave(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -18,9 +18,9 @@ from mindle.records import Table
 from mindle.training.budget import Deadline
 from mindle.training.recipe import TABLE, from_dict
 from mindle.training.space import Space, make_space
-from mindle.training.table_passes import Rows, TableProblem
-from mindle.training.table_trials import MODELS, TableBench, candidates
-from mindle.training.tables import NESTED_BELOW
+from mindle.training.tables.ladder import NESTED_BELOW
+from mindle.training.tables.passes import Rows, TableProblem
+from mindle.training.tables.trials import MODELS, TableBench, candidates
 from mindle.training.tune import Search, open_search
 
 # Below NESTED_BELOW rows a part of 15 % would say too little; all of them nested would need a search a fold.

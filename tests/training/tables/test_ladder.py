@@ -15,7 +15,7 @@ from mindle.errors import DataError
 from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
-from mindle.training.tables import TableOutcome, fit_table, settle_table
+from mindle.training.tables.ladder import TableOutcome, fit_table, settle_table
 
 QUICK = ("baseline", "linear", "SVM")
 
@@ -108,16 +108,16 @@ def test_the_kept_model_answers_its_test_part_as_judged() -> None:
 
 def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted detector: it writes down which rows each pass learned from, and which it was to answer."""
-    from mindle.training import table_passes, tables
+    from mindle.training.tables import ladder, passes
 
     met: list[tuple[set[int], set[int]]] = []
-    original = table_passes.prepare
+    original = passes.prepare
 
     def watched(problem: Any, rows: np.ndarray, seed: int, views: Any) -> Any:
         seen.update(rows.tolist())
         return original(problem, rows, seed, views)
 
-    run = tables.run_pass
+    run = ladder.run_pass
 
     def judged(problem: Any, name: str, rows: np.ndarray, held: np.ndarray, **settings: Any) -> Any:
         seen.clear()
@@ -126,8 +126,8 @@ def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.Mo
         return this
 
     seen: set[int] = set()
-    monkeypatch.setattr(table_passes, "prepare", watched)
-    monkeypatch.setattr(tables, "run_pass", judged)
+    monkeypatch.setattr(passes, "prepare", watched)
+    monkeypatch.setattr(ladder, "run_pass", judged)
     fit_table(*NUMBER, settings=quick(), threads=1)
     assert len(met) == 7
     assert all(learned and not learned & held for learned, held in met)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindle.training.stacking import (
+from mindle.training.tables.stacking import (
     choose_weights,
     log_loss,
     mixed_answers,

@@ -15,7 +15,7 @@ from mindle.data.table import read_table
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings, as_dict
 from mindle.training.space import read_space
-from mindle.training.table_search import TableTask, open_rows, seal, table_entries
+from mindle.training.tables.search import TableTask, open_rows, seal, table_entries
 from mindle.training.tune import best_of, over, run_trials
 from mindle.training.workers import workers
 

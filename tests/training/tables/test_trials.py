@@ -9,8 +9,8 @@ from sklearn.datasets import load_wine
 from mindle.data.columns import Features
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
-from mindle.training.table_passes import TableProblem
-from mindle.training.table_trials import TableBench, candidates, require_models
+from mindle.training.tables.passes import TableProblem
+from mindle.training.tables.trials import TableBench, candidates, require_models
 from mindle.training.trials import Pruned, TimeUp
 
 ROWS, LABELS = load_wine(return_X_y=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mindle.data.columns import Features
 from mindle.models.tables.model import TableModel
 from mindle.training.batches import draw
-from mindle.training.stacking import log_loss
+from mindle.training.tables.stacking import log_loss
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

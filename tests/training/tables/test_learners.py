@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.training.table_learners import Learner, TrainSet, learners
-from mindle.training.table_passes import prepare
+from mindle.training.tables.learners import Learner, TrainSet, learners
+from mindle.training.tables.passes import prepare
 from tests.formats.test_table_onnx import CATEGORIES, NUMBERS, problem
 
 LEARNERS = {learner.name: learner for learner in learners()}

@@ -24,7 +24,8 @@ from mindle.evaluation import fit_temperature
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel, cooled, softmax
 from mindle.training.batches import draw
-from mindle.training.stacking import (
+from mindle.training.tables.learners import Fitted, Learner, TrainSet
+from mindle.training.tables.stacking import (
     Loss,
     Stack,
     log_loss,
@@ -34,7 +35,6 @@ from mindle.training.stacking import (
     stack,
     steady_weights,
 )
-from mindle.training.table_learners import Fitted, Learner, TrainSet
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -32,9 +32,9 @@ from mindle.training.budget import Deadline
 from mindle.training.ladder import Decision, Journal
 from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
 from mindle.training.recipe import TableSettings as TableSettings
-from mindle.training.table_diagnosis import TableCase, diagnose_table
-from mindle.training.table_learners import Learner, learners
-from mindle.training.table_passes import (
+from mindle.training.tables.diagnosis import TableCase, diagnose_table
+from mindle.training.tables.learners import Learner, learners
+from mindle.training.tables.passes import (
     Deal,
     Pass,
     Rows,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mindle.data.columns import Features
-from mindle.training.importance import partial_dependence, permutation_importance
 from mindle.training.recipe import TableSettings
-from mindle.training.tables import TableOutcome, fit_table
+from mindle.training.tables.importance import partial_dependence, permutation_importance
+from mindle.training.tables.ladder import TableOutcome, fit_table
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(240, 3)).astype(np.float32).astype(np.float64)
