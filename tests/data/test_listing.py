@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mindle.data.listing import lists_images, read_listing
-from mindle.data.table import is_table
+from mindle.data.tables.reader import is_table
 from mindle.errors import DataError
 from mindle.records import Dataset, Finding
 from tests.discs import write_discs

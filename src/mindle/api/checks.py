@@ -35,7 +35,7 @@ class Checked:
     def describe(self) -> list[str]:
         """Lines that say what there is to learn from: classes, counts, what was set aside."""
         from mindle.data.summary import describe
-        from mindle.data.table_summary import describe_table
+        from mindle.data.tables.summary import describe_table
 
         return describe_table(self.dataset) if isinstance(self.dataset, Table) else describe(self.dataset)
 
@@ -92,7 +92,7 @@ class TableOptions:
             DataError: If the source is no table, or its target cannot be learned.
             ValueError: If an option names a column that is not there.
         """
-        from mindle.data.table import read_table
+        from mindle.data.tables.reader import read_table
 
         return read_table(
             data,
@@ -140,8 +140,8 @@ def check(
         (False, False)
     """
     from mindle import data as data_room
-    from mindle.data.table import is_table
-    from mindle.data.table_checks import check_table
+    from mindle.data.tables.checks import check_table
+    from mindle.data.tables.reader import is_table
 
     options = TableOptions(
         target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)

@@ -121,7 +121,7 @@ def train(
         True
     """
     from mindle import data as data_room
-    from mindle.data.table import is_table
+    from mindle.data.tables.reader import is_table
     from mindle.training.plan import make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 

@@ -128,7 +128,7 @@ def tune(
     """
     require_optuna()
     from mindle import data as data_room
-    from mindle.data.table import is_table
+    from mindle.data.tables.reader import is_table
     from mindle.training.plan import make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 

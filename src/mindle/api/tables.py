@@ -109,8 +109,8 @@ def _fit_and_judge(
     listener: Listener,
 ) -> dict[str, Any]:
     """The stages between an open run folder and a finished one."""
-    from mindle.data.table_checks import check_table
-    from mindle.data.table_splits import split_table
+    from mindle.data.tables.checks import check_table
+    from mindle.data.tables.splits import split_table
     from mindle.training.budget import Deadline
     from mindle.training.tables.ladder import NESTED_BELOW
 
@@ -144,8 +144,8 @@ def tell_table(
     table: Table, folder: RunFolder, diary: Diary, stored: Mapping[str, Any], listener: Listener
 ) -> None:
     """Write down what the checked rows and columns are, and say what was noticed about them."""
-    from mindle.data.columns import describe_columns
-    from mindle.data.table_summary import describe_table
+    from mindle.data.tables.columns import describe_columns
+    from mindle.data.tables.summary import describe_table
 
     columns = [
         {**asdict(facts), "missing": round(facts.missing_fraction * len(table))}
@@ -186,8 +186,8 @@ def fit_and_conclude_table(
         listener: Hears what is done.
         searched: Whether a search chose the recipe, on the rows outside the test part.
     """
-    from mindle.data.columns import features
-    from mindle.data.table_splits import folds
+    from mindle.data.tables.columns import features
+    from mindle.data.tables.splits import folds
     from mindle.training.tables.ladder import fit_table
 
     outcome = fit_table(
@@ -337,7 +337,7 @@ def _explained(table: Table, outcome: TableOutcome, *, seed: int) -> dict[str, A
     """What the answers rest on, for the report: how much each column counts, and how answers follow it."""
     import numpy as np
 
-    from mindle.data.columns import features
+    from mindle.data.tables.columns import features
     from mindle.training.tables.importance import partial_dependence, permutation_importance
 
     found = features(table.cells, table.columns)
@@ -385,7 +385,7 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: TableOu
 
 
 def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
-    from mindle.data.columns import features
+    from mindle.data.tables.columns import features
 
     return features({name: cells[rows] for name, cells in table.cells.items()}, table.columns)
 
@@ -402,7 +402,7 @@ def _answered(bundle: bundles.Bundle, table: Table, held: Held) -> Held:
 
 
 def _names(table: Table, held: Held) -> tuple[str, ...]:
-    from mindle.data.table import row_name
+    from mindle.data.tables.reader import row_name
 
     return tuple(row_name(table.rows_from[row]) for row in held.rows.tolist())
 

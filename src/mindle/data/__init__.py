@@ -1,16 +1,11 @@
 """Data: from whatever holds images or rows to checked, split values; the user's files are only read."""
 
 from mindle.data.checks import check as check
-from mindle.data.columns import Features as Features
-from mindle.data.columns import describe_columns as describe_columns
-from mindle.data.columns import features as features
 from mindle.data.decode import UndecodableImage as UndecodableImage
 from mindle.data.decode import decode as decode
 from mindle.data.decode import examine as examine
 from mindle.data.pixels import Pixels as Pixels
 from mindle.data.pixels import pixels as pixels
-from mindle.data.rows import Rows as Rows
-from mindle.data.rows import read_rows as read_rows
 from mindle.data.sources import load as load
 from mindle.data.sources import read as read
 from mindle.data.sources import read_images as read_images
@@ -18,13 +13,18 @@ from mindle.data.sources import typical_size as typical_size
 from mindle.data.splits import split as split
 from mindle.data.store import RowStore as RowStore
 from mindle.data.store import cache_dir as cache_dir
-from mindle.data.table import is_table as is_table
-from mindle.data.table import read_table as read_table
-from mindle.data.table_checks import check_table as check_table
-from mindle.data.table_splits import folds as folds
-from mindle.data.table_splits import split_table as split_table
-from mindle.data.table_summary import describe_table as describe_table
-from mindle.data.table_summary import require_learnable_table as require_learnable_table
+from mindle.data.tables.checks import check_table as check_table
+from mindle.data.tables.columns import Features as Features
+from mindle.data.tables.columns import describe_columns as describe_columns
+from mindle.data.tables.columns import features as features
+from mindle.data.tables.reader import is_table as is_table
+from mindle.data.tables.reader import read_table as read_table
+from mindle.data.tables.rows import Rows as Rows
+from mindle.data.tables.rows import read_rows as read_rows
+from mindle.data.tables.splits import folds as folds
+from mindle.data.tables.splits import split_table as split_table
+from mindle.data.tables.summary import describe_table as describe_table
+from mindle.data.tables.summary import require_learnable_table as require_learnable_table
 
 __all__ = [
     "Features",

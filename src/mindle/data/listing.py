@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.cells import is_missing
-from mindle.data.columns import infer_columns, parse_cells
 from mindle.data.decode import UndecodableImage, read_bytes, size_of
 from mindle.data.folder import Columns, count_of, nfc, part_of, settle_classes, settle_given
+from mindle.data.tables.cells import is_missing
+from mindle.data.tables.columns import infer_columns, parse_cells
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import named_classes
 from mindle.data import pixels
-from mindle.data.cells import is_missing
-from mindle.data.columns import parse_cells
-from mindle.data.rows import read_rows
-from mindle.data.table import labels_of
+from mindle.data.tables.cells import is_missing
+from mindle.data.tables.columns import parse_cells
+from mindle.data.tables.reader import labels_of
+from mindle.data.tables.rows import read_rows
 from mindle.errors import DataError, DeviceError
 from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
 from mindle.serving.opened import Opened, OpenedNumbers

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import Bundle
-from mindle.data.cells import number_of
-from mindle.data.columns import features
-from mindle.data.rows import Rows, read_rows
+from mindle.data.tables.cells import number_of
+from mindle.data.tables.columns import features
+from mindle.data.tables.rows import Rows, read_rows
 from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import LEVEL, prediction_interval, read_calibration
 from mindle.records import TableSpec

@@ -47,7 +47,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
 
     def _rows(self, X: Any, *, fitting: bool, y: Any = _NO_TARGET) -> Any:
         """A data frame as it is, anything else as an array; scikit-learn's own errors where it is neither."""
-        from mindle.data.table import is_frame
+        from mindle.data.tables.reader import is_frame
 
         y = None if y is None else _NO_TARGET  # it only has to be there; it is looked at elsewhere
         if not is_frame(X):
@@ -65,7 +65,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _features(self, X: Any) -> Features:
         """What the model takes of rows to answer."""
         from mindle.data import features
-        from mindle.data.frames import cells_in_memory
+        from mindle.data.tables.frames import cells_in_memory
 
         check_is_fitted(self)
         return features(cells_in_memory(self._rows(X, fitting=False), self.columns_), self.columns_)
@@ -73,7 +73,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _table(self, rows: Any, truth: NDArray[Any], classes: Sequence[str], groups: Any) -> Table:
         """The rows as a checked table; notes what each column is."""
         from mindle.data import check_table
-        from mindle.data.frames import cells_in_memory, columns_in_memory, table_in_memory
+        from mindle.data.tables.frames import cells_in_memory, columns_in_memory, table_in_memory
 
         self.columns_, found = columns_in_memory(rows, self.kinds)
         for finding in found:

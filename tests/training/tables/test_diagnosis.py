@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.preprocessing import normalize, scale
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.records import Diagnosis
 from mindle.training.diagnosis import KINDS
 from mindle.training.recipe import TableSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.importance import partial_dependence, permutation_importance
 from mindle.training.tables.ladder import TableOutcome, fit_table

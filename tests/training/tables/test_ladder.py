@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.errors import DataError
 from mindle.records import Silent
 from mindle.training.budget import Deadline

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
 from mindle.training.tables.learners import Fitted, Grown, Learner, TrainSet, learners
 from mindle.training.tables.passes import Pass, Shelf, TableProblem, freeze, run_pass, settle

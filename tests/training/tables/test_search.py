@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.data.table import read_table
+from mindle.data.tables.reader import read_table
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings, as_dict
 from mindle.training.space import read_space

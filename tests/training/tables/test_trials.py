@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_wine
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.tables.passes import TableProblem

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.evaluation.intervals import difference, wilson
 from mindle.models.tables.model import TableModel
 from mindle.models.tables.scorers import DenseNets, Linear

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.models.tables.model import TableModel
 from mindle.training.batches import draw
 from mindle.training.tables.stacking import log_loss

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.columns import Features
 from mindle.data.splits import deal_folds
+from mindle.data.tables.columns import Features
 from mindle.errors import DataError
 from mindle.evaluation import wilson
 from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.files import write_bytes
-from mindle.data.columns import Features
+from mindle.data.tables.columns import Features
 from mindle.evaluation import fit_temperature
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel, cooled, softmax

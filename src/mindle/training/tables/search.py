@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mindle.data.columns import features
 from mindle.data.splits import Fractions
-from mindle.data.table import read_table
-from mindle.data.table_checks import check_table
-from mindle.data.table_splits import folds, split_table
+from mindle.data.tables.checks import check_table
+from mindle.data.tables.columns import features
+from mindle.data.tables.reader import read_table
+from mindle.data.tables.splits import folds, split_table
 from mindle.records import Table
 from mindle.training.budget import Deadline
 from mindle.training.recipe import TABLE, from_dict

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.data.table import read_table
-from mindle.data.table_checks import CHECK_KINDS, TABLE_KINDS, check_table, row_hashes
+from mindle.data.tables.checks import CHECK_KINDS, TABLE_KINDS, check_table, row_hashes
+from mindle.data.tables.reader import read_table
 from mindle.records import SILENT, Table
-from tests.data.rows import houses, kinds, noise, table_of, the
+from tests.data.tables.rows import houses, kinds, noise, table_of, the
 
 
 def shuffled(columns: Mapping[str, list[Any]], seed: int = 3) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mindle.data.cells import (
+from mindle.data.tables.cells import (
     NUMBER_FORMATS,
     category_of,
     date_of,

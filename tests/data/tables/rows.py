@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mindle.data.table import read_table
+from mindle.data.tables.reader import read_table
 from mindle.records import Finding, Table
 
 

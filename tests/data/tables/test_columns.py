@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.data.columns import (
+from mindle.data.tables.columns import (
     describe_columns,
     features,
     infer_columns,
@@ -14,7 +14,7 @@ from mindle.data.columns import (
     unreadable,
     why_useless,
 )
-from mindle.data.table import read_table
+from mindle.data.tables.reader import read_table
 from mindle.records import Column
 
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindle.data.table import read_table
-from mindle.data.table_checks import check_table
-from mindle.data.table_splits import folds, split_table, strata, time_column
+from mindle.data.tables.checks import check_table
+from mindle.data.tables.reader import read_table
+from mindle.data.tables.splits import folds, split_table, strata, time_column
 from mindle.errors import DataError
 from mindle.records import PARTS, Table
-from tests.data.rows import houses, kinds, noise, table_of, the
+from tests.data.tables.rows import houses, kinds, noise, table_of, the
 
 
 def checked(columns: dict[str, Any], **options: Any) -> Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mindle.data.delimited import is_number, layout_of, records, whole_row
+from mindle.data.tables.delimited import is_number, layout_of, records, whole_row
 from mindle.errors import DataError
 
 PEOPLE = "name,age,town\nAda,36,London\nBob,25,Seoul\nEva,41,Bonn\n"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.cells import is_missing, label_of, number_of, text_of
-from mindle.data.columns import infer_columns, parse_cells, unreadable, why_useless
-from mindle.data.delimited import Layout, layout_of, records, whole_row
 from mindle.data.folder import count_of, nfc, part_of, settle_given, sorted_classes
 from mindle.data.listing import lists_images
+from mindle.data.tables.cells import is_missing, label_of, number_of, text_of
+from mindle.data.tables.columns import infer_columns, parse_cells, unreadable, why_useless
+from mindle.data.tables.delimited import Layout, layout_of, records, whole_row
 from mindle.errors import DataError
 from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mindle.data.cells import NUMBER_FORMATS, date_of, is_missing, number_of
 from mindle.data.folder import nfc
+from mindle.data.tables.cells import NUMBER_FORMATS, date_of, is_missing, number_of
 from mindle.errors import DataError
 
 ENCODINGS = ("utf-8", "cp949", "cp1252")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.cells import (
+from mindle.data.folder import count_of
+from mindle.data.tables.cells import (
     DATE_FORMATS,
     NUMBER_FORMATS,
     UNITS,
@@ -21,7 +22,6 @@ from mindle.data.cells import (
     number_of,
     numbers_of,
 )
-from mindle.data.folder import count_of
 from mindle.records import Column, Table
 
 SAMPLE_VALUES = 1000  # different values of a column that its kind is told from
@@ -333,7 +333,7 @@ def describe_columns(table: Table) -> tuple[ColumnFacts, ...]:
     """Every column as people want to see it, in the order of the file.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> describe_columns(read_table("iris"))[-1].distinct
         3
     """

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.cells import LARGEST, text_of
-from mindle.data.columns import infer_columns, parse_cells, why_useless
-from mindle.data.table import column_finding, find_column, frame_texts, is_frame, unique_names
+from mindle.data.tables.cells import LARGEST, text_of
+from mindle.data.tables.columns import infer_columns, parse_cells, why_useless
+from mindle.data.tables.reader import column_finding, find_column, frame_texts, is_frame, unique_names
 from mindle.records import COLUMN_KINDS, Column, Finding, Table
 
 Cells = dict[str, NDArray[Any]]

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.checks import GROUP_FRACTION, GROUP_LEAST, judge_classes
-from mindle.data.columns import missing_cells
 from mindle.data.duplicates import bind_groups
 from mindle.data.folder import alike_names, count_of, lookalikes
-from mindle.data.table import READ_KINDS, column_finding, row_name
+from mindle.data.tables.columns import missing_cells
+from mindle.data.tables.reader import READ_KINDS, column_finding, row_name
 from mindle.records import SILENT, Column, Finding, Listener, Table
 
 CHECK_KINDS: dict[str, str] = {
@@ -68,7 +68,7 @@ def check_table(table: Table, listener: Listener = SILENT) -> Table:
         findings, those that need a decision first.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> checked = check_table(read_table("iris"))
         >>> [(finding.kind, finding.files) for finding in checked.findings]
         [('duplicate', ('row 102', 'row 143'))]
@@ -152,7 +152,7 @@ def row_hashes(table: Table) -> list[str]:
     """SHA-256 of the features of each row, whatever its place, its id and the columns that are ignored.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> hashes = row_hashes(read_table("iris"))
         >>> hashes[101] == hashes[142], len(set(hashes))
         (True, 149)

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.columns import shown_value
 from mindle.data.splits import (
     Fractions,
     Stock,
@@ -19,6 +18,7 @@ from mindle.data.splits import (
     missing_classes,
     part_rows,
 )
+from mindle.data.tables.columns import shown_value
 from mindle.records import PARTS, Column, Finding, Table
 
 
@@ -41,7 +41,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
         DataError: If nothing is left to part, or the given split has no training rows.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> parts = split_table(read_table("wine")).parts
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (125, 26, 27)
@@ -85,7 +85,7 @@ def folds(
         ValueError: If there are fewer groups and single rows than folds, or fewer than two folds.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> table = read_table("wine")
         >>> np.bincount(folds(table, table.rows(), folds=5)).tolist()
         [36, 36, 36, 35, 35]
@@ -114,7 +114,7 @@ def time_column(table: Table) -> Column | None:
     """The column that says when, if there is one.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> time_column(read_table("wine")) is None
         True
     """
@@ -125,7 +125,7 @@ def strata(table: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """What every part gets its share of: the class of each row, or the band that its target lies in.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> table = read_table("diabetes")
         >>> np.bincount(strata(table, table.rows())).tolist()
         [43, 44, 44, 45, 45, 43, 45, 43, 43, 47]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mindle.data import check_table, features
-from mindle.data.frames import cells_in_memory, columns_in_memory, table_in_memory
+from mindle.data.tables.frames import cells_in_memory, columns_in_memory, table_in_memory
 
 FRAME = pd.DataFrame(
     {

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from mindle.data.table import read_table
-from mindle.data.table_checks import check_table
-from mindle.data.table_splits import split_table
-from mindle.data.table_summary import describe_table, require_learnable_table
+from mindle.data.tables.checks import check_table
+from mindle.data.tables.reader import read_table
+from mindle.data.tables.splits import split_table
+from mindle.data.tables.summary import describe_table, require_learnable_table
 from mindle.errors import DataError
-from tests.data.rows import houses, noise, table_of
+from tests.data.tables.rows import houses, noise, table_of
 
 
 def test_a_regression_in_words() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mindle.data.cells import text_of
-from mindle.data.columns import parse_cells
-from mindle.data.delimited import layout_of, records, whole_row
 from mindle.data.folder import nfc
-from mindle.data.table import frame_texts, is_frame, listed, row_name, unique_names
+from mindle.data.tables.cells import text_of
+from mindle.data.tables.columns import parse_cells
+from mindle.data.tables.delimited import layout_of, records, whole_row
+from mindle.data.tables.reader import frame_texts, is_frame, listed, row_name, unique_names
 from mindle.errors import DataError
 from mindle.records import Column
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mindle.data.rows import Rows, read_rows
-from mindle.data.table import read_table
+from mindle.data.tables.reader import read_table
+from mindle.data.tables.rows import Rows, read_rows
 from mindle.errors import DataError
 from mindle.records import Column
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mindle.data.columns import describe_columns
 from mindle.data.summary import part_counts, set_aside_counts
+from mindle.data.tables.columns import describe_columns
 from mindle.errors import DataError
 from mindle.records import PARTS, Table
 
@@ -19,7 +19,7 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
     """Lines that say what there is to learn from: every column, the target by part, what was set aside.
 
     Example:
-        >>> from mindle.data.table import read_table
+        >>> from mindle.data.tables.reader import read_table
         >>> for line in describe_table(read_table("iris"), most_columns=1):
         ...     print(line)
         iris: 150 rows, 4 features, to tell target (3 classes)
@@ -105,8 +105,8 @@ def require_learnable_table(table: Table) -> None:
             or the test part is empty.
 
     Example:
-        >>> from mindle.data.table import read_table
-        >>> from mindle.data.table_splits import split_table
+        >>> from mindle.data.tables.reader import read_table
+        >>> from mindle.data.tables.splits import split_table
         >>> require_learnable_table(split_table(read_table("iris")))
     """
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(table).items())

@@ -1,0 +1,1 @@
+"""Tables: read, typed column by column, checked and parted. `mindle.data` has what other rooms need."""
