@@ -142,21 +142,22 @@ def learners(
     """
     settings = settings or TableSettings()
     has = installed or (lambda package: importlib.util.find_spec(package) is not None)
-    found = [
+    # Where time is short the first ones get it: boosting with ordered categories does more than forests do.
+    boosting = [
+        Learner(name=name, view="trees", fit=partial(fit, settings))
+        for package, name, fit in (("lightgbm", "LightGBM", _lightgbm), ("catboost", "CatBoost", _catboost))
+        if has(package)
+    ]
+    forests = [
+        Learner(name=name, view="trees", fit=partial(fit, settings), most_rows=SLOW_ROWS)
+        for name, fit in (("extra trees", _extra_trees), ("random forest", _random_forest))
+    ]
+    return (
         Learner(name="baseline", view="linear", fit=_baseline),
         Learner(name="linear", view="linear", fit=_linear),
-        Learner(
-            name="random forest", view="trees", fit=partial(_random_forest, settings), most_rows=SLOW_ROWS
-        ),
-        Learner(name="extra trees", view="trees", fit=partial(_extra_trees, settings), most_rows=SLOW_ROWS),
+        *boosting,
+        *forests,
         Learner(name="histogram boosting", view="trees", fit=partial(_histogram, settings)),
-    ]
-    if has("lightgbm"):
-        found.append(Learner(name="LightGBM", view="trees", fit=partial(_lightgbm, settings)))
-    if has("catboost"):
-        found.append(Learner(name="CatBoost", view="trees", fit=partial(_catboost, settings)))
-    return (
-        *found,
         Learner(name="SVM", view="linear", fit=partial(_vectors, settings), most_rows=VECTOR_ROWS),
         Learner(name="Gaussian process", view="linear", fit=_process, most_rows=PROCESS_ROWS),
         Learner(
