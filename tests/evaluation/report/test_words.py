@@ -43,7 +43,7 @@ def asked() -> tuple[set[str], list[re.Pattern[str]]]:
     """Ids in the report's source: those written out, and patterns of those put together."""
     whole: set[str] = set()
     patterns = []
-    for file in Path(report.__file__).parent.glob("*.py"):
+    for file in Path(report.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 whole.add(node.value)
@@ -136,7 +136,7 @@ def test_every_action_has_words_and_no_other() -> None:
     import mindle.data
     from mindle.data.tables.delimited import ENCODINGS
 
-    files = Path(mindle.data.__file__).parent.glob("*.py")
+    files = Path(mindle.data.__file__).parent.rglob("*.py")
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     written = {text for function in functions for text in actions_in(function)}
