@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mindle.models.heads import Head, KernelHead, LinearHead, MeanHead
 from mindle.training.batches import draw
-from mindle.training.probe import GAMMAS, LANDMARKS, MOST_VECTORS, Joined, walk
+from mindle.training.probe import GAMMAS, LANDMARKS, MOST_VECTORS, Joined, inverse_of, product, walk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -277,17 +277,16 @@ def _searched(basis: _Basis, fixed: float = 0.0) -> tuple[float, Floats]:
 
 
 def _dual_coefficients(kernel: Floats, pool: NumberPool, penalty: float) -> Floats:
-    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg import solve
 
-    count = len(kernel)
-    factor = cho_factor(kernel + penalty * np.eye(count), lower=True, overwrite_a=True)
-    inverse = cho_solve(factor, np.eye(count))
-    whole = inverse @ pool.row_targets
+    inverse = inverse_of(kernel.copy(), penalty)
+    whole = product(inverse, pool.row_targets[:, None])[:, 0]  # (row,)
     columns, folds = [whole], pool.row_folds
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold)
         # What is left where the coefficients of the held rows are forced to 0.
-        part = whole - inverse[:, held] @ np.linalg.solve(inverse[np.ix_(held, held)], whole[held])
+        own = solve(inverse[np.ix_(held, held)], whole[held], assume_a="gen", check_finite=False)
+        part = whole - product(inverse[:, held], own[:, None])[:, 0]
         part[held] = 0.0
         columns.append(part)
     return np.stack(columns, axis=1)

@@ -448,7 +448,8 @@ def _kernel_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penal
         return _landmark_scores(kernel, vectors, pool, penalty)
     from scipy.linalg import solve
 
-    inverse = _inverse(kernel, _ridge(pool, penalty))
+    # With a constant added to the kernel the intercept is one more coefficient, hardly penalised.
+    inverse = inverse_of(kernel + 1.0, _ridge(pool, penalty))
     dual = product(inverse, pool.targets)  # (row, class)
     scores, folds = np.empty_like(dual), pool.row_folds
     for fold in np.unique(folds):
@@ -460,7 +461,7 @@ def _kernel_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penal
 
 def _kernel_coefficients(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
     if len(vectors) == pool.rows:
-        return product(_inverse(kernel, _ridge(pool, penalty)), pool.targets)
+        return product(inverse_of(kernel + 1.0, _ridge(pool, penalty)), pool.targets)
     weighed = _weighed(kernel, pool.row_weights)
     gram, right = weighed.T @ kernel, weighed.T @ (pool.targets - _mean(pool.targets, pool.row_weights))
     return np.asarray(np.linalg.solve(_landmark_system(gram, kernel[vectors], penalty), right), np.float64)
@@ -514,15 +515,21 @@ def _landmark_system(gram: Floats, among: Floats, penalty: float) -> Floats:
     return np.asarray(gram + penalty * among + trace * np.eye(len(gram)))
 
 
-def _inverse(kernel: Floats, ridge: float | Floats) -> Floats:
-    """(kernel + 1 + ridge * I)^-1 by Cholesky, half the work of a general inversion.
+def inverse_of(kernel: Floats, ridge: float | Floats) -> Floats:
+    """(kernel + ridge * I)^-1 by Cholesky, half the work of a general inversion.
 
-    With a constant added to the kernel the intercept is one more coefficient, hardly penalised.
+    Args:
+        kernel: Symmetric, (row, row); its diagonal is changed.
+        ridge: Above 0, one for all rows or one for each.
+
+    Example:
+        >>> inverse_of(np.full((2, 2), 1.0), 1.0).round(3).tolist()
+        [[0.667, -0.333], [-0.333, 0.667]]
     """
     from scipy.linalg.lapack import dpotrf, dpotri
 
-    system = (kernel + 1.0).T  # symmetric, and now in the order that LAPACK works on in place
-    np.fill_diagonal(system, system.diagonal() + ridge)
+    np.fill_diagonal(kernel, kernel.diagonal() + ridge)
+    system = kernel.T  # itself, in the order of LAPACK
     factor, failed = dpotrf(system, lower=1)
     if failed:
         return np.asarray(np.linalg.inv(system))
