@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.models.heads import build_head, describe_head
-from mindle.training import number_heads
+from mindle.training import number_heads, probe
 from mindle.training.number_heads import NumberPool, average, clearly_closer, fit_kernel, fit_ridge
 from mindle.training.probe import Joined, block_of
 
@@ -56,8 +56,9 @@ def test_ridge_is_plain_ridge_regression(few: bool, monkeypatch: pytest.MonkeyPa
 def test_each_fold_is_estimated_by_a_head_that_did_not_see_it(
     kind: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(number_heads, "MOST_VECTORS", most)
-    monkeypatch.setattr(number_heads, "LANDMARKS", 30)
+    for module in (number_heads, probe):
+        monkeypatch.setattr(module, "MOST_VECTORS", most)
+    monkeypatch.setattr(probe, "LANDMARKS", 30)
     x, y = features()
     pool = pool_of(y)
     joined = Joined([block_of(x)])

@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.models.heads import Head, KernelHead, LinearHead, MeanHead
-from mindle.training.batches import draw
-from mindle.training.probe import GAMMAS, LANDMARKS, MOST_VECTORS, Joined, inverse_of, product, walk
+from mindle.training.probe import GAMMAS, MOST_VECTORS, Distances, Joined, inverse_of, product, walk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -147,14 +146,12 @@ def fit_kernel(
         seed: Draws the support vectors where there are many images.
         fixed: Gamma and penalty that are not to be looked for; 0 where they are.
     """
-    vectors = _vectors(pool, seed)
-    squares = joined.distances(vectors).astype(np.float64)  # (row, vector)
-    some = squares[:: max(1, pool.rows // 1000)]
-    unit = float(np.median(some[some > 0])) if np.any(some > 0) else 1.0
+    measured = Distances(pool, joined, seed)
+    vectors = measured.vectors
     found: dict[float, tuple[float, Floats]] = {}
 
     def basis_of(gamma: float) -> _Basis:
-        kernel = np.exp(-gamma / unit * squares)
+        kernel = measured.kernel(gamma)
         if len(vectors) == pool.rows:
             return _Basis.dual(pool, kernel)
         return _Basis.primal(pool, kernel, kernel[vectors])
@@ -178,7 +175,7 @@ def fit_kernel(
             joined.mean,
             joined.scale,
             joined.x[vectors],
-            gamma / unit,
+            gamma / measured.unit,
             support,
             intercept,
             np.eye(outputs),
@@ -290,11 +287,3 @@ def _dual_coefficients(kernel: Floats, pool: NumberPool, penalty: float) -> Floa
         part[held] = 0.0
         columns.append(part)
     return np.stack(columns, axis=1)
-
-
-def _vectors(pool: NumberPool, seed: int) -> Ints:
-    """Rows that become support vectors: all of them, or where there are many, 2,000 drawn at random."""
-    if pool.rows <= MOST_VECTORS:
-        return np.arange(pool.rows)
-    drawn = np.random.default_rng(draw(seed, pool.rows)).choice(pool.rows, LANDMARKS, replace=False)
-    return np.sort(drawn)

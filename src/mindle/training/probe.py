@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -323,7 +323,15 @@ def walk(ladder: Sequence[float], start: float, judge: Callable[[float], float])
 # ---- support vectors --------------------------------------------------------------------------------------
 
 
-def vectors_for(pool: Pool, seed: int = 0) -> NDArray[np.int64]:
+class Counted(Protocol):
+    """A pool of classes or of numbers."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, views included."""
+
+
+def vectors_for(pool: Counted, seed: int = 0) -> NDArray[np.int64]:
     """Rows that become support vectors: all of them, or where there are many, 2,000 drawn at random.
 
     Example:
@@ -346,11 +354,17 @@ class Distances:
         unit: Median of what is not 0; gamma is counted in it.
     """
 
-    def __init__(self, pool: Pool, joined: Joined, seed: int = 0) -> None:
+    def __init__(self, pool: Counted, joined: Joined, seed: int = 0) -> None:
         self.vectors = vectors_for(pool, seed)
         self.squares = joined.distances(self.vectors)
         some = self.squares[:: max(1, pool.rows // 1000)]
         self.unit = float(np.median(some[some > 0])) if np.any(some > 0) else 1.0
+
+    def kernel(self, gamma: float) -> Floats:
+        """The Gaussian kernel (row, vector), made in one piece of memory."""
+        kernel = self.squares.astype(np.float64)
+        kernel *= -gamma / self.unit
+        return np.exp(kernel, out=kernel)
 
 
 def fit_rbf(
@@ -377,12 +391,12 @@ def fit_rbf(
         measured: The distances, where many heads share them.
     """
     measured = measured or Distances(pool, joined, seed)
-    vectors, distances, unit = measured.vectors, measured.squares, measured.unit
+    vectors = measured.vectors
     known: dict[tuple[float, float], tuple[float, Floats, Floats]] = {}
 
     def judge(gamma: float, penalty: float) -> float:
         if (gamma, penalty) not in known:
-            kernel = _gaussian(distances, gamma / unit)
+            kernel = measured.kernel(gamma)
             scores = KERNEL_SHARPNESS * _kernel_scores(kernel, vectors, pool, penalty)
             # Where classes were evened out on purpose, offsets would bring their old shares back.
             offsets = np.zeros(pool.classes) if pool.evened else fit_offsets(scores, pool.labels)  # (class,)
@@ -398,14 +412,14 @@ def fit_rbf(
         gamma = walk(GAMMAS, gamma, lambda rung: judge(rung, penalty))
 
     def build(temperature: float) -> Head:
-        kernel = _gaussian(distances, gamma / unit)
+        kernel = measured.kernel(gamma)
         coefficients = _kernel_coefficients(kernel, vectors, pool, penalty)
         sharp = np.eye(pool.classes) * KERNEL_SHARPNESS / temperature
         return KernelHead(
             joined.mean,
             joined.scale,
             joined.x[vectors],
-            gamma / unit,
+            gamma / measured.unit,
             coefficients,
             coefficients.sum(axis=0) if len(vectors) == pool.rows else _bias(kernel, coefficients, pool),
             sharp,
@@ -433,13 +447,6 @@ def rbf_flops(rows: int) -> float:
 def _loss(scores: Floats, labels: NDArray[np.int64]) -> float:
     log_probabilities = log_softmax(scores / fit_temperature(scores, labels))
     return float(-log_probabilities[np.arange(len(labels)), labels].mean())
-
-
-def _gaussian(squares: Singles, gamma: float) -> Floats:
-    """The kernel of squared distances, in one piece of memory."""
-    kernel = squares.astype(np.float64)
-    kernel *= -gamma
-    return np.exp(kernel, out=kernel)
 
 
 def _kernel_scores(kernel: Floats, vectors: NDArray[np.int64], pool: Pool, penalty: float) -> Floats:
