@@ -54,12 +54,19 @@ def test_a_missing_word_is_a_word_where_training_missed_it() -> None:
 
 
 def test_many_words_become_mean_targets_drawn_towards_the_mean_of_all() -> None:
-    words = np.array([[f"w{i % 12}"] for i in range(240)], object)
-    targets = np.array([[float(i % 12 == 3)] for i in range(240)])
-    encoder = fit_encoder(np.empty((240, 0)), words, targets)
+    words = np.array([[f"w{i % 60}"] for i in range(1200)], object)
+    targets = np.array([[float(i % 60 == 3)] for i in range(1200)])
+    encoder = fit_encoder(np.empty((1200, 0)), words, targets)
     view = encoder.trees(np.empty((2, 0)), np.array([["w3"], ["never"]], object))
-    assert view[0, 1] == pytest.approx((20 + 10 / 12) / 30, rel=1e-6)
-    assert view[1, 1] == pytest.approx(1 / 12, rel=1e-6)
+    assert view[0, 1] == pytest.approx((20 + 10 / 60) / 30, rel=1e-6)
+    assert view[1, 1] == pytest.approx(1 / 60, rel=1e-6)
+
+
+def test_up_to_fifty_words_are_one_hot_for_trees_too() -> None:
+    words = np.array([[f"w{i % 50}"] for i in range(100)], object)
+    encoder = fit_encoder(np.empty((100, 0)), words, np.zeros((100, 1)))
+    assert np.array_equal(encoder.trees(np.empty((100, 0)), words).sum(axis=1), np.ones(100))
+    assert encoder.trees(np.empty((1, 0)), np.array([["never"]], object)).tolist() == [[0.0] * 50]
 
 
 def test_training_rows_do_not_see_their_own_target() -> None:

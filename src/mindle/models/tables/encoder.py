@@ -2,8 +2,8 @@
 
 There are two views. `linear` is for whatever measures distances or adds up columns: numbers filled, bent
 where they are skewed, standardised; words one-hot. `trees` is for what only compares: numbers filled but
-otherwise as they are; words one-hot where there are few, and else the mean target of their rows, drawn
-towards the mean of all, and how common they are. Two more show what becomes of nets without scaling or with
+otherwise as they are; words one-hot up to fifty, and else the mean target of their rows, drawn towards the
+mean of all, and how common they are. Two more show what becomes of nets without scaling or with
 the wrong one: `plain` is `linear` with numbers as they are, and `rows` is `plain` with each row divided by
 its length. In all, a missing number is the training median and, where training rows missed it too, has a
 column that says so. A word that training did not know, or knew from one row only, has a row of its own in
@@ -23,7 +23,10 @@ from mindle.models.tables.nodes import TREES, Nodes
 
 Floats = NDArray[np.float64]
 
-LINEAR_WORDS, TREE_WORDS, MOST_WORDS = 50, 8, 5000
+# So many words of a column are one-hot. Mean targets of fewer words would do for trees, but not as well: on
+# adult's columns of 9 to 41 words LightGBM's log loss is 0.270 one-hot and 0.274 by means, CatBoost's 0.2735
+# and 0.2797 (3,257 rows held out).
+ONE_HOT_WORDS, MOST_WORDS = 50, 5000
 # A word's mean target counts as much as the mean of all where the word has this many rows.
 PRIOR_ROWS = 10.0
 MOST_TARGET_CODES = 10
@@ -217,7 +220,7 @@ def fit_encoder(
         means=shaped.mean(axis=0),
         scales=np.where(scales > 1e-12, scales, 1.0),
         words=tuple(vocabularies),
-        linear_tables=tuple(_one_hot(len(words), LINEAR_WORDS) for words in vocabularies),
+        linear_tables=tuple(_one_hot(len(words)) for words in vocabularies),
         tree_tables=tuple(
             _tree_table(codes_of(column, words), len(words), targets)
             for column, words in zip(categories.T, vocabularies, strict=True)
@@ -241,7 +244,7 @@ def training_trees(
     start = len(encoder.medians) + len(encoder.missing)
     for column, (words, table) in enumerate(zip(encoder.words, encoder.tree_tables, strict=True)):
         width = table.shape[1]
-        if len(words) > TREE_WORDS:
+        if len(words) > ONE_HOT_WORDS:
             codes = codes_of(categories[:, column], words)
             for held in np.array_split(rows, min(5, len(rows))):
                 learned = np.setdiff1d(rows, held)
@@ -269,15 +272,15 @@ def _vocabulary(cells: NDArray[Any]) -> tuple[str, ...]:
     return tuple(word for _, word in known[:MOST_WORDS])
 
 
-def _one_hot(words: int, limit: int) -> Floats:
-    """One row a word and one for "other", which is all zeros, as are the rarest beyond the limit."""
-    return np.eye(words + 1, min(words, limit))
+def _one_hot(words: int) -> Floats:
+    """One row a word and one for "other", which is all zeros, as are the rarest beyond ONE_HOT_WORDS."""
+    return np.eye(words + 1, min(words, ONE_HOT_WORDS))
 
 
 def _tree_table(codes: NDArray[np.int64], words: int, targets: Floats) -> Floats:
     """One row a word and one for "other": one-hot, or mean targets and how common the word is."""
-    if words <= TREE_WORDS:
-        return _one_hot(words, TREE_WORDS)
+    if words <= ONE_HOT_WORDS:
+        return _one_hot(words)
     counts = np.bincount(codes, minlength=words + 1).astype(np.float64)  # (word,)
     columns = [np.log1p(counts)]
     if targets.shape[1] <= MOST_TARGET_CODES:
