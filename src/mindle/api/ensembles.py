@@ -70,6 +70,32 @@ class _Made:
     tried: Sequence[Mapping[str, Any]] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What it is worth.
+
+    Attributes:
+        scores: Of each part, of the ensemble.
+        best: The member with the lowest cross-entropy on val; the first where there is none.
+        gain: The ensemble against that member, on test.
+        cost: Milliseconds an image, of the "ensemble" and of the "best_member".
+    """
+
+    scores: Mapping[str, Any]
+    best: _Member
+    gain: Comparison
+    cost: Mapping[str, float]
+
+    def said(self) -> str:
+        """Gain and cost in a sentence."""
+        main, cost = self.gain.main, self.cost
+        return (
+            f"Against {self.best.name}, the best member on val: accuracy {main.value:+.1%} on test (95 % "
+            f"interval {main.low:+.1%} to {main.high:+.1%}; luck alone does as much in {main.chance:.0%} of "
+            f"such tests), at {cost['ensemble']:.3g} ms an image against {cost['best_member']:.3g}."
+        )
+
+
 def ensemble(
     runs: Sequence[Source],
     *,
@@ -100,12 +126,8 @@ def ensemble(
     Example:
         >>> run = ensemble(["runs/photos-1", "runs/photos-2"], method="weighted")  # doctest: +SKIP
     """
-    import numpy as np
-
-    from mindle.evaluation import score
-    from mindle.evaluation.compare import compare
     from mindle.formats.ensemble import common_spec
-    from mindle.training.ensemble import METHODS, log_loss
+    from mindle.training.ensemble import METHODS
 
     began = time.time()
     listener = listener or Console(sys.stdout)
@@ -121,67 +143,76 @@ def ensemble(
     dataset = _same_data(members[0], listener) if method == "average" else None
     spec = common_spec([member.bundle for member in members], [member.name for member in members])
 
-    # ---- the run folder ----
-    first = members[0]
-    asked = {
-        **{key: first.document["asked"][key] for key in ("source", "seed", "split_seed", "device")},
-        "recipe": {"strategy": STRATEGY, "method": method, "members": [str(m.folder.path) for m in members]},
-    }
-    folder, _ = claim(
-        None if out is None else Path(out), first.document["name"], asked, resume=False, say=listener.say
-    )
-    facts = {
-        "asked": asked,
-        "name": first.document["name"],
-        "kind": first.document["kind"],
-        "mindle": __version__,
-        "command": shlex.join(
-            ["mindle", "ensemble", *(str(member.folder.path) for member in members), "--method", method]
-        ),
-        "data": first.document["data"],
-        "members": [_member_document(member) for member in members],
-    }
-    diary = Diary(folder, {}, facts, began)
-    folder.manifest.write_bytes(first.folder.manifest.read_bytes())
-
-    # ---- mix ----
-    labels = {part: np.asarray(predictions.labels) for part, predictions in first.predictions.items()}
+    folder, diary = _open(members, method, None if out is None else Path(out), began, listener)
+    labels = _labels(members[0])
     with diary.stage("fit"):
         made = (
             _mix(method, members, labels, folder, spec)
             if dataset is None
             else _average(members, nets, dataset, labels["val"], folder, listener)
         )
-    best = (
-        min(
-            range(len(members)), key=lambda k: log_loss(_part(members[k], "val").probabilities, labels["val"])
-        )
-        if "val" in labels and len(labels["val"])
-        else 0
-    )
-
-    # ---- judge, once ----
     with diary.stage("evaluate", len(labels["test"])):
-        parts = {
+        judged = _judge(members, made, folder)
+    _write(folder, diary, members, made, judged, method, lang)
+    _tell(folder, judged, listener)
+    return Run(folder.path)
+
+
+def _open(
+    members: Sequence[_Member], method: str, out: Path | None, began: float, listener: Listener
+) -> tuple[RunFolder, Diary]:
+    """The run folder of the ensemble, which has the manifest of its members."""
+    first = members[0]
+    paths = [str(member.folder.path) for member in members]
+    asked = {
+        **{key: first.document["asked"][key] for key in ("source", "seed", "split_seed", "device")},
+        "recipe": {"strategy": STRATEGY, "method": method, "members": paths},
+    }
+    folder, _ = claim(out, first.document["name"], asked, resume=False, say=listener.say)
+    facts = {
+        "asked": asked,
+        "name": first.document["name"],
+        "kind": first.document["kind"],
+        "mindle": __version__,
+        "command": shlex.join(["mindle", "ensemble", *paths, "--method", method]),
+        "data": first.document["data"],
+        "members": [_member_document(member) for member in members],
+    }
+    diary = Diary(folder, {}, facts, began)
+    folder.manifest.write_bytes(first.folder.manifest.read_bytes())
+    return folder, diary
+
+
+def _judge(members: Sequence[_Member], made: _Made, folder: RunFolder) -> _Judged:
+    """Write the answers down and score them, once."""
+    from mindle.evaluation import score
+    from mindle.evaluation.compare import compare
+    from mindle.training.ensemble import log_loss
+
+    first, labels = members[0], _labels(members[0])
+    folder.write_predictions(
+        {
             part: Predictions(
                 classes=first.bundle.classes,
                 paths=_part(first, part).paths,
                 probabilities=made.answers[part],
-                labels=labels[part],
+                labels=truth,
             )
-            for part in labels
+            for part, truth in labels.items()
         }
-        folder.write_predictions(parts)
-        written = folder.predictions()
-        scores = {part: score(predictions) for part, predictions in written.items()}
-        gain = compare(_part(members[best], "test"), written["test"])
-        cost = {
+    )
+    written, best = folder.predictions(), first
+    if len(labels.get("val", ())):
+        best = min(members, key=lambda one: log_loss(_part(one, "val").probabilities, labels["val"]))
+    return _Judged(
+        scores={part: score(predictions) for part, predictions in written.items()},
+        best=best,
+        gain=compare(_part(best, "test"), written["test"]),
+        cost={
             "ensemble": _milliseconds(folder.bundle / bundles.MODEL, first.bundle),
-            "best_member": _milliseconds(members[best].bundle.model, first.bundle),
-        }
-    _write(folder, diary, members, made, scores, gain, cost, best, method, lang)
-    _tell(folder, members[best].name, gain, cost, scores["test"], listener)
-    return Run(folder.path)
+            "best_member": _milliseconds(best.bundle.model, first.bundle),
+        },
+    )
 
 
 # ---- members ----------------------------------------------------------------------------------------------
@@ -255,6 +286,13 @@ def _contents(member: _Member, part: str) -> set[tuple[str, str]]:
 def _part(member: _Member, part: str) -> Predictions:
     """A member's answers to one part; every member has them in the order of the same data."""
     return member.predictions[part]
+
+
+def _labels(member: _Member) -> dict[str, NDArray[np.int64]]:
+    """Class numbers of the val and test parts, the same for every member."""
+    import numpy as np
+
+    return {part: np.asarray(answers.labels) for part, answers in member.predictions.items()}
 
 
 def _member_document(member: _Member) -> dict[str, Any]:
@@ -477,10 +515,7 @@ def _write(
     diary: Diary,
     members: Sequence[_Member],
     made: _Made,
-    scores: Mapping[str, Any],
-    gain: Comparison,
-    cost: Mapping[str, float],
-    best: int,
+    judged: _Judged,
     method: str,
     lang: str,
 ) -> None:
@@ -490,7 +525,7 @@ def _write(
     metrics = {
         "task": own["task"],
         "classes": list(first.bundle.classes),
-        **scores,
+        **judged.scores,
         "train": {},
         "baselines": own["baselines"],
         "strategy": STRATEGY,
@@ -501,9 +536,9 @@ def _write(
                 {**document, "weight": weight}
                 for document, weight in zip(diary.document["members"], made.weights, strict=True)
             ],
-            "best_member": members[best].name,
-            "gain": gain.as_dict(),
-            "milliseconds_per_image": dict(cost),
+            "best_member": judged.best.name,
+            "gain": judged.gain.as_dict(),
+            "milliseconds_per_image": dict(judged.cost),
         },
         "seconds": diary.seconds(),
         "images_per_second": diary.rates(),
@@ -520,7 +555,7 @@ def _write(
             classes=first.bundle.classes,
             spec=first.bundle.spec,
             temperature=made.temperature,
-            metrics=scores["test"],
+            metrics=judged.scores["test"],
             licences=tuple(licences.values()),
             details={
                 **bundles.origin(
@@ -533,13 +568,10 @@ def _write(
             },
         )
     )
-    main = gain.main
     diary.record(
         strategy=STRATEGY,
         tried=[*_member_attempts(members), *made.tried],
-        stopped=f"{method}: {made.note}. Against {members[best].name}, the best member on val: accuracy "
-        f"{main.value:+.1%} on test (95 % interval {main.low:+.1%} to {main.high:+.1%}), at "
-        f"{cost['ensemble']:.3g} ms an image against {cost['best_member']:.3g}.",
+        stopped=f"{method}: {made.note}. {judged.said()}",
         advice="",
         licences=[dict(licence) for licence in licences.values()],
         temperature=made.temperature,
@@ -560,22 +592,13 @@ def _member_attempts(members: Sequence[_Member]) -> list[dict[str, Any]]:
     ]
 
 
-def _tell(
-    folder: RunFolder,
-    best: str,
-    gain: Comparison,
-    cost: Mapping[str, float],
-    test: Mapping[str, Any],
-    listener: Listener,
-) -> None:
-    accuracy, main = test["accuracy"], gain.main
+def _tell(folder: RunFolder, judged: _Judged, listener: Listener) -> None:
+    """The result, in three sentences."""
+    test = judged.scores["test"]
+    accuracy = test["accuracy"]
     listener.say(
         f"test accuracy {accuracy['value']:.1%} (95 % interval {accuracy['low']:.1%} to "
         f"{accuracy['high']:.1%}, n = {test['n']:,})"
     )
-    listener.say(
-        f"against {best}, the best member on val: {main.value:+.1%} (95 % interval {main.low:+.1%} to "
-        f"{main.high:+.1%}; luck alone does as much in {main.chance:.0%} of such tests); "
-        f"{cost['ensemble']:.3g} ms an image against {cost['best_member']:.3g}"
-    )
+    listener.say(judged.said())
     listener.say(f"report  {folder.report}\nbundle  {folder.bundle}")

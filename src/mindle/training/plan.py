@@ -298,17 +298,47 @@ def carry_out(
         listener: Hears progress.
     """
     problem = Problem(dataset=dataset, typical_size=plan.typical_size)
-    outcome = _outcome(
-        plan,
+    recipe = plan.settled.recipe
+    whole = Deadline(plan.settled.budget_seconds, spent_seconds=spent_seconds)
+    deadline = whole.reserving(RESERVED_SECONDS)
+    if recipe.strategy in ("auto", "probe"):
+        from mindle.training.class_ladder import ClassLadder
+        from mindle.training.ladder import Journal
+        from mindle.training.number_ladder import NumberLadder
+
+        kind = NumberLadder if problem.task == "regression" else ClassLadder
+        ladder = kind(
+            problem,
+            cards=plan.cards,
+            recipe=recipe,
+            deadline=deadline,
+            device=plan.device,
+            folder=folder,
+            resume=resume,
+            journal=Journal(replay, record),
+            seed=seed,
+            listener=listener,
+        )
+        outcome = ladder.probe() if recipe.strategy == "probe" else ladder.climb()
+        return _diagnosed(problem, outcome)
+    from mindle.training.nets import train_net
+
+    outcome = train_net(
         problem,
-        folder=folder,
-        spent_seconds=spent_seconds,
+        recipe,
+        card=plan.cards[0] if plan.cards else None,
         seed=seed,
+        device=plan.device,
+        folder=folder,
         resume=resume,
-        replay=replay,
-        record=record,
+        deadline=deadline,
         listener=listener,
     )
+    return _diagnosed(problem, outcome)
+
+
+def _diagnosed(problem: Problem, outcome: Outcome) -> Outcome:
+    """The same with what was wrong with the training."""
     if problem.task == "regression":
         return replace(outcome, diagnoses=diagnose_numbers(number_case_of(problem, outcome)))
     return replace(outcome, diagnoses=diagnose(case_of(problem, outcome)))
@@ -341,53 +371,4 @@ def number_case_of(problem: Problem, outcome: Outcome) -> NumberCase:
         history=outcome.history,
         seen=outcome.seen,
         guess_loss=float(torch.nn.functional.huber_loss(off, torch.zeros_like(off))),
-    )
-
-
-def _outcome(
-    plan: Plan,
-    problem: Problem,
-    *,
-    folder: Path,
-    spent_seconds: float,
-    seed: int,
-    resume: bool,
-    replay: Sequence[Mapping[str, Any]],
-    record: Callable[[Mapping[str, Any]], None],
-    listener: Listener,
-) -> Outcome:
-    recipe = plan.settled.recipe
-    whole = Deadline(plan.settled.budget_seconds, spent_seconds=spent_seconds)
-    deadline = whole.reserving(RESERVED_SECONDS)
-    if recipe.strategy in ("auto", "probe"):
-        from mindle.training.class_ladder import ClassLadder
-        from mindle.training.ladder import Journal
-        from mindle.training.number_ladder import NumberLadder
-
-        kind = NumberLadder if problem.task == "regression" else ClassLadder
-        ladder = kind(
-            problem,
-            cards=plan.cards,
-            recipe=recipe,
-            deadline=deadline,
-            device=plan.device,
-            folder=folder,
-            resume=resume,
-            journal=Journal(replay, record),
-            seed=seed,
-            listener=listener,
-        )
-        return ladder.probe() if recipe.strategy == "probe" else ladder.climb()
-    from mindle.training.nets import train_net
-
-    return train_net(
-        problem,
-        recipe,
-        card=plan.cards[0] if plan.cards else None,
-        seed=seed,
-        device=plan.device,
-        folder=folder,
-        resume=resume,
-        deadline=deadline,
-        listener=listener,
     )
