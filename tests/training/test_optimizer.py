@@ -37,6 +37,18 @@ def test_stages_of_a_backbone_learn_the_slower_the_farther_they_are() -> None:
     assert {shares[p] for p in model.head.parameters()} == {1.0}
 
 
+def test_layers_of_many_inputs_learn_slower_in_proportion() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(800, 40), nn.Linear(40, 2))
+    shares = {
+        p: group["share"]
+        for group in build_optimizer(model, TrainSettings(full_rate_inputs=100)).param_groups
+        for p in group["params"]
+    }
+    assert shares.keys() == set(model.parameters())
+    assert shares.pop(model[2].weight) == 100 / 800
+    assert set(shares.values()) == {1.0}
+
+
 def test_a_frozen_model_is_refused() -> None:
     frozen = nn.Linear(2, 2).requires_grad_(False)
     with pytest.raises(ValueError, match="must have a parameter that can be trained"):

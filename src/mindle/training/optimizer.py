@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,8 +15,10 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
     """Make the optimizer of the parameters that can be trained.
 
     Weight decay spares biases, norms and every other parameter of one axis. A backbone's stages learn at
-    `layer_decay`, `layer_decay ** 2`… of the head's rate, counted from the head back to the input; each
-    optimizer group carries its part as "share".
+    `layer_decay`, `layer_decay ** 2`… of the head's rate, counted from the head back to the input. A dense
+    layer of more inputs than `full_rate_inputs` learns slower in proportion: a step moves every weight behind
+    a unit, and of 67,500 of them (a flattened photo) the same step moves its sum a hundred times as far as of
+    675. Each optimizer group carries its part of the rate as "share".
 
     Args:
         model: Its `backbones`, if it has that attribute, say by `groups()` what makes a stage.
@@ -25,11 +27,16 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
     Raises:
         ValueError: If nothing can be trained.
 
+    Source:
+        Rates in inverse proportion to a layer's inputs: Yang et al. 2022, https://arxiv.org/abs/2203.03466,
+        table 3, where hidden layers have them.
+
     Example:
-        >>> [len(group["params"]) for group in build_optimizer(nn.Linear(2, 2), TrainSettings()).param_groups]
-        [1, 1]
+        >>> optimizer = build_optimizer(nn.Linear(2000, 2), TrainSettings(full_rate_inputs=500))
+        >>> [group["share"] for group in optimizer.param_groups]  # the bias, the weights
+        [1.0, 0.25]
     """
-    groups = list(_parameter_groups(model, settings))
+    groups = _parameter_groups(model, settings)
     if not groups:
         raise ValueError(
             "`model` must have a parameter that can be trained. Received one that is frozen as a whole. "
@@ -55,16 +62,27 @@ def optimizer_of(
     return torch.optim.RMSprop(groups, lr=settings.peak, alpha=settings.beta2)
 
 
-def _parameter_groups(model: nn.Module, settings: TrainSettings) -> Iterator[dict[str, Any]]:
-    """Optimizer groups: (distance from the head) x (decayed or not), empty ones left out."""
+def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
+    """Optimizer groups, one for each share of the rate with decay and one without, empty ones left out."""
     distance: dict[nn.Parameter, int] = {}
     for backbone in getattr(model, "backbones", ()):
         stages = backbone.groups()
         distance |= {p: len(stages) - place for place, stage in enumerate(stages) for p in stage}
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    for far in sorted({distance.get(p, 0) for p in trainable}):
-        layer = [p for p in trainable if distance.get(p, 0) == far]
-        weights, others = [p for p in layer if p.ndim > 1], [p for p in layer if p.ndim <= 1]
-        for members, decay in ((weights, settings.weight_decay), (others, 0.0)):
-            if members:
-                yield {"params": members, "weight_decay": decay, "share": settings.layer_decay**far}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            share = settings.layer_decay ** distance.get(parameter, 0) * _share_of(parameter, settings)
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((share, decay), []).append(parameter)
+    return [
+        {"params": members, "weight_decay": decay, "share": share}
+        for (share, decay), members in sorted(groups.items(), key=lambda group: group[0], reverse=True)
+    ]
+
+
+def _share_of(parameter: nn.Parameter, settings: TrainSettings) -> float:
+    """What part of the rate a parameter learns at, by the inputs of its layer."""
+    most = settings.full_rate_inputs
+    if not most or parameter.ndim != 2:
+        return 1.0
+    return min(1.0, most / parameter.shape[1])  # (unit, input)

@@ -249,6 +249,9 @@ class TrainSettings:
     layer_decay: Annotated[
         float, "finetune: rate of each stage as a share of that of the next one towards the head"
     ] = 1.0
+    full_rate_inputs: Annotated[
+        int, "Dense layers of more inputs than this learn slower, in proportion; 0 treats all layers alike"
+    ] = 0
     label_smoothing: Annotated[float, "Share of each label that is spread over all classes"] = 0.0
     l1: Annotated[float, "Penalty on the sum of absolute weights"] = 0.0
     l2: Annotated[float, "Penalty on the sum of squared weights, inside the loss (see weight_decay)"] = 0.0
@@ -303,7 +306,8 @@ class TrainSettings:
             _within(name, getattr(self, name), 0, 1)
         for name in ("weight_decay", "clip", "l1", "l2"):
             _within(name, getattr(self, name), 0, 1000)
-        _within("patience", self.patience, 0, 1_000_000)
+        for name in ("patience", "full_rate_inputs"):
+            _within(name, getattr(self, name), 0, 1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
