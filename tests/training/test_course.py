@@ -69,6 +69,13 @@ def test_the_net_has_exactly_the_parameters_of_the_notes_in_both_variants(name: 
         assert count_of_net(experiment.variants[variant], *INPUTS[name]) == stated
 
 
+def test_behind_the_blur_stands_the_same_net() -> None:
+    layers = read_experiment("trash-mlp").variants[DONE_WELL].model.layers
+    blur, net = layers[:2], layers[2:]
+    assert {layer["kind"] for layer in blur} == {"avg_pool"}
+    assert [dict(layer) for layer in net] == ZOO["trash-mlp"].layers(150, 150)
+
+
 @pytest.mark.parametrize(
     ("name", "classes", "trainable"), [("catsdogs-vgg19", 2, 3_318_273), ("flowers-vgg19", 5, 3_318_277)]
 )

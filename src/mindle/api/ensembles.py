@@ -126,6 +126,8 @@ def ensemble(
     Example:
         >>> run = ensemble(["runs/photos-1", "runs/photos-2"], method="weighted")  # doctest: +SKIP
     """
+    import numpy as np
+
     from mindle.formats.ensemble import common_spec
     from mindle.training.ensemble import METHODS
 
@@ -144,7 +146,8 @@ def ensemble(
     spec = common_spec([member.bundle for member in members], [member.name for member in members])
 
     folder, diary = _open(members, method, None if out is None else Path(out), began, listener)
-    labels = _labels(members[0])
+    # The same for every member.
+    labels = {part: np.asarray(answers.labels) for part, answers in members[0].predictions.items()}
     with diary.stage("fit"):
         made = (
             _mix(method, members, labels, folder, spec)
@@ -152,7 +155,7 @@ def ensemble(
             else _average(members, nets, dataset, labels["val"], folder, listener)
         )
     with diary.stage("evaluate", len(labels["test"])):
-        judged = _judge(members, made, folder)
+        judged = _judge(members, made, labels, folder)
     _write(folder, diary, members, made, judged, method, lang)
     _tell(folder, judged, listener)
     return Run(folder.path)
@@ -183,13 +186,15 @@ def _open(
     return folder, diary
 
 
-def _judge(members: Sequence[_Member], made: _Made, folder: RunFolder) -> _Judged:
+def _judge(
+    members: Sequence[_Member], made: _Made, labels: Mapping[str, NDArray[np.int64]], folder: RunFolder
+) -> _Judged:
     """Write the answers down and score them, once."""
     from mindle.evaluation import score
     from mindle.evaluation.compare import compare
     from mindle.training.ensemble import log_loss
 
-    first, labels = members[0], _labels(members[0])
+    first = members[0]
     folder.write_predictions(
         {
             part: Predictions(
@@ -286,13 +291,6 @@ def _contents(member: _Member, part: str) -> set[tuple[str, str]]:
 def _part(member: _Member, part: str) -> Predictions:
     """A member's answers to one part; every member has them in the order of the same data."""
     return member.predictions[part]
-
-
-def _labels(member: _Member) -> dict[str, NDArray[np.int64]]:
-    """Class numbers of the val and test parts, the same for every member."""
-    import numpy as np
-
-    return {part: np.asarray(answers.labels) for part, answers in member.predictions.items()}
 
 
 def _member_document(member: _Member) -> dict[str, Any]:

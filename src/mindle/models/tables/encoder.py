@@ -126,9 +126,14 @@ class TableEncoder:
                 values_int64s=list(range(len(words))) or [0],
                 default_int64=len(words),
             )
+            one_hot, means = self.linear_tables[column], self.tree_tables[column]
+            gathered: dict[bool, str] = {}  # views that hold the same for a word look it up once
             for view in wanted:
-                table = nodes.constant((self.tree_tables if view == "trees" else self.linear_tables)[column])
-                parts[view].append(nodes.add("Gather", table, codes, axis=0))
+                differs = view == "trees" and not np.array_equal(means, one_hot)
+                if differs not in gathered:
+                    table = nodes.constant(means if differs else one_hot)
+                    gathered[differs] = nodes.add("Gather", table, codes, axis=0)
+                parts[view].append(gathered[differs])
         made: dict[str, str] = {view: nodes.add("Concat", *parts[view], axis=1) for view in wanted}
         if "rows" in views:
             made["rows"] = self._write_rows(nodes, made["plain"])
