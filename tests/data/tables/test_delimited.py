@@ -160,6 +160,29 @@ def test_rows_of_another_length_are_told_from_blank_ends() -> None:
     assert whole_row(["1"], 2) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b\n1,2\n\n3,4\n\n", [["1", "2"], ["3", "4"]]),  # an empty line is no row
+        ("a,b\n1,2\n   \n3,4\n", [["1", "2"], ["3", "4"]]),
+        ("a,b\n1,2\n,\n3,4\n", [["1", "2"], ["", ""], ["3", "4"]]),  # one of separators is
+        ("a;b\n1;2\n ; \n3;4\n", [["1", "2"], ["", ""], ["3", "4"]]),
+        ("a\tb\n1\t2\n\t\n3\t4\n", [["1", "2"], ["", ""], ["3", "4"]]),
+        ("a\n1\n\n2\n", [["1"], ["2"]]),
+        ('a\n1\n""\n2\n', [["1"], [""], ["2"]]),
+        ("a b\n1 2\n   \n3 4\n", [["1", "2"], ["3", "4"]]),
+        (",,\n\na,b,c\n1,2,3\n,,\n", [["1", "2", "3"], ["", "", ""]]),  # before the header neither is
+    ],
+)
+def test_a_row_that_holds_nothing_keeps_its_place(
+    tmp_path: Path, text: str, expected: list[list[str]]
+) -> None:
+    file = write(tmp_path, text)
+    names = layout_of(file).names
+    read = [whole_row(cells, len(names)) for _, cells in records(file, layout_of(file))]
+    assert [[cell.strip() for cell in row or ()] for row in read] == expected
+
+
 # --------------------------------------------------------------------------------------------- headers
 
 

@@ -92,7 +92,10 @@ def layout_of(file: Path, *, known: Collection[str] = ()) -> Layout:
 
 
 def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """The number of the first line of each row, and the row's cells; blank lines and the header are left out.
+    """The number of the first line of each row, and the row's cells; the header is left out.
+
+    A line that holds nothing is no row, as in a data frame of the same file; one of separators, or of an
+    empty pair of quotes, is a row whose cells are empty. Before the header neither is.
 
     Raises:
         DataError: If a quote is opened and never closed.
@@ -109,6 +112,8 @@ def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
                 if not skip:
                     yield start, cells
                 skip = False
+            elif not skip and (len(cells) > 1 or quotes[0]):
+                yield start, cells
             begun, start, quotes[0] = start, reader.line_num + 1, 0
     except csv.Error as error:
         raise _unclosed(file, start, str(error)) from error
@@ -139,12 +144,16 @@ def _reader(lines: Iterable[str], separator: str) -> Any:
 def whole_row(cells: list[str], width: int) -> list[str] | None:
     """The cells of a row of a table of some columns, None where it has fewer or more that hold something.
 
+    A row that holds nothing has the right length whatever its separators.
+
     Example:
-        >>> whole_row(["1", "2", ""], 2), whole_row(["1"], 2)
-        (['1', '2'], None)
+        >>> whole_row(["1", "2", ""], 2), whole_row(["1"], 2), whole_row(["", ""], 3)
+        (['1', '2'], None, ['', '', ''])
     """
     if len(cells) == width:
         return cells
+    if not any(map(str.strip, cells)):
+        return [""] * width
     return None if len(cells) < width or any(map(str.strip, cells[width:])) else cells[:width]
 
 
