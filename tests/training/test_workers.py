@@ -34,6 +34,8 @@ def task(folder: Path, **changes: Any) -> tuple[Task, Dataset]:
     dataset = mindle.data.split(mindle.data.check(mindle.data.read("digits")))
     write_manifest(folder / "manifest.csv", dataset)
     found = Task(
+        reading={},
+        split_seed=0,
         source="digits",
         manifest=str(folder / "manifest.csv"),
         classes=dataset.classes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mindle.records import SILENT, Dataset, Finding, Listener, Table
@@ -50,62 +50,6 @@ class Checked:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableOptions:
-    """What a user may say about a table; see `mindle.train` for each.
-
-    Attributes:
-        target: The column to learn, by name, position from 1, or "last".
-        task: "classification" or "regression"; None where the target tells.
-        columns: Names for a file without a header.
-        kinds: "number", "category", "date" or "ignored" by column name.
-        group: A column whose equal values hold rows together.
-        time: A column in whose order rows came.
-        ids: Columns that name a row.
-    """
-
-    target: str | int | None = None
-    task: str | None = None
-    columns: tuple[str, ...] = ()
-    kinds: Mapping[str, str] | None = None
-    group: str | int | None = None
-    time: str | int | None = None
-    ids: tuple[str | int, ...] = ()
-
-    def said(self) -> dict[str, Any]:
-        """What the user said, by name, without what was left open.
-
-        Example:
-            >>> TableOptions(target="price", ids=("number",)).said()
-            {'target': 'price', 'ids': ('number',)}
-        """
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
-
-    def about_rows(self) -> dict[str, Any]:
-        """What the user said that a list of images cannot be told: all but what is learned, and how."""
-        return replace(self, target=None, task=None).said()
-
-    def read(self, data: Any) -> Table:
-        """Read a table as the options say.
-
-        Raises:
-            DataError: If the source is no table, or its target cannot be learned.
-            ValueError: If an option names a column that is not there.
-        """
-        from mindle.data.tables.reader import read_table
-
-        return read_table(
-            data,
-            target=self.target,
-            task=self.task,
-            columns=self.columns or None,
-            kinds=self.kinds,
-            group=self.group,
-            time=self.time,
-            ids=self.ids,
-        )
-
-
 def check(
     data: Any,
     *,
@@ -116,19 +60,29 @@ def check(
     group: str | int | None = None,
     time: str | int | None = None,
     ids: Sequence[str | int] = (),
+    separator: str | None = None,
+    header: int | None = None,
+    label_from: str | None = None,
+    per_class: str | int | Mapping[str, int] | None = None,
+    split_seed: int = 0,
     listener: Listener = SILENT,
 ) -> Checked:
     """Look for files and labels, or columns and rows, that would spoil a training; change nothing.
 
     Args:
         data: What `train` takes.
-        target: Of a table or a CSV of images: what to learn; see `mindle.train`, also for the six below.
+        target: Of a table or a CSV of images: what to learn; see `mindle.train`, also for what follows.
         task: Of these: "classification" or "regression".
         columns: Of a table: names for a file without a header.
         kinds: Of a table: kinds by column name, where the guess is wrong.
         group: Of a table: a column whose equal values hold rows together.
         time: Of a table: a column in whose order rows came.
         ids: Of a table: columns that name a row.
+        separator: Of a table or a list of images: what stands between cells.
+        header: Of a table or a list of images: how many lines of header it has.
+        label_from: Of images: how file names hold their labels, such as "{class}_{n}".
+        per_class: Of images: how many of each class are used.
+        split_seed: Seed by which they are drawn.
         listener: Hears progress.
 
     Raises:
@@ -140,30 +94,26 @@ def check(
         (False, False)
     """
     from mindle import data as data_room
+    from mindle.data.reading import ReadingOptions
     from mindle.data.tables.checks import check_table
-    from mindle.data.tables.reader import is_table
 
-    options = TableOptions(
-        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    options = ReadingOptions(
+        target=target,
+        task=task,
+        columns=tuple(columns),
+        kinds=kinds,
+        group=group,
+        time=time,
+        ids=tuple(ids),
+        separator=separator,
+        header=header,
+        label_from=label_from,
+        per_class=per_class,
     )
-    if is_table(data, target):
-        return Checked(check_table(options.read(data), listener=listener))
-    refuse(options.about_rows(), "a table", "images")
-    return Checked(data_room.check(data_room.read(data, target=target, task=task), listener=listener))
-
-
-def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
-    """Refuse arguments that say something about other data than these.
-
-    Raises:
-        ValueError: Naming the first of them.
-    """
-    given = [name for name, value in arguments.items() if value]
-    if given:
-        raise ValueError(
-            f"`{given[0]}` must be left out for {ours}: it is about {theirs}. Received "
-            f"{given[0]}={arguments[given[0]]!r}."
-        )
+    found = options.read(data, split_seed=split_seed)
+    if isinstance(found, Table):
+        return Checked(check_table(found, listener=listener))
+    return Checked(data_room.check(found, listener=listener))
 
 
 def require_classes(dataset: Dataset, what: str) -> None:

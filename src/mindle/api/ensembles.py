@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindle import __version__
 from mindle.api.handles import Run
-from mindle.api.reports import learned, require_language, write_report
+from mindle.api.reports import require_language, write_report
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.files import sha256_of
@@ -477,9 +477,12 @@ def _same_data(member: _Member, listener: Listener) -> Dataset:
     """The data of a run, checked and split as it was."""
     from mindle import data as data_room
     from mindle.artifacts.manifest import fingerprint
+    from mindle.data.reading import ReadingOptions
 
     asked = member.document["asked"]
-    checked = data_room.check(data_room.read(asked["source"], **learned(asked)), listener=listener)
+    reading = ReadingOptions.from_dict(asked)
+    dataset = reading.read_images(asked["source"], split_seed=asked["split_seed"])
+    checked = data_room.check(dataset, listener=listener)
     dataset = data_room.split(checked, seed=asked["split_seed"])
     if fingerprint(dataset) != member.document["data"]["fingerprint"]:
         raise DataError(

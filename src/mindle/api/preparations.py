@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,12 @@ def prepare(
     layout: str | None = None,
     link: str = "copy",
     size: tuple[int, int] | None = None,
+    target: str | int | None = None,
+    task: str | None = None,
+    separator: str | None = None,
+    header: int | None = None,
+    label_from: str | None = None,
+    per_class: str | int | Mapping[str, int] | None = None,
     split_seed: int = 0,
     listener: Listener = SILENT,
 ) -> Prepared:
@@ -37,6 +44,12 @@ def prepare(
             `names`, `classes`, `split`, `groups` and `files`; told by the ending of `out` unless set.
         link: How files get into folders: "copy", "hard" or "symbolic" (links to the originals).
         size: (height, width) of the images in an `.npz`; their own size unless set.
+        target: Of a list of images: the column of labels; see `mindle.train`, also for what follows.
+        task: Of a list of images: "classification", for numbers cannot be laid out by class.
+        separator: Of a list of images: what stands between cells.
+        header: Of a list of images: how many lines of header it has.
+        label_from: Of images in a folder: how file names hold their labels, such as "{class}_{n}".
+        per_class: How many images of each class are laid out.
         split_seed: Seed of the split.
         listener: Hears sentences and progress.
 
@@ -56,15 +69,16 @@ def prepare(
     """
     from mindle import data as data_room
     from mindle.data.prepare import LAYOUTS, LINKS, lay_out_folders, lay_out_npz
+    from mindle.data.reading import ReadingOptions
 
-    target = Path(out)
+    place = Path(out)
     if layout is None:
-        layout = "npz" if target.suffix.lower() == ".npz" else "folders"
+        layout = "npz" if place.suffix.lower() == ".npz" else "folders"
     for name, value, allowed in (("layout", layout, LAYOUTS), ("link", link, LINKS)):
         if value not in allowed:
             raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
-    if layout == "npz" and target.suffix.lower() != ".npz":
-        raise ValueError(f"`out` must end in .npz for layout 'npz'. Received {target}.")
+    if layout == "npz" and place.suffix.lower() != ".npz":
+        raise ValueError(f"`out` must end in .npz for layout 'npz'. Received {place}.")
     if layout == "npz" and link != "copy":
         raise ValueError(
             f"`link` is for folders; an .npz holds pixels. Received link={link!r}. Leave it out."
@@ -72,16 +86,24 @@ def prepare(
     if layout == "folders" and size is not None:
         raise ValueError("`size` is for an .npz; folders keep the files as they are. Leave it out.")
 
-    dataset = data_room.read(data)
+    options = ReadingOptions(
+        target=target,
+        task=task,
+        separator=separator,
+        header=header,
+        label_from=label_from,
+        per_class=per_class,
+    )
+    dataset = options.read_images(data, split_seed=split_seed)
     require_classes(dataset, "What is laid out by class")
     checked = data_room.check(dataset, listener=listener)
     dataset = data_room.split(checked, seed=split_seed)
     tell_findings(dataset.findings, listener)
     settings = {"layout": layout, "split_seed": split_seed}
     prepared = (
-        lay_out_folders(dataset, target, link=link, settings=settings, listener=listener)
+        lay_out_folders(dataset, place, link=link, settings=settings, listener=listener)
         if layout == "folders"
-        else lay_out_npz(dataset, target, size=size, settings=settings, listener=listener)
+        else lay_out_npz(dataset, place, size=size, settings=settings, listener=listener)
     )
     _tell(prepared, listener)
     return prepared

@@ -115,11 +115,6 @@ def _of_table(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def learned(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run was told of its list of images besides the file: which column, and what it holds."""
-    return {name: asked[name] for name in ("target", "task") if name in asked}
-
-
 def _shown(content: ReportContent) -> set[str]:
     """Paths of the images that the report shows: the surest mistakes, or the largest errors."""
     from mindle.evaluation import largest_errors, most_confident_mistakes
@@ -133,14 +128,16 @@ def _shown(content: ReportContent) -> set[str]:
 
 def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | None) -> dict[str, bytes]:
     """Small JPEGs of images, by path; fewer where the data have moved or changed."""
-    from mindle import data as data_room
+    from mindle.data.reading import ReadingOptions
     from mindle.data.thumbnails import thumbnail
 
     if not wanted:
         return {}
     if dataset is None:
         try:
-            dataset = data_room.read(document["asked"]["source"], **learned(document["asked"]))
+            asked = document["asked"]
+            reading = ReadingOptions.from_dict(asked)
+            dataset = reading.read_images(asked["source"], split_seed=asked.get("split_seed", 0))
         except (DataError, ValueError):
             return {}
     found = {}

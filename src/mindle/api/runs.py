@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.answers import headline
-from mindle.api.checks import TableOptions, refuse
 from mindle.api.handles import Run
 from mindle.api.numbers import judge_numbers
 from mindle.api.packing import pack
@@ -63,6 +62,10 @@ def train(
     group: str | int | None = None,
     time: str | int | None = None,
     ids: Sequence[str | int] = (),
+    separator: str | None = None,
+    header: int | None = None,
+    label_from: str | None = None,
+    per_class: str | int | Mapping[str, int] | None = None,
     folds: int | None = None,
     repeats: int | None = None,
     lang: str = "en",
@@ -100,6 +103,14 @@ def train(
         group: Of a table: a column whose equal values hold rows together in every split.
         time: Of a table: a column of dates or numbers; the latest rows judge.
         ids: Of a table: columns that name a row; they are carried through and never learned from.
+        separator: Of a table or a list of images: what stands between cells (",", ";", "tab", "|", "space" or
+            another character); what the file shows unless set.
+        header: Of a table or a list of images: how many lines of header it has, 0 for none; what the file
+            shows unless set.
+        label_from: Of images in a folder: a template by which file names hold their labels, such as
+            "{class}_{n}".
+        per_class: Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part,
+            such as "train=1000,val=500,test=500".
         folds: Of a table of fewer than 2,000 rows: parts of the cross-validation, 5 unless set.
         repeats: Of such a table: how often the cross-validation is repeated, 3 unless set.
         lang: Language of the report, "en" or "ko".
@@ -120,8 +131,7 @@ def train(
         >>> run.metrics["test"]["accuracy"]["value"] > 0.95  # doctest: +SKIP
         True
     """
-    from mindle import data as data_room
-    from mindle.data.tables.reader import is_table
+    from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.plan import make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 
@@ -129,10 +139,20 @@ def train(
     listener = listener or Console(sys.stdout)
     require_language(lang)
     require_tracker(track)
-    options = TableOptions(
-        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    options = ReadingOptions(
+        target=target,
+        task=task,
+        columns=tuple(columns),
+        kinds=kinds,
+        group=group,
+        time=time,
+        ids=tuple(ids),
+        separator=separator,
+        header=header,
+        label_from=label_from,
+        per_class=per_class,
     )
-    if is_table(data, target):
+    if options.is_table(data):
         refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
         from mindle.training.tables.ladder import BUDGET_SECONDS, settle_table
 
@@ -152,7 +172,7 @@ def train(
             track=track,
             listener=listener,
         )
-    refuse({**options.about_rows(), "folds": folds, "repeats": repeats}, "a table", "images")
+    refuse({"folds": folds, "repeats": repeats}, "a table", "images")
     settled = settle(
         recipe,
         model=model,
@@ -163,7 +183,7 @@ def train(
         imbalance=imbalance,
     )
 
-    dataset = data_room.read(data, target=target, task=task)
+    dataset = options.read_images(data, split_seed=split_seed)
     plan = make_plan(dataset, settled, device=device)
 
     # ── the run folder ──
@@ -173,7 +193,7 @@ def train(
         "seed": seed,
         "split_seed": split_seed,
         "device": device,
-        **{name: str(value) for name, value in (("target", target), ("task", task)) if value is not None},
+        **options.as_dict(),
     }
     folder, stored, diary = start(
         None if out is None else Path(out),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.checks import TableOptions, refuse, require_classes
+from mindle.api.checks import require_classes
 from mindle.api.handles import Run
 from mindle.api.reports import require_language
 from mindle.api.runs import fit_and_conclude, take_in
@@ -31,6 +31,7 @@ from mindle.console import Console
 from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
+    from mindle.data.reading import ReadingOptions
     from mindle.training.plan import Settled
     from mindle.training.recipe import Recipe
     from mindle.training.space import Space
@@ -67,6 +68,10 @@ def tune(
     group: str | int | None = None,
     time: str | int | None = None,
     ids: Sequence[str | int] = (),
+    separator: str | None = None,
+    header: int | None = None,
+    label_from: str | None = None,
+    per_class: str | int | Mapping[str, int] | None = None,
     folds: int | None = None,
     lang: str = "en",
     track: str | None = None,
@@ -99,7 +104,7 @@ def tune(
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished search in `out`; `trials`, `budget` and `workers` may be others.
         set: Settings of the recipe to change in all trials.
-        target: Of a table: the column to learn, by name, position from 1, or "last"; this and the seven below
+        target: Of a table: the column to learn, by name, position from 1, or "last"; this and what follows
             are those of `train`.
         task: Of a table: "classification" or "regression".
         columns: Of a table: names for a file without a header.
@@ -107,6 +112,10 @@ def tune(
         group: Of a table: a column whose equal values hold rows together.
         time: Of a table: a column of dates or numbers; the latest rows judge.
         ids: Of a table: columns that name a row.
+        separator: Of a table or a list of images: what stands between cells.
+        header: Of a table or a list of images: how many lines of header it has.
+        label_from: Of images: how file names hold their labels, such as "{class}_{n}".
+        per_class: Of images: how many of each class are used.
         folds: Of a table: parts of the cross-validation that judges trials, 5 unless set.
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, trials and scores.
@@ -127,8 +136,7 @@ def tune(
         True
     """
     require_optuna()
-    from mindle import data as data_room
-    from mindle.data.tables.reader import is_table
+    from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.plan import make_plan, parse_budget, settle
     from mindle.training.tracking import require_tracker, tracking
 
@@ -138,10 +146,20 @@ def tune(
     require_tracker(track)
     require_counts(trials, workers)
     seconds = parse_budget(budget)
-    options = TableOptions(
-        target=target, task=task, columns=tuple(columns), kinds=kinds, group=group, time=time, ids=tuple(ids)
+    options = ReadingOptions(
+        target=target,
+        task=task,
+        columns=tuple(columns),
+        kinds=kinds,
+        group=group,
+        time=time,
+        ids=tuple(ids),
+        separator=separator,
+        header=header,
+        label_from=label_from,
+        per_class=per_class,
     )
-    if is_table(data, target):
+    if options.is_table(data):
         from mindle.training.tables.ladder import settle_table
 
         refuse({"strategy": strategy, "weights": weights}, "images", "a table")
@@ -168,19 +186,28 @@ def tune(
             track=track,
             listener=listener,
         )
-    refuse({**options.said(), "folds": folds}, "a table", "images")
+    refuse({"folds": folds}, "a table", "images")
     settled = replace(
         settle(recipe, model=model, strategy=strategy, weights=weights, settings=set), budget_seconds=seconds
     )
 
     # ── what is varied, checked before anything is done ──
-    dataset = data_room.read(data)
+    dataset = options.read_images(data, split_seed=split_seed)
     require_classes(dataset, "A search of recipes")
     entries, settled = _entries(space, settled, dataset, listener)
     bases = _bases(entries, settled, recipe, model, set)
     plan = make_plan(dataset, replace(settled, recipe=bases[settled.recipe.strategy]), device=device)
     work = _task(
-        dataset, plan.typical_size, entries, bases, settled, sampler=sampler, seed=seed, device=device
+        dataset,
+        options,
+        plan.typical_size,
+        entries,
+        bases,
+        settled,
+        sampler=sampler,
+        seed=seed,
+        split_seed=split_seed,
+        device=device,
     )
     varied = work.space()
     work = replace(work, trials=trials_wanted(trials, seconds, varied, sampler))
@@ -195,6 +222,7 @@ def tune(
         "seed": seed,
         "split_seed": split_seed,
         "device": device,
+        **options.as_dict(),
     }
     folder, stored, diary = start(
         None if out is None else Path(out),
@@ -307,6 +335,7 @@ def _bases(
 
 def _task(
     dataset: Dataset,
+    options: ReadingOptions,
     size: tuple[int, int],
     entries: Mapping[str, Any],
     bases: Mapping[str, Recipe],
@@ -314,6 +343,7 @@ def _task(
     *,
     sampler: str,
     seed: int,
+    split_seed: int,
     device: str,
 ) -> Task:
     """What processes must know, less where the study and the manifest lie."""
@@ -334,6 +364,8 @@ def _task(
         }
     return Task(
         source=dataset.source,
+        reading=options.as_dict(),
+        split_seed=split_seed,
         manifest="",
         classes=(),
         typical_size=size,

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.checks import TableOptions
 from mindle.api.handles import Run
 from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
 from mindle.api.starts import begin_tracking, start
-from mindle.api.tables import RESERVED_SECONDS, fit_and_conclude_table, said_of, tell_table
+from mindle.api.tables import RESERVED_SECONDS, fit_and_conclude_table, tell_table
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.run import RunFolder
+from mindle.data.reading import ReadingOptions
 from mindle.records import Listener, Table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SearchOptions:
 
 def tune_table(
     data: Any,
-    options: TableOptions,
+    options: ReadingOptions,
     recipe: Recipe,
     search: SearchOptions,
     *,
@@ -72,13 +72,13 @@ def tune_table(
     from mindle.training.tables.search import seal
     from mindle.training.tracking import tracking
 
-    table = seal(options.read(data), seed=search.split_seed)
+    table = seal(options.read_table(data), seed=search.split_seed)
     task = _task(table, options, recipe, search)
 
     # ── the run folder ──
     asked = {
         "source": table.source,
-        "recipe": {**as_dict(recipe), **said_of(options)},
+        "recipe": {**as_dict(recipe), **options.as_dict()},
         "space": task.space().as_dict(),
         "sampler": search.sampler,
         "storage": hidden_storage(search.storage),
@@ -165,7 +165,7 @@ def _search_and_conclude(
     )
 
 
-def _task(table: Table, options: TableOptions, recipe: Recipe, search: SearchOptions) -> TableTask:
+def _task(table: Table, options: ReadingOptions, recipe: Recipe, search: SearchOptions) -> TableTask:
     """What processes must know, less where the study lies."""
     from mindle.training.recipe import TABLE, as_dict
     from mindle.training.space import entries_of, read_space
@@ -186,7 +186,7 @@ def _task(table: Table, options: TableOptions, recipe: Recipe, search: SearchOpt
     _require_table_settings(entries)
     task = TableTask(
         source=table.source,
-        reading=said_of(options),
+        reading=options.as_dict(),
         split_seed=search.split_seed,
         storage="",
         name="",

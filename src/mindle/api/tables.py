@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.answers import headline
-from mindle.api.checks import TableOptions
 from mindle.api.handles import Run
 from mindle.api.reports import write_report
 from mindle.api.starts import begin_tracking, start, write_down
@@ -17,6 +16,7 @@ from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import peak_memory_bytes
 from mindle.artifacts.run import RunFolder
+from mindle.data.reading import ReadingOptions
 from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ DEPENDENCES = 6
 
 def train_table(
     data: Any,
-    options: TableOptions,
+    options: ReadingOptions,
     recipe: Recipe,
     *,
     began: float,
@@ -60,12 +60,12 @@ def train_table(
     from mindle.training.tracking import require_tracker, tracking
 
     require_tracker(track)
-    table = options.read(data)
+    table = options.read_table(data)
 
     # ── the run folder ──
     asked = {
         "source": table.source,
-        "recipe": {**as_dict(recipe), **said_of(options)},
+        "recipe": {**as_dict(recipe), **options.as_dict()},
         "budget_seconds": budget_seconds,
         "seed": seed,
         "split_seed": split_seed,
@@ -88,13 +88,6 @@ def train_table(
         metrics = _fit_and_judge(table, recipe, folder, diary, stored, asked, lang=lang, listener=told)
         told.end(folder.path, metrics)
     return Run(folder.path)
-
-
-def said_of(options: TableOptions) -> dict[str, Any]:
-    """What a user said about a table, as JSON holds it."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in options.said().items()
-    }
 
 
 def _fit_and_judge(

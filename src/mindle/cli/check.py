@@ -18,6 +18,11 @@ def check(
     group: options.Group = None,
     time: options.Time = None,
     ids: options.Ids = None,
+    separator: options.Separator = None,
+    header: options.Header = None,
+    label_from: options.LabelFrom = None,
+    per_class: options.PerClass = None,
+    split_seed: options.SplitSeed = 0,
     json: Annotated[str | None, options.json_of("the findings")] = None,
 ) -> None:
     """Look for files and labels, or columns and rows, that would spoil a training.
@@ -40,6 +45,11 @@ def check(
             group=group,
             time=time,
             ids=tuple(ids or ()),
+            separator=separator,
+            header=header,
+            label_from=label_from,
+            per_class=per_class,
+            split_seed=split_seed,
             listener=console,
         )
         for line in result.describe():

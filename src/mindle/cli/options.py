@@ -57,6 +57,31 @@ Track = Annotated[
     typer.Option(metavar="WHERE", help="Tell MLflow or TensorBoard too: mlflow[:URI] or tensorboard[:DIR]."),
 ]
 
+# ---- how data are read ------------------------------------------------------------------------------------
+
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="Table or list of images: what stands between cells, where the file misleads: , ; tab | space.",
+    ),
+]
+Header = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Table or list of images: lines of header, 0 for none; told by the file."),
+]
+LabelFrom = Annotated[
+    str | None,
+    typer.Option(metavar="TEMPLATE", help="Images: how file names hold their labels, such as '{class}_{n}'."),
+]
+PerClass = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|PART=N,…",
+        help="Images: use so many of each class, such as 500 or train=1000,val=500,test=500.",
+    ),
+]
+
 # ---- what a table's columns are for -----------------------------------------------------------------------
 
 Target = Annotated[

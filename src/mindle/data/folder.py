@@ -183,7 +183,7 @@ def _found(entry: os.DirEntry[str], around: Found) -> Found:
         return Found(path, "missing", aside)
 
 
-def read_folder(root: Path, *, name: str, source: str) -> Dataset:
+def read_folder(root: Path, *, name: str, source: str, label_from: str | None = None) -> Dataset:
     """Read a folder of class folders, flat or below train and test folders.
 
     A folder that `mindle prepare` made is read in the order of its source, with its class names and groups.
@@ -192,6 +192,7 @@ def read_folder(root: Path, *, name: str, source: str) -> Dataset:
         root: The folder; it is only read.
         name: Short name of the data set.
         source: What the user typed.
+        label_from: A template such as "{class}_{n}" by which file names hold their labels.
 
     Returns:
         One row a file, in the order of their NFC paths; classes in order of their names.

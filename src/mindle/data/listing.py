@@ -70,7 +70,14 @@ def _is_picture(folder: Path, typed: str) -> bool:
 
 
 def read_listing(
-    file: Path, *, name: str, source: str, target: str | None = None, task: str | None = None
+    file: Path,
+    *,
+    name: str,
+    source: str,
+    target: str | None = None,
+    task: str | None = None,
+    separator: str | None = None,
+    header: int | None = None,
 ) -> Dataset:
     """Read a CSV file with the columns path and label or target, and split and group where it has them.
 
@@ -87,6 +94,8 @@ def read_listing(
         source: What the user typed.
         target: The column of numbers to estimate, where it has another name, or stands beside `label`.
         task: "regression" or "classification" where the name of the column does not say it.
+        separator: What stands between cells, where the file does not show it.
+        header: How many lines of header there are, where the file does not show it.
 
     Returns:
         One row a file, in the order of their NFC paths.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,9 @@ def read(
     name: str | None = None,
     target: str | int | None = None,
     task: str | None = None,
+    separator: str | None = None,
+    header: int | None = None,
+    label_from: str | None = None,
 ) -> Dataset:
     """Read what images there are and what they are labelled; no image is decoded.
 
@@ -71,6 +74,9 @@ def read(
         target: Of a CSV file: the column of numbers to estimate, where it is not called target.
         task: Of a CSV file: "regression" or "classification" where the column's name does not say it; of an
             .npz file where the numbers do not, which are classes unless some have fractions.
+        separator: Of a CSV file: what stands between cells, where the file does not show it.
+        header: Of a CSV file: how many lines of header it has, where the file does not show it.
+        label_from: Of a folder: a template such as "{class}_{n}" by which file names hold their labels.
 
     Returns:
         The data set, with what was noticed on the way as findings.
@@ -91,19 +97,31 @@ def read(
     listing = place.suffix.lower() in LISTINGS and place.is_file()
     archive = place.suffix.lower() == ARCHIVE and place.is_file()
     if not listing:
-        _require_nothing_asked(typed, target, None if archive else task)
+        asked = {
+            "target": target,
+            "task": None if archive else task,
+            "separator": separator,
+            "header": header,
+        }
+        _require_nothing_asked(typed, asked)
     if not typed or not os.path.exists(place):
         if typed in arrays.BUILT_IN:
             return arrays.read_built_in(typed)
         raise DataError(_unknown(typed, place))
     name = name or _name(place)
     if place.is_dir():
-        return _read_directory(place, name=name, source=typed)
+        return _read_directory(place, name=name, source=typed, label_from=label_from)
     if archive:
         return arrays.read_npz(place, name=name, source=typed, task=task)
     if listing:
         return read_listing(
-            place, name=name, source=typed, target=None if target is None else str(target), task=task
+            place,
+            name=name,
+            source=typed,
+            target=None if target is None else str(target),
+            task=task,
+            separator=separator,
+            header=header,
         )
     raise DataError(
         f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
@@ -111,9 +129,9 @@ def read(
     )
 
 
-def _require_nothing_asked(typed: str, target: str | int | None, task: str | None) -> None:
-    """Only a list may have several columns to learn, only it and an archive numbers that may be either."""
-    for argument, value in (("target", target), ("task", task)):
+def _require_nothing_asked(typed: str, asked: Mapping[str, Any]) -> None:
+    """Only a list has columns and separators, only it and an archive numbers that may be classes."""
+    for argument, value in asked.items():
         if value is not None:
             raise ValueError(
                 f"`{argument}` must be left out for images that are not listed in a CSV file: it is about a "
@@ -122,7 +140,7 @@ def _require_nothing_asked(typed: str, target: str | int | None, task: str | Non
             )
 
 
-def _read_directory(place: Path, *, name: str, source: str) -> Dataset:
+def _read_directory(place: Path, *, name: str, source: str, label_from: str | None) -> Dataset:
     try:
         if arrays.is_idx(place):
             return arrays.read_idx(place, name=name, source=source)
@@ -132,7 +150,7 @@ def _read_directory(place: Path, *, name: str, source: str) -> Dataset:
         raise DataError(
             f"A data folder must be readable. Received {source!r} ({error.strerror}). Check its permissions."
         ) from error
-    return read_folder(place, name=name, source=source)
+    return read_folder(place, name=name, source=source, label_from=label_from)
 
 
 def _name(place: Path) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 
 import mindle
 from mindle.artifacts.manifest import read_manifest
-from mindle.data import read
+from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError, MindleError
 from mindle.records import SILENT, Dataset, Listener
 from mindle.training.budget import Deadline
@@ -41,6 +41,8 @@ class Task:
 
     Attributes:
         source: What the user typed for the data.
+        reading: What else was said of them; see `ReadingOptions`.
+        split_seed: Seed of the split.
         manifest: The run's manifest, which says how the data were checked and split.
         classes: Class names in their order.
         typical_size: Median (height, width) of the images.
@@ -61,6 +63,8 @@ class Task:
     """
 
     source: str
+    reading: Mapping[str, Any]
+    split_seed: int
     manifest: str
     classes: Sequence[str]
     typical_size: Sequence[int]
@@ -117,13 +121,20 @@ def bases_as_dict(bases: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
     return {name: as_dict(recipe) for name, recipe in bases.items()}
 
 
-def restored(source: str, manifest: Path, classes: Sequence[str]) -> Dataset:
+def restored(
+    source: str,
+    manifest: Path,
+    classes: Sequence[str],
+    *,
+    reading: ReadingOptions | None = None,
+    split_seed: int = 0,
+) -> Dataset:
     """The data as a run checked and split them, without checking them again.
 
     Raises:
         DataError: If the files are no longer those of the manifest.
     """
-    dataset = read(source)
+    dataset = (reading or ReadingOptions()).read_images(source, split_seed=split_seed)
     rows = {row.path: row for row in read_manifest(manifest)}
     if set(rows) != set(dataset.paths):
         raise DataError(f"The data in {source} must be those of {manifest}. Files have come or gone.")
@@ -215,11 +226,17 @@ def main() -> int:
 def _at_work(given: Mapping[str, Any]) -> tuple[Task | TableTask, Judge]:
     """The task that stands in a line of JSON, and what judges its recipes."""
     deadline, threads = Deadline(given["remaining_seconds"]), given["threads"]
-    if "reading" in given:
+    if "manifest" not in given:
         rows = TableTask(**{each.name: given[each.name] for each in fields(TableTask)})
         return rows, rows.bench(rows.table(), deadline, threads=threads)
     task = Task(**{each.name: given[each.name] for each in fields(Task)})
-    dataset = restored(task.source, Path(task.manifest), task.classes)
+    dataset = restored(
+        task.source,
+        Path(task.manifest),
+        task.classes,
+        reading=ReadingOptions.from_dict(task.reading),
+        split_seed=task.split_seed,
+    )
     return task, replace(task.bench(dataset, deadline), threads=threads)
 
 

@@ -51,7 +51,13 @@ class Layout:
     names: tuple[str, ...]
 
 
-def layout_of(file: Path, *, known: Collection[str] = ()) -> Layout:
+def layout_of(
+    file: Path,
+    *,
+    known: Collection[str] = (),
+    separator: str | None = None,
+    header: int | None = None,
+) -> Layout:
     """Find out how a file is written.
 
     The first line is a header where a number column has a text there, where its numbers count up by one and
@@ -60,6 +66,8 @@ def layout_of(file: Path, *, known: Collection[str] = ()) -> Layout:
     Args:
         file: The file.
         known: Names of columns, one of which in the first line makes it a header.
+        separator: What stands between cells, where the file does not show it.
+        header: How many lines of header there are, where the file does not show it.
 
     Returns:
         Its layout.
@@ -78,17 +86,17 @@ def layout_of(file: Path, *, known: Collection[str] = ()) -> Layout:
     """
     encoding = _encoding(file)
     lines = _sample(file, encoding)
-    separator = _separator(lines)
+    separator = separator or _separator(lines)
     rows = _cells(lines, separator)
     if not rows:
         raise DataError(f"A table must have rows. Received {str(file)!r}, which is empty. Check the file.")
     first = [nfc(cell.strip()) for cell in rows[0]]
-    header = bool(set(known) & set(first)) or _is_header(first, rows[1:])
+    named = bool(set(known) & set(first)) or _is_header(first, rows[1:]) if header is None else header > 0
     width = _usual_width(rows)
-    while header and len(first) > width and not first[-1]:  # the header ends in a separator, the rows do not
+    while named and len(first) > width and not first[-1]:  # the header ends in a separator, the rows do not
         first.pop()
-    names = first if header else [f"c{position}" for position in range(1, width + 1)]
-    return Layout(encoding=encoding, separator=separator, header=header, names=tuple(names))
+    names = first if named else [f"c{position}" for position in range(1, width + 1)]
+    return Layout(encoding=encoding, separator=separator, header=named, names=tuple(names))
 
 
 def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:

@@ -65,7 +65,13 @@ class _Raw:
     findings: tuple[Finding, ...] = ()
 
 
-def is_table(source: Any, target: str | int | None = None) -> bool:
+def is_table(
+    source: Any,
+    target: str | int | None = None,
+    *,
+    separator: str | None = None,
+    header: int | None = None,
+) -> bool:
     """Whether what a user gave is a table rather than images.
 
     A CSV file that lists images has a column `path`; with a target named it is a table all the same, unless
@@ -86,7 +92,9 @@ def is_table(source: Any, target: str | int | None = None) -> bool:
     if place.is_dir() or place.suffix.lower() not in SUFFIXES:
         return False
     listing = ("path", "label", "target")
-    if "path" not in map(str.lower, layout_of(place, known=listing).names):
+    if "path" not in map(
+        str.lower, layout_of(place, known=listing, separator=separator, header=header).names
+    ):
         return True
     return target is not None and not lists_images(place)
 
@@ -106,6 +114,8 @@ def read_table(
     group: str | int | None = None,
     time: str | int | None = None,
     ids: Sequence[str | int] = (),
+    separator: str | None = None,
+    header: int | None = None,
 ) -> Table:
     """Read a table, tell what each column is, and what there is to learn.
 
@@ -122,6 +132,8 @@ def read_table(
         group: A column whose equal values hold rows together in every split.
         time: A column of dates or numbers; the latest rows are judged.
         ids: Columns that name a row; they are carried through and never learned from.
+        separator: What stands between the cells of a file, where it does not show it.
+        header: How many lines of header a file has, where it does not show it.
 
     Returns:
         The table with what was noticed as findings; `check_table` asks further.
@@ -140,7 +152,8 @@ def read_table(
     typed = {"target": target, "group": group, "time": time} | {
         f"ids[{i}]": name for i, name in enumerate(ids)
     }
-    raw = _raw(source, columns, known=[str(name) for name in typed.values() if name is not None])
+    known = [str(name) for name in typed.values() if name is not None]
+    raw = _raw(source, columns, known, separator=separator, header=header)
     if target is None and raw.kind == "builtin":
         typed["target"] = "last"
     roles = _roles(typed, tuple(raw.texts))
@@ -172,7 +185,14 @@ def read_table(
 # --------------------------------------------------------------------------------------------- sources
 
 
-def _raw(source: Any, columns: Sequence[str] | None, known: Sequence[str]) -> _Raw:
+def _raw(
+    source: Any,
+    columns: Sequence[str] | None,
+    known: Sequence[str],
+    *,
+    separator: str | None,
+    header: int | None,
+) -> _Raw:
     if is_frame(source):
         if columns is not None:
             raise ValueError("`columns` must be left out for a data frame. Rename its columns instead.")
@@ -191,12 +211,21 @@ def _raw(source: Any, columns: Sequence[str] | None, known: Sequence[str]) -> _R
             f"({', '.join(BUILT_IN)}). Received {typed!r}"
             f"{'' if place.exists() else ', which does not exist'}. Check the path."
         )
-    return _from_file(place, typed, columns, known)
+    return _from_file(place, typed, columns, known, separator=separator, header=header)
 
 
-def _from_file(place: Path, typed: str, columns: Sequence[str] | None, known: Sequence[str]) -> _Raw:
+def _from_file(
+    place: Path,
+    typed: str,
+    columns: Sequence[str] | None,
+    known: Sequence[str],
+    *,
+    separator: str | None,
+    header: int | None,
+) -> _Raw:
     # A number may be a position as well as a name, so that it proves no header.
-    layout = layout_of(place, known=[*(columns or ()), *(name for name in known if not name.isdecimal())])
+    named = [*(columns or ()), *(name for name in known if not name.isdecimal())]
+    layout = layout_of(place, known=named, separator=separator, header=header)
     if columns is not None:
         if len(columns) != len(layout.names):
             raise ValueError(
