@@ -35,10 +35,7 @@ TESTED_ELSEWHERE = {
         f"cli/{command}.py": "cli/test_main.py" for command in COMMANDS
     },  # commands are run as people run them
     # One dirty folder goes through every verb.
-    **{
-        f"api/{verbs}.py": "test_api.py"
-        for verbs in ("answers", "checks", "handles", "listings", "runs", "starts")
-    },
+    **{f"api/{verbs}.py": "test_api.py" for verbs in ("answers", "handles", "listings", "runs", "starts")},
     "api/packing.py": "test_api.py",  # and api/test_numbers.py: runs of both kinds are packed by it
     "api/searches.py": "api/test_studies.py",  # and api/test_table_studies.py: both search through it
     "api/preparations.py": "data/test_prepare.py",  # that file lays everything out through the verb

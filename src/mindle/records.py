@@ -324,6 +324,11 @@ class Table:
         return len(self.rows_from)
 
     @property
+    def target(self) -> Column:
+        """The column to tell."""
+        return next(column for column in self.columns if column.role == "target")
+
+    @property
     def features(self) -> tuple[Column, ...]:
         """The columns to learn from."""
         return tuple(column for column in self.columns if column.role == "feature")

@@ -95,7 +95,9 @@ def check(
     """
     from mindle import data as data_room
     from mindle.data.reading import ReadingOptions
+    from mindle.data.summary import decided, ready
     from mindle.data.tables.checks import check_table
+    from mindle.data.tables.summary import ready_table
 
     options = ReadingOptions(
         target=target,
@@ -112,8 +114,10 @@ def check(
     )
     found = options.read(data, split_seed=split_seed)
     if isinstance(found, Table):
-        return Checked(check_table(found, listener=listener))
-    return Checked(data_room.check(found, listener=listener))
+        checked = check_table(found, listener=listener)
+        return Checked(decided(checked, lambda table: ready_table(table, seed=split_seed)))
+    looked = data_room.check(found, listener=listener)
+    return Checked(decided(looked, lambda images: ready(images, seed=split_seed)))
 
 
 def require_classes(dataset: Dataset, what: str) -> None:

@@ -267,12 +267,11 @@ def take_in(
         DataError: If they hold nothing to learn from.
     """
     from mindle import data as data_room
-    from mindle.data.summary import describe, part_counts, require_learnable
+    from mindle.data.summary import describe, part_counts, ready
 
     with diary.stage("check", len(dataset)):
         checked = data_room.check(dataset, specs=specs, listener=listener)
-        dataset = data_room.split(checked, seed=split_seed)
-    require_learnable(dataset)
+        dataset = ready(checked, seed=split_seed)
     facts = {**({"target": dataset.target} if dataset.target else {}), "counts": part_counts(dataset)}
     write_down(dataset, facts, describe(dataset), folder, diary, stored, listener)
     return dataset

@@ -103,18 +103,16 @@ def _fit_and_judge(
 ) -> dict[str, Any]:
     """The stages between an open run folder and a finished one."""
     from mindle.data.tables.checks import check_table
-    from mindle.data.tables.splits import split_table
+    from mindle.data.tables.summary import ready_table
     from mindle.training.budget import Deadline
-    from mindle.training.tables.ladder import NESTED_BELOW
 
     seed, split_seed, budget_seconds = (asked[name] for name in ("seed", "split_seed", "budget_seconds"))
 
     # ── the rows: checked, and split where there are enough of them ──
     with diary.stage("check", len(table)):
-        table = check_table(table, listener=listener)
-        nested = len(table.rows()) < NESTED_BELOW and not any(table.given)
-        if not nested:
-            table = split_table(table, seed=split_seed)
+        checked = check_table(table, listener=listener)
+        table = ready_table(checked, seed=split_seed, folds=recipe.table.folds)
+    nested = not any(table.parts)
     tell_table(table, folder, diary, stored, listener)
     listener.say(_expectation(table, recipe, nested, budget_seconds))
 
@@ -445,9 +443,4 @@ def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: flo
         else f"judged once on {len(table.rows('test')):,} rows"
     )
     limit = "" if budget_seconds is None else f"; at most {budget_seconds / 60:.3g} minutes"
-    return f"{table.task} of {table_target(table)!r}, {how}{limit}"
-
-
-def table_target(table: Table) -> str:
-    """Name of the column to learn."""
-    return next(column.name for column in table.columns if column.role == "target")
+    return f"{table.task} of {table.target.name!r}, {how}{limit}"

@@ -24,6 +24,7 @@ from mindle.data.tables.rows import read_rows as read_rows
 from mindle.data.tables.splits import folds as folds
 from mindle.data.tables.splits import split_table as split_table
 from mindle.data.tables.summary import describe_table as describe_table
+from mindle.data.tables.summary import ready_table as ready_table
 from mindle.data.tables.summary import require_learnable_table as require_learnable_table
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "read_images",
     "read_rows",
     "read_table",
+    "ready_table",
     "require_learnable_table",
     "split",
     "split_table",

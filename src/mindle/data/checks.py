@@ -41,6 +41,7 @@ CHECK_KINDS: dict[str, str] = {
     "near-two-labels": "nearly the same picture under two labels",
     "near-two-targets": "nearly the same picture under targets that lie far apart",
     "not-an-image": "a file whose content is no picture",
+    "not-learnable": "nothing can be learned from the data, or judged by them",
     "odd-mode": "a picture that is stored as neither plain RGB nor gray, or is animated",
     "odd-target": "a target that lies far from all others",
     "one-target": "all targets are one number",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
+from mindle.data.splits import split
 from mindle.errors import DataError
-from mindle.records import PARTS, Dataset, InputSpec, Table
+from mindle.records import PARTS, Dataset, Finding, InputSpec, Table
+
+Data = TypeVar("Data", Dataset, Table)
 
 
 def part_counts(dataset: Dataset | Table) -> dict[str, dict[str, int]]:
@@ -146,6 +151,54 @@ def parse_size(size: str | int) -> int:
     if match is None:
         raise ValueError(f"A size must look like 5GB, 500MB or a number of bytes. Received {size!r}.")
     return int(float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " "))
+
+
+def ready(dataset: Dataset, *, seed: int = 0) -> Dataset:
+    """Checked images as a training takes them: split, and something to learn from and to judge by.
+
+    The one rule that `check` and `train` share: what raises here is a decision there.
+
+    Args:
+        dataset: What `check` gave.
+        seed: Of the split.
+
+    Raises:
+        DataError: If nothing can be learned from them, or nothing is left to judge by.
+
+    Example:
+        >>> import mindle.data
+        >>> any(ready(mindle.data.read("digits")).parts)
+        True
+    """
+    dataset = split(dataset, seed=seed)
+    require_learnable(dataset)
+    return dataset
+
+
+def decided(data: Data, ready: Callable[[Data], Data]) -> Data:
+    """Checked data with a decision where a training would refuse them.
+
+    Args:
+        data: What a check gave.
+        ready: What a training does with them first: `ready` of images, `ready_table` of rows.
+
+    Example:
+        >>> import mindle.data
+        >>> decided(mindle.data.read("digits"), ready).findings
+        ()
+    """
+    try:
+        ready(data)
+    except DataError as error:
+        refused = Finding(
+            kind="not-learnable",
+            files=(),
+            message=str(error),
+            action="a training refuses the data",
+            decision=True,
+        )
+        return replace(data, findings=(refused, *data.findings))
+    return data
 
 
 def require_learnable(dataset: Dataset) -> None:

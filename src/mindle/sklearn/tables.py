@@ -97,9 +97,10 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _learn(self, X: Any, y: NDArray[Any], classes: Sequence[str], groups: Any) -> None:
         """Choose, weigh together and refit by one cross-validation over all rows."""
         from mindle.data import features, folds
+        from mindle.data.tables.summary import LEAST_ROWS, require_learnable_table
         from mindle.training.budget import Deadline
         from mindle.training.plan import parse_budget
-        from mindle.training.tables.ladder import LEAST_ROWS, fit_table, settle_table
+        from mindle.training.tables.ladder import fit_table, settle_table
 
         said = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
         settings = settle_table(settings=said).table
@@ -109,6 +110,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         table = self._table(X, y, classes, groups)
         self.findings_ = table.findings
         try:
+            require_learnable_table(table, folds=settings.folds)
             self.outcome_ = fit_table(
                 features(table.cells, table.columns),
                 y,

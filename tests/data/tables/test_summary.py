@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mindle.data.tables.checks import check_table
 from mindle.data.tables.reader import read_table
 from mindle.data.tables.splits import split_table
-from mindle.data.tables.summary import describe_table, require_learnable_table
+from mindle.data.tables.summary import describe_table, ready_table, require_learnable_table
 from mindle.errors import DataError
 from tests.data.tables.rows import houses, noise, table_of
 
@@ -40,6 +41,39 @@ def test_long_values_are_cut_and_long_lists_too() -> None:
     assert max(map(len, lines)) < 160
     assert any("… and 12 more columns" in line for line in describe_table(table))
     assert any("… and 1 more classes" in line for line in describe_table(table, most_classes=1))
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "sentence"),
+    [
+        ([f"name {row}" for row in range(40)], {}, "classes that come again"),
+        (["?"] * 40, {}, "numbers or classes.*without any"),
+        ([f"2024-01-{row % 28 + 1:02d}" for row in range(40)], {}, "holds dates"),
+        (["a", "b"] * 20, {"task": "regression"}, "'y' without any .*40 cells such as"),
+        (["a", "b"] * 3, {}, "at least 10 rows"),
+        (["a"] * 40, {}, "two classes must have"),
+        ([2.5] * 40, {"task": "regression"}, "two different targets must have"),
+    ],
+)
+def test_targets_that_cannot_be_learned(target: list[Any], options: dict[str, Any], sentence: str) -> None:
+    table = check_table(table_of({"x": noise(len(target)), "y": target}, **options))
+    describe_table(table)
+    with pytest.raises(DataError, match=sentence):
+        ready_table(table)
+
+
+def test_groups_must_be_enough_for_the_folds() -> None:
+    columns = {"x": noise(60), "who": [f"p{row % 6}" for row in range(60)], "y": ["a", "b", "b"] * 20}
+    with pytest.raises(DataError, match="must have 7 groups of rows"):
+        ready_table(check_table(table_of(columns, group="who")))
+    ready_table(check_table(table_of(columns, group="who")), folds=3)
+
+
+def test_small_tables_are_not_split() -> None:
+    table = check_table(table_of({"x": noise(40), "y": ["a", "b"] * 20}))
+    assert not any(ready_table(table).parts)
+    given = replace(table, given=("train", "train", "test", "train") * 10)
+    assert ready_table(given).parts.count("test") == 10
 
 
 def test_what_can_be_learned_passes() -> None:

@@ -11,7 +11,6 @@ import pytest
 from sklearn.datasets import load_diabetes, load_wine
 
 from mindle.data.tables.columns import Features
-from mindle.errors import DataError
 from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
@@ -219,14 +218,6 @@ def test_wrong_settings_are_refused() -> None:
         TableSettings(repeats=0)
     with pytest.raises(ValueError, match="`models` must be among baseline, linear"):
         fit_table(*NUMBER, settings=TableSettings(models=("oracle",)))
-
-
-def test_too_little_to_learn_from_is_said() -> None:
-    few = np.arange(6)
-    with pytest.raises(DataError, match="at least 10 rows with a target"):
-        fit_table(*NUMBER, rows=few, settings=quick(), threads=1)
-    with pytest.raises(DataError, match="rows of two classes"):
-        fit_table(CLASSES[0], np.zeros(178, np.int64), classes=NAMES, settings=quick(), threads=1)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ CHECK_KINDS: dict[str, str] = {
     "mostly-missing": "at least half of a column's cells hold nothing",
     "name-collision": "names of columns, classes or categories that differ only in case, width or spaces",
     "no-target": "a row without a target",
+    "not-learnable": "nothing can be learned from the table, or judged by it",
     "rare-categories": "categories that occur once",
     "same-column": "columns that hold the same values",
     "target-leak": "a column by itself gives the target away",
@@ -135,7 +136,7 @@ def _find_rows_without_target(draft: _Draft) -> None:
     rows = [row for row in np.flatnonzero(lacking).tolist() if not draft.set_aside[row]]
     if not rows:
         return
-    target = next(column for column in table.columns if column.role == "target")
+    target = table.target
     for row in rows:
         draft.set_aside[row] = "no-target"
     draft.add(

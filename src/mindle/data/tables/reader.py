@@ -553,19 +553,11 @@ def _require_times(columns: Sequence[Column]) -> None:
 
 def _settle_task(column: Column, values: NDArray[Any], task: str | None) -> tuple[str, list[Finding]]:
     """Whether classes or numbers are to be learned; a finding where whole numbers may be either."""
-    if column.kind == "date":
-        raise DataError(
-            f"A target must hold numbers or classes. Received {column.name!r}, which holds dates. Add a "
-            "column of the days until then, or of the class."
-        )
     if column.kind == "category":
         return "classification", []
     found = values[~np.isnan(values)]
-    if not len(found):
-        raise DataError(
-            f"A target must hold numbers or classes. Received {column.name!r} without any. Name another "
-            "column as the target."
-        )
+    if column.kind == "date" or not len(found):
+        return "regression", []  # of which nothing can be learned, as `require_learnable_table` says
     if task is not None:
         return task, []
     different = np.unique(found)
@@ -610,13 +602,6 @@ def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
     used = [row for row, aside in enumerate(table.set_aside) if not aside and not is_missing(texts[row])]
     learned = [row for row in used if "train" not in parts or parts[row] in ("train", "")]
     classes = _class_names([texts[row] for row in learned], column)
-    rows = len(learned)
-    if not classes or (rows >= ROWS_PER_CLASS and 2 * len(classes) > rows):
-        raise DataError(
-            f"A target must hold classes that come again, or numbers. Received {column.name!r} with "
-            f"{len(classes):,} different values in {count_of(rows, 'row', 'rows')}. Name another column "
-            "as the target."
-        )
     labels = labels_of(texts, column, classes)
     extra = [row for row in used if labels[row] < 0 and _class_key(texts[row], column) is not None]
     aside = list(table.set_aside)

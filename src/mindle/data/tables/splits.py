@@ -110,6 +110,18 @@ def folds(
     return numbers
 
 
+def group_count(table: Table, rows: NDArray[np.int64]) -> int:
+    """How many groups and single rows some rows are, none of which a split parts.
+
+    Example:
+        >>> from mindle.data.tables.reader import read_table
+        >>> table = read_table("wine")
+        >>> group_count(table, table.rows())
+        178
+    """
+    return len(set(_units(_stock(table, rows), rows)))
+
+
 def time_column(table: Table) -> Column | None:
     """The column that says when, if there is one.
 

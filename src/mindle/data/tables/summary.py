@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mindle.data.folder import count_of
 from mindle.data.summary import part_counts, set_aside_counts
-from mindle.data.tables.columns import describe_columns
+from mindle.data.tables.columns import describe_columns, missing_cells
+from mindle.data.tables.reader import ROWS_PER_CLASS
+from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError
 from mindle.records import PARTS, Table
 
+# Below this many rows one split says too little, and nested cross-validation is still affordable.
+NESTED_BELOW = 2000
+LEAST_ROWS = 10
+FOLDS = 5
 _HEAD = ("column", "kind", "role", "missing", "different", "example", "note")
 _WIDEST = 24
 
@@ -31,7 +38,7 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
           versicolor    50
           virginica     50
     """
-    target = next(column.name for column in table.columns if column.role == "target")
+    target = table.target.name
     learned = f"to estimate {target}" if table.task == "regression" else f"to tell {target}"
     classes = "" if table.task == "regression" else f" ({len(table.classes)} classes)"
     lines = [f"{table.name}: {len(table.rows()):,} rows, {len(table.features)} features, {learned}{classes}"]
@@ -97,27 +104,98 @@ def _aligned(
     return lines
 
 
-def require_learnable_table(table: Table) -> None:
-    """Refuse a table that nothing can be learned from, or that leaves nothing to judge it by.
+def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:
+    """A checked table as a training takes it: split where it has rows enough, or came with a split.
+
+    The one rule that `check` and `train` share: what raises here is a decision there.
+
+    Args:
+        table: What `check_table` gave.
+        seed: Of the split.
+        folds: Of the cross-validation.
+
+    Returns:
+        The table, with `parts` unless every row is to judge in turn.
 
     Raises:
-        DataError: If no feature is left, fewer than two classes have training rows, the target never varies,
-            or the test part is empty.
+        DataError: If nothing can be learned from it, or nothing is left to judge by.
+
+    Example:
+        >>> from mindle.data.tables.reader import read_table
+        >>> any(ready_table(read_table("iris")).parts)
+        False
+    """
+    require_learnable_table(table, folds=folds)
+    if len(table.rows()) < NESTED_BELOW and not any(table.given):
+        return table
+    table = split_table(table, seed=seed)
+    require_learnable_table(table, folds=folds)
+    return table
+
+
+def require_learnable_table(table: Table, *, folds: int = FOLDS) -> None:
+    """Refuse a table that nothing can be learned from, or that leaves nothing to judge it by.
+
+    Args:
+        table: The rows, split or not.
+        folds: Of the cross-validation, each of which needs rows of its own.
+
+    Raises:
+        DataError: If the target is none, no feature is left, a feature cannot be read, too few rows are
+            usable, fewer than two classes have training rows, the target never varies, or the test part is
+            empty.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
         >>> from mindle.data.tables.splits import split_table
         >>> require_learnable_table(split_table(read_table("iris")))
     """
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(table).items())
-    aside = f" Set aside: {reasons}." if reasons else ""
+    _require_target(table)
+    _require_features(table)
+    _require_rows(table, folds)
+
+
+def _require_target(table: Table) -> None:
+    target, rows = table.target, len(table.rows())
+    if target.kind == "date":
+        raise DataError(
+            f"A target must hold numbers or classes. Received {target.name!r}, which holds dates. Add a "
+            "column of the days until then, or of the class."
+        )
+    if table.cells and missing_cells(table.cells[target.name]).all():
+        raise DataError(
+            f"A target must hold numbers or classes. Received {target.name!r} without any"
+            f"{f' ({target.note})' if target.note else ''}. Name another column as the target."
+        )
+    many = len(table.classes)
+    if rows >= ROWS_PER_CLASS and 2 * many > rows and target.kind == "category":
+        raise DataError(
+            f"A target must hold classes that come again, or numbers. Received {target.name!r} with "
+            f"{many:,} different values in {count_of(rows, 'row', 'rows')}. Name another column as the "
+            "target."
+        )
+
+
+def _require_features(table: Table) -> None:
     if not table.features:
         left = ", ".join(f"{column.name} ({column.note or column.role})" for column in table.columns)
         raise DataError(
             f"A table must have a column to learn from. Received {table.source!r} without any: {left}. Name "
             "the kind of a column to keep it."
         )
-    train = table.rows("train")
+
+
+def _require_rows(table: Table, folds: int) -> None:
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(table).items())
+    aside = f" Set aside: {reasons}." if reasons else ""
+    learned = np.setdiff1d(table.rows(), table.rows("test"))
+    least = max(LEAST_ROWS, folds)
+    if len(learned) < least:
+        raise DataError(
+            f"A table must have at least {least} rows with a target to learn from. Received {len(learned)} "
+            f"in {table.source!r}.{aside} Give more rows."
+        )
+    train = table.rows("train" if any(table.parts) else None)
     truth = table.targets if table.task == "regression" else table.labels
     different = len(np.unique(truth[train]))
     if different < 2:
@@ -126,7 +204,14 @@ def require_learnable_table(table: Table) -> None:
             f"At least two {things} must have usable training rows. Received {different} in "
             f"{table.source!r}.{aside} `mindle check` names every row and its reason."
         )
-    if not len(table.rows("test")):
+    units = group_count(table, learned)
+    needed = folds + (0 if any(table.parts) else 2)  # nested folds part what an outer fold leaves
+    if units < needed:
+        raise DataError(
+            f"Cross-validation over {folds} folds must have {needed} groups of rows, which it never parts. "
+            f"Received {units} in {table.source!r}.{aside} Give more rows, finer groups, or fewer --folds."
+        )
+    if any(table.parts) and not len(table.rows("test")):
         raise DataError(
             f"The test part must hold at least one row. Received none from {len(table.rows()):,} usable rows "
             f"in {table.source!r}.{aside} Give more rows, or a split with a test part."

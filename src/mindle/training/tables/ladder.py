@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from mindle.data.splits import deal_folds
 from mindle.data.tables.columns import Features
-from mindle.errors import DataError
 from mindle.evaluation import wilson
 from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
 from mindle.models.tables.model import TableModel
@@ -49,9 +48,6 @@ from mindle.training.tables.passes import (
 
 Floats = NDArray[np.float64]
 
-# Below this many rows one split says too little, and nested cross-validation is still affordable.
-NESTED_BELOW = 2000
-LEAST_ROWS = 10
 # What a table may take from start to report unless it is told otherwise: with a slow moment, five minutes.
 BUDGET_SECONDS = 270.0
 # Share of the time left that one learner may take, all passes together.
@@ -187,14 +183,10 @@ def fit_table(
 
     Returns:
         The model and how it did.
-
-    Raises:
-        DataError: If there are too few rows, or only one class.
     """
     settings, deadline = settings or TableSettings(), deadline or Deadline(None)
     held = np.zeros(0, np.int64) if test is None else test
     known = np.setdiff1d(np.arange(len(truth)), held) if rows is None else rows
-    _require_learnable(truth, known, classes, settings.folds)
     problem = TableProblem(
         features=features,
         truth=truth,
@@ -225,18 +217,6 @@ def _case_of(problem: TableProblem, outcome: TableOutcome, settings: TableSettin
         held=held,
         settings=settings,
     )
-
-
-def _require_learnable(truth: NDArray[Any], rows: Rows, classes: Sequence[str], folds: int) -> None:
-    if len(rows) < max(LEAST_ROWS, folds):
-        raise DataError(
-            f"A table must have at least {max(LEAST_ROWS, folds)} rows with a target to learn from. Received "
-            f"{len(rows)}."
-        )
-    if classes and len(np.unique(truth[rows])) < 2:
-        raise DataError(
-            "A classification must have rows of two classes. Received one. Choose another --target."
-        )
 
 
 def _dealer(truth: NDArray[Any], classes: Sequence[str], groups: NDArray[np.int64] | None) -> Deal:

@@ -14,11 +14,11 @@ from mindle.data.tables.checks import check_table
 from mindle.data.tables.columns import features
 from mindle.data.tables.reader import read_table
 from mindle.data.tables.splits import folds, split_table
+from mindle.data.tables.summary import NESTED_BELOW, require_learnable_table
 from mindle.records import Table
 from mindle.training.budget import Deadline
 from mindle.training.recipe import TABLE, from_dict
 from mindle.training.space import Space, make_space
-from mindle.training.tables.ladder import NESTED_BELOW
 from mindle.training.tables.passes import Rows, TableProblem
 from mindle.training.tables.trials import MODELS, TableBench, candidates
 from mindle.training.tune import Search, open_search
@@ -36,9 +36,12 @@ def seal(table: Table, *, seed: int) -> Table:
     """
     table = check_table(table)
     small = len(table.rows()) < NESTED_BELOW
-    return (
+    require_learnable_table(table)
+    table = (
         split_table(table, seed=seed, fractions=SMALL_FRACTIONS) if small else split_table(table, seed=seed)
     )
+    require_learnable_table(table)
+    return table
 
 
 def open_rows(table: Table) -> Rows:
