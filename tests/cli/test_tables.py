@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -19,6 +18,7 @@ from mindle.cli.tables import Counts, write_answers
 from mindle.errors import DeviceError
 from mindle.records import InputSpec
 from mindle.serving.opened import Opened
+from mindle.text import uncell
 
 COLUMNS = ["path", "predicted", "confidence", "p_어둠", "p_bright", "reason"]
 
@@ -153,15 +153,50 @@ def test_both_files_are_written_where_both_are_asked_for(tmp_path: Path) -> None
     assert len(json.loads(document.read_text(encoding="utf-8"))["predictions"]) == 3
 
 
-def test_a_name_that_is_no_unicode_comes_out_as_it_is(tmp_path: Path) -> None:
-    name = os.fsdecode(b"\xff.png")
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_text_that_a_spreadsheet_would_run_is_made_safe_unless_raw(raw: bool, tmp_path: Path) -> None:
+    names = ["=cat.png", "+1 cat.png", "-3.2", "@cat.png", "cat=.png", "'=cat.png"]
     table, document = tmp_path / "a.csv", tmp_path / "b.json"
-    write_answers(OPENED, [(name, png(51))], out=str(table), json=str(document))
-    assert b"\xff.png," in table.read_bytes()
-    assert json.loads(document.read_text(encoding="utf-8"))["predictions"][0]["path"] == name
+    images = [(name, png(51)) for name in names]
+    counts = write_answers(OPENED, images, out=str(table), json=str(document), raw=raw)
+    written = [row["path"] for row in rows(table.read_text(encoding="utf-8"))]
+    safe = ["'=cat.png", "'+1 cat.png", "-3.2", "'@cat.png", "cat=.png", "''=cat.png"]
+    assert written == (names if raw else safe)
+    assert counts.guarded == ({} if raw else {"path": 4})
+    assert [uncell(name) for name in safe] == names
+    found = json.loads(document.read_text(encoding="utf-8"))["predictions"]
+    assert [row["path"] for row in found] == names  # JSON runs nothing
+
+
+def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    table, document = tmp_path / "a.csv", tmp_path / "b.json"
+    table.write_text("before")
+    met: list[str] = []
+
+    def images() -> Iterator[tuple[str, Any]]:
+        yield "1.png", png(51)
+        met.extend(sorted(path.name for path in tmp_path.iterdir()))
+        yield "2.png", png(51)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_answers(OPENED, images(), out=str(table), json=str(document))
+    assert met == ["a.csv", "a.csv.partial", "b.json.partial"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert table.read_text() == "before"
+
+
+def test_no_header_is_printed_before_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def images() -> Iterator[tuple[str, Any]]:
+        raise ValueError("no such column")
+        yield
+
+    with pytest.raises(ValueError, match="no such column"):
+        write_answers(OPENED, images(), out=None, json=None)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_the_machines_fault() -> None:
-    with pytest.raises(DeviceError, match="make room"):
+    with pytest.raises(DeviceError, match="Make room"):
         write_answers(OPENED, IMAGES, out="/dev/full", json=None)

@@ -17,7 +17,7 @@ from mindle.api.handles import Run
 from mindle.api.reports import require_language, write_report
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
-from mindle.artifacts.files import sha256_of
+from mindle.artifacts.files import sha256_of, write_bytes
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.run import RunFolder, claim
 from mindle.console import Console
@@ -182,7 +182,7 @@ def _open(
         "members": [_member_document(member) for member in members],
     }
     diary = Diary(folder, {}, facts, began)
-    folder.manifest.write_bytes(first.folder.manifest.read_bytes())
+    write_bytes(folder.manifest, first.folder.manifest.read_bytes())
     return folder, diary
 
 

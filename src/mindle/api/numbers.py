@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mindle.api.packing import pack
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
+from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import RunFolder
 from mindle.records import Dataset, Estimates
 
@@ -34,8 +35,6 @@ def judge_numbers(
     Returns:
         What metrics.json holds.
     """
-    import numpy as np
-
     from mindle.evaluation import score_estimates
     from mindle.evaluation.conformal import LEVEL
     from mindle.formats.onnx import write_number_graph
@@ -50,8 +49,7 @@ def judge_numbers(
     def write(pixels: NDArray[np.uint8]) -> Parity:
         parity = write_number_graph(model, folder.bundle, pixels=pixels)
         if outcome.calibration is not None:
-            arrays: dict[str, Any] = outcome.calibration.arrays()
-            np.savez(folder.bundle / bundles.INTERVALS, **arrays)
+            write_arrays(folder.bundle / bundles.INTERVALS, outcome.calibration.arrays())
         return parity
 
     with diary.stage("evaluate", len(rows["test"])):

@@ -15,6 +15,7 @@ from mindle.api.starts import begin_tracking, start, write_down
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import peak_memory_bytes
+from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import RunFolder
 from mindle.data.reading import ReadingOptions
 from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
@@ -238,8 +239,6 @@ def _judge(
     folder: RunFolder, table: Table, outcome: TableOutcome, diary: Diary, *, seed: int
 ) -> dict[str, Any]:
     """Write the bundle; judge what it answers to the test part, or what the outer folds answered."""
-    import numpy as np
-
     from mindle.evaluation import score, score_estimates
     from mindle.evaluation.conformal import LEVEL
     from mindle.formats.table_onnx import write_table_graph
@@ -251,8 +250,7 @@ def _judge(
             outcome.model, folder.bundle, numbers=sample.numbers, categories=sample.categories
         )
         if outcome.calibration is not None:
-            arrays: dict[str, Any] = outcome.calibration.arrays()
-            np.savez(folder.bundle / bundles.INTERVALS, **arrays)
+            write_arrays(folder.bundle / bundles.INTERVALS, outcome.calibration.arrays())
         spec = TableSpec(columns=table.columns, task=table.task)
         bundle = bundles.Bundle(
             folder=folder.bundle,

@@ -1,50 +1,217 @@
-"""Writing files so that a reader never meets half of one, and reading JSON of a known schema."""
+"""Writing files so that a reader never meets half of one, and reading JSON of a known schema.
+
+Whatever mindle writes goes through `beside`: into a draft with the ending `.partial`, which gets the file's
+name once it is whole. What the disk refuses is a `DeviceError` that says what to do.
+"""
 
 from __future__ import annotations
 
+import csv
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mindle.errors import ArtifactError, DeviceError
+from mindle.text import cell, json_safe, spelled, uncell
+
+PARTIAL = ".partial"
+"""The ending of a file that is not whole yet."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Names of the system's own, which cannot be replaced.
+_SYSTEM = ("/dev/", "/proc/")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then renamed.
+@contextmanager
+def explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the disk refuses while `path` is written into a DeviceError; not a reader that has left."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+def refused(path: str | os.PathLike[str], error: OSError) -> DeviceError:
+    """What to tell of a file that could not be written."""
+    step = "Make room on the disk, or choose another" if error.errno in _NO_ROOM else "Choose another"
+    return DeviceError(
+        f"{os.fspath(path)} must be a file that can be written ({error.strerror or error}). {step} "
+        "place, then give the same command again, with --resume where it has that. What was finished is kept."
+    )
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe, a terminal or another device, which is written as it is.
+
+    Example:
+        >>> is_special(Path(os.devnull)), is_special(Path("answers.csv"))
+        (True, False)
+    """
+    if os.path.abspath(path).startswith(_SYSTEM):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def draft_of(path: Path) -> Path:
+    """Where a file lies until it is whole; a link stays one, and what it leads to is replaced.
+
+    Example:
+        >>> draft_of(Path("answers.csv")).name
+        'answers.csv.partial'
+    """
+    real = Path(os.path.realpath(path))
+    return real.with_name(f"{real.name}{PARTIAL}")
+
+
+@contextmanager
+def beside(
+    path: Path, *, shared: bool = False, draft: Path | None = None, durable: bool = True
+) -> Iterator[Path]:
+    """Inside the `with` block the file is written under the name that this gives; then it gets its own.
+
+    Where the block fails, what was there before stays, and nothing is left beside it.
+
+    Args:
+        path: The file. A device or a pipe is given as it is.
+        shared: Whether other processes may write it at the same time, as they may in the cache.
+        draft: Another name to write under.
+        durable: Whether it must be on the disk, whatever happens to the machine, before it has its name.
+
+    Raises:
+        DeviceError: If the disk refuses; what the block itself raises is left alone.
+    """
+    if is_special(path):
+        yield path
+        return
+    with explained(path):
+        real = Path(os.path.realpath(path))
+        if real.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        place = draft or draft_of(path)
+        if shared:
+            place = place.with_name(f"{real.name}.{os.getpid()}{PARTIAL}")
+        place.unlink(missing_ok=True)  # of a killed writer; what a link leads to is not ours
+    try:
+        yield place
+        with explained(path):
+            _settle(place, real, durable)
+    except BaseException:
+        with suppress(OSError):  # it may never have come to be
+            place.unlink()
+        raise
+
+
+def _settle(draft: Path, real: Path, durable: bool) -> None:
+    with suppress(OSError):  # who may read the old file may read the new one
+        shutil.copymode(real, draft)
+    if durable:
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+    os.replace(draft, real)
+
+
+@contextmanager
+def replacing(
+    path: Path, *, shared: bool = False, draft: Path | None = None, durable: bool = True
+) -> Iterator[Path]:
+    """As `beside`, for a block that only writes: its own OSErrors are the disk's. Folders are made.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replacing(Path(folder, "a.txt")) as draft:
+        ...         _ = draft.write_text("whole")
+        ...     os.listdir(folder)
+        ['a.txt']
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside(path, shared=shared, draft=draft, durable=durable) as place:
+            yield place
+
+
+def write_bytes(
+    path: Path, data: bytes, *, shared: bool = False, draft: Path | None = None, durable: bool = True
+) -> None:
+    """Write a file whole or not at all; see `beside` for the arguments.
 
     Raises:
         DeviceError: If the disk is full or the folder cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the draft may never have come to be
-            draft.unlink()
-        raise DeviceError(
-            f"{path} could not be written ({error.strerror or error}). Nothing that was there is lost. Free "
-            "some space "
-            "or choose another folder with --out, then run the same command with --resume."
-        ) from error
+    with replacing(path, shared=shared, draft=draft, durable=durable) as place:
+        place.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write UTF-8 text whole or not at all; bytes in names that are no text become escapes."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode())
 
 
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, Any], *, shared: bool = False) -> None:
     """Write a JSON document whole or not at all; NaN is refused because JSON has no such number."""
-    write_text(path, json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+    write_bytes(path, (json_safe(text) + "\n").encode(), shared=shared)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], *, raw: bool = False) -> None:
+    """Write a CSV file whole or not at all, row by row; a text that a spreadsheet would run is made safe.
+
+    Args:
+        path: The file.
+        header: Names of the columns.
+        rows: Cells; None is an empty one.
+        raw: Whether texts are left as they are.
+    """
+    with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(cells(header, raw=raw))
+        writer.writerows(cells(row, raw=raw) for row in rows)
+
+
+def cells(row: Iterable[Any], *, raw: bool = False) -> list[Any]:
+    """A row as it is written into a CSV file.
+
+    Example:
+        >>> cells(["=cat.jpg", 0.5, None]), cells(["=cat.jpg"], raw=True)
+        (["'=cat.jpg", 0.5, None], ['=cat.jpg'])
+    """
+    return [_stored(value, raw) if isinstance(value, str) else value for value in row]
+
+
+def _stored(text: str, raw: bool) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = spelled(text)
+    return text if raw else cell(text)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write named arrays as an .npz file whole or not at all."""
+    import numpy as np
+
+    with replacing(path) as place, place.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+@contextmanager
+def reading_csv(path: Path) -> Iterator[Iterator[list[str]]]:
+    """The rows of a CSV file that `write_csv` wrote, header first, as they were before."""
+    with path.open(encoding="utf-8", newline="") as file:
+        yield ([uncell(text) for text in row] for row in csv.reader(file))
 
 
 def read_json(path: Path, *, schema: int, what: str) -> dict[str, Any]:

@@ -6,13 +6,11 @@ forward slashes; `split` is empty and `finding` says why for a file that was set
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from mindle.artifacts.files import write_text
+from mindle.artifacts.files import reading_csv, write_csv
 from mindle.errors import ArtifactError
 from mindle.records import Dataset, Table
 
@@ -83,12 +81,7 @@ def _file_rows(dataset: Dataset) -> list[ManifestRow]:
 
 def write_manifest(path: Path, data: Dataset | Table) -> None:
     """Write the manifest of a data set or a table, whole or not at all."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in manifest_rows(data):
-        writer.writerow([getattr(row, column) for column in COLUMNS])
-    write_text(path, text.getvalue())
+    write_csv(path, COLUMNS, (astuple(row) for row in manifest_rows(data)))
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -98,9 +91,9 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         ArtifactError: If it is missing or lacks a column.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = set(COLUMNS) - set(reader.fieldnames or ())
+        with reading_csv(path) as rows:
+            header = next(rows, [])
+            missing = set(COLUMNS) - set(header)
             if missing:
                 raise ArtifactError(
                     f"{path} must have the columns {', '.join(COLUMNS)}. Missing: {sorted(missing)}."
@@ -116,7 +109,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
                     height=int(row["height"]),
                     finding=row["finding"],
                 )
-                for row in reader
+                for row in (dict(zip(header, cells, strict=True)) for cells in rows)
             ]
     except FileNotFoundError as error:
         raise ArtifactError(

@@ -6,11 +6,10 @@ Every file is written whole or not at all, so that a run killed at any moment ca
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.files import read_json, write_json, write_text
+from mindle.artifacts.files import read_json, reading_csv, write_csv, write_json
 from mindle.errors import ArtifactError, DeviceError
 from mindle.records import Estimates, Predictions
 
@@ -77,19 +76,16 @@ class RunFolder:
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write history.csv anew; epochs are few, so the whole file is as cheap as a line."""
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(self.path / "history.csv", text.getvalue())
+        write_csv(self.path / "history.csv", columns, ([row.get(name) for name in columns] for row in rows))
 
     def trials(self) -> list[dict[str, Any]]:
         """Rows of trials.csv, empty where nothing was searched: what each trial drew and how it did."""
         file = self.path / "trials.csv"
         if not file.exists():
             return []
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        with reading_csv(file) as lines:
+            header = next(lines, [])
+            rows = [dict(zip(header, cells, strict=True)) for cells in lines]
         score = next((name for name in ("log_loss", "rmse") if rows and name in rows[0]), "log_loss")
         return [
             {
@@ -111,16 +107,13 @@ class RunFolder:
         names = list(dict.fromkeys(name for trial in trials for name in trial["settings"]))
         score = "rmse" if "rmse" in trials[0] else "log_loss"
         own = ("number", "state", score, "accuracy", "seconds", "note")
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*own, *names])
-        for trial in trials:
-            facts = ["" if trial[name] is None else trial[name] for name in own]
+
+        def cells(trial: Mapping[str, Any]) -> list[Any]:
             drawn = trial["settings"]
-            writer.writerow(
-                facts + [json.dumps(drawn[n], ensure_ascii=False) if n in drawn else "" for n in names]
-            )
-        write_text(self.path / "trials.csv", text.getvalue())
+            facts = [trial[name] for name in own]
+            return facts + [json.dumps(drawn[n], ensure_ascii=False) if n in drawn else "" for n in names]
+
+        write_csv(self.path / "trials.csv", [*own, *names], map(cells, trials))
 
     def predictions(self) -> dict[str, Predictions]:
         """Read predictions.csv of a classification: the parts "val" and "test" with their truth."""
@@ -169,8 +162,8 @@ class RunFolder:
     def _answers(self) -> tuple[list[str], dict[str, list[list[str]]]]:
         """Header and rows of predictions.csv, the rows by part."""
         try:
-            with (self.path / "predictions.csv").open(encoding="utf-8", newline="") as lines:
-                header, *rows = csv.reader(lines)
+            with reading_csv(self.path / "predictions.csv") as lines:
+                header, *rows = lines
         except (FileNotFoundError, ValueError) as error:
             raise ArtifactError(
                 f"A finished run must hold predictions.csv. Received {self.path}. Continue it with --resume."
@@ -185,39 +178,44 @@ class RunFolder:
 
         Behind split stands a column fold where a cross-validation judged.
         """
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
         classes = next(iter(parts.values())).classes
         place = _place_columns(parts)
-        writer.writerow([*place, "label", "predicted", "confidence", *(f"p_{name}" for name in classes)])
-        for part, predictions in parts.items():
-            labels = predictions.labels if predictions.labels is not None else [None] * len(predictions.paths)
-            named = predictions.predicted.tolist()
-            where = _places(part, predictions, place)
-            for own, label, best, row in zip(where, labels, named, predictions.probabilities, strict=True):
-                truth = "" if label is None else classes[label]
-                writer.writerow([*own, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)])
-        write_text(self.path / "predictions.csv", text.getvalue())
+
+        def rows() -> Iterator[list[str]]:
+            for part, predictions in parts.items():
+                given = predictions.labels
+                labels = given if given is not None else [None] * len(predictions.paths)
+                named = predictions.predicted.tolist()
+                where = _places(part, predictions, place)
+                for own, label, best, row in zip(
+                    where, labels, named, predictions.probabilities, strict=True
+                ):
+                    truth = "" if label is None else classes[label]
+                    yield [*own, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)]
+
+        header = [*place, "label", "predicted", "confidence", *(f"p_{name}" for name in classes)]
+        write_csv(self.path / "predictions.csv", header, rows())
 
     def write_estimates(self, parts: Mapping[str, Estimates]) -> None:
         """Write predictions.csv: path, split, target, predicted, and the ends of intervals, if any.
 
         Behind split stands a column fold where a cross-validation judged.
         """
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
         columns = {
             name: field
             for name, field in _ESTIMATES.items()
             if any(getattr(estimates, field) is not None for estimates in parts.values())
         }
         place = _place_columns(parts)
-        writer.writerow([*place, *columns])
-        for part, estimates in parts.items():
-            cells = [_numbers(getattr(estimates, field), len(estimates.paths)) for field in columns.values()]
-            where = _places(part, estimates, place)
-            writer.writerows([*own, *row] for own, *row in zip(where, *cells, strict=True))
-        write_text(self.path / "predictions.csv", text.getvalue())
+
+        def rows() -> Iterator[list[str]]:
+            for part, estimates in parts.items():
+                count = len(estimates.paths)
+                cells = [_numbers(getattr(estimates, field), count) for field in columns.values()]
+                where = _places(part, estimates, place)
+                yield from ([*own, *row] for own, *row in zip(where, *cells, strict=True))
+
+        write_csv(self.path / "predictions.csv", [*place, *columns], rows())
 
 
 def _place_columns(parts: Mapping[str, Predictions | Estimates]) -> list[str]:

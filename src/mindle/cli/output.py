@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
-from mindle.errors import DeviceError
+from mindle.artifacts.files import beside, explained
+from mindle.text import json_safe, printable
 
 
 def write_json_document(document: Mapping[str, Any], target: str | None) -> None:
     """Write what `--json` asks for: to standard output for "-", else to a file; nothing for None."""
     if target is None:
         return
-    text = json.dumps(document, ensure_ascii=False, indent=1)
+    text = json_safe(json.dumps(document, ensure_ascii=False, indent=1))
     if target == "-":
         print(text)
         return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DeviceError(
-            f"--json {target} must be a file that can be written ({error.strerror}). Choose another."
-        ) from error
+    with beside(Path(target)) as place, explained(f"--json {target}"):
+        place.write_text(text + "\n", encoding="utf-8")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -40,7 +37,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     def width(text: str) -> int:
         return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
-    cells = [[str(cell) for cell in row] for row in (columns, *rows)]
+    cells = [[printable(str(cell)) for cell in row] for row in (columns, *rows)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
         padded = (cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True))

@@ -6,36 +6,60 @@ import csv
 import json as jsons
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from io import TextIOWrapper
-from typing import IO, Any, ClassVar
+from pathlib import Path
+from typing import IO, Any
 
-from mindle.errors import DeviceError
+from mindle.artifacts.files import beside, cells, explained
+from mindle.text import json_safe, printable
+
+STREAM = "-"
 
 
 @dataclass
 class Counts:
-    """How many images or rows got an answer and how many did not."""
+    """What became of images or rows.
+
+    Attributes:
+        answered: How many got an answer.
+        failed: How many did not.
+        guarded: Columns with texts that a spreadsheet would have run, and how many.
+    """
 
     answered: int = 0
     failed: int = 0
+    guarded: dict[str, int] = field(default_factory=dict)
 
 
-def write_answers(source: Any, inputs: Iterable[Any], *, out: str | None, json: str | None) -> Counts:
+def write_answers(
+    source: Any, inputs: Iterable[Any], *, out: str | None, json: str | None, raw: bool = False
+) -> Counts:
     """Write every answer to `out` (CSV, or JSON by its name) and to `json`, or as CSV to standard output.
+
+    A file gets its name when it is whole; until then it has the ending `.partial`.
+
+    Args:
+        source: The opened model.
+        inputs: What it answers.
+        out: The file, "-" for standard output.
+        json: The JSON file, "-" for standard output.
+        raw: Whether texts that a spreadsheet would run as formulas are left as they are.
 
     Raises:
         DeviceError: If a file cannot be written, or the disk is full.
     """
+    counts = Counts()
     wanted: list[_Table] = []
     if out is not None:
-        wanted.append(_Json(out) if out.lower().endswith(".json") else _Csv(out))
+        wanted.append(_Json(out) if out.lower().endswith(".json") else _Csv(out, raw, counts))
     if json is not None:
         wanted.append(_Json(json))
-    counts = Counts()
     with ExitStack() as stack:
-        tables = [stack.enter_context(table.opened(source.columns)) for table in wanted or [_Csv("-")]]
+        tables = wanted or [_Csv(STREAM, raw, counts)]
+        for table in tables:
+            stack.enter_context(table.opened(source.columns))
         for row in source.rows(inputs):
             if row["reason"]:
                 counts.failed += 1
@@ -49,43 +73,52 @@ def write_answers(source: Any, inputs: Iterable[Any], *, out: str | None, json: 
 class _Table:
     """Rows on their way into one file, or to standard output for "-"."""
 
-    # What becomes of a file name that is not valid Unicode, which a name on Linux need not be.
-    errors: ClassVar[str]
-
     def __init__(self, target: str) -> None:
         self.target = target
         self.file: IO[str] = sys.stdout
+        self.begun = False
 
     @contextmanager
-    def opened(self, columns: Sequence[str]) -> Iterator[_Table]:
+    def opened(self, columns: Sequence[str]) -> Iterator[None]:
         """Open, begin and, if nothing went wrong in between, end the table."""
-        with self._writing():
-            self.file = self._open()
-        try:
-            with self._writing():
-                self.begin(columns)
-            yield self
-            with self._writing():
+        self.columns = columns
+        with ExitStack() as stack:
+            self.file = stack.enter_context(self._open())
+            yield
+            with explained(self.target):
+                self._begin()
                 self.end()
                 self.file.flush()
-        finally:
-            if self.file is not sys.stdout:
-                with suppress(OSError):  # what could not be written has been told by the flush
-                    self.file.close()
 
-    def _open(self) -> IO[str]:
-        if self.target != "-":
-            return open(self.target, "w", encoding="utf-8", errors=self.errors, newline="")
-        if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(errors=self.errors)
-        return sys.stdout
+    @contextmanager
+    def _open(self) -> Iterator[IO[str]]:
+        if self.target == STREAM:
+            if isinstance(sys.stdout, TextIOWrapper):
+                sys.stdout.reconfigure(errors="backslashreplace")
+            yield sys.stdout
+            return
+        with beside(Path(self.target)) as place:
+            with explained(self.target):
+                file = place.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            try:
+                yield file
+            finally:
+                with explained(self.target):
+                    file.close()
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write one row."""
-        with self._writing():
+        with explained(self.target):
+            self._begin()
             self.put(row)
 
-    def begin(self, columns: Sequence[str]) -> None:
+    def _begin(self) -> None:
+        """With the first row, so that a model that cannot answer leaves no header behind."""
+        if not self.begun:
+            self.begun = True
+            self.begin()
+
+    def begin(self) -> None:
         raise NotImplementedError
 
     def put(self, row: Mapping[str, Any]) -> None:
@@ -94,40 +127,38 @@ class _Table:
     def end(self) -> None:
         """Nothing follows the rows, unless a format wants something."""
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPipeError:  # the reader has left; that is no error of ours
-            raise
-        except OSError as error:
-            raise DeviceError(
-                f"{self.target} must be a file that can be written ({error.strerror}). Choose another with "
-                "--out or --json, or make room."
-            ) from error
-
 
 class _Csv(_Table):
-    errors = "surrogateescape"  # the name's own bytes, so that other programs find the file
+    def __init__(self, target: str, raw: bool, counts: Counts) -> None:
+        super().__init__(target)
+        self.raw = raw
+        self.counts = counts
 
-    def begin(self, columns: Sequence[str]) -> None:
-        self.rows = csv.DictWriter(self.file, columns, lineterminator="\n")
-        self.rows.writeheader()
+    def begin(self) -> None:
+        self.rows = csv.writer(self.file, lineterminator="\n")
+        self.shown = self.file.isatty()
+        self._write(cells(self.columns, raw=self.raw))
 
     def put(self, row: Mapping[str, Any]) -> None:
-        self.rows.writerow({name: f"{v:.8f}" if isinstance(v, float) else v for name, v in row.items()})
+        given = [row[name] for name in self.columns]
+        written = cells(given, raw=self.raw)
+        for name, before, after in zip(self.columns, given, written, strict=True):
+            if isinstance(before, str) and len(after) == len(before) + 1:
+                self.counts.guarded[name] = self.counts.guarded.get(name, 0) + 1
+        self._write([f"{value:.8f}" if isinstance(value, float) else value for value in written])
+
+    def _write(self, row: Sequence[Any]) -> None:
+        """On a terminal without what it would obey."""
+        self.rows.writerow([printable(v) if isinstance(v, str) else v for v in row] if self.shown else row)
 
 
 class _Json(_Table):
-    errors = "backslashreplace"  # \udcff is an escape of JSON too
-
-    def begin(self, columns: Sequence[str]) -> None:
+    def begin(self) -> None:
         self.separator = "\n"
         self.file.write('{"schema": 1, "predictions": [')
 
     def put(self, row: Mapping[str, Any]) -> None:
-        self.file.write(self.separator)
-        jsons.dump(row, self.file, ensure_ascii=False)
+        self.file.write(self.separator + json_safe(jsons.dumps(row, ensure_ascii=False)))
         self.separator = ",\n"
 
     def end(self) -> None:

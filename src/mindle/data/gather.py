@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.files import write_arrays
 from mindle.data.arrays import is_cifar, is_idx
 from mindle.data.decode import UndecodableImage, decode
 from mindle.data.sources import load, read
@@ -122,11 +123,7 @@ def pack(source: str | os.PathLike[str], target: Path, *, classes: Sequence[str]
             f"{', '.join(dataset.classes)}. Give another folder with --data."
         )
     arrays = _arrays(dataset, wanted, InputSpec(height=side, width=side))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
-    with partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, names=np.array(wanted), **arrays)
-    os.replace(partial, target)
+    write_arrays(target, {"names": np.array(wanted), **arrays})
     return target
 
 

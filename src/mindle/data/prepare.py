@@ -14,7 +14,6 @@ import os
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mindle.artifacts.files import PARTIAL, explained, refused, replacing, write_bytes
 from mindle.artifacts.manifest import fingerprint
 from mindle.artifacts.prepared import (
     FINISHED,
@@ -184,6 +184,7 @@ def lay_out_folders(
     _claim(out, index)
     for folder in {(out / file.path).parent for file in index.files}:
         _make(folder)
+        _sweep(folder)
     write_index(out, index)
 
     failed: dict[str, str] = {}
@@ -291,6 +292,13 @@ def _place(dataset: Dataset, out: Path, row: int, file: PreparedFile, link: str)
         return problem
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what a killed call left half written."""
+    with explained(folder):
+        for draft in folder.glob(f".*{PARTIAL}"):
+            draft.unlink()
+
+
 def _is_whole(target: Path, source: Path) -> bool:
     """Whether a copy is there; its size is compared as well, for disks that lost power."""
     try:
@@ -307,15 +315,9 @@ def _png(dataset: Dataset, row: int) -> bytes:
 
 
 def _write(target: Path, row: int, data: bytes) -> int:
-    # One draft a row: what a killed call left behind is written over, never read.
-    draft = target.with_name(f".{row:06d}.partial")
-    try:
-        draft.write_bytes(data)
-        os.replace(draft, target)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise _disk(target, error) from error
+    # Hidden, so that a folder that is read in the meantime has no such image.
+    draft = target.with_name(f".{row:06d}{PARTIAL}")
+    write_bytes(target, data, draft=draft, durable=False)
     return 1
 
 
@@ -335,7 +337,7 @@ def _link(make: Any, source: Path, target: Path) -> int:
                 "take one disk and a file of your own, and links a file system that has them: take "
                 "--link copy and an empty folder."
             ) from error
-        raise _disk(target, error) from error
+        raise refused(target, error) from error
     return 1
 
 
@@ -395,19 +397,11 @@ def lay_out_npz(
         "files": np.array([dataset.paths[row] for row in rows]),
         "about": np.array(json.dumps(about)),
     }
-    draft = out.with_name(f".{out.name}.partial")
-    try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-            _write_data(archive, images, spec, listener)
-            for name, column in columns.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy", _NO_TIME), "w") as stream:
-                    np.lib.format.write_array(stream, column, allow_pickle=False)
-        os.replace(draft, out)
-    except OSError as error:
-        raise _disk(out, error) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+    with replacing(out) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        _write_data(archive, images, spec, listener)
+        for name, column in columns.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", _NO_TIME), "w") as stream:
+                np.lib.format.write_array(stream, column, allow_pickle=False)
     return replace(report, written=len(rows))
 
 
@@ -501,14 +495,5 @@ def _refuse_overlap(dataset: Dataset, out: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    try:
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _disk(folder, error) from error
-
-
-def _disk(path: Path, error: OSError) -> DeviceError:
-    return DeviceError(
-        f"{path} could not be written ({error.strerror or error}). What is there stays. Free some space or "
-        "mend the folder's permissions, then give the same command again: it goes on."
-    )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import MODEL, REFERENCE, Bundle
+from mindle.artifacts.files import replacing, write_arrays
 from mindle.errors import ArtifactError
 from mindle.formats.onnx import reference_pixels
 from mindle.formats.parity import Parity, compare_answers, require_parity
@@ -73,16 +74,15 @@ def write_joined_graph(bundles: Sequence[Bundle], mix: Mix, folder: Path, spec: 
     folder.mkdir(parents=True, exist_ok=True)
     graph = _joined([onnx.load(str(bundle.model)) for bundle in bundles], mix)
     onnx.checker.check_model(graph)
-    draft = folder / f"{MODEL}.partial"
-    onnx.save(graph, str(draft))
-    draft.replace(folder / MODEL)
+    with replacing(folder / MODEL) as draft:
+        onnx.save(graph, str(draft))
 
     pixels = reference_pixels(spec)
     apart = np.stack([_answers(bundle.model, pixels) for bundle in bundles]).astype(np.float64)
     together = _answers(folder / MODEL, pixels)
     parity = compare_answers(mix(apart), together)
     require_parity(parity, "The ensemble")
-    np.savez(folder / REFERENCE, pixels=pixels, probabilities=together)
+    write_arrays(folder / REFERENCE, {"pixels": pixels, "probabilities": together})
     return parity
 
 

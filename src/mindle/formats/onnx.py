@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mindle.artifacts.bundle import MODEL, REFERENCE, Bundle
+from mindle.artifacts.files import write_arrays
 from mindle.errors import ArtifactError
 from mindle.formats.parity import TOLERANCE, Parity, compare_answers, compare_numbers, require_parity
 from mindle.models.classifier import Classifier, EstimateGraph, Estimator, ProbabilityGraph
@@ -139,7 +140,7 @@ def _write_proven(
     exported = session(folder / MODEL).run(list(outputs), {"pixels": compared})
     parity = prove(_answers(graph, compared), exported)
     kept = {name: rows[: len(example)] for name, rows in zip(outputs, exported, strict=True)}
-    np.savez(folder / REFERENCE, pixels=example, **kept)
+    write_arrays(folder / REFERENCE, {"pixels": example, **kept})
     return parity
 
 

@@ -7,7 +7,6 @@ trained is needed to answer.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from mindle.artifacts.bundle import MODEL, REFERENCE
+from mindle.artifacts.files import replacing, write_arrays
 from mindle.errors import ArtifactError
 from mindle.formats.parity import Parity
 from mindle.models.graph import session
@@ -138,7 +138,7 @@ def write_table_graph(
         name: rows[:kept].astype(str) if name == "categories" else rows[:kept]
         for name, rows in {**inputs, **exported}.items()
     }
-    np.savez(folder / REFERENCE, **stored)
+    write_arrays(folder / REFERENCE, stored)
     return parity
 
 
@@ -159,13 +159,9 @@ def reference_rows(model: TableModel, count: int = REFERENCE_ROWS) -> tuple[Floa
 
 def _write(graph: onnx.ModelProto, path: Path) -> None:
     """Write the graph whole or not at all, once it has been checked."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with replacing(path) as draft:
         onnx.save(graph, str(draft))
         onnx.checker.check_model(str(draft))
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _compare(model: TableModel, own: dict[str, Floats], exported: dict[str, NDArray[Any]]) -> Parity:

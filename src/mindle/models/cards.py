@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -331,16 +330,6 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"The weight file {path} cannot be read: {first_line(error)}. Get it again."
         ) from error
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that a reader never sees half a file."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def spec_of(config: Mapping[str, Any]) -> InputSpec:

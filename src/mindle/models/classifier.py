@@ -15,7 +15,6 @@ included), and needs nothing else.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from mindle.artifacts.files import write_bytes, write_json
 from mindle.errors import ArtifactError, ModelError
 from mindle.models.backbone import Backbone, build_backbone
 from mindle.models.heads import Head, build_head, describe_head, two_logits
@@ -462,10 +462,9 @@ def build(description: Mapping[str, Any]) -> Classifier:
 
 def save_model(model: Classifier, folder: Path) -> None:
     """Write `model.safetensors` and then `model.json` into a folder; each is replaced whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    _write_whole(folder / "model.safetensors", save(state))
-    _write_whole(folder / "model.json", json.dumps(describe(model), indent=1, ensure_ascii=False).encode())
+    write_bytes(folder / "model.safetensors", save(state))
+    write_json(folder / "model.json", describe(model))
 
 
 def load_model(folder: Path) -> Classifier:
@@ -504,15 +503,3 @@ def _or_damaged(path: Path, read: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ArtifactError(f"{path} is damaged: {reason}. Copy it again, or train again.") from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

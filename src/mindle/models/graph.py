@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mindle.artifacts.files import replacing
 from mindle.errors import ModelError
 from mindle.models.cards import first_line
 
@@ -46,7 +46,7 @@ def export_onnx(
 
     Raises:
         ModelError: If no exporter works, or what it gives is no valid graph.
-        OSError: If the file cannot be written.
+        DeviceError: If the file cannot be written.
 
     Example:
         >>> import tempfile
@@ -56,20 +56,17 @@ def export_onnx(
         ...     session(file).run(None, {"x": torch.zeros(5, 3).numpy()})[0].shape
         (5, 2)
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     training = module.training
     module.eval()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # deprecation of this exporter, and notes on traced shapes
             names = (output_name,) if isinstance(output_name, str) else output_name
-            _export(module, example, partial, input_name, names)
-        _narrow(partial)
-        _check(partial)
-        os.replace(partial, path)
+            with replacing(path, shared=True) as draft:
+                _export(module, example, draft, input_name, names)
+                _narrow(draft)
+                _check(draft)
     finally:
-        partial.unlink(missing_ok=True)
         module.train(training)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mindle.artifacts.files import write_bytes, write_json
+from mindle.errors import DeviceError
 from mindle.models.cards import (
     WeightCard,
     card_as_dict,
@@ -22,7 +23,6 @@ from mindle.models.cards import (
     imagenet_labels,
     load_tensors,
     read_json,
-    write_whole,
 )
 from mindle.records import InputSpec
 
@@ -157,10 +157,9 @@ def read_package(card: WeightCard, package: Package, cache: Path) -> dict[str, T
         "original_sha256": package.sha256,
     }
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, data)
-        write_whole(described, json.dumps(fields, indent=1).encode())
-    except OSError:
+        write_bytes(kept, data, shared=True)
+        write_json(described, fields, shared=True)
+    except DeviceError:
         # The cache saves a second conversion (0.1 s); an unwritable one is no reason to stop.
         return state
     return state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import named_classes
+from mindle.artifacts.files import write_csv
 from mindle.data import pixels
 from mindle.data.tables.cells import is_missing
 from mindle.data.tables.columns import parse_cells
 from mindle.data.tables.reader import labels_of
 from mindle.data.tables.rows import read_rows
-from mindle.errors import DataError, DeviceError
+from mindle.errors import DataError
 from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
 from mindle.serving.opened import Opened, OpenedNumbers
 from mindle.serving.rows import OpenedRows, RowAnswers
@@ -38,25 +38,21 @@ class Judged:
     unknown_classes: dict[str, int] = field(default_factory=dict)
     left_out: int = 0
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, raw: bool = False) -> None:
         """Write the answers as CSV: path, label, predicted, confidence and one column a class.
 
         Numbers have path, target, predicted, and low and high where there are prediction intervals.
+
+        Args:
+            path: The file.
+            raw: Whether texts that a spreadsheet would run as formulas are left as they are.
 
         Raises:
             DeviceError: If the file cannot be written.
         """
         answers = self.answers
         header, rows = _estimated(answers) if isinstance(answers, Estimates) else _classified(answers)
-        try:
-            with path.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(rows)
-        except OSError as error:
-            raise DeviceError(
-                f"{path} must be a file that can be written ({error.strerror}). Choose another."
-            ) from error
+        write_csv(path, header, rows, raw=raw)
 
 
 def _classified(answers: Predictions) -> tuple[list[str], Iterable[list[str]]]:

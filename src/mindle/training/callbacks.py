@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from mindle.artifacts.files import write_csv
 from mindle.training.batches import Batch
 from mindle.training.checkpoint import Progress
 
@@ -93,12 +92,8 @@ class HistoryFile(Callback):
 
     def on_epoch(self, state: FitState) -> None:
         """Write all rows so far."""
-        partial = self.path.with_name(self.path.name + ".partial")
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(state.history[0]))
-            writer.writeheader()
-            writer.writerows(state.history)
-        os.replace(partial, self.path)
+        columns = list(state.history[0])
+        write_csv(self.path, columns, ([row[name] for name in columns] for row in state.history))
 
 
 class StopAt(Callback):

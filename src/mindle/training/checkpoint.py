@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mindle.errors import ArtifactError, DeviceError
+from mindle.artifacts.files import replacing
+from mindle.errors import ArtifactError
 from mindle.training.average import Average, changing_tensors, put
 from mindle.training.job import Job
 
@@ -157,21 +156,13 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[s
     Raises:
         DeviceError: If the disk is full or may not be written; the old checkpoint is still there then.
     """
-    partial = path.with_name(path.name + ".partial")
     header = {"mindle": json.dumps({"schema": SCHEMA, **state})}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata=header)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):  # a disk that cannot be written may not let go of the file either
-            partial.unlink()
-        raise DeviceError(
-            f"The checkpoint {path} must be writable. Received: {error}. "
-            "Free some space or choose another place with --out, then go on with --resume."
-        ) from error
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as draft:
+        try:
+            save_file(whole, draft, metadata=header)
+        except SafetensorError as error:  # its way of telling of a full disk
+            raise OSError(str(error)) from error
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

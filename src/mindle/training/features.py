@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mindle.artifacts.files import write_json
 from mindle.data import RowStore, cache_dir
 from mindle.data.pixels import pixel_key
 from mindle.data.store import Writer
@@ -280,9 +281,7 @@ class Engine:
                 expected = model(torch.from_numpy(np.ascontiguousarray(batch))).numpy()
             found = _onnx(graph, self.threads)(batch)
             difference = max(difference, float(np.abs(found - expected).max() / np.abs(expected).max()))
-        partial = proof.with_name(f"{proof.name}.{os.getpid()}.partial")
-        partial.write_text(json.dumps({"difference": difference, "card": self.card.name}), "utf-8")
-        os.replace(partial, proof)
+        write_json(proof, {"difference": difference, "card": self.card.name}, shared=True)
         if difference > TOLERANCE:
             self.listener.say(
                 f"{self.card.name}: ONNX Runtime differs from PyTorch by {difference:.1e} of the largest "
