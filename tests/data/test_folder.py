@@ -29,8 +29,8 @@ def build(root: Path, *files: str) -> Path:
     return root
 
 
-def read(root: Path) -> Dataset:
-    return read_folder(root, name=root.name, source=str(root))
+def read(root: Path, label_from: str | None = None) -> Dataset:
+    return read_folder(root, name=root.name, source=str(root), label_from=label_from)
 
 
 def finding(dataset: Dataset, kind: str) -> Finding:
@@ -99,17 +99,16 @@ def test_only_train_is_no_split(tmp_path: Path) -> None:
     assert set(dataset.given) == {""}
 
 
-@pytest.mark.parametrize("third", ["bus", "tests", "val 2"])
-def test_part_words_beside_other_folders_are_classes(tmp_path: Path, third: str) -> None:
-    dataset = read(build(tmp_path, "train/1.jpg", "train/2.jpg", f"{third}/1.jpg", f"{third}/2.jpg"))
-    assert set(dataset.classes) == {"train", third}
+def test_a_train_folder_beside_vehicles_is_a_class_and_that_is_said(tmp_path: Path) -> None:
+    dataset = read(build(tmp_path, "train/1.jpg", "train/2.jpg", "bus/1.jpg", "bus/2.jpg"))
+    assert dataset.classes == ("bus", "train")
+    assert not finding(dataset, "part-names").decision
 
 
-def test_val_and_test_without_train_are_classes(tmp_path: Path) -> None:
-    assert read(build(tmp_path, "val/1.jpg", "val/2.jpg", "test/1.jpg", "test/2.jpg")).classes == (
-        "test",
-        "val",
-    )
+def test_val_and_test_without_train_are_held_out(tmp_path: Path) -> None:
+    dataset = read(build(tmp_path, "val/a/1.jpg", "val/b/2.jpg", "test/a/1.jpg", "test/b/2.jpg"))
+    assert dataset.classes == ("a", "b")
+    assert set(dataset.given) == {"val", "test"}
 
 
 def test_hidden_and_loose_things_beside_a_split_do_not_hide_it(tmp_path: Path) -> None:
@@ -250,7 +249,7 @@ def test_an_extra_class_in_a_held_out_part_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_one_class_points_one_level_deeper(tmp_path: Path) -> None:
-    dataset = read(build(tmp_path, "flowers/train/rose/1.jpg", "flowers/test/rose/1.jpg"))
+    dataset = read(build(tmp_path, "flowers/rose/1.jpg", "flowers/2.jpg"))
     assert dataset.classes == ("flowers",)
     assert "one level deeper" in finding(dataset, "one-class").message
 
@@ -375,3 +374,81 @@ def test_small_words() -> None:
     assert litter("__MACOSX") == "foreign"
     assert nfc(unicodedata.normalize("NFD", CAT)) == CAT
     assert settle_given(["train", "test", ""])[0] == ["train", "test", ""]
+
+
+NAMED = [f"{name}.{number}.JPG" for name in ("cat", "dog") for number in range(5)]
+
+
+@pytest.mark.parametrize("part", ["", "train/", "photos/", "all/train/train/"])
+def test_files_called_by_class_and_number_are_labelled_by_name(tmp_path: Path, part: str) -> None:
+    dataset = read(build(tmp_path, *(f"{part}{name}" for name in NAMED)))
+    assert dataset.classes == ("cat", "dog")
+    assert np.bincount(dataset.labels).tolist() == [5, 5]
+    assert "{class}.{n}" in finding(dataset, "labelled-by-name").message
+
+
+@pytest.mark.parametrize("test", ["test1/1.jpg", "test1/test1/1.jpg", "test/test_1.jpg", "test/1.jpg"])
+def test_a_part_without_labels_is_left_out(tmp_path: Path, test: str) -> None:
+    dataset = read(build(tmp_path, *(f"train/{name}" for name in NAMED), test, "sampleSubmission.csv"))
+    assert aside(dataset) == {test: "unlabelled", "sampleSubmission.csv": "stray"}
+    assert set(dataset.given) == {"", "test"} or set(dataset.given) == {"train", "test", ""}
+    assert not finding(dataset, "unlabelled").decision
+
+
+def test_a_test_part_whose_names_tell_classes_is_a_test_part(tmp_path: Path) -> None:
+    dataset = read(build(tmp_path, *(f"{part}/{name}" for part in ("train", "test") for name in NAMED)))
+    assert dataset.given.count("test") == 10
+    assert not aside(dataset)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["IMG_1.jpg", "DSC_2.jpg"],
+        ["cat_1.jpg"],
+        ["a_1.jpg", "b_1.jpg", "photo.jpg"],
+        ["train_1.jpg", "test_1.jpg"],
+        ["2021-05.jpg", "2022-05.jpg"],
+    ],
+)
+def test_names_that_leave_doubt_are_refused_with_the_way_to_settle_it(
+    tmp_path: Path, names: list[str]
+) -> None:
+    files = [
+        f"{number}{name}" if name[0].isdigit() else name.replace("1", f"1{number}", 1)
+        for name in names
+        for number in range(9)
+    ]
+    with pytest.raises(DataError, match="--label-from"):
+        read(build(tmp_path, *files))
+
+
+def test_a_template_settles_where_the_label_stands(tmp_path: Path) -> None:
+    files = [f"shots/{n}_{name}.jpg" for n in (1, 2) for name in ("cat", "dog")]
+    dataset = read(build(tmp_path, *files, "shots/other.jpg", "notes.txt"), "{n}_{class}")
+    assert dataset.classes == ("cat", "dog")
+    assert aside(dataset) == {"shots/other.jpg": "unlabelled", "notes.txt": "stray"}
+
+
+def test_a_template_that_fits_nothing_or_gives_no_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="fits none of 2 files"):
+        read(build(tmp_path, "a-1.jpg", "b-1.jpg"), "{class}_{n}")
+    with pytest.raises(DataError, match=r"Received '\.\.' for 'x/\.\._1\.jpg'|hidden|'' for"):
+        read(build(tmp_path, "x/a_1.jpg", "x/_1.jpg"), "{class}_{n}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat_{n}",
+        "{class}{class}",
+        "{name}_{n}",
+        "{class",
+        "{*}{class}",
+        "a/{class}",
+        "{*}1{*}2{*}3{*}{n}{class}",
+    ],
+)
+def test_what_is_no_template_is_a_wrong_call(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match="label_from"):
+        read(build(tmp_path, "a_1.jpg"), text)

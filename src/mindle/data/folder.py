@@ -17,40 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.prepared import FINISHED, INDEX, PreparedIndex, read_index
+from mindle.data.filenames import (
+    LabelTemplate,
+    infer_template,
+    is_picture_name,
+    parse_template,
+    suggest_template,
+)
+from mindle.data.layouts import Layout, prepared_layout, settle_layout
+from mindle.data.names import count_of as count_of
+from mindle.data.names import litter as litter
+from mindle.data.names import nfc as nfc
+from mindle.data.names import part_of as part_of
 from mindle.errors import DataError
-from mindle.records import Dataset, FileImages, Finding, Part
-
-PART_WORDS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Words that name a part of a split, in any case."""
+from mindle.records import Dataset, FileImages, Finding
 
 LAYOUT_HELP = (
     "mindle needs one folder per class, such as photos/cat/1.jpg and photos/dog/1.jpg, or the same below "
     "photos/train and photos/test, or a CSV file with the columns path,label."
-)
-
-# Left behind by operating systems and network drives; compared in lower case.
-_FOREIGN = frozenset(
-    {
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "icon\r",
-        "__macosx",
-        "@eadir",
-        "$recycle.bin",
-        "system volume information",
-        "lost+found",
-        "__pycache__",
-    }
 )
 
 
@@ -85,44 +69,6 @@ class Columns:
     labels: Sequence[str]
     given: Sequence[str]
     set_aside: Sequence[str]
-
-
-def litter(name: str) -> str:
-    """Why a name is passed over: "hidden", "foreign", or "" for an ordinary one.
-
-    Example:
-        >>> litter(".DS_Store"), litter("Thumbs.db"), litter("cat.jpg")
-        ('hidden', 'foreign', '')
-    """
-    if name.startswith("."):
-        return "hidden"
-    return "foreign" if name.lower() in _FOREIGN else ""
-
-
-def nfc(text: str) -> str:
-    """The composed spelling of a name; bytes that are no text become visible escapes.
-
-    Example:
-        >>> nfc("e" + chr(0x301)) == chr(0xE9)
-        True
-    """
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a name in another encoding; two of them must not become the same
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return unicodedata.normalize("NFC", text)
-
-
-def part_of(word: str) -> Part | None:
-    """The part of a split that a word names, or None.
-
-    Example:
-        >>> part_of("Validation"), part_of("cat")
-        ('val', None)
-    """
-    return PART_WORDS.get(nfc(word).strip().lower())
 
 
 def walk(root: Path) -> Iterator[Found]:
@@ -211,17 +157,26 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
         ...     read_folder(Path(folder), name="pets", source=folder).classes
         ('cat', 'dog')
     """
-    split = _split_folders(root)
-    index = read_index(root) if split else None
+    index = read_index(root)
     found = _in_order(walk(root), index)
+    _refuse_unlisted(root, found)
     files = [one for one in found if one.kind in ("file", "missing")]
-    _refuse_empty(root, files, split)
+    _refuse_empty(root, files)
+    layout = _prepared(root, found) if index is not None else settle_layout(found)
+    template = _template(root, layout, files, label_from)
     paths, collisions = numbered_paths([nfc(one.path) for one in files], [one.path for one in files])
-    labels = [_class_of(one, split) for one in files]
-    given = [split.get(one.path.split("/", 1)[0], "") for one in files]
-    set_aside = [_aside(one, label) for one, label in zip(files, labels, strict=True)]
-    declared = [_class_of(one, split) for one in found if one.kind == "folder" and not one.aside]
-    given, held_out = settle_given(given, spelled=tuple(split))
+    labels = [_class_of(one, layout, template) for one in files]
+    given = [base.part if (base := layout.place(one.path)[0]) else "" for one in files]
+    by_name = template is not None
+    set_aside = [
+        _aside(one, label, layout, by_name=by_name) for one, label in zip(files, labels, strict=True)
+    ]
+    declared = [
+        _class_of(one, layout, None)
+        for one in found
+        if one.kind == "folder" and not one.aside and not by_name
+    ]
+    given, held_out = settle_given(given, spelled=layout.parts)
     groups = ("",) * len(files)
     order: tuple[str, ...] = ()
     if index is not None:
@@ -236,8 +191,8 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
     classes, indices, set_aside, findings = settle_classes(columns, declared=declared, order=order)
     if not classes:
         raise DataError(
-            f"A folder to learn from must hold images in class folders{' below train' if split else ''}. "
-            f"Received {str(root)!r} with none. {LAYOUT_HELP}"
+            f"A folder to learn from must hold images in class folders"
+            f"{' below train' if layout.parts else ''}. Received {str(root)!r} with none. {LAYOUT_HELP}"
         )
     return Dataset(
         name=name,
@@ -253,7 +208,9 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
         findings=(
             *held_out,
             *_unfinished_finding(index),
-            *_spelling_findings(found, split),
+            *(layout.findings if label_from is None else ()),
+            *_named_finding(template, labels),
+            *_spelling_findings(found, layout),
             *collisions,
             *_walk_findings(found),
             *_aside_findings(paths, set_aside),
@@ -288,52 +245,98 @@ def _unfinished_finding(index: PreparedIndex | None) -> list[Finding]:
     ]
 
 
-def _split_folders(root: Path) -> dict[str, str]:
-    """Part of each top-level folder, as the disk spells it; empty where these folders are classes."""
-    try:
-        with os.scandir(root) as listing:
-            entries = [_found(entry, Found("", "folder", "")) for entry in listing]
-    except OSError as error:
-        raise DataError(
-            f"A data folder must be readable. Received {str(root)!r} ({error.strerror}). Check its "
-            f"permissions."
-        ) from error
-    folders = sorted(entry.path for entry in entries if entry.kind == "folder" and not entry.aside)
-    parts = {folder: part_of(folder) for folder in folders}
-    if None in parts.values() or "train" not in parts.values():
-        return {}
-    return {folder: part for folder, part in parts.items() if part}
+def _prepared(root: Path, found: Iterable[Found]) -> Layout:
+    """The parts of a prepared folder, as `mindle prepare` lays them out."""
+    return prepared_layout(one.path for one in found if one.kind == "folder" and "/" not in one.path)
 
 
-def _class_of(found: Found, split: dict[str, str]) -> str:
-    """Name of the class a path belongs to, "" where it lies above or outside the class folders."""
-    above = found.path.split("/")
-    folders = above if found.kind == "folder" else above[:-1]
-    depth = 1 if split else 0
-    if len(folders) <= depth or any(litter(folder) for folder in folders[: depth + 1]):
+def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> str:
+    """Name of the class a path belongs to, "" where nothing tells one."""
+    path = f"{found.path}/" if found.kind == "folder" else found.path
+    base, below = layout.place(path)
+    if base is None:
         return ""
-    return nfc(folders[depth])
+    if template is not None:
+        fits = not found.aside and is_picture_name(found.path)
+        return (template.label(found.path) or "") if fits else ""
+    if base.label or base.flat or len(below) < 2:
+        return base.label
+    around = path.split("/")[: 1 - len(below)]
+    return "" if any(map(litter, around)) else nfc(below[0])
 
 
-def _aside(found: Found, label: str) -> str:
+def _aside(found: Found, label: str, layout: Layout, *, by_name: bool) -> str:
     if found.aside:
         return found.aside
     if found.kind == "missing":
         return "missing"
-    return "" if label else "stray"
+    if label:
+        return ""
+    base, _ = layout.place(found.path)
+    wanted = base is not None and (base.flat or by_name) and is_picture_name(found.path)
+    return "unlabelled" if wanted else "stray"
 
 
-def _refuse_empty(root: Path, files: Sequence[Found], split: dict[str, str]) -> None:
-    visible = [one.path for one in files if not one.aside]
-    if not visible:
-        raise DataError(f"A data folder must hold images. Received {str(root)!r} without any. {LAYOUT_HELP}")
-    loose = [path for path in visible if path.count("/") <= (1 if split else 0)]
-    if len(loose) == len(visible):
+def _template(
+    root: Path, layout: Layout, files: Sequence[Found], label_from: str | None
+) -> LabelTemplate | None:
+    """Where the class stands in file names: as was asked, or as the names tell where no folder does."""
+    if label_from is None and not layout.flat:
+        return None
+    places = [(layout.place(one.path)[0], one.path) for one in files if not one.aside and one.kind == "file"]
+    pictures = [(base.part, path) for base, path in places if base is not None and is_picture_name(path)]
+    learned = [path for part, path in pictures if part == "train"] or [path for _, path in pictures]
+    if label_from is not None:
+        template = parse_template(label_from)
+        if not any(template.label(path) for path in learned):
+            raise DataError(
+                f"`label_from` must fit the names of files. Received {label_from!r}, which fits none of "
+                f"{count_of(len(learned), 'file', 'files')} in {str(root)!r}, such as "
+                f"{learned[0] if learned else files[0].path!r}. Correct it."
+            )
+        return template
+    told = infer_template(learned)
+    if told is None:
+        shown = [one.path for one in files if not one.aside]
         raise DataError(
-            f"Images must lie in class folders. Received {str(root)!r} with "
-            f"{count_of(len(loose), 'file that lies', 'files that lie')} in none, such as {loose[0]!r}. "
-            f"{LAYOUT_HELP}"
+            "Images must lie in class folders, or be called by their class and a number, such as cat.1.jpg. "
+            f"Received {str(root)!r} with "
+            f"{count_of(len(shown), 'file that lies', 'files that lie')} in none, such as {shown[0]!r}. "
+            f"{LAYOUT_HELP} Where the names of files hold the class, say where with --label-from, such as "
+            f"--label-from '{suggest_template(learned)}'."
         )
+    return told
+
+
+def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> list[Finding]:
+    """Say that file names told the classes, so that nobody believes that folders did."""
+    if template is None:
+        return []
+    counts = Counter(label for label in labels if label)
+    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(8))
+    return [
+        Finding(
+            kind="labelled-by-name",
+            files=tuple(sorted_classes(counts)),
+            message=f"Labels are taken from file names by {template.text!r}: "
+            f"{count_of(len(counts), 'class', 'classes')} ({shown}{', …' if len(counts) > 8 else ''}).",
+            action="read as classes",
+        )
+    ]
+
+
+def _refuse_unlisted(root: Path, found: Sequence[Found]) -> None:
+    """Refuse a folder that the system does not list."""
+    if [(one.path, one.kind) for one in found] == [("", "unreadable")]:
+        raise DataError(
+            f"A data folder must be readable. Received {str(root)!r}, which cannot be listed. Check its "
+            "permissions."
+        )
+
+
+def _refuse_empty(root: Path, files: Sequence[Found]) -> None:
+    if all(one.aside for one in files):
+        raise DataError(f"A data folder must hold images. Received {str(root)!r} without any. {LAYOUT_HELP}")
 
 
 def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str], list[Finding]]:
@@ -462,11 +465,6 @@ def settle_classes(
     return tuple(classes), indices, set_aside, findings
 
 
-def count_of(number: int, one: str, many: str) -> str:
-    """A number with its noun: "1 file", "1,200 files"."""
-    return f"{number:,} {one if number == 1 else many}"
-
-
 def _empty_class(label: str) -> Finding:
     return Finding(
         kind="empty-class",
@@ -547,14 +545,14 @@ def lookalikes(classes: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _spelling_findings(found: Sequence[Found], split: dict[str, str]) -> list[Finding]:
+def _spelling_findings(found: Sequence[Found], layout: Layout) -> list[Finding]:
     """Class folders with one NFC name and several spellings on the disk."""
     spellings: dict[str, dict[str, str]] = defaultdict(dict)
     for one in found:
-        label = _class_of(one, split)
-        if label and one.kind == "folder":
-            folders = one.path.split("/")[: 2 if split else 1]
-            spellings[label].setdefault(folders[-1], "/".join(folders))
+        label = _class_of(one, layout, None)
+        _, below = layout.place(f"{one.path}/")
+        if label and one.kind == "folder" and len(below) == 2 and nfc(below[0]) == label:
+            spellings[label].setdefault(below[0], one.path)
     return [
         Finding(
             kind="unicode-normalised",
@@ -606,6 +604,7 @@ def _aside_findings(paths: Sequence[str], set_aside: Sequence[str]) -> list[Find
             "in the folder",
         ),
         "stray": ("file lies", "files lie", "outside the class folders"),
+        "unlabelled": ("image has", "images have", "no label: neither a folder nor a name tells one"),
         "missing": ("link leads", "links lead", "to files that do not exist"),
     }
     findings = []

@@ -21,6 +21,7 @@ from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset
 
 READ_KINDS: dict[str, str] = {
+    "beside-parts": "a folder of images beside the parts of a split",
     "channels-first": "an array has its channels before height and width",
     "class-extra": "a class is only in a held-out part, so it cannot be learned",
     "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
@@ -30,10 +31,14 @@ READ_KINDS: dict[str, str] = {
     "held-out": "only one held-out part is given; it is used as the test part",
     "hidden": "a hidden file, or one in a hidden folder",
     "incomplete-row": "a line of a list names no file",
+    "labelled-by-name": "labels are taken from the names of files",
     "listed-twice": "a list names a file more than once, with the same label",
     "missing": "a listed file, or what a link leads to, does not exist",
     "name-collision": "class names that differ only in case, width or spaces",
     "one-class": "all images are of one class",
+    "part-names": "a class folder is named like a part of a split",
+    "passed-through": "a folder that holds nothing but one folder",
+    "same-folders": "all class folders hold the same folders, which may be the classes",
     "scaled": "an array was not uint8 from 0 to 255 and was scaled",
     "single": "a class has a single image to learn from",
     "not-a-number": "a list gives a file a target that is no finite number",
@@ -42,9 +47,10 @@ READ_KINDS: dict[str, str] = {
     "symlink-loop": "a link to a folder that is read already",
     "two-labels": "a list gives a file different labels",
     "two-targets": "a list gives a file different targets",
+    "undecided-parts": "folders that may be classes or parts of a split",
     "unfinished": "`mindle prepare` was interrupted while it filled this folder",
     "unicode-normalised": "names that look the same but are spelled with different Unicode characters",
-    "unlabelled": "a list gives a file no label",
+    "unlabelled": "nothing gives a file a label",
     "unreadable": "the system refuses to read it",
 }
 """The findings that reading can make, and what each means."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from mindle.data.layouts import UNDECIDED
 from mindle.data.splits import split
 from mindle.errors import DataError
 from mindle.records import PARTS, Dataset, Finding, InputSpec, Table
@@ -205,8 +206,12 @@ def require_learnable(dataset: Dataset) -> None:
     """Refuse data that nothing can be learned from, or that leave nothing to judge it by.
 
     Raises:
-        DataError: If fewer than two classes have training images, or the test part is empty.
+        DataError: If folders may be parts as well as classes, if fewer than two classes have training
+            images, or the test part is empty.
     """
+    undecided = next((finding for finding in dataset.findings if finding.kind == UNDECIDED), None)
+    if undecided is not None:
+        raise DataError(f"Folders must be classes or parts. Received {dataset.source!r}: {undecided.message}")
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(dataset).items())
     aside = f" Set aside: {reasons}." if reasons else ""
     if dataset.task == "regression":

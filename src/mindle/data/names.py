@@ -1,0 +1,171 @@
+"""Names of files and folders: their spelling, litter among them, and the parts of a split that they name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from mindle.records import Part
+
+PART_WORDS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "trainval": "train",
+    "학습": "train",
+    "훈련": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
+    "검증": "val",
+    "test": "test",
+    "tests": "test",
+    "testing": "test",
+    "테스트": "test",
+    "시험": "test",
+}
+"""Words that name a part of a split, in any case."""
+
+# Words beside them that add nothing: "training_set", "TestImages", "val data".
+_FILLERS = frozenset(
+    "set sets data dataset datasets image images img imgs picture pictures pics photo photos folder dir "
+    "split part file files sample samples".split()
+)
+
+# Left behind by operating systems and network drives; compared in lower case.
+_FOREIGN = frozenset(
+    {
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "__macosx",
+        "@eadir",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "__pycache__",
+    }
+)
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+def litter(name: str) -> str:
+    """Why a name is passed over: "hidden", "foreign", or "" for an ordinary one.
+
+    Example:
+        >>> litter(".DS_Store"), litter("Thumbs.db"), litter("cat.jpg")
+        ('hidden', 'foreign', '')
+    """
+    if name.startswith("."):
+        return "hidden"
+    return "foreign" if name.lower() in _FOREIGN else ""
+
+
+def nfc(text: str) -> str:
+    """The composed spelling of a name; bytes that are no text become visible escapes.
+
+    Example:
+        >>> nfc("e" + chr(0x301)) == chr(0xE9)
+        True
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a name in another encoding; two of them must not become the same
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", text)
+
+
+def count_of(number: int, one: str, many: str) -> str:
+    """A number with its noun: "1 file", "1,200 files"."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def part_of(word: str) -> Part | None:
+    """The part of a split that a word names, or None.
+
+    Example:
+        >>> part_of("Validation"), part_of("training_set"), part_of("test1"), part_of("cat")
+        ('val', 'train', 'test', None)
+    """
+    parts, rest = _read(word)
+    return None if rest else _one(parts)
+
+
+def parts_of(names: Iterable[str]) -> dict[str, Part]:
+    """The names among siblings that are parts of a split; a word that all of these share means nothing.
+
+    Example:
+        >>> parts_of(["seg_train", "seg_test", "seg_pred", "testudo"])
+        {'seg_train': 'train', 'seg_test': 'test'}
+    """
+    read = {name: _read(name) for name in names}
+    naming = {name: found for name, found in read.items() if found[0]}
+    shared = (
+        frozenset.intersection(*(rest for _, rest in naming.values())) if len(naming) > 1 else frozenset()
+    )
+    if len({_one(parts) for parts, _ in naming.values()}) < 2:
+        shared = frozenset()
+    return {
+        name: part
+        for name, (parts, rest) in naming.items()
+        if not rest - shared and (part := _one(parts)) is not None
+    }
+
+
+def parts_in(name: str) -> frozenset[Part]:
+    """The parts of a split whose words stand somewhere in a name.
+
+    Example:
+        >>> sorted(parts_in("old train and test")), sorted(parts_in("trainers"))
+        (['test', 'train'], [])
+    """
+    return _read(name)[0]
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a name is made of words such as "images" and "data" alone.
+
+    Example:
+        >>> says_nothing("Photos 2"), says_nothing("cat photos")
+        (True, False)
+    """
+    return _read(name) == (frozenset(), frozenset())
+
+
+def _one(parts: frozenset[Part]) -> Part | None:
+    if parts == {"train", "val"}:  # what is learned from, before validation is cut from it
+        return "train"
+    return next(iter(parts)) if len(parts) == 1 else None
+
+
+def _read(name: str) -> tuple[frozenset[Part], frozenset[str]]:
+    """The parts that a name holds words of, and its words besides."""
+    words = _LETTERS.findall(_CAMEL.sub(" ", nfc(name)).casefold())
+    parts = {word: _part_in(word) for word in words}
+    return (
+        frozenset(part for part in parts.values() if part),
+        frozenset(word for word, part in parts.items() if not part and word not in _FILLERS),
+    )
+
+
+def _part_in(word: str) -> Part | None:
+    """The part that one word names, also where it is written together with a filler: "trainset"."""
+    if word in PART_WORDS:
+        return PART_WORDS[word]
+    return next(
+        (
+            part
+            for known, part in PART_WORDS.items()
+            if word.removeprefix(known) in _FILLERS or word.removesuffix(known) in _FILLERS
+            if word not in _FILLERS
+        ),
+        None,
+    )
