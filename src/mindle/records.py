@@ -111,6 +111,25 @@ def _no_findings() -> tuple[Finding, ...]:
     return ()
 
 
+def _no_counts() -> Mapping[str, int]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """A part of a large set that is to be used.
+
+    Attributes:
+        seed: Decides which images.
+        count: Images of each class in all parts together; 0 where `parts` says more.
+        parts: Images of each class by part.
+    """
+
+    seed: int
+    count: int = 0
+    parts: Mapping[str, int] = field(default_factory=_no_counts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A labelled set of images as columns of equal length, one row a file (or a row of an array).
@@ -134,6 +153,7 @@ class Dataset:
         findings: What was noticed so far.
         targets: The number to estimate, NaN where a row has none; empty for classification.
         target: What the numbers are called in the source; "" for classification.
+        draw: The part of the set that is used, where it is not the whole.
     """
 
     name: str
@@ -153,6 +173,7 @@ class Dataset:
     findings: tuple[Finding, ...] = field(default_factory=_no_findings)
     targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
     target: str = ""
+    draw: Draw | None = None
 
     def __post_init__(self) -> None:
         count = len(self.paths)

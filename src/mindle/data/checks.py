@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.draw import check_drawn
 from mindle.data.duplicates import SMALL_SIDE, Groups, bind_groups, near_duplicates
 from mindle.data.facts import Facts, Look, look_over
 from mindle.data.folder import count_of
@@ -104,6 +105,7 @@ def check(
         findings, those that need a decision first.
 
     Raises:
+        DataError: If too few of the images that `draw` may take are usable.
         DeviceError: If the cache cannot be written.
 
     Example:
@@ -114,7 +116,13 @@ def check(
         >>> checked.findings, len(checked.rows())
         ((), 1797)
     """
-    looks, facts = look_over(dataset, specs, cache or cache_dir(), listener)
+    place = cache or cache_dir()
+    return check_drawn(dataset, lambda drawn: _checked(drawn, specs, place, listener))
+
+
+def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener) -> Dataset:
+    """Every question, asked of the images that take part."""
+    looks, facts = look_over(dataset, specs, cache, listener)
     draft = _Draft(dataset=dataset, looks=looks, facts=facts, set_aside=list(dataset.set_aside))
     # What cannot be used goes first, so that later questions are asked of usable images only.
     _find_problems(draft)

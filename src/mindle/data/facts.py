@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.decode import Examined, UndecodableImage, examine
+from mindle.data.draw import NOT_DRAWN
 from mindle.data.duplicates import perceptual_hashes
 from mindle.data.folder import count_of
 from mindle.data.pixels import content_hash, in_threads, pixel_key, pixel_store, served_by_array
@@ -107,7 +108,7 @@ def look_over(
     """Read and hash every row, decode those that take part, and fill the stores of facts and pixels.
 
     Args:
-        dataset: What `read` gave; rows that it set aside are hashed and not decoded.
+        dataset: What `read` gave; rows that it set aside are hashed and not decoded, those not drawn neither.
         specs: Whose pixels to store.
         cache: Cache folder.
         listener: Hears progress of the stage "check".
@@ -152,6 +153,8 @@ def _look(
     dataset: Dataset, row: int, specs: list[InputSpec], facts: RowStore, pixel_stores: list[RowStore]
 ) -> tuple[Look, Examined | None, list[int]]:
     """One row: its look, what was decoded if anything, and for which specs; called from several threads."""
+    if dataset.set_aside[row] == NOT_DRAWN:
+        return Look(sha256=""), None, []
     if dataset.set_aside[row]:
         return Look(sha256=_hash_only(dataset, row)), None, []
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from mindle.data.draw import draw
 from mindle.data.sources import read
 from mindle.data.tables.reader import is_table, read_table
 from mindle.records import Dataset, Table
@@ -119,7 +120,8 @@ class ReadingOptions:
         """
         self.refuse(ROWS_ONLY, "a table", "images")
         about_images = replace(self, per_class=None).given()
-        return read(data, **about_images)
+        dataset = read(data, **about_images)
+        return dataset if self.per_class is None else draw(dataset, self.per_class, seed=split_seed)
 
     def refuse(self, names: tuple[str, ...], theirs: str, ours: str) -> None:
         """Refuse options that say something about other data than these; see `refuse`."""

@@ -41,6 +41,7 @@ READ_KINDS: dict[str, str] = {
     "same-folders": "all class folders hold the same folders, which may be the classes",
     "scaled": "an array was not uint8 from 0 to 255 and was scaled",
     "single": "a class has a single image to learn from",
+    "not-drawn": "only a part of the set is used",
     "not-a-number": "a list gives a file a target that is no finite number",
     "special": "something that is neither a file nor a folder, such as a pipe",
     "stray": "a file outside the class folders",

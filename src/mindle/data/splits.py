@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.draw import shares_of
 from mindle.errors import DataError
 from mindle.records import PARTS, Dataset, Finding
 
@@ -60,6 +61,8 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
     A split that came with the data is kept. Where it has train and one held-out part, that is the test part
     and `fractions[1]` of train becomes val. Rows without a part in such data belong to train.
 
+    Of a part of a large set (`mindle.data.draw`) the parts are those that it names.
+
     Where numbers are estimated, bands of them take the place of classes: see `bands`.
 
     Each class is parted by largest remainders, so that without groups every part is within one image of its
@@ -84,6 +87,7 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (1259, 269, 269)
     """
+    fractions = shares_of(dataset) or fractions
     regression = dataset.task == "regression"
     labels = strata(dataset) if regression else dataset.labels
     rows = np.flatnonzero(

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from mindle.data.draw import NOT_DRAWN
 from mindle.data.layouts import UNDECIDED
 from mindle.data.splits import split
 from mindle.errors import DataError
@@ -35,7 +36,7 @@ def part_counts(dataset: Dataset | Table) -> dict[str, dict[str, int]]:
     if dataset.task == "regression":
         return _quarter_counts(dataset, parts, asides) if isinstance(dataset, Dataset) else counts
     for label, part, aside in zip(dataset.labels.tolist(), parts, asides, strict=True):
-        if label < 0:
+        if label < 0 or aside == NOT_DRAWN:
             continue
         if aside:
             counts[dataset.classes[label]]["set_aside"] += 1
@@ -127,7 +128,7 @@ def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
     """Images of each class where nothing is split yet, and how many were set aside."""
     counts = {name: {"images": 0, "set_aside": 0} for name in dataset.classes}
     for label, aside in zip(dataset.labels.tolist(), dataset.set_aside, strict=True):
-        if label >= 0:
+        if label >= 0 and aside != NOT_DRAWN:
             counts[dataset.classes[label]]["set_aside" if aside else "images"] += 1
     return counts
 
