@@ -25,6 +25,10 @@ class DataError(MindleError):
     exit_code = 3
 
 
+class DataWarning(UserWarning):
+    """Something about data that a call in Python goes on with; commands say it on standard error."""
+
+
 class ModelError(MindleError):
     """A model or its weights are unknown, missing or damaged."""
 

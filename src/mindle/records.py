@@ -253,6 +253,7 @@ class TableSpec:
     Attributes:
         columns: Every column of the table that was learned from, in its order: features, target, ids, others.
         task: "binary", "multiclass" or "regression".
+        separator: What stood between its cells, "" where they came from no text, or where it is not known.
 
     Example:
         >>> columns = (Column(name="age", kind="number"), Column(name="sold", kind="category", role="target"))
@@ -262,6 +263,7 @@ class TableSpec:
 
     columns: tuple[Column, ...]
     task: str
+    separator: str = ""
 
     def __post_init__(self) -> None:
         if self.task not in TASKS or sum(column.role == "target" for column in self.columns) != 1:
@@ -303,6 +305,7 @@ class Table:
         sha256: Hash of each row's cells (hex), "" until checked.
         parts: The split that is used, "" until it is made, and for rows set aside.
         findings: What was noticed so far.
+        separator: What stands between the cells of the file, "" where there is none.
     """
 
     name: str
@@ -321,6 +324,7 @@ class Table:
     sha256: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default_factory=_no_findings)
+    separator: str = ""
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

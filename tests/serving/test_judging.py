@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 import mindle.data
-from mindle.records import InputSpec, Predictions
-from mindle.serving.judging import judge
-from mindle.serving.opened import Opened
+from mindle.records import Estimates, InputSpec, Predictions
+from mindle.serving.judging import judge, judge_rows
+from mindle.serving.opened import Opened, open_model
+from mindle.serving.rows import OpenedRows
 from tests.pictures import draw
+from tests.serving.test_rows import adder
 
 
 def test_answers_are_written_beside_the_truth(tmp_path: Path, cache: Path) -> None:
@@ -32,3 +34,20 @@ def test_answers_are_written_beside_the_truth(tmp_path: Path, cache: Path) -> No
         rows = list(csv.DictReader(file))
     assert {row["predicted"] for row in rows} == {"a"}
     assert [row["label"] for row in rows] == ["a", "a", "a", "b", "b", "b"]
+
+
+def test_rows_without_a_number_to_judge_by_are_reported(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    opened = open_model(tmp_path / "bundle")
+    assert isinstance(opened, OpenedRows)
+    rows = {"a": ["1,5", "2,5", "x"], "b": [1, 2, 3], "sum": ["2,5", "many", "3,5"]}
+    judged = judge_rows(opened, rows)
+    assert isinstance(judged.answers, Estimates)
+    assert judged.answers.targets.tolist() == [2.5, 3.5]
+    assert judged.answers.values[0] == 2.5
+    assert judged.left_out == 1
+    assert judged.report.sentences() == [
+        "The rows are read as they are written: a decimal comma in a, sum (training: decimal point)",
+        "1 cell of 'a' is no number and read as missing; first in row 3: 'x'",
+        "1 cell of 'sum' is no number and read as missing; first in row 2: 'many'",
+    ]

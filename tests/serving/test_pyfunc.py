@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import mindle
+from mindle.errors import DataError, DataWarning
 from mindle.records import SILENT
 from mindle.serving.pyfunc import _load_pyfunc
 from tests.pictures import photo_folder
+from tests.serving.test_rows import adder
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +56,24 @@ def test_a_file_that_is_not_there_has_a_reason(trained: tuple[Path, Path]) -> No
 def test_a_frame_without_images_is_refused(trained: tuple[Path, Path]) -> None:
     with pytest.raises(ValueError, match="path or image. Received picture"):
         _load_pyfunc(str(trained[0])).predict(pd.DataFrame({"picture": ["a.jpg"]}))
+
+
+def test_rows_get_mindles_answers(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    model = _load_pyfunc(str(tmp_path / "bundle"))
+    rows = pd.DataFrame({"who": ["Ada", "Bob"], "a": [1, 2], "b": [3.5, None]})
+    expected = mindle.load(tmp_path / "bundle").predict(rows)
+    for given in (rows, rows.to_dict("records"), rows.to_dict("list")):
+        pd.testing.assert_frame_equal(model.predict(given), expected)
+    assert expected["who"].tolist() == ["Ada", "Bob"]
+
+
+def test_rows_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    model = _load_pyfunc(str(tmp_path / "bundle"))
+    with pytest.warns(DataWarning, match="1 cell of 'b' is no number and read as missing; first in row 2"):
+        model.predict({"a": [1, 2], "b": [3.5, "many"]})
+    with pytest.raises(DataError, match="none of 1 cell of 'b' is a number"):
+        model.predict({"a": [1, 2], "b": ["", "many"]})
+    with pytest.raises(DataError, match="without b"):
+        model.predict(pd.DataFrame({"a": [1]}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from onnx import TensorProto, helper, save
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.errors import ArtifactError, DataError
 from mindle.records import Column, InputSpec, TableSpec
+from mindle.serving.judging import judge_rows
 from mindle.serving.opened import open_model
 from mindle.serving.predictor import Predictor
-from mindle.serving.rows import RowPredictor
+from mindle.serving.rows import OpenedRows, RowPredictor
 
 COLUMNS = (
     Column(name="who", kind="category", role="id"),
@@ -27,14 +29,17 @@ COLUMNS = (
 
 
 def adder(folder: Path, *, intervals: bool = True) -> Bundle:
-    """A bundle that adds two columns; its two folds are off by one, either way."""
+    """A bundle that adds two columns, 0 where missing; its two folds are off by one, either way."""
     folder.mkdir(parents=True)
     nodes = [
-        helper.make_node("ReduceSum", ["numbers", "axis"], ["column"], keepdims=1),
+        helper.make_node("IsNaN", ["numbers"], ["missing"]),
+        helper.make_node("Where", ["missing", "nothing", "numbers"], ["filled"]),
+        helper.make_node("ReduceSum", ["filled", "axis"], ["column"], keepdims=1),
         helper.make_node("Squeeze", ["column", "axis"], ["estimate"]),
         helper.make_node("Add", ["column", "off"], ["fold_estimates"]),
     ]
     constants = [
+        helper.make_tensor("nothing", TensorProto.DOUBLE, [], [0.0]),
         helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
         helper.make_tensor("off", TensorProto.DOUBLE, [2], [-1.0, 1.0]),
     ]
@@ -131,3 +136,55 @@ def test_answering_loads_no_torch(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == ["3.0", "[]"]
     assert read_bundle(tmp_path / "bundle").intervals()["counts"].tolist() == [20, 20]
+
+
+def test_a_blank_row_keeps_its_number_and_gets_its_answer(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    (tmp_path / "rows.csv").write_text("who,a,b\nAda,1,2\n,,\n\nBob,3,4\nEva,5\n", "utf-8")
+    rows = answered(tmp_path / "bundle", [str(tmp_path / "rows.csv")])
+    assert [(row["row"], row["who"]) for row in rows] == [(1, "Ada"), (2, ""), (3, "Bob"), (4, "")]
+    assert [row["reason"] == "" for row in rows] == [True, True, True, False]
+    assert [rows[0]["predicted"], rows[2]["predicted"]] == [3, 7]
+
+
+def test_what_is_read_otherwise_or_not_at_all_is_reported(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    file = str(tmp_path / "rows.csv")
+    Path(file).write_text("a;b\n1,5;2,5\n3,5;many\n", "utf-8")
+    opened = open_model(tmp_path / "bundle")
+    assert isinstance(opened, OpenedRows)
+    rows = list(opened.rows(opened.inputs([file])))
+    assert rows[0]["predicted"] == 4
+    assert opened.report.sentences() == [
+        f"{file!r} is read as it is written: a decimal comma in a, b (training: decimal point)",
+        f"1 cell of 'b' in {file!r} is no number and read as missing; first in row 2: 'many'",
+    ]
+
+
+def test_a_column_without_any_number_is_refused(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    with pytest.raises(DataError, match="where none of 2 cells of 'b' is a number; first in row 1: 'inf'"):
+        answered(tmp_path / "bundle", [{"a": [1, 2], "b": ["inf", "7.5 EUR"]}])
+
+
+def test_lists_by_column_are_a_table(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    rows = answered(tmp_path / "bundle", [{"a": [1, 2], "b": [3, 4]}, {"a": 5, "b": 5}])
+    assert [(row["row"], row["predicted"]) for row in rows] == [(1, 4), (2, 6), (1, 10)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_mutated_files_end_with_answers_or_a_sentence(tmp_path: Path, seed: int) -> None:
+    adder(tmp_path / "bundle")
+    rng = np.random.default_rng(seed)
+    table = "who,a,b,sum\n" + "".join(f'n{n},"1,{n}00.5",{n / 3:.3f},{n}\n' for n in range(8))
+    content = bytearray(table.encode())
+    for place in rng.integers(len(content), size=rng.integers(1, 9)):
+        content[place : place + rng.integers(3)] = rng.choice(list(b'\x00\xff";,\n\r\t.-eE9 |')).tobytes()[:1]
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+    opened = open_model(tmp_path / "bundle")
+    assert isinstance(opened, OpenedRows)
+    for call in (lambda: list(opened.rows([str(file)])), lambda: judge_rows(opened, file)):
+        with suppress(DataError):
+            call()

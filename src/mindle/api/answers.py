@@ -27,8 +27,8 @@ def predict(
     Args:
         model: A run, a bundle, their folder, or "imagenet:NAME" for a backbone with its own ImageNet classes.
         images: One or several of: a path, a folder (searched downwards), a glob, a PIL image, a uint8 array
-            (height, width[, channel]). For a model of tables: a CSV or JSON file, a data frame, or mappings
-            by column name, with the columns in any order.
+            (height, width[, channel]). For a model of tables: a CSV or JSON file, a data frame, a mapping by
+            column name (of cells: one row; of lists: a table), with the columns in any order.
         weights: For "imagenet:NAME", where to look for its weights first.
         engine: "onnx" answers from the bundle; "torch" from the run's own PyTorch model.
 
@@ -36,16 +36,20 @@ def predict(
         A data frame with `path`, `predicted`, `confidence`, `p_<class>` and `reason`; an image that cannot be
         read has a reason and nothing else. An estimated number stands in `predicted`, the ends of its
         prediction interval in `low` and `high`. For rows, `row` counts them and id columns are carried
-        through.
+        through; cells that cannot be read are missing, and a `DataWarning` counts them by column.
 
     Raises:
         ArtifactError: If there is no such run or bundle.
-        DataError: If rows lack columns that the model learned from; all of them are named.
+        DataError: If rows lack columns that the model learned from (all of them are named), or no cell of
+            one can be read.
     """
     import pandas as pd
 
     source = open_model(model, weights=weights, engine=engine)
-    return pd.DataFrame(list(source.rows(inputs_of(source, images))), columns=source.columns)
+    found = pd.DataFrame(list(source.rows(inputs_of(source, images))), columns=source.columns)
+    if source.unit == "rows":
+        source.report.warn()
+    return found
 
 
 def open_model(model: Source, *, weights: Source | None = None, engine: str = "onnx") -> Any:
@@ -86,7 +90,10 @@ def evaluate(
         listener: Hears sentences and progress.
 
     Returns:
-        `{"schema": 1, "test": …, "findings": […], "unknown_classes": {…}}`, the scores as in metrics.json.
+        `{"schema": 1, "test": …, "findings": […], "unknown_classes": {…}}`, the scores as in metrics.json. Of
+        rows also `unreadable`, the cells that hold nothing that can be read, by column with the first of
+        them, and `written`, what is written otherwise than in training. Where no listener is given these are
+        warnings too.
 
     Raises:
         DataError: If the data share no class with the model.
@@ -103,6 +110,10 @@ def evaluate(
         listener.say(
             f"! {count:,} {opened.unit} of {name!r}, a class the model does not know, are not in the score"
         )
+    for sentence in judged.report.sentences():
+        listener.say(f"! {sentence}")
+    if listener is SILENT:
+        judged.report.warn()
     if judged.left_out:
         listener.say(f"! {judged.left_out:,} rows without a target, or unreadable, are not in the score")
     return {
@@ -111,6 +122,7 @@ def evaluate(
         "classes": list(opened.classes),
         "unknown_classes": judged.unknown_classes,
         "findings": [finding_document(finding) for finding in findings],
+        **(judged.report.document() if opened.unit == "rows" else {}),
     }
 
 

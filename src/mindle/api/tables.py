@@ -251,7 +251,7 @@ def _judge(
         )
         if outcome.calibration is not None:
             write_arrays(folder.bundle / bundles.INTERVALS, outcome.calibration.arrays())
-        spec = TableSpec(columns=table.columns, task=table.task)
+        spec = TableSpec(columns=table.columns, task=table.task, separator=table.separator)
         bundle = bundles.Bundle(
             folder=folder.bundle,
             classes=table.classes,

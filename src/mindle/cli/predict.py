@@ -60,6 +60,8 @@ def predict(
         source = api.open_model(model, weights=weights, engine=engine)
         began = time.perf_counter()
         counts = write_answers(source, api.inputs_of(source, images), out=out, json=json)
+        for sentence in source.report.sentences() if source.unit == "rows" else ():
+            console.say(f"! {sentence}")
         failed = f"; {counts.failed:,} have none (see their `reason`)" if counts.failed else ""
         seconds = time.perf_counter() - began
         rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""

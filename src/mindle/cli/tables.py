@@ -67,6 +67,9 @@ def write_answers(
                 counts.answered += 1
             for table in tables:
                 table.write(row)
+        if source.unit == "rows":
+            for table in tables:
+                table.about = source.report.document()
     return counts
 
 
@@ -77,6 +80,7 @@ class _Table:
         self.target = target
         self.file: IO[str] = sys.stdout
         self.begun = False
+        self.about: Mapping[str, Any] = {}  # what a document says besides its rows
 
     @contextmanager
     def opened(self, columns: Sequence[str]) -> Iterator[None]:
@@ -162,4 +166,8 @@ class _Json(_Table):
         self.separator = ",\n"
 
     def end(self) -> None:
-        self.file.write("\n]}\n")
+        about = "".join(
+            f", {jsons.dumps(name)}: {jsons.dumps(value, ensure_ascii=False)}"
+            for name, value in self.about.items()
+        )
+        self.file.write(f"\n]{about}}}\n")

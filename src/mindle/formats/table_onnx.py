@@ -131,7 +131,7 @@ def write_table_graph(
         raise ArtifactError(
             f"The bundle must answer like the model it was made from within {TOLERANCE:g}. Received a "
             f"largest difference of {parity.largest_difference:.2g}, {parity.same_top1} of {parity.images} "
-            "first answers the same. The run keeps its model.safetensors; train again with another --seed."
+            "first answers the same. Train again with another --seed, or with other models (--model)."
         )
     kept = len(invented[0])
     stored = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from mindle.data import pixels
 from mindle.data.tables.cells import is_missing
 from mindle.data.tables.columns import parse_cells
 from mindle.data.tables.reader import labels_of
-from mindle.data.tables.rows import read_rows
+from mindle.data.tables.unreadable import CellReport, unreadable_of
 from mindle.errors import DataError
 from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
 from mindle.serving.opened import Opened, OpenedNumbers
@@ -32,11 +33,13 @@ class Judged:
         answers: Every image or row whose truth is known to the model: classes, or numbers.
         unknown_classes: How many images or rows were left out for each class that it does not know.
         left_out: How many rows were left out because they have no target or cannot be read.
+        report: What of rows was read otherwise than in training, and what could not be read.
     """
 
     answers: Predictions | Estimates
     unknown_classes: dict[str, int] = field(default_factory=dict)
     left_out: int = 0
+    report: CellReport = field(default_factory=CellReport)
 
     def write(self, path: Path, *, raw: bool = False) -> None:
         """Write the answers as CSV: path, label, predicted, confidence and one column a class.
@@ -90,14 +93,16 @@ def judge_rows(opened: OpenedRows, source: Any) -> Judged:
     truths: list[NDArray[Any]] = []
     found: list[RowAnswers] = []
     unknown: Counter[str] = Counter()
-    rows = 0
-    for chunk in read_rows(source, opened.spec.columns):
+    rows, report = 0, CellReport()
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+    for chunk in opened.read(source):
         if chunk.truth is None:
             raise DataError(
                 f"Rows to judge by must have the target {target.name!r}. Received none. `mindle predict` "
                 "answers rows without it."
             )
         rows += len(chunk)
+        report.add(path, chunk.written, chunk.unreadable)
         readable = np.array([not reason for reason in chunk.reasons])
         if opened.classes:
             truth: NDArray[Any] = labels_of(chunk.truth, target, opened.classes)
@@ -107,6 +112,8 @@ def judge_rows(opened: OpenedRows, source: Any) -> Judged:
         else:
             truth = parse_cells(chunk.truth, target)
             known = readable & ~np.isnan(truth)
+            odd = unreadable_of(target, chunk.truth, truth, chunk.rows_from)
+            report.add(path, (), () if odd is None else (odd,))
         names += [chunk.names[at] for at in np.flatnonzero(known)]
         truths.append(truth[known])
         found.append(opened.predictor.forward({name: cells[known] for name, cells in chunk.cells.items()}))
@@ -120,6 +127,7 @@ def judge_rows(opened: OpenedRows, source: Any) -> Judged:
         answers=_joined(names, np.concatenate(truths), found, opened.classes),
         unknown_classes=dict(unknown),
         left_out=rows - len(names) - unknown.total(),
+        report=report,
     )
 
 

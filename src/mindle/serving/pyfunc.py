@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.serving.opened import open_model
+from mindle.serving.rows import OpenedRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ COLUMNS = ("path", "image")
 class BundleModel:
     """Answers data frames with mindle's own columns: path, predicted, confidence, p_<class>…, reason.
 
+    A bundle of a table answers rows, with a column `row` and its id columns beside.
+
     Args:
         path: The bundle.
     """
@@ -30,19 +33,25 @@ class BundleModel:
         self.path = Path(path)
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Answer images.
+        """Answer images, or rows of a table.
 
         Args:
-            model_input: A data frame with a column `path` (of files) or `image` (of their bytes), or a list
-                of paths, bytes, PIL images or uint8 arrays.
+            model_input: Of images: a data frame with a column `path` (of files) or `image` (of their bytes),
+                or a list of paths, bytes, PIL images or uint8 arrays. Of rows: a data frame or mappings by
+                column name.
             params: Not used; MLflow passes it.
 
         Raises:
-            ValueError: If a data frame has neither column.
+            ValueError: If a data frame of images has neither column.
+            DataError: If rows lack columns that the model learned from, or no cell of one can be read.
         """
         import pandas as pd
 
         opened = open_model(self.path)
+        if isinstance(opened, OpenedRows):
+            found = pd.DataFrame(list(opened.rows([model_input])), columns=opened.columns)
+            opened.report.warn()
+            return found
         return pd.DataFrame(list(opened.rows(_named(model_input))), columns=opened.columns)
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from mindle.artifacts.bundle import Bundle
 from mindle.data.tables.cells import number_of
 from mindle.data.tables.columns import features
+from mindle.data.tables.mappings import row_of
 from mindle.data.tables.rows import Rows, read_rows
+from mindle.data.tables.unreadable import CellReport
 from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import LEVEL, prediction_interval, read_calibration
 from mindle.records import TableSpec
@@ -83,11 +85,13 @@ class OpenedRows:
         predictor: The bundle that answers.
         classes: Class names in the order of the probabilities; none where it estimates a number.
         spec: The columns it takes.
+        report: What was read otherwise than in training, and what could not be read, of all rows so far.
     """
 
     unit = "rows"
 
     def __init__(self, predictor: RowPredictor) -> None:
+        self.report = CellReport()
         self.predictor = predictor
         self.classes = predictor.bundle.classes
         self.spec = predictor.spec
@@ -103,13 +107,14 @@ class OpenedRows:
         return ["path", "row", *(column.name for column in self.spec.ids), *told, "reason"]
 
     def inputs(self, given: Iterable[Any]) -> Iterator[Any]:
-        """Sources of rows among what `predict` was given: files and data frames; mappings are one source."""
+        """Sources of rows among what `predict` was given: files and tables; single rows are one source."""
         loose: list[Any] = []
         for source in given:
-            if isinstance(source, Mapping):
-                loose.append(source)
-            else:
+            row = row_of(source)
+            if row is None:
                 yield source
+            else:
+                loose.append(row)
         if loose:
             yield loose
 
@@ -121,8 +126,13 @@ class OpenedRows:
         """
         for source in sources:
             path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
-            for chunk in read_rows(source, self.spec.columns):
+            for chunk in self.read(source):
+                self.report.add(path, chunk.written, chunk.unreadable)
                 yield from self._chunk(chunk, path)
+
+    def read(self, source: Any) -> Iterator[Rows]:
+        """The rows of a source as the model takes them; see `mindle.data.read_rows`."""
+        return read_rows(source, self.spec.columns, trained_separator=self.spec.separator)
 
     def _chunk(self, chunk: Rows, path: str) -> Iterator[dict[str, Any]]:
         readable = np.array([not reason for reason in chunk.reasons])

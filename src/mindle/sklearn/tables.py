@@ -46,9 +46,11 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         self.listener = listener
 
     def _rows(self, X: Any, *, fitting: bool, y: Any = _NO_TARGET) -> Any:
-        """A data frame as it is, anything else as an array; scikit-learn's own errors where it is neither."""
+        """A data frame, also of mappings, or an array; scikit-learn's own errors where it is neither."""
         from mindle.data.tables.reader import is_frame
 
+        if isinstance(X, Mapping) and not hasattr(X, "shape"):  # a sparse matrix may be a mapping too
+            X = _frame_of(X)
         y = None if y is None else _NO_TARGET  # it only has to be there; it is looked at elsewhere
         if not is_frame(X):
             return validate_data(self, X, y, reset=fitting, dtype=None, ensure_all_finite="allow-nan")
@@ -65,15 +67,27 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _features(self, X: Any) -> Features:
         """What the model takes of rows to answer."""
         from mindle.data import features
-        from mindle.data.tables.frames import cells_in_memory
 
         check_is_fitted(self)
-        return features(cells_in_memory(self._rows(X, fitting=False), self.columns_), self.columns_)
+        return features(self._cells(self._rows(X, fitting=False)), self.columns_)
+
+    def _cells(self, rows: Any) -> dict[str, NDArray[Any]]:
+        """The cells, read as those that were learned from; a warning counts those that cannot be read."""
+        from mindle.data.tables.frames import cells_in_memory
+        from mindle.data.tables.unreadable import CellReport
+
+        report = CellReport()
+        try:
+            cells = cells_in_memory(rows, self.columns_, report)
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        report.warn()
+        return cells
 
     def _table(self, rows: Any, truth: NDArray[Any], classes: Sequence[str], groups: Any) -> Table:
         """The rows as a checked table; notes what each column is."""
         from mindle.data import check_table
-        from mindle.data.tables.frames import cells_in_memory, columns_in_memory, table_in_memory
+        from mindle.data.tables.frames import columns_in_memory, table_in_memory
 
         self.columns_, found = columns_in_memory(rows, self.kinds)
         for finding in found:
@@ -86,7 +100,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             )
         table = table_in_memory(
             self.columns_,
-            cells_in_memory(rows, self.columns_),
+            self._cells(rows),
             truth,
             classes=classes,
             groups=_group_names(groups, len(truth)),
@@ -276,6 +290,18 @@ class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # 
         if calibration is None:
             raise ValueError("An interval needs the errors out of fold. Received a model without them.")
         return prediction_interval(calibration, estimates, level=level)
+
+
+def _frame_of(rows: Mapping[Any, Any]) -> Any:
+    """A data frame of columns, or of the cells of one row, by column name."""
+    import pandas as pd
+
+    from mindle.data.tables.mappings import mappings_of
+
+    try:
+        return pd.DataFrame(list(mappings_of(rows)))
+    except DataError as error:
+        raise ValueError(str(error)) from error
 
 
 def _group_names(groups: Any, rows: int) -> tuple[str, ...]:

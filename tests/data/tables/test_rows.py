@@ -168,3 +168,57 @@ def test_what_holds_no_rows_is_refused(tmp_path: Path) -> None:
         read_rows(tmp_path / "gone.csv", COLUMNS)
     with pytest.raises(TypeError, match="mappings by column name"):
         read_rows(5, COLUMNS)
+
+
+def test_a_file_that_is_written_otherwise_is_read_its_own_way(tmp_path: Path) -> None:
+    file = tmp_path / "german.csv"
+    file.write_text("age;income;town;since;sold\n36,5;1.200,5;Bonn;1970/01/02;yes\n2;7;?;;no\n", "utf-8")
+    rows = one(file)
+    assert rows.cells["age"].tolist() == [36.5, 2]
+    assert rows.cells["income"].tolist() == [1200.5, 7]
+    np.testing.assert_array_equal(rows.cells["since"], [1, np.nan])
+    assert rows.written == (
+        "a decimal comma in age, income (training: decimal point)",
+        "dates as %Y/%m/%d in since (training: %d.%m.%Y)",
+    )
+    assert rows.unreadable == ()
+
+
+def test_the_first_chunk_tells_the_way_and_later_ones_are_counted(tmp_path: Path) -> None:
+    columns = [Column(name="a", kind="number")]
+    cells = [f"{n},5" for n in range(10)] + ["2.5", "many", "", *["3,5"] * 3]
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join(["a;b", *(f"{cell};x" for cell in cells)]), "utf-8")
+    first, second = read_rows(file, columns, chunk_rows=10)
+    assert first.written == ("a decimal comma in a (training: decimal point)",)
+    assert (second.written, first.unreadable) == ((), ())
+    assert [(odd.count, odd.row, odd.cell) for odd in second.unreadable] == [(2, 11, "2.5")]
+    np.testing.assert_array_equal(second.cells["a"], [np.nan, np.nan, np.nan, 3.5, 3.5, 3.5])
+
+
+def test_a_number_in_memory_is_no_text_under_a_decimal_comma() -> None:
+    columns = [
+        Column(name="a", kind="number", decimal=",", thousands="."),
+        Column(name="b", kind="number", decimal=",", thousands=".", role="target"),
+    ]
+    for source in ({"a": [2.512, 7.0], "b": [1.234, 5]}, pd.DataFrame({"a": [2.512, 7.0], "b": [1.234, 5]})):
+        (rows,) = read_rows(source, columns)
+        assert rows.cells["a"].tolist() == [2.512, 7]
+        assert rows.truth == ("1,234", "5")
+
+
+def test_a_target_is_told_as_training_wrote_it(tmp_path: Path) -> None:
+    columns = [Column(name="a", kind="number"), Column(name="y", kind="number", role="target")]
+    (tmp_path / "a.csv").write_text("a;y\n2,5;3,5\n7,5;?\n1;many\n", "utf-8")
+    (rows,) = read_rows(tmp_path / "a.csv", columns)
+    assert rows.truth == ("3.5", "?", "many")
+
+
+def test_json_of_columns_is_a_table(tmp_path: Path) -> None:
+    frame = pd.DataFrame(PEOPLE)
+    for layout in ("columns", "records"):
+        frame.to_json(tmp_path / "rows.json", orient=layout)
+        check_people(one(tmp_path / "rows.json"))
+    (tmp_path / "deep.json").write_text("[" * 100_000, "utf-8")
+    with pytest.raises(DataError, match="readable JSON"):
+        read_rows(tmp_path / "deep.json", COLUMNS)

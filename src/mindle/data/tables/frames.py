@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from mindle.data.tables.cells import LARGEST, text_of
 from mindle.data.tables.columns import infer_columns, parse_cells, why_useless
-from mindle.data.tables.reader import column_finding, find_column, frame_texts, is_frame, unique_names
+from mindle.data.tables.reader import column_finding, find_column, is_frame, unique_names
+from mindle.data.tables.unreadable import CellReport, read_cells, require_readable
+from mindle.data.tables.writing import as_written
 from mindle.records import COLUMN_KINDS, Column, Finding, Table
 
 Cells = dict[str, NDArray[Any]]
@@ -63,23 +65,35 @@ def columns_in_memory(
     return tuple(found), (column_finding("id-like", lead, ids, action),) if ids else ()
 
 
-def cells_in_memory(rows: Any, columns: Sequence[Column]) -> Cells:
+def cells_in_memory(rows: Any, columns: Sequence[Column], report: CellReport | None = None) -> Cells:
     """The cells of a data frame or an array, read as its columns say, in their order.
 
     Args:
         rows: With as many columns as there are in `columns`.
         columns: What `columns_in_memory` told of the rows that were learned from.
+        report: Takes in what is written otherwise than its column says, and what cannot be read.
+
+    Raises:
+        DataError: If a column to learn from holds nothing that can be read.
 
     Example:
         >>> cells_in_memory(np.array([[1.0, np.nan]]), [Column(name=n, kind="number") for n in "ab"])
         {'a': array([1.]), 'b': array([nan])}
     """
+    values = dict(zip((column.name for column in columns), _values(rows), strict=True))
     if _is_numbers(rows) and all(column.kind == "number" for column in columns):
         numbers = np.array(rows, np.float64)
-        numbers[~(np.abs(numbers) <= LARGEST)] = np.nan
-        return {column.name: numbers[:, place] for place, column in enumerate(columns)}
-    texts = list(_texts(rows).values())
-    return {column.name: parse_cells(texts[place], column) for place, column in enumerate(columns)}
+        if (np.isnan(numbers) | (np.abs(numbers) <= LARGEST)).all():
+            return {column.name: numbers[:, place] for place, column in enumerate(columns)}
+    read, said = as_written(values, [column for column in columns if column.role == "feature"])
+    as_read = {column.name: column for column in read}
+    rows_from = range(1, len(rows) + 1)
+    cells, odd = read_cells(values, [as_read.get(column.name, column) for column in columns], rows_from)
+    odd = tuple(one for one in odd if one.column in as_read)
+    require_readable(odd, read, "rows")
+    if report is not None:
+        report.add("", said, odd)
+    return cells
 
 
 def table_in_memory(
@@ -153,10 +167,14 @@ def _names(rows: Any) -> tuple[str, ...]:
     return tuple(f"c{place}" for place in range(1, np.shape(rows)[1] + 1))
 
 
+def _values(rows: Any) -> list[list[Any]]:
+    """The cells of each column."""
+    if is_frame(rows):
+        return [rows.iloc[:, place].tolist() for place in range(rows.shape[1])]
+    return list(np.asarray(rows).T.tolist())
+
+
 def _texts(rows: Any) -> dict[str, list[str]]:
     """The cells of each column as a CSV file would hold them."""
-    names = _names(rows)
-    if is_frame(rows):
-        return {name: frame_texts(rows, place) for place, name in enumerate(names)}
-    columns = np.asarray(rows).T.tolist()
-    return {name: [text_of(value) for value in column] for name, column in zip(names, columns, strict=True)}
+    columns = zip(_names(rows), _values(rows), strict=True)
+    return {name: [text_of(value) for value in values] for name, values in columns}

@@ -63,6 +63,7 @@ class _Raw:
     set_aside: Sequence[str]
     kinds: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    separator: str = ""
 
 
 def is_table(
@@ -176,6 +177,7 @@ def read_table(
         groups=_groups(read, cells, len(raw.set_aside)),
         set_aside=tuple(raw.set_aside),
         findings=(*raw.findings, *held_out, *findings, *told),
+        separator=raw.separator,
     )
     if settled == "regression":
         return replace(table, targets=np.asarray(cells[read[place].name], np.float64))
@@ -258,6 +260,7 @@ def _from_file(
         texts=dict(zip(names, zip(*rows, strict=True), strict=True)),
         set_aside=aside,
         findings=(*_encoding_finding(place, layout), *renamed, *_ragged_finding(ragged, len(names))),
+        separator=layout.separator,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,15 @@ from mindle.data.folder import nfc
 from mindle.data.tables.cells import text_of
 from mindle.data.tables.columns import parse_cells
 from mindle.data.tables.delimited import layout_of, records, whole_row
-from mindle.data.tables.reader import frame_texts, is_frame, listed, row_name, unique_names
+from mindle.data.tables.mappings import mappings_of
+from mindle.data.tables.reader import is_frame, listed, row_name, unique_names
+from mindle.data.tables.unreadable import Unreadable, read_cells, require_readable
+from mindle.data.tables.writing import as_written, spelled
 from mindle.errors import DataError
 from mindle.records import Column
 
+_ROLES = ("feature", "id", "target")
+_ENOUGH = 20  # cells of the first rows of a long file that tell that none can be read
 _JSON_HELP = 'Rows in JSON look like [{"age": 22, "sex": "male"}], or one such object a line.'
 
 
@@ -33,6 +38,8 @@ class Rows:
         ids: Text of each id column, "" where the source lacks it.
         truth: Text of the target, where the source has it.
         reasons: Why a row has no answer, "" where it can be answered.
+        written: What the source writes otherwise than training did, told with its first rows.
+        unreadable: Cells that hold something, yet no number or date; their values are missing.
     """
 
     rows_from: tuple[int, ...]
@@ -40,6 +47,8 @@ class Rows:
     ids: Mapping[str, tuple[str, ...]]
     truth: tuple[str, ...] | None
     reasons: tuple[str, ...]
+    written: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows_from)
@@ -56,31 +65,41 @@ class _Source:
 
     name: str
     names: Sequence[str]
-    rows: Iterator[Sequence[str] | _Unreadable]
+    rows: Iterator[Sequence[Any] | _NoRow]
+    separator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Unreadable:
+class _NoRow:
     reason: str
-    cells: Sequence[str] = ()  # what there is of it, so that it keeps its id
+    cells: Sequence[Any] = ()  # what there is of it, so that it keeps its id
 
 
-def read_rows(source: Any, columns: Sequence[Column], *, chunk_rows: int = 8192) -> Iterator[Rows]:
+def read_rows(
+    source: Any,
+    columns: Sequence[Column],
+    *,
+    trained_separator: str = "",
+    chunk_rows: int = 8192,
+) -> Iterator[Rows]:
     """Read the rows to answer, a chunk after the other, so that any number of them passes in flat memory.
 
-    Columns may come in any order, and others are not looked at. Cells are read as those of training were. A
-    CSV file without a header is read by position, with or without the target.
+    Columns may come in any order, and others are not looked at. Cells are read as those of training were; a
+    source that writes numbers or dates otherwise throughout is read its own way, as its first chunk tells.
+    A CSV file without a header is read by position, with or without the target.
 
     Args:
-        source: A CSV or JSON file, a data frame, a mapping by column name, or several mappings.
+        source: A CSV or JSON file, a data frame, a mapping of cells or of columns by name, several mappings.
         columns: The columns of the table that the model learned from, all of them.
+        trained_separator: What parted the cells of that table, "" where it is not known.
         chunk_rows: How many rows come at once.
 
     Returns:
         The chunks; none where there are no rows.
 
     Raises:
-        DataError: If the source cannot be read, or lacks columns that the model learned from.
+        DataError: If the source cannot be read, lacks columns that the model learned from, or holds nothing
+            that can be read in one of them.
 
     Example:
         >>> columns = [Column(name="age", kind="number"), Column(name="who", kind="category", role="id")]
@@ -90,7 +109,7 @@ def read_rows(source: Any, columns: Sequence[Column], *, chunk_rows: int = 8192)
     """
     opened = _opened(source, columns)
     _refuse_missing(opened, columns)
-    return _chunks(opened, columns, chunk_rows)
+    return _chunks(opened, columns, trained_separator, chunk_rows)
 
 
 def _refuse_missing(source: _Source, columns: Sequence[Column]) -> None:
@@ -104,36 +123,57 @@ def _refuse_missing(source: _Source, columns: Sequence[Column]) -> None:
         )
 
 
-def _chunks(source: _Source, columns: Sequence[Column], chunk_rows: int) -> Iterator[Rows]:
+def _chunks(
+    source: _Source, columns: Sequence[Column], trained_separator: str, chunk_rows: int
+) -> Iterator[Rows]:
     places = {name: place for place, name in enumerate(source.names)}
-    blank = ("",) * len(source.names)
+    wanted = [column for column in columns if column.name in places and column.role in _ROLES]
+    features = [column for column in wanted if column.role == "feature"]
+    target = next((column for column in wanted if column.role == "target"), None)
+    blank, said = ("",) * len(source.names), tuple[str, ...]()
+    read = {column.name: column for column in wanted}
     for start in itertools.count(0, chunk_rows):
         rows = list(itertools.islice(source.rows, chunk_rows))
         if not rows:
             return
-        whole = [row.cells or blank if isinstance(row, _Unreadable) else row for row in rows]
-        texts = {
-            column.name: [row[places[column.name]] for row in whole]
-            for column in columns
-            if column.name in places and column.role in ("feature", "id", "target")
-        }
-        absent = ("",) * len(rows)
-        target = next((column.name for column in columns if column.role == "target"), None)
+        whole = [row.cells or blank if isinstance(row, _NoRow) else row for row in rows]
+        cells = {column.name: [row[places[column.name]] for row in whole] for column in wanted}
+        rows_from, absent = tuple(range(start + 1, start + 1 + len(rows))), ("",) * len(rows)
+        if not start:
+            found, said = as_written(
+                cells, wanted, separator=source.separator, trained_separator=trained_separator
+            )
+            read = {column.name: column for column in found}
+        values, odd = read_cells(cells, [read[column.name] for column in features], rows_from)
+        if not start:
+            is_whole = len(rows) < chunk_rows
+            require_readable(
+                (one for one in odd if is_whole or one.filled >= _ENOUGH), tuple(read.values()), source.name
+            )
         yield Rows(
-            rows_from=tuple(range(start + 1, start + 1 + len(rows))),
-            cells={
-                column.name: parse_cells(texts[column.name], column)
-                for column in columns
-                if column.role == "feature"
-            },
+            rows_from=rows_from,
+            cells=values,
             ids={
-                column.name: tuple(text.strip() for text in texts.get(column.name, absent))
+                column.name: tuple(text_of(cell).strip() for cell in cells.get(column.name, absent))
                 for column in columns
                 if column.role == "id"
             },
-            truth=tuple(texts[target]) if target in texts else None,
-            reasons=tuple(row.reason if isinstance(row, _Unreadable) else "" for row in rows),
+            truth=None if target is None else _as_trained(cells[target.name], read[target.name], target),
+            reasons=tuple(row.reason if isinstance(row, _NoRow) else "" for row in rows),
+            written=() if start else said,
+            unreadable=odd,
         )
+
+
+def _as_trained(cells: Sequence[Any], read: Column, trained: Column) -> tuple[str, ...]:
+    """The text of each target as training wrote it."""
+    if read == trained:
+        return tuple(spelled(cells, trained))
+    numbers = parse_cells(spelled(cells, read), read).tolist()
+    return tuple(
+        spelled([cell if number != number else number], trained)[0]
+        for cell, number in zip(cells, numbers, strict=True)
+    )
 
 
 # --------------------------------------------------------------------------------------------- sources
@@ -149,15 +189,9 @@ def _opened(source: Any, columns: Sequence[Column]) -> _Source:
         return _from_csv(place, columns)
     if is_frame(source):
         names, _ = unique_names([str(name) for name in source.columns])
-        rows = zip(*(frame_texts(source, place) for place in range(len(names))), strict=True)
-        return _Source(name="a data frame", names=names, rows=iter(rows))
-    if isinstance(source, Mapping):
-        source = [source]
-    if not isinstance(source, Iterable):
-        raise TypeError(
-            f"Rows must be a file, a data frame or mappings by column name. Received {type(source).__name__}."
-        )
-    return _from_mappings(iter(source), columns, "rows")
+        cells = (source.iloc[:, place].tolist() for place in range(len(names)))
+        return _Source(name="a data frame", names=names, rows=zip(*cells, strict=True))
+    return _from_mappings(mappings_of(source), columns, "rows")
 
 
 def _from_csv(place: Path, columns: Sequence[Column]) -> _Source:
@@ -167,10 +201,10 @@ def _from_csv(place: Path, columns: Sequence[Column]) -> _Source:
         names = _by_position(columns, len(names)) or names
     rows = (
         whole_row(cells, len(names))
-        or _Unreadable(f"The row in line {line:,} has {len(cells)} cells instead of {len(names)}.")
+        or _NoRow(f"The row in line {line:,} has {len(cells)} cells instead of {len(names)}.")
         for line, cells in records(place, layout)
     )
-    return _Source(name=repr(str(place)), names=names, rows=rows)
+    return _Source(name=repr(str(place)), names=names, rows=rows, separator=layout.separator)
 
 
 def _by_position(columns: Sequence[Column], width: int) -> tuple[str, ...]:
@@ -192,15 +226,15 @@ def _from_mappings(rows: Iterator[Any], columns: Sequence[Column], name: str) ->
     return _Source(name=name, names=names, rows=map(_cells_of(names, required), itertools.chain(some, rows)))
 
 
-def _cells_of(names: Sequence[str], required: set[str]) -> Callable[[Any], Sequence[str] | _Unreadable]:
-    def cells(row: Any) -> Sequence[str] | _Unreadable:
+def _cells_of(names: Sequence[str], required: set[str]) -> Callable[[Any], Sequence[Any] | _NoRow]:
+    def cells(row: Any) -> Sequence[Any] | _NoRow:
         if not isinstance(row, Mapping):
             shown = text_of(row)[:40]
-            return _Unreadable(f"The row must be an object of cells by column name. It is {shown!r}.")
+            return _NoRow(f"The row must be an object of cells by column name. It is {shown!r}.")
         plain = {nfc(str(key).strip()): value for key, value in row.items()}
-        texts = [text_of(plain.get(name)) for name in names]
+        found = [plain.get(name) for name in names]
         missing = sorted(required - plain.keys())
-        return _Unreadable(f"The row lacks {', '.join(map(repr, missing))}.", texts) if missing else texts
+        return _NoRow(f"The row lacks {', '.join(map(repr, missing))}.", found) if missing else found
 
     return cells
 
@@ -213,8 +247,12 @@ def _json_rows(place: Path) -> Iterator[Any]:
                 yield from (json.loads(line) for line in stream if line.strip())
             return
         content = json.loads(place.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"Rows must be readable JSON. Received {str(place)!r} ({error}). {_JSON_HELP}"
         ) from error
-    yield from content if isinstance(content, list) else [content]
+    yield from (
+        mappings_of(content)
+        if isinstance(content, dict)
+        else (content if isinstance(content, list) else [content])
+    )
