@@ -8,7 +8,13 @@ Example:
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# These libraries report to their makers unless told not to before they are imported: ONNX Runtime keeps a
+# device id and a queue of events under the home folder, MLflow a settings file. Subprocesses inherit this.
+for _variable in ("ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_variable, "1")
 
 if TYPE_CHECKING:
     from mindle.api import Course as Course

@@ -245,6 +245,12 @@ class Column:
             if value not in allowed:
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers a model sees of a cell: a date's days, year, month, weekday, and perhaps hour."""
+        has_times = self.date_format == "" or "%H" in self.date_format
+        return {"number": 1, "date": 5 if has_times else 4}.get(self.kind, 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.errors import ArtifactError
@@ -65,12 +70,15 @@ def test_a_bundle_of_rows_comes_back_whole(tmp_path: Path) -> None:
         written(tmp_path / "bundle"),
         classes=(),
         spec=TableSpec(columns=columns, task="regression"),
+        details={"task": "regression"},
     )
-    np.savez(bundle.folder / "intervals.npz", residuals=np.arange(3.0))
+    answers = {"estimate": np.zeros(2), "fold_estimates": np.zeros((2, 2))}
+    np.savez(bundle.folder / "reference.npz", numbers=np.zeros((2, 1)), **answers)
+    np.savez(bundle.folder / "intervals.npz", errors=np.array([0.5, 1.0, 0.25]), counts=np.array([2, 1]))
     write_bundle_document(bundle)
     found = read_bundle(bundle.folder)
     assert found == bundle
-    np.testing.assert_array_equal(found.intervals()["residuals"], [0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(found.intervals()["errors"], [0.5, 1.0, 0.25])
     (bundle.folder / "intervals.npz").unlink()
     with pytest.raises(ArtifactError, match=r"must hold intervals\.npz"):
         read_bundle(bundle.folder)
@@ -143,6 +151,23 @@ def test_half_a_document_is_damaged(tmp_path: Path) -> None:
         {"classes": "ab"},
         {"metrics": [1]},
         {"temperature": -1.0},
+        {"temperature": True},
+        {"temperature": 10**400},
+        {"classes": ["장미"]},
+        {"classes": ["장미", "장미"]},
+        {"classes": ["장미", ""]},
+        {"classes": ["장미", 3]},
+        {"classes": {"장미": 1, "해바라기": 2}},
+        {"classes": ["장미", "해바라기", "튤립"]},
+        {"classes": []},
+        {"task": "multiclass"},
+        {"thresholds": {"장미": 0.4}},
+        {"thresholds": {"장미": 0.4, "국화": 0.6}},
+        {"thresholds": {"장미": 0.4, "해바라기": 0}},
+        {"thresholds": {"장미": 0.4, "해바라기": None}},
+        {"thresholds": [0.4, 0.6]},
+        {"input": {"columns": []}},
+        {"input": {"columns": 3, "task": "binary"}},
     ],
     ids=str,
 )
@@ -169,3 +194,100 @@ def test_the_document_is_not_written_before_its_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_bundle_document(unfinished)
     assert [file.name for file in unfinished.folder.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../model.onnx", "/proc/kmsg", "sub/model.onnx", "weights.bin", ""]
+)
+def test_only_the_names_of_a_bundle_are_opened(tmp_path: Path, name: str) -> None:
+    bundle = written(tmp_path / "bundle")
+    rewrite(bundle.folder, files=document(bundle.folder)["files"] | {name: "0" * 64})
+    with pytest.raises(ArtifactError, match="and of nothing else"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/proc/kmsg", "/etc", "pipe"])
+@pytest.mark.parametrize("name", ["bundle.json", "model.onnx", "reference.npz", "intervals.npz"])
+def test_links_lead_to_regular_files(tmp_path: Path, name: str, target: str) -> None:
+    bundle = written(tmp_path / "bundle")
+    os.mkfifo(bundle.folder / "pipe")
+    if name == "intervals.npz":
+        rewrite(bundle.folder, files=document(bundle.folder)["files"] | {name: "0" * 64})
+    (bundle.folder / name).unlink(missing_ok=True)
+    (bundle.folder / name).symlink_to(target)
+    with pytest.raises(ArtifactError, match=name.replace(".", "[.]")):
+        read_bundle(bundle.folder)
+
+
+def test_a_bundle_may_lie_in_a_cache_of_links(tmp_path: Path) -> None:
+    bundle = written(tmp_path / "bundle")
+    linked = tmp_path / "snapshot"
+    linked.mkdir()
+    for file in bundle.folder.iterdir():
+        (linked / file.name).symlink_to(file)
+    assert read_bundle(linked) == replace(bundle, folder=linked)
+
+
+def test_intervals_that_the_document_does_not_know_are_refused(tmp_path: Path) -> None:
+    bundle = written(tmp_path / "bundle")
+    np.savez(bundle.folder / "intervals.npz", errors=np.ones(1), counts=np.ones(1, np.int64))
+    with pytest.raises(ArtifactError, match=r"intervals\.npz must be the file that was written"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pixels": PIXELS}, "must hold pixels, probabilities, and holds pixels"),
+        ({"pixels": PIXELS[:, :4], "probabilities": PROBABILITIES}, r"pixels must be u1 \(any, 6, 8, 3\)"),
+        ({"pixels": PIXELS, "probabilities": PROBABILITIES[:1]}, "must hold 1 to 64 rows in each"),
+        ({"pixels": PIXELS[:0], "probabilities": PROBABILITIES[:0]}, "must hold 1 to 64 rows in each"),
+        ({"pixels": PIXELS, "probabilities": np.ones((2, 3))}, r"probabilities must be f \(any, 2\)"),
+    ],
+)
+def test_a_reference_of_other_shapes_is_refused(
+    tmp_path: Path, arrays: dict[str, NDArray[Any]], message: str
+) -> None:
+    bundle = written(tmp_path / "bundle")
+    np.savez(bundle.folder / "reference.npz", **arrays)
+    write_bundle_document(bundle)
+    with pytest.raises(ArtifactError, match=message):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" * 200_000, b"{}", b"null", b'{"schema": true}', b"\xff\xfe{\0}\0"], ids=range(5)
+)
+def test_what_is_no_document_is_refused(tmp_path: Path, data: bytes) -> None:
+    bundle = written(tmp_path / "bundle")
+    (bundle.folder / "bundle.json").write_bytes(data)
+    with pytest.raises(ArtifactError, match=r"bundle\.json"):
+        read_bundle(bundle.folder)
+
+
+UNREADABLE = """
+import os, sys
+from pathlib import Path
+from mindle.artifacts.bundle import read_bundle
+from mindle.errors import DeviceError
+if os.geteuid() == 0:
+    os.setuid(65534)  # root ignores modes
+try:
+    read_bundle(Path(sys.argv[1]))
+except DeviceError as error:
+    assert "permission" in str(error).lower(), error
+    print("told")
+"""
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.onnx", "reference.npz", "."])
+def test_what_may_not_be_read_is_not_called_damaged(name: str) -> None:
+    with TemporaryDirectory() as root:  # pytest's own folders are closed to others
+        os.chmod(root, 0o755)
+        bundle = written(Path(root, "bundle"))
+        (bundle.folder / name).chmod(0)
+        done = subprocess.run(
+            [sys.executable, "-c", UNREADABLE, str(bundle.folder)], capture_output=True, text=True, cwd="/"
+        )
+        (bundle.folder / name).chmod(0o755)
+    assert done.stdout == "told\n", done.stderr

@@ -40,7 +40,7 @@ def test_a_bundle_gives_the_models_probabilities(
     pixels = np.random.default_rng(1).integers(0, 256, (20, *spec.shape), np.uint8)
     parity = write_graph(model, tmp_path, temperature=1.7, pixels=pixels)
     assert parity.same_top1 == parity.images == 24
-    record = bundle_record(model, tmp_path, temperature=1.7, metrics={}, licences=(), details={"task": "x"})
+    record = bundle_record(model, tmp_path, temperature=1.7, metrics={}, licences=(), details={})
     write_bundle_document(record)
     predictor = Predictor(read_bundle(tmp_path))
     assert predictor.classes == classes

@@ -207,13 +207,13 @@ def _change(path: Path, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "model.json").unlink(), "model.json is missing"),
+        (lambda folder: (folder / "model.json").unlink(), r"A model must hold model\.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
-        (lambda folder: (folder / "model.json").write_text("{"), "model.json is damaged"),
-        (lambda folder: (folder / "model.json").write_text("[]"), "without `schema`"),
+        (lambda folder: (folder / "model.json").write_text("{"), r"model\.json must be readable JSON"),
+        (lambda folder: (folder / "model.json").write_text("[]"), "must carry a schema number"),
         (
             lambda folder: _change(folder / "model.json", schema=2),
-            "uses schema 2; this version reads up to 1",
+            "uses schema 2; this version of mindle reads up to 1",
         ),
         (
             lambda folder: _change(folder / "model.json", classes=["a", "b"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.data.decode import decode
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec
+from mindle.serving.opened import open_model
 from mindle.serving.predictor import Predictor, answers
 
+SHAPE = (4, 4, 4, 3)
 SPEC = InputSpec(height=4, width=4)
 
 
@@ -133,8 +136,43 @@ def test_a_reference_of_another_graph_is_refused(tmp_path: Path) -> None:
     bundle = brightness_bundle(tmp_path / "bundle")
     np.savez(bundle.folder / "reference.npz", rows=np.zeros(3))
     write_bundle_document(bundle)
-    with pytest.raises(ArtifactError, match="must hold pixels, probabilities. Received rows"):
+    with pytest.raises(ArtifactError, match="must hold pixels, probabilities, and holds rows"):
         Predictor(read_bundle(bundle.folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "arrays", "message"),
+    [
+        (
+            {"classes": ["a", "b", "c"], "task": "multiclass"},
+            {"pixels": SHAPE, "probabilities": (4, 3)},
+            "answers probabilities f",
+        ),
+        (
+            {"classes": [], "task": "regression"},
+            {"pixels": SHAPE, "estimate": (4,), "fold_estimates": (4, 1)},
+            "answers probabili",
+        ),
+        (
+            {"input": {"height": 5}},
+            {"pixels": (4, 5, 4, 3), "probabilities": (4, 2)},
+            r"takes pixels u1 \(n, 4, 4, 3\). Received .* 5, 4, 3",
+        ),
+    ],
+)
+def test_a_document_of_another_graph_is_refused(
+    tmp_path: Path, changes: dict[str, Any], arrays: dict[str, tuple[int, ...]], message: str
+) -> None:
+    """Even where the reference was made to fit the document."""
+    bundle = brightness_bundle(tmp_path / "bundle")
+    made = {n: np.zeros(s, np.uint8 if n == "pixels" else np.float32) for n, s in arrays.items()}
+    np.savez(bundle.folder / "reference.npz", **made)
+    write_bundle_document(bundle)
+    place = bundle.folder / "bundle.json"
+    document = json.loads(place.read_text("utf-8"))
+    place.write_text(json.dumps(document | changes | {"input": document["input"] | changes.get("input", {})}))
+    with pytest.raises(ArtifactError, match=f"must describe its graph, which {message}"):
+        open_model(bundle.folder)
 
 
 def test_a_changed_graph_is_refused(tmp_path: Path) -> None:

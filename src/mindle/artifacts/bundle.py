@@ -17,13 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle import __version__
+from mindle.artifacts.arrays import Slot, read_arrays
 from mindle.artifacts.environment import libraries
-from mindle.artifacts.files import read_json, sha256_of, write_json
+from mindle.artifacts.files import first_words, read_json, sha256_of, unreadable, write_json
+from mindle.artifacts.reading import SpecialFile, exists
+from mindle.artifacts.runtime import GRAPH_LIMIT
+from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError
-from mindle.records import Column, InputSpec, TableSpec
+from mindle.records import InputSpec, TableSpec
 
 SCHEMA = 1
-MODEL, REFERENCE, INTERVALS = "model.onnx", "reference.npz", "intervals.npz"
+DOCUMENT, MODEL, REFERENCE, INTERVALS = "bundle.json", "model.onnx", "reference.npz", "intervals.npz"
+
+LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28}
+"""The files of a bundle beside its document, and how many bytes each may have, on disk and as arrays."""
+
+REFERENCE_ROWS = 64
+_INTERVALS = {"errors": Slot("f8", (None,)), "counts": Slot("i", (None,))}
 
 
 def origin(*, task: str, strategy: str, data: str, parity: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,12 +95,31 @@ class Bundle:
 
     def reference(self) -> dict[str, NDArray[Any]]:
         """Inputs and the answers they must get, by their names in the graph."""
-        return _arrays(self.folder / REFERENCE)
+        return read_arrays(self.folder / REFERENCE, self.inputs | self.outputs, limit=LIMITS[REFERENCE])
 
     def intervals(self) -> dict[str, NDArray[Any]]:
         """What prediction intervals are made from; empty where there are none."""
         file = self.folder / INTERVALS
-        return _arrays(file) if file.is_file() else {}
+        return read_arrays(file, _INTERVALS, limit=LIMITS[INTERVALS]) if exists(file) else {}
+
+    @property
+    def inputs(self) -> dict[str, Slot]:
+        """What the graph must take, by name."""
+        if isinstance(self.spec, InputSpec):
+            return {"pixels": Slot("u1", (None, *self.spec.shape))}
+        features = [column for column in self.spec.columns if column.role == "feature"]
+        numbers = sum(column.numbers for column in features)
+        words = sum(column.kind == "category" for column in features)
+        found = {"numbers": Slot("f8", (None, numbers))} if numbers else {}
+        return found | ({"categories": Slot("U", (None, words))} if words else {})
+
+    @property
+    def outputs(self) -> dict[str, Slot]:
+        """What the graph must answer, by name."""
+        if self.classes:
+            return {"probabilities": Slot("f", (None, len(self.classes)))}
+        folds = isinstance(self.spec, TableSpec) and not exists(self.folder / INTERVALS)
+        return {"estimate": Slot("f", (None,)), "fold_estimates": Slot("f", (None, None), optional=folds)}
 
 
 def named_classes(
@@ -115,7 +144,7 @@ def write_bundle_document(bundle: Bundle) -> None:
     """Write bundle.json last, once the other files are in place, with their hashes."""
     intervals = [INTERVALS] if (bundle.folder / INTERVALS).is_file() else []
     write_json(
-        bundle.folder / "bundle.json",
+        bundle.folder / DOCUMENT,
         {
             "schema": SCHEMA,
             "classes": list(bundle.classes),
@@ -130,59 +159,175 @@ def write_bundle_document(bundle: Bundle) -> None:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Read and verify a bundle.
+    """Read and verify a bundle: its document, its files, and that the two fit.
+
+    Its files may be links to regular files, as caches of downloads make them; other names are refused.
 
     Raises:
-        ArtifactError: If a file is missing, changed since it was written, or of a newer schema.
+        ArtifactError: If a file is missing, changed since it was written, or of a newer schema, or the
+            document says something that cannot be.
+        DeviceError: If the system refuses to read a file.
     """
-    document = read_json(folder / "bundle.json", schema=SCHEMA, what="bundle")
-    files = document.get("files")
-    if not isinstance(files, dict) or not {MODEL, REFERENCE} <= set(files):
+    place = folder / DOCUMENT
+    document = read_json(place, schema=SCHEMA, what="bundle")
+    _verify(folder, document.get("files"))
+    try:
+        bundle = _bundle(folder, document)
+        _require_sense(bundle)
+    except ValueError as error:
         raise ArtifactError(
-            f"{folder / 'bundle.json'} must hold the hashes of {MODEL} and {REFERENCE}. Received {files!r}. "
-            "Copy the whole folder again."
+            f"{place} must be a whole bundle document; {first_words(error)} Copy the whole folder again, or "
+            "train again."
+        ) from error
+    _require_counts(bundle.reference(), bundle.intervals(), folder)
+    return bundle
+
+
+def _verify(folder: Path, hashes: Any) -> None:
+    """Hold the files against their hashes, once their names and sizes are known to be those of a bundle."""
+    if not isinstance(hashes, dict) or not {MODEL, REFERENCE} <= set(hashes) <= set(LIMITS):
+        raise ArtifactError(
+            f"{folder / DOCUMENT} must hold the hashes of {MODEL} and {REFERENCE}, perhaps of {INTERVALS}, "
+            f"and of nothing else. Received {_listed(hashes)}. Copy the whole folder again."
         )
-    for name, expected in files.items():
-        file = folder / name
-        if not file.is_file():
+    for name, limit in LIMITS.items():
+        try:
+            found = _hash(folder / name, limit)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{folder / name} must be a file of a bundle: {error}. Copy the whole folder again."
+            ) from error
+        if found is None and name in hashes:
             raise ArtifactError(
                 f"The bundle must hold {name}. Received {folder}, which has none. Copy the whole folder "
                 "again."
             )
-        if sha256_of(file) != expected:
+        if found != hashes.get(name):
             raise ArtifactError(
-                f"{file} must be the file that was written with this bundle; its SHA-256 differs. "
+                f"{folder / name} must be the file that was written with this bundle; its SHA-256 differs. "
                 "It was changed or copied incompletely: copy the whole folder again."
             )
+
+
+def _hash(file: Path, limit: int) -> str | None:
+    """SHA-256 of a file of the bundle, None where there is none.
+
+    Raises:
+        ValueError: If it is no regular file, empty, or larger than any that is written.
+        DeviceError: If the system refuses to read it.
+    """
     try:
-        temperature = float(document["temperature"])
-        if not (isinstance(document["classes"], list) and temperature > 0):
-            raise ValueError("`classes` must be a list, `temperature` above 0")
-        return Bundle(
-            folder=folder,
-            classes=tuple(document["classes"]),
-            spec=_spec(dict(document["input"])),
-            temperature=temperature,
-            metrics=dict(document["metrics"]),
-            licences=tuple(document["licences"]),
-            details={
-                key: value
-                for key, value in document.items()
-                if key not in {"schema", "classes", "input", "temperature", "metrics", "licences", "files"}
-            },
+        size = file.stat().st_size
+        if file.is_dir() or not 0 < size <= limit:
+            raise ValueError(f"it must be a file of 1 to {limit:,} bytes, and has {size:,}")
+        return sha256_of(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except SpecialFile as error:
+        raise ValueError(f"it is {error.strerror}") from error
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+def _listed(hashes: Any) -> str:
+    return ", ".join(map(repr, list(hashes)[:8])) or "none" if isinstance(hashes, dict) else f"{hashes!r:.80}"
+
+
+# What the first version wrote of each; what came later has defaults.
+_PIXELS = ("height", "width", "fit", "interpolation", "colour", "mean", "std")
+_COLUMN = ("name", "kind", "role", "decimal", "thousands", "date_format")
+_FIELDS: dict[str, Any] = {
+    "classes": tuple[str, ...],
+    "temperature": float,
+    "metrics": dict[str, Any],
+    "licences": tuple[dict[str, str | None], ...],
+}
+
+
+def _bundle(folder: Path, document: Mapping[str, Any]) -> Bundle:
+    """The document as a record, each field of its own type."""
+    missing = [name for name in (*_FIELDS, "input") if name not in document]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}.")
+    own = {name: typed(hint, document[name], name) for name, hint in _FIELDS.items()}
+    known = {*_FIELDS, "input", "schema", "files"}
+    return Bundle(
+        folder=folder,
+        spec=_spec(document["input"]),
+        details={key: value for key, value in document.items() if key not in known},
+        **own,
+    )
+
+
+def _spec(given: Any) -> InputSpec | TableSpec:
+    if not isinstance(given, dict) or "columns" not in given:
+        _require_fields(given, "input", _PIXELS)
+        return read_record(InputSpec, given, "input")
+    columns = given["columns"] if isinstance(given["columns"], list) else ()
+    for at, column in enumerate(columns):
+        _require_fields(column, f"input.columns[{at}]", _COLUMN)
+    return read_record(TableSpec, given, "input")
+
+
+def _require_fields(value: Any, name: str, fields: tuple[str, ...]) -> None:
+    """Refuse an object that lacks what was always written; a default in its place would answer otherwise."""
+    missing = [field for field in fields if isinstance(value, dict) and field not in value]
+    if missing:
+        raise ValueError(f"`{name}` lacks {', '.join(missing)}.")
+
+
+def _require_sense(bundle: Bundle) -> None:
+    """Refuse what no model can mean: classes that are alike, thresholds of others, no feature."""
+    classes, task = bundle.classes, bundle.details.get("task")
+    if len(set(classes)) != len(classes) or not all(classes) or len(classes) == 1:
+        raise ValueError(
+            f"`classes` must be two or more different names, or none. Received {list(classes)[:10]}."
         )
-    except (KeyError, TypeError, ValueError) as error:
+    if bundle.temperature <= 0:
+        raise ValueError(f"`temperature` must be above 0. Received {bundle.temperature}.")
+    fitting = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
+    told = [task] if task is not None else []
+    told += [bundle.spec.task] if isinstance(bundle.spec, TableSpec) else []
+    if any(each != fitting for each in told):
+        raise ValueError(
+            f"`task` must be {fitting} with {len(classes)} classes. Received {', '.join(map(str, told))}."
+        )
+    thresholds = typed(dict[str, float], bundle.details.get("thresholds") or {}, "thresholds")
+    if thresholds and (set(thresholds) != set(classes) or min(thresholds.values()) <= 0):
+        raise ValueError(
+            "`thresholds` must hold a number above 0 for each of the classes. Received "
+            f"{', '.join(list(thresholds)[:10])}."
+        )
+    if isinstance(bundle.spec, TableSpec):
+        _require_columns(bundle.spec)
+
+
+def _require_columns(spec: TableSpec) -> None:
+    names = [column.name for column in spec.columns]
+    if len(set(names)) != len(names):
+        raise ValueError("`input.columns` must have different names. Received some twice.")
+    if not any(column.role == "feature" for column in spec.columns):
+        raise ValueError("`input.columns` must hold a feature. Received none.")
+
+
+def _require_counts(
+    reference: Mapping[str, NDArray[Any]], intervals: Mapping[str, NDArray[Any]], folder: Path
+) -> None:
+    """As many rows in each array of the reference, and as many folds in it as in the intervals."""
+    rows = {len(array) for array in reference.values()}
+    if len(rows) != 1 or not 1 <= max(rows) <= REFERENCE_ROWS:
         raise ArtifactError(
-            f"{folder / 'bundle.json'} must be a whole bundle document; {error!r}. Train again."
-        ) from error
-
-
-def _spec(document: dict[str, Any]) -> InputSpec | TableSpec:
-    if "columns" in document:
-        return TableSpec(**{**document, "columns": tuple(Column(**column) for column in document["columns"])})
-    return InputSpec(**{**document, "mean": tuple(document["mean"]), "std": tuple(document["std"])})
-
-
-def _arrays(file: Path) -> dict[str, NDArray[Any]]:
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+            f"{folder / REFERENCE} must hold 1 to {REFERENCE_ROWS} rows in each of its arrays. Received "
+            f"{', '.join(f'{name} {array.shape}' for name, array in reference.items())}. Copy the whole "
+            "folder again."
+        )
+    if not intervals:
+        return
+    errors, counts = intervals["errors"], intervals["counts"]
+    folds = reference["fold_estimates"].shape[1] if "fold_estimates" in reference else 0
+    if len(counts) != folds or counts.min(initial=0) < 0 or counts.sum() != len(errors) or not len(errors):
+        raise ArtifactError(
+            f"{folder / INTERVALS} must hold the held-out errors of the graph's {folds} folds, and how many "
+            f"are of each. Received {len(errors):,} errors of {len(counts)} folds. Copy the whole folder "
+            "again."
+        )

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mindle.artifacts.reading import DOCUMENT_LIMIT, SpecialFile, open_regular, parse_json, read_regular
 from mindle.errors import ArtifactError, DeviceError
 from mindle.text import cell, json_safe, spelled, uncell
 
@@ -224,20 +225,24 @@ def read_json(path: Path, *, schema: int, what: str) -> dict[str, Any]:
 
     Raises:
         ArtifactError: If it is missing, is not JSON, or was written by a newer mindle.
+        DeviceError: If the system refuses to read it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(read_regular(path, DOCUMENT_LIMIT))
     except FileNotFoundError as error:
         raise ArtifactError(
             f"A {what} must hold {path.name}. Received {path.parent}, which has none. "
             "`mindle runs` lists the finished runs below a folder."
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, SpecialFile, IsADirectoryError) as error:
+        reason = first_words(error)
         raise ArtifactError(
-            f"{path} must be readable JSON ({error}). The {what} is damaged: copy it again or train again."
+            f"{path} must be readable JSON ({reason}). The {what} is damaged: copy it again or train again."
         ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
     found = document.get("schema") if isinstance(document, dict) else None
-    if not isinstance(found, int) or found < 1:
+    if type(found) is not int or found < 1:
         raise ArtifactError(
             f"{path} must carry a schema number. Received schema={found!r}. It is no {what} of mindle."
         )
@@ -249,7 +254,21 @@ def read_json(path: Path, *, schema: int, what: str) -> dict[str, Any]:
     return dict(document)
 
 
+def unreadable(path: Path, error: OSError) -> DeviceError:
+    """What to say of a file that is there and that the system refuses to read."""
+    return DeviceError(
+        f"{path} must be a file that can be read. Received: {error.strerror or error}. Check its permissions "
+        "and those of the folders around it."
+    )
+
+
+def first_words(error: Exception) -> str:
+    """What an error says, on one line and at most 200 characters long."""
+    text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in pieces."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,18 +15,21 @@ included), and needs nothing else.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from mindle.artifacts.files import write_bytes, write_json
-from mindle.errors import ArtifactError, ModelError
+from mindle.artifacts.files import first_words, read_json, unreadable, write_bytes, write_json
+from mindle.artifacts.reading import open_regular
+from mindle.artifacts.typed import read_record, typed
+from mindle.errors import ArtifactError, MindleError, ModelError
 from mindle.models.backbone import Backbone, build_backbone
 from mindle.models.heads import Head, build_head, describe_head, two_logits
 from mindle.models.layers import Layer, build_layers
@@ -443,9 +446,9 @@ def build(description: Mapping[str, Any]) -> Classifier:
     Raises:
         KeyError, ValueError, ModelError: If the description is not one of ours.
     """
-    fields = description["spec"]
-    spec = InputSpec(**(fields | {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}))
-    classes, target = description["classes"], description.get("target")
+    spec = read_record(InputSpec, description["spec"], "spec")
+    classes = typed(tuple[str, ...], description["classes"], "classes")
+    target = typed(dict[str, float], description.get("target") or {}, "target")
     if description["kind"] == "layers":
         if target:
             return layers_estimator(description["layers"], spec=spec, **target)
@@ -473,26 +476,40 @@ def load_model(folder: Path) -> Classifier:
     Raises:
         ArtifactError: If a file is missing, damaged, of a newer schema, or the two do not belong together.
     """
-    description = _read_description(folder / "model.json")
-    with torch.random.fork_rng(devices=[]):
-        model: Classifier = _or_damaged(folder / "model.json", lambda: build(description))
-    path = folder / "model.safetensors"
-    state = _or_damaged(path, lambda: load_file(path))
+    place, path = folder / "model.json", folder / "model.safetensors"
+    description = read_json(place, schema=SCHEMA, what="model")
+    state = _or_damaged(path, lambda: _read_state(path))
+    with torch.random.fork_rng(devices=[]), _Bounded(state):
+        model: Classifier = _or_damaged(place, lambda: build(description))
     _or_damaged(path, lambda: model.load_state_dict(state, strict=True))
     return model.eval()
 
 
-def _read_description(path: Path) -> dict[str, Any]:
-    description = _or_damaged(path, lambda: json.loads(path.read_text(encoding="utf-8")))
-    schema = description.get("schema") if isinstance(description, dict) else None
-    if not isinstance(schema, int):
-        raise ArtifactError(f"{path} must describe a model. Received a file without `schema`.")
-    if schema > SCHEMA:
-        raise ArtifactError(
-            f"{path} uses schema {schema}; this version reads up to {SCHEMA}. Upgrade mindle, or train again "
-            "with this one."
-        )
-    return dict(description)
+def _read_state(path: Path) -> dict[str, Tensor]:
+    open_regular(path).close()  # safetensors maps whatever it is given
+    return load_file(path)
+
+
+class _Bounded(TorchFunctionMode):
+    """While it is entered, no more numbers are made than a description of these ones can need.
+
+    A description is a document that anybody may have written, and a layer of it may name any size.
+    """
+
+    _MADE = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+
+    def __init__(self, state: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._left = 4 * sum(tensor.numel() for tensor in state.values()) + (1 << 24)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self._MADE:
+            sides = args or (kwargs or {}).get("size", ())
+            shape = sides[0] if sides and isinstance(sides[0], (tuple, list)) else sides
+            self._left -= math.prod(side for side in shape if isinstance(side, int))
+            if self._left < 0:
+                raise ValueError("it describes a model of more numbers than its model.safetensors holds")
+        return func(*args, **(kwargs or {}))
 
 
 def _or_damaged(path: Path, read: Callable[[], Any]) -> Any:
@@ -500,6 +517,11 @@ def _or_damaged(path: Path, read: Callable[[], Any]) -> Any:
         return read()
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing. Copy the whole folder, or train again.") from error
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ArtifactError(f"{path} is damaged: {reason}. Copy it again, or train again.") from error
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    except MindleError:
+        raise
+    except Exception as error:  # what a hostile description makes torch and timm raise is beyond listing
+        raise ArtifactError(
+            f"{path} is damaged: {first_words(error)}. Copy it again, or train again."
+        ) from error

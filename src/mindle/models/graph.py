@@ -6,18 +6,16 @@ import importlib.util
 import inspect
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mindle.artifacts.files import replacing
+from mindle.artifacts.runtime import open_session
 from mindle.errors import ModelError
 from mindle.models.cards import first_line
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 # Runs in every ONNX Runtime since 1.14 (February 2023) and in OpenVINO; nothing newer is needed here.
 OPSET = 17
@@ -151,27 +149,13 @@ def _check(path: Path) -> None:
         ) from error
 
 
-def session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Open a graph in ONNX Runtime on the CPU.
-
-    Its memory grows to what the largest batch needs and is kept for the next: MobileNetV2 in batches of 16
-    answers 78 images a second so, and 50 where memory is given back after each run.
-
-    Args:
-        path: An ONNX file.
-        threads: How many threads one run may use; as many as there are cores unless given.
+def session(path: Path, threads: int | None = None) -> Any:
+    """Open a graph in ONNX Runtime on the CPU; see `mindle.artifacts.runtime.open_session`.
 
     Raises:
         ModelError: If the file is missing or no graph.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    if threads is not None:
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return open_session(path, threads)
     except Exception as error:  # its exceptions derive from nothing narrower
         raise ModelError(f"ONNX Runtime cannot open {path}: {first_line(error)}.") from error

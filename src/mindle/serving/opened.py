@@ -213,6 +213,11 @@ def _open_torch(folder: Path) -> Opened:
 
     model = load_model(folder)
     bundle = read_bundle(RunFolder(folder).bundle)
+    if (tuple(model.classes), model.spec.shape) != (bundle.classes, getattr(bundle.spec, "shape", None)):
+        raise ArtifactError(
+            f"{folder / 'model.json'} must describe the model that was packed into {bundle.folder}. Received "
+            "one of other classes or pixels. Copy the whole folder again."
+        )
     if isinstance(model, Estimator):
         arrays = bundle.intervals()
         calibration = read_calibration(arrays) if arrays else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import Bundle
+from mindle.artifacts.arrays import Slot, shown
+from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
+from mindle.artifacts.files import first_words, unreadable
+from mindle.artifacts.runtime import open_session
 from mindle.data.decode import UndecodableImage, decode
 from mindle.data.pixels import Pixels
 from mindle.errors import ArtifactError
@@ -107,31 +110,18 @@ def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
     Raises:
         ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(str(bundle.model), options, providers=["CPUExecutionProvider"])
+        session = open_session(bundle.model, threads)
+    except PermissionError as error:
+        raise unreadable(bundle.model, error) from error
     except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
         raise ArtifactError(
-            f"{bundle.model} must be a graph that ONNX Runtime {onnxruntime.__version__} reads: {error}. "
+            f"{bundle.model} must be a graph that the installed ONNX Runtime reads: {first_words(error)}. "
             "Upgrade onnxruntime, or train again."
         ) from error
-    arrays = bundle.reference()
-    inputs = [node.name for node in session.get_inputs()]
-    outputs = [node.name for node in session.get_outputs()]
-    if not set(arrays) >= {*inputs, *outputs}:
-        raise ArtifactError(
-            f"The bundle's reference must hold {', '.join([*inputs, *outputs])}. Received "
-            f"{', '.join(arrays)}. Copy the whole folder again."
-        )
-    difference = max(
-        float((np.abs(answer - arrays[name]) / np.maximum(np.abs(arrays[name]), 1)).max())
-        for name, answer in zip(outputs, session.run(outputs, {n: arrays[n] for n in inputs}), strict=True)
-    )
+    _require_fit(bundle, "takes", session.get_inputs(), bundle.inputs)
+    _require_fit(bundle, "answers", session.get_outputs(), bundle.outputs)
+    difference = _difference(bundle, session)
     if not difference <= REFERENCE_TOLERANCE:
         raise ArtifactError(
             f"The bundle's reference inputs must get the stored answers within {REFERENCE_TOLERANCE:g} on "
@@ -139,6 +129,47 @@ def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
             "else: upgrade or downgrade onnxruntime to the version in bundle.json."
         )
     return session
+
+
+_TYPES = {"tensor(uint8)": "u1", "tensor(float)": "f4", "tensor(double)": "f8", "tensor(string)": "U"}
+
+
+def _require_fit(bundle: Bundle, verb: str, nodes: Sequence[Any], slots: Mapping[str, Slot]) -> None:
+    """Refuse a graph that takes or answers something else than the document says."""
+    found = {node.name: (_TYPES.get(node.type, node.type), tuple(node.shape)) for node in nodes}
+    needed = {name for name, slot in slots.items() if not slot.optional}
+    if needed <= set(found) <= set(slots) and all(slots[name].holds(*each) for name, each in found.items()):
+        return
+    raise ArtifactError(
+        f"{bundle.folder / DOCUMENT} must describe its graph, which {verb} "
+        f"{', '.join(f'{name} {shown(*each)}' for name, each in found.items()) or 'nothing'}. Received a "
+        f"document of one that {verb} {', '.join(f'{name} {slot}' for name, slot in slots.items())}. Copy "
+        "the whole folder again."
+    )
+
+
+def _difference(bundle: Bundle, session: Any) -> float:
+    """How far this machine's answers to the reference inputs lie from the stored ones, at most."""
+    arrays = bundle.reference()
+    outputs = [node.name for node in session.get_outputs()]
+    inputs = {node.name: arrays[node.name] for node in session.get_inputs() if node.name in arrays}
+    try:
+        answers = dict(zip(outputs, session.run(outputs, inputs), strict=True))
+    except Exception as error:  # as above
+        raise ArtifactError(
+            f"{bundle.model} must answer its reference inputs: {first_words(error)}. Copy the whole folder "
+            "again."
+        ) from error
+    shapes = {name: answer.shape for name, answer in answers.items()}
+    if shapes != {name: array.shape for name, array in arrays.items() if name not in inputs}:
+        raise ArtifactError(
+            f"{bundle.folder / REFERENCE} must hold the answers of its graph, of the shapes {shapes}. "
+            "Received others. Copy the whole folder again."
+        )
+    return max(
+        float((np.abs(answer - arrays[name]) / np.maximum(np.abs(arrays[name]), 1)).max())
+        for name, answer in answers.items()
+    )
 
 
 class Predictor:

@@ -318,7 +318,7 @@ def _date_parts(column: Column, days: NDArray[np.float64]) -> dict[str, NDArray[
         "month": months % 12 + 1,
         "weekday": (seconds // 86400 + 3) % 7,  # the first of January 1970 was a Thursday
     }
-    if column.date_format == "" or "%H" in column.date_format:
+    if column.numbers > len(values):
         values["hour"] = seconds % 86400 // 3600
     parts = {f"{column.name} ({part})": np.full(len(days), np.nan) for part in values}
     for whole, some in zip(parts.values(), values.values(), strict=True):
