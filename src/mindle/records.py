@@ -223,6 +223,8 @@ class Column:
         decimal, thousands: How its numbers are written: "1,234.5" has thousands ",", "1.234,5" decimal ",".
         date_format: A `strptime` format, "" for ISO 8601.
         note: Why it is read so, or left out, in a few words; "" where nothing needs saying.
+        typical: Median size of its numbers, to one digit, which tells 1.234 from 1,234 in new rows; 0 where
+            it is not known.
 
     Example:
         >>> Column(name="price", kind="number", thousands=",").role
@@ -236,6 +238,7 @@ class Column:
     thousands: str = ""
     date_format: str = ""
     note: str = ""
+    typical: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, allowed in (

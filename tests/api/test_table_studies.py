@@ -146,6 +146,7 @@ def test_a_frame_with_a_target_and_ids(tmp_path: Path, cache: Path) -> None:
         ({"space": {"table.svm_gamma": {"low": -1.0, "high": 1.0}}}, "`svm_gamma` must lie in"),
         ({"model": "magic"}, "`table.models` must be among"),
         ({"strategy": "probe"}, "`strategy` must be left out for a table"),
+        ({"device": "cuda"}, "`device` must be left out for a table"),
         ({"sampler": "luck"}, "`sampler` must be one of"),
         ({"recipe": "scratch"}, "`recipe` must be for a table"),
         ({"trials": 0}, "`trials` must be 1 or more"),

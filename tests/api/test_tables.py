@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,22 @@ from sklearn.preprocessing import normalize, scale
 
 import mindle
 from mindle.artifacts.manifest import read_manifest
-from mindle.errors import ArtifactError, DataError
-from mindle.records import SILENT
+from mindle.cli.tables import write_answers
+from mindle.errors import ArtifactError, DataError, DataWarning
+from mindle.records import SILENT, Silent
+from mindle.serving.opened import open_model
 
 QUICK: dict[str, Any] = {"model": "linear", "folds": 3, "repeats": 2, "listener": SILENT}
+
+
+class Heard(Silent):
+    """Keeps every sentence."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        self.sentences = sentences
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +182,7 @@ def test_a_finished_run_is_left_alone_and_other_settings_are_refused(iris: Any) 
         ({"target": "price"}, "price"),
         ({}, "target"),
         ({"target": "target", "strategy": "probe"}, "`strategy` must be left out for a table"),
+        ({"target": "target", "device": "cuda"}, "`device` must be left out for a table.*device='cuda'"),
         ({"target": "target", "model": "magic"}, "`models` must be among"),
     ],
 )
@@ -272,3 +286,62 @@ def test_what_a_file_had_been_through_is_in_run_and_report(
     report = (run.path / "report.html").read_text("utf-8")
     assert title in report
     assert found[0]["evidence"]["title"] in report
+
+
+def test_new_rows_written_otherwise_get_the_same_answers(iris: Any, tmp_path: Path) -> None:
+    run, file = iris
+    assert run.bundle.spec.separator == ";"
+    plain = run.predict(file)
+    pd.read_csv(file, sep=";").to_csv(tmp_path / "german.csv", sep="\t", decimal=",", index=False)
+    with pytest.warns(DataWarning, match="a decimal comma in sepal length"):
+        german = run.predict(tmp_path / "german.csv")
+    pd.testing.assert_frame_equal(german.drop(columns="path"), plain.drop(columns="path"))
+    heard: list[str] = []
+    judged = run.evaluate(tmp_path / "german.csv", listener=Heard(heard))
+    assert judged["test"]["n"] == 149
+    assert judged["unreadable"] == []
+    assert list(judged["written"]) == [str(tmp_path / "german.csv")]
+    assert any("a decimal comma" in sentence for sentence in heard)
+
+
+def test_unreadable_cells_are_counted_by_every_call(iris: Any, tmp_path: Path) -> None:
+    run, file = iris
+    frame = pd.read_csv(file, sep=";").astype(object).head(6)
+    name = str(frame.columns[1])
+    frame.loc[2:3, name] = ["7.5 EUR", float("inf")]
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    said = (
+        f"2 cells of {re.escape(repr(name))}.* are no numbers and read as missing; first in row 3: '7.5 EUR'"
+    )
+    for source in (tmp_path / "odd.csv", frame, frame.to_dict("list"), frame.to_dict("records")):
+        with pytest.warns(DataWarning, match=said):
+            assert len(run.predict(source)) == 6
+        with pytest.warns(DataWarning, match=said):
+            (odd,) = run.evaluate(source)["unreadable"]
+        assert (odd["column"], odd["count"], odd["row"], odd["cell"]) == (name, 2, 3, "7.5 EUR")
+    opened, answered = open_model(run.path), tmp_path / "answers.json"
+    write_answers(opened, opened.inputs([str(tmp_path / "odd.csv")]), out=None, json=str(answered))
+    document = json.loads(answered.read_text("utf-8"))
+    assert [odd["count"] for odd in document["unreadable"]] == [2]
+    with pytest.warns(DataWarning):
+        assert len(run.predict(tmp_path / "odd.csv", separator=",", header=1)) == 6
+    with pytest.raises(DataError, match="parted by ';', without"):
+        run.predict(tmp_path / "odd.csv", separator=";")
+    frame[name] = "7.5 EUR"
+    for call in (run.predict, run.evaluate):
+        with pytest.raises(DataError, match=re.escape(f"none of 6 cells of {name!r} is a number")):
+            call(frame)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(0, 5), slice(60, 70)])
+def test_few_rows_of_one_class_can_be_judged_by(iris: Any, rows: slice) -> None:
+    run, file = iris
+    frame = pd.read_csv(file, sep=";")[rows]
+    assert run.evaluate(frame)["test"]["n"] == len(frame)
+
+
+def test_one_row_can_be_judged_by_where_numbers_are_estimated(diabetes: mindle.Run) -> None:
+    frame = load_diabetes(as_frame=True).frame
+    heard: list[str] = []
+    assert diabetes.evaluate(frame.head(1), listener=Heard(heard))["test"]["n"] == 1
+    assert heard[0].endswith("(n = 1)")

@@ -130,3 +130,25 @@ def test_wrong_input_is_named(digits: Any) -> None:
         clone(NET).fit(rows[:20], words[:19])
     with pytest.raises(ValueError, match="`strategy` must be one of"):
         clone(NET).set_params(strategy="magic").fit(rows, words)
+
+
+def test_images_of_another_shape_than_in_fit_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (24, 12, 10, 3), dtype=np.uint8)
+    images[::2] //= 3
+    net = ImageClassifier(
+        model="small-resnet", strategy="scratch", settings={"train.epochs": 1}, random_state=0
+    ).fit(images, np.arange(24) % 2)
+    assert net.input_shape_ == (12, 10, 3)
+    assert len(net.predict(images[0][None])) == len(net.predict([images[0]])) == 1
+    for wrong, said in (
+        (images[0], r"\(image, 12, 10, 3\), as in `fit`. Received shape \(12, 10, 3\). It is one image"),
+        (images[:2, :6], r"Received shape \(2, 6, 10, 3\). Resize it"),
+        (images[..., 0], r"Received shape \(24, 12, 10\)"),
+        (images.transpose(0, 3, 1, 2), r"with 1 or 3 channels. Received shape \(24, 3, 12, 10\)"),
+        ([images[0], images[1, :6]], r"of one shape. Received \(12, 10, 3\), \(6, 10, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            net.predict(wrong)
+    with pytest.raises(TypeError, match="must be paths, or uint8 or float arrays. Received bytes"):
+        net.predict([b"jpeg"])

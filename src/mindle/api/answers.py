@@ -20,7 +20,13 @@ Source = str | os.PathLike[str]
 
 
 def predict(
-    model: Source, images: Any, *, weights: Source | None = None, engine: str = "onnx"
+    model: Source,
+    images: Any,
+    *,
+    separator: str | None = None,
+    header: int | None = None,
+    weights: Source | None = None,
+    engine: str = "onnx",
 ) -> pd.DataFrame:
     """Answer images, or rows of a table.
 
@@ -29,6 +35,8 @@ def predict(
         images: One or several of: a path, a folder (searched downwards), a glob, a PIL image, a uint8 array
             (height, width[, channel]). For a model of tables: a CSV or JSON file, a data frame, a mapping by
             column name (of cells: one row; of lists: a table), with the columns in any order.
+        separator: Of a file of rows: what stands between cells, where the file does not show it.
+        header: Of a file of rows: how many lines of header it has, where the file does not show it.
         weights: For "imagenet:NAME", where to look for its weights first.
         engine: "onnx" answers from the bundle; "torch" from the run's own PyTorch model.
 
@@ -45,18 +53,32 @@ def predict(
     """
     import pandas as pd
 
-    source = open_model(model, weights=weights, engine=engine)
+    source = open_model(model, separator=separator, header=header, weights=weights, engine=engine)
     found = pd.DataFrame(list(source.rows(inputs_of(source, images))), columns=source.columns)
     if source.unit == "rows":
         source.report.warn()
     return found
 
 
-def open_model(model: Source, *, weights: Source | None = None, engine: str = "onnx") -> Any:
+def open_model(
+    model: Source,
+    *,
+    separator: str | None = None,
+    header: int | None = None,
+    weights: Source | None = None,
+    engine: str = "onnx",
+) -> Any:
     """Open what `predict` takes once, to answer many times; see `mindle.serving.opened`."""
+    from mindle.data.reading import refuse
     from mindle.serving import opened
+    from mindle.serving.rows import OpenedRows
 
-    return opened.open_model(model, weights=None if weights is None else Path(weights), engine=engine)
+    found = opened.open_model(model, weights=None if weights is None else Path(weights), engine=engine)
+    if isinstance(found, OpenedRows):
+        found.reading = {"separator": separator, "header": header}
+    else:
+        refuse({"separator": separator, "header": header}, "a table", "a model of images")
+    return found
 
 
 def inputs_of(source: Any, given: Any) -> Iterator[Any]:
@@ -79,13 +101,21 @@ def _expanded(images: Iterable[Any]) -> Iterator[Any]:
 
 
 def evaluate(
-    model: Source, data: Source, *, out: Source | None = None, listener: Listener = SILENT
+    model: Source,
+    data: Source,
+    *,
+    separator: str | None = None,
+    header: int | None = None,
+    out: Source | None = None,
+    listener: Listener = SILENT,
 ) -> dict[str, Any]:
     """Judge a model on new labelled data: every image of every part, or every row that has a target.
 
     Args:
         model: A run or a bundle.
         data: What `train` takes; classes and columns are matched by name.
+        separator: Of a table or a list of images: what stands between cells, where the file misleads.
+        header: Of these: how many lines of header there are, where the file misleads.
         out: Where to write the answers as CSV, if anywhere.
         listener: Hears sentences and progress.
 
@@ -98,9 +128,11 @@ def evaluate(
     Raises:
         DataError: If the data share no class with the model.
     """
-    opened = open_model(model)
+    opened, reading = open_model(model), {"separator": separator, "header": header}
     judged, findings = (
-        _judged_rows(opened, data) if opened.unit == "rows" else _judged(opened, data, listener)
+        _judged_rows(opened, data, reading)
+        if opened.unit == "rows"
+        else _judged(opened, data, reading, listener)
     )
     if out is not None:
         judged.write(Path(out))
@@ -126,7 +158,9 @@ def evaluate(
     }
 
 
-def _judged(opened: Any, data: Source, listener: Listener) -> tuple[Judged, tuple[Finding, ...]]:
+def _judged(
+    opened: Any, data: Source, reading: Mapping[str, Any], listener: Listener
+) -> tuple[Judged, tuple[Finding, ...]]:
     from mindle import data as data_room
     from mindle.data.sources import ARCHIVE, LISTINGS
     from mindle.serving.judging import judge
@@ -135,14 +169,17 @@ def _judged(opened: Any, data: Source, listener: Listener) -> tuple[Judged, tupl
     suffix, asked = Path(data).suffix.lower(), {}
     if not opened.classes and suffix in (ARCHIVE, *LISTINGS):
         asked = {"task": "regression"} | ({"target": opened.target} if suffix != ARCHIVE else {})
-    dataset = data_room.check(data_room.read(data, **asked), specs=(opened.spec,), listener=listener)
+    dataset = data_room.check(
+        data_room.read(data, **asked, **reading), specs=(opened.spec,), listener=listener
+    )
     tell_findings(dataset.findings, listener)
     return judge(opened, dataset, listener=listener), dataset.findings
 
 
-def _judged_rows(opened: Any, data: Any) -> tuple[Judged, tuple[Finding, ...]]:
+def _judged_rows(opened: Any, data: Any, reading: dict[str, Any]) -> tuple[Judged, tuple[Finding, ...]]:
     from mindle.serving.judging import judge_rows
 
+    opened.reading = reading
     return judge_rows(opened, data), ()
 
 
@@ -161,6 +198,8 @@ def headline(scores: Mapping[str, Any]) -> str:
             f"{accuracy['high']:.1%}, n = {scores['n']:,})"
         )
     mae = scores["mae"]
+    if mae["low"] is None:  # of a single row or image
+        return f"mean absolute error {mae['value']:.4g} (n = {scores['n']:,})"
     return (
         f"mean absolute error {mae['value']:.4g} (95 % interval {mae['low']:.4g} to {mae['high']:.4g}, "
         f"n = {scores['n']:,})"

@@ -43,13 +43,22 @@ class Model:
         """Class names in the order of the probabilities."""
         return self.bundle.classes
 
-    def predict(self, images: Any, *, engine: str = "onnx") -> pd.DataFrame:
-        """Answer paths, folders, globs, PIL images or uint8 arrays; see `mindle.predict`."""
-        return answers.predict(self.path, images, engine=engine)
+    def predict(
+        self, images: Any, *, separator: str | None = None, header: int | None = None, engine: str = "onnx"
+    ) -> pd.DataFrame:
+        """Answer images, or rows of a table; see `mindle.predict`."""
+        return answers.predict(self.path, images, separator=separator, header=header, engine=engine)
 
-    def evaluate(self, data: Source, *, listener: Listener = SILENT) -> dict[str, Any]:
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        separator: str | None = None,
+        header: int | None = None,
+        listener: Listener = SILENT,
+    ) -> dict[str, Any]:
         """Judge on new labelled data; see `mindle.evaluate`."""
-        return answers.evaluate(self.path, data, listener=listener)
+        return answers.evaluate(self.path, data, separator=separator, header=header, listener=listener)
 
 
 class Run(Model):

@@ -87,7 +87,7 @@ def train(
             takes 10 minutes, a table 4.5; a named strategy or recipe runs to its end unless one is given.
         seed: Seed of the training.
         split_seed: Seed of the split.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda" or "mps"; tables train on the processor.
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
         imbalance: What to do for classes of few images: "auto", "none", "weights", "sampling", "augment",
@@ -153,7 +153,13 @@ def train(
         per_class=per_class,
     )
     if options.is_table(data):
-        refuse({"strategy": strategy, "weights": weights, "imbalance": imbalance}, "images", "a table")
+        about_images = {
+            "strategy": strategy,
+            "weights": weights,
+            "imbalance": imbalance,
+            "device": None if device in ("auto", "cpu") else device,  # tables train on the processor
+        }
+        refuse(about_images, "images", "a table")
         from mindle.training.tables.ladder import BUDGET_SECONDS, settle_table
 
         return train_table(

@@ -100,7 +100,7 @@ def tune(
         weights: A weight file, or a folder of them with their cards.
         seed: Of the search, and of every training.
         split_seed: Seed of the split.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda" or "mps"; tables train on the processor.
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished search in `out`; `trials`, `budget` and `workers` may be others.
         set: Settings of the recipe to change in all trials.
@@ -162,7 +162,12 @@ def tune(
     if options.is_table(data):
         from mindle.training.tables.ladder import settle_table
 
-        refuse({"strategy": strategy, "weights": weights}, "images", "a table")
+        about_images = {
+            "strategy": strategy,
+            "weights": weights,
+            "device": None if device in ("auto", "cpu") else device,  # tables train on the processor
+        }
+        refuse(about_images, "images", "a table")
         return tune_table(
             data,
             options,

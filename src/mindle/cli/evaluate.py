@@ -18,6 +18,8 @@ def evaluate(
         ),
     ],
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the answers to this CSV.")] = None,
+    separator: options.Separator = None,
+    header: options.Header = None,
     json: Annotated[str | None, options.json_of("the scores")] = None,
 ) -> None:
     """Judge a model on new labelled data, every image of it."""
@@ -26,5 +28,5 @@ def evaluate(
     from mindle.console import Console
 
     with Console() as console:
-        result = api.evaluate(model, data, out=out, listener=console)
+        result = api.evaluate(model, data, separator=separator, header=header, out=out, listener=console)
     write_json_document(result, json)

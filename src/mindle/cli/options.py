@@ -40,7 +40,9 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the training.")]
 SplitSeed = Annotated[int, typer.Option(metavar="N", help="Seed of the split.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps; tables train on the processor.")
+]
 
 # ---- what becomes of it -----------------------------------------------------------------------------------
 

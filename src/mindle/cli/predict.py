@@ -33,6 +33,8 @@ def predict(
         ),
     ] = None,
     json: Annotated[str | None, options.json_of("the answers")] = None,
+    separator: options.Separator = None,
+    header: options.Header = None,
     weights: Annotated[
         str | None, typer.Option(metavar="PATH", help="For imagenet:NAME, where its weights lie.")
     ] = None,
@@ -57,7 +59,7 @@ def predict(
             "standard input."
         )
     with Console() as console:
-        source = api.open_model(model, weights=weights, engine=engine)
+        source = api.open_model(model, separator=separator, header=header, weights=weights, engine=engine)
         began = time.perf_counter()
         counts = write_answers(source, api.inputs_of(source, images), out=out, json=json)
         for sentence in source.report.sentences() if source.unit == "rows" else ():

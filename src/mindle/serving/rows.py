@@ -86,12 +86,14 @@ class OpenedRows:
         classes: Class names in the order of the probabilities; none where it estimates a number.
         spec: The columns it takes.
         report: What was read otherwise than in training, and what could not be read, of all rows so far.
+        reading: What a user says of files: `separator` and `header`, as `read_rows` takes them.
     """
 
     unit = "rows"
 
     def __init__(self, predictor: RowPredictor) -> None:
         self.report = CellReport()
+        self.reading: dict[str, Any] = {}
         self.predictor = predictor
         self.classes = predictor.bundle.classes
         self.spec = predictor.spec
@@ -132,7 +134,7 @@ class OpenedRows:
 
     def read(self, source: Any) -> Iterator[Rows]:
         """The rows of a source as the model takes them; see `mindle.data.read_rows`."""
-        return read_rows(source, self.spec.columns, trained_separator=self.spec.separator)
+        return read_rows(source, self.spec.columns, trained_separator=self.spec.separator, **self.reading)
 
     def _chunk(self, chunk: Rows, path: str) -> Iterator[dict[str, Any]]:
         readable = np.array([not reason for reason in chunk.reasons])

@@ -46,6 +46,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     Attributes:
         classes_: The labels, sorted, in their own type.
         n_features_in_: Length of a flattened row, where `image_shape` is set.
+        input_shape_: (height, width[, channel]) of each image of `fit`; None where it took paths.
         outcome_: What the strategy made: model, temperature, what was tried and why it stopped.
         findings_: What was noticed about the images; those that cannot be read take no part in a fit.
 
@@ -135,7 +136,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Calibrated probabilities (image, class), the columns as in `classes_`.
 
         Raises:
-            ValueError: If an image cannot be read; its path and the reason are named.
+            ValueError: If an image cannot be read (its path and the reason are named), or arrays have another
+                shape than those of `fit`.
         """
         from mindle.data import UndecodableImage, decode
         from mindle.formats.onnx import torch_probabilities
@@ -172,12 +174,36 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             if fitting:
                 self.n_features_in_ = wanted
             X = X.reshape(len(X), *self.image_shape)
-        array = image_array(X)
+        array = image_array(_stacked(X))
+        if fitting:
+            self.input_shape_ = None if array is None else array.shape[1:]
         if array is not None:
+            self._require_shape(array)
             return array
         if isinstance(X, str | os.PathLike):
             raise ValueError(f"`X` must be a sequence of images. Received one path, {os.fspath(X)!r}.")
+        for path in X:
+            if not isinstance(path, str | os.PathLike):
+                raise TypeError(
+                    f"`X` must be paths, or uint8 or float arrays. Received {type(path).__name__} among them."
+                )
         return [Path(path) for path in X]
+
+    def _require_shape(self, array: NDArray[np.uint8]) -> None:
+        """Refuse images of another shape than those of `fit`, the single image without its first axis too."""
+        if self.input_shape_ is None:
+            if array.ndim == 3 and array.shape[2] in (1, 3):
+                raise ValueError(
+                    "`X` must be (image, height, width) or (image, height, width, channel). Received shape "
+                    f"{array.shape}, which is that of one image. Give X[None]."
+                )
+            return
+        if array.shape[1:] != self.input_shape_:
+            wanted = ", ".join(map(str, ("image", *self.input_shape_)))
+            single = " It is one image: give X[None]." if array.shape == self.input_shape_ else ""
+            raise ValueError(
+                f"`X` must be ({wanted}), as in `fit`. Received shape {array.shape}.{single or ' Resize it.'}"
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -185,3 +211,16 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.input_tags.three_d_array = self.image_shape is None
         tags.input_tags.string = self.image_shape is None
         return tags
+
+
+def _stacked(X: Any) -> Any:
+    """Arrays in a list as one array."""
+    if not isinstance(X, list | tuple) or not X or not hasattr(X[0], "dtype"):
+        return X
+    shapes = dict.fromkeys(np.shape(image) for image in X)
+    if len(shapes) > 1:
+        raise ValueError(
+            f"`X` must hold arrays of one shape. Received {', '.join(map(str, list(shapes)[:4]))}. "
+            "Resize them."
+        )
+    return np.stack(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,26 @@ def test_a_date_column_keeps_its_format_unless_another_reads_more(
     cells: list[str], trained: str, read: str
 ) -> None:
     assert told({"d": cells}, date("d", trained)) == [read]
+
+
+@pytest.mark.parametrize(
+    ("cells", "trained", "typical", "read"),
+    [
+        (["5,095", "2,512"], {}, 5.0, ",."),
+        (["5,095", "2,512"], {}, 4000.0, ".,"),
+        (["5,095", "2,512"], {}, 80.0, "."),  # as far from either
+        (["5.095"], GERMAN, 5.0, "."),
+        (["5.095"], GERMAN, 9000.0, ",."),
+        (["5.095"], {}, 9000.0, ",."),
+        (["0,500", "5,095"], {}, 5.0, ",."),
+    ],
+)
+def test_the_size_of_numbers_tells_which_sign_is_meant(
+    cells: list[str], trained: dict[str, str], typical: float, read: str
+) -> None:
+    column = replace(number("a", **trained), typical=typical)
+    for separator in ("", ",", "\t"):
+        assert told({"a": cells}, column, separator=separator, trained_separator=separator) == [read]
 
 
 def test_dates_that_tell_no_order_follow_those_that_do() -> None:

@@ -13,7 +13,7 @@ from mindle.data.tables.cells import LARGEST, text_of
 from mindle.data.tables.columns import infer_columns, parse_cells, why_useless
 from mindle.data.tables.reader import column_finding, find_column, is_frame, unique_names
 from mindle.data.tables.unreadable import CellReport, read_cells, require_readable
-from mindle.data.tables.writing import as_written
+from mindle.data.tables.writing import as_written, sized
 from mindle.records import COLUMN_KINDS, Column, Finding, Table
 
 Cells = dict[str, NDArray[Any]]
@@ -46,7 +46,9 @@ def columns_in_memory(
     """
     wanted = _wanted_kinds(kinds or {}, _names(rows))
     if _is_numbers(rows):
-        return tuple(_of_numbers(name, wanted.get(name, "number")) for name in _names(rows)), ()
+        columns = [_of_numbers(name, wanted.get(name, "number")) for name in _names(rows)]
+        values = np.asarray(rows, np.float64).T
+        return tuple(sized(column, some) for column, some in zip(columns, values, strict=True)), ()
     texts = _texts(rows)
     if is_frame(rows):
         types = zip(texts, map(str, rows.dtypes), strict=True)
@@ -54,10 +56,11 @@ def columns_in_memory(
     known = {name: kind for name, kind in wanted.items() if kind != "ignored"}
     found, ids = [], {}
     for column in infer_columns(texts, known):
+        values = parse_cells(texts[column.name], column)
         why = ("", _SAID) if wanted.get(column.name) == "ignored" else ("", "")
         if column.name not in wanted:
-            why = why_useless(column, parse_cells(texts[column.name], column))
-        found.append(replace(column, role="ignored", note=why[1]) if why[1] else column)
+            why = why_useless(column, values)
+        found.append(replace(column, role="ignored", note=why[1]) if why[1] else sized(column, values))
         if why[0] == "id-like":
             ids[column.name] = why[1]
     action = "ignored; name a column's kind to keep it"

@@ -19,6 +19,7 @@ from mindle.data.listing import lists_images
 from mindle.data.tables.cells import is_missing, label_of, number_of, text_of
 from mindle.data.tables.columns import infer_columns, parse_cells, unreadable, why_useless
 from mindle.data.tables.delimited import Layout, layout_of, records, whole_row
+from mindle.data.tables.writing import sized
 from mindle.errors import DataError
 from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
 
@@ -463,7 +464,7 @@ def _columns(
         if odd:
             mixed[name] = _odd_cells(texts, odd)
             column = _noted(column, f"unreadable: {mixed[name]}")
-        columns.append(column)
+        columns.append(sized(column, values[used]))
         cells[name] = values
     return columns, cells, [*_useless_findings(useless), *_mixed_findings(mixed)]
 

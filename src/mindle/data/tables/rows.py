@@ -79,6 +79,8 @@ def read_rows(
     source: Any,
     columns: Sequence[Column],
     *,
+    separator: str | None = None,
+    header: int | None = None,
     trained_separator: str = "",
     chunk_rows: int = 8192,
 ) -> Iterator[Rows]:
@@ -91,6 +93,8 @@ def read_rows(
     Args:
         source: A CSV or JSON file, a data frame, a mapping of cells or of columns by name, several mappings.
         columns: The columns of the table that the model learned from, all of them.
+        separator: What stands between the cells of a file, where it does not show it.
+        header: How many lines of header a file has, where it does not show it.
         trained_separator: What parted the cells of that table, "" where it is not known.
         chunk_rows: How many rows come at once.
 
@@ -107,19 +111,26 @@ def read_rows(
         >>> chunk.cells["age"], chunk.ids["who"], chunk.reasons
         (array([36., nan]), ('Ada', 'Bob'), ('', "The row lacks 'age'."))
     """
-    opened = _opened(source, columns)
+    opened = _opened(source, columns, separator, header)
+    if trained_separator and separator is None and opened.separator and _missing(opened, columns):
+        trained = _opened(source, columns, trained_separator, header)
+        opened = opened if _missing(trained, columns) else trained
     _refuse_missing(opened, columns)
     return _chunks(opened, columns, trained_separator, chunk_rows)
 
 
+def _missing(source: _Source, columns: Sequence[Column]) -> list[str]:
+    features = (column.name for column in columns if column.role == "feature")
+    return [name for name in features if name not in source.names]
+
+
 def _refuse_missing(source: _Source, columns: Sequence[Column]) -> None:
-    missing = [
-        column.name for column in columns if column.role == "feature" and column.name not in source.names
-    ]
+    missing = _missing(source, columns)
     if missing:
+        parted = f", its cells parted by {source.separator!r}" if source.separator else ""
         raise DataError(
-            f"Rows must have every column that the model learned from. Received {source.name} without "
-            f"{', '.join(missing)}. It has {listed(source.names) or 'no columns'}."
+            f"Rows must have every column that the model learned from. Received {source.name}{parted}, "
+            f"without {', '.join(missing)}. It has {listed(source.names) or 'no columns'}."
         )
 
 
@@ -179,14 +190,14 @@ def _as_trained(cells: Sequence[Any], read: Column, trained: Column) -> tuple[st
 # --------------------------------------------------------------------------------------------- sources
 
 
-def _opened(source: Any, columns: Sequence[Column]) -> _Source:
+def _opened(source: Any, columns: Sequence[Column], separator: str | None, header: int | None) -> _Source:
     if isinstance(source, (str, os.PathLike)):
         place = Path(os.path.expanduser(source))
         if not place.is_file():
             raise DataError(f"Rows must come from a file. Received {os.fspath(source)!r}. Check the path.")
         if place.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             return _from_mappings(_json_rows(place), columns, repr(os.fspath(source)))
-        return _from_csv(place, columns)
+        return _from_csv(place, columns, separator, header)
     if is_frame(source):
         names, _ = unique_names([str(name) for name in source.columns])
         cells = (source.iloc[:, place].tolist() for place in range(len(names)))
@@ -194,8 +205,8 @@ def _opened(source: Any, columns: Sequence[Column]) -> _Source:
     return _from_mappings(mappings_of(source), columns, "rows")
 
 
-def _from_csv(place: Path, columns: Sequence[Column]) -> _Source:
-    layout = layout_of(place, known=[column.name for column in columns])
+def _from_csv(place: Path, columns: Sequence[Column], separator: str | None, header: int | None) -> _Source:
+    layout = layout_of(place, known=[column.name for column in columns], separator=separator, header=header)
     names, _ = unique_names(layout.names)
     if not layout.header:
         names = _by_position(columns, len(names)) or names

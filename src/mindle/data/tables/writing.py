@@ -6,6 +6,7 @@ It is told from all columns of a source together, never from a cell by itself: "
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,8 +39,8 @@ def as_written(
     """The columns as some new rows write them, and what is written otherwise than in training.
 
     A column keeps the way of training unless another reads all that it reads and more. Where both a decimal
-    point and a decimal comma would do, the columns that allow only one decide, then the separator; where
-    nothing does, the way of training stays.
+    point and a decimal comma would do, the columns that allow only one decide, then the size that numbers had
+    in training, then the separator; where nothing does, the way of training stays.
 
     Args:
         cells: What the first rows hold, by column name; only texts are looked at.
@@ -73,6 +74,19 @@ def as_written(
         for column in columns
     )
     return read, _differences(columns, read)
+
+
+def sized(column: Column, values: NDArray[Any]) -> Column:
+    """A column of numbers with their typical size.
+
+    Example:
+        >>> sized(Column(name="price", kind="number"), np.array([0, 1.5, -2.6, np.nan, 900])).typical
+        3.0
+    """
+    if column.kind != "number":
+        return column
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    return replace(column, typical=float(f"{np.median(sizes):.1g}")) if len(sizes) else column
 
 
 def spelled(values: Sequence[Any], column: Column) -> list[str]:
@@ -109,6 +123,7 @@ class _Numbers:
         self.only_own = int((~np.isnan(own) & np.isnan(other)).sum())
         self.only_other = int((np.isnan(own) & ~np.isnan(other)).sum())
         self.differ = ~np.isnan(own) & ~np.isnan(other) & (own != other)
+        self.by_size = self._by_size(own, other, column.typical)
         self.kept = bool((np.isnan(own) == np.isnan(self.read(self.trained))).all())
 
     @property
@@ -128,6 +143,17 @@ class _Numbers:
     def read(self, way: Way) -> Floats:
         return numbers_of(self.texts, *way)
 
+    def _by_size(self, own: Floats, other: Floats, typical: float) -> str:
+        """The decimal sign that makes the numbers about as large as in training, "" where neither does."""
+        both = self.differ & (own != 0) & (other != 0)
+        if not typical or not both.any():
+            return ""
+        sizes = [float(np.median(np.abs(read[both]))) for read in (own, other)]
+        far = [abs(math.log10(size / typical)) for size in sizes]  # the two readings are 3 apart, or nearly
+        if min(far) > 1 or max(far) < 2:
+            return ""
+        return self.own[0] if far[0] < far[1] else self.other[0]
+
     def _best(self, decimal: str) -> Way:
         """The way with a decimal sign that reads most; that of training first."""
         ways = dict.fromkeys(way for way in (self.trained, *NUMBER_FORMATS) if way[0] == decimal)
@@ -142,9 +168,10 @@ def _number_ways(numbers: Mapping[str, _Numbers], by_separator: str, *, same: bo
         is_other = found.is_other
         if found.is_open:
             beside = {by_separator} if by_separator and found.holds(by_separator) else set()
-            evidence = changed or (beside if not found.kept or not same else set())
+            size = {found.by_size} - {""}
+            evidence = changed or size or (beside if not found.kept or not same else set())
             is_other = found.other[0] in evidence
-            if not is_other and not found.kept and found.own[0] not in sure:
+            if not is_other and not found.kept and found.own[0] not in sure | size:
                 ways[name] = found.trained  # nothing tells what the numbers are, so that they are none
                 continue
         ways[name] = found.other if is_other else found.trained if found.kept else found.own
