@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -251,3 +252,34 @@ def test_a_server_that_is_not_there_costs_a_sentence(tmp_path: Path, cache: Path
     )
     assert len([sentence for sentence in heard.sentences if "Tracking with mlflow failed" in sentence]) == 1
     assert run.metrics["test"]["n"] > 0
+
+
+@pytest.mark.slow
+def test_a_model_of_a_table_that_mlflow_keeps_answers_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)  # MLflow keeps artifacts in the current folder
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    rows = pd.DataFrame({"a": [n / 3 for n in range(60)], "word": ["x", "y", "z"] * 20})
+    rows["sold"] = np.where(rows["a"] > 10, "yes", "no")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    run = mindle.train(
+        tmp_path / "rows.csv",
+        target="sold",
+        model="linear",
+        folds=3,
+        repeats=1,
+        out=tmp_path / "run",
+        track=f"mlflow:{uri}",
+        listener=SILENT,
+    )
+    found = json.loads((tmp_path / "run" / "run.json").read_text())["tracking"]["mlflow"]
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    try:
+        model = mlflow.pyfunc.load_model(f"runs:/{found}/model")
+    finally:
+        mlflow.set_tracking_uri(before)
+    new = rows[["word", "a"]].head(9)
+    pd.testing.assert_frame_equal(model.predict(new), run.predict(new))

@@ -33,8 +33,9 @@ def predict(
     Args:
         model: A run, a bundle, their folder, or "imagenet:NAME" for a backbone with its own ImageNet classes.
         images: One or several of: a path, a folder (searched downwards), a glob, a PIL image, a uint8 array
-            (height, width[, channel]). For a model of tables: a CSV or JSON file, a data frame, a mapping by
-            column name (of cells: one row; of lists: a table), with the columns in any order.
+            (height, width[, channel]). For a model of tables: a CSV or JSON file (a path, an open file, its
+            bytes), a data frame, a mapping by column name (of cells: one row; of lists: a table), with the
+            columns in any order.
         separator: Of a file of rows: what stands between cells, where the file does not show it.
         header: Of a file of rows: how many lines of header it has, where the file does not show it.
         weights: For "imagenet:NAME", where to look for its weights first.
@@ -84,9 +85,10 @@ def open_model(
 def inputs_of(source: Any, given: Any) -> Iterator[Any]:
     """What an opened model's `rows` takes; "-" reads names from standard input."""
     single = (
-        isinstance(given, str | os.PathLike | Mapping)
+        isinstance(given, str | os.PathLike | Mapping | bytes | bytearray | memoryview)
         or not isinstance(given, Iterable)
         or hasattr(given, "shape")
+        or hasattr(given, "read")  # an open file, which is iterable by line
     )
     inputs: Iterator[Any] = source.inputs(_expanded([given] if single else given))
     return inputs

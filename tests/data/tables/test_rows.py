@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -222,3 +223,19 @@ def test_json_of_columns_is_a_table(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 100_000, "utf-8")
     with pytest.raises(DataError, match="readable JSON"):
         read_rows(tmp_path / "deep.json", COLUMNS)
+
+
+def test_the_content_of_a_file_is_read_as_the_file() -> None:
+    lines = 'who,age,income,town,since,sold\nAda,36,"1,200.5",Bonn,02.01.1970,yes\nBob,,7,?,,no\n'
+    content = lines.encode("utf-8-sig")
+    for source in (
+        content,
+        bytearray(content),
+        io.BytesIO(content),
+        io.StringIO(lines),
+        json.dumps(PEOPLE).encode(),
+    ):
+        check_people(one(source))
+    for junk in (b"", b"\x89PNG\r\n\x1a\n\0\0", b'[{"age": '):
+        with pytest.raises(DataError):
+            one(junk)

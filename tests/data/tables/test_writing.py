@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mindle.data.tables.writing import as_written, spelled
@@ -131,4 +132,5 @@ def test_what_differs_is_said_once_for_all_columns() -> None:
 
 def test_numbers_in_memory_are_numbers_whatever_the_sign() -> None:
     assert spelled([2.512, "2,5", None, 3], number("a", **GERMAN)) == ["2,512", "2,5", "", "3"]
-    assert spelled([2.5, True], number("a")) == ["2.5", "True"]
+    assert spelled([2.5, True, np.False_, "True"], number("a")) == ["2.5", "1", "0", "True"]
+    assert spelled([True], Column(name="a", kind="category")) == ["True"]

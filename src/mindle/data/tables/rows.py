@@ -6,8 +6,9 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from numpy.typing import NDArray
@@ -91,7 +92,8 @@ def read_rows(
     A CSV file without a header is read by position, with or without the target.
 
     Args:
-        source: A CSV or JSON file, a data frame, a mapping of cells or of columns by name, several mappings.
+        source: A CSV or JSON file (or an open one, or its bytes), a data frame, a mapping of cells or columns
+            by name, several mappings.
         columns: The columns of the table that the model learned from, all of them.
         separator: What stands between the cells of a file, where it does not show it.
         header: How many lines of header a file has, where it does not show it.
@@ -198,11 +200,34 @@ def _opened(source: Any, columns: Sequence[Column], separator: str | None, heade
         if place.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             return _from_mappings(_json_rows(place), columns, repr(os.fspath(source)))
         return _from_csv(place, columns, separator, header)
+    content = _content(source)
+    if content is not None:
+        return _from_content(content, columns, separator, header)
     if is_frame(source):
         names, _ = unique_names([str(name) for name in source.columns])
         cells = (source.iloc[:, place].tolist() for place in range(len(names)))
         return _Source(name="a data frame", names=names, rows=zip(*cells, strict=True))
     return _from_mappings(mappings_of(source), columns, "rows")
+
+
+def _content(source: Any) -> bytes | None:
+    """What a program holds of a file, such as an upload; None where it is something else."""
+    if hasattr(source, "read"):
+        source = source.read()
+    if isinstance(source, str):
+        return source.encode()
+    return bytes(source) if isinstance(source, bytes | bytearray | memoryview) else None
+
+
+def _from_content(
+    content: bytes, columns: Sequence[Column], separator: str | None, header: int | None
+) -> _Source:
+    suffix = ".json" if content.lstrip()[:1] in (b"[", b"{") else ".csv"
+    with TemporaryDirectory() as folder:
+        place = Path(folder, f"content{suffix}")
+        place.write_bytes(content)
+        found = _opened(place, columns, separator, header)
+        return replace(found, name="the content of a file", rows=iter(list(found.rows)))
 
 
 def _from_csv(place: Path, columns: Sequence[Column], separator: str | None, header: int | None) -> _Source:

@@ -96,11 +96,15 @@ def spelled(values: Sequence[Any], column: Column) -> list[str]:
         >>> spelled([2.5, "2,5", None], Column(name="price", kind="number", decimal=","))
         ['2,5', '2,5', '']
     """
-    if column.kind != "number" or column.decimal == ".":
+    if column.kind != "number":
         return [text_of(value) for value in values]
-    return [
-        value if isinstance(value, str) else text_of(value).replace(".", column.decimal) for value in values
-    ]
+    return [value if isinstance(value, str) else _number_text(value, column.decimal) for value in values]
+
+
+def _number_text(value: Any, decimal: str) -> str:
+    if isinstance(value, bool | np.bool_):  # a number too, as everywhere in Python
+        value = int(value)
+    return text_of(value).replace(".", decimal)
 
 
 def _texts(cells: Sequence[Any]) -> list[str]:
