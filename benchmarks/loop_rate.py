@@ -1,21 +1,18 @@
 """Images a second of the training loop, augmentation on, against a bare PyTorch loop on tensors in memory.
 
-Usage: python benchmarks/loop_rate.py [catsdogs-cnn|fashion-cnn] [--steps 40] [--set train.layout=…]
-
 The two take turns step by step in one process, so that a noisy machine disturbs both alike; the medians are
 compared. Ours draws batches from the pixel store's array type, augments as the recipe of that name says,
 averages weights and keeps its history; the bare loop does nothing but its steps, in whichever memory layout
-is faster. The watch that diagnoses a training runs too, and its share of a step is measured. Prints one JSON
-line.
+is faster. The watch that diagnoses a training runs too, and its share of a step is measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,19 +102,23 @@ class TimedWatch(Watch):
         return (looks + (LOOK_EVERY - 1) * others) / LOOK_EVERY / step
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
     parser.add_argument("net", nargs="?", default="catsdogs-cnn", choices=["catsdogs-cnn", "fashion-cnn"])
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--set", action="append", default=[], dest="settings")
-    arguments = parser.parse_args()
+    parser.add_argument("--batch", type=int, help="images a step; the recipe's unless set")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Images a second of both loops."""
+    if arguments.smoke:
+        arguments.net, arguments.steps, arguments.batch = "fashion-cnn", FIRST_LOOKS + 8, 8
     torch.set_flush_denormal(True)
     card = ZOO[arguments.net]
     channels, height, width = card.shape
     settings = {"train.epochs": 1, "train.small_fraction": 0.0}  # every step at full size, as theirs
+    settings |= {"train.batch": arguments.batch} if arguments.batch else {}
     settings |= dict(setting.split("=", 1) for setting in arguments.settings)
     recipe = with_settings(read_recipe(arguments.net), settings)
     batch = recipe.train.batch
@@ -143,22 +144,13 @@ def main() -> None:
     medians = {name: statistics.median(times) for name, times in turns.theirs.items()}
     best = min(medians, key=lambda name: medians[name])
     ours = statistics.median(turns.ours)
-    print(
-        json.dumps(
-            {
-                "benchmark": "loop",
-                "net": arguments.net,
-                "batch": batch,
-                "steps": len(turns.ours),
-                "bare_layout": best,
-                "images_per_second": round(batch / ours, 1),
-                "bare_images_per_second": round(batch / medians[best], 1),
-                "ratio": round(medians[best] / ours, 3),
-                "watch_share": round(watch.share(ours), 5),
-            }
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "net": arguments.net,
+        "batch": batch,
+        "steps": len(turns.ours),
+        "bare_layout": best,
+        "images_per_second": round(batch / ours, 1),
+        "bare_images_per_second": round(batch / medians[best], 1),
+        "ratio": round(medians[best] / ours, 3),
+        "watch_share": round(watch.share(ours), 5),
+    }

@@ -1,15 +1,11 @@
 """Time and peak memory of `check` and of one epoch from scratch over many generated 32x32 images.
 
-Usage: python benchmarks/many_images.py [--images 100000] [--classes 10]
-
-The images are PNG files of coloured noise in a temporary folder that is deleted afterwards. Prints one JSON
-line a command.
+The images are PNG files of coloured noise in a temporary folder that is deleted afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -17,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,7 +31,7 @@ def generate(folder: Path, images: int, classes: int) -> None:
         Image.fromarray(noise).save(where / f"{number:06d}.png", compress_level=1)
 
 
-def measure(arguments: list[str], cache: str) -> dict[str, object]:
+def run(arguments: list[str], cache: str) -> dict[str, Any]:
     """Run one command; its time on the clock and on the processors, and the largest memory of any so far."""
     began, processor = time.perf_counter(), processor_seconds()
     done = subprocess.run(
@@ -59,32 +56,19 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    """Generate, measure, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=10)
-    arguments = parser.parse_args()
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Generate the images, then run both commands on them."""
+    images, classes = (60, 2) if arguments.smoke else (arguments.images, arguments.classes)
+    one_epoch = ["--strategy", "scratch", "--set", "train.epochs=1"]
     with tempfile.TemporaryDirectory() as folder:
         photos, cache = Path(folder, "photos"), f"{folder}/cache"
-        generate(photos, arguments.images, arguments.classes)
-        for command in (
-            ["check", str(photos)],
-            [
-                "train",
-                str(photos),
-                "--strategy",
-                "scratch",
-                "--set",
-                "train.epochs=1",
-                "--out",
-                f"{folder}/run",
-            ],
-        ):
-            print(json.dumps({"images": arguments.images, **measure(command, cache)}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        generate(photos, images, classes)
+        checked = run(["check", str(photos)], cache)
+        trained = run(["train", str(photos), *one_epoch, "--out", f"{folder}/run"], cache)
+    return {"images": images, "check": checked, "train": trained}

@@ -1,7 +1,7 @@
 """The table engine against LightGBM, CatBoost, XGBoost and a random forest at their defaults.
 
-    python benchmarks/tables.py DIR boston                 the figures of boston-housing.csv, seeds 0 1 2
-    python benchmarks/tables.py DIR rivals [NAME…]         the engine and its rivals on the same outer folds
+    python -m benchmarks tables DIR boston             the figures of boston-housing.csv, seeds 0 1 2
+    python -m benchmarks tables DIR rivals [NAME…]     the engine and its rivals on the same outer folds
 
 DIR holds the CSV files. Rivals get the same columns, with missing cells and words as each of them takes them;
 XGBoost is installed by hand, for it is no part of mindle. Every outer fold is answered by models that had not
@@ -11,9 +11,9 @@ seen it; differences are paired row by row.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,33 +33,35 @@ SETS: dict[str, tuple[str, str | int]] = {
 }
 
 
-def main() -> None:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("what", choices=["boston", "rivals"])
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
+    parser.add_argument("folder", nargs="?", type=Path, default=Path())
+    parser.add_argument("what", nargs="?", choices=["boston", "rivals"], default="rivals")
     parser.add_argument("names", nargs="*", help=f"of {', '.join(SETS)}; all unless given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--folds", type=int, default=5, help="outer folds")
     parser.add_argument("--first", type=int, help="only so many of the outer folds")
     parser.add_argument("--budget", type=float, default=300.0, help="seconds of the engine for one model")
-    parser.add_argument("--json", type=Path, help="where the figures go")
-    asked = parser.parse_args()
-    found = (
-        boston(asked.folder, asked.seeds)
-        if asked.what == "boston"
-        else {name: rivals(asked.folder, name, asked) for name in asked.names or SETS}
-    )
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The figures that were asked for."""
+    if arguments.smoke:
+        arguments.first, arguments.budget = 1, 16.0
+        return {"built-in wine": rivals("wine", None, arguments)}
+    if arguments.what == "boston":
+        return boston(arguments.folder, arguments.seeds)
+    chosen = {name: SETS[name] for name in arguments.names or SETS}
+    return {
+        name: rivals(str(arguments.folder / file), target, arguments)
+        for name, (file, target) in chosen.items()
+    }
 
 
 # ---- boston -----------------------------------------------------------------------------------------------
 
 
-def boston(folder: Path, seeds: Sequence[int]) -> list[dict[str, float]]:
+def boston(folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Nested five-fold cross-validation, the outer folds those of scikit-learn's KFold with the seed."""
     from sklearn.model_selection import KFold
 
@@ -93,28 +95,21 @@ def boston(folder: Path, seeds: Sequence[int]) -> list[dict[str, float]]:
                 "seconds": time.perf_counter() - began,
             }
         )
-        print({name: round(value, 3) for name, value in found[-1].items()}, outcome.stopped, flush=True)
     means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-    print("mean", {name: round(value, 3) for name, value in means.items()})
-    return [*found, means]
+    return {"seeds": found, "mean": means}
 
 
 # ---- rivals -----------------------------------------------------------------------------------------------
 
 
-def rivals(folder: Path, name: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The engine and every rival on the same outer folds."""
-    file, target = SETS[name]
-    table = data.check_table(data.read_table(folder / file, target=target))
+def rivals(source: str, target: str | int | None, asked: argparse.Namespace) -> dict[str, Any]:
+    """The engine and every rival that is installed on the same outer folds."""
+    table = data.check_table(data.read_table(source, target=target))
     features = data.features(table.cells, table.columns)
     rows, classes = table.rows(), table.classes
     truth = table.labels if classes else table.targets
     rows = rows[truth[rows] >= 0] if classes else rows[~np.isnan(truth[rows])]
     outer = data.folds(table, rows, folds=asked.folds, seed=0)
-    print(
-        f"{name}: {len(rows):,} rows, {features.number_names + features.category_names}, "
-        f"{classes or 'a number'}"
-    )
     losses: dict[str, list[Any]] = {}
     seconds: dict[str, list[float]] = {}
     for fold in range(asked.first or asked.folds):
@@ -125,16 +120,7 @@ def rivals(folder: Path, name: str, asked: argparse.Namespace) -> dict[str, Any]
             answers = answer(features, truth, classes, learn, held)
             seconds.setdefault(contender, []).append(time.perf_counter() - began)
             losses.setdefault(contender, []).append(judge(answers, truth[held], classes))
-        print(
-            f"  fold {fold + 1}: " + ", ".join(said(name, parts[-1]) for name, parts in losses.items()),
-            flush=True,
-        )
-    return compared(name, losses, seconds, classes)
-
-
-def said(name: str, losses: dict[str, Any]) -> str:
-    """Mean losses in a few words."""
-    return f"{name} " + "/".join(f"{values.mean():.4g}" for values in losses.values())
+    return compared(losses, seconds)
 
 
 def judge(answers: Any, truth: Any, classes: Sequence[str]) -> dict[str, Any]:
@@ -145,7 +131,7 @@ def judge(answers: Any, truth: Any, classes: Sequence[str]) -> dict[str, Any]:
     return {"error": (answers.argmax(axis=1) != truth).astype(float), "log_loss": -np.log(known)}
 
 
-def compared(name: str, losses: dict[str, Any], seconds: dict[str, Any], classes: Any) -> dict[str, Any]:
+def compared(losses: dict[str, Any], seconds: dict[str, Any]) -> dict[str, Any]:
     """Mean losses, and how far the engine's lies below each rival's, with two standard errors."""
     found: dict[str, Any] = {}
     whole = {
@@ -161,7 +147,6 @@ def compared(name: str, losses: dict[str, Any], seconds: dict[str, Any], classes
             gap = whole["mindle"][kind] - values
             document[f"{kind}_against_mindle"] = [float(gap.mean()), 2 * float(gap.std()) / len(gap) ** 0.5]
         found[contender] = document
-        print(f"  {name} {contender}: {json.dumps(document)}", flush=True)
     return found
 
 
@@ -183,7 +168,6 @@ def engine(table: Any, features: Any, truth: Any, asked: argparse.Namespace) -> 
             deal=deal,
             deadline=Deadline(asked.budget / passes),
         )
-        print("   ", outcome.stopped, flush=True)
         return outcome.test.answers
 
     return answer
@@ -191,12 +175,19 @@ def engine(table: Any, features: Any, truth: Any, asked: argparse.Namespace) -> 
 
 def defaults() -> dict[str, Callable[..., Any]]:
     """The rivals, as they come out of the box."""
-    return {
+    every = {
         "LightGBM": lambda *a: boosted("lightgbm", *a),
         "CatBoost": lambda *a: boosted("catboost", *a),
         "XGBoost": lambda *a: boosted("xgboost", *a),
         "random forest": lambda *a: boosted("forest", *a),
     }
+    packages = {
+        "LightGBM": "lightgbm",
+        "CatBoost": "catboost",
+        "XGBoost": "xgboost",
+        "random forest": "sklearn",
+    }
+    return {name: answer for name, answer in every.items() if find_spec(packages[name])}
 
 
 def boosted(kind: str, features: Any, truth: Any, classes: Any, learn: Any, held: Any) -> Any:
@@ -248,7 +239,3 @@ def model_of(kind: str, classes: bool, words: list[str]) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     return (RandomForestClassifier if classes else RandomForestRegressor)(random_state=0)
-
-
-if __name__ == "__main__":
-    main()

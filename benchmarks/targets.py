@@ -1,6 +1,4 @@
-"""Accuracy of whole `mindle train` commands on real photos, one JSON line a command.
-
-Usage: python benchmarks/targets.py DATA WEIGHTS [NAME …]
+"""Accuracy and time of whole `mindle train` commands on real photos.
 
 DATA holds flowers5, dogs-vs-cats and trashnet-150; WEIGHTS a folder of weight files with cards. NAME picks
 commands by name. Every command runs in a process of its own with a cache of its own, as a stranger's first
@@ -17,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 EMBEDDED = "tf_efficientnet_lite0"
 
@@ -52,7 +51,7 @@ def commands(data: Path, weights: Path) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
-def run(name: str, arguments: list[str]) -> dict[str, object]:
+def run(arguments: list[str]) -> dict[str, Any]:
     """Train once from nothing and say what came out."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "MINDLE_CACHE": f"{folder}/cache", "HF_HUB_OFFLINE": "1"}
@@ -65,11 +64,10 @@ def run(name: str, arguments: list[str]) -> dict[str, object]:
         )
         seconds = time.perf_counter() - began
         if done.returncode:
-            return {"run": name, "failed": done.returncode, "said": done.stderr[-2000:]}
+            return {"failed": done.returncode, "said": done.stderr[-2000:]}
         metrics = json.loads(Path(folder, "run", "metrics.json").read_text(encoding="utf-8"))
         test = metrics["test"]
         return {
-            "run": name,
             "command": "mindle train " + " ".join(arguments),
             "accuracy": test["accuracy"],
             "n": test["n"],
@@ -81,19 +79,16 @@ def run(name: str, arguments: list[str]) -> dict[str, object]:
         }
 
 
-def main() -> None:
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
+    parser.add_argument("data", nargs="?", type=Path, default=Path())
+    parser.add_argument("weights", nargs="?", type=Path, default=Path())
+    parser.add_argument("names", nargs="*", help="which commands; all unless given")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the chosen commands in turn."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("names", nargs="*")
-    arguments = parser.parse_args()
+    if arguments.smoke:
+        return {"digits": run(["digits", "--strategy", "scratch", "--set", "train.epochs=1"])}
     every = commands(arguments.data, arguments.weights)
-    for name in arguments.names or every:
-        print(json.dumps(run(name, every[name])), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    return {name: run(every[name]) for name in arguments.names or every}

@@ -1,7 +1,8 @@
 """Writes the generated parts of the manual, or says whether they are still true.
 
 Each page `docs/cli/<command>.md` has the command's arguments and options between two markers, and
-`docs/python.md` the signatures and docstrings of the public names. Both come from the code:
+`docs/python.md` the signatures and docstrings of the public names. Both come from the code. The figures of
+`docs/benchmarks.md` come from `benchmarks/results`.
 
     python scripts/manual.py            write them anew
     python scripts/manual.py --check    exit 1 and name the pages that differ from the code
@@ -40,7 +41,16 @@ def pages() -> dict[Path, str]:
         DOCS / "cli" / f"{name}.md": command_block(name, command) for name, command in commands().items()
     }
     found[DOCS / "python.md"] = python_block()
+    found[DOCS / "benchmarks.md"] = benchmarks_block()
     return found
+
+
+def benchmarks_block() -> str:
+    """The stored results of the benchmarks in Markdown."""
+    sys.path.insert(0, str(DOCS.parent))  # the benchmarks are no part of the package
+    from benchmarks import _page
+
+    return _page.page()
 
 
 def command_block(name: str, command: Any) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 from math import sqrt
 from typing import Any
 
@@ -10,6 +11,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
+from benchmarks import cv_intervals as benchmark
 from mindle.evaluation.intervals import wilson
 from mindle.evaluation.metrics import score
 from mindle.evaluation.regression import score_estimates
@@ -28,6 +30,20 @@ def repeated(repeats: int = 3, folds: int = 5) -> tuple[Estimates, Any]:
     names = tuple(f"row {i}" for i in range(len(y))) * repeats
     pooled = Estimates(paths=names, values=values.ravel(), targets=np.tile(y, repeats), repeats=repeats)
     return pooled, fold.ravel()
+
+
+def of_repeats(estimates: Estimates) -> list[Estimates]:
+    """Each repeat alone."""
+    assert estimates.targets is not None
+    rows = len(estimates.paths) // estimates.repeats
+    return [
+        Estimates(
+            paths=estimates.paths[start : start + rows],
+            values=estimates.values[start : start + rows],
+            targets=estimates.targets[start : start + rows],
+        )
+        for start in range(0, len(estimates.paths), rows)
+    ]
 
 
 def answered(repeats: int = 2, n: int = 60, *, strength: float = 1.0, classes: int = 3) -> Predictions:
@@ -75,14 +91,13 @@ def test_the_value_is_the_mean_of_the_pooled_scores_and_the_interval_that_of_the
     rmse = np.sqrt((errors**2).reshape(3, -1).mean(axis=1)).mean()
     assert block["rmse"]["value"] == pytest.approx(rmse)
 
-    numbers = np.repeat(np.arange(3), 442) * 5 + fold
-    each = np.array([errors[numbers == number].mean() for number in range(15)])
-    error = sqrt((1 / 15 + 1 / 4) * each.var(ddof=1))
-    reach = stats.t(14).ppf(0.975) * error / errors.mean()
-    expected = errors.mean() * np.exp([-reach, reach])
     # 442 rows are no multiple of 5: the ratio of the folds is not exactly 1 / 4
+    each = [score_estimates(repeat)["mae"] for repeat in of_repeats(estimates)]
+    low, high = (float(np.mean([one[end] for one in each])) for end in ("low", "high"))
+    reach = np.log(np.array([low, high]) / errors.mean()) * sqrt(5 / 15 + 5 / 4)
+    expected = errors.mean() * np.exp(reach)
     assert [block["mae"]["low"], block["mae"]["high"]] == pytest.approx(expected.tolist(), rel=1e-4)
-    assert set(block["intervals"]["methods"].values()) == {"nadeau-bengio"}
+    assert set(block["intervals"]["methods"].values()) == {"widened"}
 
 
 def test_more_repeats_do_not_make_the_interval_of_few_rows_vanish() -> None:
@@ -99,11 +114,12 @@ def test_every_value_lies_in_its_interval_inside_its_range() -> None:
         fold = np.tile(np.arange(60) % 4, 2)
         block = score(predictions, fold=fold)
         for name, method in block["intervals"]["methods"].items():
-            if method == "nadeau-bengio":
+            if method == "widened":
                 one = block[name]
-                assert one["low"] < one["value"] < one["high"]
+                assert one["low"] < one["value"] <= one["high"]
+                assert one["value"] < one["high"] or one["value"] == 1
                 assert name == "log_loss" or (one["low"] >= 0 and one["high"] <= 1)
-        assert block["intervals"]["methods"]["accuracy"] == "nadeau-bengio"
+        assert block["intervals"]["methods"]["accuracy"] == "widened"
 
 
 def test_without_folds_the_interval_is_as_wide_as_one_repeats() -> None:
@@ -129,16 +145,30 @@ def test_answers_without_a_mistake_keep_an_honest_interval() -> None:
         repeats=2,
     )
     block = score(predictions, fold=np.tile(np.arange(20) // 4, 2))
-    assert (block["accuracy"]["low"], block["accuracy"]["high"]) == pytest.approx(wilson(20, 20))
-    assert block["intervals"]["methods"]["accuracy"] == "wilson"
+    # 5 folds, twice: a variance of 5 / 10 + 5 / 4 times that of the rows, as of so many rows fewer
+    rows = 20 / (5 / 10 + 5 / 4)
+    assert (block["accuracy"]["low"], block["accuracy"]["high"]) == pytest.approx(wilson(rows, rows))
 
 
-def test_a_fold_without_a_class_leaves_the_ranking_its_own_interval() -> None:
-    predictions = answered(repeats=1, n=30, classes=2)
-    assert predictions.labels is not None
-    fold = np.where(predictions.labels == 0, 0, np.arange(30) % 2)  # the second fold holds one class
-    methods = score(predictions, fold=fold)["intervals"]["methods"]
-    assert (methods["roc_auc"], methods["accuracy"]) == ("jackknife", "nadeau-bengio")
+def test_few_folds_near_the_end_of_the_range_keep_a_sane_interval() -> None:
+    # 148 of 150 rows right over 3 folds: two mistakes in one of them are no reason for "7 to 100 %"
+    labels = np.arange(150) % 2
+    probabilities = np.where((np.arange(150) < 2)[:, None], np.eye(2)[1 - labels], np.eye(2)[labels])
+    predictions = Predictions(
+        classes=("a", "b"), paths=tuple(map(str, range(150))), probabilities=probabilities, labels=labels
+    )
+    accuracy = score(predictions, fold=np.arange(150) // 50)["accuracy"]
+    low, high = wilson(148, 150)
+    assert 0.9 < accuracy["low"] < low
+    assert high < accuracy["high"] < 1
+
+
+@pytest.mark.slow
+def test_the_interval_holds_the_truth_in_nineteen_of_twenty_draws() -> None:
+    found = benchmark.measure(argparse.Namespace(smoke=False, draws=60, rows=[60]))["summary"]
+    for scores in found.values():
+        assert scores["mindle"]["least"] >= 0.85
+        assert 0.93 <= scores["mindle"]["mean"] <= 1
 
 
 def test_a_precision_known_in_some_repeats_is_the_mean_of_those() -> None:

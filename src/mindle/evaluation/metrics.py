@@ -8,8 +8,8 @@ How each interval is made, as the block itself says under `intervals`:
                 expected calibration error; 2,000 resamples of the images, the middle 95 %
     jackknife   ROC AUC and average precision: what one image more or less would change, summed up; the same
                 spread that the bootstrap finds, at a thousandth of its cost
-    nadeau-bengio   overall scores where the images or rows were judged by cross-validation and the folds are
-                known; see `mindle.evaluation.repeated`
+    widened     overall scores where the images or rows were judged by cross-validation and the folds are
+                known: the intervals above, by Nadeau and Bengio's factor; see `mindle.evaluation.repeated`
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ METHODS = {
     "recall": "wilson",
     "f1": "wilson",
 }
-# What a single fold can be scored by, with its range. Not the calibration error: few images raise it.
+# The scores whose intervals know that folds share training rows, with their ranges.
 SCALES = {
     **dict.fromkeys(
         ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"), "share"
@@ -107,10 +107,8 @@ def score(
     probabilities, labels = checked_predictions(predictions)
     answers, classes = predictions.predicted, predictions.classes
 
-    def judge(rows: Rows, intervals: bool) -> dict[str, Any]:
-        return _block(
-            probabilities[rows], labels[rows], answers[rows], classes, seed, RESAMPLES if intervals else 1
-        )
+    def judge(rows: Rows) -> dict[str, Any]:
+        return _block(probabilities[rows], labels[rows], answers[rows], classes, seed)
 
     return judge_rows(judge, predictions.paths, labels, predictions.repeats, fold, SCALES)
 
@@ -121,7 +119,6 @@ def _block(
     answers: Ints,
     names: tuple[str, ...],
     seed: int,
-    resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
     """The scores of some images."""
     count, classes = probabilities.shape
@@ -132,7 +129,7 @@ def _block(
     block: dict[str, Any] = {
         "n": count,
         "accuracy": counted(right, count),
-        **_averages(probabilities, labels, answers, tally, seed, resamples),
+        **_averages(probabilities, labels, answers, tally, seed),
         **_overall_ranking(ranked, count, classes),
     }
     if classes > 5:
@@ -236,9 +233,7 @@ def log_losses(probabilities: Floats, labels: Ints) -> Floats:
     return losses
 
 
-def _averages(
-    probabilities: Floats, labels: Ints, answers: Ints, tally: Tally, seed: int, resamples: int
-) -> dict[str, Any]:
+def _averages(probabilities: Floats, labels: Ints, answers: Ints, tally: Tally, seed: int) -> dict[str, Any]:
     """Macro scores, log loss and ECE, their intervals from one and the same set of resamples."""
     count, classes = probabilities.shape
     losses = log_losses(probabilities, labels)
@@ -248,7 +243,7 @@ def _averages(
     gaps = confidence - right
 
     draws: dict[str, list[Floats]] = {}
-    for rows in bootstrap_rows(count, resamples=resamples, seed=seed):  # (resample, image)
+    for rows in bootstrap_rows(count, seed=seed):  # (resample, image)
         found = macro_scores(tally_resamples(rows, labels, answers, right, classes))
         found["log_loss"] = losses[rows].mean(axis=1)
         found["ece"] = np.abs(_grouped(rows, number, BINS, gaps)).sum(axis=1) / count

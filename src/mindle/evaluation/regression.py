@@ -4,8 +4,8 @@ How each interval is made, as the block itself says under `intervals`:
 
     bootstrap       every score of the errors: 2,000 resamples of the rows, the middle 95 %
     wilson          coverage: how many of n truths lie inside their prediction interval
-    nadeau-bengio   every score but coverage, where the rows were judged by cross-validation and the folds are
-                    known; see `mindle.evaluation.repeated`
+    widened         every score but coverage, where the rows were judged by cross-validation and the folds are
+                    known: the bootstrap's, by Nadeau and Bengio's factor; see `mindle.evaluation.repeated`
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def score_estimates(
         raise ValueError(f"`level` must lie between 0 and 1. Received level={level}.")
     inside = _inside(estimates, targets)
 
-    def judge(rows: Rows, intervals: bool) -> dict[str, Any]:
-        block = _block(values[rows], targets[rows], seed if intervals else None)
+    def judge(rows: Rows) -> dict[str, Any]:
+        block = _block(values[rows], targets[rows], seed)
         if inside is not None:
             block["coverage"] = counted(int(inside[rows].sum()), len(inside[rows]))
             block["intervals"]["methods"]["coverage"] = "wilson"
@@ -127,8 +127,8 @@ def _inside(estimates: Estimates, targets: Floats) -> NDArray[np.bool_] | None:
     return (low <= targets) & (targets <= high)
 
 
-def _block(values: Floats, targets: Floats, seed: int | None) -> dict[str, Any]:
-    """The scores of some rows, all intervals from one set of resamples; no intervals without a seed."""
+def _block(values: Floats, targets: Floats, seed: int) -> dict[str, Any]:
+    """The scores of some rows, all intervals from one set of resamples."""
     count = len(values)
     # Differences of large numbers lose digits: R² and correlation are those of centred, scaled columns.
     size = float(np.std(targets)) or 1.0
@@ -137,7 +137,7 @@ def _block(values: Floats, targets: Floats, seed: int | None) -> dict[str, Any]:
     sample = _sample(errors, targets)
     found = _measured(sample, np.ones((1, count)))
     draws: dict[str, list[Floats]] = {name: [] for name in SCALES}
-    for rows in () if seed is None else bootstrap_rows(count, seed=seed):  # (resample, row)
+    for rows in bootstrap_rows(count, seed=seed):  # (resample, row)
         for name, each in _measured(sample, _counts(rows)).items():
             draws[name].append(each)
     block: dict[str, Any] = {"n": count}

@@ -1,0 +1,140 @@
+"""The figures of docs/benchmarks.md, made from the files in `benchmarks/results`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.__main__ import names
+
+RESULTS = Path(__file__).parent / "results"
+Found = Mapping[str, Any]
+ORDER = (
+    "targets", "budget", "tables", "cv_intervals", "loop_rate", "predict_rate", "many_images", "tune_rate",
+)  # fmt: skip
+
+
+def page() -> str:
+    """A section for each benchmark that has results: what it measures, its commands, its figures."""
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*.json"))]
+    about = names()
+    known = [*ORDER, *(name for name in about if name not in ORDER)]
+    sections = []
+    for name in known:
+        own = [result for result in results if result["benchmark"] == name]
+        if own:
+            sections += [f"## {HEADINGS.get(name, name)}", about[name], *map(_block, own)]
+    return "\n\n".join(sections)
+
+
+def _block(result: Found) -> str:
+    where = result["surroundings"]
+    load = f", load {where['load'][0]}" if where.get("load") else ""
+    lines = [
+        f"`{result['command']}`, {where['date']}, {where['cores']} cores{load}:",
+        "",
+        *TABLES.get(result["benchmark"], _plain)(result["found"]),
+    ]
+    return "\n".join(lines)
+
+
+def _table(*header: str) -> list[str]:
+    return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+
+
+def _row(*cells: Any) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _plain(found: Found) -> Iterator[str]:
+    yield from _table("figure", "value")
+    for name, value in found.items():
+        yield _row(name.replace("_", " "), value)
+
+
+def _targets(found: Found) -> Iterator[str]:
+    yield from _table("command", "test accuracy (95 % interval)", "seconds", "ms per image")
+    for one in found.values():
+        accuracy = one["accuracy"]
+        yield _row(
+            f"`{one['command']}`",
+            f"{accuracy['value']:.1%} ({accuracy['low']:.1%} to {accuracy['high']:.1%}, n = {one['n']:,})",
+            f"{one['wall_seconds']:,.0f}",
+            one.get("milliseconds_per_image") or "",
+        )
+
+
+def _intervals(found: Found) -> Iterator[str]:
+    yield from _table("score", "interval", "held the truth: mean (least to most)", "width")
+    for scale, candidates in found["summary"].items():
+        score = "accuracy" if scale == "share" else "mean absolute error"
+        for name, one in candidates.items():
+            held = f"{one['mean']:.1%} ({one['least']:.1%} to {one['most']:.1%})"
+            yield _row(score, name, held, f"{one['width']:.2f}")
+
+
+def _tables(found: Found) -> Iterator[str]:
+    if "mean" in found:
+        yield from _table("seed", "MAE", "RMSE", "r", "coverage of 90 % intervals")
+        for one in [*found["seeds"], {**found["mean"], "seed": "mean"}]:
+            yield _row(one["seed"], *(f"{one[name]:.3f}" for name in ("mae", "rmse", "r", "coverage")))
+        return
+    yield from _table("table", "model", "loss", "mindle's minus its own (2 standard errors)")
+    for table, models in found.items():
+        for name, one in models.items():
+            gaps = {key: value for key, value in one.items() if key.endswith("_against_mindle")}
+            losses = {key: one[key] for key in one if key not in gaps and key != "seconds_a_fold"}
+            yield _row(
+                table,
+                name,
+                ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in losses.items()),
+                ""
+                if name == "mindle"
+                else ", ".join(
+                    f"{key.removesuffix('_against_mindle').replace('_', ' ')} {gap:+.4g} ({error:.2g})"
+                    for key, (gap, error) in gaps.items()
+                ),
+            )
+
+
+def _many_images(found: Found) -> Iterator[str]:
+    yield from _table("images", "command", "seconds", "of the processors", "largest memory, MB")
+    for name in ("check", "train"):
+        one = found[name]
+        yield _row(
+            f"{found['images']:,}",
+            f"`mindle {name}`",
+            one["seconds"],
+            one["processor_seconds"],
+            one["peak_mb"],
+        )
+
+
+def _budget(found: Found) -> Iterator[str]:
+    yield from _table("run", "budget, s", "took, s", "ratio")
+    for one in found["runs"]:
+        yield _row(
+            one["name"], f"{one['budget_seconds']:.0f}", f"{one['wall_seconds']:.1f}", f"{one['ratio']:.2f}"
+        )
+
+
+HEADINGS = {
+    "targets": "Accuracy of whole commands",
+    "budget": "Budgets on a busy machine",
+    "tables": "Tables",
+    "cv_intervals": "Intervals of cross-validation",
+    "loop_rate": "The training loop",
+    "predict_rate": "Prediction",
+    "many_images": "Many images",
+    "tune_rate": "Search",
+    "mutations": "Damaged files",
+}
+TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
+    "targets": _targets,
+    "budget": _budget,
+    "tables": _tables,
+    "cv_intervals": _intervals,
+    "many_images": _many_images,
+}
