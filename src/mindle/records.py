@@ -222,6 +222,7 @@ class Column:
             (carried through, never learned from) or "ignored".
         decimal, thousands: How its numbers are written: "1,234.5" has thousands ",", "1.234,5" decimal ",".
         date_format: A `strptime` format, "" for ISO 8601.
+        missing: Words that stand for nothing, as the user said; the usual ones where empty.
         note: Why it is read so, or left out, in a few words; "" where nothing needs saying.
         typical: Median size of its numbers, to one digit, which tells 1.234 from 1,234 in new rows; 0 where
             it is not known.
@@ -239,6 +240,7 @@ class Column:
     date_format: str = ""
     note: str = ""
     typical: float = 0.0
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, allowed in (

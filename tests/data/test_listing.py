@@ -267,3 +267,16 @@ def test_a_list_of_pictures_is_told_from_a_table(tmp_path: Path) -> None:
     assert not lists_images(logs)  # a file, and no picture
     assert not is_table(pictures, "target")
     assert is_table(logs, "size")
+
+
+def test_words_for_missing_are_no_labels_unless_said(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("path,label\n" + "".join(f"{n}.jpg,{('cat', 'dog', 'NaN')[n % 3]}\n" for n in range(9)))
+    for n in range(9):
+        (tmp_path / f"{n}.jpg").touch()
+    told = read_listing(file, name="list", source="list.csv")
+    assert told.classes == ("cat", "dog")
+    (found,) = [finding for finding in told.findings if finding.kind == "missing-words"]
+    assert "'label' (3 cells are 'NaN')" in found.message
+    kept = read_listing(file, name="list", source="list.csv", missing=("?",))
+    assert kept.classes == ("NaN", "cat", "dog")

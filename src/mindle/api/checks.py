@@ -62,6 +62,7 @@ def check(
     ids: Sequence[str | int] = (),
     separator: str | None = None,
     header: int | None = None,
+    missing: str | Sequence[str] | None = None,
     label_from: str | None = None,
     per_class: str | int | Mapping[str, int] | None = None,
     split_seed: int = 0,
@@ -80,6 +81,8 @@ def check(
         ids: Of a table: columns that name a row.
         separator: Of a table or a list of images: what stands between cells.
         header: Of a table or a list of images: how many lines of header it has.
+        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
+            of the usual ones.
         label_from: Of images: how file names hold their labels, such as "{class}_{n}".
         per_class: Of images: how many of each class are used.
         split_seed: Seed by which they are drawn.
@@ -109,6 +112,7 @@ def check(
         ids=tuple(ids),
         separator=separator,
         header=header,
+        missing=missing,
         label_from=label_from,
         per_class=per_class,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ def prepare(
     task: str | None = None,
     separator: str | None = None,
     header: int | None = None,
+    missing: str | Sequence[str] | None = None,
     label_from: str | None = None,
     per_class: str | int | Mapping[str, int] | None = None,
     split_seed: int = 0,
@@ -48,6 +49,8 @@ def prepare(
         task: Of a list of images: "classification", for numbers cannot be laid out by class.
         separator: Of a list of images: what stands between cells.
         header: Of a list of images: how many lines of header it has.
+        missing: Of a list of images: words that stand for nothing, such as "?,-200", instead
+            of the usual ones.
         label_from: Of images in a folder: how file names hold their labels, such as "{class}_{n}".
         per_class: How many images of each class are laid out.
         split_seed: Seed of the split.
@@ -91,6 +94,7 @@ def prepare(
         task=task,
         separator=separator,
         header=header,
+        missing=missing,
         label_from=label_from,
         per_class=per_class,
     )

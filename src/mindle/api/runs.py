@@ -64,6 +64,7 @@ def train(
     ids: Sequence[str | int] = (),
     separator: str | None = None,
     header: int | None = None,
+    missing: str | Sequence[str] | None = None,
     label_from: str | None = None,
     per_class: str | int | Mapping[str, int] | None = None,
     folds: int | None = None,
@@ -107,6 +108,8 @@ def train(
             another character); what the file shows unless set.
         header: Of a table or a list of images: how many lines of header it has, 0 for none; what the file
             shows unless set.
+        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
+            of the usual ones.
         label_from: Of images in a folder: a template by which file names hold their labels, such as
             "{class}_{n}".
         per_class: Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part,
@@ -149,6 +152,7 @@ def train(
         ids=tuple(ids),
         separator=separator,
         header=header,
+        missing=missing,
         label_from=label_from,
         per_class=per_class,
     )

@@ -70,6 +70,7 @@ def tune(
     ids: Sequence[str | int] = (),
     separator: str | None = None,
     header: int | None = None,
+    missing: str | Sequence[str] | None = None,
     label_from: str | None = None,
     per_class: str | int | Mapping[str, int] | None = None,
     folds: int | None = None,
@@ -114,6 +115,8 @@ def tune(
         ids: Of a table: columns that name a row.
         separator: Of a table or a list of images: what stands between cells.
         header: Of a table or a list of images: how many lines of header it has.
+        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
+            of the usual ones.
         label_from: Of images: how file names hold their labels, such as "{class}_{n}".
         per_class: Of images: how many of each class are used.
         folds: Of a table: parts of the cross-validation that judges trials, 5 unless set.
@@ -156,6 +159,7 @@ def tune(
         ids=tuple(ids),
         separator=separator,
         header=header,
+        missing=missing,
         label_from=label_from,
         per_class=per_class,
     )

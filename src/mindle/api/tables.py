@@ -140,7 +140,7 @@ def tell_table(
     from mindle.data.tables.summary import describe_table
 
     columns = [
-        {**asdict(facts), "missing": round(facts.missing_fraction * len(table))}
+        {**asdict(facts), "missing": round(facts.missing_fraction * len(table.rows()))}
         for facts in describe_columns(table)
     ]
     facts = {"counts": {}, "columns": columns}

@@ -72,6 +72,14 @@ Header = Annotated[
     int | None,
     typer.Option(metavar="N", help="Table or list of images: lines of header, 0 for none; told by the file."),
 ]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS",
+        help="Table or list of images: words that stand for nothing, such as '?,-200', instead of NA, NaN, "
+        "None and the like.",
+    ),
+]
 LabelFrom = Annotated[
     str | None,
     typer.Option(metavar="TEMPLATE", help="Images: how file names hold their labels, such as '{class}_{n}'."),

@@ -51,6 +51,7 @@ def train(
     ids: options.Ids = None,
     separator: options.Separator = None,
     header: options.Header = None,
+    missing: options.Missing = None,
     label_from: options.LabelFrom = None,
     per_class: options.PerClass = None,
     folds: Annotated[
@@ -98,6 +99,7 @@ def train(
             ids=tuple(ids or ()),
             separator=separator,
             header=header,
+            missing=missing,
             label_from=label_from,
             per_class=per_class,
             folds=folds,

@@ -47,6 +47,7 @@ def tune(
     ids: options.Ids = None,
     separator: options.Separator = None,
     header: options.Header = None,
+    missing: options.Missing = None,
     label_from: options.LabelFrom = None,
     per_class: options.PerClass = None,
     folds: Annotated[
@@ -93,6 +94,7 @@ def tune(
             ids=tuple(ids or ()),
             separator=separator,
             header=header,
+            missing=missing,
             label_from=label_from,
             per_class=per_class,
             folds=folds,

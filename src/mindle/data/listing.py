@@ -20,6 +20,7 @@ from mindle.data.decode import UndecodableImage, read_bytes, size_of
 from mindle.data.folder import Columns, count_of, nfc, part_of, settle_classes, settle_given
 from mindle.data.tables.cells import is_missing
 from mindle.data.tables.columns import infer_columns, parse_cells
+from mindle.data.tables.roles import WORDS_ADVICE, missing_words
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
 
@@ -78,6 +79,7 @@ def read_listing(
     task: str | None = None,
     separator: str | None = None,
     header: int | None = None,
+    missing: tuple[str, ...] = (),
 ) -> Dataset:
     """Read a CSV file with the columns path and label or target, and split and group where it has them.
 
@@ -96,6 +98,7 @@ def read_listing(
         task: "regression" or "classification" where the name of the column does not say it.
         separator: What stands between cells, where the file does not show it.
         header: How many lines of header there are, where the file does not show it.
+        missing: Words that stand for no label, instead of `mindle.data.MISSING`.
 
     Returns:
         One row a file, in the order of their NFC paths.
@@ -118,6 +121,7 @@ def read_listing(
     truth, regression = _truth_column(file, text, target, task)
     rows: dict[str, _Row] = {}
     incomplete: list[int] = []
+    typed: list[str] = []
     has_split = False
     for line, cells in _lines(file, text, ("path", truth)):
         has_split = has_split or "split" in cells
@@ -126,7 +130,8 @@ def read_listing(
             continue
         path, spelled, exists = _locate(file.parent, cells["path"])
         row = rows.setdefault(path, _Row(name=spelled, exists=exists))
-        row.labels.add(nfc(cells[truth]))
+        row.labels.add("" if is_missing(cells[truth], missing) else nfc(cells[truth]))
+        typed.append(cells[truth])
         row.splits.add(cells.get("split", ""))
         row.group = row.group or nfc(cells.get("group", ""))
         row.lines.append(line)
@@ -151,6 +156,7 @@ def read_listing(
             *_encoding_finding(file, encoding),
             *held_out,
             *_incomplete_finding(file, incomplete),
+            *_words_finding(truth, typed, missing),
             *told.findings,
         ),
         targets=told.targets,
@@ -234,7 +240,7 @@ class _Told:
                 f"{' stands' if any(texts) else ''}. Name another with --target, or take --task "
                 "classification."
             )
-        found = {path: {values[text] for text in rows[path].labels if not is_missing(text)} for path in paths}
+        found = {path: {values[text] for text in rows[path].labels if text} for path in paths}
         set_aside = [_number_aside(rows[path], found[path]) for path in paths]
         one = [
             next(iter(found[path])) if len(found[path]) == 1 and not aside else float("nan")
@@ -402,6 +408,20 @@ def _encoding_finding(file: Path, encoding: str) -> list[Finding]:
             files=(nfc(file.name),),
             message=f"{nfc(file.name)} is not UTF-8 and was read as CP949 (Korean).",
             action="read as CP949",
+        )
+    ]
+
+
+def _words_finding(column: str, texts: Sequence[str], missing: tuple[str, ...]) -> list[Finding]:
+    words = missing_words(texts, missing)
+    if not words:
+        return []
+    return [
+        Finding(
+            kind="missing-words",
+            files=(column,),
+            message=f"Words that stand for nothing are in the column {column!r} ({words}). {WORDS_ADVICE}",
+            action="read as missing",
         )
     ]
 

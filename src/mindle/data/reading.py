@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from mindle.data.draw import draw
 from mindle.data.sources import read
+from mindle.data.tables.cells import missing_option
 from mindle.data.tables.reader import is_table, read_table
 from mindle.records import Dataset, Table
 
@@ -29,6 +30,8 @@ class ReadingOptions:
         ids: Columns of a table that name a row.
         separator: What stands between the cells of a table or a list of images; None where the file tells.
         header: How many lines of header a table or a list of images has; None where the file tells.
+        missing: Words that stand for nothing in a table or a list of images, as a list or a text with commas;
+            the usual ones where None.
         label_from: A template such as "{class}_{n}" by which file names hold the labels of images.
         per_class: How many images of each class are used: a number, or numbers by part.
 
@@ -46,8 +49,12 @@ class ReadingOptions:
     ids: tuple[str | int, ...] = ()
     separator: str | None = None
     header: int | None = None
+    missing: str | Sequence[str] | None = None
     label_from: str | None = None
     per_class: str | int | Mapping[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", missing_option(self.missing))
 
     def given(self) -> dict[str, Any]:
         """What the user said, by name, without what was left open.

@@ -34,6 +34,7 @@ READ_KINDS: dict[str, str] = {
     "labelled-by-name": "labels are taken from the names of files",
     "listed-twice": "a list names a file more than once, with the same label",
     "missing": "a listed file, or what a link leads to, does not exist",
+    "missing-words": "words that stand for no label, such as NaN",
     "name-collision": "class names that differ only in case, width or spaces",
     "one-class": "all images are of one class",
     "part-names": "a class folder is named like a part of a split",
@@ -69,6 +70,7 @@ def read(
     task: str | None = None,
     separator: str | None = None,
     header: int | None = None,
+    missing: tuple[str, ...] = (),
     label_from: str | None = None,
 ) -> Dataset:
     """Read what images there are and what they are labelled; no image is decoded.
@@ -83,6 +85,7 @@ def read(
             .npz file where the numbers do not, which are classes unless some have fractions.
         separator: Of a CSV file: what stands between cells, where the file does not show it.
         header: Of a CSV file: how many lines of header it has, where the file does not show it.
+        missing: Of a CSV file: words that stand for nothing, instead of `mindle.data.MISSING`.
         label_from: Of a folder: a template such as "{class}_{n}" by which file names hold their labels.
 
     Returns:
@@ -109,6 +112,7 @@ def read(
             "task": None if archive else task,
             "separator": separator,
             "header": header,
+            "missing": missing or None,
         }
         _require_nothing_asked(typed, asked)
     if not typed or not os.path.exists(place):
@@ -129,6 +133,7 @@ def read(
             task=task,
             separator=separator,
             header=header,
+            missing=missing,
         )
     raise DataError(
         f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "

@@ -106,7 +106,11 @@ def judge_rows(opened: OpenedRows, source: Any) -> Judged:
         readable = np.array([not reason for reason in chunk.reasons])
         if opened.classes:
             truth: NDArray[Any] = labels_of(chunk.truth, target, opened.classes)
-            strange = readable & (truth < 0) & np.array([not is_missing(text) for text in chunk.truth])
+            strange = (
+                readable
+                & (truth < 0)
+                & np.array([not is_missing(text, target.missing) for text in chunk.truth])
+            )
             unknown.update(chunk.truth[at].strip() for at in np.flatnonzero(strange))
             known = readable & (truth >= 0)
         else:

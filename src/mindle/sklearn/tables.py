@@ -90,7 +90,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         from mindle.data.tables.frames import columns_in_memory, table_in_memory
 
         self.columns_, found = columns_in_memory(rows, self.kinds)
-        for finding in found:
+        for finding in (one for one in found if one.kind == "id-like"):
             warnings.warn(finding.message + " `kinds` keeps a column that counts.", stacklevel=4)
         if all(column.role == "ignored" for column in self.columns_):
             raise ValueError(

@@ -248,7 +248,7 @@ def test_files_without_rows_are_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "gone.csv", target="last")
     with pytest.raises(DataError, match="without any"):
         read_table(pd.DataFrame({"a": []}), target="a")
-    with pytest.raises(TypeError, match="a path, a built-in name or a data frame"):
+    with pytest.raises(TypeError, match="a path, a built-in name, a data frame, or lists"):
         read_table([[1, 2]], target="last")
 
 

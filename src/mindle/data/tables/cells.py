@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mindle.data.folder import nfc
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
-"""What stands in a cell that holds nothing, in any case, spaces around it aside."""
+"""What stands in a cell that holds nothing, in any case, spaces around it aside, unless others are named."""
 
 LARGEST = float(np.finfo(np.float32).max)
 """Models count in float32: a number beyond this is none."""
@@ -38,15 +38,53 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOLEANS = {"true": "True", "false": "False"}
 
 
-def is_missing(text: str) -> bool:
-    """Whether a cell holds nothing.
+def is_missing(text: str, words: tuple[str, ...] = ()) -> bool:
+    """Whether a cell holds nothing: it is empty, or one of some words; of `MISSING` where none are named.
+
+    A word that is a number stands for that number however it is written.
 
     Example:
         >>> is_missing(" N/A "), is_missing("?"), is_missing("no")
         (True, True, False)
+        >>> is_missing("None", ("?", "-200")), is_missing("-200.0", ("?", "-200")), is_missing("", ("?",))
+        (False, True, True)
     """
     text = text.strip()
-    return len(text) < 5 and text.casefold() in MISSING
+    if not words:
+        return len(text) < 5 and text.casefold() in MISSING
+    known, numbers = _meanings(words)
+    return text.casefold() in known or (bool(numbers) and number_of(text) in numbers)
+
+
+def missing_option(typed: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The words that a user names, of a text with commas or of a list; empty for the usual ones.
+
+    Example:
+        >>> missing_option("?, -200"), missing_option(""), missing_option(None)
+        (('?', '-200'), ('',), ())
+    """
+    if typed is None:
+        return ()
+    words = typed.split(",") if isinstance(typed, str) else list(map(str, typed))
+    return tuple(word.strip() for word in words)
+
+
+@functools.cache
+def _meanings(words: tuple[str, ...]) -> tuple[frozenset[str], frozenset[float]]:
+    """Words for "missing" as they are compared: in one case, and those that are numbers as such."""
+    numbers = frozenset(value for word in words if not math.isnan(value := number_of(word)))
+    return frozenset({"", *(word.strip().casefold() for word in words)}), numbers
+
+
+def without_codes(values: NDArray[np.float64], words: tuple[str, ...]) -> NDArray[np.float64]:
+    """Numbers, those that are words for "missing" as NaN.
+
+    Example:
+        >>> without_codes(np.array([1.5, -200.0]), ("-200",))
+        array([1.5, nan])
+    """
+    numbers = _meanings(words)[1]
+    return np.where(np.isin(values, list(numbers)), np.nan, values) if numbers else values
 
 
 def text_of(value: Any) -> str:
@@ -146,7 +184,7 @@ def date_of(text: str, date_format: str = "") -> float:
     return (moment - _EPOCH) / timedelta(days=1)
 
 
-def category_of(text: str) -> str | None:
+def category_of(text: str, missing: tuple[str, ...] = ()) -> str | None:
     """The category that a cell names, None where it names none: NFC, without spaces around it.
 
     3.0 and 3 are one category, and so are true and True: libraries and JSON write them either way.
@@ -155,7 +193,7 @@ def category_of(text: str) -> str | None:
         >>> [category_of(text) for text in (" red ", "00123", "3.0", "TRUE", "?")]
         ['red', '00123', '3', 'True', None]
     """
-    if is_missing(text):
+    if is_missing(text, missing):
         return None
     text = nfc(text.strip())
     if text.endswith(".0") and text[:-2].removeprefix("-").isdecimal():
@@ -163,11 +201,11 @@ def category_of(text: str) -> str | None:
     return _BOOLEANS.get(text.lower(), text) if len(text) < 6 else text
 
 
-def label_of(text: str) -> str | None:
+def label_of(text: str, missing: tuple[str, ...] = ()) -> str | None:
     """The class that a cell of the target names, spelled as it stands there; None where it names none.
 
     Example:
         >>> label_of(" TRUE"), label_of("3.0"), label_of("")
         ('TRUE', '3.0', None)
     """
-    return None if is_missing(text) else nfc(text.strip())
+    return None if is_missing(text, missing) else nfc(text.strip())

@@ -21,6 +21,7 @@ from mindle.data.tables.cells import (
     is_missing,
     number_of,
     numbers_of,
+    without_codes,
 )
 from mindle.records import Column, Table
 
@@ -57,7 +58,7 @@ class ColumnFacts:
 
     Attributes:
         name, kind, role, note: As in `Column`.
-        missing_fraction: Share of the rows whose cell holds nothing.
+        missing_fraction: Share of the rows that take part whose cell holds nothing.
         distinct: How many different values.
         example: The first value.
     """
@@ -75,7 +76,10 @@ class ColumnFacts:
 
 
 def infer_columns(
-    texts: Mapping[str, Sequence[str]], kinds: Mapping[str, str] | None = None
+    texts: Mapping[str, Sequence[str]],
+    kinds: Mapping[str, str] | None = None,
+    *,
+    missing: tuple[str, ...] = (),
 ) -> tuple[Column, ...]:
     """Tell the kind of each column, and how its numbers or dates are written.
 
@@ -87,6 +91,7 @@ def infer_columns(
     Args:
         texts: The cells of each column, by its name.
         kinds: Kinds that are known: "number", "category" or "date" by column name.
+        missing: Words that stand for nothing; the usual ones where empty.
 
     Returns:
         One column each, all of the role "feature".
@@ -97,15 +102,17 @@ def infer_columns(
         [('price', 'number', ',', 'decimal comma'), ('zip', 'category', '.', 'codes with leading zeros')]
     """
     known = kinds or {}
-    values = {name: _different(cells) for name, cells in texts.items()}
+    values = {name: _different(cells, missing) for name, cells in texts.items()}
     commas = any(_has_decimal_commas(some) for some in values.values())
-    return tuple(_infer(name, some, known.get(name, ""), commas) for name, some in values.items())
+    found = (_infer(name, some, known.get(name, ""), commas) for name, some in values.items())
+    return tuple(replace(column, missing=missing) for column in found)
 
 
-def _different(texts: Sequence[str]) -> list[str]:
+def _different(texts: Sequence[str], missing: tuple[str, ...]) -> list[str]:
     """Different values of a column, evenly from its beginning to its end where there are many."""
     found = list(dict.fromkeys(map(str.strip, texts)))
-    return [text for text in found[:: math.ceil(len(found) / SAMPLE_VALUES) or 1] if not is_missing(text)]
+    some = found[:: math.ceil(len(found) / SAMPLE_VALUES) or 1]
+    return [text for text in some if not is_missing(text, missing)]
 
 
 def _infer(name: str, values: Sequence[str], kind: str, commas: bool) -> Column:
@@ -208,14 +215,17 @@ def parse_cells(texts: Sequence[str], column: Column) -> NDArray[Any]:
         array([1200.5,    nan,    nan])
     """
     if column.kind == "category":
-        categories = {text: category_of(text) for text in dict.fromkeys(texts)}
+        categories = {text: category_of(text, column.missing) for text in dict.fromkeys(texts)}
         values = np.empty(len(texts), object)
         values[:] = [categories[text] for text in texts]
         return values
     if column.kind == "date":
-        dates = {text: date_of(text, column.date_format) for text in dict.fromkeys(texts)}
+        dates = {
+            text: math.nan if is_missing(text, column.missing) else date_of(text, column.date_format)
+            for text in dict.fromkeys(texts)
+        }
         return np.fromiter((dates[text] for text in texts), np.float64, len(texts))
-    return numbers_of(texts, column.decimal, column.thousands)
+    return without_codes(numbers_of(texts, column.decimal, column.thousands), column.missing)
 
 
 def unreadable(texts: Sequence[str], column: Column, cells: NDArray[Any]) -> list[int]:
@@ -228,7 +238,37 @@ def unreadable(texts: Sequence[str], column: Column, cells: NDArray[Any]) -> lis
     """
     if column.kind == "category":
         return []
-    return [row for row in np.flatnonzero(np.isnan(cells)).tolist() if not is_missing(texts[row])]
+    rows = np.flatnonzero(np.isnan(cells)).tolist()
+    return [row for row in rows if not is_missing(texts[row], column.missing)]
+
+
+def row_name(number: int) -> str:
+    """What findings and answers call a row: its place in the source, from 1, the header not counted.
+
+    Example:
+        >>> row_name(7)
+        'row 7'
+    """
+    return f"row {number}"
+
+
+def odd_cells(texts: Sequence[str], rows: Sequence[int], *, before: int = 0) -> str:
+    """How many cells are no numbers or dates, with the first of them and its row.
+
+    Args:
+        texts: The cells of a column.
+        rows: Indices of those that are none, as `unreadable` gives them.
+        before: How many rows of the source stand before these.
+
+    Example:
+        >>> odd_cells(["1", "?", "many"], [2])
+        "1 cell such as 'many', first in row 3"
+    """
+    first = texts[rows[0]].strip()
+    shown = first if len(first) <= 40 else f"{first[:40]}…"
+    return (
+        f"{count_of(len(rows), 'cell', 'cells')} such as {shown!r}, first in {row_name(before + rows[0] + 1)}"
+    )
 
 
 def missing_cells(cells: NDArray[Any]) -> NDArray[np.bool_]:
@@ -259,9 +299,18 @@ def why_useless(column: Column, cells: NDArray[Any]) -> tuple[str, str]:
         return "", ""
     if filled.max() - filled.min() == len(filled) - 1:
         return "id-like", "counts the rows"
-    words = column.name.casefold().replace("_", " ").replace("-", " ").split()
-    camel = column.name.endswith(("Id", "ID"))
-    return ("id-like", "every number differs") if camel or words[-1:] and words[-1] in _ID_NAMES else ("", "")
+    return ("id-like", "every number differs") if is_named_id(column.name) else ("", "")
+
+
+def is_named_id(name: str) -> bool:
+    """Whether a column is called an id, a key or a number of something.
+
+    Example:
+        >>> is_named_id("customer_id"), is_named_id("orderId"), is_named_id("age")
+        (True, True, False)
+    """
+    words = name.casefold().replace("_", " ").replace("-", " ").split()
+    return name.endswith(("Id", "ID")) or (bool(words) and words[-1] in _ID_NAMES)
 
 
 # ------------------------------------------------------------------------------------------- features
@@ -330,14 +379,15 @@ def _date_parts(column: Column, days: NDArray[np.float64]) -> dict[str, NDArray[
 
 
 def describe_columns(table: Table) -> tuple[ColumnFacts, ...]:
-    """Every column as people want to see it, in the order of the file.
+    """Every column as people want to see it, in the order of the file; of the rows that take part.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
         >>> describe_columns(read_table("iris"))[-1].distinct
         3
     """
-    return tuple(_facts(column, table.cells[column.name]) for column in table.columns)
+    rows = table.rows()
+    return tuple(_facts(column, table.cells[column.name][rows]) for column in table.columns)
 
 
 def _facts(column: Column, cells: NDArray[Any]) -> ColumnFacts:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.tables.cells import LARGEST, text_of
-from mindle.data.tables.columns import infer_columns, parse_cells, why_useless
-from mindle.data.tables.reader import column_finding, find_column, is_frame, unique_names
+from mindle.data.tables.reader import column_findings, find_column, is_frame, unique_names
+from mindle.data.tables.roles import Asked, settle_columns
 from mindle.data.tables.unreadable import CellReport, read_cells, require_readable
 from mindle.data.tables.writing import as_written, sized
 from mindle.records import COLUMN_KINDS, Column, Finding, Table
@@ -53,19 +52,8 @@ def columns_in_memory(
     if is_frame(rows):
         types = zip(texts, map(str, rows.dtypes), strict=True)
         wanted = {name: "category" for name, kind in types if kind == "category"} | wanted
-    known = {name: kind for name, kind in wanted.items() if kind != "ignored"}
-    found, ids = [], {}
-    for column in infer_columns(texts, known):
-        values = parse_cells(texts[column.name], column)
-        why = ("", _SAID) if wanted.get(column.name) == "ignored" else ("", "")
-        if column.name not in wanted:
-            why = why_useless(column, values)
-        found.append(replace(column, role="ignored", note=why[1]) if why[1] else sized(column, values))
-        if why[0] == "id-like":
-            ids[column.name] = why[1]
-    action = "ignored; name a column's kind to keep it"
-    lead = "Nothing can be learned from"
-    return tuple(found), (column_finding("id-like", lead, ids, action),) if ids else ()
+    found = settle_columns(texts, np.arange(len(rows)), Asked(wanted=wanted, splits=False))
+    return found.columns, tuple(column_findings(found.noted, ()))
 
 
 def cells_in_memory(rows: Any, columns: Sequence[Column], report: CellReport | None = None) -> Cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from mindle.data.folder import count_of, nfc, part_of, settle_given, sorted_classes
 from mindle.data.listing import lists_images
-from mindle.data.tables.cells import is_missing, label_of, number_of, text_of
-from mindle.data.tables.columns import infer_columns, parse_cells, unreadable, why_useless
+from mindle.data.tables.cells import is_missing, label_of, missing_option, text_of
+from mindle.data.tables.columns import parse_cells
+from mindle.data.tables.columns import row_name as row_name
 from mindle.data.tables.delimited import Layout, layout_of, records, whole_row
-from mindle.data.tables.writing import sized
+from mindle.data.tables.roles import SPLIT_NOTE, WORDS_ADVICE, Asked, settle_columns
 from mindle.errors import DataError
 from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
 
@@ -39,9 +41,13 @@ READ_KINDS: dict[str, str] = {
     "encoding": "the file is not in UTF-8",
     "held-out": "only one held-out part is given; it is used as the test part",
     "id-like": "a column tells rows apart and nothing else",
+    "missing-code": "a number that comes again and stands apart, as codes for a missing value do",
+    "missing-words": "words that stand for nothing, such as NA",
     "mixed-cells": "a column of numbers or dates has cells that are none",
     "ragged": "a row has fewer or more cells than there are columns",
     "renamed-column": "a column has no name, or the name of another",
+    "returning-id": "a column names things that come again in other rows",
+    "split-column": "a column that may say which rows train, validate and test",
     "task": "whole numbers may be classes or quantities",
 }
 """The findings that reading a table can make, and what each means."""
@@ -50,7 +56,9 @@ MOST_CLASSES = 10  # different whole numbers that may be classes…
 ROWS_PER_CLASS = 20  # …with at least so many rows each, on average
 _ASKED_TASKS = ("classification", *TASKS)
 _LISTED = 12
-_SPLIT_NOTE = "the split that is used"
+_CODE_LEAD = "A number that stands apart from all others, as codes for a missing value do, comes again in"
+_WORDS_LEAD = "Words that stand for nothing are in"
+_ID_ADVICE = "`--group COLUMN` keeps the rows of one together in every split; `--id COLUMN` leaves it out."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +95,7 @@ def is_table(
         (True, False)
     """
     if not isinstance(source, (str, os.PathLike)):
-        return is_frame(source)
+        return is_frame(source) or is_mapping_table(source)
     place = Path(os.path.expanduser(source))
     if not place.exists():
         return os.fspath(source) in BUILT_IN
@@ -99,6 +107,19 @@ def is_table(
     ):
         return True
     return target is not None and not lists_images(place)
+
+
+def is_mapping_table(source: Any) -> bool:
+    """Whether something is a table as plain Python holds it: columns by name, or rows that are mappings.
+
+    Example:
+        >>> is_mapping_table({"a": [1, 2]}), is_mapping_table([{"a": 1}]), is_mapping_table([1, 2])
+        (True, True, False)
+    """
+    if isinstance(source, Mapping):
+        return True
+    listed = isinstance(source, (list, tuple)) and len(source) > 0
+    return listed and all(isinstance(row, Mapping) for row in source)
 
 
 def is_frame(source: Any) -> TypeGuard[DataFrame]:
@@ -118,13 +139,15 @@ def read_table(
     ids: Sequence[str | int] = (),
     separator: str | None = None,
     header: int | None = None,
+    missing: str | Sequence[str] | None = None,
 ) -> Table:
     """Read a table, tell what each column is, and what there is to learn.
 
     A column is named as the header spells it, by its position from 1, or as "last".
 
     Args:
-        source: A CSV file, a built-in name, or a data frame. An existing path comes before a built-in name.
+        source: A CSV file, a built-in name, a data frame, lists of equal length by column name, or rows that
+            are mappings. An existing path comes before a built-in name.
         target: The column to learn; of a built-in table the last where None.
         task: "classification" or "regression" ("binary" and "multiclass" mean the first); where None it is
             told from the target: texts are classes, and so are two whole numbers, and up to ten whole numbers
@@ -136,6 +159,8 @@ def read_table(
         ids: Columns that name a row; they are carried through and never learned from.
         separator: What stands between the cells of a file, where it does not show it.
         header: How many lines of header a file has, where it does not show it.
+        missing: Words that stand for nothing, instead of `mindle.data.MISSING`: "?,-200", or a list of them.
+            An empty cell always does.
 
     Returns:
         The table with what was noticed as findings; `check_table` asks further.
@@ -160,7 +185,9 @@ def read_table(
         typed["target"] = "last"
     roles = _roles(typed, tuple(raw.texts))
     wanted = _wanted_kinds(raw, roles, kinds or {}, task)
-    read, cells, findings = _columns(raw, roles, wanted)
+    asked = Asked(roles=roles, wanted=wanted, typed=raw.kinds, missing=missing_option(missing))
+    found = settle_columns(raw.texts, _used(raw, roles, asked.missing), asked)
+    read, cells = found.columns, found.cells
     _require_times(read)
     place = next(index for index, column in enumerate(read) if column.role == "target")
     settled, told = _settle_task(read[place], cells[read[place].name], task)
@@ -170,14 +197,14 @@ def read_table(
         kind=raw.kind,
         source=raw.source,
         task="regression",
-        columns=tuple(read),
+        columns=read,
         cells=cells,
         rows_from=tuple(range(1, len(raw.set_aside) + 1)),
         targets=np.full(len(raw.set_aside), np.nan),
         given=given,
         groups=_groups(read, cells, len(raw.set_aside)),
         set_aside=tuple(raw.set_aside),
-        findings=(*raw.findings, *held_out, *findings, *told),
+        findings=(*raw.findings, *held_out, *column_findings(found.noted, asked.missing), *told),
         separator=raw.separator,
     )
     if settled == "regression":
@@ -200,9 +227,12 @@ def _raw(
         if columns is not None:
             raise ValueError("`columns` must be left out for a data frame. Rename its columns instead.")
         return _from_frame(source)
+    if is_mapping_table(source):
+        return _from_mapping(source)
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(
-            f"`source` must be a path, a built-in name or a data frame. Received {type(source).__name__}."
+            "`source` must be a path, a built-in name, a data frame, or lists by column name. Received "
+            f"{type(source).__name__}."
         )
     typed = os.fspath(source)
     place = Path(os.path.expanduser(typed))
@@ -315,14 +345,46 @@ def _ragged_finding(ragged: Sequence[tuple[int, int, int]], width: int) -> Itera
         )
 
 
-def row_name(number: int) -> str:
-    """What findings and answers call a row: its place in the source, from 1, the header not counted.
+def _from_mapping(source: Any) -> _Raw:
+    columns = mapping_columns(source)
+    if len({len(cells) for cells in columns.values()}) > 1:
+        lengths = listed([f"{name} with {len(cells)}" for name, cells in columns.items()])
+        raise ValueError(f"A table must have columns of one length. Received {lengths}.")
+    names, renamed = unique_names(list(columns))
+    texts = {name: list(map(text_of, cells)) for name, cells in zip(names, columns.values(), strict=True)}
+    rows = len(texts[names[0]]) if names else 0
+    if not rows:
+        raise DataError("A table must have rows. Received lists without any.")
+    return _Raw(
+        name="table",
+        kind="frame",
+        source="lists by column name",
+        texts=texts,
+        set_aside=[""] * rows,
+        findings=renamed,
+    )
+
+
+def mapping_columns(source: Any) -> dict[str, list[Any]]:
+    """The columns of a table as plain Python holds it: lists by column name, or rows that are mappings.
+
+    Raises:
+        TypeError: If what stands under a name is no list.
 
     Example:
-        >>> row_name(7)
-        'row 7'
+        >>> mapping_columns({"a": (1, 2)}), mapping_columns([{"a": 1}, {"b": 2}])
+        ({'a': [1, 2]}, {'a': [1, None], 'b': [None, 2]})
     """
-    return f"row {number}"
+    if not isinstance(source, Mapping):
+        names = dict.fromkeys(name for row in source for name in row)
+        return {str(name): [row.get(name) for row in source] for name in names}
+    for name, cells in source.items():
+        if isinstance(cells, (str, bytes)) or not hasattr(cells, "__len__"):
+            raise TypeError(
+                f"A table must have a list of cells for each column. Received {type(cells).__name__} for "
+                f"{name!r}."
+            )
+    return {str(name): list(cells) for name, cells in source.items()}
 
 
 def _from_frame(frame: DataFrame) -> _Raw:
@@ -434,67 +496,14 @@ def _wanted_kinds(
     return wanted
 
 
-def _columns(
-    raw: _Raw, roles: Mapping[str, str], wanted: Mapping[str, str]
-) -> tuple[list[Column], dict[str, NDArray[Any]], list[Finding]]:
-    """Tell what each column is, read its cells, and leave out what nothing can be learned from."""
-    known = {**raw.kinds, **{name: kind for name, kind in wanted.items() if kind != "ignored"}}
-    used = np.flatnonzero([not aside for aside in raw.set_aside])
-    columns, cells = [], {}
-    useless: dict[str, dict[str, str]] = {"constant-column": {}, "empty-column": {}, "id-like": {}}
-    mixed: dict[str, str] = {}
-    for column in infer_columns(raw.texts, known):
-        name, texts = column.name, raw.texts[column.name]
-        column = replace(column, role=roles.get(name, "feature"))
-        values = parse_cells(texts, column)
-        if column.role == "target":
-            column = _noted(column, _missing_words(texts))
-            if column.kind == "category":
-                values[:] = [label_of(text) for text in texts]
-        elif wanted.get(name) == "ignored":
-            column = replace(column, role="ignored", note="as you said")
-        elif column.role == "feature" and name.casefold() == "split" and _is_split(texts):
-            column = replace(column, role="ignored", note=_SPLIT_NOTE)
-        elif column.role == "feature" and name not in wanted:
-            kind, why = why_useless(column, values[used])
-            if kind:
-                column = replace(column, role="ignored", note=why)
-                useless[kind][name] = why
-        odd = [] if column.role == "ignored" else unreadable(texts, column, values)
-        if odd:
-            mixed[name] = _odd_cells(texts, odd)
-            column = _noted(column, f"unreadable: {mixed[name]}")
-        columns.append(sized(column, values[used]))
-        cells[name] = values
-    return columns, cells, [*_useless_findings(useless), *_mixed_findings(mixed)]
-
-
-def _is_split(texts: Sequence[str]) -> bool:
-    words = {text for text in set(texts) if not is_missing(text)}
-    return bool(words) and all(part_of(word) for word in words)
-
-
-def _noted(column: Column, note: str) -> Column:
-    return replace(column, note="; ".join(filter(None, (column.note, note))))
-
-
-def _missing_words(texts: Sequence[str]) -> str:
-    """The words that are read as no target, since one of them may be a class: "10 cells are 'None'"."""
-    words = Counter(text.strip() for text in texts if text.strip() and is_missing(text))
-    return ", ".join(
-        f"{count_of(count, 'cell is', 'cells are')} {word!r}" for word, count in words.most_common(3)
-    )
-
-
-def _odd_cells(texts: Sequence[str], odd: Sequence[int]) -> str:
-    """How many cells are no numbers or dates, with the commonest of them."""
-    example, _ = Counter(texts[row].strip() for row in odd).most_common(1)[0]
-    shown = example if len(example) <= 40 else f"{example[:40]}…"
-    return f"{count_of(len(odd), 'cell', 'cells')} such as {shown!r}, first in {row_name(odd[0] + 1)}"
-
-
 def column_finding(
-    kind: str, lead: str, details: Mapping[str, str], action: str, *, decision: bool = False
+    kind: str,
+    lead: str,
+    details: Mapping[str, str],
+    action: str,
+    *,
+    decision: bool = False,
+    advice: str = "",
 ) -> Finding:
     """A finding about some columns, with a few words on each.
 
@@ -504,26 +513,49 @@ def column_finding(
     """
     shown = listed([f"{name} ({detail})" for name, detail in details.items()])
     message = f"{lead} {count_of(len(details), 'column', 'columns')}: {shown}."
+    message += f" {advice}" if advice else ""
     return Finding(kind=kind, files=tuple(details), message=message, action=action, decision=decision)
 
 
-def _useless_findings(useless: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
-    for kind, columns in useless.items():
-        if columns:
+def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Iterator[Finding]:
+    """What was noticed about columns, one finding a kind."""
+    for kind in ("constant-column", "empty-column", "id-like"):
+        if noted.get(kind):
             action = "ignored; name a column's kind to keep it"
-            yield column_finding(kind, "Nothing can be learned from", columns, action)
+            yield column_finding(kind, "Nothing can be learned from", noted[kind], action)
+    codes = noted.get("missing-code", {})
+    for kind, lead, action, advice in (
+        ("missing-code", _CODE_LEAD, "kept as a number", _code_advice(noted, missing) if codes else ""),
+        ("missing-words", _WORDS_LEAD, "read as missing", WORDS_ADVICE),
+        ("mixed-cells", "Cells that are neither a number nor a date stand in", "read as missing", ""),
+        ("returning-id", "Values that name something come again in", "kept", _ID_ADVICE),
+        ("split-column", "A split may stand in", "kept", ""),
+    ):
+        if noted.get(kind):
+            yield column_finding(kind, lead, noted[kind], action, advice=advice)
 
 
-def _mixed_findings(mixed: Mapping[str, str]) -> Iterator[Finding]:
-    if mixed:
-        yield column_finding(
-            "mixed-cells", "Cells that are neither a number nor a date stand in", mixed, "read as missing"
-        )
+def _code_advice(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> str:
+    """The option that reads codes as missing, beside the words that are read so already."""
+    codes = {word for detail in noted["missing-code"].values() for word in re.findall(r"(-?\d+) in ", detail)}
+    words = {word for detail in noted.get("missing-words", {}).values() for word in _quoted(detail)}
+    return f"`--missing={','.join([*sorted(codes), *(missing or sorted(words))])}` reads it as missing."
+
+
+def _quoted(detail: str) -> list[str]:
+    return re.findall(r"'([^']*)'", detail)
+
+
+def _used(raw: _Raw, roles: Mapping[str, str], missing: tuple[str, ...]) -> NDArray[np.int64]:
+    """The rows that count: whole, and with something in the target."""
+    truth = raw.texts[next(name for name, role in roles.items() if role == "target")]
+    here = zip(raw.set_aside, truth, strict=True)
+    return np.flatnonzero([not aside and not is_missing(text, missing) for aside, text in here])
 
 
 def _given(raw: _Raw, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[Finding]]:
     """The split that a column of that name gives."""
-    name = next((column.name for column in columns if column.note == _SPLIT_NOTE), None)
+    name = next((column.name for column in columns if column.note == SPLIT_NOTE), None)
     if name is None:
         return (), []
     words = raw.texts[name]
@@ -597,13 +629,18 @@ def labels_of(texts: Sequence[str], column: Column, classes: Sequence[str]) -> N
 
 
 def _class_key(text: str, column: Column) -> Any:
-    return number_of(text, column.decimal, column.thousands) if column.kind == "number" else label_of(text)
+    if column.kind == "number":
+        return float(parse_cells([text], column)[0])
+    return label_of(text, column.missing)
 
 
 def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
     """The same table with a class for each row; a class that training never sees is set aside."""
     parts = table.given or ("train",) * len(table)
-    used = [row for row, aside in enumerate(table.set_aside) if not aside and not is_missing(texts[row])]
+    there = zip(table.set_aside, texts, strict=True)
+    used = [
+        row for row, (aside, text) in enumerate(there) if not aside and not is_missing(text, column.missing)
+    ]
     learned = [row for row in used if "train" not in parts or parts[row] in ("train", "")]
     classes = _class_names([texts[row] for row in learned], column)
     labels = labels_of(texts, column, classes)
@@ -625,7 +662,9 @@ def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
 def _class_names(texts: Collection[str], column: Column) -> tuple[str, ...]:
     """The classes in order, each as it is spelled most often."""
     if column.kind == "category":
-        return tuple(sorted_classes({label for text in set(texts) if (label := label_of(text))}))
+        return tuple(
+            sorted_classes({label for text in set(texts) if (label := label_of(text, column.missing))})
+        )
     spelled: dict[float, str] = {}
     for text, _ in Counter(map(str.strip, texts)).most_common():
         value = _class_key(text, column)

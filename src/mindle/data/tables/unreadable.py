@@ -70,7 +70,7 @@ def unreadable_of(
         count=len(odd),
         row=rows_from[odd[0]],
         cell=texts[odd[0]].strip(),
-        filled=sum(not is_missing(text) for text in texts),
+        filled=sum(not is_missing(text, column.missing) for text in texts),
     )
 
 

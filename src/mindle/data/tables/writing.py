@@ -57,7 +57,8 @@ def as_written(
         >>> [column.decimal for column in read], said
         ([',', ','], ('a decimal comma in price, size (training: decimal point)',))
     """
-    texts = {name: _texts(some) for name, some in cells.items()}
+    missing = {column.name: column.missing for column in columns}
+    texts = {name: _texts(some, missing.get(name, ())) for name, some in cells.items()}
     numbers = {
         column.name: _Numbers(texts[column.name], column)
         for column in columns
@@ -107,10 +108,10 @@ def _number_text(value: Any, decimal: str) -> str:
     return text_of(value).replace(".", decimal)
 
 
-def _texts(cells: Sequence[Any]) -> list[str]:
+def _texts(cells: Sequence[Any], missing: tuple[str, ...]) -> list[str]:
     """The different texts among some cells that hold anything."""
     found = dict.fromkeys(cell.strip() for cell in cells if isinstance(cell, str))
-    return [text for text in found if not is_missing(text)]
+    return [text for text in found if not is_missing(text, missing)]
 
 
 # -------------------------------------------------------------------------------------------- numbers

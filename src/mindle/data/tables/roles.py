@@ -1,0 +1,231 @@
+"""What each column of a table is for: learned from, left out and why, and what is odd about its cells."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.folder import count_of, part_of
+from mindle.data.tables.cells import is_missing, label_of
+from mindle.data.tables.columns import (
+    infer_columns,
+    is_named_id,
+    missing_cells,
+    odd_cells,
+    parse_cells,
+    unreadable,
+    why_useless,
+)
+from mindle.data.tables.writing import sized
+from mindle.records import Column
+
+SPLIT_NOTE = "the split that is used"
+SPLIT_NAMES = frozenset({"split", "set", "subset", "fold", "part", "partition"})
+"""What a column that tells train from test is called."""
+
+ID_LEAST = 20  # different values of an id that comes again…
+ID_SHARE = 0.1  # …and their share of the rows, where the column is called an id…
+ID_SHARE_UNNAMED = 0.8  # …or only stands first and holds whole numbers…
+ID_MAGNITUDE = 1000  # …of so many digits
+WORDS_ADVICE = "Where one of them is a value, name the words that are none: `--missing '?,NA'`."
+CODE_REPEATS = 3  # a number that stands for "missing" comes again…
+CODE_OTHERS = 10  # …among so many different others
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """Columns with their roles, and what was noticed on the way.
+
+    Attributes:
+        columns: In the order of the source.
+        cells: The values of each, by name.
+        noted: A few words on each column concerned, by kind of finding and column name.
+    """
+
+    columns: tuple[Column, ...]
+    cells: Mapping[str, NDArray[Any]]
+    noted: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is known about the columns of a table before they are looked at.
+
+    Attributes:
+        roles: Roles other than "feature", by column name.
+        wanted: Kinds that a user names, also "ignored", by column name.
+        typed: Kinds that the source itself gives, by column name.
+        missing: Words that stand for nothing; the usual ones where empty.
+        splits: Whether a column may say which rows train and test.
+    """
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    splits: bool = True
+
+    def kinds(self) -> dict[str, str]:
+        """The kinds that are known, the user's word last."""
+        return {**self.typed, **{name: kind for name, kind in self.wanted.items() if kind != "ignored"}}
+
+
+def settle_columns(texts: Mapping[str, Sequence[str]], used: NDArray[np.int64], asked: Asked) -> Settled:
+    """Tell what each column is for, read its cells, and leave out what nothing can be learned from.
+
+    Args:
+        texts: The cells of each column, by its name.
+        used: The rows that count; others are set aside, or have no target.
+        asked: What is known.
+
+    Example:
+        >>> texts = {"no": [str(row) for row in range(30)], "x": ["1", "2", "n/a"] * 10}
+        >>> found = settle_columns(texts, np.arange(30), Asked())
+        >>> [(column.name, column.role, column.note) for column in found.columns]
+        [('no', 'ignored', 'counts the rows'), ('x', 'feature', '')]
+        >>> found.noted["missing-words"]
+        {'x': "10 cells are 'n/a'"}
+    """
+    noted: dict[str, dict[str, str]] = defaultdict(dict)
+    columns, cells = [], {}
+    for place, column in enumerate(infer_columns(texts, asked.kinds(), missing=asked.missing)):
+        name, own = column.name, texts[column.name]
+        values = parse_cells(own, column)
+        column = replace(column, role=asked.roles.get(name, "feature"))
+        if column.role == "target" and column.kind == "category":
+            values[:] = [label_of(text, column.missing) for text in own]
+        kind, note = _left_out(column, own, values[used], asked)
+        if note:
+            column = replace(column, role="ignored", note=note)
+            noted[kind][name] = note
+        if column.role != "ignored":
+            about = _about(column, own, values, used, first=place == 0)
+            for kind, detail in about.items():
+                noted[kind][name] = detail
+            column = _noted(column, about)
+        columns.append(sized(column, values[used]))
+        cells[name] = values
+    return Settled(columns=tuple(columns), cells=cells, noted={k: dict(v) for k, v in noted.items() if k})
+
+
+def _left_out(column: Column, texts: Sequence[str], used: NDArray[Any], asked: Asked) -> tuple[str, str]:
+    """Why nothing is learned from a column: a kind of finding, "" where none is needed, and a few words."""
+    if column.role != "feature":
+        return "", ""
+    if asked.wanted.get(column.name) == "ignored":
+        return "", "as you said"
+    if column.name in asked.wanted:
+        return "", ""
+    if asked.splits and _is_split(column, texts):
+        return "split-column", SPLIT_NOTE
+    return why_useless(column, used)
+
+
+def _is_split(column: Column, texts: Sequence[str]) -> bool:
+    if column.name.casefold() not in SPLIT_NAMES:
+        return False
+    words = {text for text in set(texts) if not is_missing(text, column.missing)}
+    return bool(words) and all(part_of(word) for word in words)
+
+
+def _about(
+    column: Column, texts: Sequence[str], values: NDArray[Any], used: NDArray[np.int64], *, first: bool
+) -> dict[str, str]:
+    """What is odd about a column that is used, by kind of finding."""
+    # A target is missing where its row is of no use: all of its cells are looked at.
+    rows = np.arange(len(texts)) if column.role == "target" else used
+    own = [texts[row] for row in rows.tolist()]
+    found = {"missing-words": missing_words(own, column.missing)}
+    odd = unreadable(texts, column, values)
+    if odd:
+        found["mixed-cells"] = odd_cells(texts, odd)
+    if column.role == "feature":
+        found["missing-code"] = missing_code(column, values[used])
+        found["returning-id"] = _returning_id(column, values[used], first=first)
+        if column.name.casefold() in SPLIT_NAMES:
+            found["split-column"] = "a feature as any other: not all of its words are train, val or test"
+    return {kind: detail for kind, detail in found.items() if detail}
+
+
+def _noted(column: Column, about: Mapping[str, str]) -> Column:
+    """The column with a note on what its cells hold, where that decides about rows."""
+    notes = [column.note]
+    if column.role == "target":
+        notes.append(about.get("missing-words", ""))
+    if "mixed-cells" in about:
+        notes.append(f"unreadable: {about['mixed-cells']}")
+    return replace(column, note="; ".join(filter(None, notes)))
+
+
+def missing_words(texts: Sequence[str], missing: tuple[str, ...]) -> str:
+    """The words that are read as nothing, with how many cells hold each: "10 cells are 'None'".
+
+    Example:
+        >>> missing_words(["1", "", "None", "?", "None"], ())
+        "2 cells are 'None', 1 cell is '?'"
+    """
+    words = Counter(text.strip() for text in texts if text.strip() and is_missing(text, missing))
+    return ", ".join(
+        f"{count_of(count, 'cell is', 'cells are')} {word!r}" for word, count in words.most_common(3)
+    )
+
+
+def missing_code(column: Column, values: NDArray[Any]) -> str:
+    """The number of a column that comes again, stands apart from all others and looks like a code.
+
+    -200, -999 or 9999 among temperatures are what a sensor writes where it measured nothing.
+
+    Example:
+        >>> missing_code(Column(name="t", kind="number"), np.array([*range(20), -200, -200, -200]) / 1.0)
+        '-200 in 3 cells'
+    """
+    if column.kind != "number":
+        return ""
+    filled = values[~np.isnan(values)]
+    found = []
+    while len(filled) and (code := _outermost_code(filled)) is not None:
+        found.append(f"{code:.0f} in {count_of(int((filled == code).sum()), 'cell', 'cells')}")
+        filled = filled[filled != code]
+    return ", ".join(found)
+
+
+def _outermost_code(values: NDArray[np.float64]) -> float | None:
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) <= CODE_OTHERS:
+        return None
+    for code, count, others in (
+        (different[0], counts[0], different[1:]),
+        (different[-1], counts[-1], different[:-1]),
+    ):
+        apart = min(abs(code - others[0]), abs(code - others[-1])) > np.ptp(others)
+        negative = code < 0 <= others[0]
+        if count >= CODE_REPEATS and _is_code(code) and (apart or negative):
+            return float(code)
+    return None
+
+
+def _is_code(value: float) -> bool:
+    """Whether a number is written as codes are: nines only, or a negative one digit followed by zeros."""
+    if value % 1 or abs(value) < 90:
+        return False
+    digits = f"{abs(value):.0f}"
+    return set(digits) == {"9"} or (value < 0 and set(digits[1:]) == {"0"})
+
+
+def _returning_id(column: Column, values: NDArray[Any], *, first: bool) -> str:
+    """How many values there are in how many rows, where they name something that comes again."""
+    filled = values[~missing_cells(values)]
+    different = len(set(filled.tolist()))
+    if column.kind == "date" or different < ID_LEAST or different == len(filled):
+        return ""
+    share = different / len(filled)
+    if not (is_named_id(column.name) and share >= ID_SHARE):
+        whole = column.kind == "number" and not (filled % 1).any() and filled.min() >= ID_MAGNITUDE
+        if not (first and whole and share >= ID_SHARE_UNNAMED):
+            return ""
+    return f"{different:,} in {len(filled):,} rows"
