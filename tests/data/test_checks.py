@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -221,10 +222,10 @@ def test_a_file_too_large_to_read_is_refused(
 ) -> None:
     photos(folder)
     (folder / "a/huge.png").write_bytes((folder / "a/000.png").read_bytes() + bytes(2_000_000))
-    monkeypatch.setattr(facts_module, "FILE_LIMIT", 1 << 20)
+    monkeypatch.setattr(import_module("mindle.data.decode"), "FILE_LIMIT", 1 << 20)
     checked = check(read(folder))
     assert reason(checked, "a/huge.png") == "bomb"
-    assert "up to 1 MB are read" in the(checked, "bomb").message
+    assert "above 1 MiB are not read" in the(checked, "bomb").message
 
 
 def test_tiny_pictures_among_larger_ones_are_set_aside(folder: Path, cache: Path) -> None:

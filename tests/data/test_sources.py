@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -230,3 +233,94 @@ def test_the_shared_photo_folders(shared: Path) -> None:
     trash = read(shared / "data" / "trashnet-150")
     assert np.bincount(trash.labels).tolist() == [403, 501, 410, 594, 482, 137]
     assert set(trash.given) == {""}
+
+
+def gif() -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (3, 2), 90).save(stream, "GIF")
+    return stream.getvalue()
+
+
+def test_images_come_as_bytes_open_files_and_columns(tmp_path: Path) -> None:
+    data = gif()
+    (tmp_path / "a.gif").write_bytes(data)
+    typed = str(tmp_path / "a.gif")
+    spent = io.BytesIO(data)
+    spent.read()
+    with open(typed, "rb") as file:
+        for given, names in (
+            (data, ["image-000001"]),
+            (bytearray(data), ["image-000001"]),
+            (memoryview(data), ["image-000001"]),
+            (io.BytesIO(data), ["image-000001"]),
+            (spent, ["image-000001"]),
+            (file, [typed]),
+            ([data, io.BytesIO(data), typed], ["image-000001", "image-000002", typed]),
+            ((each for each in [data, typed]), ["image-000001", typed]),
+            (pd.Series([typed, typed], index=[7, 3]), [typed, typed]),
+            (pd.Series([data]), ["image-000001"]),
+            (pd.Index([typed]), [typed]),
+            (np.array([typed, typed]), [typed, typed]),
+            (np.array([Path(typed), data], object), [typed, "image-000001"]),
+            ([pd.Series([typed]), data], [typed, "image-000001"]),
+            (np.zeros((2, 4, 5, 3), np.uint8), ["image-000001", "image-000002"]),
+            ([None, float("nan")], ["image-000001", "image-000002"]),
+        ):
+            found = list(read_images(given))
+            assert [name for name, _ in found] == names
+            for _, image in found:
+                if isinstance(image, UndecodableImage):
+                    assert image.detail == "No image is given."
+                else:
+                    decode(image, InputSpec(height=4, width=4))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"path": "a.jpg"}, {"a.jpg"}, frozenset(), 3, 1.5, True, object(), range(3), [["a.jpg"]], [b"", 7],
+        pd.DataFrame({"path": ["a.jpg"]}), io.StringIO("a.jpg"), [io.StringIO()], len, [{"path": 1}],
+    ],
+    ids=lambda given: type(given).__name__,
+)  # fmt: skip
+def test_anything_else_is_refused_by_the_name_of_its_type(given: object) -> None:
+    inner = given[-1] if isinstance(given, list | range) else given
+    with pytest.raises(TypeError, match=rf"Received {type(inner).__name__}\b"):
+        list(read_images(given))
+
+
+def test_pipes_and_devices_are_answered_with_a_reason(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "pipe.jpg").symlink_to("pipe")
+    (tmp_path / "a.gif").write_bytes(gif())
+    named = [str(tmp_path / name) for name in ("zero.jpg", "pipe", "pipe.jpg", "/dev/zero")]
+    for given in (str(tmp_path), named):
+        found = dict(read_images(given))
+        for name, image in found.items():
+            if not name.endswith(".gif"):
+                with pytest.raises(UndecodableImage, match="a device or a socket; it is not opened"):
+                    decode(image, InputSpec(height=4, width=4))
+        assert len(found) == 4
+
+
+def test_pipes_and_devices_among_photos_are_set_aside(tmp_path: Path) -> None:
+    for label in ("oak", "birch"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.gif").write_bytes(gif())
+    os.mkfifo(tmp_path / "oak" / "pipe")
+    (tmp_path / "oak" / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "birch" / "pipe.jpg").symlink_to("../oak/pipe")
+    dataset = read(tmp_path)
+    (finding,) = [each for each in dataset.findings if each.kind == "special"]
+    assert set(finding.files) == {"oak/pipe", "oak/zero.jpg", "birch/pipe.jpg"}
+    assert set(dataset.paths) == {"oak/a.gif", "birch/a.gif"}
+
+
+def test_a_list_may_name_a_device(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(gif())
+    rows = ["a.gif,oak", "/dev/zero,birch", "/dev/null,birch", "a.gif,oak"]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
+    with contextlib.suppress(DataError):
+        checked = data.check(data.read(tmp_path / "list.csv"))
+        assert "special" in {finding.kind for finding in checked.findings}

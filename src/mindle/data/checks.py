@@ -51,6 +51,7 @@ CHECK_KINDS: dict[str, str] = {
     "two-labels": "the same picture under two labels",
     "two-targets": "the same picture under two targets that differ",
     "undecodable": "a damaged picture",
+    "unsupported": "a picture of a format or layout that mindle does not read",
     "unusable-class": "no image of a class is usable",
 }
 """The findings that a check can make, beside those of `read`."""
@@ -77,12 +78,14 @@ _PROBLEMS = {
     "truncated": ("image ends early", "images end early"),
     "bomb": ("image is too large to decode safely", "images are too large to decode safely"),
     "missing-codec": ("image takes another package to read", "images take another package to read"),
+    "special": ("file is a pipe, a device or a socket", "files are pipes, devices or sockets"),
+    "unsupported": ("image has a layout that is not read", "images have a layout that is not read"),
     "empty": ("file is empty", "files are empty"),
     "not-an-image": ("file is no image", "files are no images"),
     "missing": ("file is gone", "files are gone"),
     "unreadable": ("file cannot be read", "files cannot be read"),
 }
-_PROBLEM_DECISIONS = ("missing-codec", "unreadable")
+_PROBLEM_DECISIONS = ("missing-codec", "unreadable", "unsupported")
 
 
 def check(
@@ -309,7 +312,8 @@ def _find_odd_modes(draft: _Draft) -> None:
             names,
             f"{count_of(len(names), 'image is', 'images are')} stored as neither plain RGB nor gray, "
             f"or animated ({listed}); first: {draft.dataset.paths[next(iter(names))]}. Colours are "
-            "converted, transparency lies over white, and an animation gives its first picture.",
+            "converted, deeper values scaled to 8 bits, transparency lies over white, and an animation "
+            "gives its first picture.",
             "kept, converted",
         )
 

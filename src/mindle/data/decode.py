@@ -11,12 +11,13 @@ Whatever hostile bytes make a codec raise ends as `UndecodableImage` with a kind
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,14 +27,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, features
 
+from mindle.artifacts.reading import SpecialFile, open_regular
+from mindle.data.decoders import SharedMemory
+from mindle.data.formats import unread_format
+from mindle.data.tiff import layout_of, read_pixels
 from mindle.errors import DataError
 from mindle.records import InputSpec
 
 PIXEL_LIMIT = 120_000_000
 """Images of more pixels are refused from their header; the largest phone cameras take 108 million."""
 
-FILE_LIMIT = 1 << 30
-"""Files of more bytes are not read; a photo of PIXEL_LIMIT pixels at 8 bytes each is below it."""
+FILE_LIMIT = 1 << 29
+"""Files of more bytes are not read, in training and in answering; PIXEL_LIMIT pixels in RGB are below it."""
+
+DECODER_MEMORY = 1 << 30
+"""Bytes that all pictures which are being decoded may take together; threads wait for one another there. The
+files that wait to be decoded take at most FILE_LIMIT beside it."""
 
 # Pillow opens some forty formats. These are the ones photos come in; the rest stay closed because they are
 # not pictures (fonts), start other programs (EPS runs Ghostscript), or take any bytes for a picture (TGA).
@@ -66,6 +75,8 @@ _SIGNATURES = {
     b"BM": "BMP",
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
+    b"II+\x00": "TIFF",
+    b"MM\x00+": "TIFF",
     b"\x00\x00\x01\x00": "ICO",
     b"\x00\x00\x00\x0cjP": "JPEG 2000",
     b"qoif": "QOI",
@@ -82,8 +93,8 @@ class UndecodableImage(DataError):
     """A file or array that does not become pixels.
 
     Attributes:
-        kind: "undecodable", "truncated", "bomb", "missing-codec", "empty", "not-an-image", or, where the file
-            itself could not be read, "missing" or "unreadable".
+        kind: "undecodable", "truncated", "bomb", "missing-codec", "unsupported", "empty", "not-an-image", or,
+            where the file itself could not be read, "missing", "unreadable" or "special".
         detail: One sentence for people, without the file's name.
     """
 
@@ -91,6 +102,12 @@ class UndecodableImage(DataError):
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+
+
+_FILES = SharedMemory(FILE_LIMIT)
+_DECODERS = SharedMemory(DECODER_MEMORY)
+# Pillow keeps up to 4 bytes of a pixel, and once more while a picture is turned, flattened or scaled.
+_BYTES_A_PIXEL = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +163,10 @@ def decode(source: bytes | Path | Image.Image | NDArray[np.uint8], spec: InputSp
         >>> decode(white, InputSpec(height=4, width=4, fit="pad"))[:, :, 0].tolist()
         [[0, 0, 0, 0], [255, 255, 255, 255], [255, 255, 255, 255], [0, 0, 0, 0]]
     """
-    picture = _Picture.open(source)
-    with _explained(picture.data):
-        base = picture.at(picture.scale_for(spec))
-    return _fit(base, spec)
+    with _FILES.taken(_size_of(source)):
+        picture = _Picture.open(source)
+        with picture.explained(picture.scale_for(spec)) as base:
+            return _fit(base, spec)
 
 
 def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) -> Examined:
@@ -177,13 +194,12 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
         thumbnail, mean, std = np.zeros((0, 0), np.uint8), 0.0, 0.0
         # One decode per scale, one base in memory at a time; nearly always there is a single scale.
         for scale in sorted({facts_scale, *scales}):
-            with _explained(picture.data):
-                base = picture.at(scale)
-            for position, spec in enumerate(specs):
-                if scales[position] == scale:
-                    pixels[position] = _fit(base, spec)
-            if scale == facts_scale:
-                thumbnail, mean, std = _gray_facts(base)
+            with picture.explained(scale) as base:
+                for position, spec in enumerate(specs):
+                    if scales[position] == scale:
+                        pixels[position] = _fit(base, spec)
+                if scale == facts_scale:
+                    thumbnail, mean, std = _gray_facts(base)
     except UndecodableImage as problem:
         return Examined(kind=problem.kind, detail=problem.detail)
     return Examined(
@@ -224,7 +240,7 @@ class _Picture:
     def __init__(self, image: Image.Image, data: bytes | None, orientation: int) -> None:
         self.data = data
         self.format = image.format or ""
-        self.mode = image.mode
+        self.mode = getattr(image, "stored_mode", image.mode)
         self.draftable = data is not None and self.format in ("JPEG", "MPO")
         self.orientation = orientation
         self.stored_size = image.size  # (width, height) as it lies in the file
@@ -239,6 +255,7 @@ class _Picture:
             source = read_bytes(source)
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = bytes(source)
+            _refuse_bytes(len(data))
             with _explained(data):
                 image = _open(data)
                 return cls(image, data, _orientation(image, loaded=False))
@@ -282,6 +299,14 @@ class _Picture:
         base = _flat(image)
         return base.transpose(_UPRIGHT[self.orientation]) if self.orientation in _UPRIGHT else base
 
+    @contextmanager
+    def explained(self, scale: int) -> Iterator[Image.Image]:
+        """`at`, once there is memory for it, which is held to the end; errors are those of `_explained`."""
+        with _DECODERS.taken(_BYTES_A_PIXEL * self.width * self.height // scale**2):
+            with _explained(self.data):
+                base = self.at(scale)
+            yield base
+
     def frames(self) -> int:
         """How many pictures the file holds, 1 where counting them fails."""
         try:
@@ -295,7 +320,8 @@ def read_bytes(path: Path) -> bytes:
     """Read a file, with what the operating system refuses told as kinds.
 
     Raises:
-        UndecodableImage: If the file is "missing", "unreadable", or so large ("bomb") that no photo is.
+        UndecodableImage: If the file is "missing", "unreadable", no regular file ("special"), or so large
+            ("bomb") that no photo is.
 
     Example:
         >>> try:
@@ -305,18 +331,45 @@ def read_bytes(path: Path) -> bytes:
         'missing'
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
-            if size > FILE_LIMIT:
-                raise UndecodableImage(
-                    "bomb", f"The file has {size:,} bytes; those above {FILE_LIMIT >> 20:,} MiB are not read."
-                )
-            return stream.read()
+            _refuse_bytes(size)
+            # A file that claims to be empty may be one that the system makes up, without an end.
+            data = stream.read(FILE_LIMIT + 1) if size else b""
     except FileNotFoundError:
         raise UndecodableImage("missing", "The file does not exist.") from None
+    except SpecialFile as error:
+        raise UndecodableImage("special", f"This is {error.strerror}; it is not opened.") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UndecodableImage("unreadable", f"The file cannot be read ({reason}).") from error
+    _refuse_bytes(len(data))
+    return data
+
+
+def _refuse_bytes(size: int) -> None:
+    if size > FILE_LIMIT:
+        raise UndecodableImage(
+            "bomb", f"The file has {size >> 20:,} MiB; those above {FILE_LIMIT >> 20:,} MiB are not read."
+        )
+
+
+def file_memory(path: Path) -> AbstractContextManager[None]:
+    """Hold as much of the memory for files as this one takes, for as long as its bytes are kept.
+
+    Example:
+        >>> with file_memory(Path("no such file.jpg")):
+        ...     pass
+    """
+    return _FILES.taken(_size_of(path))
+
+
+def _size_of(source: object) -> int:
+    """Bytes that will be read for a source; what is in memory already takes no more."""
+    try:
+        return source.stat().st_size if isinstance(source, Path) else 0
+    except OSError:
+        return 0  # `read_bytes` tells why
 
 
 @cache
@@ -330,6 +383,8 @@ def _load_codecs() -> None:
     from PIL import TiffImagePlugin as _tiff  # noqa: F401
     from PIL import WebPImagePlugin as _webp  # noqa: F401
 
+    # Pillow tells its log what it then raises; where nobody keeps a log, Python would print that.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     Image.preinit()  # BMP, GIF, JPEG, PNG, PPM
 
 
@@ -343,6 +398,39 @@ def _open(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         image = _open_unidentified(data)
     _refuse_size(image.size)
+    if _is_misread(image):
+        image = _open_tiff(data)
+    return image
+
+
+def _is_misread(image: Any) -> bool:
+    """Whether Pillow takes the planes of deep channels for something else: it knows those of 8 bits."""
+    tags = getattr(image, "tag_v2", {})
+    return bool(tags.get(284, 1) == 2 and tags.get(277, 1) > 1 and max(tags.get(258, (1,))) > 8)
+
+
+def _open_tiff(data: bytes) -> Image.Image:
+    """Read a TIFF whose channels Pillow does not know together, scaled to 8 bits; or say what it is."""
+    try:
+        layout = layout_of(data)
+    except Exception:
+        raise UndecodableImage(
+            "undecodable", "The file starts like TIFF, but its header is damaged."
+        ) from None
+    _refuse_size((layout.width, layout.height))
+    if not layout.is_readable:
+        raise UndecodableImage(
+            "unsupported",
+            f"This is a TIFF with {layout}, which mindle does not read. Save the three channels to look "
+            "at as an RGB picture, or one as a gray picture, of 8 or 16 bits.",
+        )
+    with _DECODERS.taken(layout.width * layout.height * layout.channels * (layout.bits // 8 + 6)):
+        values = read_pixels(data, layout)
+        scaled = _scaled(values, sixteen=layout.kind == "u" and layout.bits == 16)
+    image = Image.fromarray(scaled if scaled.shape[2] == 3 else scaled[:, :, 0])
+    orientation = layout.tags.get(_ORIENTATION_TAG, 1)
+    image.getexif()[_ORIENTATION_TAG] = orientation if orientation in _UPRIGHT else 1
+    image.format, image.stored_mode = "TIFF", layout.mode  # type: ignore[attr-defined]
     return image
 
 
@@ -358,9 +446,9 @@ def _open_unidentified(data: bytes) -> Image.Image:
         )
     name = _signature(data)
     if not name:
-        raise UndecodableImage(
-            "not-an-image", "The file's content is not an image in a format that mindle reads."
-        )
+        raise UndecodableImage(*unread_format(data))
+    if name == "TIFF":
+        return _open_tiff(data)
     if _ends_early(data):
         raise UndecodableImage("truncated", f"The {name} file ends early.")
     raise UndecodableImage("undecodable", f"The file starts like {name}, but its header is damaged.")
@@ -495,21 +583,31 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     have none: values up to 1 (floats), 255 or 65535 are read on that scale, anything else is stretched.
     """
     values = np.asarray(image)
-    sixteen = image.mode.startswith("I;16") or image.format == "PPM"
-    low, high = (0.0, 65535.0) if sixteen else _range(values, floats=image.mode == "F")
-    # In float32 and by rows, because a 100-megapixel scan must not become a gigabyte.
-    scaled = np.empty(values.shape, np.uint8)
-    for row in range(0, len(values), 256):
-        part = np.nan_to_num(values[row : row + 256].astype(np.float32), nan=low, posinf=high, neginf=low)
-        scaled[row : row + 256] = np.clip(np.rint((part - low) * (255.0 / (high - low))), 0, 255)
+    scaled = _scaled(values, sixteen=image.mode.startswith("I;16") or image.format == "PPM")
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         scaled[values == transparent] = 255
     return Image.fromarray(scaled)
 
 
+def _scaled(values: NDArray[Any], *, sixteen: bool) -> NDArray[np.uint8]:
+    """Samples of any type as 8 bits."""
+    low, high = (0.0, 65535.0) if sixteen else _range(values, floats=values.dtype.kind == "f")
+    # In float32 and by rows, because a 100-megapixel scan must not become a gigabyte.
+    wide = np.float32 if max(abs(low), abs(high)) < 1e30 else np.float64
+    scaled = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), 256):
+        with np.errstate(all="ignore"):  # some NaN complain when they are widened
+            part = values[row : row + 256].astype(wide)
+        part = np.clip(np.nan_to_num(part, nan=low, posinf=high, neginf=low), low, high)
+        scaled[row : row + 256] = np.clip(np.rint((part - low) * (255.0 / (high - low))), 0, 255)
+    return scaled
+
+
 def _range(values: NDArray[Any], *, floats: bool) -> tuple[float, float]:
-    finite = values[np.isfinite(values)] if floats else values
+    # Half of what a double holds, so that a difference of two is a number too.
+    finite = values[np.abs(values) < 8e307] if floats and values.dtype.itemsize == 8 else values
+    finite = finite[np.isfinite(finite)] if floats else finite
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     for limit in (1.0, 255.0, 65535.0) if floats else (255.0, 65535.0):
         if low >= 0 and high <= limit:

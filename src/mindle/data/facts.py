@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.reading import open_regular
 from mindle.data.decode import Examined, UndecodableImage, examine
 from mindle.data.draw import NOT_DRAWN
 from mindle.data.duplicates import perceptual_hashes
 from mindle.data.folder import count_of
 from mindle.data.pixels import content_hash, in_threads, pixel_key, pixel_store, served_by_array
-from mindle.data.sources import load
+from mindle.data.sources import load, row_memory
 from mindle.data.store import Rows, RowStore
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, InputSpec, Listener
-
-FILE_LIMIT = 1 << 29  # bytes; larger files are refused unread
 
 FACTS = np.dtype(
     [
@@ -157,8 +156,15 @@ def _look(
         return Look(sha256=""), None, []
     if dataset.set_aside[row]:
         return Look(sha256=_hash_only(dataset, row)), None, []
+    with row_memory(dataset, row):
+        return _decoded(dataset, row, specs, facts, pixel_stores)
+
+
+def _decoded(
+    dataset: Dataset, row: int, specs: list[InputSpec], facts: RowStore, pixel_stores: list[RowStore]
+) -> tuple[Look, Examined | None, list[int]]:
+    """As `_look`, of a row that takes part."""
     try:
-        _refuse_large(dataset, row)
         data = load(dataset, row)
     except UndecodableImage as problem:
         return Look(sha256=_hash_only(dataset, row), kind=problem.kind, detail=problem.detail), None, []
@@ -170,26 +176,12 @@ def _look(
     return Look(sha256=sha256, kind=examined.kind, detail=examined.detail), examined, wanted
 
 
-def _refuse_large(dataset: Dataset, row: int) -> None:
-    """Refuse a file that is too large to read at once."""
-    if not isinstance(dataset.images, FileImages):
-        return
-    try:
-        size = (dataset.images.root / dataset.images.names[row]).stat().st_size
-    except OSError:
-        return  # `load` tells why
-    if size > FILE_LIMIT:
-        raise UndecodableImage(
-            "bomb", f"The file has {size >> 20:,} MB; up to {FILE_LIMIT >> 20} MB are read."
-        )
-
-
 def _hash_only(dataset: Dataset, row: int) -> str:
     """The hash of a row that is not decoded, read piece by piece; "" where it cannot be read."""
     if not isinstance(dataset.images, FileImages):
         return content_hash(load(dataset, row))
     try:
-        with open(dataset.images.root / dataset.images.names[row], "rb") as file:
+        with open_regular(dataset.images.root / dataset.images.names[row]) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

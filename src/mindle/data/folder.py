@@ -124,7 +124,8 @@ def _found(entry: os.DirEntry[str], around: Found) -> Found:
             return Found(path, "folder", aside)
         if entry.is_file():
             return Found(path, "file", aside)
-        return Found(path, "missing" if entry.is_symlink() else "special", aside)
+        # A link to nothing has no status; one to a pipe or a device is as special as that.
+        return Found(path, "special" if entry.stat() else "missing", aside)
     except OSError:  # a link that leads to itself
         return Found(path, "missing", aside)
 

@@ -328,7 +328,10 @@ def _locate(folder: Path, typed: str) -> tuple[str, str, bool]:
     """
     plain = [typed, typed.replace("\\", "/")]
     for spelled in (form for text in plain for form in _forms(text)):
-        if os.path.isfile(os.path.join(folder, spelled)):
+        place = os.path.join(folder, spelled)
+        if os.path.exists(place) and not os.path.isdir(
+            place
+        ):  # a pipe is there too; the check says what it is
             break
     else:
         spelled = plain[1]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mindle.data.decode import UndecodableImage, decode
 from mindle.data.folder import count_of
-from mindle.data.sources import load
+from mindle.data.sources import load, row_memory
 from mindle.data.store import RowStore, cache_dir
 from mindle.errors import DataError
 from mindle.records import SILENT, ArrayImages, Dataset, InputSpec, Listener
@@ -197,6 +197,10 @@ def _fill(
 
     def decoded(position: int) -> NDArray[np.uint8]:
         row = int(rows[position])
+        with row_memory(dataset, row):
+            return decoded_row(position, row)
+
+    def decoded_row(position: int, row: int) -> NDArray[np.uint8]:
         data = _read(dataset, row)
         if content_hash(data) != keys[position]:
             raise DataError(f"{dataset.paths[row]} changed while mindle was running. Run the command again.")

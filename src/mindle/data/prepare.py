@@ -32,6 +32,7 @@ from mindle.artifacts.prepared import (
     read_index,
     write_index,
 )
+from mindle.artifacts.reading import open_regular
 from mindle.data.decode import UndecodableImage
 from mindle.data.folder import litter, nfc
 from mindle.data.pixels import Pixels, content_hash, in_threads, pixels
@@ -146,7 +147,7 @@ def _ending_for(dataset: Dataset, row: int, name: str) -> str:
     if name.lower().endswith(KERAS_ENDINGS) or not isinstance(dataset.images, FileImages):
         return name
     try:
-        with (dataset.images.root / dataset.images.names[row]).open("rb") as file:
+        with open_regular(dataset.images.root / dataset.images.names[row]) as file:
             start = file.read(4)
     except OSError:
         return name  # it will be told when the file is laid out

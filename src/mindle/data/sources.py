@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import glob
+import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mindle.artifacts.reading import open_regular
 from mindle.data import arrays
-from mindle.data.decode import UndecodableImage, read_bytes, size_of
+from mindle.data.decode import FILE_LIMIT, UndecodableImage, file_memory, read_bytes, size_of
 from mindle.data.folder import LAYOUT_HELP, litter, nfc, read_folder, walk
 from mindle.data.listing import read_listing
 from mindle.errors import DataError
@@ -210,6 +213,13 @@ def load(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
     return read_bytes(dataset.images.root / dataset.images.names[row])
 
 
+def row_memory(dataset: Dataset, row: int) -> AbstractContextManager[None]:
+    """Hold memory for a row's bytes while they are kept; see `mindle.data.decode.file_memory`."""
+    if isinstance(dataset.images, ArrayImages):
+        return nullcontext()
+    return file_memory(dataset.images.root / dataset.images.names[row])
+
+
 def typical_size(dataset: Dataset, sample: int = 200) -> tuple[int, int]:
     """Median (height, width) in pixels, from the headers of a seeded sample of the rows that take part.
 
@@ -246,8 +256,8 @@ def typical_size(dataset: Dataset, sample: int = 200) -> tuple[int, int]:
 def _header_size(file: Path) -> tuple[int, int] | None:
     """Size from the start of a file; some formats want all of it."""
     try:
-        with file.open("rb") as stream:
-            start = stream.read(_HEADER_BYTES)
+        with open_regular(file) as stream:
+            start = stream.read(_HEADER_BYTES) if os.fstat(stream.fileno()).st_size else b""
         try:
             return size_of(start)
         except UndecodableImage:
@@ -264,7 +274,9 @@ def read_images(sources: Iterable[Any]) -> Iterator[tuple[str, Any]]:
 
     Args:
         sources: Files, folders (searched recursively, by name, hidden and foreign files passed over), glob
-            patterns, Pillow images, uint8 arrays of one image, or (image, height, width, channel) of many.
+            patterns, the bytes of a file, files opened in binary mode, Pillow images, uint8 arrays of one
+            image, or (image, height, width, channel) of many; or a pandas Series, an Index or an array of
+            these.
 
     Yields:
         A name, and what `decode` takes or an `UndecodableImage`. A file is named as it was typed, one from a
@@ -275,17 +287,96 @@ def read_images(sources: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         >>> names
         ['image-000001', 'no.jpg']
     """
-    if isinstance(sources, (str, os.PathLike, Image.Image, np.ndarray)):
-        sources = [sources]
     number = 0
-    for source in sources:
-        if isinstance(source, (str, os.PathLike)):
-            yield from _from_path(os.fspath(source))
-            continue
-        stacked = isinstance(source, np.ndarray) and source.ndim == 4
-        for image in source if stacked else [source]:
+    for image in images_in(sources):
+        if isinstance(image, (str, os.PathLike)):
+            yield from _from_path(os.fsdecode(image))
+        else:
             number += 1
-            yield getattr(image, "filename", "") or f"image-{number:06d}", image
+            yield _name_of(image) or f"image-{number:06d}", picture_of(image)
+
+
+def images_in(given: Any) -> Iterator[Any]:
+    """What a caller gave, one image after the other: of a list, a column, an array of many, or itself.
+
+    Example:
+        >>> list(images_in("a.jpg")), list(images_in(["a.jpg", b"GIF89a"]))
+        (['a.jpg'], ['a.jpg', b'GIF89a'])
+    """
+    for value in [given] if _is_single(given) else given:
+        yield from _members(value)
+
+
+def _is_single(value: Any) -> bool:
+    """Whether a value is one image or a kind of collection that `_members` knows, and not just iterable."""
+    return (
+        isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview, Mapping, Set))
+        or not isinstance(value, Iterable)
+        or hasattr(value, "shape")
+        or hasattr(value, "read")
+    )
+
+
+def _members(value: Any) -> Iterable[Any]:
+    """The images of an array of many, or of a column of a table; else the value itself."""
+    if isinstance(value, np.ndarray):
+        texts = value.dtype.kind in "OUS"
+        return value.ravel().tolist() if texts else value if value.ndim == 4 else [value]
+    if getattr(value, "ndim", 0) == 1 and hasattr(value, "array"):
+        return list(value)  # a Series or an Index of pandas
+    return [value]
+
+
+def _name_of(image: Any) -> str:
+    """The name of the file that an image was opened from, or ""."""
+    name = getattr(image, "filename", "") or (getattr(image, "name", "") if hasattr(image, "read") else "")
+    return name if isinstance(name, str) else ""
+
+
+def picture_of(value: Any) -> Any:
+    """What `decode` takes of a value: a path, bytes, a Pillow image, an array, or why there is none.
+
+    Raises:
+        TypeError: If it is none of what holds a picture; its type is named.
+
+    Example:
+        >>> picture_of(io.BytesIO(b"GIF89a"))
+        b'GIF89a'
+    """
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return _missing("No image is given.")
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, (Image.Image, np.ndarray, UndecodableImage)):
+        return value
+    if hasattr(value, "read"):
+        return _content(value)
+    kind = type(value).__name__
+    hint = f" Give a column of it: {kind}[...]." if kind == "DataFrame" else ""
+    raise TypeError(
+        "An image must be a path, the bytes of a file, a file opened in binary mode, a PIL image or a uint8 "
+        f"array, or several of them in a list or a column. Received {kind}.{hint}"
+    )
+
+
+def _content(file: Any) -> bytes:
+    """All of an open file, from its beginning where it can go back."""
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(
+            "An open file must be opened in binary mode: open(path, 'rb'). Received "
+            f"{type(file).__name__}, a file of text."
+        )
+    if hasattr(file, "seekable") and file.seekable():
+        file.seek(0)
+    content = file.read(FILE_LIMIT + 1)
+    if not isinstance(content, (bytes, bytearray)):
+        raise TypeError(
+            "An open file must give bytes when it is read. Received "
+            f"{type(content).__name__} of {type(file).__name__}.read()."
+        )
+    return bytes(content)
 
 
 def _from_path(typed: str) -> Iterator[tuple[str, Path | UndecodableImage]]:
@@ -310,10 +401,10 @@ def _from_folder(typed: str, place: Path) -> Iterator[tuple[str, Path | Undecoda
     empty = True
     for found in walk(place):
         name = os.path.join(typed, *found.path.split("/"))
-        if found.aside or found.kind not in ("file", "missing", "unreadable"):
+        if found.aside or found.kind not in ("file", "missing", "unreadable", "special"):
             continue
         empty = False
-        if found.kind == "file":
+        if found.kind in ("file", "special"):  # `read_bytes` says what it does not open
             yield name, place / found.path
         elif found.kind == "missing":
             yield name, _missing("The link leads to a file that does not exist.")

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.data.sources import images_in, picture_of
 from mindle.serving.opened import open_model
 from mindle.serving.rows import OpenedRows
 
@@ -58,19 +59,17 @@ class BundleModel:
 def _named(given: Any) -> list[tuple[str, Any]]:
     """A name and a payload for each row; a frame of paths or bytes, or a list."""
     columns = getattr(given, "columns", None)
-    if columns is None:
-        values = list(given)
-    else:
+    if columns is not None:
         found = [name for name in COLUMNS if name in columns]
         if not found:
             raise ValueError(
                 f"The data frame must have a column {' or '.join(COLUMNS)}. "
                 f"Received {', '.join(map(str, columns))}."
             )
-        values = list(given[found[0]])
+        given = given[found[0]]
     return [
-        (os.fspath(value), Path(value)) if isinstance(value, (str, os.PathLike)) else (f"image {at}", value)
-        for at, value in enumerate(values)
+        (os.fspath(value) if isinstance(value, (str, os.PathLike)) else f"image {at}", picture_of(value))
+        for at, value in enumerate(images_in(given))
     ]
 
 
