@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -253,7 +255,7 @@ def test_files_without_rows_are_refused(tmp_path: Path) -> None:
 
 
 def test_rows_that_all_differ_from_the_header_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"each of its 2 columns.*the first of 4 cells"):
+    with pytest.raises(DataError, match=r"each of its 2 columns.*mostly 4.*separated by"):
         read_table(write(tmp_path, "a,b\n1,2,3,4\n5,6,7,8\n"), target="b")
 
 
@@ -352,6 +354,143 @@ def test_any_file_is_a_table_or_refused_in_words(tmp_path: Path, content: bytes)
     for one in table.features:
         found = np.concatenate([chunk.cells[one.name] for chunk in rows])
         np.testing.assert_array_equal(found, table.cells[one.name])
+
+
+# ----------------------------------------------------------------------------- files as people publish them
+
+NUMBERS = "".join(f"{row % 7}.5,{row % 5},{30 - row}\n" for row in range(30))
+
+
+@pytest.mark.parametrize("name", ["SPECT.train", "some.dat", "noending", "x.test", "y.data"])
+def test_content_decides_and_not_the_ending(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path, NUMBERS, name)
+    assert is_table(file)
+    assert is_table(file, "last")
+    assert len(read_table(file, target="last")) == 30
+
+
+def test_a_picture_is_a_table_only_where_one_is_asked_for(tmp_path: Path) -> None:
+    picture = tmp_path / "photo.jpg"
+    picture.write_bytes(b"\xff\xd8\xff\xe0" + bytes(40))
+    assert not is_table(picture)
+    with pytest.raises(DataError, match=r"photo.jpg.*a picture"):
+        is_table(picture, "y")
+
+
+@pytest.mark.parametrize("target", [None, "y"])
+def test_a_workbook_is_asked_for_as_csv(tmp_path: Path, target: str | None) -> None:
+    book = tmp_path / "shop.xlsx"
+    book.write_bytes(b"PK\3\4" + bytes(26) + b"xl/workbook.xml")
+    with pytest.raises(DataError, match=r"an Excel workbook. Save the sheet as CSV"):
+        is_table(book, target)
+
+
+def test_a_pipe_as_a_table_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="a pipe"):
+        is_table(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="a pipe"):
+        read_table(tmp_path / "pipe.csv", target="y")
+
+
+def test_packed_and_parquet_files_are_the_same_table(tmp_path: Path) -> None:
+    file = write(tmp_path, HOUSES)
+    plain = read_table(file, target="price")
+    packed = tmp_path / "houses.csv.gz"
+    packed.write_bytes(gzip.compress(HOUSES.encode()))
+    pd.read_csv(file).to_parquet(tmp_path / "houses.parquet")
+    for other in (packed, tmp_path / "houses.parquet"):
+        assert is_table(other)
+        table = read_table(other, target="price")
+        assert (table.name, table.columns, len(table)) == (plain.name, plain.columns, len(plain))
+        np.testing.assert_array_equal(table.targets, plain.targets)
+
+
+def test_damaged_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1" + bytes(40) + b"PAR1")
+    with pytest.raises(DataError, match=r"x.parquet.*damaged Parquet"):
+        read_table(tmp_path / "x.parquet", target="y")
+
+
+def test_parquet_names_its_columns(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1, 2], "y": [1, 2]}).to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match="`separator` must be left out for Parquet"):
+        read_table(tmp_path / "x.parquet", target="y", separator=";")
+
+
+R_TABLE = "a b y\n" + "".join(f'"r{row}" {row % 7}.5 {row % 5} {30 - row}\n' for row in range(30))
+
+
+def test_a_table_that_r_wrote(tmp_path: Path) -> None:
+    file = write(tmp_path, R_TABLE, "r.txt")
+    table = read_table(file, target="last")
+    assert [one.name for one in table.columns] == ["c1", "a", "b", "y"]
+    assert column(table, "c1").role == "ignored"
+    assert the(table, "row-names").files == ("c1",)
+    for names in (["a", "b", "y"], ["row", "a", "b", "y"]):
+        assert read_table(file, target="y", columns=names).targets.tolist() == table.targets.tolist()
+    with pytest.raises(ValueError, match=r"each of the 4 columns.*2 names. Cells were separated by spaces"):
+        read_table(file, target="y", columns=["a", "y"])
+
+
+def test_the_advice_about_rows_of_another_length_works(tmp_path: Path) -> None:
+    file = write(tmp_path, "a;y\n" + "".join(f"{row % 7};{row % 5};{row % 3};{row}\n" for row in range(30)))
+    with pytest.raises(DataError, match=r"separated by ';'.*name the 4 columns with --columns"):
+        read_table(file, target="y")
+    table = read_table(file, target="y", columns=["a", "b", "c", "y"])
+    assert (len(table), table.targets[:3].tolist()) == (30, [0, 1, 2])
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_a_first_column_without_a_name_names_rows(tmp_path: Path, name: str) -> None:
+    order = np.random.default_rng(0).permutation(90)[:30]
+    text = f"{name},a,y\n" + "".join(f"{each},{row % 7}.5,{row}\n" for row, each in enumerate(order))
+    file = write(tmp_path, text)
+    for source in (file, pd.read_csv(file).rename(columns={"Unnamed: 0": name})):
+        table = read_table(source, target="y")
+        first = table.columns[0]
+        assert (first.role, table.features) == ("ignored", (column(table, "a"),))
+        assert the(table, "row-names").files == (first.name,)
+        kept = read_table(source, target="y", kinds={first.name: "number"})
+        assert [one.name for one in kept.features] == [first.name, "a"]
+        assert all(finding.kind != "row-names" for finding in kept.findings)
+
+
+def test_a_comma_at_the_end_of_each_line_is_no_column(tmp_path: Path) -> None:
+    text = "".join(f"{line},\n" for line in NUMBERS.splitlines())
+    table = read_table(write(tmp_path, text), target="last")
+    assert [one.name for one in table.columns] == ["c1", "c2", "c3"]
+    assert table.targets[0] == 30
+
+
+def test_decimal_commas_cut_by_commas_are_refused(tmp_path: Path) -> None:
+    rows = [f"{row},5,{row},5,{row},5" if row % 20 else "1,2,3" for row in range(60)]
+    with pytest.raises(DataError, match=r"57 of 60 rows.*decimal commas"):
+        read_table(write(tmp_path, "\n".join(["a,b,y", *rows])), target="y")
+
+
+UNITS = "time,level,out\ns,m,m/s\n" + NUMBERS
+
+
+def test_several_lines_of_header_are_joined_and_asked_about(tmp_path: Path) -> None:
+    file = write(tmp_path, UNITS)
+    for target in ("out", "m/s", "out m/s", "last"):
+        table = read_table(file, target=target)
+        assert (len(table), [one.kind for one in table.columns]) == (30, ["number"] * 3)
+        assert the(table, "header-lines").decision
+    settled = read_table(file, target="out", header=2, kinds={"level": "category"})
+    assert [one.name for one in settled.columns] == ["time s", "level m", "out m/s"]
+    assert settled.findings == ()
+    assert len(read_table(file, target="out", header=1)) == 31
+
+
+def test_a_separator_can_be_said(tmp_path: Path) -> None:
+    file = write(tmp_path, "a,b|y\n" + "".join(f"{row % 7},5|{row}\n" for row in range(30)))
+    assert column(read_table(file, target="y", separator="|"), "a,b").decimal == ","
+    with pytest.raises(ValueError, match=r"The columns are a,b, y. Cells were separated by '\|'"):
+        read_table(file, target="z", separator="|")
+    with pytest.raises(ValueError, match="`separator` must be one character"):
+        read_table(file, target="y", separator="komma")
 
 
 # ----------------------------------------------------------------------------------------- given split

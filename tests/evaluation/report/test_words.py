@@ -134,7 +134,7 @@ def actions_in(function: ast.AST) -> set[str]:
 
 def test_every_action_has_words_and_no_other() -> None:
     import mindle.data
-    from mindle.data.tables.delimited import ENCODINGS
+    from mindle.data.tables.opening import ENCODINGS
 
     files = Path(mindle.data.__file__).parent.rglob("*.py")
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]

@@ -5,33 +5,19 @@ Nothing is guessed from a file's name. A file is read line by line, in memory th
 
 from __future__ import annotations
 
-import codecs
 import csv
-import itertools
-import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import io
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mindle.data.folder import nfc
-from mindle.data.tables.cells import NUMBER_FORMATS, date_of, is_missing, number_of
+from mindle.data.tables.dialect import dialect_of, fits_width, line_for, rows_of, separator_of
+from mindle.data.tables.opening import encoding_of, open_bytes, reading
 from mindle.errors import DataError
 
-ENCODINGS = ("utf-8", "cp949", "cp1252")
-"""Tried in this order where no byte-order mark says more; CP949 holds all of EUC-KR."""
-
-SEPARATORS = ("\t", ";", "|", ",", " ")
-"""The first that cuts nearly every line into equally many cells wins; a space stands for runs of them."""
-
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SAMPLE_LINES = 400
 _SAMPLE_CHARACTERS = 1 << 20
-_BLOCK_BYTES = 1 << 20
-_LONGEST_CELL = 1 << 27  # an open quote in a large file ends here rather than in the memory
-_AGREEING = 0.95
-_TEXT_HELP = "Save it anew as CSV in UTF-8."
+_LONGEST = 1 << 27  # characters of a line or a cell: an open quote in a large file ends here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +27,25 @@ class Layout:
     Attributes:
         encoding: A codec's name, with the byte-order mark taken care of.
         separator: What stands between cells; " " for runs of spaces.
-        header: Whether the first line names the columns.
-        names: The names as they stand there (NFC, without spaces around them), or c1…cN.
+        header: How many lines name the columns.
+        names: The names as they stand there (NFC, without spaces around them), "" where a column has none, or
+            c1…cN without a header. The names of several lines are joined.
+        width: How many cells most rows have, blank ones at their end aside.
+        before: How many lines stand before the header, or before the rows: comments, a title, Excel's `sep=`.
+        row_names: Whether the header lacks a name for the first column, which names the rows.
+        aliases: Names in a header of several lines, and the joined name of the one column that has it.
+        others: Further separators that would fit as well.
     """
 
     encoding: str
     separator: str
-    header: bool
+    header: int
     names: tuple[str, ...]
+    width: int = 0
+    before: int = 0
+    row_names: bool = False
+    aliases: tuple[tuple[str, str], ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def layout_of(
@@ -66,7 +63,7 @@ def layout_of(
     Args:
         file: The file.
         known: Names of columns, one of which in the first line makes it a header.
-        separator: What stands between cells, where the file does not show it.
+        separator: What stands between cells, where the file does not show it: a character, "tab" or "space".
         header: How many lines of header there are, where the file does not show it.
 
     Returns:
@@ -74,6 +71,7 @@ def layout_of(
 
     Raises:
         DataError: If the file cannot be read, is empty, or is no text.
+        ValueError: If `separator` or `header` is none.
 
     Example:
         >>> import tempfile
@@ -82,21 +80,26 @@ def layout_of(
         ...     _ = file.write_text("name; price" + chr(10) + "a; 1,5", encoding="utf-8")
         ...     layout = layout_of(file)
         >>> layout.separator, layout.header, layout.names
-        (';', True, ('name', 'price'))
+        (';', 1, ('name', 'price'))
     """
-    encoding = _encoding(file)
-    lines = _sample(file, encoding)
-    separator = separator or _separator(lines)
-    rows = _cells(lines, separator)
-    if not rows:
+    if header is not None and header < 0:
+        raise ValueError(f"`header` must be a number of lines, 0 for none. Received header={header}.")
+    said = separator_of(separator) if separator is not None else None
+    encoding = encoding_of(file)
+    found = dialect_of(_sample(file, encoding), known=known, separator=said, header=header)
+    if found is None:
         raise DataError(f"A table must have rows. Received {str(file)!r}, which is empty. Check the file.")
-    first = [nfc(cell.strip()) for cell in rows[0]]
-    named = bool(set(known) & set(first)) or _is_header(first, rows[1:]) if header is None else header > 0
-    width = _usual_width(rows)
-    while named and len(first) > width and not first[-1]:  # the header ends in a separator, the rows do not
-        first.pop()
-    names = first if named else [f"c{position}" for position in range(1, width + 1)]
-    return Layout(encoding=encoding, separator=separator, header=named, names=tuple(names))
+    return Layout(
+        encoding=encoding,
+        separator=found.separator,
+        header=found.header,
+        names=found.names,
+        width=found.width,
+        before=found.before,
+        row_names=found.row_names,
+        aliases=found.aliases,
+        others=found.others,
+    )
 
 
 def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
@@ -108,21 +111,22 @@ def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     Raises:
         DataError: If a quote is opened and never closed.
     """
-    if csv.field_size_limit() < _LONGEST_CELL:
-        csv.field_size_limit(_LONGEST_CELL)
+    if csv.field_size_limit() < _LONGEST:
+        csv.field_size_limit(_LONGEST)
     quotes = [0]  # in the lines of the row that is being read
-    reader = _reader(_lines(file, layout, quotes), layout.separator)
-    start, begun, skip, is_open = 1, 1, layout.header, False
+    lines = _counted(_lines(file, layout.encoding, layout.before), layout.separator, quotes)
+    reader = rows_of(lines, layout.separator)
+    begun = start = layout.before + 1
+    skip, is_open = layout.header, False
     try:
         for cells in reader:
-            is_open = quotes[0] % 2 == 1 and reader.line_num > start
-            if any(map(str.strip, cells)):
-                if not skip:
-                    yield start, cells
-                skip = False
-            elif not skip and (len(cells) > 1 or quotes[0]):
+            line = layout.before + reader.line_num
+            is_open = quotes[0] % 2 == 1 and line > start
+            filled = any(map(str.strip, cells))
+            if not skip and (filled or len(cells) > 1 or quotes[0]):
                 yield start, cells
-            begun, start, quotes[0] = start, reader.line_num + 1, 0
+            skip -= bool(skip and filled)
+            begun, start, quotes[0] = start, line + 1, 0
     except csv.Error as error:
         raise _unclosed(file, start, str(error)) from error
     if is_open:
@@ -136,17 +140,35 @@ def _unclosed(file: Path, line: int, reason: str) -> DataError:
     )
 
 
-def _lines(file: Path, layout: Layout, quotes: list[int]) -> Iterator[str]:
-    """The lines of a file without NUL characters, their quotes counted."""
-    with file.open(encoding=layout.encoding, newline="") as stream:
-        for line in stream:
-            quotes[0] += line.count('"')
-            line = line.replace("\0", "")
-            yield f"{line.strip()}\n" if layout.separator == " " else line
+def _lines(file: Path, encoding: str, before: int = 0) -> Iterator[str]:
+    """The lines of a file with their ends, from one on."""
+    with reading(file), io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as stream:
+        for number, line in enumerate(iter(lambda: stream.readline(_LONGEST), ""), start=1):
+            if len(line) >= _LONGEST:
+                raise DataError(
+                    f"A line of a table must be shorter than {_LONGEST:,} characters. Received "
+                    f"{str(file)!r}, where line {number:,} is longer. Check the file."
+                )
+            if number > before:
+                yield line
 
 
-def _reader(lines: Iterable[str], separator: str) -> Any:
-    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
+def _counted(lines: Iterator[str], separator: str, quotes: list[int]) -> Iterator[str]:
+    """The same lines for the CSV reader, their quotes counted."""
+    for line in lines:
+        quotes[0] += line.count('"')
+        yield line_for(line, separator)
+
+
+def _sample(file: Path, encoding: str) -> list[str]:
+    lines: list[str] = []
+    characters = 0
+    for line in _lines(file, encoding):
+        characters += len(line)
+        lines.append(line)
+        if len(lines) >= _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
+            break
+    return lines
 
 
 def whole_row(cells: list[str], width: int) -> list[str] | None:
@@ -162,143 +184,4 @@ def whole_row(cells: list[str], width: int) -> list[str] | None:
         return cells
     if not any(map(str.strip, cells)):
         return [""] * width
-    return None if len(cells) < width or any(map(str.strip, cells[width:])) else cells[:width]
-
-
-# -------------------------------------------------------------------------------------------- encoding
-
-
-def _encoding(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(_BLOCK_BYTES)
-        for mark, encoding in _MARKS:
-            if start.startswith(mark):
-                return encoding
-        for encoding in (_wide(start), *ENCODINGS):
-            if encoding and _decodes(file, encoding):
-                return encoding
-    except OSError as error:
-        raise DataError(
-            f"A table must be readable. Received {str(file)!r} ({error.strerror}). Check its permissions."
-        ) from error
-    raise _no_text(file, start)
-
-
-def _wide(start: bytes) -> str:
-    """UTF-16 without a mark: in Latin text every other byte is 0."""
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if 4 * start[offset::2].count(0) > len(start) > 1 and not start[1 - offset :: 2].count(0):
-            return encoding
-    return ""
-
-
-def _decodes(file: Path, encoding: str) -> bool:
-    """Whether all of a file is text in an encoding, and whether it looks so where nearly any bytes are."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with file.open("rb") as stream:
-        while True:
-            block = stream.read(_BLOCK_BYTES)
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError:
-                return False
-            if encoding in _LENIENT and any(control in text for control in _CONTROLS):
-                return False
-            if not block:
-                return True
-
-
-_LENIENT = ("cp949", "cp1252")
-_CONTROLS = [chr(code) for code in (*range(9), *range(14, 26))]
-
-
-def _no_text(file: Path, start: bytes) -> DataError:
-    if start.startswith(b"PK\3\4"):
-        return DataError(
-            f"A table must be text. Received {str(file)!r}, which is an Excel workbook or another archive. "
-            "Save the sheet as CSV in UTF-8."
-        )
-    return DataError(
-        f"A table must be text in UTF-8, UTF-16, CP949 or CP1252. Received {str(file)!r} with other content. "
-        f"{_TEXT_HELP}"
-    )
-
-
-# ------------------------------------------------------------------------------------ separator, header
-
-
-def _sample(file: Path, encoding: str) -> list[str]:
-    lines: list[str] = []
-    characters = 0
-    for line in _lines(file, Layout(encoding=encoding, separator=",", header=False, names=()), [0]):
-        characters += len(line)
-        lines.append(line)
-        if len(lines) >= _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
-            break
-    return lines
-
-
-def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
-    """The rows of some lines; a last one that the end of the sample cuts does no harm."""
-    stripped = [f"{line.strip()}\n" for line in lines] if separator == " " else lines
-    try:
-        rows = list(itertools.islice(_reader(stripped, separator), len(lines)))
-    except csv.Error:
-        return []
-    return [row for row in rows if any(cell.strip() for cell in row)]
-
-
-def _separator(lines: Sequence[str]) -> str:
-    best, agreeing = ",", 0.0
-    for separator in SEPARATORS:
-        rows = _cells(lines, separator)
-        width = _usual_width(rows)
-        if width < 2 or abs(len(rows[0]) - width) > 1:  # a header may lack the name of an index
-            continue
-        share = sum(len(row) == width for row in rows) / len(rows)
-        if share >= _AGREEING:
-            return separator
-        if share > agreeing and separator != " ":
-            best, agreeing = separator, share
-    return best
-
-
-def _usual_width(rows: Sequence[Sequence[str]]) -> int:
-    return Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell is a number in any way of writing.
-
-    Example:
-        >>> is_number("1.234,5"), is_number("12b")
-        (True, False)
-    """
-    return any(not math.isnan(number_of(text, *written)) for written in NUMBER_FORMATS)
-
-
-def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    numbers = [cell for cell in first if is_number(cell) or not math.isnan(date_of(cell))]
-    if not below:
-        return not numbers
-    columns = [
-        [row[position] for row in below if position < len(row) and not is_missing(row[position])]
-        for position in range(len(first))
-    ]
-    again = [cell for cell, column in zip(first, columns, strict=True) if cell in map(str.strip, column)]
-    if len(numbers) == len(first):
-        values = [number_of(cell) for cell in first]
-        return len(first) > 2 and not again and values == [values[0] + step for step in range(len(first))]
-    named = [
-        cell
-        for cell, column in zip(first, columns, strict=True)
-        if column and not is_missing(cell) and not is_number(cell) and _mostly_numbers(column)
-    ]
-    if named:
-        return not numbers or (len(set(first)) == len(first) and all(map(str.isdecimal, numbers)))
-    return not numbers and not again
-
-
-def _mostly_numbers(column: Sequence[str]) -> bool:
-    return sum(map(is_number, column)) >= 0.9 * len(column)
+    return cells[:width] if fits_width(cells, width) else None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.tables.cells import LARGEST, text_of
+from mindle.data.tables.layouts import row_names_in
 from mindle.data.tables.reader import column_findings, find_column, is_frame, unique_names
 from mindle.data.tables.roles import Asked, settle_columns
 from mindle.data.tables.unreadable import CellReport, read_cells, require_readable
@@ -52,7 +53,8 @@ def columns_in_memory(
     if is_frame(rows):
         types = zip(texts, map(str, rows.dtypes), strict=True)
         wanted = {name: "category" for name, kind in types if kind == "category"} | wanted
-    found = settle_columns(texts, np.arange(len(rows)), Asked(wanted=wanted, splits=False))
+    named = row_names_in([str(name) for name in rows.columns], texts) if is_frame(rows) else ()
+    found = settle_columns(texts, np.arange(len(rows)), Asked(wanted=wanted, splits=False, row_names=named))
     return found.columns, tuple(column_findings(found.noted, ()))
 
 

@@ -21,6 +21,8 @@ from mindle.data.tables.cells import is_missing, label_of, missing_option, text_
 from mindle.data.tables.columns import parse_cells
 from mindle.data.tables.columns import row_name as row_name
 from mindle.data.tables.delimited import Layout, layout_of, records, whole_row
+from mindle.data.tables.layouts import layout_findings, require_whole_rows, row_names_in, told
+from mindle.data.tables.opening import is_parquet, is_text, is_workbook
 from mindle.data.tables.roles import SPLIT_NOTE, WORDS_ADVICE, Asked, settle_columns
 from mindle.errors import DataError
 from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
@@ -31,22 +33,24 @@ if TYPE_CHECKING:
 BUILT_IN = ("breast-cancer", "diabetes", "iris", "wine")
 """Names of tables that come with scikit-learn and need no download; their target is the last column."""
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".data")
-"""Endings of files that may hold a table; the content decides what separates the cells."""
-
+_ENDINGS = (".csv", ".tsv", ".txt", ".data")  # files of them are tables, or lists of images, unasked
+_ARRAYS = ".npz"
 READ_KINDS: dict[str, str] = {
     "class-extra": "a class is only in a held-out part, so it cannot be learned",
     "constant-column": "a column holds one value",
     "empty-column": "a column holds next to nothing",
     "encoding": "the file is not in UTF-8",
+    "header-lines": "several lines name the columns",
     "held-out": "only one held-out part is given; it is used as the test part",
     "id-like": "a column tells rows apart and nothing else",
+    "layout": "how the file is written had to be assumed",
     "missing-code": "a number that comes again and stands apart, as codes for a missing value do",
     "missing-words": "words that stand for nothing, such as NA",
     "mixed-cells": "a column of numbers or dates has cells that are none",
     "ragged": "a row has fewer or more cells than there are columns",
     "renamed-column": "a column has no name, or the name of another",
     "returning-id": "a column names things that come again in other rows",
+    "row-names": "the first column has no name and only names the rows",
     "split-column": "a column that may say which rows train, validate and test",
     "task": "whole numbers may be classes or quantities",
 }
@@ -73,6 +77,9 @@ class _Raw:
     kinds: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     separator: str = ""
+    row_names: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    told: str = ""  # how its cells were found, for errors about its columns
 
 
 def is_table(
@@ -84,11 +91,11 @@ def is_table(
 ) -> bool:
     """Whether what a user gave is a table rather than images.
 
-    A CSV file that lists images has a column `path`; with a target named it is a table all the same, unless
-    that column leads to pictures.
+    The content of a file decides, not its ending. A file that lists images has a column `path`; with a target
+    named it is a table all the same, unless that column leads to pictures.
 
     Raises:
-        DataError: If it is a CSV file that cannot be read.
+        DataError: If it is a file that cannot be read, or no regular file.
 
     Example:
         >>> is_table("wine"), is_table("digits")
@@ -99,12 +106,16 @@ def is_table(
     place = Path(os.path.expanduser(source))
     if not place.exists():
         return os.fspath(source) in BUILT_IN
-    if place.is_dir() or place.suffix.lower() not in SUFFIXES:
+    if place.is_dir() or place.suffix.lower() == _ARRAYS:
+        return False
+    if is_parquet(place):
+        return True
+    asked = (target, separator, header) != (None, None, None)
+    if not (asked or place.suffix.lower() in _ENDINGS or is_workbook(place) or is_text(place)):
         return False
     listing = ("path", "label", "target")
-    if "path" not in map(
-        str.lower, layout_of(place, known=listing, separator=separator, header=header).names
-    ):
+    layout = layout_of(place, known=listing, separator=separator, header=header)
+    if "path" not in map(str.lower, layout.names):
         return True
     return target is not None and not lists_images(place)
 
@@ -146,8 +157,9 @@ def read_table(
     A column is named as the header spells it, by its position from 1, or as "last".
 
     Args:
-        source: A CSV file, a built-in name, a data frame, lists of equal length by column name, or rows that
-            are mappings. An existing path comes before a built-in name.
+        source: A file of delimited text (packed or not) or Parquet, a built-in name, a data frame, lists of
+            equal length by column name, or rows that are mappings. An existing path comes before a built-in
+            name.
         target: The column to learn; of a built-in table the last where None.
         task: "classification" or "regression" ("binary" and "multiclass" mean the first); where None it is
             told from the target: texts are classes, and so are two whole numbers, and up to ten whole numbers
@@ -183,9 +195,15 @@ def read_table(
     raw = _raw(source, columns, known, separator=separator, header=header)
     if target is None and raw.kind == "builtin":
         typed["target"] = "last"
-    roles = _roles(typed, tuple(raw.texts))
+    roles = _roles(typed, raw)
     wanted = _wanted_kinds(raw, roles, kinds or {}, task)
-    asked = Asked(roles=roles, wanted=wanted, typed=raw.kinds, missing=missing_option(missing))
+    asked = Asked(
+        roles=roles,
+        wanted=wanted,
+        typed=raw.kinds,
+        missing=missing_option(missing),
+        row_names=raw.row_names,
+    )
     found = settle_columns(raw.texts, _used(raw, roles, asked.missing), asked)
     read, cells = found.columns, found.cells
     _require_times(read)
@@ -238,13 +256,20 @@ def _raw(
     place = Path(os.path.expanduser(typed))
     if not place.exists() and typed in BUILT_IN:
         return _built_in(typed)
-    if not place.is_file() or place.suffix.lower() not in SUFFIXES:
+    if not place.exists():
         raise DataError(
-            f"A table must be a file that ends in {', '.join(SUFFIXES)}, or a built-in name "
-            f"({', '.join(BUILT_IN)}). Received {typed!r}"
-            f"{'' if place.exists() else ', which does not exist'}. Check the path."
+            f"A table must be a file or a built-in name ({', '.join(BUILT_IN)}). Received {typed!r}, which "
+            "does not exist. Check the path."
         )
-    return _from_file(place, typed, columns, known, separator=separator, header=header)
+    if not is_parquet(place):
+        return _from_file(place, typed, columns, known, separator=separator, header=header)
+    said = {"columns": columns, "separator": separator, "header": header}
+    given = next((name for name, value in said.items() if value is not None), None)
+    if given:
+        raise ValueError(
+            f"`{given}` must be left out for Parquet, which names its columns. Received {typed!r}."
+        )
+    return _from_frame(frame_in(place), name=_stem(place), kind="csv", source=typed)
 
 
 def _from_file(
@@ -260,13 +285,7 @@ def _from_file(
     named = [*(columns or ()), *(name for name in known if not name.isdecimal())]
     layout = layout_of(place, known=named, separator=separator, header=header)
     if columns is not None:
-        if len(columns) != len(layout.names):
-            raise ValueError(
-                f"`columns` must name each of the {len(layout.names)} columns of {typed!r}. Received "
-                f"{count_of(len(columns), 'name', 'names')}."
-            )
-        header = layout.header and set(layout.names) == set(columns)
-        layout = replace(layout, header=header, names=layout.names if header else tuple(columns))
+        layout = _renamed(layout, typed, columns, header)
     names, renamed = unique_names(layout.names)
     rows: list[Sequence[str]] = []
     ragged: list[tuple[int, int, int]] = []  # row, line, cells
@@ -275,24 +294,51 @@ def _from_file(
         if row is None:
             ragged.append((len(rows) + 1, line, len(cells)))
         rows.append(row or ("",) * len(names))
-    if len(rows) == len(ragged):
-        fault = f"only rows of another length, the first of {ragged[0][2]} cells" if rows else "only a header"
-        raise DataError(
-            f"A table must have rows with a cell for each of its {len(names)} columns. Received {typed!r} "
-            f"with {fault}. Check the file, or name its columns with `columns`."
-        )
+    require_whole_rows(typed, layout, [cells for _, _, cells in ragged], len(rows))
     aside = [""] * len(rows)
     for number, _, _ in ragged:
         aside[number - 1] = "ragged"
+    texts = dict(zip(names, zip(*rows, strict=True), strict=True))
+    row_names = names[:1] if layout.row_names else row_names_in(layout.names, texts)
+    settled = header is not None or columns is not None
     return _Raw(
-        name=nfc(Path(os.path.abspath(place)).stem) or "table",
+        name=_stem(place),
         kind="csv",
         source=typed,
-        texts=dict(zip(names, zip(*rows, strict=True), strict=True)),
+        texts=texts,
         set_aside=aside,
-        findings=(*_encoding_finding(place, layout), *renamed, *_ragged_finding(ragged, len(names))),
         separator=layout.separator,
+        findings=(
+            *layout_findings(place, layout, settled=settled),
+            *(finding for finding in renamed if set(finding.files) - set(row_names)),
+            *_ragged_finding(ragged, len(names)),
+        ),
+        row_names=row_names,
+        aliases=dict(layout.aliases),
+        told=told(layout),
     )
+
+
+def _stem(place: Path) -> str:
+    whole = Path(os.path.abspath(place))
+    return nfc(Path(whole.stem).stem if whole.suffix.lower() in (".gz", ".bz2") else whole.stem) or "table"
+
+
+def _renamed(layout: Layout, typed: str, columns: Sequence[str], header: int | None) -> Layout:
+    """The same layout with the names that the user gives."""
+    width = max(layout.width, len(layout.names)) if header is None else layout.width
+    if layout.row_names and len(columns) == width - 1:
+        return replace(layout, names=("", *columns))
+    if len(columns) not in (layout.width, len(layout.names)):
+        raise ValueError(
+            f"`columns` must name each of the {width} columns of {typed!r}. Received "
+            f"{count_of(len(columns), 'name', 'names')}. {told(layout)}"
+        )
+    known = header is not None or layout.row_names or len(columns) != len(layout.names)
+    if known:  # whether there is a header is said, or told by its length
+        return replace(layout, names=tuple(columns), row_names=False)
+    own = layout.header and set(layout.names) == set(columns)
+    return layout if own else replace(layout, header=0, names=tuple(columns))
 
 
 def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
@@ -319,17 +365,6 @@ def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, 
             action="renamed",
         ),
     )
-
-
-def _encoding_finding(place: Path, layout: Layout) -> Iterator[Finding]:
-    if not layout.encoding.startswith("utf-8"):
-        spelled = layout.encoding.upper()
-        yield Finding(
-            kind="encoding",
-            files=(nfc(place.name),),
-            message=f"{nfc(place.name)} is not UTF-8 and was read as {spelled}.",
-            action=f"read as {spelled}",
-        )
 
 
 def _ragged_finding(ragged: Sequence[tuple[int, int, int]], width: int) -> Iterator[Finding]:
@@ -387,22 +422,49 @@ def mapping_columns(source: Any) -> dict[str, list[Any]]:
     return {str(name): list(cells) for name, cells in source.items()}
 
 
-def _from_frame(frame: DataFrame) -> _Raw:
+def _from_frame(
+    frame: DataFrame, *, name: str = "table", kind: str = "frame", source: str = "data frame"
+) -> _Raw:
     if not len(frame):
-        raise DataError("A table must have rows. Received a data frame without any.")
-    names, renamed = unique_names([str(name) for name in frame.columns])
-    texts = {name: frame_texts(frame, position) for position, name in enumerate(names)}
-    types = [str(kind) for kind in frame.dtypes]
-    kinds = {name: "category" for name, kind in zip(names, types, strict=True) if kind == "category"}
+        raise DataError(f"A table must have rows. Received {source} without any.")
+    spelled = [str(title) for title in frame.columns]
+    names, renamed = unique_names(spelled)
+    texts = {title: frame_texts(frame, position) for position, title in enumerate(names)}
+    types = [str(each) for each in frame.dtypes]
+    kinds = {title: "category" for title, each in zip(names, types, strict=True) if each == "category"}
     return _Raw(
-        name="table",
-        kind="frame",
-        source="data frame",
+        name=name,
+        kind=kind,
+        source=source,
         texts=texts,
         set_aside=[""] * len(frame),
         kinds=kinds,
         findings=renamed,
+        row_names=row_names_in(spelled, texts),
     )
+
+
+def frame_in(place: Path) -> DataFrame:
+    """The data frame in a file of Parquet; an index that has a name is a column of it.
+
+    Raises:
+        DataError: If the file is damaged, or the library that reads it is not installed.
+    """
+    import pandas
+
+    try:
+        frame = pandas.read_parquet(place)
+    except ImportError as error:
+        raise DataError(
+            f"Parquet must have its library to be read. Received {str(place)!r}. Install pyarrow, or save "
+            "the table as CSV in UTF-8."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"A table must be readable. Received {str(place)!r}, which is damaged Parquet ({error}). Copy it "
+            "again, or save it as CSV."
+        ) from error
+    return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
 
 
 def frame_texts(frame: DataFrame, position: int) -> list[str]:
@@ -428,8 +490,8 @@ def _built_in(name: str) -> _Raw:
 # --------------------------------------------------------------------------------------------- columns
 
 
-def find_column(typed: str | int, names: Sequence[str], *, argument: str) -> str:
-    """The column that a name, a position from 1 or "last" stands for.
+def find_column(typed: str | int, names: Sequence[str], *, argument: str, told: str = "") -> str:
+    """The column that a name, a position from 1 or "last" stands for; `told` ends the error.
 
     Raises:
         ValueError: If there is none.
@@ -449,7 +511,7 @@ def find_column(typed: str | int, names: Sequence[str], *, argument: str) -> str
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
         f"`{argument}` must be a column: its name, its position from 1 to {len(names)}, or last. "
-        f"Received {argument}={typed!r}.{hint} The columns are {listed(names)}."
+        f"Received {argument}={typed!r}.{hint} The columns are {listed(names)}.{f' {told}' if told else ''}"
     )
 
 
@@ -458,17 +520,29 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
-def _roles(typed: Mapping[str, str | int | None], names: Sequence[str]) -> dict[str, str]:
+def _column_of(typed: str | int, raw: _Raw, argument: str) -> str:
+    """The column of a source that a user names; of a header of several lines one line may do."""
+    names = tuple(raw.texts)
+    alias = raw.aliases.get(nfc(str(typed).strip()), "")
+    return (
+        alias
+        if alias and str(typed) not in names
+        else find_column(typed, names, argument=argument, told=raw.told)
+    )
+
+
+def _roles(typed: Mapping[str, str | int | None], raw: _Raw) -> dict[str, str]:
     """The role of each column that an argument names."""
     if typed["target"] is None:
         raise ValueError(
-            f"`target` must name the column to learn. Received none. The columns are {listed(names)}."
+            "`target` must name the column to learn. Received none. The columns are "
+            f"{listed(tuple(raw.texts))}.{f' {raw.told}' if raw.told else ''}"
         )
     roles: dict[str, str] = {}
     for argument, column in typed.items():
         if column is None:
             continue
-        name = find_column(column, names, argument=argument)
+        name = _column_of(column, raw, argument)
         if name in roles:
             raise ValueError(
                 f"A column must have one role. Received {name!r} as {roles[name]} and {argument}."
@@ -487,7 +561,7 @@ def _wanted_kinds(
             raise ValueError(
                 f"`kinds` must be number, category, date or ignored. Received {kind!r} for {typed!r}."
             )
-        wanted[find_column(typed, tuple(raw.texts), argument="kinds")] = kind
+        wanted[_column_of(typed, raw, "kinds")] = kind
     target = next(name for name, role in roles.items() if role == "target")
     if wanted.get(target) == "ignored":
         raise ValueError(f"The target must not be ignored. Received kinds={dict(kinds)}.")
@@ -519,12 +593,14 @@ def column_finding(
 
 def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Iterator[Finding]:
     """What was noticed about columns, one finding a kind."""
+    action = "ignored; name a column's kind to keep it"
     for kind in ("constant-column", "empty-column", "id-like"):
         if noted.get(kind):
-            action = "ignored; name a column's kind to keep it"
             yield column_finding(kind, "Nothing can be learned from", noted[kind], action)
+    if noted.get("row-names"):
+        yield column_finding("row-names", "Rows are named by", noted["row-names"], action)
     codes = noted.get("missing-code", {})
-    for kind, lead, action, advice in (
+    for kind, lead, done, advice in (
         ("missing-code", _CODE_LEAD, "kept as a number", _code_advice(noted, missing) if codes else ""),
         ("missing-words", _WORDS_LEAD, "read as missing", WORDS_ADVICE),
         ("mixed-cells", "Cells that are neither a number nor a date stand in", "read as missing", ""),
@@ -532,7 +608,7 @@ def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, 
         ("split-column", "A split may stand in", "kept", ""),
     ):
         if noted.get(kind):
-            yield column_finding(kind, lead, noted[kind], action, advice=advice)
+            yield column_finding(kind, lead, noted[kind], done, advice=advice)
 
 
 def _code_advice(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> str:

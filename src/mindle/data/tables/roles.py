@@ -21,6 +21,7 @@ from mindle.data.tables.columns import (
     unreadable,
     why_useless,
 )
+from mindle.data.tables.layouts import ROW_NAMES_NOTE
 from mindle.data.tables.writing import sized
 from mindle.records import Column
 
@@ -62,6 +63,7 @@ class Asked:
         typed: Kinds that the source itself gives, by column name.
         missing: Words that stand for nothing; the usual ones where empty.
         splits: Whether a column may say which rows train and test.
+        row_names: Columns that only name the rows, as `row_names_in` tells.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Asked:
     typed: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     splits: bool = True
+    row_names: tuple[str, ...] = ()
 
     def kinds(self) -> dict[str, str]:
         """The kinds that are known, the user's word last."""
@@ -123,7 +126,7 @@ def _left_out(column: Column, texts: Sequence[str], used: NDArray[Any], asked: A
         return "", ""
     if asked.splits and _is_split(column, texts):
         return "split-column", SPLIT_NOTE
-    return why_useless(column, used)
+    return ("row-names", ROW_NAMES_NOTE) if column.name in asked.row_names else why_useless(column, used)
 
 
 def _is_split(column: Column, texts: Sequence[str]) -> bool:
