@@ -188,3 +188,14 @@ def test_mutated_files_end_with_answers_or_a_sentence(tmp_path: Path, seed: int)
     for call in (lambda: list(opened.rows([str(file)])), lambda: judge_rows(opened, file)):
         with suppress(DataError):
             call()
+
+
+def test_a_list_in_a_cell_makes_no_table_of_a_row(tmp_path: Path) -> None:
+    adder(tmp_path / "bundle")
+    given = [{"a": 1, "b": 2, "tags": [1, 2]}, {"a": [1], "b": 2}, {"a": 3, "b": 4}]
+    rows = answered(tmp_path / "bundle", given)
+    assert [(row["row"], row["predicted"]) for row in rows] == [(1, 3), (2, 2), (3, 7)]
+    (row,) = answered(tmp_path / "bundle", given[:1])
+    assert row["predicted"] == 3
+    with pytest.raises(DataError, match="of one length. Received 'a' 2, 'b' 1"):
+        answered(tmp_path / "bundle", [{"a": [1, 2], "b": 2}])

@@ -79,8 +79,16 @@ def nfc(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:  # a name in another encoding; two of them must not become the same
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = _bytes_of(text).decode("utf-8", "backslashreplace")
     return unicodedata.normalize("NFC", text)
+
+
+def _bytes_of(text: str) -> bytes:
+    """The bytes of a name on disk, or of a text in which half a character stands, as JSON may spell one."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
 
 
 def count_of(number: int, one: str, many: str) -> str:

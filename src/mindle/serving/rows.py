@@ -118,7 +118,7 @@ class OpenedRows:
             else:
                 loose.append(row)
         if loose:
-            yield loose
+            yield loose if len(loose) > 1 else loose[0]
 
     def rows(self, sources: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """Answer every row of every source; one that cannot be read has a reason and None elsewhere.

@@ -165,3 +165,8 @@ def test_the_text_of_values_in_memory(value: object, text: str) -> None:
 @given(st.floats(allow_nan=False, min_value=-1e38, max_value=1e38))
 def test_numbers_in_memory_survive_as_text(value: float) -> None:
     assert number_of(text_of(value)) == value
+
+
+def test_half_a_character_is_a_category_that_can_be_written() -> None:
+    assert category_of("a\ud800") == "a\\ud800"
+    assert category_of("가") == "가"

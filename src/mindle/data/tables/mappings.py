@@ -27,11 +27,11 @@ def mappings_of(source: Any) -> Iterator[Any]:
         >>> list(mappings_of({"age": [36, 25], "town": ("Bonn", "Rome")}))
         [{'age': 36, 'town': 'Bonn'}, {'age': 25, 'town': 'Rome'}]
     """
+    if isinstance(source, Mapping) and any(map(_is_column, source.values())):
+        return _from_columns(source)
     row = row_of(source)
     if row is not None:
         return iter([row])
-    if isinstance(source, Mapping):
-        return _from_columns(source)
     for method in ("to_pylist", "to_dicts"):  # pyarrow, polars
         if hasattr(source, method):
             return iter(getattr(source, method)())
@@ -44,14 +44,14 @@ def mappings_of(source: Any) -> Iterator[Any]:
 
 
 def row_of(source: Any) -> Mapping[Any, Any] | None:
-    """One row, of a mapping of cells or a series; None where something holds more, or no rows.
+    """One row, of a mapping of cells or a series; None where all cells are columns, or there are no rows.
 
     Example:
         >>> row_of({"age": 36}), row_of({"age": [36, 25]})
         ({'age': 36}, None)
     """
     if isinstance(source, Mapping):
-        return None if any(map(_is_column, source.values())) else source
+        return None if source and all(map(_is_column, source.values())) else source
     if hasattr(source, "iloc") and not hasattr(source, "columns"):
         return dict(source.items())
     return None

@@ -198,7 +198,7 @@ def _opened(source: Any, columns: Sequence[Column], separator: str | None, heade
         if not place.is_file():
             raise DataError(f"Rows must come from a file. Received {os.fspath(source)!r}. Check the path.")
         if place.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-            return _from_mappings(_json_rows(place), columns, repr(os.fspath(source)))
+            return _from_mappings(_json_rows(place, columns), columns, repr(os.fspath(source)))
         return _from_csv(place, columns, separator, header)
     content = _content(source)
     if content is not None:
@@ -207,7 +207,16 @@ def _opened(source: Any, columns: Sequence[Column], separator: str | None, heade
         names, _ = unique_names([str(name) for name in source.columns])
         cells = (source.iloc[:, place].tolist() for place in range(len(names)))
         return _Source(name="a data frame", names=names, rows=zip(*cells, strict=True))
-    return _from_mappings(mappings_of(source), columns, "rows")
+    return _from_mappings(mappings_of(_without_others(source, columns)), columns, "rows")
+
+
+def _without_others(source: Any, columns: Sequence[Column]) -> Any:
+    """A mapping that has all that a model learned from without the rest, of which nothing is asked."""
+    if not isinstance(source, Mapping):
+        return source
+    known = {column.name for column in columns}
+    found = {name: value for name, value in source.items() if nfc(str(name).strip()) in known}
+    return found if len(found) >= sum(column.role == "feature" for column in columns) else source
 
 
 def _content(source: Any) -> bytes | None:
@@ -275,7 +284,7 @@ def _cells_of(names: Sequence[str], required: set[str]) -> Callable[[Any], Seque
     return cells
 
 
-def _json_rows(place: Path) -> Iterator[Any]:
+def _json_rows(place: Path, columns: Sequence[Column]) -> Iterator[Any]:
     """The rows of a JSON file: a list, a single object, or one object a line."""
     try:
         if place.suffix.lower() != ".json":
@@ -288,7 +297,7 @@ def _json_rows(place: Path) -> Iterator[Any]:
             f"Rows must be readable JSON. Received {str(place)!r} ({error}). {_JSON_HELP}"
         ) from error
     yield from (
-        mappings_of(content)
+        mappings_of(_without_others(content, columns))
         if isinstance(content, dict)
         else (content if isinstance(content, list) else [content])
     )
