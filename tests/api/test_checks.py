@@ -23,6 +23,7 @@ TABLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "texts that all differ": ({"a": A, "y": [f"name {n}" for n in range(60)]}, {}),
     "dates": ({"a": A, "y": [f"2024-01-{n % 28 + 1:02d}" for n in range(60)]}, {}),
     "texts as numbers": ({"a": A, "y": ["p", "q"] * 30}, {"task": "regression"}),
+    "a feature of texts": ({"a": A, "b": ["p", "q"] * 30, "y": ["p", "q"] * 30}, {"kinds": {"b": "number"}}),
     "one number": ({"a": A, "y": [0.5] * 60}, {"task": "regression"}),
     "three groups": ({"a": A, "who": ["x", "y", "z"] * 20, "y": ["p", "q"] * 30}, {"group": "who"}),
     "no training rows": ({"a": A, "split": ["val", "test"] * 30, "y": ["p", "p", "q", "q"] * 15}, {}),

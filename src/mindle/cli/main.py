@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 
 import typer
 
@@ -73,6 +74,8 @@ def main() -> None:
     """
     os.environ.setdefault("MINDLE_STARTED", repr(time.time()))
     debug = bool(os.environ.get("MINDLE_DEBUG"))
+    if not debug:
+        warnings.simplefilter("ignore")  # of libraries, for programmers; what matters is a finding
     try:
         app()
     except (KeyboardInterrupt, SystemExit) as stop:

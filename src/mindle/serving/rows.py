@@ -15,6 +15,7 @@ from mindle.artifacts.bundle import Bundle
 from mindle.data.tables.cells import number_of
 from mindle.data.tables.columns import features
 from mindle.data.tables.mappings import row_of
+from mindle.data.tables.roles import answer_ids
 from mindle.data.tables.rows import Rows, read_rows
 from mindle.data.tables.unreadable import CellReport
 from mindle.errors import ArtifactError
@@ -98,6 +99,7 @@ class OpenedRows:
         self.classes = predictor.bundle.classes
         self.spec = predictor.spec
         self._labels = [_own_type(name, self.spec) for name in self.classes]
+        self._ids = answer_ids([column.name for column in self.spec.ids], self.classes)
 
     @property
     def columns(self) -> list[str]:
@@ -106,7 +108,7 @@ class OpenedRows:
             told = ["predicted", "confidence", *(f"p_{name}" for name in self.classes)]
         else:
             told = ["predicted", *(["low", "high"] if self.predictor.bundle.intervals() else [])]
-        return ["path", "row", *(column.name for column in self.spec.ids), *told, "reason"]
+        return ["path", "row", *self._ids.values(), *told, "reason"]
 
     def inputs(self, given: Iterable[Any]) -> Iterator[Any]:
         """Sources of rows among what `predict` was given: files and tables; single rows are one source."""
@@ -142,7 +144,7 @@ class OpenedRows:
         answered = itertools.count()
         for at, (number, reason) in enumerate(zip(chunk.rows_from, chunk.reasons, strict=True)):
             row = {**dict.fromkeys(self.columns), "path": path, "row": number, "reason": reason}
-            row |= {name: texts[at] for name, texts in chunk.ids.items()}
+            row |= {self._ids[name]: texts[at] for name, texts in chunk.ids.items()}
             yield row if reason else row | self._cells(answers, next(answered))
 
     def _cells(self, answers: RowAnswers, at: int) -> dict[str, Any]:

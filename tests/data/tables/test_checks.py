@@ -244,3 +244,16 @@ def test_findings_that_need_a_decision_come_first_and_rows_set_aside_stay_so() -
     assert decisions == sorted(decisions, reverse=True)
     assert {"constant-column", "target-leak"} <= kinds(checked)
     assert kinds(checked) <= set(TABLE_KINDS)
+
+
+def test_an_id_called_like_a_column_of_answers_is_renamed_and_said() -> None:
+    columns = {"row": [f"R{n}" for n in range(40)], "p_a": [f"P{n}" for n in range(40)], "x": noise(40)}
+    found = check_table(table_of({**columns, "y": ["a", "b"] * 20}, ids=["row", "p_a"]))
+    message = the(found, "renamed-id").message
+    assert "row ('row (id)' there), p_a ('p_a (id)' there)" in message
+
+
+def test_few_numbers_are_told() -> None:
+    few = check_table(table_of({"x": noise(20), "y": noise(20, 1)}))
+    assert "fewer than 100 usable rows (20)" in the(few, "few").message
+    assert "few" not in kinds(check_table(table_of(houses(100))))

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.checks import GROUP_FRACTION, GROUP_LEAST, judge_classes
+from mindle.data.checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
 from mindle.data.duplicates import bind_groups
 from mindle.data.folder import alike_names, count_of, lookalikes
 from mindle.data.tables.columns import missing_cells
 from mindle.data.tables.reader import READ_KINDS, column_finding, row_name
+from mindle.data.tables.roles import answer_ids
 from mindle.records import SILENT, Column, Finding, Listener, Table
 
 CHECK_KINDS: dict[str, str] = {
@@ -29,7 +30,7 @@ CHECK_KINDS: dict[str, str] = {
     "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
     "contradiction": "rows that are alike in every feature and not in the target",
     "duplicate": "the same row more than once",
-    "few": "a class has few usable rows",
+    "few": "a class, or a table of numbers to estimate, has few usable rows",
     "group-cut": "the given split parts what the group column holds together",
     "imbalance": "one class has several times the rows of another",
     "large-group": "so many rows are alike that a split does not keep them together",
@@ -39,6 +40,7 @@ CHECK_KINDS: dict[str, str] = {
     "no-target": "a row without a target",
     "not-learnable": "nothing can be learned from the table, or judged by it",
     "rare-categories": "categories that occur once",
+    "renamed-id": "an id is called like a column of answers, and gets another name there",
     "same-column": "columns that hold the same values",
     "target-leak": "a column by itself gives the target away",
     "unusable-class": "no row of a class is usable",
@@ -83,7 +85,13 @@ def check_table(table: Table, listener: Listener = SILENT) -> Table:
     _find_same_columns(draft)
     _find_rare_categories(draft)
     _find_collisions(draft)
+    _find_renamed_ids(draft)
     _find_target_leaks(draft, listener)
+    if table.task == "regression" and 0 < len(draft.good()) < FEW_NUMBERS:
+        message = (
+            f"There are fewer than {FEW_NUMBERS} usable rows ({len(draft.good())}); scores will be uncertain."
+        )
+        draft.add("few", [table.target.name], message, "kept")
     if table.task != "regression":
         counts = Counter(table.labels[draft.good()].tolist())
         draft.findings += [*judge_classes(table.classes, counts, "rows"), *lookalikes(table.classes)]
@@ -316,6 +324,16 @@ def _find_collisions(draft: _Draft) -> None:
     if spelled:
         lead, action = "Categories differ only in case, width or spaces in", "kept as different categories"
         draft.findings.append(column_finding("name-collision", lead, spelled, action))
+
+
+def _find_renamed_ids(draft: _Draft) -> None:
+    """Ids that answers call otherwise, since they have a column of that name."""
+    table = draft.table
+    ids = [column.name for column in table.columns if column.role == "id"]
+    renamed = {own: f"{new!r} there" for own, new in answer_ids(ids, table.classes).items() if new != own}
+    if renamed:
+        lead, action = "Answers have columns of their own that are called like the id in", "renamed"
+        draft.findings.append(column_finding("renamed-id", lead, renamed, action))
 
 
 # ------------------------------------------------------------------------------------- leaking target

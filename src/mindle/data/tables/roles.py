@@ -38,6 +38,31 @@ CODE_REPEATS = 3  # a number that stands for "missing" comes again…
 CODE_OTHERS = 10  # …among so many different others
 
 
+ANSWER_COLUMNS = ("path", "row", "predicted", "confidence", "low", "high", "reason")
+"""What a table of answers holds besides the ids and a `p_<class>` for each class."""
+
+
+def answer_ids(ids: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+    """What each id column is called in a table of answers: another name where an answer has its own.
+
+    Args:
+        ids: Names of the id columns.
+        classes: Class names; empty for a regression.
+
+    Example:
+        >>> answer_ids(["no", "row", "p_yes"], ["no", "yes"])
+        {'no': 'no', 'row': 'row (id)', 'p_yes': 'p_yes (id)'}
+    """
+    own = {*ANSWER_COLUMNS, *(f"p_{name}" for name in classes)}
+    names: dict[str, str] = {}
+    for name in ids:
+        new = name
+        while new in own or (new != name and new in ids):
+            new += " (id)"
+        names[name] = new
+    return names
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settled:
     """Columns with their roles, and what was noticed on the way.

@@ -183,6 +183,12 @@ def _require_features(table: Table) -> None:
             f"A table must have a column to learn from. Received {table.source!r} without any: {left}. Name "
             "the kind of a column to keep it."
         )
+    for column in table.features:
+        if "unreadable" in column.note and missing_cells(table.cells[column.name]).all():
+            raise DataError(
+                f"A feature must have cells that can be read. Received {column.name!r} as a {column.kind} "
+                f"({column.note}). Give it another --kind, or leave it out: --kind {column.name}=ignored."
+            )
 
 
 def _require_rows(table: Table, folds: int) -> None:

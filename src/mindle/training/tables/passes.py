@@ -8,6 +8,7 @@ a model that knows nothing of them.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -241,14 +242,19 @@ def run_pass(
 
 @contextmanager
 def threads_of(count: int) -> Iterator[None]:
-    """Let every library use so many threads, torch's included."""
+    """Let every library use so many threads, torch's included, and keep their warnings off the terminal.
+
+    What they warn of, few rows of a class above all, is said once, by the findings about the table.
+    """
     import torch
     from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        with threadpool_limits(count):
+        # Filters belong to the process: they are set here, before the learners' threads begin.
+        with threadpool_limits(count), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         torch.set_num_threads(before)
