@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import mindle.data
-from mindle.errors import DataError, ModelError
+from mindle.errors import DataError, DeviceError, ModelError
 from mindle.models.weights import WeightCard, find_weights, random_card
 from mindle.records import Silent
 from mindle.training.budget import Deadline
@@ -137,7 +137,9 @@ def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path
     assert poor["views"] == 0
     assert len(problem.val) < poor["images"] < every
     assert not afford(problem, 5.0)["take"]
-    assert afford(problem, 5.0, forced=True)["take"]
+    assert afford(problem, 2000.0, forced=True)["take"]
+    with pytest.raises(DeviceError, match=r"Received 5 s.*Give --budget \d+s"):
+        afford(problem, 5.0, forced=True)
 
 
 def test_heads_on_a_part_of_small_images_are_left_to_the_net(tmp_path: Path, cache: Path) -> None:

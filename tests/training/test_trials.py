@@ -16,13 +16,13 @@ from mindle.data import Pixels, typical_size
 from mindle.errors import DataError
 from mindle.models.weights import find_weights
 from mindle.records import SILENT, InputSpec, Listener
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, TimeUp
 from mindle.training.class_ladder import ClassLadder
 from mindle.training.nets import train_net
 from mindle.training.plan import cards_of
 from mindle.training.problem import Problem
 from mindle.training.recipe import Recipe, from_dict, read_recipe, with_settings
-from mindle.training.trials import Bench, Pruned, Shelf, TimeUp
+from mindle.training.trials import Bench, Pruned, Shelf
 from tests.pictures import photo_folder
 
 LAYERS = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]

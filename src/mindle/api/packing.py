@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
-from mindle.artifacts.bundle import Bundle
+from mindle.artifacts.bundle import MODEL, Bundle
 from mindle.artifacts.run import RunFolder
-from mindle.records import Dataset
+from mindle.records import Dataset, InputSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from mindle.formats.parity import Parity
+    from mindle.models.classifier import Classifier
+    from mindle.training.plan import Plan
     from mindle.training.problem import Outcome
 
 # Bundles are proven on this many images that were learned from or chosen by.
@@ -48,8 +54,6 @@ def pack(
         What bundle.json will say, less scores and details; the proof; the answers to the test part, (image,
         …).
     """
-    import numpy as np
-
     from mindle import data as data_room
     from mindle.formats.onnx import bundle_record
     from mindle.models.classifier import save_model
@@ -57,10 +61,7 @@ def pack(
 
     model = outcome.model
     save_model(model, folder.path)
-    # The graph is proven on images that were learned from or chosen by: the test part stays shut until it is
-    # judged.
-    some = np.concatenate([dataset.rows("val"), dataset.rows("train")])[:PARITY_IMAGES]
-    parity = write(data_room.pixels(dataset, some, model.spec)[np.arange(len(some))])
+    parity = write(_some_pixels(dataset, model.spec))
     bundle = bundle_record(
         model,
         folder.bundle,
@@ -71,3 +72,93 @@ def pack(
     )
     pixels = data_room.pixels(dataset, dataset.rows("test"), model.spec)
     return bundle, parity, forward_rows(opened(bundle).forward, pixels)
+
+
+def _some_pixels(dataset: Dataset, spec: InputSpec) -> NDArray[np.uint8]:
+    """What a graph is proven on: the test part stays shut until it is judged."""
+    import numpy as np
+
+    from mindle import data as data_room
+
+    some = np.concatenate([dataset.rows("val"), dataset.rows("train")])[:PARITY_IMAGES]
+    return data_room.pixels(dataset, some, spec)[np.arange(len(some))]
+
+
+# ---- how long that will take ------------------------------------------------------------------------------
+
+
+def rehearsed(plan: Plan, dataset: Dataset) -> float:
+    """Seconds that packing, judging and the report will take, from doing it twice on little.
+
+    The first time pays for what is only loaded once. What each backbone below a head adds, the training
+    knows.
+
+    Args:
+        plan: What will be trained.
+        dataset: Checked and split; its test part is not looked at.
+    """
+    from mindle.training.nets import untrained
+    from mindle.training.plan import LADDERS
+    from mindle.training.problem import Problem
+
+    problem, recipe = Problem(dataset=dataset, typical_size=plan.typical_size), plan.settled.recipe
+    small = _small_net()
+    card = plan.cards[0] if plan.cards else None
+    nets = [small, small if recipe.strategy in LADDERS else untrained(problem, recipe, card)]
+    seconds = [_seconds(partial(_pack_untrained, net, dataset)) for net in nets]
+    return seconds[-1] + _judging_seconds(plan, dataset) + _picture_seconds(dataset)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _small_net() -> Classifier:
+    from mindle.models.classifier import layers_classifier
+
+    spec = InputSpec(height=16, width=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    return layers_classifier(layers, spec=spec, classes=("a", "b"), seed=0)
+
+
+def _pack_untrained(net: Classifier, dataset: Dataset) -> None:
+    """As `pack`, thrown away afterwards."""
+    from mindle.formats.onnx import reference_pixels, write_graph, write_number_graph
+    from mindle.models.classifier import Estimator, save_model
+    from mindle.models.graph import session
+
+    with TemporaryDirectory() as path:
+        folder, pixels = Path(path), reference_pixels(net.spec, PARITY_IMAGES)
+        save_model(net, folder)
+        if isinstance(net, Estimator):
+            write_number_graph(net, folder, pixels=pixels)
+        else:
+            write_graph(net, folder, temperature=1.0, pixels=pixels)
+        session(folder / MODEL).run(None, {"pixels": pixels})
+
+
+def _judging_seconds(plan: Plan, dataset: Dataset) -> float:
+    """What the baselines will take that a model is compared with."""
+    import sklearn.linear_model  # noqa: F401  # loaded now, so that it is not timed
+
+    from mindle.training.baselines import baselines, number_baselines, some_of
+    from mindle.training.nets import is_gray, net_spec
+    from mindle.training.problem import Problem
+
+    problem = Problem(dataset=dataset, typical_size=plan.typical_size)
+    spec = plan.specs[0] if plan.specs else net_spec(plan.settled.recipe, plan.typical_size, is_gray(problem))
+    few, share = some_of(dataset)
+    judge = number_baselines if dataset.task == "regression" else baselines
+    return share * _seconds(lambda: judge(few, spec))
+
+
+def _picture_seconds(dataset: Dataset) -> float:
+    """What the pictures of mistakes in the report will take."""
+    from mindle.api.reports import PICTURES
+    from mindle.data.thumbnails import thumbnail
+
+    some = dataset.rows("train")[:4].tolist()
+    seconds = _seconds(lambda: [thumbnail(dataset, row) for row in some])
+    return seconds * min(PICTURES, len(dataset.rows("test"))) / len(some)

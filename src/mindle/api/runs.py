@@ -11,13 +11,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.answers import headline
 from mindle.api.handles import Run
 from mindle.api.numbers import judge_numbers
-from mindle.api.packing import pack
+from mindle.api.packing import pack, rehearsed
 from mindle.api.reports import require_language, write_report
 from mindle.api.starts import begin_tracking, command, process_start, start, write_down
 from mindle.api.tables import train_table
@@ -84,7 +85,7 @@ def train(
             models to try, such as "linear, CatBoost".
         strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
         weights: A weight file, or a folder of them with their cards.
-        budget: Time for everything, from the start of the process: "90s", "10m", "2h", or seconds. `auto`
+        budget: Time for everything, from the start of the process: "90s", "10m", "1h30m", or seconds. `auto`
             takes 10 minutes, a table 4.5; a named strategy or recipe runs to its end unless one is given.
         seed: Seed of the training.
         split_seed: Seed of the split.
@@ -135,7 +136,8 @@ def train(
         True
     """
     from mindle.data.reading import ReadingOptions, refuse
-    from mindle.training.plan import make_plan, parse_budget, settle
+    from mindle.training.budget import parse_budget
+    from mindle.training.plan import make_plan, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -297,8 +299,12 @@ def fit_and_conclude(
     seed: int,
     lang: str,
     listener: Listener,
+    settled: bool = False,
 ) -> Run:
-    """Carry a plan out and write down what came of it: the bundle, the judgement, once, and the report."""
+    """Carry a plan out and write down what came of it: the bundle, the judgement, once, and the report.
+
+    What is `settled` by a search is trained however little time it left.
+    """
     from mindle.training.plan import carry_out
 
     # ── fit ──
@@ -311,6 +317,8 @@ def fit_and_conclude(
         resume=bool(stored),
         replay=tuple(diary.decisions),
         record=diary.decide,
+        rehearse=partial(rehearsed, plan, dataset),
+        settled=settled,
         listener=listener,
     )
     for name, seconds in outcome.seconds.items():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.checks import require_classes
 from mindle.api.handles import Run
+from mindle.api.packing import rehearsed
 from mindle.api.reports import require_language
 from mindle.api.runs import fit_and_conclude, take_in
 from mindle.api.searches import (
@@ -89,7 +91,7 @@ def tune(
         space: What is varied, a TOML file or the entries of its table `[space]`; one that suits the strategy
             unless set.
         trials: How many; 50 unless set or there is a budget, and every point of a grid.
-        budget: Time for everything: "90s", "10m", "2h", or seconds.
+        budget: Time for everything: "90s", "10m", "1h30m", or seconds.
         sampler: "tpe", "random" or "grid".
         storage: URL of a data base for the study; a file in the run folder unless set. Calls with the same
             data, space and seed and the same storage share one search.
@@ -140,7 +142,8 @@ def tune(
     """
     require_optuna()
     from mindle.data.reading import ReadingOptions, refuse
-    from mindle.training.plan import make_plan, parse_budget, settle
+    from mindle.training.budget import parse_budget
+    from mindle.training.plan import make_plan, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -253,7 +256,16 @@ def tune(
         if "search" not in diary.document:
             work = _placed(work, folder, dataset, diary, storage)
             with diary.stage("search"):
-                _search(work, dataset, folder, diary, workers=workers, budget=seconds, told=told)
+                _search(
+                    work,
+                    dataset,
+                    folder,
+                    diary,
+                    workers=workers,
+                    budget=seconds,
+                    rehearse=partial(rehearsed, plan, dataset),
+                    told=told,
+                )
         run = _train_winner(
             settled, dataset, folder, diary, stored, seed=seed, device=device, lang=lang, listener=told
         )
@@ -280,7 +292,9 @@ def _train_winner(
     winner = replace(settled, recipe=from_dict(diary.document["recipe"]))
     plan = make_plan(dataset, winner, device=device)
     listener.say("The winner is trained as an ordinary run and judged once on the test part.")
-    return fit_and_conclude(plan, dataset, folder, diary, stored, seed=seed, lang=lang, listener=listener)
+    return fit_and_conclude(
+        plan, dataset, folder, diary, stored, seed=seed, lang=lang, listener=listener, settled=True
+    )
 
 
 # ---- before the search ------------------------------------------------------------------------------------
@@ -441,13 +455,15 @@ def _search(
     *,
     workers: int,
     budget: float | None,
+    rehearse: Callable[[], float],
     told: Tracking,
 ) -> None:
     """Run the trials, and write down what came of them."""
-    from mindle.training.budget import Deadline
-    from mindle.training.plan import RESERVED_SECONDS
+    from mindle.training.budget import Deadline, Finish
 
-    deadline = Deadline(budget, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS)
+    whole = Deadline(budget, spent_seconds=diary.spent())
+    deadline = whole.reserving(Finish(whole.costs, rehearse))
+    deadline.require(0.0, "trials")
     search, bench = task.search(), task.bench(dataset, deadline, told)
     run_search(
         task,

@@ -434,11 +434,13 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
 
 def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: float | None) -> str:
     """What comes next, in a sentence."""
+    from mindle.training.budget import duration
+
     asked = recipe.table
     how = (
         f"judged by {asked.folds}-fold cross-validation inside cross-validation, {asked.repeats} times"
         if nested
         else f"judged once on {len(table.rows('test')):,} rows"
     )
-    limit = "" if budget_seconds is None else f"; at most {budget_seconds / 60:.3g} minutes"
+    limit = "" if budget_seconds is None else f"; at most {duration(budget_seconds)}"
     return f"{table.task} of {table.target.name!r}, {how}{limit}"

@@ -32,6 +32,8 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     refuse_external_data(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
+    # Threads that wait busily for each other get slow beside other programs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -26,7 +26,8 @@ def train(
     budget: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Time for everything, such as 90s, 10m or 2h; auto takes 10m, a table 4.5m."
+            metavar="TIME",
+            help="Time for everything, such as 90s, 10m or 1h30m; auto takes 10m, a table 4.5m.",
         ),
     ] = None,
     seed: options.Seed = 0,

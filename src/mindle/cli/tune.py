@@ -20,7 +20,7 @@ def tune(
         typer.Option(metavar="N", help="How many; 50 unless set or there is a budget, and all of a grid."),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Time for everything, such as 90s, 10m or 2h.")
+        str | None, typer.Option(metavar="TIME", help="Time for everything, such as 90s, 10m or 1h30m.")
     ] = None,
     sampler: Annotated[str, typer.Option(metavar="NAME", help="tpe, random or grid.")] = "tpe",
     storage: Annotated[

@@ -112,8 +112,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         """Choose, weigh together and refit by one cross-validation over all rows."""
         from mindle.data import features, folds
         from mindle.data.tables.summary import LEAST_ROWS, require_learnable_table
-        from mindle.training.budget import Deadline
-        from mindle.training.plan import parse_budget
+        from mindle.training.budget import Deadline, parse_budget
         from mindle.training.tables.ladder import fit_table, settle_table
 
         said = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}

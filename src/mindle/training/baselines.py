@@ -5,6 +5,7 @@ A model that is hardly better than its colours has learned the backgrounds, not 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,26 @@ def number_baselines(
         "mean": float(np.abs(truth - mean).mean()),
         "colour": float(np.abs(truth - model.predict(judged)).mean()),
     }
+
+
+def some_of(dataset: Dataset, count: int = 64) -> tuple[Dataset, float]:
+    """The data with about `count` images of the train part, half of them in the place of the test part.
+
+    Returns:
+        These, and how many times as many images the baselines of the whole data look at.
+    """
+    train, test = dataset.rows("train"), dataset.rows("test")
+    chosen = train[np.arange(min(count, len(train))) * len(train) // min(count, len(train))]
+    if dataset.task != "regression":
+        chosen = np.union1d(chosen, train[np.unique(dataset.labels[train], return_index=True)[1]])
+    parts = [""] * len(dataset)
+    for row in chosen.tolist():
+        parts[row] = "train"
+    for row in dataset.rows("val")[: count // 4].tolist():
+        parts[row] = "test"
+    few = replace(dataset, parts=tuple(parts))
+    judged = min(len(train), MOST_TRAIN) + len(test)
+    return few, judged / max(len(few.rows("train")) + len(few.rows("test")), 1)
 
 
 def _some(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -1,9 +1,150 @@
-"""How much time is left: one clock for everything that has to keep a budget."""
+"""How much time is left, and what work costs: one clock and one account for all that keeps a budget."""
 
 from __future__ import annotations
 
+import math
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from mindle.errors import DeviceError
+
+# A pace that is older than this is measured again.
+FRESH_SECONDS = 5.0
+# While more than this is left, what must follow the training is guessed; nearer to the limit it is measured.
+FAR_SECONDS, GUESS_SECONDS = 300.0, 45.0
+# What follows is kept this much longer than it was measured, for ups and downs.
+MARGIN = 1.3
+# The least budget that is named has a little room, and is a round number.
+ROOM, STEP_SECONDS = 1.15, 5
+Reserve = Callable[[float], float]
+
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+WORDS = {"h": "h|hrs?|hours?", "m": "m|mins?|minutes?", "s": "s|secs?|seconds?"}
+REFERENCE_SIDE = 512
+
+
+def parse_budget(budget: str | float | None) -> float | None:
+    """Seconds of a budget such as "90s", "10m", "1.5h", "1h30m", or a number of seconds.
+
+    Raises:
+        ValueError: If it is none of these, or not above 0.
+
+    Example:
+        >>> parse_budget("10m"), parse_budget("1h30m"), parse_budget("1.5h"), parse_budget(45)
+        (600.0, 5400.0, 5400.0, 45.0)
+    """
+    if budget is None:
+        return None
+    text = str(budget).strip().lower()
+    pattern = r"\s*".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?)\s*(?:{words}))?" for unit, words in WORDS.items())
+    number, parts = re.fullmatch(r"\d+(?:\.\d+)?", text), re.fullmatch(pattern, text)
+    if number:
+        seconds = float(text)
+    else:
+        said = parts.groupdict() if parts else {}
+        seconds = sum(float(count) * UNITS[unit] for unit, count in said.items() if count)
+    if not seconds > 0:
+        raise ValueError(f"`budget` must be a time such as 90s, 10m, 2h or 1h30m. Received {budget!r}.")
+    return seconds
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    Example:
+        >>> duration(40), duration(270), duration(600), duration(5400), duration(0.25)
+        ('40 s', '4 min 30 s', '10 min', '1 h 30 min', '0.2 s')
+    """
+    if seconds < 9.5:
+        return f"{seconds:.1g} s"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "min"), (0 if hours else rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def reference_work() -> None:
+    """A few milliseconds of what training is made of, on all threads."""
+    a = np.ones((REFERENCE_SIDE, REFERENCE_SIDE))
+    a @ a
+
+
+class TimeUp(Exception):
+    """Some work had to be given up in the midst of it, for time."""
+
+
+class Costs:
+    """What pieces of work took in this run, told in seconds of the machine as it is now.
+
+    Beside other programs a machine gets slower. With each cost stands the time that a fixed piece of work
+    took just then; what it takes now, against that, says how much longer everything takes.
+
+    Args:
+        clock: Gives seconds; only differences matter.
+        work: The fixed piece of work.
+
+    Example:
+        >>> now, slow = [0.0], [1.0]
+        >>> def work() -> None:
+        ...     now[0] += slow[0]
+        >>> costs = Costs(clock=lambda: now[0], work=work)
+        >>> costs.note("image", 20.0, units=10)
+        >>> costs.seconds("image", 5)
+        10.0
+        >>> slow[0], now[0] = 3.0, 60.0  # a minute later everything takes three times as long
+        >>> costs.seconds("image", 5)
+        30.0
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        work: Callable[[], None] = reference_work,
+    ) -> None:
+        self._clock, self._work = clock, work
+        self._known: dict[str, tuple[float, float]] = {}
+        self._pace, self._measured = 0.0, -np.inf
+
+    def pace(self) -> float:
+        """Seconds that the fixed piece of work takes now."""
+        if self._clock() - self._measured > FRESH_SECONDS:
+            if not np.isfinite(self._measured):
+                self._work()  # wakes the threads
+            self._pace = float(np.median([self._once() for _ in range(3)]))
+            self._measured = self._clock()
+        return self._pace
+
+    def _once(self) -> float:
+        began = self._clock()
+        self._work()
+        return self._clock() - began
+
+    def note(self, name: str, seconds: float, units: float = 1.0) -> None:
+        """Remember what so many units of some work took just now."""
+        self._known[name] = (seconds / units, self.pace())
+
+    @contextmanager
+    def timing(self, name: str, units: float = 1.0) -> Iterator[None]:
+        """Note what the work inside takes."""
+        began = self._clock()
+        yield
+        self.note(name, self._clock() - began, units)
+
+    def knows(self, name: str) -> bool:
+        """Whether such work was done in this run."""
+        return name in self._known
+
+    def seconds(self, name: str, units: float = 1.0) -> float:
+        """What so many units would take now; 0 for work that was never done."""
+        each, before = self._known.get(name, (0.0, 0.0))
+        return each * units * (self.pace() / before if before > 0 else 1.0)
 
 
 class Deadline:
@@ -13,6 +154,7 @@ class Deadline:
         budget_seconds: Seconds that may be spent in all; None sets no limit.
         spent_seconds: Seconds already spent before now, by this process or by an interrupted one.
         clock: Gives seconds; only differences matter.
+        costs: What work took in this run.
 
     Example:
         >>> ticks = iter([0.0, 4.0, 4.0])
@@ -26,6 +168,7 @@ class Deadline:
         budget_seconds: float | None,
         spent_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        costs: Costs | None = None,
     ) -> None:
         if budget_seconds is not None and not budget_seconds > 0:
             raise ValueError(
@@ -34,8 +177,15 @@ class Deadline:
         if not spent_seconds >= 0:
             raise ValueError(f"`spent_seconds` must be 0 or more. Received {spent_seconds!r}.")
         self.budget_seconds = budget_seconds
+        self.costs = costs or Costs()
         self._clock = clock
         self._began = clock() - spent_seconds
+        self._reserves: tuple[Reserve, ...] = ()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.budget_seconds is not None
 
     def spent(self) -> float:
         """Seconds spent so far, those before this deadline was made included."""
@@ -43,24 +193,79 @@ class Deadline:
 
     def remaining(self) -> float:
         """Seconds left, never below 0; infinite where there is no limit."""
+        return max(0.0, self.margin())
+
+    def margin(self) -> float:
+        """Seconds left, below 0 where they are short; infinite where there is no limit."""
         if self.budget_seconds is None:
             return float("inf")
-        return max(0.0, self.budget_seconds - self.spent())
+        left = self.budget_seconds - self.spent()
+        for reserve in self._reserves:
+            left -= reserve(left)
+        return left
 
     def allows(self, seconds: float) -> bool:
         """Whether work of `seconds` would end before the limit."""
         return seconds <= self.remaining()
 
-    def reserving(self, seconds: float) -> Deadline:
-        """The same clock with a limit that lies `seconds` earlier, for work that must still follow.
+    def require(self, seconds: float, words: str) -> None:
+        """Refuse to begin what cannot end in time.
+
+        Args:
+            seconds: What must fit in.
+            words: What that is.
+
+        Raises:
+            DeviceError: If there is less time left; it names the least budget that would do.
+        """
+        short = seconds - self.margin()
+        if self.budget_seconds is None or short <= 0:
+            return
+        least = STEP_SECONDS * math.ceil(ROOM * (self.budget_seconds + short) / STEP_SECONDS)
+        raise DeviceError(
+            f"`budget` must leave time for {words}, packing, judging and the report. Received "
+            f"{duration(self.budget_seconds)}, of which {duration(self.spent())} are gone; {duration(short)} "
+            f"are lacking, as fast as this machine is now. Give --budget {least}s or more."
+        )
+
+    def reserving(self, reserve: float | Reserve) -> Deadline:
+        """The same clock with an earlier limit, for work that must still follow.
+
+        Args:
+            reserve: Seconds; or, where they change, what gives them, asked each time with the seconds left.
 
         Example:
             >>> Deadline(60, clock=lambda: 0.0).reserving(15).remaining()
             45.0
         """
-        earlier = Deadline(None, 0.0, self._clock)
-        earlier._began = self._began
-        if self.budget_seconds is not None:
-            # A reserve as large as the budget leaves nothing, which is not the same as no limit.
-            earlier.budget_seconds = max(self.budget_seconds - seconds, 0.0)
+        earlier = Deadline(None, 0.0, self._clock, self.costs)
+        earlier._began, earlier.budget_seconds = self._began, self.budget_seconds
+        earlier._reserves = (*self._reserves, reserve if callable(reserve) else _always(reserve))
         return earlier
+
+
+def _always(seconds: float) -> Reserve:
+    return lambda left: seconds
+
+
+class Finish:
+    """Seconds to keep for what must follow the training: packing, judging, the report.
+
+    Far from the limit a generous guess does. Nearer to it the work is rehearsed once, on something small, and
+    what that took is kept, longer as the machine gets slower.
+
+    Args:
+        costs: Of this run.
+        rehearse: Does the work, and says how many seconds it would take in earnest.
+    """
+
+    def __init__(self, costs: Costs, rehearse: Callable[[], float]) -> None:
+        self._costs, self._rehearse = costs, rehearse
+
+    def __call__(self, left: float) -> float:
+        """Seconds to keep, where so many are left before that."""
+        if left > FAR_SECONDS and not self._costs.knows("finish"):
+            return GUESS_SECONDS
+        if not self._costs.knows("finish"):
+            self._costs.note("finish", self._rehearse())
+        return MARGIN * self._costs.seconds("finish")

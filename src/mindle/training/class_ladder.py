@@ -25,8 +25,9 @@ from mindle.models.heads import Head
 from mindle.training.augment import stronger
 from mindle.training.features import Engine
 from mindle.training.imbalance import WORTH_TRYING, balanced_weights, choose_method, ratio
-from mindle.training.ladder import ALL_TRIED, Best, Ladder, Part, folds_of, layout_of, names_of, views_of
+from mindle.training.ladder import Best, Ladder, Part, folds_of, layout_of, names_of, views_of
 from mindle.training.probe import (
+    MOST_DIRECTIONS,
     Block,
     Candidate,
     Directions,
@@ -38,6 +39,7 @@ from mindle.training.probe import (
     fit_logistic,
     fit_net,
     fit_rbf,
+    foresee_net,
     logistic_flops,
 )
 from mindle.training.problem import Outcome, Problem
@@ -192,7 +194,7 @@ class ClassLadder(Ladder[Candidate]):
         kinds = self._kinds()
         kind = "rbf" if "rbf" in kinds else kinds[0]
         fit = partial(self._fit, kind, parts, search=False)
-        return self.fitted(f"{kind} head on {names_of(parts)}", parts, fit)
+        return self.ranked(f"{kind} head on {names_of(parts)}", parts, fit)
 
     def _kinds(self) -> tuple[str, ...]:
         """Kinds of head to try; least squares have no focal form, so that those heads stand back for it."""
@@ -225,11 +227,11 @@ class ClassLadder(Ladder[Candidate]):
             rest = [part for part in embedded if part not in own and layout_of(part.card.spec) == layout]
             if not rest:
                 return best
-            cost = self.head_seconds(len(self.pool), self.views) * len(rest)
+            cost = self.rank_seconds() * len(rest) + self.further_seconds(rest)
             step = f"join {'+'.join(part.card.model for part in own)}"
             decision = self.journal.decide(step, partial(self.time_for, cost))
             if not decision["take"]:
-                self.skip(f"{best.name} joined with others", decision["reason"])
+                self.skip(f"{best.name} joined with others", decision["reason"], for_time=True)
                 return best
             found = min(
                 [self._rank([*own, part]) for part in rest], key=lambda trial: trial.candidate.log_loss
@@ -251,7 +253,7 @@ class ClassLadder(Ladder[Candidate]):
             name, cost = f"{kind} head on {best.name}", self._kind_seconds(kind, best)
             decision = self.journal.decide(f"{kind} on {best.name}", partial(self.time_for, cost))
             if not decision["take"]:
-                self.skip(name, decision["reason"])
+                self.skip(name, decision["reason"], for_time=True)
                 continue
             searched = f"{name}, settings searched" if kind == "rbf" else name
             found.append(self.fitted(searched, best.parts, partial(self._fit, kind, best.parts, search=True)))
@@ -278,12 +280,16 @@ class ClassLadder(Ladder[Candidate]):
     def _kind_seconds(self, kind: str, best: Best[Candidate]) -> float:
         """Roughly what searching the settings of a kind of head takes."""
         if kind == "rbf":
-            return 7 * self.head_seconds(len(self.pool), self.views)
+            return 7 * self.rank_seconds()
         features = sum(part.raw.shape[1] for part in best.parts)
         if kind == "logistic":
-            return logistic_flops(self.pool, features) / self.flops_a_second
-        directions = float(min(self.pool.rows, features, 2500))
-        return 10.0 + 12 * directions**3 / self.flops_a_second
+            return float(logistic_flops(self.pool, features)) * self.flop_seconds()
+        directions = min(self.pool.rows, features, MOST_DIRECTIONS)
+        units = self.recipe.probe.net_units
+        return (
+            foresee_net(self.pool, directions, units=units)
+            + 12.0 * float(directions) ** 3 * self.flop_seconds()
+        )
 
     def _few_mistakes(self, best: Best[Candidate]) -> bool:
         """Whether even a rung without mistakes could not be told from this one."""
@@ -328,7 +334,7 @@ class ClassLadder(Ladder[Candidate]):
                 fit = partial(self._evened, kinds, best.parts, method)
                 trials[method] = self.fitted(name, best.parts, fit)
             else:
-                self.skip(f"imbalance: {method}", decision["reason"])
+                self.skip(f"imbalance: {method}", decision["reason"], for_time=True)
         answers = {name: trial.candidate.answers for name, trial in trials.items()}
         probabilities = np.exp(best.candidate.log_probabilities)
         answers["thresholds"] = held_out_answers(probabilities, pool.labels, pool.folds)
@@ -397,7 +403,7 @@ class ClassLadder(Ladder[Candidate]):
             val_probabilities=np.exp(candidate.log_probabilities[trained:]),
             train_scores={"n": trained, "accuracy": float(right)},
             tried=(best.attempt,),
-            stopped=ALL_TRIED,
+            stopped="",
             seconds={},
             advice=self._advice(best),
             thresholds=self.thresholds,

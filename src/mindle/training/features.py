@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from mindle.models.weights import WeightCard
 from mindle.records import SILENT, Listener
 from mindle.training.augment import Augment
 from mindle.training.batches import PixelRows, draw
+from mindle.training.budget import TimeUp
 from mindle.training.recipe import AugmentSettings
 
 # Raise it when the same card gives other features.
@@ -136,6 +138,7 @@ class Engine:
         self.device = device
         self._run: Run | None = None
         self._width = 0
+        self._export_seconds = 0.0
 
     @property
     def name(self) -> str:
@@ -190,8 +193,13 @@ class Engine:
         views: int = 0,
         augment: AugmentSettings | None = None,
         seed: int = 0,
+        go_on: Callable[[], bool] = lambda: True,
     ) -> NDArray[np.float32]:
-        """(view, image, feature); see the function `embed`."""
+        """(view, image, feature); see the function `embed`.
+
+        Raises:
+            TimeUp: If `go_on`, asked before each batch, said no; what was embedded is kept.
+        """
         if len(keys) != len(pixels):
             raise ValueError(
                 f"`keys` must have one key an image. Received {len(keys)} keys, {len(pixels)} images."
@@ -203,7 +211,7 @@ class Engine:
         store = self.store()
         if store.missing(wanted):
             with store.writer(self.listener) as writer:
-                self._fill(store, writer, pixels, keys, wanted, _Viewer(augment, seed))
+                self._fill(store, writer, pixels, keys, wanted, _Viewer(augment, seed), go_on)
         return store.rows(wanted)[np.arange(len(wanted))].reshape(views + 1, len(keys), -1)
 
     def _fill(
@@ -214,6 +222,7 @@ class Engine:
         keys: Sequence[str],
         wanted: Sequence[str],
         viewer: _Viewer,
+        go_on: Callable[[], bool],
     ) -> None:
         """Embed what the store lacks."""
         count, total = len(keys), len(wanted)
@@ -221,6 +230,8 @@ class Engine:
         done = total - len(missing)
         self.listener.progress("embed", done, total)
         for start in range(0, len(missing), BATCH):
+            if not go_on():
+                raise TimeUp(f"the time was up after {done + start:,} of {total:,} images and views")
             places = np.array(missing[start : start + BATCH])
             images = viewer(
                 pixels[places % count], [keys[place % count] for place in places], (places // count).tolist()
@@ -236,6 +247,17 @@ class Engine:
         began = time.perf_counter()
         self.run(some)
         return (time.perf_counter() - began) / BATCH  # a short batch is padded, and costs as much
+
+    def export_seconds(self) -> float:
+        """How long making the graph takes; made again, and thrown away, where the cache had it."""
+        if not self._export_seconds:
+            height, width, channels = self.card.spec.shape
+            with TemporaryDirectory() as folder:
+                graph = Path(folder) / "again.onnx"
+                self._export(
+                    graph, graph.with_suffix(".json"), np.zeros((BATCH, height, width, channels), np.uint8)
+                )
+        return self._export_seconds
 
     def missing(
         self,
@@ -271,6 +293,7 @@ class Engine:
         return run
 
     def _export(self, graph: Path, proof: Path, images: NDArray[np.uint8]) -> None:
+        began = time.perf_counter()
         model = Embedding(self.card, self.pooling).eval()
         # A made-up batch as well: the first real images may be as good as black.
         noise = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
@@ -282,6 +305,7 @@ class Engine:
             found = _onnx(graph, self.threads)(batch)
             difference = max(difference, float(np.abs(found - expected).max() / np.abs(expected).max()))
         write_json(proof, {"difference": difference, "card": self.card.name}, shared=True)
+        self._export_seconds = time.perf_counter() - began
         if difference > TOLERANCE:
             self.listener.say(
                 f"{self.card.name}: ONNX Runtime differs from PyTorch by {difference:.1e} of the largest "

@@ -72,6 +72,7 @@ def fit(
     listener: Listener = SILENT,
     callbacks: Sequence[Callback] = (),
     unit: float = 1.0,
+    later: int = 0,
 ) -> FitResult:
     """Train a model in place; it ends on the CPU, in eval mode, with the best weights.
 
@@ -91,6 +92,7 @@ def fit(
         listener: Hears each step and each epoch.
         callbacks: Watch, and may stop the run.
         unit: What an error of 1 is in the unit of the target, for the history of numbers.
+        later: How many images must still be answered before the deadline once the training is over.
 
     Returns:
         The history, and which epoch was best.
@@ -127,6 +129,7 @@ def fit(
         deadline=deadline or Deadline(None),
         listener=listener,
         unit=unit,
+        later=later,
     )
     with trimmed(model, job.device), interruptible() as interrupted:
         result = _train(job, resume=resume, callbacks=callbacks, interrupted=interrupted)
@@ -346,7 +349,9 @@ def _mean_loss(job: Job, totals: Tensor, state: FitState) -> float:
 def _is_short(job: Job, step_seconds: float, judge_seconds: float) -> bool:
     """Whether another step and the judgement of the epoch might end after the deadline."""
     guess = 0.5 * step_seconds * len(job.val) / min(job.settings.batch, len(job.train))
-    return job.deadline.remaining() < 0.5 + step_seconds + 1.3 * (judge_seconds or guess)
+    judging = judge_seconds or guess
+    after = judging * job.later / max(len(job.val), 1)
+    return job.deadline.remaining() < 0.5 + step_seconds + 1.3 * (judging + after)
 
 
 def _affordable_epochs(job: Job) -> int:
@@ -371,6 +376,8 @@ def _affordable_epochs(job: Job) -> int:
         if len(times) == 6:
             break
     # The forward pass of validation is a third of a step; a tenth of the time is kept for ups and downs.
+    step_seconds = median(times[1:] or times)
     steps = job.steps_per_epoch * (1 + len(job.val) / len(job.train) / 3)
-    epoch_seconds = max(median(times[1:] or times) * steps, 1e-9)
-    return max(1, min(wanted, int(0.9 * job.deadline.remaining() / epoch_seconds)))
+    epoch_seconds = max(step_seconds * steps, 1e-9)
+    after = step_seconds / 3 * job.later / min(job.settings.batch, len(job.train))
+    return max(1, min(wanted, int(0.9 * (job.deadline.remaining() - after) / epoch_seconds)))

@@ -29,6 +29,7 @@ class Job:
     Attributes:
         path: Where the checkpoint is kept, or None.
         unit: What an error of 1 is in the unit of the target, where labels are numbers.
+        later: How many images must be answered after the training, before the deadline.
     """
 
     model: nn.Module
@@ -43,6 +44,7 @@ class Job:
     deadline: Deadline
     listener: Listener
     unit: float = 1.0
+    later: int = 0
 
     def __post_init__(self) -> None:
         for name, images, labels in (

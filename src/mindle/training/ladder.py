@@ -29,7 +29,7 @@ from mindle.errors import DataError, ModelError
 from mindle.models.weights import WeightCard
 from mindle.records import SILENT, InputSpec, Listener
 from mindle.training.batches import draw
-from mindle.training.budget import Deadline
+from mindle.training.budget import REFERENCE_SIDE, Deadline, TimeUp, duration
 from mindle.training.features import Engine
 from mindle.training.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.probe import Block, block_of, fold_numbers, rbf_flops
@@ -48,7 +48,13 @@ SMALL_LEAST = 0.5
 # A training step of PyTorch, forward and backward, against one forward pass of the engine that embeds.
 TRAINING_COST = {"cpu": 7.5, "cuda": 3.5}
 LEAST_NET_SECONDS = 20.0
-ALL_TRIED = "Every kind of head on every usable backbone was tried."
+# What so many images took to embed says more of the next than one batch does.
+MANY_IMAGES = 48
+# Making the graph of a backbone takes as long as so many pieces of reference work, until one was made.
+OPENING_WORK = 250
+LONGER = "A longer --budget leaves time for what was left out."
+# What is about to be done is taken to last this much longer than it was measured, for ups and downs.
+SLACK = 1.15
 
 # Augmented views help where images are few. Log loss on 450 flowers after 100, 300 and 700 photos (Lite0,
 # five draws): 0.483, 0.334, 0.250 with none, 0.472, 0.324, 0.240 with two; out of fold on 1,499: 0.265 with
@@ -172,15 +178,6 @@ def folds_of(
     return fold_numbers(strata, groups, folds=folds, seed=seed)
 
 
-def measured_flops() -> float:
-    """Multiplications and additions a second in a matrix product, on all threads."""
-    a = np.ones((768, 768))
-    a @ a  # wakes the threads
-    began = time.perf_counter()
-    a @ a
-    return float(2 * 768**3 / max(time.perf_counter() - began, 1e-6))
-
-
 # ---- the ladder -------------------------------------------------------------------------------------------
 
 
@@ -271,13 +268,19 @@ class Ladder(ABC, Generic[C]):
         self.tests = len(self.problem.dataset.rows("test"))  # how many, for the time that judging takes
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
-        self.flops_a_second = EFFICIENCY * measured_flops()
+        self.costs = self.deadline.costs
+        # What may have to be packed and judged: the costliest backbones that a head was fitted on.
+        self.kept: Sequence[Part] = ()
+        self.engines: dict[str, Engine] = {}
+        self.deadline = self.deadline.reserving(lambda left: self.after_seconds(self.kept))
         self.views = 0  # that are embedded with each image at once
         self.rows = np.concatenate([self.problem.train, self.problem.val])
         self.settled = False  # whether these rows are those that heads learn from
         self.seconds = {"embed": 0.0, "fit": 0.0}
         self.embedded_images = 0
-        self.stopped = self.left_out = ""
+        self.stopped = ""
+        self.left_out: list[str] = []  # for time
+        self.fitted_on: list[Sequence[Part]] = []  # of each head
         self.tried = [self.baseline()]
 
     # ---- what a kind of head says of itself -------------------------------------------------------------
@@ -366,44 +369,94 @@ class Ladder(ABC, Generic[C]):
         return replace(
             chosen,
             tried=tuple(self.tried),
-            stopped=self.stopped or chosen.stopped + self.left_out,
+            stopped=self.stopped or " ".join(filter(None, (chosen.stopped, self._what_was_tried()))),
+            advice=LONGER if self.left_out and not self.stopped else chosen.advice,
             seconds={name: round(value, 3) for name, value in self.seconds.items()},
             images={"embed": self.embedded_images, **chosen.images},
         )
 
+    def _what_was_tried(self) -> str:
+        """How many heads were fitted, and what was left out for time."""
+        heads = _counted(len(self.fitted_on), "head")
+        backbones = _counted(len({part.card.name for parts in self.fitted_on for part in parts}), "backbone")
+        were = "was" if len(self.fitted_on) == 1 else "were"
+        tried = f"{heads} on {backbones} {were} tried." if self.fitted_on else ""
+        return tried + (f" Left out for time: {'; '.join(self.left_out)}." if self.left_out else "")
+
     # ---- embedding --------------------------------------------------------------------------------------
 
     def embedded(self, *, forced: bool) -> Iterator[Part]:
-        """One backbone after the other, as far as they can be afforded; `forced` takes the first of them."""
+        """One backbone after the other, as far as they can be afforded.
+
+        `forced` takes the one that costs least where that is none of them, as does a name in the recipe.
+        """
+        forced = forced or bool(self.recipe.model.name)
+        found = False
         for card in self.cards:
-            part = self._embed(card, forced=forced or self.together)
+            part = self._embed(card, forced=self.together)
             if part is not None:
-                forced = False
+                found = True
+                yield part
+        if forced and self.cards and not found:
+            least = min(
+                self.cards, key=lambda card: self.costs.seconds(f"embed {card.name}") or card.size_bytes
+            )
+            self._unskip(f"probe {least.model}")
+            part = self._embed(least, forced=True)
+            if part is not None:
                 yield part
 
     def _embed(self, card: WeightCard, *, forced: bool) -> Part | None:
         began = time.perf_counter()
         engine = self.engine(card)
         decision = self.journal.decide(f"embed {card.name}", partial(self._afford, engine, forced))
+        each = float(decision["seconds_an_image"])
+        if each:
+            self.costs.note(f"embed {card.name}", each)
         if not decision["take"]:
-            self.skip(f"probe {card.model}", decision["reason"])
+            self.skip(f"probe {card.model}", decision["reason"], for_time=True)
             return None
         if not self.settled:
             self._settle(int(decision["images"]), int(decision.get("views", 0)))
-        part = self.part(engine, self.views, float(decision["seconds_an_image"]))
+        if self.kept and self.deadline.limited:  # with a head at hand, an embedding may be given up
+            decision = self.journal.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
+        if not decision["take"]:
+            self.skip(f"probe {card.model}", decision["reason"], for_time=True)
+            return None
+        missing = self._missing(engine, self.views)
+        embedding = time.perf_counter()
+        part = self.part(engine, self.views, each)
+        if missing >= MANY_IMAGES:
+            self.costs.note(f"embed {card.name}", time.perf_counter() - embedding, missing)
         self.seconds["embed"] += time.perf_counter() - began
         return part
 
+    def _embed_in_time(self, engine: Engine) -> dict[str, Any]:
+        """Whether the rows were embedded before the time was up."""
+        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
+        try:
+            engine.embed(
+                pixels,
+                self.problem.keys(self.rows),
+                go_on=lambda: self.deadline.margin() > 0,
+                **self._seen(self.views),
+            )
+        except TimeUp as reason:
+            return {"take": False, "reason": str(reason)}
+        return {"take": True}
+
     def engine(self, card: WeightCard) -> Engine:
         """What embeds images with a backbone."""
-        return Engine(
-            card,
-            pooling=self.pooling,
-            cache=self.problem.cache,
-            listener=self.listener,
-            threads=self.threads,
-            device="cuda" if self.device.type == "cuda" else "cpu",
-        )
+        if card.name not in self.engines:
+            self.engines[card.name] = Engine(
+                card,
+                pooling=self.pooling,
+                cache=self.problem.cache,
+                listener=self.listener,
+                threads=self.threads,
+                device="cuda" if self.device.type == "cuda" else "cpu",
+            )
+        return self.engines[card.name]
 
     def part(self, engine: Engine, views: int, seconds_an_image: float) -> Part:
         """Embed the images that heads learn from, and so many augmented views of each."""
@@ -427,8 +480,14 @@ class Ladder(ABC, Generic[C]):
 
     def _afford(self, engine: Engine, forced: bool) -> dict[str, Any]:
         """Whether this backbone fits into what is left, on how many images and in how many views."""
+        if forced:
+            self.deadline.require(SLACK * self._opening_seconds(), f"a head on {engine.card.model}")
+        elif late := self._too_late_to_open():
+            return {"take": False, "reason": late, "images": 0, "views": 0, "seconds_an_image": 0.0}
         some = self.problem.pixels(self.rows[:16], engine.card.spec, self.listener)
-        each, left = engine.seconds_an_image(some), self.deadline.remaining()
+        with self.costs.timing("open"):
+            each = engine.seconds_an_image(some)
+        left = self.deadline.remaining()
         judging = each * self.tests
         train, val = len(self.problem.train), len(self.problem.val)
         images, views = len(self.rows), self.views
@@ -445,10 +504,26 @@ class Ladder(ABC, Generic[C]):
             images = max(fewest, int(room / cost)) if room > 0 else fewest
         enough = not self.small or images >= val + SMALL_LEAST * train
         facts = {"images": images, "views": views, "seconds_an_image": round(each, 6)}
+        if forced:
+            self.deadline.require(SLACK * (images * cost + judging), f"heads on {engine.card.model}")
         if forced or (enough and images * cost <= room):
             return {"take": True, **facts}
-        words = f"embedding {missing:,} images would take about {missing * each:.0f} s"
-        return {"take": False, "reason": f"{words}, and {left:.0f} s are left", **facts}
+        words = f"embedding {missing:,} images would take about {duration(missing * each)}"
+        return {"take": False, "reason": f"{words}, and {duration(left)} are left", **facts}
+
+    def _too_late_to_open(self) -> str:
+        """Why there is no time to make the graph of another backbone and to pack it, or nothing."""
+        if not self.deadline.limited:
+            return ""
+        seconds = self._opening_seconds()
+        if SLACK * seconds <= self.deadline.remaining():
+            return ""
+        words = f"preparing it would take about {duration(seconds)}"
+        return f"{words}, and {duration(self.deadline.remaining())} are left"
+
+    def _opening_seconds(self) -> float:
+        known = self.costs.knows("open")
+        return self.costs.seconds("open") if known else OPENING_WORK * self.costs.pace()
 
     def _settle(self, images: int, views: int) -> None:
         """Which images heads learn from, all of val and as many of train as fit, and in how many views."""
@@ -478,8 +553,7 @@ class Ladder(ABC, Generic[C]):
         kind = recipe.strategy
         decision = self.journal.decide(f"train {kind}", partial(self._afford_net, recipe, each))
         if not decision["take"]:
-            self.left_out = f" Training a net ({kind}) was left out: {decision['reason']}."
-            self.skip(kind, decision["reason"])
+            self.skip(kind, decision["reason"], for_time=bool(len(self.problem.val)))
             return None
         self.listener.say(f"Next: {kind}" + ("" if part is None else f" {part.card.model}"))
         outcome = train_net(
@@ -506,15 +580,13 @@ class Ladder(ABC, Generic[C]):
             # `fit` plans as many epochs as there is time for.
             if left >= LEAST_NET_SECONDS:
                 return {"take": True}
-            return {"take": False, "reason": f"only {max(left, 0):.0f} s are left"}
+            return {"take": False, "reason": f"only {duration(max(left, 0))} are left"}
         cost = TRAINING_COST.get(self.device.type, TRAINING_COST["cpu"]) * each
         seconds = recipe.train.epochs * cost * train
         if seconds <= 2 * left:  # half of the epochs are worth a try
             return {"take": True}
-        words = f"{recipe.train.epochs} epochs of {train:,} images would take about {seconds / 60:.0f}"
-        reason = (
-            f"{words} minutes, and {max(left, 0) / 60:.1f} are left; a longer --budget or a GPU makes room"
-        )
+        words = f"{recipe.train.epochs} epochs of {train:,} images would take about {duration(seconds)}"
+        reason = f"{words}, and {duration(max(left, 0))} are left; a longer --budget or a GPU makes room"
         return {"take": False, "reason": reason}
 
     def _reserve(self, each: float) -> float:
@@ -531,6 +603,8 @@ class Ladder(ABC, Generic[C]):
         attempt = self.attempt_of(name, candidate, seconds)
         self.listener.say(f"{name}: {attempt['note']} ({seconds:.1f} s)")
         self.tried.append(attempt)
+        self.fitted_on.append(parts)
+        self.kept = max(self.kept, parts, key=self.after_seconds)
         return Best(candidate=candidate, parts=parts, attempt=attempt)
 
     def timed(self, stage: str, work: Callable[[], T]) -> tuple[T, float]:
@@ -541,19 +615,57 @@ class Ladder(ABC, Generic[C]):
         self.seconds[stage] += seconds
         return made, seconds
 
+    def after_seconds(self, parts: Sequence[Part]) -> float:
+        """What a head on some backbones adds to packing, judging and the report."""
+        answers = sum(self.costs.seconds(f"embed {part.card.name}", self.tests) for part in parts)
+        if self.costs.knows("finish") and not self.costs.knows("export") and parts:
+            self.costs.note("export", self.engine(parts[0].card).export_seconds())
+        return answers + self.costs.seconds("export", len(parts)) + self.costs.seconds("head")
+
+    def further_seconds(self, parts: Sequence[Part]) -> float:
+        """What the costliest of some backbones adds to that, beside those that are kept."""
+        return max(self.after_seconds([part]) for part in parts)
+
+    def flop_seconds(self) -> float:
+        """Roughly what one multiplication and addition takes now, while a head is fitted."""
+        return self.costs.pace() / (2 * REFERENCE_SIDE**3 * EFFICIENCY)
+
     def head_seconds(self, images: int, views: int) -> float:
         """Roughly what a kernel head on so many images and views takes."""
-        return self.fits_a_head * rbf_flops(images * (views + 1)) / self.flops_a_second
+        return self.fits_a_head * rbf_flops(images * (views + 1)) * self.flop_seconds()
+
+    def ranked(self, name: str, parts: Sequence[Part], fit: Callable[[], C]) -> Best[C]:
+        """As `fitted`; what it takes says what others of its kind will take."""
+        began = time.perf_counter()
+        best = self.fitted(name, parts, fit)
+        self.costs.note("head", time.perf_counter() - began)
+        return best
+
+    def rank_seconds(self) -> float:
+        """What a head as those that backbones are compared by takes."""
+        known = self.costs.knows("head")
+        return self.costs.seconds("head") if known else self.head_seconds(len(self.rows), self.views)
 
     def time_for(self, seconds: float, room: float | None = None) -> dict[str, Any]:
         """Whether there are so many seconds in what is left, or in `room`, as a decision."""
         spare, words = (self.deadline.remaining(), "left") if room is None else (room, "to spare")
-        if seconds <= spare:
+        if SLACK * seconds <= spare:
             return {"take": True}
-        reason = f"would take about {seconds:.0f} s, and {max(spare, 0):.0f} s are {words}"
+        reason = f"would take about {duration(seconds)}, and {duration(max(spare, 0))} are {words}"
         return {"take": False, "reason": reason}
 
-    def skip(self, name: str, reason: str) -> None:
+    def skip(self, name: str, reason: str, *, for_time: bool = False) -> None:
         """Note what was left out."""
         self.listener.say(f"{name}: left out, {reason}")
         self.tried.append({"name": name, "value": None, "note": f"left out: {reason}", "chosen": False})
+        if for_time:
+            self.left_out.append(f"{name} ({reason})")
+
+    def _unskip(self, name: str) -> None:
+        """Forget that it was left out: it is taken after all."""
+        self.tried = [attempt for attempt in self.tried if attempt["name"] != name]
+        self.left_out = [entry for entry in self.left_out if not entry.startswith(f"{name} (")]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -146,6 +146,7 @@ def train_net(
         listener=listener,
         callbacks=[watch, *callbacks],
         unit=model.scale if isinstance(model, Estimator) else 1.0,
+        later=len(val) + min(SAMPLE, len(train)) + len(problem.dataset.rows("test")),
     )
     trained = _Trained(
         model=model, recipe=recipe, card=card, result=result, seen=watch.seen(), train=train, val=val
@@ -291,6 +292,13 @@ def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:
         "small-resnet" if max(spec.height, spec.width) <= SMALL_SIDE else "photo-resnet"
     )
     return ZOO[name].layers(spec.height, spec.width)
+
+
+def untrained(problem: Problem, recipe: Recipe, card: WeightCard | None = None) -> Classifier:
+    """The net that `train_net` would train, before that, and without measuring what scales its input."""
+    if card is not None:
+        return _backbone_net(card, recipe, problem, seed=0)
+    return _layers_net(recipe, net_spec(recipe, problem.typical_size, is_gray(problem)), problem, seed=0)
 
 
 def _layers_net(recipe: Recipe, spec: InputSpec, problem: Problem, seed: int) -> Classifier:

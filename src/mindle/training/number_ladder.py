@@ -21,7 +21,6 @@ from mindle.data.splits import bands
 from mindle.evaluation.conformal import calibrate
 from mindle.models.classifier import backbone_estimator
 from mindle.training.ladder import (
-    ALL_TRIED,
     VIEWS_SHARE,
     Best,
     Ladder,
@@ -40,7 +39,7 @@ from mindle.training.number_heads import (
     fit_kernel,
     fit_ridge,
 )
-from mindle.training.probe import Joined
+from mindle.training.probe import Joined, rbf_flops
 from mindle.training.problem import Outcome
 from mindle.training.recipe import Recipe
 
@@ -100,12 +99,10 @@ class NumberLadder(Ladder[NumberCandidate]):
 
     def probes(self, *, forced: bool) -> Best[NumberCandidate] | None:
         """The best head on the best backbones; None where none could be afforded."""
-        parts = list(self.embedded(forced=forced))
-        if not parts:
-            return None
         if self.together:
-            return self._with_views(self._best_head(parts))
-        return self._with_views(self._joined([self._best_head([part]) for part in parts]))
+            return self._with_views(self._best_head(list(self.embedded(forced=forced))))
+        singles = [self._best_head([part]) for part in self.embedded(forced=forced)]
+        return self._with_views(self._joined(singles)) if singles else None
 
     def _best_head(self, parts: Sequence[Part], views: int = 0) -> Best[NumberCandidate]:
         """The better of ridge regression and kernel, or their mean where that is clearly closer."""
@@ -115,7 +112,7 @@ class NumberLadder(Ladder[NumberCandidate]):
         if "rbf" in settings.heads:
             fixed = (settings.rbf_gamma, settings.rbf_penalty)
             fit = partial(fit_kernel, pool, joined, seed=self.seed, fixed=fixed)
-            found.append(self.fitted(f"rbf head on {name}", parts, fit))
+            found.append(self.ranked(f"rbf head on {name}", parts, fit))
         if "logistic" in settings.heads or not found:
             found.append(self.fitted(f"ridge head on {name}", parts, partial(fit_ridge, pool, joined)))
         best = min(found, key=lambda each: each.candidate.mae)
@@ -131,12 +128,12 @@ class NumberLadder(Ladder[NumberCandidate]):
             card = other.parts[0].card
             if layout_of(card.spec) != layout_of(best.parts[0].card.spec):
                 continue
-            cost = self.head_seconds(len(self.rows), 0)
+            cost = 2 * self.rank_seconds() + self.further_seconds(other.parts)
             decision = self.journal.decide(f"join {card.name}", partial(self.time_for, cost))
             if decision["take"]:
                 best = _closer(self._best_head([*best.parts, *other.parts]), best)
             else:
-                self.skip(f"{card.model} joined", decision["reason"])
+                self.skip(f"{card.model} joined", decision["reason"], for_time=True)
         return best
 
     def _with_views(self, best: Best[NumberCandidate]) -> Best[NumberCandidate]:
@@ -146,7 +143,7 @@ class NumberLadder(Ladder[NumberCandidate]):
             return best
         decision = self.journal.decide("views", partial(self._afford_views, best, views))
         if not decision["take"]:
-            self.skip("augmented views", decision["reason"])
+            self.skip("augmented views", decision["reason"], for_time=True)
             return best
         parts, _ = self.timed(
             "embed",
@@ -156,7 +153,8 @@ class NumberLadder(Ladder[NumberCandidate]):
 
     def _afford_views(self, best: Best[NumberCandidate], views: int) -> dict[str, Any]:
         each, left = sum(part.seconds_an_image for part in best.parts), self.deadline.remaining()
-        cost = each * views * len(self.rows) + self.head_seconds(len(self.rows), views)
+        heads = 2 * self.rank_seconds() * rbf_flops(len(self.rows) * (views + 1)) / rbf_flops(len(self.rows))
+        cost = each * views * len(self.rows) + heads
         return self.time_for(cost, VIEWS_SHARE * left - each * self.tests)
 
     # ---- what came of it --------------------------------------------------------------------------------
@@ -181,7 +179,7 @@ class NumberLadder(Ladder[NumberCandidate]):
             calibration=calibrate((pool.targets - candidate.estimates) * scale, pool.folds),
             train_scores={"n": trained, "mae": float(np.abs(known - pool.targets[:trained]).mean() * scale)},
             tried=(best.attempt,),
-            stopped=ALL_TRIED,
+            stopped="",
             seconds={},
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -19,7 +18,7 @@ from mindle.errors import ModelError
 from mindle.models.weights import WeightCard, find_weights, random_card, resolve
 from mindle.models.zoo import ZOO
 from mindle.records import SILENT, Dataset, InputSpec, Listener
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, Finish, duration, parse_budget
 from mindle.training.device import choose_device
 from mindle.training.diagnosis import Case, NumberCase, diagnose, diagnose_numbers
 from mindle.training.imbalance import imbalance_settings
@@ -28,8 +27,7 @@ from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import STRATEGIES, TABLE, Recipe, as_dict, read_recipe, with_settings
 
 AUTO_BUDGET_SECONDS = 600.0
-# Bundle, judgement and report after the fit; measured 2 to 6 s on two cores, more for joined backbones.
-RESERVED_SECONDS = 12.0
+LADDERS = ("auto", "probe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,25 +106,6 @@ def settle(
     if seconds is None and chosen.strategy == "auto":
         seconds = AUTO_BUDGET_SECONDS
     return Settled(recipe=chosen, weights=None if weights is None else Path(weights), budget_seconds=seconds)
-
-
-def parse_budget(budget: str | float | None) -> float | None:
-    """Seconds of a budget such as "90s", "10m", "1.5h", or a number of seconds.
-
-    Raises:
-        ValueError: If it is none of these, or not above 0.
-
-    Example:
-        >>> parse_budget("10m"), parse_budget("1.5h"), parse_budget(45), parse_budget(None)
-        (600.0, 5400.0, 45.0, None)
-    """
-    if budget is None:
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", str(budget))
-    seconds = float(match[1]) * {"h": 3600, "m": 60, "min": 60}.get(match[2] or "s", 1) if match else 0.0
-    if not seconds > 0:
-        raise ValueError(f"`budget` must be a time such as 90s, 10m or 2h. Received {budget!r}.")
-    return seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +246,7 @@ def expectation(plan: Plan, dataset: Dataset) -> str:
     if recipe.strategy in ("scratch", "inline", "finetune"):
         words += f"; {recipe.train.epochs} epochs of {len(dataset.rows('train')):,} images, timed as they go"
     if seconds is not None:
-        words += f"; at most {seconds / 60:.3g} minutes"
+        words += f"; at most {duration(seconds)}"
     return words
 
 
@@ -282,6 +261,8 @@ def carry_out(
     resume: bool = False,
     replay: Sequence[Mapping[str, Any]] = (),
     record: Callable[[Mapping[str, Any]], None] = lambda decision: None,
+    rehearse: Callable[[], float] | None = None,
+    settled: bool = False,
     listener: Listener = SILENT,
 ) -> Outcome:
     """Do what the plan says.
@@ -295,13 +276,20 @@ def carry_out(
         resume: Go on from a checkpoint in `folder`.
         replay: Decisions of the interrupted run, to be repeated.
         record: Is told each decision.
+        rehearse: Says how many seconds what follows the training will take, by doing it on something small;
+            asked where there is a budget. Nothing follows unless given.
+        settled: Train in any case: a search has found this recipe, and used up the time.
         listener: Hears progress.
+
+    Raises:
+        DeviceError: If the budget is too short for any training and what follows it.
     """
     problem = Problem(dataset=dataset, typical_size=plan.typical_size)
     recipe = plan.settled.recipe
-    whole = Deadline(plan.settled.budget_seconds, spent_seconds=spent_seconds)
-    deadline = whole.reserving(RESERVED_SECONDS)
-    if recipe.strategy in ("auto", "probe"):
+    seconds = None if settled and recipe.strategy in LADDERS else plan.settled.budget_seconds
+    whole = Deadline(seconds, spent_seconds=spent_seconds)
+    deadline = whole if rehearse is None else whole.reserving(Finish(whole.costs, rehearse))
+    if recipe.strategy in LADDERS:
         from mindle.training.class_ladder import ClassLadder
         from mindle.training.ladder import Journal
         from mindle.training.number_ladder import NumberLadder
@@ -323,6 +311,8 @@ def carry_out(
         return _diagnosed(problem, outcome)
     from mindle.training.nets import train_net
 
+    if not (resume or settled):
+        deadline.require(0.0, "training")
     outcome = train_net(
         problem,
         recipe,

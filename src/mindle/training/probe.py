@@ -25,6 +25,7 @@ Source:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +50,7 @@ MOST_VECTORS, LANDMARKS = 4000, 2000
 # The logistic head works in as many directions as there are rows or features, but in no more than these.
 MOST_DIRECTIONS = 2500
 NET_DIRECTIONS, NET_UNITS, NET_BATCH, NET_STEPS, NET_DROPOUT = 256, 64, 64, 1500, 0.5
+FORESEEN_STEPS = 5
 # Scores of the kernel head lie within -1 and 1; times this, their temperature is near 1.
 KERNEL_SHARPNESS = 10.0
 # Where the search for settings begins, and where it may go: each ladder is walked while that helps.
@@ -761,20 +763,33 @@ def _net_inputs(directions: Directions) -> tuple[torch.Tensor, float]:
 
 
 def _train_nets(
-    z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int, units: int, dropout: float
+    z: torch.Tensor,
+    pool: Pool,
+    kept: Sequence[NDArray[np.int64]],
+    seed: int,
+    units: int,
+    dropout: float,
+    *,
+    steps: int | None = None,
 ) -> Nets:
     """Train one net a part, all in the same matrix products: (part, in, unit), (part, unit, class)."""
     threads = torch.get_num_threads()
     # Products this small are slower on several threads, and very much so where other programs run too.
     torch.set_num_threads(1)
     try:
-        return _trained_nets(z, pool, kept, seed, units, dropout)
+        return _trained_nets(z, pool, kept, seed, units, dropout, steps or _net_steps(pool))
     finally:
         torch.set_num_threads(threads)
 
 
 def _trained_nets(
-    z: torch.Tensor, pool: Pool, kept: Sequence[NDArray[np.int64]], seed: int, units: int, dropout: float
+    z: torch.Tensor,
+    pool: Pool,
+    kept: Sequence[NDArray[np.int64]],
+    seed: int,
+    units: int,
+    dropout: float,
+    steps: int,
 ) -> Nets:
     parts, width = len(kept), z.shape[1]
     generator = torch.Generator().manual_seed(draw(seed, parts, width))
@@ -789,7 +804,6 @@ def _trained_nets(
     for tensor in nets:
         tensor.requires_grad_(True)
     optimizer = torch.optim.AdamW(nets, lr=2e-3, weight_decay=0.05)
-    steps = min(NET_STEPS, max(100, 40 * pool.rows // NET_BATCH))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         picks = torch.stack(
@@ -804,6 +818,24 @@ def _trained_nets(
         optimizer.step()
         schedule.step()
     return tuple(tensor.detach() for tensor in nets)  # type: ignore[return-value]  # four of them
+
+
+def foresee_net(pool: Pool, directions: int, *, units: int = NET_UNITS) -> float:
+    """About how many seconds `fit_net` and its build would take, from a few steps that are thrown away."""
+    z = torch.zeros(pool.rows, min(directions, NET_DIRECTIONS))
+    kept = [np.flatnonzero(pool.row_folds != fold) for fold in np.unique(pool.folds)]
+
+    def seconds(steps: int) -> float:
+        began = time.perf_counter()
+        _train_nets(z, pool, kept, 0, units, NET_DROPOUT, steps=steps)
+        return time.perf_counter() - began
+
+    seconds(1)  # the first step pays for what the others find
+    return seconds(FORESEEN_STEPS) / FORESEEN_STEPS * _net_steps(pool) * (1 + 1 / len(kept))
+
+
+def _net_steps(pool: Pool) -> int:
+    return min(NET_STEPS, max(100, 40 * pool.rows // NET_BATCH))
 
 
 def _net_loss(logits: torch.Tensor, labels: torch.Tensor, pool: Pool) -> torch.Tensor:

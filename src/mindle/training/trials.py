@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mindle.errors import DataError
 from mindle.models.weights import WeightCard
 from mindle.records import SILENT, Listener
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, TimeUp
 from mindle.training.callbacks import Callback, FitState
 from mindle.training.class_ladder import few_mistakes, pool_of
 from mindle.training.features import Engine
@@ -60,10 +60,6 @@ def go_on(epoch: int, loss: float) -> bool:
 
 class Pruned(Exception):
     """The trial was given up: others were better at the same epoch."""
-
-
-class TimeUp(Exception):
-    """The trial could not end within the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)

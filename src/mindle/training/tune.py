@@ -39,9 +39,9 @@ from optuna.trial import FrozenTrial, TrialState
 from mindle.data import cache_dir
 from mindle.errors import DeviceError, MindleError, ModelError
 from mindle.training.batches import draw
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, TimeUp
 from mindle.training.space import Dimension, Space, label_of
-from mindle.training.trials import Judge, Pruned, Score, TimeUp
+from mindle.training.trials import Judge, Pruned, Score
 
 SAMPLERS = ("tpe", "random", "grid")
 # So many trials are drawn at random before the estimator has something to go by.

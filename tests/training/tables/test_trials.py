@@ -7,11 +7,11 @@ import pytest
 from sklearn.datasets import load_wine
 
 from mindle.data.tables.columns import Features
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, TimeUp
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.tables.passes import TableProblem
 from mindle.training.tables.trials import TableBench, candidates, require_models
-from mindle.training.trials import Pruned, TimeUp
+from mindle.training.trials import Pruned
 
 ROWS, LABELS = load_wine(return_X_y=True)
 

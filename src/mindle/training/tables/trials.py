@@ -17,7 +17,7 @@ from mindle.evaluation import fit_temperature
 from mindle.models.tables.encoder import VIEWS
 from mindle.models.tables.model import softmax
 from mindle.training.batches import draw
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, TimeUp
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.tables.learners import Fitted, Learner, learners
 from mindle.training.tables.passes import (
@@ -30,7 +30,7 @@ from mindle.training.tables.passes import (
     threads_of,
 )
 from mindle.training.tables.stacking import Loss, choose_weights, log_loss, mixed_answers, squared_loss
-from mindle.training.trials import Pruned, Report, Score, TimeUp, go_on
+from mindle.training.trials import Pruned, Report, Score, go_on
 
 # What `choices` of `table.models` may name instead of listing it.
 MODELS = "models"
