@@ -67,6 +67,11 @@ class Layout:
         """Whether no folder names a class."""
         return all(base.flat for base in self.bases.values())
 
+    def part(self, path: str) -> str:
+        """The part of the split that a path lies in, or ""."""
+        base, _ = self.place(path)
+        return base.part if base is not None else ""
+
     def place(self, path: str) -> tuple[Base | None, list[str]]:
         """The base that a path lies in, and the folders and the name below it."""
         pieces = path.split("/")

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 import os
 import posixpath
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.decode import UndecodableImage, read_bytes, size_of
-from mindle.data.folder import Columns, count_of, nfc, part_of, settle_classes, settle_given
-from mindle.data.tables.cells import is_missing
+from mindle.data.filenames import infer_template, is_picture_name
+from mindle.data.folder import Columns, settle_classes, settle_given, walk
+from mindle.data.headings import (
+    GROUP,
+    PATH,
+    SPLIT,
+    ImageList,
+    Truth,
+    hot,
+    image_list,
+    truth_of,
+)
+from mindle.data.headings import require_task as require_task
+from mindle.data.layouts import Layout, settle_layout
+from mindle.data.names import count_of, litter, nfc, part_of
 from mindle.data.tables.columns import infer_columns, parse_cells
+from mindle.data.tables.delimited import layout_of
 from mindle.data.tables.roles import WORDS_ADVICE, missing_words
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
 
-LABEL, TARGET = "label", "target"
-_COLUMNS = ("path", "split", "group")
-TASKS = ("classification", "regression", "binary", "multiclass")
 _HELP = (
     "The first line must name the columns path and label, or path and target for numbers (and split or group "
     "where wanted), such as `path,label` followed by `cats/1.jpg,cat`."
 )
-_PATHS_LOOKED_AT = 20
+_COVERING = 0.5  # a list beside pictures counts where it names half of them, or half of its names are theirs
 
 
 @dataclass
@@ -46,28 +53,19 @@ class _Row:
     lines: list[int] = field(default_factory=list)
 
 
-def lists_images(file: Path) -> bool:
-    """Whether a CSV file has a column `path` that leads to pictures: one of its first twenty does.
+def lists_images(file: Path, *, separator: str | None = None, header: int | None = None) -> bool:
+    """Whether a column of a CSV file leads to pictures: one of its first twenty cells does.
 
-    So a listing with a numeric column is told from a table that merely has a column of that name.
+    So a listing is told from a table that merely has a column of such a name.
 
     Raises:
         DataError: If the file is no text that can be read.
     """
-    try:
-        lines = _lines(file, _text(file)[0], ("path",))
-        paths = [cells["path"] for _, cells in itertools.islice(lines, _PATHS_LOOKED_AT)]
-    except DataError:
-        return False
-    return any(_is_picture(file.parent, path) for path in paths if path)
-
-
-def _is_picture(folder: Path, typed: str) -> bool:
-    _, spelled, exists = _locate(folder, typed)
-    try:
-        return exists and size_of(read_bytes(folder / spelled)) is not None
-    except UndecodableImage:
-        return False
+    listed = image_list(file, separator=separator, header=header)
+    if listed is None or listed.names[listed.image] != PATH:
+        return listed is not None
+    sample = [cells[listed.image] for _, cells in listed.rows[:20]]
+    return any(listed.locator.is_picture(cell) for cell in sample if cell)
 
 
 def read_listing(
@@ -117,30 +115,45 @@ def read_listing(
         >>> dataset.paths, dataset.set_aside  # a.jpg does not exist
         (('a.jpg',), ('missing',))
     """
-    text, encoding = _text(file)
-    truth, regression = _truth_column(file, text, target, task)
+    listed = image_list(file, separator=separator, header=header, missing=missing)
+    if listed is None:
+        names = ", ".join(map(repr, layout_of(file).names[:12]))
+        raise DataError(
+            "A list of images must have the columns path and label, or path and target. Received "
+            f"{str(file)!r} with {names}, none of which leads to pictures. {_HELP}"
+        )
+    piece = _Piece(listed=listed, truth=truth_of(listed, target, task))
+    return _dataset([piece], file.parent, name=name, source=source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """One list of a data set, and the part of the split that all of its files belong to, or ""."""
+
+    listed: ImageList
+    truth: Truth
+    part: str = ""
+
+
+def _dataset(pieces: Sequence[_Piece], root: Path, *, name: str, source: str) -> Dataset:
+    """The files that some lists name, with what they say of each."""
+    file, truth = pieces[0].listed.file, pieces[0].truth
     rows: dict[str, _Row] = {}
-    incomplete: list[int] = []
+    incomplete: list[tuple[Path, int]] = []
     typed: list[str] = []
-    has_split = False
-    for line, cells in _lines(file, text, ("path", truth)):
-        has_split = has_split or "split" in cells
-        if not cells["path"]:
-            incomplete.append(line)
-            continue
-        path, spelled, exists = _locate(file.parent, cells["path"])
-        row = rows.setdefault(path, _Row(name=spelled, exists=exists))
-        row.labels.add("" if is_missing(cells[truth], missing) else nfc(cells[truth]))
-        typed.append(cells[truth])
-        row.splits.add(cells.get("split", ""))
-        row.group = row.group or nfc(cells.get("group", ""))
-        row.lines.append(line)
+    for piece in pieces:
+        incomplete += [(piece.listed.file, line) for line in _gather(piece, root, rows, typed)]
     if not rows:
         raise DataError(f"A list of images must have rows. Received {str(file)!r} with none. {_HELP}")
 
     paths = sorted(rows)
+    has_split = any(any(row.splits - {""}) for row in rows.values())
     given, held_out = _given(file, paths, rows) if has_split else ([""] * len(paths), [])
-    told = _Told.numbers(file, truth, paths, rows) if regression else _Told.classes(paths, rows, given)
+    told = (
+        _Told.numbers(file, truth.name, paths, rows)
+        if truth.regression
+        else _Told.classes(paths, rows, given)
+    )
     return Dataset(
         name=name,
         kind="csv",
@@ -150,58 +163,128 @@ def read_listing(
         labels=told.labels,
         given=tuple(given),
         groups=tuple(rows[path].group for path in paths),
-        images=FileImages(root=file.parent, names=tuple(rows[path].name for path in paths)),
+        images=FileImages(root=root, names=tuple(rows[path].name for path in paths)),
         set_aside=tuple(told.set_aside),
         findings=(
-            *_encoding_finding(file, encoding),
+            *(one for piece in pieces for one in _encoding_finding(piece.listed)),
+            *_column_finding(pieces),
             *held_out,
-            *_incomplete_finding(file, incomplete),
-            *_words_finding(truth, typed, missing),
+            *_incomplete_finding(incomplete),
+            *_words_finding(truth.name, typed, pieces[0].listed.missing),
             *told.findings,
         ),
         targets=told.targets,
-        target=truth if regression else "",
+        target=truth.name if truth.regression else "",
     )
 
 
-def require_task(task: str | None) -> None:
-    """Refuse what is no task.
+def _gather(piece: _Piece, root: Path, rows: dict[str, _Row], truths: list[str]) -> list[int]:
+    """Add what a list says to the rows, and the texts of its truths; the lines that name no file."""
+    listed, truth = piece.listed, piece.truth
+    split, group = listed.position(SPLIT), listed.position(GROUP)
+    above = os.path.relpath(listed.file.parent, root).replace(os.sep, "/")
+    incomplete = []
+    for line, cells in listed.rows:
+        typed = cells[listed.image]
+        if listed.is_missing(typed):
+            incomplete.append(line)
+            continue
+        path, spelled, exists = listed.locator.locate(typed)
+        if above != "." and not os.path.isabs(spelled):
+            path, spelled = posixpath.normpath(f"{nfc(above)}/{path}"), f"{above}/{spelled}"
+        row = rows.setdefault(path, _Row(name=spelled, exists=exists))
+        text = hot(listed, truth, line, cells) if len(truth.columns) > 1 else nfc(cells[truth.columns[0]])
+        row.labels.add("" if listed.is_missing(text) else text)
+        truths.append(text)
+        row.splits.add(piece.part or ("" if split is None else cells[split]))
+        row.group = row.group or ("" if group is None else nfc(cells[group]))
+        row.lines.append(line)
+    return incomplete
+
+
+def folder_lists(root: Path, *, name: str, source: str) -> Dataset | None:
+    """The images of a folder by the CSV files in it, None where folders name the classes or no list does.
+
+    A list in a part of a split (`train/_classes.csv`) is of that part, and so is one that is called so
+    (`train.csv`, `val.csv`).
 
     Raises:
-        ValueError: If it is none of `TASKS`.
+        DataError: If several lists name the same images, or give a picture several labels.
     """
-    if task not in (None, *TASKS):
-        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={task!r}.")
-
-
-def _truth_column(file: Path, text: str, target: str | None, task: str | None) -> tuple[str, bool]:
-    """The column that holds what is to be told, and whether it holds numbers to estimate."""
-    require_task(task)
-    names, _ = _header(file, text, ("path",))
-    if target is not None:
-        return _asked_column(file, target, names), task in (None, "regression")
-    if LABEL in names:
-        return LABEL, task == "regression"
-    if TARGET in names:
-        return TARGET, task in (None, "regression")
-    _header(file, text, ("path", LABEL))  # says what is missing
-    return LABEL, False
-
-
-def _asked_column(file: Path, target: str, names: Sequence[str]) -> str:
-    """The column that a name, a position from 1 or "last" stands for."""
-    wanted = nfc(target.strip()).lower()
-    if wanted not in names and wanted.isdecimal() and 1 <= int(wanted) <= len(names):
-        wanted = names[int(wanted) - 1]
-    elif wanted not in names and wanted == "last":
-        wanted = names[-1]
-    if wanted not in names or wanted in _COLUMNS:
-        others = [name for name in names if name not in _COLUMNS]
-        raise ValueError(
-            f"`target` must be a column of the list besides path, split and group. Received "
-            f"target={target!r}. {str(file)!r} has {', '.join(map(repr, others[:12])) or 'none'}."
+    files = _lists_near(root)
+    if not files:
+        return None
+    found = list(walk(root))
+    layout = settle_layout(found)
+    pictures = [
+        one.path
+        for one in found
+        if one.kind == "file" and not one.aside and is_picture_name(one.path) and layout.place(one.path)[0]
+    ]
+    if not layout.flat or not pictures:
+        return None
+    learned = [path for path in pictures if layout.part(path) == "train"] or pictures
+    pieces = [piece for file in files if (piece := _piece(file, root, layout, learned)) is not None]
+    whole = [piece for piece in pieces if not piece.part]
+    if len(whole) > 1 or (whole and len(pieces) > 1):
+        raise DataError(
+            f"One list must say what the images in a folder are. Received {str(root)!r} with "
+            f"{' and '.join(repr(piece.listed.file.name) for piece in pieces)}. Give one of them as DATA."
         )
-    return wanted
+    dataset = _dataset(pieces, root, name=name, source=source) if pieces else None
+    if dataset is None or (infer_template(learned) is not None and len(dataset) < _COVERING * len(learned)):
+        return None
+    return _with_unlisted(dataset, {nfc(path) for path in pictures})
+
+
+def _lists_near(root: Path) -> list[Path]:
+    """CSV files in a folder, and in folders of it that are no classes."""
+    files = []
+    for depth in ("*", "*/*", "*/*/*"):
+        files += [
+            file
+            for file in itertools.islice(root.glob(f"{depth}.[ct]sv"), _MOST_LISTS)
+            if file.is_file() and not any(map(litter, file.relative_to(root).parts))
+        ]
+    return sorted(files)
+
+
+_MOST_LISTS = 20
+
+
+def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _Piece | None:
+    """A list that tells what pictures are, or None."""
+    try:
+        listed = image_list(file)
+        if listed is None:
+            return None
+        truth = truth_of(listed, None, None)
+    except DataError:
+        return None
+    inside = layout.part(file.relative_to(root).as_posix())
+    part = inside or part_of(file.stem) or ""
+    named = [cells[listed.image] for _, cells in listed.rows if not listed.is_missing(cells[listed.image])]
+    there = [place for place, spelled, exists in map(listed.locator.locate, named) if exists]
+    near = nfc(os.path.relpath(file.parent, root).replace(os.sep, "/"))
+    covered = {posixpath.normpath(f"{near}/{path}") for path in there}
+    enough = len(covered & {nfc(path) for path in learned}) >= _COVERING * len(learned)
+    if not there or (not enough and (not part or len(there) < _COVERING * len(named))):
+        return None
+    return _Piece(listed=listed, truth=truth, part=part)
+
+
+def _with_unlisted(dataset: Dataset, pictures: set[str]) -> Dataset:
+    """Say how many pictures of the folder no list names."""
+    unlisted = sorted(pictures - set(dataset.paths))
+    if not unlisted:
+        return dataset
+    finding = Finding(
+        kind="unlabelled",
+        files=tuple(unlisted),
+        message=f"{count_of(len(unlisted), 'image is', 'images are')} in no list; first: {unlisted[0]}.",
+        action="left out",
+    )
+    return replace(dataset, findings=(*dataset.findings, finding))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,104 +344,6 @@ def _numbers(texts: Sequence[str], column: str) -> list[float]:
     return numbers
 
 
-def _text(file: Path) -> tuple[str, str]:
-    """The file's text and the encoding that read it: UTF-8, or CP949 as Korean Excel saves."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"A list of images must be readable. Received {str(file)!r} ({error.strerror}). Check its "
-            f"permissions."
-        ) from error
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text, encoding
-    raise DataError(
-        f"A list of images must be text in UTF-8 or CP949. Received {str(file)!r} with other content. Save "
-        f"it anew as CSV in UTF-8."
-    )
-
-
-def _header(file: Path, text: str, required: Sequence[str]) -> tuple[list[str], str]:
-    """Names of the columns, in small letters, and what separates them."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    for delimiter in (",", ";", "\t"):
-        names = [nfc(cell.strip().lower()) for cell in next(csv.reader([header], delimiter=delimiter), [])]
-        if set(required) <= set(names):
-            return names, delimiter
-    names = [cell.strip() for cell in next(csv.reader([header]), [])]
-    raise DataError(
-        f"A list of images must have the columns path and label, or path and target. Received {str(file)!r} "
-        f"with {', '.join(map(repr, names[:12])) or 'no columns'}{', …' if len(names) > 12 else ''}. {_HELP}"
-    )
-
-
-def _lines(file: Path, text: str, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and the known cells of each data row."""
-    names, delimiter = _header(file, text, required)
-    wanted = list(dict.fromkeys((*required, *_COLUMNS)))
-    for known in wanted:
-        if names.count(known) > 1:
-            raise DataError(
-                f"A column may stand in a list once. Received {str(file)!r} with two columns {known!r}. "
-                f"Rename one of them."
-            )
-    positions = {known: names.index(known) for known in wanted if known in names}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for cells in itertools.islice((cells for cells in reader if any(map(str.strip, cells))), 1, None):
-            padded = [*cells, *[""] * (len(names) - len(cells))]
-            yield reader.line_num, {known: padded[position].strip() for known, position in positions.items()}
-    except csv.Error as error:
-        raise DataError(
-            f"A list of images must be well-formed CSV. Received {str(file)!r}, line {reader.line_num}: "
-            f"{error}. Correct that line."
-        ) from error
-
-
-def _locate(folder: Path, typed: str) -> tuple[str, str, bool]:
-    """NFC path of a row, the path as the disk spells it, and whether it is a file.
-
-    Lists are often made on another system than they are read on: with backslashes, or with names that the
-    disk spells with other Unicode characters. The spelling that exists is taken.
-    """
-    plain = [typed, typed.replace("\\", "/")]
-    for spelled in (form for text in plain for form in _forms(text)):
-        place = os.path.join(folder, spelled)
-        if os.path.exists(place) and not os.path.isdir(
-            place
-        ):  # a pipe is there too; the check says what it is
-            break
-    else:
-        spelled = plain[1]
-        return nfc(_relative(folder, spelled)), spelled, False
-    return nfc(_relative(folder, spelled)), spelled, True
-
-
-def _forms(text: str) -> Iterator[str]:
-    yield text
-    if not text.isascii():
-        yield unicodedata.normalize("NFC", text)
-        yield unicodedata.normalize("NFD", text)
-
-
-def _relative(folder: Path, spelled: str) -> str:
-    """The same path below the list's folder where it lies there, without `./` and with forward slashes."""
-    if os.path.isabs(spelled):
-        absolute = os.path.abspath(folder)
-        inside = os.path.relpath(spelled, absolute) if _same_drive(spelled, absolute) else spelled
-        spelled = spelled if inside.startswith(os.pardir) else inside
-    return posixpath.normpath(spelled.replace(os.sep, "/"))
-
-
-def _same_drive(one: str, other: str) -> bool:
-    return os.path.splitdrive(one)[0].lower() == os.path.splitdrive(other)[0].lower()
-
-
 def _given(file: Path, paths: list[str], rows: dict[str, _Row]) -> tuple[list[str], list[Finding]]:
     """The part of every row, from a split column that must be complete."""
     given: list[str] = []
@@ -402,15 +387,17 @@ def _number_aside(row: _Row, numbers: set[float]) -> str:
     return "" if all(map(math.isfinite, numbers)) else "not-a-number"
 
 
-def _encoding_finding(file: Path, encoding: str) -> list[Finding]:
-    if encoding == "utf-8-sig":
+def _encoding_finding(listed: ImageList) -> list[Finding]:
+    encoding = listed.layout.encoding
+    if encoding.startswith("utf-8"):
         return []
+    name, said = nfc(listed.file.name), encoding.upper()
     return [
         Finding(
             kind="encoding",
-            files=(nfc(file.name),),
-            message=f"{nfc(file.name)} is not UTF-8 and was read as CP949 (Korean).",
-            action="read as CP949",
+            files=(name,),
+            message=f"{name} is not UTF-8 and was read as {said}{' (Korean)' if said == 'CP949' else ''}.",
+            action=f"read as {said}",
         )
     ]
 
@@ -429,15 +416,39 @@ def _words_finding(column: str, texts: Sequence[str], missing: tuple[str, ...]) 
     ]
 
 
-def _incomplete_finding(file: Path, lines: list[int]) -> list[Finding]:
+def _column_finding(pieces: Sequence[_Piece]) -> list[Finding]:
+    """Say which columns are read how, where their headings alone do not."""
+    listed, truth = pieces[0].listed, pieces[0].truth
+    image = listed.layout.names[listed.image]
+    if listed.names[listed.image] == PATH and truth.said and listed.file.suffix and len(pieces) == 1:
+        return []
+    files = tuple(nfc(piece.listed.file.name) for piece in pieces)
+    labels = (
+        f"{truth.name!r} holds {'numbers to estimate' if truth.regression else 'the labels'}"
+        if truth.name
+        else f"a 1 in one of {len(truth.columns)} others tells the label"
+    )
+    return [
+        Finding(
+            kind="image-list",
+            files=files,
+            message=f"{' and '.join(dict.fromkeys(files))} list{'s' if len(pieces) == 1 else ''} images: "
+            f"{image!r} names the files, and {labels}.",
+            action="read as a list of images",
+        )
+    ]
+
+
+def _incomplete_finding(lines: Sequence[tuple[Path, int]]) -> list[Finding]:
     if not lines:
         return []
+    file, line = lines[0]
     return [
         Finding(
             kind="incomplete-row",
-            files=(nfc(file.name),),
+            files=tuple(dict.fromkeys(nfc(file.name) for file, _ in lines)),
             message=f"{count_of(len(lines), 'line of', 'lines of')} {nfc(file.name)} "
-            f"{'names' if len(lines) == 1 else 'name'} no file; first: line {lines[0]}.",
+            f"{'names' if len(lines) == 1 else 'name'} no file; first: line {line}.",
             action="passed over",
             decision=True,
         )

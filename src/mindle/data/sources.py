@@ -19,7 +19,7 @@ from mindle.artifacts.reading import open_regular
 from mindle.data import arrays
 from mindle.data.decode import FILE_LIMIT, UndecodableImage, file_memory, read_bytes, size_of
 from mindle.data.folder import LAYOUT_HELP, litter, nfc, read_folder, walk
-from mindle.data.listing import read_listing
+from mindle.data.listing import folder_lists, read_listing
 from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset
 
@@ -33,6 +33,7 @@ READ_KINDS: dict[str, str] = {
     "foreign": "a file that an operating system left behind",
     "held-out": "only one held-out part is given; it is used as the test part",
     "hidden": "a hidden file, or one in a hidden folder",
+    "image-list": "which columns of a list name files and tell labels",
     "incomplete-row": "a line of a list names no file",
     "labelled-by-name": "labels are taken from the names of files",
     "listed-twice": "a list names a file more than once, with the same label",
@@ -165,7 +166,8 @@ def _read_directory(place: Path, *, name: str, source: str, label_from: str | No
         raise DataError(
             f"A data folder must be readable. Received {source!r} ({error.strerror}). Check its permissions."
         ) from error
-    return read_folder(place, name=name, source=source, label_from=label_from)
+    listed = folder_lists(place, name=name, source=source) if label_from is None else None
+    return listed or read_folder(place, name=name, source=source, label_from=label_from)
 
 
 def _name(place: Path) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.folder import count_of, nfc, part_of, settle_given, sorted_classes
+from mindle.data.headings import image_list
 from mindle.data.listing import lists_images
 from mindle.data.tables.cells import is_missing, label_of, missing_option, text_of
 from mindle.data.tables.columns import parse_cells
@@ -91,8 +92,8 @@ def is_table(
 ) -> bool:
     """Whether what a user gave is a table rather than images.
 
-    The content of a file decides, not its ending. A file that lists images has a column `path`; with a target
-    named it is a table all the same, unless that column leads to pictures.
+    The content of a file decides, not its ending. A file that lists images has a column `path`, or one that
+    leads to pictures; a column `path` that leads to none makes a table all the same where a target is named.
 
     Raises:
         DataError: If it is a file that cannot be read, or no regular file.
@@ -113,11 +114,12 @@ def is_table(
     asked = (target, separator, header) != (None, None, None)
     if not (asked or place.suffix.lower() in _ENDINGS or is_workbook(place) or is_text(place)):
         return False
-    listing = ("path", "label", "target")
-    layout = layout_of(place, known=listing, separator=separator, header=header)
-    if "path" not in map(str.lower, layout.names):
+    listed = image_list(place, separator=separator, header=header)
+    if listed is None:
         return True
-    return target is not None and not lists_images(place)
+    if target is None or listed.names[listed.image] != "path":
+        return False
+    return not lists_images(place, separator=separator, header=header)
 
 
 def is_mapping_table(source: Any) -> bool:
