@@ -245,6 +245,7 @@ BINARY = {
     ".npy",
     ".ico",
     ".gz",
+    ".zip",
     ".onnx",
     ".safetensors",
     ".bin",
