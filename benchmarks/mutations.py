@@ -1,13 +1,12 @@
 """Damaged and hostile files by the thousand: each must end in an answer, or in a sentence with its exit code.
 
-Usage: python benchmarks/mutations.py NAME [--count 10000] [--seed 0] [--commands 100] [--smoke] [--json FILE]
+Usage: python -m benchmarks mutations [pictures|bundles] [--count 10000] [--seed 0] [--commands 100]
 
 Each file is a mutation of a good one: bytes flipped, cut, doubled and moved, and in documents also values
 replaced by other types, keys dropped and texts grown. `--count` of them are given to the Python calls;
 `--commands` of these also to the command line, as processes of their own. An end is wrong where anything
 else is raised than ValueError, TypeError or one of mindle's own errors, where a command ends with a code that
-its kind of file cannot have or without a sentence, or where a call takes more than 5 seconds. Prints one
-JSON line.
+its kind of file cannot have or without a sentence, or where a call takes more than 5 seconds.
 
 To add a kind of file, write a function that takes a folder and gives a `Kind`, and name it in KINDS.
 """
@@ -58,13 +57,13 @@ class Kind:
 
     Attributes:
         mutate: Writes one mutation, drawn by the generator, and names what it changed.
-        call: Gives it to a Python call.
+        call: Gives it to a Python call, and says how that ended: "answer", or "reason" in its place.
         command: The same on the command line.
         codes: What the command may end with.
     """
 
     mutate: Callable[[random.Random], str]
-    call: Callable[[], Any]
+    call: Callable[[], str]
     command: list[str]
     codes: frozenset[int]
 
@@ -169,11 +168,11 @@ def pictures(folder: Path) -> Kind:
         target.write_bytes(mutated_bytes(good[name], rng))
         return name
 
-    def call() -> Any:
+    def call() -> str:
         (row,) = opened.rows(opened.inputs([target]))
-        if row["predicted"] is None and not row["reason"]:
-            raise AssertionError("neither an answer nor a reason")
-        return row
+        if (row["predicted"] is None) != bool(row["reason"]):
+            raise AssertionError("neither an answer nor a reason, or both")
+        return "reason" if row["reason"] else "answer"
 
     return Kind(
         mutate=mutate, call=call, command=["predict", str(run), str(target)], codes=frozenset({0, 1, 3})
@@ -239,11 +238,12 @@ def bundles(folder: Path) -> Kind:
             _rehash(target / "bundle")
         return part
 
-    def call() -> Any:
+    def call() -> str:
         found = mindle.predict(target, np.zeros((8, 8, 3), np.uint8))
         if found["reason"][0] or not 0 <= found["confidence"][0] <= 1:
             raise AssertionError("no answer")
-        return mindle.predict(target, np.zeros((8, 8, 3), np.uint8), engine="torch")
+        mindle.predict(target, np.zeros((8, 8, 3), np.uint8), engine="torch")
+        return "answer"
 
     photo = str(next((folder / "photos" / "oak").iterdir()))
     command = ["predict", str(target), photo, "--engine", "torch"]
@@ -265,11 +265,10 @@ KINDS: Mapping[str, Callable[[Path], Kind]] = {"pictures": pictures, "bundles": 
 
 
 def ended(kind: Kind) -> str:
-    """How the call ended: "answer", the class of an error that is allowed, or what is wrong with it."""
+    """How the call ended: what it said, the class of an error that is allowed, or what is wrong with it."""
     started = time.perf_counter()
     try:
-        kind.call()
-        end = "answer"
+        end = kind.call()
     except MindleError as error:
         end = type(error).__name__ if error.exit_code in kind.codes and str(error) else f"wrong: {error!r}"
     except (ValueError, TypeError) as error:
@@ -296,7 +295,7 @@ def commanded(kind: Kind) -> str:
     return f"wrong: code {done.returncode}: {done.stderr[-200:]}"
 
 
-def measure(name: str, count: int, *, seed: int = 0, commands: int = 0) -> dict[str, Any]:
+def counted(name: str, count: int, *, seed: int = 0, commands: int = 0) -> dict[str, Any]:
     """Mutate and count the ends of calls and commands; wrong ones are kept with their seed."""
     by_call: Counter[str] = Counter()
     by_command: Counter[str] = Counter()
@@ -331,26 +330,25 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be typed."""
+    parser.add_argument("kind", nargs="?", choices=sorted(KINDS), help="one kind of file; all unless given")
+    parser.add_argument("--count", type=int, default=10_000, help="mutations that are given to calls")
+    parser.add_argument(
+        "--commands", type=int, default=100, help="how many of them are given to commands too"
     )
-    parser.add_argument("kind", choices=sorted(KINDS))
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--commands", type=int, default=100)
-    parser.add_argument("--smoke", action="store_true", help="a few, to see that it runs")
-    parser.add_argument("--json", type=Path, help="also write the counts to this file")
-    asked = parser.parse_args()
-    count, commands = (SMOKE_COUNT, 1) if asked.smoke else (asked.count, asked.commands)
-    found = measure(asked.kind, count, seed=asked.seed, commands=commands)
-    line = json.dumps(found, ensure_ascii=False)
-    if asked.json:
-        asked.json.write_text(line + "\n", "utf-8")
-    print(line)
-    sys.exit(bool(found["wrong"]))
+    parser.add_argument("--seed", type=int, default=0, help="draws the mutations")
 
 
-if __name__ == "__main__":
-    main()
+def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """The counts of each kind that was asked for."""
+    few = arguments.smoke
+    return [
+        counted(
+            name,
+            SMOKE_COUNT if few else arguments.count,
+            seed=arguments.seed,
+            commands=1 if few else arguments.commands,
+        )
+        for name in ([arguments.kind] if arguments.kind else KINDS)
+    ]

@@ -110,3 +110,29 @@ def test_an_array_that_claims_more_than_it_has_is_refused() -> None:
     huge = PYTHON_2.replace(b"(K\x02K\x03t", b"(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ft")
     with pytest.raises(DataError, match="does not fit 6 bytes"):
         read_plain_pickle(huge, file="f")
+
+
+def nested(depth: int, container: bytes = b"]") -> bytes:
+    """A list of two references to a list of two references to a list of …, 12 bytes a level."""
+    levels = b"".join(b"](h%ch%ceq%c" % (at, at, at + 1) for at in range(depth))
+    return b"\x80\x02]q\x00" + levels + b"."
+
+
+BOMBS = {
+    "references": nested(33),
+    "keys": b"\x80\x02)q\x00" + b"".join(b"h%ch%c\x86q%c" % (at, at, at + 1) for at in range(60)) + b"}h<Ns.",
+    "itself": b"\x80\x02]q\x00h\x00a.",
+    "copies": b"c_codecs\nencode\nq\x00X\x10\x27\x00\x00"
+    + b"a" * 10_000
+    + b"q\x01"
+    + b"h\x00h\x01\x85R" * 2000
+    + b".",
+    "marks": b"(" * 50_000 + b"l" * 50_000 + b".",
+    "spelled": nested(30)[:-1] + b"q?c_codecs\nencode\nh?\x85R.",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_means_more_than_it_holds_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match="pickled data file"):
+        read_plain_pickle(BOMBS[name], file="data_batch_1")

@@ -77,7 +77,8 @@ def read_plain_pickle(data: bytes, *, file: str) -> Any:
         (1, None)
     """
     try:
-        return _plain(_follow(data))
+        budget = _Budget(len(data))
+        return _plain(_follow(data, budget), budget)
     except _Refused as refused:
         raise DataError(
             f"A pickled data file may hold plain data only. Received {file!r}, which asks for "
@@ -91,6 +92,7 @@ def read_plain_pickle(data: bytes, *, file: str) -> Any:
         AttributeError,
         OverflowError,
         RecursionError,
+        StopIteration,
         struct.error,
     ) as error:
         reason = " ".join(str(error).split())[:120]
@@ -104,7 +106,24 @@ class _Refused(Exception):
     """The pickle asks for something that is not data."""
 
 
-def _follow(data: bytes) -> Any:
+class _Budget:
+    """Counts what is made. A few bytes can refer to each other until they mean more than any memory holds.
+
+    Args:
+        size: Bytes of the pickle; each of them can spell one value, and a few may be shared.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.left = 4 * size + 1000
+
+    def spend(self, count: int) -> None:
+        """Count some values, or some bytes that are copied."""
+        self.left -= count
+        if self.left < 0:
+            raise _Refused("more than it holds, by references to itself")
+
+
+def _follow(data: bytes, budget: _Budget) -> Any:
     """Follow the instructions that spell out data, with the stack and the memo that pickles work on."""
     stack: list[Any] = []
     memo: dict[Any, Any] = {}
@@ -132,9 +151,10 @@ def _follow(data: bytes) -> Any:
             stack.append(_Name(_NAMES[spelled]))
         elif name == "REDUCE":
             called, arguments = _pop(stack, 2)
-            stack.append(_reduce(called, arguments))
+            stack.append(_reduce(called, arguments, budget))
         elif name == "BUILD":
-            _build(stack[-2], stack.pop())
+            state = stack.pop()
+            _build(stack[-1], state, budget)
         else:
             _collect(name, stack)
     raise ValueError("it does not end")
@@ -151,15 +171,22 @@ def _collect(name: str, stack: list[Any]) -> None:
         stack.append(items if name == "LIST" else tuple(items))
     elif name == "DICT":
         items = _pop_mark(stack)
-        stack.append(dict(zip(items[::2], items[1::2], strict=True)))
+        stack.append(_pairs(items))
     elif name in ("APPEND", "APPENDS"):
         items = _pop(stack, 1) if name == "APPEND" else _pop_mark(stack)
         stack[-1].extend(items)
     elif name in ("SETITEM", "SETITEMS"):
         items = _pop(stack, 2) if name == "SETITEM" else _pop_mark(stack)
-        stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        stack[-1].update(_pairs(items))
     else:
         raise _Refused(f"the instruction {name}")
+
+
+def _pairs(items: list[Any]) -> dict[Any, Any]:
+    """Keys and values in turn; a key of several values could take for ever to be compared."""
+    if not all(isinstance(key, (str, bytes, int, float, type(None))) for key in items[::2]):
+        raise _Refused("a key that is neither a text nor a number")
+    return dict(zip(items[::2], items[1::2], strict=True))
 
 
 def _pop(stack: list[Any], count: int) -> list[Any]:
@@ -171,16 +198,19 @@ def _pop(stack: list[Any], count: int) -> list[Any]:
 
 
 def _pop_mark(stack: list[Any]) -> list[Any]:
-    mark = max(position for position, item in enumerate(stack) if item is _MARK)
+    mark = next(position for position in reversed(range(len(stack))) if stack[position] is _MARK)
     items = stack[mark + 1 :]
     del stack[mark:]
     return items
 
 
-def _reduce(called: Any, arguments: Any) -> Any:
+def _reduce(called: Any, arguments: Any, budget: _Budget) -> Any:
     word = called.word if isinstance(called, _Name) else ""
     if word == "encode":
-        return str(arguments[0]).encode("latin-1")
+        if not isinstance(arguments[0], str):
+            raise _Refused("a text that is none")
+        budget.spend(len(arguments[0]))
+        return arguments[0].encode("latin-1")
     if word == "dtype":
         return _Dtype(_text(arguments[0]))
     if word == _RECONSTRUCT:
@@ -188,14 +218,14 @@ def _reduce(called: Any, arguments: Any) -> Any:
     if word == _FROM_BUFFER:
         buffer, dtype, shape, order = arguments
         made = _Array()
-        made.array = _array(buffer, dtype, shape, fortran=_text(order) == "F")
+        made.array = _array(buffer, dtype, shape, budget, fortran=_text(order) == "F")
         return made
     if word == _SCALAR:
-        return _array(arguments[1], arguments[0], (1,), fortran=False)[0].item()
+        return _array(arguments[1], arguments[0], (1,), budget, fortran=False)[0].item()
     raise _Refused(f"a call of {word or type(called).__name__}")
 
 
-def _build(made: Any, state: Any) -> None:
+def _build(made: Any, state: Any, budget: _Budget) -> None:
     """Fill an announced array, or set the byte order of a dtype."""
     if isinstance(made, _Dtype):
         if state[3] is not None:
@@ -204,14 +234,15 @@ def _build(made: Any, state: Any) -> None:
         made.dtype = made.dtype.newbyteorder(order)
     elif isinstance(made, _Array):
         shape, dtype, fortran, raw = state[-4:]
-        made.array = _array(raw, dtype, shape, fortran=bool(fortran))
+        made.array = _array(raw, dtype, shape, budget, fortran=bool(fortran))
     else:
         raise _Refused(f"a state for {type(made).__name__}")
 
 
-def _array(raw: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArray[Any]:
+def _array(raw: Any, dtype: Any, shape: Any, budget: _Budget, *, fortran: bool) -> NDArray[Any]:
     """An array over bytes of exactly the right number."""
     if isinstance(raw, str):  # bytes of Python 2
+        budget.spend(len(raw))
         raw = raw.encode("latin-1")
     kind = dtype.dtype
     if len(raw) != math.prod(shape) * kind.itemsize:
@@ -220,17 +251,20 @@ def _array(raw: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArray[Any]:
 
 
 def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if not isinstance(value, str | bytes):
+        raise _Refused("a text that is none")
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, budget: _Budget) -> Any:
     """The finished data; an unused name left in it is refused."""
+    budget.spend(1)
     if isinstance(value, _Array):
         return value.array
     if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
+        return {key: _plain(item, budget) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item) for item in value)
+        return type(value)(_plain(item, budget) for item in value)
     if isinstance(value, (_Name, _Dtype)) or value is _MARK:
         raise _Refused(f"a bare {type(value).__name__.strip('_').lower()}")
     return value
