@@ -11,6 +11,7 @@ from mindle.data.tables.columns import (
     infer_columns,
     missing_cells,
     parse_cells,
+    shown_value,
     unreadable,
     why_useless,
 )
@@ -202,3 +203,37 @@ def test_columns_in_words() -> None:
     assert facts["target"].distinct == 3
     assert facts["petal width (cm)"].example == "0.2"
     assert facts["petal width (cm)"].missing_fraction == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("{d:02d}-Mar-2004 00:00:00", 1),
+        ("Mar {d}, 2004", 1),
+        ("{d} March 2004", 1),
+        ("March {d}th, 2004", 4),
+        ("{d:02d}-MAR-04", 1),
+        ("{d}. März 2004", 1),
+        ("{d} mars 2004", 1),
+        ("{d} de marzo de 2004", 1),
+        ("{d} Mar. 2004 13:05", 1),
+        ("03/{d:02d}/2004 1:05:00 PM", 13),
+        ("2004년 3월 {d}일", 1),
+        ("2004년3월{d}일 09:30", 1),
+        ("200403{d:02d}", 1),
+    ],
+)
+def test_dates_with_names_of_months_and_days_as_numbers(written: str, day: int) -> None:
+    texts = [written.format(d=d) for d in range(day, day + 8)]
+    (column,) = infer_columns({"when": texts})
+    assert column.kind == "date", column
+    found = parse_cells(texts, column)
+    assert np.floor(found - found[0]).tolist() == list(range(8))
+    assert shown_value(column, found[0]).startswith(f"2004-03-{day:02d}")
+
+
+def test_numbers_of_eight_digits_that_are_no_days_stay_numbers() -> None:
+    assert infer_columns({"n": [f"2004{n:04d}" for n in range(1225, 1240)]})[0].kind == "number"
+    assert infer_columns({"n": ["20040301", "20040302"]})[0].kind == "number"
+    asked = infer_columns({"n": [f"200403{n:02d}" for n in range(1, 20)]}, {"n": "number"})
+    assert asked[0].kind == "number"

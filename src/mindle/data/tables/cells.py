@@ -27,12 +27,42 @@ NUMBER_FORMATS = ((".", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".
 """(decimal sign, thousands separator): 1234.5, 1,234.5, 1.234,5, 1 234,5, 1 234.5 and 1'234.5."""
 
 _DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d.")
-DATE_FORMATS = tuple(day + time for day in (*_DAYS, "%Y년 %m월 %d일") for time in ("", " %H:%M", " %H:%M:%S"))
-"""How dates are written, besides ISO 8601; the first that fits wins."""
+_NAMED = (
+    *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d/%b/%Y"),
+    *("%Y-%b-%d", "%d-%b-%y", "%b %Y"),
+)
+_KOREAN = ("%Y년 %m월 %d일", "%Y년%m월%d일")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+DATE_FORMATS = tuple(day + time for day in (*_DAYS, *_KOREAN, *_NAMED) for time in _TIMES)
+"""How dates are written, besides ISO 8601; the first that fits wins. `%b` is any name in `MONTHS`."""
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january januar jän jänner janvier janv enero ene",
+            "feb february februar février févr fév febrero",
+            "mar march märz mrz mars marzo",
+            "apr april avril avr abril abr",
+            "may mai mayo",
+            "jun june juni juin junio",
+            "jul july juli juillet juil julio",
+            "aug august août agosto ago",
+            "sep sept september septembre septiembre",
+            "oct october okt oktober octobre octubre",
+            "nov november novembre noviembre",
+            "dec december dez dezember décembre déc diciembre dic",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+"""Names of months, and what is usual short for them, in English, German, French and Spanish."""
 
 UNITS = "%$€£¥₩원"
 """Signs at either end of a number, which are dropped: 45 % reads 45."""
 
+_WORD = re.compile(r"([^\W\d_]+)\.?")
 _SPACES = " \u00a0\u202f\u2009"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOLEANS = {"true": "True", "false": "False"}
@@ -171,17 +201,29 @@ def date_of(text: str, date_format: str = "") -> float:
     Example:
         >>> date_of("1970-01-02T12:00"), date_of("03.01.1970", "%d.%m.%Y"), date_of("soon")
         (1.5, 2.0, nan)
+        >>> date_of("3. Januar 1970", "%d. %b %Y"), date_of("Jan 3rd, 1970", "%b %d, %Y")
+        (2.0, 2.0)
     """
     text = text.strip()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        if "%b" in date_format:
+            text, date_format = _numbered_month(text), date_format.replace("%b", "%m")
         try:
             moment = datetime.strptime(text, date_format or "%Y-%m-%d")
         except ValueError:
             return math.nan
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) / timedelta(days=1)
+
+
+def _numbered_month(text: str) -> str:
+    """The same date with its month as a number, whatever language the machine speaks; "" without a name."""
+    text = re.sub(r"(?<=\d)(?:st|nd|rd|th|er)\b| de(?= )", "", nfc(text), flags=re.IGNORECASE)
+    word = _WORD.search(text)
+    month = MONTHS.get(word[1].casefold()) if word else None
+    return f"{text[: word.start()]}{month}{text[word.end() :]}" if word and month else ""
 
 
 def category_of(text: str, missing: tuple[str, ...] = ()) -> str | None:

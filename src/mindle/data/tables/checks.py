@@ -354,7 +354,8 @@ def _find_target_leaks(draft: _Draft, listener: Listener) -> None:
                 "target-leak",
                 [column.name],
                 f"The column {column.name!r} by itself gives the target away ({skill:.3f} {measure}, on rows "
-                "held out). Is it known before the target is?",
+                "held out). Is it known before the target is?"
+                + (f" `--time {column.name}` parts the rows in its order." if column.kind == "date" else ""),
                 "kept; ignore it if it is not",
                 decision=True,
             )

@@ -30,6 +30,7 @@ ODD_FRACTION = 0.05  # different values of a number or date column that may be s
 FILLED_FRACTION = 0.01  # a column with fewer cells than this is as good as empty
 ID_FRACTION = 0.95  # different texts among the cells of an identifier
 ID_ROWS = 20
+_DAY_NUMBER, _LEAST_DAYS = "%Y%m%d", 5  # different ones
 _EXACT_DIGITS = 15  # whole numbers of more digits are not exact in float64
 _ID_NAMES = ("id", "idx", "index", "key", "no", "nr", "number", "uuid", "번호", "아이디")
 
@@ -86,7 +87,7 @@ def infer_columns(
     A column is one of numbers where at most one in twenty of its different values is something else (one of
     ten or more), of dates likewise, and else of categories. Whole numbers with leading zeros or more than 15
     digits are codes, hence categories. Where one column has decimal commas, "1.234" in another has a
-    thousands separator.
+    thousands separator. Numbers of eight digits that are all days, such as 20010601, are dates.
 
     Args:
         texts: The cells of each column, by its name.
@@ -125,6 +126,8 @@ def _infer(name: str, values: Sequence[str], kind: str, commas: bool) -> Column:
         return category
     if kind == "number":
         return number
+    if kind != "date" and _are_days(values):
+        return Column(name=name, kind="date", date_format=_DAY_NUMBER, note="days written as numbers")
     if kind != "date" and _fits(read, len(values)):
         note = _code_note(values)
         return replace(category, note=note) if note else number
@@ -132,6 +135,13 @@ def _infer(name: str, values: Sequence[str], kind: str, commas: bool) -> Column:
     if kind == "date" or _fits(dates, len(values)):
         return Column(name=name, kind="date", date_format=date_format, note=note)
     return category
+
+
+def _are_days(values: Sequence[str]) -> bool:
+    """Whether all of some numbers are days such as 20010601, in a year that tables are about."""
+    if len(values) < _LEAST_DAYS or not all(len(value) == 8 and value.isdecimal() for value in values):
+        return False
+    return all("1900" <= value[:4] < "2100" and date_of(value) == date_of(value) for value in values)
 
 
 def _fits(read: int, count: int) -> bool:
