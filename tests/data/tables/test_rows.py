@@ -239,3 +239,19 @@ def test_the_content_of_a_file_is_read_as_the_file() -> None:
     for junk in (b"", b"\x89PNG\r\n\x1a\n\0\0", b'[{"age": '):
         with pytest.raises(DataError):
             one(junk)
+
+
+def test_decimal_commas_that_cut_cells_are_no_names_of_rows(tmp_path: Path) -> None:
+    columns = [Column(name="price", kind="number"), Column(name="town", kind="category")]
+    (tmp_path / "cut.csv").write_text("price,town\n2,5,Bonn\n7,5,Bonn\n", "utf-8")
+    (rows,) = read_rows(tmp_path / "cut.csv", columns)
+    assert all("has 3 cells instead of 2" in reason for reason in rows.reasons)
+    (tmp_path / "named.csv").write_text("price,town\n1,2.5,Bonn\n2,7.5,Bonn\n", "utf-8")
+    (rows,) = read_rows(tmp_path / "named.csv", columns)
+    assert rows.cells["price"].tolist() == [2.5, 7.5]
+
+
+def test_parquet_holds_rows(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pd.DataFrame(PEOPLE).astype({"income": str}).to_parquet(tmp_path / "rows.parquet")
+    check_people(one(tmp_path / "rows.parquet"))

@@ -226,10 +226,18 @@ def _measured(cut: _Cut, header: int | None) -> _Cut:
         and 2 <= named == filled - 1
         and _is_header(first, [row[1:] for row in body])
         and len({row[0] for row in body}) == len(body)
+        and not _may_be_cut(cut.separator, [row[0].strip() for row in body])
     )
     width = max(filled, named if fits else 0)
     agreeing = sum(fits_width(row, width) for row in body) / len(body)
     return replace(cut, width=width, row_names=row_names, agreeing=agreeing, fits=fits or row_names)
+
+
+def _may_be_cut(separator: str, first: Sequence[str]) -> bool:
+    """Whether first cells may be whole parts of numbers with decimal commas, rather than names of rows."""
+    counted = ([str(number + start) for number in range(len(first))] for start in (0, 1))
+    whole = all(cell.lstrip("+-").isdecimal() for cell in first)
+    return separator == "," and whole and list(first) not in counted
 
 
 def fits_width(row: Sequence[str], width: int) -> bool:

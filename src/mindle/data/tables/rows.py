@@ -18,7 +18,8 @@ from mindle.data.tables.cells import text_of
 from mindle.data.tables.columns import parse_cells
 from mindle.data.tables.delimited import layout_of, records, whole_row
 from mindle.data.tables.mappings import mappings_of
-from mindle.data.tables.reader import is_frame, listed, row_name, unique_names
+from mindle.data.tables.opening import is_parquet
+from mindle.data.tables.reader import frame_in, is_frame, listed, row_name, unique_names
 from mindle.data.tables.unreadable import Unreadable, read_cells, require_readable
 from mindle.data.tables.writing import as_written, spelled
 from mindle.errors import DataError
@@ -199,7 +200,9 @@ def _opened(source: Any, columns: Sequence[Column], separator: str | None, heade
             raise DataError(f"Rows must come from a file. Received {os.fspath(source)!r}. Check the path.")
         if place.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             return _from_mappings(_json_rows(place, columns), columns, repr(os.fspath(source)))
-        return _from_csv(place, columns, separator, header)
+        if not is_parquet(place):
+            return _from_csv(place, columns, separator, header)
+        source = frame_in(place)
     content = _content(source)
     if content is not None:
         return _from_content(content, columns, separator, header)
