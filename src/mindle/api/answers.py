@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mindle.api.checks import finding_document, tell_findings
+from mindle.artifacts.outputs import STREAM, Output, keep_apart, outputs_of, require_ending
 from mindle.records import SILENT, Estimates, Finding, Listener, Predictions
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     import pandas as pd
 
     from mindle.serving.judging import Judged
@@ -82,24 +85,58 @@ def open_model(
     return found
 
 
-def inputs_of(source: Any, given: Any) -> Iterator[Any]:
-    """What an opened model's `rows` takes; "-" reads names from standard input."""
+def inputs_of(
+    source: Any, given: Any, *, written: Mapping[str, Source | None] | None = None
+) -> Iterator[Any]:
+    """What an opened model's `rows` takes; "-" reads names from standard input.
+
+    Args:
+        source: The opened model.
+        given: What the user gave.
+        written: Outputs of the same call by option: left out of folders, refused where they are named.
+
+    Raises:
+        ValueError: If standard input names an output.
+    """
+    outputs = outputs_of(written or {})
     single = (
         isinstance(given, str | os.PathLike | Mapping | bytes | bytearray | memoryview)
         or not isinstance(given, Iterable)
         or hasattr(given, "shape")
         or hasattr(given, "read")  # an open file, which is iterable by line
     )
-    inputs: Iterator[Any] = source.inputs(_expanded([given] if single else given))
-    return inputs
+    inputs: Iterator[Any] = source.inputs(_expanded([given] if single else given, written or {}))
+    return (one for one in inputs if not _is_output(one, outputs)) if outputs else inputs
 
 
-def _expanded(images: Iterable[Any]) -> Iterator[Any]:
+def _is_output(one: Any, outputs: Sequence[Output]) -> bool:
+    """Whether an image, named, is a file that this call is writing."""
+    image = one[1] if isinstance(one, tuple) else one
+    return isinstance(image, Path) and any(output.is_one_of(image) for output in outputs)
+
+
+def _expanded(images: Iterable[Any], written: Mapping[str, Source | None]) -> Iterator[Any]:
     for image in images:
-        if isinstance(image, str) and image == "-":
-            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        if isinstance(image, str) and image == STREAM:
+            for name in _names():
+                keep_apart(written, [name], among=True)
+                yield name
         else:
             yield image
+
+
+def _names() -> Iterator[str]:
+    """The names on standard input as `xargs` and `xargs -0` read them: one a line, or each before a NUL."""
+    if sys.stdin is None:
+        raise ValueError("`-` must find names on standard input. Received none: it is closed.")
+    stream = cast("BufferedReader", sys.stdin.buffer)
+    end, rest = b"\n", b""
+    while chunk := stream.read1():
+        end = b"\0" if b"\0" in chunk else end
+        *whole, rest = (rest + chunk).split(end)
+        yield from (os.fsdecode(name) for line in whole if (name := line.removesuffix(b"\r")))
+    if rest.strip():
+        yield os.fsdecode(rest)
 
 
 def evaluate(
@@ -109,6 +146,7 @@ def evaluate(
     separator: str | None = None,
     header: int | None = None,
     out: Source | None = None,
+    raw: bool = False,
     listener: Listener = SILENT,
 ) -> dict[str, Any]:
     """Judge a model on new labelled data: every image of every part, or every row that has a target.
@@ -118,7 +156,8 @@ def evaluate(
         data: What `train` takes; classes and columns are matched by name.
         separator: Of a table or a list of images: what stands between cells, where the file misleads.
         header: Of these: how many lines of header there are, where the file misleads.
-        out: Where to write the answers as CSV, if anywhere.
+        out: Where to write the answers as CSV, if anywhere; outside of the data.
+        raw: Whether texts in `out` that a spreadsheet would run as formulas are left as they are.
         listener: Hears sentences and progress.
 
     Returns:
@@ -129,7 +168,10 @@ def evaluate(
 
     Raises:
         DataError: If the data share no class with the model.
+        ValueError: If `out` lies in the data, or is no CSV file.
     """
+    require_ending("out", out, (".csv",))
+    keep_apart({"out": out}, [model, data])
     opened, reading = open_model(model), {"separator": separator, "header": header}
     judged, findings = (
         _judged_rows(opened, data, reading)
@@ -137,7 +179,7 @@ def evaluate(
         else _judged(opened, data, reading, listener)
     )
     if out is not None:
-        judged.write(Path(out))
+        judged.write(Path(out), raw=raw)
     scores = _scores(judged.answers)
     listener.say(headline(scores))
     for name, count in judged.unknown_classes.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.api.reports import report_content, require_language
 from mindle.artifacts.manifest import read_manifest
+from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError
 from mindle.records import Estimates, Predictions
@@ -83,6 +84,8 @@ def compare(
     require_language(lang)
     if isinstance(runs, str | os.PathLike) or len(runs) < 2:
         raise ValueError(f"`runs` must be two runs or more. Received {runs!r}. `mindle runs` lists them.")
+    require_ending("out", out, PAGES)
+    keep_apart({"out": out}, runs)
     folders = [_finished(run) for run in runs]
     names = _names(folders)
     answers = [_test_answers(folder) for folder in folders]

@@ -17,6 +17,7 @@ from mindle.api.reports import report_content, require_language
 from mindle.api.runs import train
 from mindle.artifacts.environment import reset_peak_memory
 from mindle.artifacts.files import read_json, write_json
+from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.console import Console
 from mindle.errors import ModelError
@@ -122,6 +123,7 @@ def course(
     experiment = read_experiment(name)
     recipes = changed(experiment, settings=set or {}, epochs=epochs, quick=quick)
     folder = Path(out) if out is not None else Path("runs") / f"course-{name}"
+    keep_apart({"out": folder}, [data])
     source = _source(experiment, data, folder)
     listener.say(f"{name}: {experiment.about}. The notes: {experiment.notes.words}.")
     _require_variants(only, recipes)

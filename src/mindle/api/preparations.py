@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mindle.api.checks import require_classes, tell_findings
+from mindle.artifacts.outputs import keep_apart
 from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def prepare(
         label_from=label_from,
         per_class=per_class,
     )
+    keep_apart({"out": out}, [data])
     dataset = options.read_images(data, split_seed=split_seed)
     require_classes(dataset, "What is laid out by class")
     checked = data_room.check(dataset, listener=listener)

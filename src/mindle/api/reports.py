@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError
 from mindle.records import Dataset, Diagnosis, Finding
@@ -39,6 +40,8 @@ def report(run: Source, *, lang: str = "en", out: Source | None = None) -> Path:
     from mindle.serving.opened import locate
 
     require_language(lang)
+    require_ending("out", out, PAGES)
+    keep_apart({"out": out}, [run])
     path, is_run = locate(run)
     if not is_run:
         raise ArtifactError(

@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.files import read_json, reading_csv, write_csv, write_json
+from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError
 from mindle.records import Estimates, Predictions
 
 SCHEMA = 1
+RUNS = "runs"
 FINISHED, RUNNING = "finished", "running"
 _ESTIMATES = {"target": "targets", "predicted": "values", "low": "low", "high": "high"}
 
@@ -268,7 +270,7 @@ def find_runs(folder: Path) -> list[RunFolder]:
     ]
 
 
-def claim_default(name: str, root: Path = Path("runs")) -> RunFolder:
+def claim_default(name: str, root: Path = Path(RUNS)) -> RunFolder:
     """Make and return the first free `runs/<name>-<n>`; two runs started together get two folders."""
     safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
     number = 1
@@ -324,6 +326,7 @@ def claim(
     Raises:
         ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
     """
+    keep_apart({"--out": out or Path(RUNS)}, [asked.get("source")])
     if out is None:
         latest = _latest_unfinished(asked) if resume else None
         if latest is None:
@@ -369,7 +372,7 @@ def _make(path: Path) -> None:
 
 def _latest_unfinished(asked: Mapping[str, Any]) -> Path | None:
     """The newest unfinished run below `runs/` that was begun with the same settings."""
-    for run in reversed(find_runs(Path("runs"))):
+    for run in reversed(find_runs(Path(RUNS))):
         document = run.document()
         if document.get("state") != FINISHED and document.get("asked") == asked:
             return run.path

@@ -21,6 +21,7 @@ def evaluate(
     separator: options.Separator = None,
     header: options.Header = None,
     json: Annotated[str | None, options.json_of("the scores")] = None,
+    raw: options.Raw = False,
 ) -> None:
     """Judge a model on new labelled data, every image of it."""
     from mindle import api
@@ -28,5 +29,7 @@ def evaluate(
     from mindle.console import Console
 
     with Console() as console:
-        result = api.evaluate(model, data, separator=separator, header=header, out=out, listener=console)
+        result = api.evaluate(
+            model, data, separator=separator, header=header, out=out, raw=raw, listener=console
+        )
     write_json_document(result, json)

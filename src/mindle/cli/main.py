@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -58,8 +61,21 @@ def _root(
     """From a folder of photos to a classifier that its owner can trust."""
 
 
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, which first refuses outputs that lie on what it reads."""
+
+    @functools.wraps(command)
+    def guarded(**arguments: Any) -> None:
+        from mindle.cli.output import refuse_overlap
+
+        refuse_overlap(arguments, among=command is predict)
+        command(**arguments)
+
+    return guarded
+
+
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command()(_guarded(_command))
 
 
 def _say(paragraph: str) -> None:

@@ -12,6 +12,13 @@ def json_of(what: str) -> Any:
     return typer.Option(metavar="FILE", help=f"Write {what} as JSON to this file, - for standard output.")
 
 
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw", help="Leave texts in a CSV as they are, also those that a spreadsheet would run as formulas."
+    ),
+]
+
 # ---- how to train -----------------------------------------------------------------------------------------
 
 Recipe = Annotated[

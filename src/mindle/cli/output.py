@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
 from mindle.artifacts.files import beside, explained
+from mindle.artifacts.outputs import keep_apart
 from mindle.text import json_safe, printable
+
+# Arguments by name: what is written, as it is spelled; what is read; and what is read if it is a file.
+_WRITTEN = {"out": "--out", "json": "--json"}
+_READ = ("data", "images", "model", "run", "runs")
+_READ_FILES = ("weights", "recipe", "space")
+
+
+def refuse_overlap(arguments: Mapping[str, Any], *, among: bool) -> None:
+    """Refuse outputs of a command that lie on what it reads, or among it, before anything is opened.
+
+    Args:
+        arguments: Of the command, by name.
+        among: Whether a new file may lie in a folder that is read.
+    """
+    written = {option: arguments.get(name) for name, option in _WRITTEN.items()}
+    read: list[str] = []
+    for name in _READ:
+        given = arguments.get(name) or ()
+        read += [given] if isinstance(given, str) else given
+    read += [path for name in _READ_FILES if os.path.isfile(path := arguments.get(name) or "")]
+    keep_apart(written, read, among=among)
 
 
 def write_json_document(document: Mapping[str, Any], target: str | None) -> None:

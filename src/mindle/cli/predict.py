@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mindle.artifacts.outputs import ANSWERS, require_ending
 from mindle.cli import options
 from mindle.errors import DataError
 
@@ -33,6 +34,7 @@ def predict(
         ),
     ] = None,
     json: Annotated[str | None, options.json_of("the answers")] = None,
+    raw: options.Raw = False,
     separator: options.Separator = None,
     header: options.Header = None,
     weights: Annotated[
@@ -58,15 +60,22 @@ def predict(
             "`mindle predict` must be told what to predict: files, folders, globs, or - for names on "
             "standard input."
         )
+    require_ending("--out", out, ANSWERS)
     with Console() as console:
         source = api.open_model(model, separator=separator, header=header, weights=weights, engine=engine)
         began = time.perf_counter()
-        counts = write_answers(source, api.inputs_of(source, images), out=out, json=json)
+        inputs = api.inputs_of(source, images, written={"--out": out, "--json": json})
+        counts = write_answers(source, inputs, out=out, json=json, raw=raw)
         for sentence in source.report.sentences() if source.unit == "rows" else ():
             console.say(f"! {sentence}")
         failed = f"; {counts.failed:,} have none (see their `reason`)" if counts.failed else ""
         seconds = time.perf_counter() - began
         rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
         console.say(f"{counts.answered:,} {source.unit} answered{rate}{failed}.")
+        for column, count in counts.guarded.items():
+            console.say(
+                f"{count:,} texts of {column!r} have an ' before them, so that no spreadsheet runs them "
+                "(--raw leaves it out)."
+            )
     if counts.failed and not counts.answered:
         raise typer.Exit(DataError.exit_code)

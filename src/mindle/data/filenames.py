@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mindle.data.names import nfc, parts_in
+from mindle.data.names import name_of, nfc, parts_in
 from mindle.errors import DataError
 
 PLACEHOLDERS = {"{class}": r"(?P<label>.*?)", "{n}": r"\d+", "{*}": r".*?"}
@@ -77,7 +77,7 @@ def stem(path: str) -> str:
         >>> stem("train/cat.0.JPG"), stem("cat.0")
         ('cat.0', 'cat.0')
     """
-    return _ENDING.sub("", nfc(path.rpartition("/")[2]))
+    return _ENDING.sub("", name_of(path.rpartition("/")[2]))
 
 
 def is_picture_name(path: str) -> bool:

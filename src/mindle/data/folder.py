@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.outputs import is_made
 from mindle.artifacts.prepared import FINISHED, INDEX, PreparedIndex, read_index
 from mindle.data.filenames import (
     LabelTemplate,
@@ -27,6 +28,7 @@ from mindle.data.filenames import (
 from mindle.data.layouts import Layout, prepared_layout, settle_layout
 from mindle.data.names import count_of as count_of
 from mindle.data.names import litter as litter
+from mindle.data.names import name_of as name_of
 from mindle.data.names import nfc as nfc
 from mindle.data.names import part_of as part_of
 from mindle.errors import DataError
@@ -105,6 +107,9 @@ def walk(root: Path) -> Iterator[Found]:
         except OSError:
             yield Found(found.path, "unreadable", found.aside)
             continue
+        if _is_made(place, entries, found.path):
+            yield Found(found.path, "made", found.aside)
+            continue
         if found.path:
             yield found
         for entry in entries:
@@ -114,6 +119,13 @@ def walk(root: Path) -> Iterator[Found]:
             else:
                 stack.append(child)
         links.sort(key=lambda link: link.path)
+
+
+def _is_made(place: str, entries: Sequence[os.DirEntry[str]], path: str) -> bool:
+    """Whether mindle made a folder: a run, a bundle, a prepared split below the root; or all in it."""
+    if is_made(place) or (path and read_index(Path(place)) is not None):
+        return True
+    return bool(path and entries) and all(is_made(entry.path) for entry in entries)
 
 
 def _found(entry: os.DirEntry[str], around: Found) -> Found:
@@ -165,7 +177,7 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
     _refuse_empty(root, files)
     layout = _prepared(root, found) if index is not None else settle_layout(found)
     template = _template(root, layout, files, label_from)
-    paths, collisions = numbered_paths([nfc(one.path) for one in files], [one.path for one in files])
+    paths, collisions = numbered_paths([name_of(one.path) for one in files], [one.path for one in files])
     labels = [_class_of(one, layout, template) for one in files]
     given = [base.part if (base := layout.place(one.path)[0]) else "" for one in files]
     by_name = template is not None
@@ -223,11 +235,11 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
 def _in_order(found: Iterable[Found], index: PreparedIndex | None) -> list[Found]:
     """By name; or as the source of a prepared folder had it, and what came later by name."""
     if index is None:
-        return sorted(found, key=lambda one: (nfc(one.path), one.path))
+        return sorted(found, key=lambda one: (name_of(one.path), one.path))
     place = {file.path: position for position, file in enumerate(index.files)}
     return sorted(
         (one for one in found if one.path != INDEX),
-        key=lambda one: (place.get(nfc(one.path), len(place)), nfc(one.path), one.path),
+        key=lambda one: (place.get(name_of(one.path), len(place)), name_of(one.path), one.path),
     )
 
 
@@ -263,7 +275,7 @@ def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> s
     if base.label or base.flat or len(below) < 2:
         return base.label
     around = path.split("/")[: 1 - len(below)]
-    return "" if any(map(litter, around)) else nfc(below[0])
+    return "" if any(map(litter, around)) else name_of(below[0])
 
 
 def _aside(found: Found, label: str, layout: Layout, *, by_name: bool) -> str:
@@ -552,7 +564,7 @@ def _spelling_findings(found: Sequence[Found], layout: Layout) -> list[Finding]:
     for one in found:
         label = _class_of(one, layout, None)
         _, below = layout.place(f"{one.path}/")
-        if label and one.kind == "folder" and len(below) == 2 and nfc(below[0]) == label:
+        if label and one.kind == "folder" and len(below) == 2 and name_of(below[0]) == label:
             spellings[label].setdefault(below[0], one.path)
     return [
         Finding(
@@ -576,6 +588,7 @@ def _walk_findings(found: Sequence[Found]) -> list[Finding]:
             "not followed",
             False,
         ),
+        "made": ("folder was made by mindle", "folders were made by mindle", "passed over", False),
         "unreadable": ("folder cannot be listed", "folders cannot be listed", "passed over", True),
         "special": (
             "entry is neither a file nor a folder",
@@ -586,7 +599,7 @@ def _walk_findings(found: Sequence[Found]) -> list[Finding]:
     }
     findings = []
     for kind, (one, many, action, decision) in texts.items():
-        files = tuple(nfc(it.path) for it in found if it.kind == kind)
+        files = tuple(name_of(it.path) for it in found if it.kind == kind)
         if files:
             message = f"{count_of(len(files), one, many)}; first: {files[0]}."
             findings.append(

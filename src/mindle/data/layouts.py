@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mindle.data.filenames import is_picture_name
-from mindle.data.names import count_of, nfc, part_of, parts_in, parts_of, says_nothing
+from mindle.data.names import count_of, name_of, part_of, parts_in, parts_of, says_nothing
 from mindle.records import Finding, Part
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Tree:
 
     def names(self, folder: str) -> list[str]:
         """NFC names of the folders in a folder."""
-        return [nfc(_base(path)) for path in self.folders.get(folder, ())]
+        return [name_of(_base(path)) for path in self.folders.get(folder, ())]
 
     def classed(self, folder: str) -> bool:
         """Whether it holds folders, of pictures unless pictures lie beside them."""
@@ -178,7 +178,7 @@ def _wraps(tree: Tree, folder: str) -> bool:
 
 def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
     """Where the classes of a part lie: below folders that hold one folder alone, none of `classes`."""
-    while (only := _only(tree, folder)) is not None and nfc(_base(only)) not in classes:
+    while (only := _only(tree, folder)) is not None and name_of(_base(only)) not in classes:
         if not _wraps(tree, only) and len(tree.folders.get(only, ())) < 2:
             break
         folder = only
@@ -191,8 +191,8 @@ def _passed_finding(folders: Sequence[str]) -> list[Finding]:
     return [
         Finding(
             kind="passed-through",
-            files=tuple(map(nfc, folders)),
-            message=f"{' and '.join(repr(nfc(folder)) for folder in folders)} "
+            files=tuple(map(name_of, folders)),
+            message=f"{' and '.join(repr(name_of(folder)) for folder in folders)} "
             f"{'is a folder' if len(folders) == 1 else 'are folders'} around all others, so that classes are "
             "looked for in there.",
             action="passed through",
@@ -214,7 +214,7 @@ def _class_first(tree: Tree, start: str) -> Layout | None:
         named = parts_in(_base(folder)) or _base(folder).lower() in _THINGS
         if tree.direct.get(folder) or nested or named or len(parts) != len(inside):
             return None
-        bases |= {one: Base(part=parts[_base(one)], label=nfc(_base(folder))) for one in inside}
+        bases |= {one: Base(part=parts[_base(one)], label=name_of(_base(folder))) for one in inside}
     kinds = {base.part for base in bases.values()}
     if len(folders) < 2 or len(kinds) < 2 or "train" not in kinds:
         return None
@@ -256,9 +256,9 @@ def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
     count = count_of(tree.pictures(folder), "file", "files")
     return Finding(
         kind="beside-parts",
-        files=(nfc(folder),),
-        message=f"Folder {nfc(folder)!r} with {count} lies beside the parts of the split and is none of them."
-        + (" Move it into one of them if it belongs there." if alike else ""),
+        files=(name_of(folder),),
+        message=f"Folder {name_of(folder)!r} with {count} lies beside the parts of the split and is none of "
+        "them." + (" Move it into one of them if it belongs there." if alike else ""),
         action="left out",
         decision=alike,
     )
@@ -277,10 +277,10 @@ def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     hinting = [folder for folder in folders if parts_in(_base(folder))]
     if not hinting:
         return []
-    named = " and ".join(repr(nfc(_base(folder))) for folder in hinting[:4])
+    named = " and ".join(repr(name_of(_base(folder))) for folder in hinting[:4])
     words = frozenset[str]().union(*(parts_in(_base(folder)) for folder in hinting))
     whole = [folder for folder in hinting if part_of(_base(folder))]
-    others = [nfc(_base(folder)) for folder in folders if folder not in hinting]
+    others = [name_of(_base(folder)) for folder in folders if folder not in hinting]
     flat = not any(tree.folders.get(folder) for folder in folders)
     lead = f"{named} {'is named like a part' if len(hinting) == 1 else 'are named like parts'} of a split"
     if words == {"train"} and flat and others:
@@ -294,7 +294,7 @@ def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     return [
         Finding(
             kind=UNDECIDED,
-            files=tuple(map(nfc, hinting)),
+            files=tuple(map(name_of, hinting)),
             message=f"{lead}, but {_obstacle(tree, folders, others)}, so that classes and parts cannot be "
             "told apart. Keep nothing but the parts in this folder, called train and test, with the same "
             "class folders in each; or give a CSV file with the columns path,label (and split).",
@@ -314,7 +314,7 @@ def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
 def _part_names(folders: Sequence[str], message: str, *, decision: bool = True) -> Finding:
     return Finding(
         kind="part-names",
-        files=tuple(map(nfc, folders)),
+        files=tuple(map(name_of, folders)),
         message=message,
         action="read as classes",
         decision=decision,
@@ -324,16 +324,17 @@ def _part_names(folders: Sequence[str], message: str, *, decision: bool = True) 
 def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     """Class folders that all hold the same folders: then those may be the classes."""
     inside = [
-        {nfc(_base(one)) for one in tree.folders.get(folder, ()) if tree.pictures(one)} for folder in folders
+        {name_of(_base(one)) for one in tree.folders.get(folder, ()) if tree.pictures(one)}
+        for folder in folders
     ]
     if len(folders) < 2 or len(set.intersection(*inside)) < 2:
         return []
-    names = [nfc(_base(folder)) for folder in folders]
+    names = [name_of(_base(folder)) for folder in folders]
     within = sorted(set.intersection(*inside))
     return [
         Finding(
             kind="same-folders",
-            files=tuple(map(nfc, folders)),
+            files=tuple(map(name_of, folders)),
             message=f"All of {' and '.join(map(repr, names[:4]))}{' …' if len(names) > 4 else ''} hold the "
             f"folders {' and '.join(map(repr, within[:4]))}{' …' if len(within) > 4 else ''}. If those are "
             "the classes, put them together in one folder, or below train and test.",

@@ -27,12 +27,13 @@ from mindle.data.headings import (
 )
 from mindle.data.headings import require_task as require_task
 from mindle.data.layouts import Layout, settle_layout
-from mindle.data.names import count_of, litter, nfc, part_of
+from mindle.data.names import count_of, litter, name_of, nfc, part_of
 from mindle.data.tables.columns import infer_columns, parse_cells
 from mindle.data.tables.delimited import layout_of
 from mindle.data.tables.roles import WORDS_ADVICE, missing_words
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
+from mindle.text import uncell
 
 _HELP = (
     "The first line must name the columns path and label, or path and target for numbers (and split or group "
@@ -191,13 +192,14 @@ def _gather(piece: _Piece, root: Path, rows: dict[str, _Row], truths: list[str])
             continue
         path, spelled, exists = listed.locator.locate(typed)
         if above != "." and not os.path.isabs(spelled):
-            path, spelled = posixpath.normpath(f"{nfc(above)}/{path}"), f"{above}/{spelled}"
+            path, spelled = posixpath.normpath(f"{name_of(above)}/{path}"), f"{above}/{spelled}"
         row = rows.setdefault(path, _Row(name=spelled, exists=exists))
-        text = hot(listed, truth, line, cells) if len(truth.columns) > 1 else nfc(cells[truth.columns[0]])
+        several = len(truth.columns) > 1
+        text = hot(listed, truth, line, cells) if several else nfc(uncell(cells[truth.columns[0]]))
         row.labels.add("" if listed.is_missing(text) else text)
         truths.append(text)
         row.splits.add(piece.part or ("" if split is None else cells[split]))
-        row.group = row.group or ("" if group is None else nfc(cells[group]))
+        row.group = row.group or ("" if group is None else nfc(uncell(cells[group])))
         row.lines.append(line)
     return incomplete
 
@@ -234,7 +236,7 @@ def folder_lists(root: Path, *, name: str, source: str) -> Dataset | None:
     dataset = _dataset(pieces, root, name=name, source=source) if pieces else None
     if dataset is None or (infer_template(learned) is not None and len(dataset) < _COVERING * len(learned)):
         return None
-    return _with_unlisted(dataset, {nfc(path) for path in pictures})
+    return _with_unlisted(dataset, {name_of(path) for path in pictures})
 
 
 def _lists_near(root: Path) -> list[Path]:
@@ -265,9 +267,9 @@ def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _P
     part = inside or part_of(file.stem) or ""
     named = [cells[listed.image] for _, cells in listed.rows if not listed.is_missing(cells[listed.image])]
     there = [place for place, spelled, exists in map(listed.locator.locate, named) if exists]
-    near = nfc(os.path.relpath(file.parent, root).replace(os.sep, "/"))
+    near = name_of(os.path.relpath(file.parent, root).replace(os.sep, "/"))
     covered = {posixpath.normpath(f"{near}/{path}") for path in there}
-    enough = len(covered & {nfc(path) for path in learned}) >= _COVERING * len(learned)
+    enough = len(covered & {name_of(path) for path in learned}) >= _COVERING * len(learned)
     if not there or (not enough and (not part or len(there) < _COVERING * len(named))):
         return None
     return _Piece(listed=listed, truth=truth, part=part)
@@ -391,7 +393,7 @@ def _encoding_finding(listed: ImageList) -> list[Finding]:
     encoding = listed.layout.encoding
     if encoding.startswith("utf-8"):
         return []
-    name, said = nfc(listed.file.name), encoding.upper()
+    name, said = name_of(listed.file.name), encoding.upper()
     return [
         Finding(
             kind="encoding",
@@ -422,7 +424,7 @@ def _column_finding(pieces: Sequence[_Piece]) -> list[Finding]:
     image = listed.layout.names[listed.image]
     if listed.names[listed.image] == PATH and truth.said and listed.file.suffix and len(pieces) == 1:
         return []
-    files = tuple(nfc(piece.listed.file.name) for piece in pieces)
+    files = tuple(name_of(piece.listed.file.name) for piece in pieces)
     labels = (
         f"{truth.name!r} holds {'numbers to estimate' if truth.regression else 'the labels'}"
         if truth.name
@@ -446,8 +448,8 @@ def _incomplete_finding(lines: Sequence[tuple[Path, int]]) -> list[Finding]:
     return [
         Finding(
             kind="incomplete-row",
-            files=tuple(dict.fromkeys(nfc(file.name) for file, _ in lines)),
-            message=f"{count_of(len(lines), 'line of', 'lines of')} {nfc(file.name)} "
+            files=tuple(dict.fromkeys(name_of(file.name) for file, _ in lines)),
+            message=f"{count_of(len(lines), 'line of', 'lines of')} {name_of(file.name)} "
             f"{'names' if len(lines) == 1 else 'name'} no file; first: line {line}.",
             action="passed over",
             decision=True,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mindle.data.decode import UndecodableImage, read_bytes, size_of
 from mindle.data.filenames import is_picture_name, stem
-from mindle.data.names import litter, nfc
+from mindle.data.names import litter, name_of, nfc
+from mindle.text import uncell, unspelled
 
 # Names alone are looked for so deep below the list's folder, and in so many folders.
 _DEPTH, _MOST_FOLDERS = 2, 200
@@ -31,7 +32,8 @@ class Locator:
         the disk spells with other Unicode characters. The spelling that exists is taken. A name without
         folder or ending is looked for below the folder, and taken where one file alone has it.
         """
-        plain = [typed, typed.replace("\\", "/")]
+        ours = (uncell(typed), unspelled(typed), unspelled(uncell(typed)))  # as mindle writes a name
+        plain = [typed, typed.replace("\\", "/"), *ours]
         for spelled in (form for text in plain for form in _forms(text)):
             place = os.path.join(self.folder, spelled)
             if os.path.exists(place) and not os.path.isdir(place):
@@ -39,9 +41,9 @@ class Locator:
         else:
             below = self._below.get(nfc(plain[1])) if "/" not in plain[1] else None
             if not below:
-                return nfc(_relative(self.folder, plain[1])), plain[1], False
+                return name_of(_relative(self.folder, plain[1])), plain[1], False
             spelled = below
-        return nfc(_relative(self.folder, spelled)), spelled, True
+        return name_of(_relative(self.folder, spelled)), spelled, True
 
     def is_picture(self, typed: str) -> bool:
         """Whether a cell leads to a file whose header is that of a picture."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.folder import nfc
+from mindle.data.folder import name_of
 from mindle.records import ArrayImages, Dataset, FileImages
 
 Paths = Sequence[str | os.PathLike[str]]
@@ -78,7 +78,7 @@ def dataset_of(
         source: FileImages | ArrayImages = ArrayImages(array=images)
     else:
         names = tuple(os.path.abspath(path) for path in images)
-        paths = tuple(nfc(Path(name).as_posix()) for name in names)
+        paths = tuple(name_of(Path(name).as_posix()) for name in names)
         source = FileImages(root=Path(os.sep), names=names)
     return Dataset(
         name="data",

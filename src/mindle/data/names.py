@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from mindle.records import Part
+from mindle.text import spelled
 
 PART_WORDS: dict[str, Part] = {
     "train": "train",
@@ -79,16 +80,18 @@ def nfc(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:  # a name in another encoding; two of them must not become the same
-        text = _bytes_of(text).decode("utf-8", "backslashreplace")
+        text = spelled(text)
     return unicodedata.normalize("NFC", text)
 
 
-def _bytes_of(text: str) -> bytes:
-    """The bytes of a name on disk, or of a text in which half a character stands, as JSON may spell one."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace")
+def name_of(entry: str) -> str:
+    r"""What something on the disk is called: printable (see `mindle.text.spelled`), in the composed spelling.
+
+    Example:
+        >>> print(name_of("oak/" + chr(27) + "[2J.jpg"))
+        oak/\x1b[2J.jpg
+    """
+    return nfc(spelled(entry))
 
 
 def count_of(number: int, one: str, many: str) -> str:

@@ -170,10 +170,9 @@ def lay_out_folders(
         listener: Hears progress of the stage "prepare".
 
     Raises:
-        ValueError: If `out` holds something else, lies inside the data, or arrays should be linked.
+        ValueError: If `out` holds something else, or arrays should be linked.
         DeviceError: If the disk is full, read-only, or cannot link.
     """
-    _refuse_overlap(dataset, out)
     if link != "copy" and isinstance(dataset.images, ArrayImages):
         raise ValueError(
             f"`link` must be copy for images that come as an array. Received link={link!r}: there are no "
@@ -368,7 +367,6 @@ def lay_out_npz(
         ValueError: If `out` is something else, or no size is given for images of many sizes.
         DeviceError: If the disk is full or read-only.
     """
-    _refuse_overlap(dataset, out)
     rows = _used(dataset)
     spec = _spec(dataset, rows, size)
     about = {**settings, "size": [spec.height, spec.width], "fingerprint": fingerprint(dataset)}
@@ -486,13 +484,6 @@ def _counts(dataset: Dataset, rows: Iterable[int]) -> dict[str, dict[str, int]]:
     for row in rows:
         counts[dataset.classes[dataset.labels[row]]][dataset.parts[row]] += 1
     return counts
-
-
-def _refuse_overlap(dataset: Dataset, out: Path) -> None:
-    """The user's folder is only read: nothing is written into it."""
-    root, target = os.path.realpath(os.path.expanduser(dataset.source)), os.path.realpath(out)
-    if os.path.isdir(root) and Path(target).is_relative_to(root):
-        raise ValueError(f"`out` must lie outside of the data. Received {out}, which is inside {root}.")
 
 
 def _make(folder: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from mindle.artifacts.reading import open_regular
 from mindle.data import arrays
 from mindle.data.decode import FILE_LIMIT, UndecodableImage, file_memory, read_bytes, size_of
-from mindle.data.folder import LAYOUT_HELP, litter, nfc, read_folder, walk
+from mindle.data.folder import LAYOUT_HELP, litter, name_of, read_folder, walk
 from mindle.data.listing import folder_lists, read_listing
 from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset
@@ -37,6 +37,7 @@ READ_KINDS: dict[str, str] = {
     "incomplete-row": "a line of a list names no file",
     "labelled-by-name": "labels are taken from the names of files",
     "listed-twice": "a list names a file more than once, with the same label",
+    "made": "a run, a bundle or a prepared split of mindle, which is never data",
     "missing": "a listed file, or what a link leads to, does not exist",
     "missing-words": "words that stand for no label, such as NaN",
     "name-collision": "class names that differ only in case, width or spaces",
@@ -173,7 +174,7 @@ def _read_directory(place: Path, *, name: str, source: str, label_from: str | No
 def _name(place: Path) -> str:
     """Short name from a path: of a file without its ending, of `.` the folder it stands for."""
     whole = Path(os.path.abspath(place))
-    return nfc(whole.stem if whole.is_file() else whole.name) or "data"
+    return name_of(whole.stem if whole.is_file() else whole.name) or "data"
 
 
 def _unknown(typed: str, place: Path) -> str:

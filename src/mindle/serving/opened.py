@@ -27,6 +27,7 @@ from mindle.serving.predictor import (
     with_intervals,
 )
 from mindle.serving.rows import OpenedRows, RowPredictor
+from mindle.text import spelled
 
 ENGINES = ("onnx", "torch")
 IMAGENET = "imagenet:"
@@ -73,10 +74,11 @@ class Opened:
     def rows(self, images: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers as rows for a table; a row without an answer has a reason and None elsewhere."""
         for answer in self.answers(images):
+            path = spelled(answer.path)
             if answer.probabilities is None:
-                yield {**dict.fromkeys(self.columns), "path": answer.path, "reason": answer.reason}
+                yield {**dict.fromkeys(self.columns), "path": path, "reason": answer.reason}
             else:
-                yield {"path": answer.path, **self._cells(answer.probabilities), "reason": ""}
+                yield {"path": path, **self._cells(answer.probabilities), "reason": ""}
 
     def _cells(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
         best = int(named_classes(probabilities[None], self.thresholds)[0])

@@ -22,6 +22,7 @@ from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import LEVEL, prediction_interval, read_calibration
 from mindle.records import TableSpec
 from mindle.serving.predictor import proven_session
+from mindle.text import spelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ class OpenedRows:
             DataError: If a source cannot be read, or lacks columns that the model learned from.
         """
         for source in sources:
-            path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+            path = spelled(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
             for chunk in self.read(source):
                 self.report.add(path, chunk.written, chunk.unreadable)
                 yield from self._chunk(chunk, path)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mindle.data.folder import count_of, nfc
+from mindle.data.folder import count_of, name_of
 from mindle.data.tables.delimited import Layout
 from mindle.data.tables.dialect import spelled
 from mindle.errors import DataError
@@ -29,7 +29,7 @@ def layout_findings(place: Path, layout: Layout, *, settled: bool) -> Iterator[F
         layout: What was found out.
         settled: Whether the user said how many lines of header there are, or named the columns.
     """
-    name = nfc(place.name)
+    name = name_of(place.name)
     if not layout.encoding.startswith("utf-8"):
         codec = layout.encoding.upper()
         message = f"{name} is not UTF-8 and was read as {codec}."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.folder import count_of, nfc, part_of, settle_given, sorted_classes
+from mindle.data.folder import count_of, name_of, nfc, part_of, settle_given, sorted_classes
 from mindle.data.headings import image_list
 from mindle.data.listing import lists_images
 from mindle.data.tables.cells import is_missing, label_of, missing_option, text_of
@@ -323,7 +323,9 @@ def _from_file(
 
 def _stem(place: Path) -> str:
     whole = Path(os.path.abspath(place))
-    return nfc(Path(whole.stem).stem if whole.suffix.lower() in (".gz", ".bz2") else whole.stem) or "table"
+    return (
+        name_of(Path(whole.stem).stem if whole.suffix.lower() in (".gz", ".bz2") else whole.stem) or "table"
+    )
 
 
 def _renamed(layout: Layout, typed: str, columns: Sequence[str], header: int | None) -> Layout:
