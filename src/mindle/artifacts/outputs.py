@@ -122,7 +122,7 @@ def _source_of(run: Path) -> str | None:
 
 
 def _refuse(output: Output, source: str, among: bool) -> None:
-    if output.is_one_of(source):
+    if output.is_one_of(source) and not os.path.isdir(source):
         raise _taken(output, source)
     if os.path.isdir(source):
         _refuse_inside(output, source, among or is_made(source))
@@ -140,7 +140,7 @@ def _refuse_inside(output: Output, folder: str, among: bool) -> None:
             f"`{output.option}` must lie outside of the data. Received {output.path}, which is inside "
             f"{folder}. Choose another place with {output.option}."
         )
-    if output.path.exists() and not _is_own(output.path):
+    if output.path.exists() and not (output.path.is_file() and _is_own(output.path)):
         raise _taken(output, output.path)
 
 
