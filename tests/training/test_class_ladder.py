@@ -17,7 +17,8 @@ from mindle.data import typical_size
 from mindle.models.weights import WeightCard, find_weights
 from mindle.training.budget import Deadline
 from mindle.training.class_ladder import ClassLadder
-from mindle.training.ladder import Journal
+from mindle.training.ladder import Best, Journal
+from mindle.training.probe import Candidate
 from mindle.training.problem import Outcome, Problem
 from mindle.training.recipe import read_recipe, with_settings
 from tests.pictures import CLASSES, draw, photo_folder
@@ -59,6 +60,7 @@ def test_every_rung_is_told_and_one_is_chosen(
     names = [attempt["name"] for attempt in outcome.tried]
     assert names[0] == "majority"
     assert sum(attempt["chosen"] for attempt in outcome.tried) == 1
+    assert all(attempt["milliseconds"] > 0 for attempt in outcome.tried[1:])
     for attempt in outcome.tried:
         assert attempt["low"] <= attempt["value"] <= attempt["high"]
     assert made[0]["step"].startswith("embed ")
@@ -101,6 +103,39 @@ def test_a_resumed_climb_repeats_its_decisions_whatever_the_clock_says(
     assert resumed.images["embed"] == 0  # the cache has them all
     untimed = [{k: v for k, v in attempt.items() if k != "seconds"} for attempt in resumed.tried]
     assert untimed == [{k: v for k, v in attempt.items() if k != "seconds"} for attempt in outcome.tried]
+
+
+@pytest.mark.parametrize(("prefer", "kept"), [("accuracy", "dear"), ("speed", "cheap")])
+def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferred(
+    probed: tuple[Problem, Outcome, list[Mapping[str, Any]]], prefer: str, kept: str
+) -> None:
+    problem, _, _ = probed
+    recipe = with_settings(QUICK, {"probe.prefer": prefer})
+    ladder = ClassLadder(problem, cards=[embedded()], recipe=recipe, deadline=Deadline(None))
+    part = next(iter(ladder.embedded(forced=True)))
+    # The same answers at two costs, to as many images as it takes to show that they are the same.
+    head = head_that_knows(np.tile(ladder.pool.labels, 20), ladder.pool.classes)
+    dear, cheap = (
+        Best(
+            candidate=head, parts=[replace(part, seconds_an_image=seconds)], attempt={"name": "", "note": ""}
+        )
+        for seconds in (0.05, 0.01)
+    )
+    ladder.candidates += [dear, cheap]
+    assert ladder.economical(dear) is {"dear": dear, "cheap": cheap}[kept]
+    assert ("answers an image in 10 ms instead of 50" in cheap.attempt["note"]) == (kept == "cheap")
+
+
+def head_that_knows(labels: Any, classes: int) -> Candidate:
+    """A head that answered every row right."""
+    return Candidate(
+        kind="rbf",
+        scores=10 * np.eye(classes)[labels],
+        labels=labels,
+        offsets=np.zeros(classes),
+        temperature=1.0,
+        build=lambda temperature: pytest.fail("it is only compared"),
+    )
 
 
 @pytest.mark.slow

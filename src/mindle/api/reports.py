@@ -80,7 +80,6 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
         estimates=folder.estimates() if estimated else {},
         command=document["command"],
         finished=document["finished"].replace("T", " ").replace("+00:00", " UTC"),
-        train_accuracy=metrics["train"].get("accuracy"),
         history=folder.history(),
         findings=[Finding(**{**finding, "files": tuple(finding["files"])}) for finding in data["findings"]],
         parts=data["counts"],

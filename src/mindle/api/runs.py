@@ -55,6 +55,7 @@ def train(
     out: Source | None = None,
     resume: bool = False,
     imbalance: str | None = None,
+    prefer: str | None = None,
     set: Mapping[str, Any] | None = None,
     target: str | int | None = None,
     task: str | None = None,
@@ -94,6 +95,8 @@ def train(
         resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
         imbalance: What to do for classes of few images: "auto", "none", "weights", "sampling", "augment",
             "smote", "focal" or "thresholds"; what the recipe says unless set.
+        prefer: What to keep of several backbones: "accuracy", or the cheapest answer that is shown to lose at
+            most 0.5 points ("balance", the default) or 2 points ("speed").
         set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`, of a table
             `{"table.epochs": 20}`.
         target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
@@ -163,6 +166,7 @@ def train(
             "strategy": strategy,
             "weights": weights,
             "imbalance": imbalance,
+            "prefer": prefer,
             "device": None if device in ("auto", "cpu") else device,  # tables train on the processor
         }
         refuse(about_images, "images", "a table")
@@ -193,6 +197,7 @@ def train(
         budget=budget,
         settings=set,
         imbalance=imbalance,
+        prefer=prefer,
     )
 
     dataset = options.read_images(data, split_seed=split_seed)

@@ -426,10 +426,20 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
     rows = outcome.val.rows
     found = _features_of(table, rows)
     if table.task == "regression":
-        errors = outcome.model.estimates(found.numbers, found.categories) - table.targets[rows]
-        return {"n": len(rows), "mae": float(np.abs(errors).mean())}
-    answers = outcome.model.probabilities(found.numbers, found.categories)
-    return {"n": len(rows), "accuracy": float((answers.argmax(axis=1) == table.labels[rows]).mean())}
+        truth = table.targets[rows]
+
+        def score(answers: NDArray[np.float64]) -> dict[str, float]:
+            return {"mae": float(np.abs(answers - truth).mean())}
+
+        own = outcome.model.estimates(found.numbers, found.categories)
+    else:
+        labels = table.labels[rows]
+
+        def score(answers: NDArray[np.float64]) -> dict[str, float]:
+            return {"accuracy": float((answers.argmax(axis=1) == labels).mean())}
+
+        own = outcome.model.probabilities(found.numbers, found.categories)
+    return {"n": len(rows), **score(own), "out_of_fold": score(outcome.val.answers)}
 
 
 def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: float | None) -> str:

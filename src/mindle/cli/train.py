@@ -42,6 +42,14 @@ def train(
             help="For scarce classes: auto, none, weights, sampling, augment, smote, focal, thresholds.",
         ),
     ] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Images: accuracy, or the cheapest answer shown to lose at most 0.5 points (balance, the "
+            "default) or 2 (speed).",
+        ),
+    ] = None,
     settings: options.Settings = None,
     target: options.Target = None,
     task: options.Task = None,
@@ -90,6 +98,7 @@ def train(
             out=out,
             resume=resume,
             imbalance=imbalance,
+            prefer=prefer,
             set=pairs(settings or [], "--set", "train.peak=3e-4"),
             target=target,
             task=task,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import RESAMPLES, bootstrap_rows, percentiles, wilson
+from mindle.evaluation.intervals import LEVEL, RESAMPLES, bootstrap_rows, percentiles, wilson
 from mindle.evaluation.metrics import checked_predictions, log_losses, macro_scores, tally_resamples
 from mindle.evaluation.regression import checked_estimates
 from mindle.evaluation.repeated import (
@@ -466,14 +466,17 @@ def mcnemar(gained: int, lost: int) -> float:
     return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if gained + lost else 1.0
 
 
-def paired_difference(both: int, gained: int, lost: int, n: int) -> tuple[float, float]:
-    """Ends of the 95 % interval of the second minus the first share of right answers to the same rows.
+def paired_difference(
+    both: int, gained: int, lost: int, n: int, *, level: float = LEVEL
+) -> tuple[float, float]:
+    """Ends of the interval of the second minus the first share of right answers to the same rows.
 
     Args:
         both: Rows that both got right.
         gained: Rows that only the second got right.
         lost: Rows that only the first got right.
         n: All rows.
+        level: How often the interval holds the true difference.
 
     Source:
         Newcombe 1998, method 10 for paired data; the example is one of his table II.
@@ -484,7 +487,7 @@ def paired_difference(both: int, gained: int, lost: int, n: int) -> tuple[float,
     """
     neither = n - both - gained - lost
     p1, p2 = (both + lost) / n, (both + gained) / n
-    (low1, high1), (low2, high2) = wilson(both + lost, n), wilson(both + gained, n)
+    (low1, high1), (low2, high2) = (wilson(hits, n, level=level) for hits in (both + lost, both + gained))
     product = float((both + lost) * (neither + gained)) * float((both + gained) * (neither + lost))
     shared = float(both * neither - gained * lost)
     if shared > 0:

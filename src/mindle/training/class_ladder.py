@@ -22,6 +22,7 @@ from mindle.evaluation import wilson
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.models.classifier import backbone_classifier
 from mindle.models.heads import Head
+from mindle.training.answer_cost import points_lost
 from mindle.training.augment import stronger
 from mindle.training.features import Engine
 from mindle.training.imbalance import WORTH_TRYING, balanced_weights, choose_method, ratio
@@ -121,6 +122,14 @@ class ClassLadder(Ladder[Candidate]):
             "chosen": False,
         }
 
+    def loss(self, candidate: Candidate) -> float:
+        """Cross-entropy out of fold."""
+        return candidate.log_loss
+
+    def points_lost(self, best: Candidate, other: Candidate) -> float:
+        """In points of accuracy out of fold."""
+        return points_lost(best.right, other.right)
+
     # ---- what heads learn from --------------------------------------------------------------------------
 
     def fill_pool(self) -> None:
@@ -187,6 +196,7 @@ class ClassLadder(Ladder[Candidate]):
         best = min(singles, key=lambda single: single.candidate.log_loss)
         if not self.stopped and self.recipe.probe.join:
             best = self._join(best, parts)
+        best = self.economical(best)
         return self._even_out(*self._finish(best))
 
     def _rank(self, parts: Sequence[Part]) -> Best[Candidate]:
@@ -401,7 +411,11 @@ class ClassLadder(Ladder[Candidate]):
             strategy="probe",
             temperature=candidate.temperature,
             val_probabilities=np.exp(candidate.log_probabilities[trained:]),
-            train_scores={"n": trained, "accuracy": float(right)},
+            train_scores={
+                "n": trained,
+                "accuracy": float(right),
+                "out_of_fold": {"accuracy": float(candidate.right[:trained].mean())},
+            },
             tried=(best.attempt,),
             stopped="",
             seconds={},

@@ -59,8 +59,7 @@ REACHED, VANISHED = 1e-3, 1e-6
 # Always one answer, where the truth has less than 19 of 20 of one class.
 CONSTANT, LARGEST_MAJORITY, FEWEST_ANSWERS = 0.99, 0.95, 20
 # Training above validation: this far for sure, or less far with a validation loss that has risen by a tenth.
-# Heads on frozen features know what they learned from by heart and are none the worse for it.
-FAR, NEAR, RISEN, FAR_OF_HEADS = 0.10, 0.03, 1.10, 0.25
+FAR, NEAR, RISEN = 0.10, 0.03, 1.10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,21 +411,25 @@ def val_below_majority(case: Case) -> Diagnosis | None:
 
 
 def overfitting(case: Case) -> Diagnosis | None:
-    """Far better on what was learned from than on what was not."""
+    """Far better on what was learned from than on what was not.
+
+    Heads on frozen features fit their own images by construction; of them the report compares the score out
+    of fold with the test.
+    """
     n = len(case.val_labels)
     train_n, train = int(case.train_scores.get("n", 0)), float(case.train_scores.get("accuracy", 0.0))
-    if n < FEWEST_ANSWERS or not train_n:
+    if n < FEWEST_ANSWERS or not train_n or not case.history:
         return None
     val = float((case.val_probabilities.argmax(axis=1) == case.val_labels).mean())
     losses = [row["val_loss"] for row in case.history if math.isfinite(row.get("val_loss", math.nan))]
     risen = losses[-1] / min(losses) if losses and min(losses) > 0 else 1.0
-    if case.history and risen >= RISEN:
+    if risen >= RISEN:
         # The weights that were kept are those before the loss rose; the last ones show where it led.
         last = case.history[-1]
         if last["train_accuracy"] - last["val_accuracy"] > train - val:
             train, val, train_n = last["train_accuracy"], last["val_accuracy"], len(case.train_labels)
     gap, low, _ = difference((train, train_n), (val, n))
-    if not (low >= (FAR if case.history else FAR_OF_HEADS) or (low >= NEAR and risen >= RISEN)):
+    if not (low >= FAR or (low >= NEAR and risen >= RISEN)):
         return None
     rose = f", and the validation loss rose by {risen - 1:.0%} from its best" if risen >= RISEN else ""
     return Diagnosis(
@@ -435,14 +438,7 @@ def overfitting(case: Case) -> Diagnosis | None:
         f"{val:.1%}){rose}.",
         remedy="Augment the images, shrink or regularise the net (dropout, train.weight_decay), stop "
         "earlier, or begin with a pretrained backbone.",
-        evidence=_epochs("Accuracy", case, ("train_accuracy", "val_accuracy"))
-        if case.history
-        else figure(
-            "Accuracy",
-            "0 training, 1 validation",
-            "share right",
-            {"accuracy": [(0, train), (1, val)]},
-        ),
+        evidence=_epochs("Accuracy", case, ("train_accuracy", "val_accuracy")),
     )
 
 

@@ -28,13 +28,14 @@ from numpy.typing import NDArray
 from mindle.errors import DataError, ModelError
 from mindle.models.weights import WeightCard
 from mindle.records import SILENT, InputSpec, Listener
+from mindle.training.answer_cost import LEAST_SAVING
 from mindle.training.batches import draw
 from mindle.training.budget import REFERENCE_SIDE, Deadline, TimeUp, duration
 from mindle.training.features import Engine
 from mindle.training.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.probe import Block, block_of, fold_numbers, rbf_flops
 from mindle.training.problem import Outcome, Problem
-from mindle.training.recipe import Recipe, read_recipe
+from mindle.training.recipe import PREFERENCES, Recipe, read_recipe
 
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
 MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
@@ -218,6 +219,11 @@ class Best(Generic[C]):
         return names_of(self.parts)
 
     @property
+    def seconds_an_image(self) -> float:
+        """What an answer takes; a head adds little to its backbones."""
+        return sum(part.seconds_an_image for part in self.parts)
+
+    @property
     def raw(self) -> NDArray[np.float32]:
         """Features of the plain images, (image, feature), the backbones side by side."""
         return np.concatenate([part.raw for part in self.parts], axis=1)
@@ -280,8 +286,8 @@ class Ladder(ABC, Generic[C]):
         self.embedded_images = 0
         self.stopped = ""
         self.left_out: list[str] = []  # for time
-        self.fitted_on: list[Sequence[Part]] = []  # of each head
         self.tried = [self.baseline()]
+        self.candidates: list[Best[C]] = []  # heads that were fitted, in order
 
     # ---- what a kind of head says of itself -------------------------------------------------------------
 
@@ -303,6 +309,14 @@ class Ladder(ABC, Generic[C]):
     @abstractmethod
     def attempt_of(self, name: str, candidate: C, seconds: float) -> dict[str, Any]:
         """How a head did: on the val part, and in the note on all images it was cross-validated on."""
+
+    @abstractmethod
+    def loss(self, candidate: C) -> float:
+        """What heads are compared by; less is better."""
+
+    @abstractmethod
+    def points_lost(self, best: C, other: C) -> float:
+        """How many points worse another head may be than the best one; see `training.answer_cost`."""
 
     @abstractmethod
     def net_wins(self, best: Best[C], net: Outcome) -> bool:
@@ -377,10 +391,12 @@ class Ladder(ABC, Generic[C]):
 
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was left out for time."""
-        heads = _counted(len(self.fitted_on), "head")
-        backbones = _counted(len({part.card.name for parts in self.fitted_on for part in parts}), "backbone")
-        were = "was" if len(self.fitted_on) == 1 else "were"
-        tried = f"{heads} on {backbones} {were} tried." if self.fitted_on else ""
+        heads = _counted(len(self.candidates), "head")
+        backbones = _counted(
+            len({part.card.name for each in self.candidates for part in each.parts}), "backbone"
+        )
+        were = "was" if len(self.candidates) == 1 else "were"
+        tried = f"{heads} on {backbones} {were} tried." if self.candidates else ""
         return tried + (f" Left out for time: {'; '.join(self.left_out)}." if self.left_out else "")
 
     # ---- embedding --------------------------------------------------------------------------------------
@@ -543,6 +559,39 @@ class Ladder(ABC, Generic[C]):
         """How many of the rows belong to the train part; those of val follow."""
         return len(self.rows) - len(self.problem.val)
 
+    # ---- what an answer costs ---------------------------------------------------------------------------
+
+    def economical(self, best: Best[C]) -> Best[C]:
+        """The candidate with the cheapest answer among those shown to lose no more than the recipe allows."""
+        if self.together or not PREFERENCES[self.recipe.probe.prefer]:
+            return best
+        decision = self.journal.decide("cost of an answer", partial(self._cheapest, best))
+        if not decision["take"]:
+            return best
+        cheaper = self.candidates[int(decision["candidate"])]
+        own, other = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
+        reason = (
+            f"kept, for it answers an image in {own} ms instead of {other} and loses at most "
+            f"{decision['points']:.2g} points to {best.name}"
+        )
+        cheaper.attempt["note"] += f"; {reason}"
+        self.listener.say(f"{cheaper.attempt['name']}: {reason}")
+        return cheaper
+
+    def _cheapest(self, best: Best[C]) -> dict[str, Any]:
+        """The place of that candidate, and how many points worse it may be."""
+        allowed, dear = PREFERENCES[self.recipe.probe.prefer], best.seconds_an_image
+        found = [
+            (each.seconds_an_image, self.loss(each.candidate), place, points)
+            for place, each in enumerate(self.candidates)
+            if each.seconds_an_image <= (1 - LEAST_SAVING) * dear
+            and (points := self.points_lost(best.candidate, each.candidate)) <= allowed
+        ]
+        if not found:
+            return {"take": False, "reason": "no cheaper candidate is shown to be close enough"}
+        _, _, place, points = min(found)
+        return {"take": True, "candidate": place, "points": round(max(points, 0.0), 2)}
+
     # ---- nets -------------------------------------------------------------------------------------------
 
     def net(self, best: Best[C] | None) -> Outcome | None:
@@ -598,14 +647,16 @@ class Ladder(ABC, Generic[C]):
     # ---- time and notes ---------------------------------------------------------------------------------
 
     def fitted(self, name: str, parts: Sequence[Part], fit: Callable[[], C]) -> Best[C]:
-        """Fit a head and note how it did."""
+        """Fit a head and note how it did, and what an answer of it takes."""
         candidate, seconds = self.timed("fit", fit)
         attempt = self.attempt_of(name, candidate, seconds)
         self.listener.say(f"{name}: {attempt['note']} ({seconds:.1f} s)")
         self.tried.append(attempt)
-        self.fitted_on.append(parts)
         self.kept = max(self.kept, parts, key=self.after_seconds)
-        return Best(candidate=candidate, parts=parts, attempt=attempt)
+        best = Best(candidate=candidate, parts=parts, attempt=attempt)
+        attempt["milliseconds"] = round(1000 * best.seconds_an_image, 2)
+        self.candidates.append(best)
+        return best
 
     def timed(self, stage: str, work: Callable[[], T]) -> tuple[T, float]:
         """What came of some work, and the seconds it took, which count for a stage."""

@@ -20,6 +20,7 @@ import torch
 from mindle.data.splits import bands
 from mindle.evaluation.conformal import calibrate
 from mindle.models.classifier import backbone_estimator
+from mindle.training.answer_cost import error_share_lost
 from mindle.training.ladder import (
     VIEWS_SHARE,
     Best,
@@ -85,6 +86,15 @@ class NumberLadder(Ladder[NumberCandidate]):
         note = f"cross-validated error {errors.mean():.4g} on {len(errors):,} images"
         return number_attempt(name, errors[self.trained :], seconds, note)
 
+    def loss(self, candidate: NumberCandidate) -> float:
+        """Mean absolute error out of fold."""
+        return candidate.mae
+
+    def points_lost(self, best: NumberCandidate, other: NumberCandidate) -> float:
+        """In per cent of the error of always answering the mean, out of fold."""
+        plain = np.abs(self.pool.targets - self.pool.targets.mean()).mean()
+        return error_share_lost(best.errors, other.errors, float(plain))
+
     def fill_pool(self) -> None:
         """Standardised numbers of the rows, and folds with as many small as large ones in each."""
         targets = self.problem.targets(self.rows)
@@ -102,7 +112,7 @@ class NumberLadder(Ladder[NumberCandidate]):
         if self.together:
             return self._with_views(self._best_head(list(self.embedded(forced=forced))))
         singles = [self._best_head([part]) for part in self.embedded(forced=forced)]
-        return self._with_views(self._joined(singles)) if singles else None
+        return self._with_views(self.economical(self._joined(singles))) if singles else None
 
     def _best_head(self, parts: Sequence[Part], views: int = 0) -> Best[NumberCandidate]:
         """The better of ridge regression and kernel, or their mean where that is clearly closer."""
@@ -177,7 +187,11 @@ class NumberLadder(Ladder[NumberCandidate]):
             strategy="probe",
             val_estimates=candidate.estimates[trained:] * scale + centre,
             calibration=calibrate((pool.targets - candidate.estimates) * scale, pool.folds),
-            train_scores={"n": trained, "mae": float(np.abs(known - pool.targets[:trained]).mean() * scale)},
+            train_scores={
+                "n": trained,
+                "mae": float(np.abs(known - pool.targets[:trained]).mean() * scale),
+                "out_of_fold": {"mae": float(candidate.errors[:trained].mean() * scale)},
+            },
             tried=(best.attempt,),
             stopped="",
             seconds={},

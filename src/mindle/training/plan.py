@@ -62,11 +62,12 @@ def settle(
     budget: str | float | None = None,
     settings: Mapping[str, Any] | None = None,
     imbalance: str | None = None,
+    prefer: str | None = None,
 ) -> Settled:
     """Fill in every default of a call.
 
-    A named recipe is the start, else the default recipe of the strategy; `model`, `imbalance` and `settings`
-    change it.
+    A named recipe is the start, else the default recipe of the strategy; `model`, `imbalance`, `prefer` and
+    `settings` change it.
     A net of the zoo named without a strategy is trained from scratch.
 
     Raises:
@@ -95,6 +96,8 @@ def settle(
         chosen = replace(chosen, model=replace(chosen.model, name=model, layers=()))
     if imbalance is not None:
         chosen = with_settings(chosen, imbalance_settings(imbalance))
+    if prefer is not None:
+        chosen = with_settings(chosen, {"probe.prefer": prefer})
     if settings:
         chosen = with_settings(chosen, settings)
     if chosen.train.balance == "smote" and chosen.strategy not in ("auto", "probe"):

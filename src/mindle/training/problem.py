@@ -84,7 +84,8 @@ class Outcome:
         strategy: Which strategy made it, in a word: "probe", "inline", "finetune" or "scratch".
         temperature: What the logits are divided by before the softmax.
         val_probabilities: (image, class) for the val rows, by a model that had not learned from them.
-        train_scores: How well the model knows what it learned from: {"n": …, "accuracy": …}, or "mae".
+        train_scores: How well the model knows what it learned from: {"n": …, "accuracy": …}, or "mae"; of
+            heads under "out_of_fold" how well each image was answered by those that had not seen it.
         tried: One document a candidate: name, accuracy (or mean absolute error) with low and high, seconds,
             note.
         stopped: Why nothing more was tried.

@@ -37,6 +37,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 LAYOUTS = ("auto", "channels-last", "contiguous")
 WATCHED = ("val_loss", "val_accuracy")
 HEADS = ("logistic", "rbf", "net")
+# Points of accuracy that may be given up for a cheaper answer; where a number is estimated, per cent of the
+# error of always answering the mean.
+PREFERENCES = {"accuracy": 0.0, "balance": 0.5, "speed": 2.0}
 POOLINGS = ("none", "avg", "max", "both")
 SCALES = ("unit", "bytes", "twice")
 TABLE_SCHEDULES = ("one-cycle", "constant")
@@ -156,6 +159,11 @@ class ProbeSettings:
     logistic_penalty: Annotated[
         float, "logistic: penalty on squared weights; 0 lets cross-validation choose"
     ] = 0.0
+    prefer: Annotated[
+        str,
+        "Which of several backbones to keep: the most accurate (accuracy), or the cheapest that is shown to "
+        "lose at most 0.5 points (balance) or 2 (speed)",
+    ] = "balance"
     net_units: Annotated[int, "net: units of its hidden layer"] = 64
     net_dropout: Annotated[float, "net: dropout behind its hidden layer"] = 0.5
 
@@ -167,6 +175,7 @@ class ProbeSettings:
                 )
             _within("views", self.views, 0, 100)
         _within("folds", self.folds, 2, 100)
+        _one_of("prefer", self.prefer, tuple(PREFERENCES))
         for name in ("rbf_gamma", "rbf_penalty", "logistic_penalty"):
             _within(name, getattr(self, name), 0, 1e6)
         _within("net_units", self.net_units, 1, 4096)

@@ -106,7 +106,22 @@ def test_right_on_average_but_uneven_is_told(bare: Make) -> None:
 
 def test_over_fitting_is_left_out_where_training_is_unknown(full: Make) -> None:
     assert any("Training minus test" in sentence for sentence in remarks(full()))
-    assert not any("Training minus test" in sentence for sentence in remarks(full(train_accuracy=None)))
+    without = full()
+    unknown = full(metrics={**without.metrics, "train": {}})
+    assert not any("Training minus test" in sentence for sentence in remarks(unknown))
+
+
+def test_heads_are_judged_by_what_they_answered_out_of_fold(full: Make) -> None:
+    plain = full()
+    value = plain.metrics["test"]["accuracy"]["value"]
+    train = {"n": 300, "accuracy": 1.0, "out_of_fold": {"accuracy": value}}
+    by_heart, honest = (
+        " ".join(remarks(full(metrics={**plain.metrics, "train": learned})))
+        for learned in ({"n": 300, "accuracy": 1.0}, train)
+    )
+    assert "knows its training images partly by heart" in by_heart
+    assert "by heart" not in honest
+    assert "training (out of fold)" in honest
 
 
 def test_the_class_table_begins_with_the_weakest(full: Make) -> None:

@@ -225,7 +225,7 @@ def test_writing_replaces_and_returns_the_path(full: Make, tmp_path: Path) -> No
 
 def test_a_place_that_cannot_be_written_is_named(full: Make, tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(DeviceError, match="could not be written"):
+    with pytest.raises(DeviceError, match="must be a file that can be written"):
         write_report(tmp_path / "report.html", full())
 
 

@@ -20,6 +20,7 @@ class Attempt:
         name: What it was.
         value, low, high: Accuracy on the validation part with its interval; None where it did not finish.
         seconds: How long it took.
+        milliseconds: What an answer of it takes; None where that was not measured.
         note: Why it was or was not taken, in a few words.
         chosen: Whether it is the one that the run kept.
     """
@@ -29,6 +30,7 @@ class Attempt:
     low: float | None = None
     high: float | None = None
     seconds: float = 0.0
+    milliseconds: float | None = None
     note: str = ""
     chosen: bool = False
 
@@ -58,7 +60,6 @@ class ReportContent:
         estimates: The same where the task is regression.
         command: What to type to repeat the run.
         finished: When it finished, as text.
-        train_accuracy: Share of right answers on the training images, for the sentence on over-fitting.
         history: Rows of history.csv.
         findings: What `mindle check` noticed, every file named.
         parts: Class to {"train", "val", "test", "set_aside"} to number of images.
@@ -90,7 +91,6 @@ class ReportContent:
     estimates: Mapping[str, Estimates] = field(default_factory=_empty)
     command: str = ""
     finished: str = ""
-    train_accuracy: float | None = None
     history: Sequence[Mapping[str, Any]] = ()
     findings: Sequence[Finding] = ()
     parts: Mapping[str, Mapping[str, int]] = field(default_factory=_empty)
@@ -174,6 +174,17 @@ class ReportContent:
             low=mean(test.low),
             high=mean(test.high),
         )
+
+    def learned(self, score: str) -> tuple[float, bool] | None:
+        """A score of what was learned from, and whether it is that out of fold; None where it is not known.
+
+        Heads and models of tables fit their own images and rows by construction: of them only the answers of
+        models that had not seen a row say how well they learned.
+        """
+        train = self.metrics.get("train", {})
+        honest = train.get("out_of_fold", {})
+        found = honest.get(score, train.get(score))
+        return None if found is None else (found, score in honest)
 
     def train_images(self) -> int:
         """How many images were trained on, 0 where the parts are not known."""

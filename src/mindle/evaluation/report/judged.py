@@ -270,14 +270,15 @@ def _remarks(content: ReportContent, words: Words) -> Iterable[tuple[bool, str] 
 
 
 def _overfit_remark(content: ReportContent, words: Words) -> tuple[bool, str] | None:
-    trained = content.train_images()
-    if content.train_accuracy is None or not trained:
+    trained, learned = content.train_images(), content.learned("accuracy")
+    if learned is None or not trained:
         return None
     val = content.metrics.get("val")
     found = judge_overfitting(
-        (content.train_accuracy, trained),
+        (learned[0], trained),
         (content.test["accuracy"]["value"], int(content.test["n"])),
         val=(val["accuracy"]["value"], int(val["n"])) if val else None,
+        out_of_fold=learned[1],
         lang=words.lang,
         subject=words.subject,
     )

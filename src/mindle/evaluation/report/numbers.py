@@ -167,10 +167,11 @@ def _remarks(content: ReportContent, words: Words) -> Iterable[tuple[bool, str] 
 
 
 def _overfit(content: ReportContent, words: Words) -> tuple[bool, str] | None:
-    train = parts_of(content.metrics.get("train", {}).get("mae"))[0]
+    learned = content.learned("mae")
     value, low, _ = parts_of(content.test["mae"])
-    if train is None or value is None or low is None or low <= train:
-        return None
+    if learned is None or learned[1] or value is None or low is None or low <= learned[0]:
+        return None  # an error out of fold is none that was learned by heart
+    train = learned[0]
     told = {"train": with_unit(amount(train), content), "test": with_unit(amount(value), content)}
     return value < 2 * train, words("trust.overfit_off", **told)
 

@@ -100,12 +100,13 @@ def tried(content: ReportContent, words: Words) -> Html | None:
             ),
             _reached(attempt, content),
             words.duration(attempt.seconds),
+            "" if attempt.milliseconds is None else f"{attempt.milliseconds:.3g}",
             tag("span", attempt.note, class_="soft"),
         ]
         for attempt in content.tried
     ]
     reached = "error" if content.estimated else "accuracy"
-    head = [words(f"tried.{name}") for name in ("name", reached, "seconds", "note")]
+    head = [words(f"tried.{name}") for name in ("name", reached, "seconds", "milliseconds", "note")]
     return section(
         "tried",
         words("tried.heading"),

@@ -37,6 +37,7 @@ def judge_overfitting(
     test: tuple[float, int],
     *,
     val: tuple[float, int] | None = None,
+    out_of_fold: bool = False,
     lang: str = "en",
     subject: str = "images",
 ) -> Overfitting:
@@ -46,6 +47,7 @@ def judge_overfitting(
         train: On the training images.
         test: On the sealed part.
         val: On the validation part, where there is one.
+        out_of_fold: Whether that on the training images is of models that had not seen them.
         lang: "en" or "ko".
         subject: "images" or "rows", what was learnt.
 
@@ -67,7 +69,11 @@ def judge_overfitting(
         verdict = "reversed"
     elif low > 0:
         verdict = "strong" if gap >= STRONG else "some"
-    known = {"train": train, **({"val": val} if val else {}), "test": test}
+    known = {
+        "train_out_of_fold" if out_of_fold else "train": train,
+        **({"val": val} if val else {}),
+        "test": test,
+    }
     listed = ", ".join(f"{words(f'part.{part}')} {percent(share)}" for part, (share, _) in known.items())
     sentences = [
         words("overfit.accuracies", listed=listed, gap=points(gap), low=points(low), high=points(high)),
