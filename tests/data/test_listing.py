@@ -280,3 +280,25 @@ def test_words_for_missing_are_no_labels_unless_said(tmp_path: Path) -> None:
     assert "'label' (3 cells are 'NaN')" in found.message
     kept = read_listing(file, name="list", source="list.csv", missing=("?",))
     assert kept.classes == ("NaN", "cat", "dog")
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_that_excel_wrote(folder: Path, codec: str) -> None:
+    text = "sep=;\r\npath;label\r\ncat/1.jpg;cat, wild\r\ncat/2.jpg;cat|tame\r\n;\r\n"
+    (folder / "excel.csv").write_bytes(text.encode(codec))
+    dataset = read_listing(folder / "excel.csv", name="excel", source="excel.csv")
+    assert dataset.paths == ("cat/1.jpg", "cat/2.jpg")
+    assert dataset.classes == ("cat, wild", "cat|tame")
+
+
+def test_labels_with_signs_that_separate_elsewhere(folder: Path) -> None:
+    dataset = listed(folder, "path,label", "cat/1.jpg,cat;wild", "cat/2.jpg,dog;tame")
+    assert set(dataset.classes) == {"cat;wild", "dog;tame"}
+
+
+def test_the_separator_of_a_list_can_be_said(folder: Path) -> None:
+    (folder / "list.csv").write_text("path^label\ncat/1.jpg^cat\ncat/2.jpg^dog\n", encoding="utf-8")
+    dataset = read_listing(folder / "list.csv", name="list", source="list.csv", separator="^")
+    assert dataset.classes == ("cat", "dog")
+    with pytest.raises(DataError, match="Cells were separated by"):
+        read_listing(folder / "list.csv", name="list", source="list.csv")

@@ -14,6 +14,7 @@ from mindle.data.locating import Locator
 from mindle.data.names import nfc
 from mindle.data.tables.cells import is_missing, number_of
 from mindle.data.tables.delimited import Layout, layout_of, records
+from mindle.data.tables.layouts import told
 from mindle.errors import DataError
 
 PATH, LABEL, TARGET, SPLIT, GROUP = "path", "label", "target", "split", "group"
@@ -174,6 +175,7 @@ def truth_of(listed: ImageList, target: str | None, task: str | None) -> Truth:
         f"A list of images must have the columns path and label, or path and target. Received "
         f"{str(listed.file)!r} with {shown}, where {listed.layout.names[listed.image]!r} names the files and "
         f"{'no other column tells anything' if not usable else 'several columns may hold the labels'}. "
+        f"{told(listed.layout)} "
         f"{'Add a column label.' if not usable else 'Name the one with --target.'}"
     )
 

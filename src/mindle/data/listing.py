@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from mindle.data.layouts import Layout, settle_layout
 from mindle.data.names import count_of, litter, name_of, nfc, part_of
 from mindle.data.tables.columns import infer_columns, parse_cells
 from mindle.data.tables.delimited import layout_of
+from mindle.data.tables.layouts import layout_findings
 from mindle.data.tables.roles import WORDS_ADVICE, missing_words
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
@@ -167,7 +168,7 @@ def _dataset(pieces: Sequence[_Piece], root: Path, *, name: str, source: str) ->
         images=FileImages(root=root, names=tuple(rows[path].name for path in paths)),
         set_aside=tuple(told.set_aside),
         findings=(
-            *(one for piece in pieces for one in _encoding_finding(piece.listed)),
+            *(one for piece in pieces for one in _layout_findings(piece.listed)),
             *_column_finding(pieces),
             *held_out,
             *_incomplete_finding(incomplete),
@@ -389,19 +390,8 @@ def _number_aside(row: _Row, numbers: set[float]) -> str:
     return "" if all(map(math.isfinite, numbers)) else "not-a-number"
 
 
-def _encoding_finding(listed: ImageList) -> list[Finding]:
-    encoding = listed.layout.encoding
-    if encoding.startswith("utf-8"):
-        return []
-    name, said = name_of(listed.file.name), encoding.upper()
-    return [
-        Finding(
-            kind="encoding",
-            files=(name,),
-            message=f"{name} is not UTF-8 and was read as {said}{' (Korean)' if said == 'CP949' else ''}.",
-            action=f"read as {said}",
-        )
-    ]
+def _layout_findings(listed: ImageList) -> Iterator[Finding]:
+    return layout_findings(listed.file, listed.layout, settled=True)
 
 
 def _words_finding(column: str, texts: Sequence[str], missing: tuple[str, ...]) -> list[Finding]:

@@ -35,6 +35,7 @@ READ_KINDS: dict[str, str] = {
     "hidden": "a hidden file, or one in a hidden folder",
     "image-list": "which columns of a list name files and tell labels",
     "incomplete-row": "a line of a list names no file",
+    "layout": "how a list is written had to be assumed",
     "labelled-by-name": "labels are taken from the names of files",
     "listed-twice": "a list names a file more than once, with the same label",
     "made": "a run, a bundle or a prepared split of mindle, which is never data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -255,3 +256,15 @@ def test_parquet_holds_rows(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     pd.DataFrame(PEOPLE).astype({"income": str}).to_parquet(tmp_path / "rows.parquet")
     check_people(one(tmp_path / "rows.parquet"))
+
+
+def test_packed_and_parquet_files_are_rows(tmp_path: Path) -> None:
+    text = "age,who\n36,Ada\n41,Bob\n"
+    columns = [Column(name="age", kind="number"), Column(name="who", kind="category", role="id")]
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(text.encode()))
+    pd.DataFrame({"age": [36, 41], "who": ["Ada", "Bob"]}).to_parquet(tmp_path / "rows.parquet")
+    for name in ("rows.csv.gz", "rows.parquet"):
+        for source in (tmp_path / name, (tmp_path / name).read_bytes()):
+            chunk = next(read_rows(source, columns))
+            assert chunk.cells["age"].tolist() == [36, 41]
+            assert chunk.ids["who"] == ("Ada", "Bob")

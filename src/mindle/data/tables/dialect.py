@@ -172,7 +172,7 @@ def _cut(
     if not rows:
         return _Cut(separator=separator, rows=[], before=start)
     whole = _measured(_Cut(separator=separator, rows=rows, before=start), header)
-    if header == 0 or (whole.fits and (header or not _is_title(rows))):
+    if header == 0 or _knows(rows[0], known) or (whole.fits and (header or not _is_title(rows))):
         return whole
     for top in range(1, min(_MOST_BEFORE, len(rows) - 2)):  # a title, or notes, may stand before the table
         below = _measured(_Cut(separator=separator, rows=rows[top:], before=start + places[top]), header)
@@ -314,9 +314,12 @@ def _header_lines(cut: _Cut, known: Collection[str]) -> int:
     for last in range(MOST_HEADER_LINES - 1, 0, -1):
         if _is_further(rows, last):
             return last + 1 + (_is_index_name(rows, last + 1))
-    first = [nfc(cell.strip()) for cell in rows[0]]
-    is_known = {name.casefold() for name in known} & {cell.casefold() for cell in first}
-    return int(bool(is_known) or _is_header(first, rows[1:]))
+    return int(_knows(rows[0], known) or _is_header(rows[0], rows[1:]))
+
+
+def _knows(row: Sequence[str], known: Collection[str]) -> bool:
+    """Whether a row holds a name that is known."""
+    return not {nfc(cell.strip()) for cell in row}.isdisjoint(known)
 
 
 def _number_places(rows: Sequence[Sequence[str]]) -> list[int]:

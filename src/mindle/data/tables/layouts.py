@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mindle.data.folder import count_of, name_of
+from mindle.data.names import count_of, name_of
 from mindle.data.tables.delimited import Layout
 from mindle.data.tables.dialect import spelled
 from mindle.errors import DataError

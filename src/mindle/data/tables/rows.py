@@ -203,7 +203,7 @@ def _opened(source: Any, columns: Sequence[Column], separator: str | None, heade
         if not is_parquet(place):
             return _from_csv(place, columns, separator, header)
         source = frame_in(place)
-    content = _content(source)
+    content = None if is_frame(source) else _content(source)
     if content is not None:
         return _from_content(content, columns, separator, header)
     if is_frame(source):
