@@ -126,6 +126,14 @@ def test_new_labelled_data_are_judged_by_class_name(trained: Any, tmp_path: Path
         run.evaluate(tmp_path / "other")
 
 
+def test_data_to_judge_by_may_be_one_picture_of_one_class(trained: Any, tmp_path: Path) -> None:
+    (tmp_path / "one" / CLASSES[1]).mkdir(parents=True)
+    draw(1, 77).save(tmp_path / "one" / CLASSES[1] / "a.png")
+    judged = trained[0].evaluate(tmp_path / "one")
+    assert judged["test"]["n"] == 1
+    assert judged["findings"] == []
+
+
 def test_the_report_can_be_written_again_in_korean(trained: Any, tmp_path: Path) -> None:
     run, *_ = trained
     english = (run.path / "report.html").read_text(encoding="utf-8")

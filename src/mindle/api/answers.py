@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str]
 
+# Findings that say what data lack to be learned from, which nobody asks of data to judge by.
+_OF_LEARNING = (
+    "class-missing", "few", "few-numbers", "imbalance", "one-class", "one-target", "single"
+)  # fmt: skip
+
 
 def predict(
     model: Source,
@@ -216,8 +221,9 @@ def _judged(
     dataset = data_room.check(
         data_room.read(data, **asked, **reading), specs=(opened.spec,), listener=listener
     )
-    tell_findings(dataset.findings, listener)
-    return judge(opened, dataset, listener=listener), dataset.findings
+    findings = tuple(finding for finding in dataset.findings if finding.kind not in _OF_LEARNING)
+    tell_findings(findings, listener)
+    return judge(opened, dataset, listener=listener), findings
 
 
 def _judged_rows(opened: Any, data: Any, reading: dict[str, Any]) -> tuple[Judged, tuple[Finding, ...]]:
