@@ -187,3 +187,18 @@ def test_two_lists_of_the_same_pictures_are_refused(flat: Callable[[str], Path])
         write(place, "file,label", lambda label, number: f"img_{label}{number}.png,{label}", name)
     with pytest.raises(DataError, match="Give one of them as DATA"):
         read(place)
+
+
+def test_a_list_with_several_columns_in_a_folder_points_to_the_target(flat: Callable[[str], Path]) -> None:
+    place = flat("photos")
+    write(place, "file,kind,age", lambda label, number: f"img_{label}{number}.png,{label},{number}.5")
+    with pytest.raises(DataError, match="Give the list as DATA, and name the one with --target"):
+        read(place)
+
+
+def test_a_template_is_refused_where_a_list_tells_the_labels(pictures: Path) -> None:
+    file = write(pictures, "image,label", lambda label, number: f"{label}{number}.PNG,{label}")
+    assert not any(read(file).set_aside)  # capitals do not matter
+    for data in (file, "digits"):
+        with pytest.raises(ValueError, match="`label_from` must be left out"):
+            read(data, label_from="{class}_{n}")

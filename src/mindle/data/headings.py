@@ -176,7 +176,7 @@ def truth_of(listed: ImageList, target: str | None, task: str | None) -> Truth:
         f"{str(listed.file)!r} with {shown}, where {listed.layout.names[listed.image]!r} names the files and "
         f"{'no other column tells anything' if not usable else 'several columns may hold the labels'}. "
         f"{told(listed.layout)} "
-        f"{'Add a column label.' if not usable else 'Name the one with --target.'}"
+        f"{'Add a column label.' if not usable else 'Give the list as DATA, and name the one with --target.'}"
     )
 
 

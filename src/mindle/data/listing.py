@@ -212,7 +212,8 @@ def folder_lists(root: Path, *, name: str, source: str) -> Dataset | None:
     (`train.csv`, `val.csv`).
 
     Raises:
-        DataError: If several lists name the same images, or give a picture several labels.
+        DataError: If several lists name the same images, or one gives a picture several labels, or has
+            several columns that may be labels.
     """
     files = _lists_near(root)
     if not files:
@@ -227,7 +228,13 @@ def folder_lists(root: Path, *, name: str, source: str) -> Dataset | None:
     if not layout.flat or not pictures:
         return None
     learned = [path for path in pictures if layout.part(path) == "train"] or pictures
-    pieces = [piece for file in files if (piece := _piece(file, root, layout, learned)) is not None]
+    named = infer_template(learned) is not None
+    try:
+        pieces = [piece for file in files if (piece := _piece(file, root, layout, learned)) is not None]
+    except DataError:
+        if named:
+            return None
+        raise
     whole = [piece for piece in pieces if not piece.part]
     if len(whole) > 1 or (whole and len(pieces) > 1):
         raise DataError(
@@ -235,7 +242,7 @@ def folder_lists(root: Path, *, name: str, source: str) -> Dataset | None:
             f"{' and '.join(repr(piece.listed.file.name) for piece in pieces)}. Give one of them as DATA."
         )
     dataset = _dataset(pieces, root, name=name, source=source) if pieces else None
-    if dataset is None or (infer_template(learned) is not None and len(dataset) < _COVERING * len(learned)):
+    if dataset is None or (named and len(dataset) < _COVERING * len(learned)):
         return None
     return _with_unlisted(dataset, {name_of(path) for path in pictures})
 
@@ -259,10 +266,9 @@ def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _P
     """A list that tells what pictures are, or None."""
     try:
         listed = image_list(file)
-        if listed is None:
-            return None
-        truth = truth_of(listed, None, None)
-    except DataError:
+    except DataError:  # some other file
+        return None
+    if listed is None or not listed.others():
         return None
     inside = layout.part(file.relative_to(root).as_posix())
     part = inside or part_of(file.stem) or ""
@@ -273,7 +279,7 @@ def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _P
     enough = len(covered & {name_of(path) for path in learned}) >= _COVERING * len(learned)
     if not there or (not enough and (not part or len(there) < _COVERING * len(named))):
         return None
-    return _Piece(listed=listed, truth=truth, part=part)
+    return _Piece(listed=listed, truth=truth_of(listed, None, None), part=part)
 
 
 def _with_unlisted(dataset: Dataset, pictures: set[str]) -> Dataset:

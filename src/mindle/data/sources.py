@@ -121,6 +121,11 @@ def read(
             "missing": missing or None,
         }
         _require_nothing_asked(typed, asked)
+    if label_from is not None and not place.is_dir():
+        raise ValueError(
+            f"`label_from` must be left out for images that are not files of a folder. Received "
+            f"label_from={label_from!r} for {typed!r}."
+        )
     if not typed or not os.path.exists(place):
         if typed in arrays.BUILT_IN:
             return arrays.read_built_in(typed)
