@@ -148,8 +148,10 @@ def evaluate(
     model: Source,
     data: Source,
     *,
+    target: str | int | None = None,
     separator: str | None = None,
     header: int | None = None,
+    label_from: str | None = None,
     out: Source | None = None,
     raw: bool = False,
     listener: Listener = SILENT,
@@ -159,8 +161,10 @@ def evaluate(
     Args:
         model: A run or a bundle.
         data: What `train` takes; classes and columns are matched by name.
+        target: Of a list of images: the column that holds the labels or numbers.
         separator: Of a table or a list of images: what stands between cells, where the file misleads.
         header: Of these: how many lines of header there are, where the file misleads.
+        label_from: Of images in a folder: how file names hold their labels, such as "{class}_{n}".
         out: Where to write the answers as CSV, if anywhere; outside of the data.
         raw: Whether texts in `out` that a spreadsheet would run as formulas are left as they are.
         listener: Hears sentences and progress.
@@ -175,14 +179,17 @@ def evaluate(
         DataError: If the data share no class with the model.
         ValueError: If `out` lies in the data, or is no CSV file.
     """
+    from mindle.data.reading import refuse
+
     require_ending("out", out, (".csv",))
     keep_apart({"out": out}, [model, data])
     opened, reading = open_model(model), {"separator": separator, "header": header}
-    judged, findings = (
-        _judged_rows(opened, data, reading)
-        if opened.unit == "rows"
-        else _judged(opened, data, reading, listener)
-    )
+    about_images = {"target": target, "label_from": label_from}
+    if opened.unit == "rows":
+        refuse(about_images, "images", "a model of rows")
+        judged, findings = _judged_rows(opened, data, reading)
+    else:
+        judged, findings = _judged(opened, data, {**reading, **about_images}, listener)
     if out is not None:
         judged.write(Path(out), raw=raw)
     scores = _scores(judged.answers)
@@ -214,13 +221,14 @@ def _judged(
     from mindle.data.sources import ARCHIVE, LISTINGS
     from mindle.serving.judging import judge
 
-    # A model of numbers says itself what it learned, and of a list in which column that stands.
-    suffix, asked = Path(data).suffix.lower(), {}
-    if not opened.classes and suffix in (ARCHIVE, *LISTINGS):
-        asked = {"task": "regression"} | ({"target": opened.target} if suffix != ARCHIVE else {})
-    dataset = data_room.check(
-        data_room.read(data, **asked, **reading), specs=(opened.spec,), listener=listener
-    )
+    # A model says itself whether it tells classes or numbers, and of a list in which column numbers stand.
+    suffix, asked = Path(data).suffix.lower(), dict(reading)
+    if suffix in LISTINGS:
+        asked["task"] = "classification" if opened.classes else "regression"
+        asked["target"] = asked["target"] or (None if opened.classes else opened.target)
+    elif suffix == ARCHIVE and not opened.classes:
+        asked["task"] = "regression"
+    dataset = data_room.check(data_room.read(data, **asked), specs=(opened.spec,), listener=listener)
     findings = tuple(finding for finding in dataset.findings if finding.kind not in _OF_LEARNING)
     tell_findings(findings, listener)
     return judge(opened, dataset, listener=listener), findings

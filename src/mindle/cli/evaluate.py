@@ -18,8 +18,12 @@ def evaluate(
         ),
     ],
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the answers to this CSV.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="List of images: the column of labels or numbers.")
+    ] = None,
     separator: options.Separator = None,
     header: options.Header = None,
+    label_from: options.LabelFrom = None,
     json: Annotated[str | None, options.json_of("the scores")] = None,
     raw: options.Raw = False,
 ) -> None:
@@ -30,6 +34,14 @@ def evaluate(
 
     with Console() as console:
         result = api.evaluate(
-            model, data, separator=separator, header=header, out=out, raw=raw, listener=console
+            model,
+            data,
+            target=target,
+            separator=separator,
+            header=header,
+            label_from=label_from,
+            out=out,
+            raw=raw,
+            listener=console,
         )
     write_json_document(result, json)
