@@ -53,12 +53,22 @@ class Model:
         self,
         data: Any,
         *,
+        target: str | int | None = None,
         separator: str | None = None,
         header: int | None = None,
+        label_from: str | None = None,
         listener: Listener = SILENT,
     ) -> dict[str, Any]:
         """Judge on new labelled data; see `mindle.evaluate`."""
-        return answers.evaluate(self.path, data, separator=separator, header=header, listener=listener)
+        return answers.evaluate(
+            self.path,
+            data,
+            target=target,
+            separator=separator,
+            header=header,
+            label_from=label_from,
+            listener=listener,
+        )
 
 
 class Run(Model):
