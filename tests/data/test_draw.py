@@ -101,6 +101,11 @@ def test_given_parts_are_kept(photos: Callable[..., Path]) -> None:
     assert counts(some)["dog"] == Counter(train=12, val=6, test=2)
 
 
+def test_a_part_without_labels_is_no_given_part(photos: Callable[..., Path]) -> None:
+    folder = photos(train__cat=12, train__dog=12, test1=6)
+    assert counts(ready(draw(read(folder), WHOLE)))["cat"] == Counter(train=4, val=2, test=3)
+
+
 def test_validation_is_cut_from_a_given_train_part(photos: Callable[..., Path]) -> None:
     folder = photos(train__cat=12, train__dog=12, test__cat=6, test__dog=6)
     assert counts(ready(draw(read(folder), WHOLE)))["cat"] == Counter(train=4, val=2, test=3)

@@ -66,10 +66,12 @@ def test_pictures_without_labels_beside_the_parts_are_left_out_and_said(tmp_path
     assert "beside-parts" in kinds(dataset, decisions=False)
 
 
-def test_a_part_without_class_folders_is_left_out(tmp_path: Path) -> None:
-    dataset = build(tmp_path, *classed("train"), "test")
-    assert set(dataset.given) == {"train", "test"}
+def test_a_part_without_class_folders_is_left_out_and_holds_nothing_out(tmp_path: Path) -> None:
+    dataset = build(tmp_path / "one", *classed("train"), "test")
+    assert set(dataset.given) == {""}
     assert dataset.set_aside.count("unlabelled") == 2
+    other = build(tmp_path / "two", *classed("train", "valid"), "test")
+    assert [other.given.count(part) for part in ("train", "test", "val")] == [4, 4, 0]
 
 
 def test_classes_left_beside_the_parts_need_a_decision(tmp_path: Path) -> None:

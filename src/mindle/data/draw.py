@@ -151,7 +151,9 @@ def shares_of(dataset: Dataset) -> tuple[float, float, float] | None:
 
 
 def _given(dataset: Dataset) -> set[str]:
-    return {dataset.given[row] for row in _candidates(dataset)} - {""}
+    """The parts that the data come in; train alone is none."""
+    found = {dataset.given[row] for row in _candidates(dataset)} - {""}
+    return found if found - {"train"} else set()
 
 
 def _candidates(dataset: Dataset) -> list[int]:

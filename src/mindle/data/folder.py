@@ -189,6 +189,8 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
         for one in found
         if one.kind == "folder" and not one.aside and not by_name
     ]
+    # A part whose images have no labels holds nothing out.
+    given = ["" if why == "unlabelled" else part for part, why in zip(given, set_aside, strict=True)]
     given, held_out = settle_given(given, spelled=layout.parts)
     groups = ("",) * len(files)
     order: tuple[str, ...] = ()
