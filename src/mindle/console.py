@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any, TextIO
+
+from mindle.text import printable
 
 # What a stage counts where it does not count images.
 _UNITS = {
@@ -28,7 +31,7 @@ class Console:
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+        self._stream = stream or sys.stderr or open(os.devnull, "w")  # closed: nobody listens
         self._terminal = self._stream.isatty()
         self._started: dict[str, float] = {}
         self._bars: Any = None
@@ -40,7 +43,7 @@ class Console:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bars = Progress(
-                TextColumn("{task.description:>10}"),
+                TextColumn("{task.description:>10}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
@@ -57,11 +60,16 @@ class Console:
             self._bars = None
 
     def say(self, sentence: str) -> None:
-        """Print one line."""
-        if self._bars is not None:
-            self._bars.console.print(sentence, markup=False, soft_wrap=True)
-        else:
-            print(sentence, file=self._stream, flush=True)
+        """Print one line; what a terminal would obey in it, such as in a name, becomes an escape."""
+        try:
+            if self._bars is not None:
+                self._bars.console.print(printable(sentence), markup=False, soft_wrap=True)
+            else:
+                print(printable(sentence), file=self._stream, flush=True)
+        except OSError:  # nobody reads what is said beside the results: no reason to stop
+            if self._stream is not sys.stderr:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Move a stage's bar; where there are no bars, one line once it is finished."""

@@ -134,7 +134,8 @@ def course(
     for key, recipe in recipes.items():
         if key in left_out or (only and key not in only):
             continue
-        listener.say(f"\n{name}, {key}")
+        listener.say("")
+        listener.say(f"{name}, {key}")
         with _cache(folder / f"cache-{key}" if experiment.apart else None) as cache:
             reset_peak_memory()
             run = train(

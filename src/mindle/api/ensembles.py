@@ -602,4 +602,5 @@ def _tell(folder: RunFolder, judged: _Judged, listener: Listener) -> None:
         f"{accuracy['high']:.1%}, n = {test['n']:,})"
     )
     listener.say(judged.said())
-    listener.say(f"report  {folder.report}\nbundle  {folder.bundle}")
+    listener.say(f"report  {folder.report}")
+    listener.say(f"bundle  {folder.bundle}")

@@ -6,17 +6,27 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mindle.artifacts.run import FINISHED, find_runs
+from mindle.artifacts.run import FINISHED, read_runs
+from mindle.errors import MindleError
+from mindle.records import SILENT, Listener
 
 Source = str | os.PathLike[str]
 
 
-def list_runs(folder: Source = "runs") -> list[dict[str, Any]]:
-    """The runs directly below a folder: name, state, strategy, data, accuracy or error, when begun."""
+def list_runs(folder: Source = "runs", *, listener: Listener = SILENT) -> list[dict[str, Any]]:
+    """The runs directly below a folder: name, state, strategy, data, accuracy or error, when begun.
+
+    Args:
+        folder: Where to look.
+        listener: Hears of runs that cannot be read, which are passed over.
+    """
     found = []
-    for run in find_runs(Path(folder)):
-        document = run.document()
-        test = run.metrics()["test"] if document.get("state") == FINISHED else {}
+    for run, document in read_runs(Path(folder), listener.say):
+        try:
+            test = run.metrics()["test"] if document.get("state") == FINISHED else {}
+        except (MindleError, KeyError) as error:
+            listener.say(f"! {run.path} is passed over: {error}")
+            continue
         found.append(
             {
                 "name": run.path.name,

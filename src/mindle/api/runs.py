@@ -439,7 +439,8 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome
         if metrics["task"] == "regression"
         else f"always the commonest class {baselines['majority']:.1%}, colour alone {baselines['colour']:.1%}"
     )
-    listener.say(f"\ntest {headline(test)}; {rivals}; {metrics['seconds']['total']:.0f} s")
+    listener.say("")
+    listener.say(f"test {headline(test)}; {rivals}; {metrics['seconds']['total']:.0f} s")
     if outcome.thresholds:
         listener.say("classes are named by a threshold for each; bundle.json and metrics.json have them")
     if outcome.stopped:
@@ -448,4 +449,5 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome
         listener.say(f"! {found.kind}: {found.message} {found.remedy}")
     if outcome.advice:
         listener.say(outcome.advice)
-    listener.say(f"report  {folder.report}\nbundle  {folder.bundle}")
+    listener.say(f"report  {folder.report}")
+    listener.say(f"bundle  {folder.bundle}")

@@ -366,11 +366,13 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: TableOu
     test = metrics["test"]
     number = "{:.4g}" if metrics["task"] == "regression" else "{:.1%}"
     rivals = ", ".join(f"{name} {number.format(value)}" for name, value in metrics["baselines"].items())
-    say.say(f"\n{headline(test)}, {test['protocol']}; {rivals}; {metrics['seconds']['total']:.0f} s")
+    say.say("")
+    say.say(f"{headline(test)}, {test['protocol']}; {rivals}; {metrics['seconds']['total']:.0f} s")
     say.say(outcome.stopped)
     for found in outcome.diagnoses:
         say.say(f"! {found.kind}: {found.message} {found.remedy}")
-    say.say(f"report  {folder.report}\nbundle  {folder.bundle}")
+    say.say(f"report  {folder.report}")
+    say.say(f"bundle  {folder.bundle}")
 
 
 def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:

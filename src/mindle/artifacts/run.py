@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.files import read_json, reading_csv, write_csv, write_json
 from mindle.artifacts.outputs import keep_apart
-from mindle.errors import ArtifactError, DeviceError
+from mindle.errors import ArtifactError, DeviceError, MindleError
 from mindle.records import Estimates, Predictions
 
 SCHEMA = 1
@@ -270,6 +270,15 @@ def find_runs(folder: Path) -> list[RunFolder]:
     ]
 
 
+def read_runs(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
+    """The runs below a folder with their run.json; one that cannot be read is passed over and said."""
+    for run in find_runs(folder):
+        try:
+            yield run, run.document()
+        except MindleError as error:
+            say(f"! {run.path} is passed over: {error}")
+
+
 def claim_default(name: str, root: Path = Path(RUNS)) -> RunFolder:
     """Make and return the first free `runs/<name>-<n>`; two runs started together get two folders."""
     safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
@@ -328,7 +337,7 @@ def claim(
     """
     keep_apart({"--out": out or Path(RUNS)}, [asked.get("source")])
     if out is None:
-        latest = _latest_unfinished(asked) if resume else None
+        latest = _latest_unfinished(asked, say) if resume else None
         if latest is None:
             return claim_default(name), {}
         out = latest
@@ -370,10 +379,11 @@ def _make(path: Path) -> None:
         ) from error
 
 
-def _latest_unfinished(asked: Mapping[str, Any]) -> Path | None:
+def _latest_unfinished(asked: Mapping[str, Any], say: Callable[[str], None]) -> Path | None:
     """The newest unfinished run below `runs/` that was begun with the same settings."""
-    for run in reversed(find_runs(Path(RUNS))):
-        document = run.document()
-        if document.get("state") != FINISHED and document.get("asked") == asked:
-            return run.path
-    return None
+    unfinished = [
+        run.path
+        for run, document in read_runs(Path(RUNS), say)
+        if document.get("state") != FINISHED and document.get("asked") == asked
+    ]
+    return unfinished[-1] if unfinished else None

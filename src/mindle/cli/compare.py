@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mindle.cli import options
+from mindle.text import printable
 
 
 def compare(
@@ -42,7 +43,7 @@ def compare(
     ]
     print_table(("run", "strategy", *(name.replace("_", " ") for name in scores), "time"), rows)
     for sentence in found.sentences(lang):
-        print(f"\n{sentence}")
+        print(f"\n{printable(sentence)}")
     if len(found.pairs) > 1:
         print()
         pairs = [

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import inspect
+import io
 import os
+import signal
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -28,13 +33,14 @@ from mindle.cli.runs import runs
 from mindle.cli.train import train
 from mindle.cli.tune import tune
 from mindle.errors import DeviceError, MindleError
+from mindle.text import printable
 
 COMMANDS = (
     train, tune, check, prepare, predict, evaluate, compare, ensemble, report,
     runs, models, recipes, cache, course,
 )  # fmt: skip
 
-EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
+EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 70, 130, 143
 
 app = typer.Typer(
     name="mindle",
@@ -79,59 +85,126 @@ for _command in COMMANDS:
 
 
 def _say(paragraph: str) -> None:
-    print(f"mindle: {paragraph}", file=sys.stderr, flush=True)
+    """One paragraph on standard error, if anybody listens."""
+    with suppress(OSError):
+        print(f"mindle: {printable(paragraph)}", file=sys.stderr, flush=True)
+
+
+class _Closed(io.TextIOBase):
+    """Standard output that was closed before the call."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _prepare_streams() -> None:
+    """No file that is opened may take the place of a standard stream that was closed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+
+
+def _let_go() -> None:
+    """Write out what standard output still holds, or drop it where nobody takes it, lest Python complains."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+_signals: list[int] = []
+
+
+def _terminated(signal_number: int, frame: object) -> None:
+    """SIGTERM as Ctrl-C: drafts are removed and workers ended on the way out."""
+    _signals.append(signal_number)
+    raise KeyboardInterrupt
+
+
+def _interruption() -> str:
+    """What becomes of a command that was interrupted."""
+    name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    command = next((one for one in COMMANDS if one.__name__ == name), None)
+    if command is prepare:
+        return "What was laid out is kept; the same command goes on from there."
+    if command is not None and "resume" in inspect.signature(command).parameters:
+        return "Whatever was finished is kept; the same command with --resume goes on from there."
+    return "A file gets its name when it is whole: none was left half written."
 
 
 def main() -> None:
     """Run the command line and exit with one of the documented codes.
 
     0 done, 1 findings that need a decision, 2 a wrong call, 3 the data, 4 the model, weights, run or bundle,
-    5 the machine, 130 interrupted.
+    5 the machine, 130 interrupted, 143 terminated.
     """
     os.environ.setdefault("MINDLE_STARTED", repr(time.time()))
     # Read when PyTorch is loaded. Beside other programs threads should not wait busily for each other: a
     # forward pass took 2.9 s on two cores by default, and 0.7 s where threads soon wait quietly.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    debug = bool(os.environ.get("MINDLE_DEBUG"))
-    if not debug:
+    if not os.environ.get("MINDLE_DEBUG"):
         warnings.simplefilter("ignore")  # of libraries, for programmers; what matters is a finding
+    _prepare_streams()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+    try:
+        _run()
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError) as stop:
+        _stop(stop)
+    except Exception as error:
+        if os.environ.get("MINDLE_DEBUG"):
+            raise
+        code, paragraph = _told(error)
+        _let_go()
+        _say(paragraph)
+        sys.exit(code)
+
+
+def _run() -> None:
     try:
         app()
-    except (KeyboardInterrupt, SystemExit) as stop:
-        # Typer makes this exit code of Ctrl-C, without a word.
-        if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:
-            raise
-        _say("Interrupted. Whatever was finished is kept; the same command with --resume goes on from there.")
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output (head, a pager) has left: not an error of ours. Python would complain once
-        # more while closing standard output, so hand it a place to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        sys.stdout.flush()  # a full disk is met here at the latest
+        raise
+
+
+def _stop(stop: BaseException) -> None:
+    """End as other tools do where a person, the system or the reader of our output wants it."""
+    # Typer makes 1 of a closed pipe and 130 of Ctrl-C, without a word.
+    if isinstance(stop, BrokenPipeError) or isinstance(stop.__context__, BrokenPipeError):
+        _let_go()  # the reader (head, a pager) has left: not an error of ours
         sys.exit(0)
-    except MemoryError:
-        if debug:
-            raise
-        _say(
+    if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:
+        raise stop
+    _say(f"{'Terminated' if _signals else 'Interrupted'}. {_interruption()}")
+    sys.exit(EXIT_TERMINATED if _signals else EXIT_INTERRUPTED)
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """Exit code and paragraph of an error."""
+    if isinstance(error, MindleError):
+        return int(error.exit_code), str(error)
+    if isinstance(error, MemoryError):
+        return DeviceError.exit_code, (
             "The machine ran out of memory. Close other programs, or choose a smaller --model or batch "
             "(--set train.batch=8)."
         )
-        sys.exit(DeviceError.exit_code)
-    except MindleError as error:
-        if debug:
-            raise
-        _say(str(error))
-        sys.exit(error.exit_code)
-    except (ValueError, TypeError) as error:
-        if debug:
-            raise
-        _say(f"{error} (`mindle --help` lists the commands; MINDLE_DEBUG=1 shows where this was raised.)")
-        sys.exit(EXIT_WRONG_CALL)
-    except Exception as error:
-        if debug:
-            raise
-        _say(
-            f"Something went wrong that mindle did not foresee: {type(error).__name__}: {error}. "
-            "Nothing that was finished is lost. MINDLE_DEBUG=1 before the same command shows where; please "
-            "report that."
+    if isinstance(error, OSError):
+        place = "Standard output" if error.filename is None else str(error.filename)
+        return DeviceError.exit_code, (
+            f"{place} must be readable and writable. Received: {error.strerror or error}. Make room on the "
+            "disk or mend the permission, then give the same command again."
         )
-        sys.exit(EXIT_BUG)
+    if isinstance(error, (ValueError, TypeError)):
+        return EXIT_WRONG_CALL, (
+            f"{error} (`mindle --help` lists the commands; MINDLE_DEBUG=1 shows where this was raised.)"
+        )
+    return EXIT_BUG, (
+        f"Something went wrong that mindle did not foresee: {type(error).__name__}: {error}. "
+        "Nothing that was finished is lost. MINDLE_DEBUG=1 before the same command shows where; please "
+        "report that."
+    )

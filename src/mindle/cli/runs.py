@@ -16,8 +16,10 @@ def runs(
     """List the runs below a folder with their scores."""
     from mindle import api
     from mindle.cli.output import print_table, write_json_document
+    from mindle.console import Console
 
-    found = api.list_runs(folder)
+    with Console() as console:
+        found = api.list_runs(folder, listener=console)
     write_json_document({"schema": 1, "runs": found}, json)
     if json == "-":
         return

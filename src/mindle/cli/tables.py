@@ -78,6 +78,7 @@ class _Table:
 
     def __init__(self, target: str) -> None:
         self.target = target
+        self.named = "standard output" if target == STREAM else target
         self.file: IO[str] = sys.stdout
         self.begun = False
         self.about: Mapping[str, Any] = {}  # what a document says besides its rows
@@ -89,7 +90,7 @@ class _Table:
         with ExitStack() as stack:
             self.file = stack.enter_context(self._open())
             yield
-            with explained(self.target):
+            with explained(self.named):
                 self._begin()
                 self.end()
                 self.file.flush()
@@ -102,17 +103,17 @@ class _Table:
             yield sys.stdout
             return
         with beside(Path(self.target)) as place:
-            with explained(self.target):
+            with explained(self.named):
                 file = place.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             try:
                 yield file
             finally:
-                with explained(self.target):
+                with explained(self.named):
                     file.close()
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write one row."""
-        with explained(self.target):
+        with explained(self.named):
             self._begin()
             self.put(row)
 
