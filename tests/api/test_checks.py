@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer.main
 
 import mindle
+from mindle.cli.main import app as cli
 from mindle.errors import DataError
 from mindle.records import SILENT
 from tests.pictures import draw
@@ -61,3 +63,14 @@ def test_images_that_training_refuses_are_a_decision(counts: dict[str, int], tmp
 def test_what_can_be_learned_is_no_decision() -> None:
     assert not mindle.check("digits", listener=SILENT).needs_decision
     assert not mindle.check("wine", listener=SILENT).needs_decision
+
+
+def test_one_finding_is_counted_as_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pd.DataFrame({"a": A, "y": ["yes"] * 60}).to_csv(tmp_path / "one.csv", index=False)
+    app = typer.main.get_command(cli)
+    with pytest.raises(SystemExit) as ended:
+        app(["check", str(tmp_path / "one.csv"), "--target", "y"])
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert "findings, of which 1 needs your decision" in told or "1 finding, of which 1 needs" in told
+    assert "1 feature, to tell y (1 class)" in told

@@ -203,7 +203,10 @@ def evaluate(
     if listener is SILENT:
         judged.report.warn()
     if judged.left_out:
-        listener.say(f"! {judged.left_out:,} rows without a target, or unreadable, are not in the score")
+        from mindle.data.folder import count_of
+
+        rows = count_of(judged.left_out, "row is", "rows are")
+        listener.say(f"! {rows} not in the score: without a target, or unreadable")
     return {
         "schema": 1,
         "test": scores,

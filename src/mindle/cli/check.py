@@ -35,6 +35,7 @@ def check(
     from mindle import api
     from mindle.cli.output import names, pairs, write_json_document
     from mindle.console import Console
+    from mindle.data.folder import count_of
 
     with Console() as console:
         result = api.check(
@@ -59,7 +60,8 @@ def check(
         api.tell_findings(result.findings, console, most=50)
         decisions = sum(finding.decision for finding in result.findings)
         console.say(
-            f"{len(result.findings)} findings, {decisions} that need your decision (marked !)."
+            f"{count_of(len(result.findings), 'finding', 'findings')}, of which "
+            f"{count_of(decisions, 'needs', 'need')} your decision (marked !)."
             if result.findings
             else "Nothing was found that would spoil a training."
         )

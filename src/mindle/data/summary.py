@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from mindle.data.draw import NOT_DRAWN
+from mindle.data.folder import count_of
 from mindle.data.layouts import UNDECIDED
 from mindle.data.splits import split
 from mindle.errors import DataError
@@ -90,13 +91,15 @@ def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
         *((name, [f"{count:,}" for count in row.values()]) for name, row in counts.items()),
     ]
     width = max(len(name) for name, _ in rows)
-    lines = [f"{dataset.name}: {len(dataset.rows()):,} images in {len(dataset.classes)} classes"]
+    images = count_of(len(dataset.rows()), "image", "images")
+    lines = [f"{dataset.name}: {images} in {count_of(len(dataset.classes), 'class', 'classes')}"]
     for name, cells in rows[: most_classes + 1]:
         lines.append(
             f"  {name:<{width}}  " + " ".join(f"{cell:>7}" for cell in cells[:-1]) + f"  {cells[-1]:>9}"
         )
     if len(counts) > most_classes:
-        lines.append(f"  … and {len(counts) - most_classes} more classes")
+        more = count_of(len(counts) - most_classes, "more class", "more classes")
+        lines.append(f"  … and {more}")
     return [*lines, *_aside_line(dataset)]
 
 
@@ -120,7 +123,8 @@ def _describe_numbers(dataset: Dataset) -> list[str]:
             rows.append((part or "all", f"{len(values):,}", *spread))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    head = f"{dataset.name}: {len(dataset.rows()):,} images, to estimate {dataset.target}"
+    images = count_of(len(dataset.rows()), "image", "images")
+    head = f"{dataset.name}: {images}, to estimate {dataset.target}"
     return [head, *(f"  {line}" for line in table), *_aside_line(dataset)]
 
 

@@ -40,7 +40,7 @@ def test_long_values_are_cut_and_long_lists_too() -> None:
     lines = describe_table(table, most_columns=60)
     assert max(map(len, lines)) < 160
     assert any("… and 12 more columns" in line for line in describe_table(table))
-    assert any("… and 1 more classes" in line for line in describe_table(table, most_classes=1))
+    assert any("… and 1 more class" in line for line in describe_table(table, most_classes=1))
 
 
 @pytest.mark.parametrize(

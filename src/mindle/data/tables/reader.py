@@ -597,14 +597,12 @@ def column_finding(
 
 def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Iterator[Finding]:
     """What was noticed about columns, one finding a kind."""
-    action = "ignored; name a column's kind to keep it"
-    for kind in ("constant-column", "empty-column", "id-like"):
+    for kind in ("constant-column", "empty-column", "id-like", "row-names"):
         if noted.get(kind):
-            yield column_finding(kind, "Nothing can be learned from", noted[kind], action)
-    if noted.get("row-names"):
-        yield column_finding("row-names", "Rows are named by", noted["row-names"], action)
+            lead = "Rows are named by" if kind == "row-names" else "Nothing can be learned from"
+            yield column_finding(kind, lead, noted[kind], action="ignored; name a column's kind to keep it")
     codes = noted.get("missing-code", {})
-    for kind, lead, done, advice in (
+    for kind, lead, action, advice in (
         ("missing-code", _CODE_LEAD, "kept as a number", _code_advice(noted, missing) if codes else ""),
         ("missing-words", _WORDS_LEAD, "read as missing", WORDS_ADVICE),
         ("mixed-cells", "Cells that are neither a number nor a date stand in", "read as missing", ""),
@@ -612,7 +610,7 @@ def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, 
         ("split-column", "A split may stand in", "kept", ""),
     ):
         if noted.get(kind):
-            yield column_finding(kind, lead, noted[kind], done, advice=advice)
+            yield column_finding(kind, lead, noted[kind], action, advice=advice)
 
 
 def _code_advice(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> str:

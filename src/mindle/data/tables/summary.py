@@ -40,14 +40,18 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
     """
     target = table.target.name
     learned = f"to estimate {target}" if table.task == "regression" else f"to tell {target}"
-    classes = "" if table.task == "regression" else f" ({len(table.classes)} classes)"
-    lines = [f"{table.name}: {len(table.rows()):,} rows, {len(table.features)} features, {learned}{classes}"]
+    classes = "" if table.task == "regression" else f" ({count_of(len(table.classes), 'class', 'classes')})"
+    rows = count_of(len(table.rows()), "row", "rows")
+    features = count_of(len(table.features), "feature", "features")
+    lines = [f"{table.name}: {rows}, {features}, {learned}{classes}"]
     lines += _aligned([_HEAD, *_column_rows(table)][: most_columns + 1], right=(3, 4))
     if len(table.columns) > most_columns:
-        lines.append(f"  … and {len(table.columns) - most_columns} more columns")
+        more = count_of(len(table.columns) - most_columns, "more column", "more columns")
+        lines.append(f"  … and {more}")
     lines += _aligned(_number_rows(table) if table.task == "regression" else _class_rows(table, most_classes))
     if len(table.classes) > most_classes:
-        lines.append(f"  … and {len(table.classes) - most_classes} more classes")
+        more = count_of(len(table.classes) - most_classes, "more class", "more classes")
+        lines.append(f"  … and {more}")
     reasons = set_aside_counts(table)
     if reasons:
         lines.append("  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))

@@ -566,7 +566,7 @@ def row_card(path: str, said: Sequence[Child], content: ReportContent, words: Wo
         "article",
         tag("p", *said, class_="said"),
         tag("dl", *listed_cells) if listed_cells else None,
-        tag("small", words("mistakes.row", name=path)),
+        tag("small", words("mistakes.row", name=path.removeprefix("row "))),
         class_="card",
     )
 
