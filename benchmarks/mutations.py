@@ -14,8 +14,10 @@ To add a kind of file, write a function that takes a folder and gives a `Kind`, 
 from __future__ import annotations
 
 import argparse
+import bz2
 import contextlib
 import copy
+import gzip
 import hashlib
 import io
 import json
@@ -258,7 +260,48 @@ def _rehash(bundle: Path) -> None:
     (bundle / "bundle.json").write_text(json.dumps(document), "utf-8")
 
 
-KINDS: Mapping[str, Callable[[Path], Kind]] = {"pictures": pictures, "bundles": bundles}
+def tables(folder: Path) -> Kind:
+    """Tables of every way of writing, given to check."""
+    good, target = table_seeds(), folder / "mutation.csv"
+
+    def mutate(rng: random.Random) -> str:
+        name = rng.choice(sorted(good))
+        target.write_bytes(mutated_bytes(good[name], rng))
+        return name
+
+    def call() -> str:
+        mindle.check(target, target="last")
+        return "answer"
+
+    command = ["check", str(target), "--target", "last"]
+    return Kind(mutate=mutate, call=call, command=command, codes=frozenset({0, 1, 2, 3}))
+
+
+def table_seeds() -> dict[str, bytes]:
+    """A small table in each way of writing that is worth damaging."""
+    rng = np.random.default_rng(2)
+    names, rows = ["when", "size", "town", "sold"], []
+    for row in range(30):
+        town, sold = ["Bonn", '"Rome, new"', "S\u00e3o"][row % 3], "yn"[int(rng.integers(2))]
+        rows.append([f"2024-01-{row + 1:02d}", f"{rng.normal(20, 4):.2f}", town, sold])
+    plain = "\n".join(",".join(row) for row in [names, *rows])
+    semicolons = "\r\n".join(";".join(cell.replace(".", ",") for cell in row) for row in [names, *rows])
+    spaces = "\n".join(f'"{place}" {row[1]} {place % 7} {row[3]}' for place, row in enumerate(rows))
+    return {
+        "commas": plain.encode(),
+        "korean": plain.replace("Bonn", "\uc11c\uc6b8").replace("\u00e3", "a").encode("cp949"),
+        "semicolons": f"sep=;\r\n{semicolons}".encode("cp1252"),
+        "tabs": plain.replace(",", "\t").encode("utf-8-sig"),
+        "utf-16": plain.encode("utf-16"),
+        "row-names": f"size n sold\n{spaces}\n".encode(),
+        "headers": f"when,size,town,sold\nday,m,name,kind\n{plain.partition(chr(10))[2]}".encode(),
+        "comments": f"# made\n# by hand\n\n{plain}".encode(),
+        "gzip": gzip.compress(plain.encode(), mtime=0),
+        "bzip2": bz2.compress(plain.encode()),
+    }
+
+
+KINDS: Mapping[str, Callable[[Path], Kind]] = {"pictures": pictures, "bundles": bundles, "tables": tables}
 
 
 # ---- the count --------------------------------------------------------------------------------------------
@@ -289,7 +332,7 @@ def commanded(kind: Kind) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "mindle", *kind.command], capture_output=True, text=True, timeout=120
     )
-    sentence = done.returncode == 0 or "mindle: " in done.stderr
+    sentence = done.returncode == 0 or "mindle: " in done.stderr or "finding" in done.stderr
     if done.returncode in kind.codes and sentence and "Traceback" not in done.stderr:
         return f"code {done.returncode}"
     return f"wrong: code {done.returncode}: {done.stderr[-200:]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -354,6 +355,29 @@ def test_any_file_is_a_table_or_refused_in_words(tmp_path: Path, content: bytes)
     for one in table.features:
         found = np.concatenate([chunk.cells[one.name] for chunk in rows])
         np.testing.assert_array_equal(found, table.cells[one.name])
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """The same bytes, some of them changed, left out or doubled."""
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at, length = rng.randrange(len(changed) + 1), rng.randint(0, 40)
+        new = rng.choice([b"", rng.randbytes(3), changed[at : at + length] * 2, b'"', b"\n", b"\0", b";"])
+        changed[at : at + length] = new
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "cp1252", "gzip"])
+def test_a_damaged_file_is_a_table_or_refused_in_words(tmp_path: Path, codec: str) -> None:
+    data = gzip.compress(HOUSES.encode()) if codec == "gzip" else HOUSES.encode(codec)
+    refused = []
+    for seed in range(25):
+        (tmp_path / "any.csv").write_bytes(damaged(data, random.Random(seed)))
+        try:
+            read_table(tmp_path / "any.csv", target="last")
+        except DataError as error:
+            refused.append(str(error))
+    assert all("Received" in sentence for sentence in refused)
 
 
 # ----------------------------------------------------------------------------- files as people publish them
