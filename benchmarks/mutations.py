@@ -332,7 +332,7 @@ def commanded(kind: Kind) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "mindle", *kind.command], capture_output=True, text=True, timeout=120
     )
-    sentence = done.returncode == 0 or "mindle: " in done.stderr or "finding" in done.stderr
+    sentence = done.returncode == 0 or bool(done.stderr.strip())
     if done.returncode in kind.codes and sentence and "Traceback" not in done.stderr:
         return f"code {done.returncode}"
     return f"wrong: code {done.returncode}: {done.stderr[-200:]}"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mindle.artifacts.run import RunFolder, claim_default, differences, find_runs, set_aside
-from mindle.errors import ArtifactError
+from mindle.artifacts.run import RunFolder, claim_default, differences, find_runs, set_aside, whole_run
+from mindle.errors import ArtifactError, DataError
 from mindle.records import Estimates, Predictions
 
 
@@ -127,3 +127,19 @@ def test_differences_name_the_setting() -> None:
     stored = {"seed": 0, "recipe": {"train": {"peak": 0.1, "epochs": 3}}}
     wanted = {"seed": 0, "recipe": {"train": {"peak": 0.2, "epochs": 3}}, "device": "cpu"}
     assert list(differences(stored, wanted)) == ["device: None, now cpu", "recipe.train.peak: 0.1, now 0.2"]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("test"), IndexError(), TypeError("int"), ZeroDivisionError()], ids=repr
+)
+def test_documents_that_do_not_fit_are_said_of_the_run(tmp_path: Path, error: Exception) -> None:
+    with (
+        pytest.raises(ArtifactError, match=rf"run must be a whole run.*{type(error).__name__}"),
+        whole_run("run"),
+    ):
+        raise error
+
+
+def test_mindles_own_errors_pass() -> None:
+    with pytest.raises(DataError, match="other"), whole_run("run"):
+        raise DataError("other")

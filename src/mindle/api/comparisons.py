@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mindle.api.reports import report_content, require_language
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
-from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError
 from mindle.records import Estimates, Predictions
 
@@ -128,17 +128,21 @@ def _names(folders: Sequence[RunFolder]) -> list[str]:
 
 
 def _test_answers(folder: RunFolder) -> Predictions | Estimates:
-    parts: Any = folder.estimates() if folder.metrics()["task"] == "regression" else folder.predictions()
-    answers: Predictions | Estimates = parts["test"]
-    return answers
+    with whole_run(folder.path):
+        parts: Any = folder.estimates() if folder.metrics()["task"] == "regression" else folder.predictions()
+        answers: Predictions | Estimates = parts["test"]
+        return answers
+
+
+def _test_hashes(folder: RunFolder) -> dict[str, str]:
+    with whole_run(folder.path):
+        rows = read_manifest(folder.manifest)
+        return {row.path: row.sha256 for row in rows if row.split == "test" and row.sha256}
 
 
 def _require_same_files(one: RunFolder, two: RunFolder) -> None:
     """Refuse files of one name that hold something else: the answers would look paired and not be."""
-    hashes = [
-        {row.path: row.sha256 for row in read_manifest(folder.manifest) if row.split == "test" and row.sha256}
-        for folder in (one, two)
-    ]
+    hashes = [_test_hashes(one), _test_hashes(two)]
     other = [path for path, sha256 in hashes[0].items() if hashes[1].get(path, sha256) != sha256]
     if other:
         raise ValueError(
@@ -153,31 +157,33 @@ def _write_page(
     """The runs beside each other as one page."""
     from mindle.evaluation import Variant, write_comparison
 
-    variants = []
-    for name, folder in folders.items():
-        document = folder.document()
-        variants.append(
-            Variant(
-                name=name,
-                content=report_content(folder),
-                parameters=document.get("parameters", {}).get("trainable"),
-                settings={"strategy": document["strategy"], **document["asked"]["recipe"]},
+    with whole_run(" or ".join(str(folder.path) for folder in folders.values())):
+        variants = []
+        for name, folder in folders.items():
+            document = folder.document()
+            variants.append(
+                Variant(
+                    name=name,
+                    content=report_content(folder),
+                    parameters=document.get("parameters", {}).get("trainable"),
+                    settings={"strategy": document["strategy"], **document["asked"]["recipe"]},
+                )
             )
-        )
-    write_comparison(out, " · ".join(folders), variants, found, lang=lang)
+        write_comparison(out, " · ".join(folders), variants, found, lang=lang)
 
 
 def _entry(name: str, folder: RunFolder) -> dict[str, Any]:
     document, metrics = folder.document(), folder.metrics()
-    test = metrics["test"]
-    return {
-        "name": name,
-        "path": str(Path(folder.path)),
-        "strategy": metrics["strategy"],
-        "task": metrics["task"],
-        "n": test["n"],
-        "scores": {score: test[score] for score in SCORES if score in test},
-        "seconds": metrics["seconds"]["total"],
-        "data": document["name"],
-        "images": document.get("kind") != "table",
-    }
+    with whole_run(folder.path):
+        test = metrics["test"]
+        return {
+            "name": name,
+            "path": str(Path(folder.path)),
+            "strategy": metrics["strategy"],
+            "task": metrics["task"],
+            "n": test["n"],
+            "scores": {score: test[score] for score in SCORES if score in test},
+            "seconds": metrics["seconds"]["total"],
+            "data": document["name"],
+            "images": document.get("kind") != "table",
+        }

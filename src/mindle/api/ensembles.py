@@ -19,7 +19,7 @@ from mindle.artifacts import bundle as bundles
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.files import sha256_of, write_bytes
 from mindle.artifacts.manifest import read_manifest
-from mindle.artifacts.run import RunFolder, claim
+from mindle.artifacts.run import RunFolder, claim, whole_run
 from mindle.console import Console
 from mindle.errors import ArtifactError, DataError
 from mindle.records import Dataset, InputSpec, Listener, Predictions
@@ -225,6 +225,7 @@ def _judge(
 
 def _read(run: Source) -> _Member:
     from mindle.serving.opened import locate
+    from mindle.serving.predictor import proven_session
 
     path, is_run = locate(run)
     if not is_run:
@@ -233,18 +234,21 @@ def _read(run: Source) -> _Member:
             "predictions of the val part to fit on."
         )
     folder = RunFolder(path)
-    if folder.metrics()["task"] == "regression":
+    if folder.metrics().get("task") == "regression":
         raise ValueError(
             f"A member of an ensemble must tell classes. Received {os.fspath(run)!r}, which estimates a "
             "number. `mindle compare` says which of several such runs is closest."
         )
-    return _Member(
-        name=path.name,
-        folder=folder,
-        document=folder.document(),
-        bundle=bundles.read_bundle(folder.bundle),
-        predictions=folder.predictions(),
-    )
+    bundle = bundles.read_bundle(folder.bundle)
+    proven_session(bundle)  # its graph is joined with others below
+    with whole_run(path):
+        return _Member(
+            name=path.name,
+            folder=folder,
+            document=folder.document(),
+            bundle=bundle,
+            predictions=folder.predictions(),
+        )
 
 
 def _require_alike(members: Sequence[_Member]) -> None:

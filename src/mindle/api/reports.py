@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
-from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError, DataError
 from mindle.records import Dataset, Diagnosis, Finding
 
@@ -49,7 +49,8 @@ def report(run: Source, *, lang: str = "en", out: Source | None = None) -> Path:
         )
     folder = RunFolder(path)
     target = folder.report if out is None else Path(out)
-    return write_report(folder, None, lang=lang, out=target)
+    with whole_run(path):
+        return write_report(folder, None, lang=lang, out=target)
 
 
 def require_language(lang: str) -> None:

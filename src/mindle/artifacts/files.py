@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -208,11 +209,18 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
+def _opened(path: Path) -> io.BufferedReader:
+    try:
+        return open_regular(path)
+    except (PermissionError, SpecialFile) as error:
+        raise unreadable(path, error) from error
+
+
 @contextmanager
 def reading_csv(path: Path) -> Iterator[Iterator[list[str]]]:
     """The rows of a CSV file that `write_csv` wrote, header first, as they were before."""
-    with path.open(encoding="utf-8", newline="") as file:
-        yield ([uncell(text) for text in row] for row in csv.reader(file))
+    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as lines:
+        yield ([uncell(text) for text in row] for row in csv.reader(lines))
 
 
 def read_json(path: Path, *, schema: int, what: str) -> dict[str, Any]:

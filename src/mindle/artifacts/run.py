@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.files import read_json, reading_csv, write_csv, write_json
+from mindle.artifacts.files import first_words, read_json, reading_csv, write_csv, write_json
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
 from mindle.records import Estimates, Predictions
@@ -251,6 +252,30 @@ def _numbers(values: NDArray[np.float64] | None, count: int) -> list[str]:
 def _repeats(rows: Sequence[Sequence[str]]) -> int:
     """How often each row was answered: repeats follow each other, so as often as the first one."""
     return sum(row[0] == rows[0][0] for row in rows)
+
+
+@contextmanager
+def whole_run(path: Path | str) -> Iterator[None]:
+    """Say of the run what its documents make a reader stumble over: they were changed, or are not of one run.
+
+    Raises:
+        ArtifactError: In place of whatever a missing, misspelt or misplaced value raises.
+
+    Example:
+        >>> try:
+        ...     with whole_run(Path("run")):
+        ...         {}["test"]
+        ... except ArtifactError as error:
+        ...     str(error).split(",")[0]
+        'run must be a whole run'
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error) as error:
+        raise ArtifactError(
+            f"{path} must be a whole run, its documents as they were written. Received some that do not fit "
+            f"({type(error).__name__}: {first_words(error)}). Copy it again, or train again."
+        ) from error
 
 
 def find_runs(folder: Path) -> list[RunFolder]:

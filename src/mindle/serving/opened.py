@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import Bundle, named_classes, read_bundle
+from mindle.artifacts.files import unreadable
+from mindle.artifacts.reading import exists
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.data import read_images
 from mindle.errors import ArtifactError
@@ -174,9 +176,9 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
     folder = Path(path)
     if folder.name in ("bundle.json", "run.json", "model.onnx"):
         folder = folder.parent
-    if (folder / "bundle.json").is_file():
+    if _holds(folder, "bundle.json"):
         return folder, False
-    if not (folder / "run.json").is_file():
+    if not _holds(folder, "run.json"):
         raise ArtifactError(
             f"A model must be a run or a bundle folder. Received {os.fspath(path)!r}, which is neither. "
             "`mindle runs` lists the runs below runs/."
@@ -187,6 +189,13 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
             f"{folder} --resume."
         )
     return folder, True
+
+
+def _holds(folder: Path, name: str) -> bool:
+    try:
+        return exists(folder / name)
+    except PermissionError as error:
+        raise unreadable(folder / name, error) from error
 
 
 def _open_bundle(folder: Path, threads: int | None) -> Opened | OpenedRows:
