@@ -123,7 +123,6 @@ def course(
     experiment = read_experiment(name)
     recipes = changed(experiment, settings=set or {}, epochs=epochs, quick=quick)
     folder = Path(out) if out is not None else Path("runs") / f"course-{name}"
-    keep_apart({"out": folder}, [data])
     source = _source(experiment, data, folder)
     listener.say(f"{name}: {experiment.about}. The notes: {experiment.notes.words}.")
     _require_variants(only, recipes)
@@ -202,10 +201,10 @@ def _source(experiment: Experiment, data: Source, folder: Path) -> Path:
     from mindle.data.gather import find_file, find_set, pack
 
     needs = experiment.needs
-    if needs.target:
-        return find_file(data, needs.below, what=needs.what)
-    found = find_set(data, needs.below, what=needs.what)
-    if not needs.side:
+    find = find_file if needs.target else find_set
+    found = find(data, needs.below, what=needs.what)
+    keep_apart({"out": folder}, [found])
+    if needs.target or not needs.side:
         return found
     return pack(found, folder / "data.npz", classes=needs.classes, side=needs.side)
 

@@ -74,7 +74,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     def guarded(**arguments: Any) -> None:
         from mindle.cli.output import refuse_overlap
 
-        refuse_overlap(arguments, among=command is predict)
+        # What the course is given may be a folder around its data; it sees to its own --out.
+        seen = {name: value for name, value in arguments.items() if command is not course or name != "out"}
+        refuse_overlap(seen, among=command in (predict, course))
         command(**arguments)
 
     return guarded
