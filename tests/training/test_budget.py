@@ -171,6 +171,18 @@ def test_what_follows_is_rehearsed_once_near_the_limit_and_kept_longer_on_a_slow
     assert len(rehearsals) == 1
 
 
+def test_the_time_of_the_rehearsal_itself_is_gone_too() -> None:
+    machine = Machine()
+    costs = Costs(machine, machine.work)
+
+    def rehearse() -> float:
+        machine.work(20.0)
+        return 1.0
+
+    deadline = Deadline(60, clock=machine, costs=costs).reserving(Finish(costs, rehearse))
+    assert deadline.remaining() < 40
+
+
 def test_a_budget_that_is_too_short_names_one_that_would_do() -> None:
     deadline = Deadline(30, spent_seconds=12, clock=Clock()).reserving(10)
     deadline.require(8, "training")

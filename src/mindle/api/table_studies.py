@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mindle.api.handles import Run
 from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
 from mindle.api.starts import begin_tracking, start
-from mindle.api.tables import RESERVED_SECONDS, fit_and_conclude_table, tell_table
+from mindle.api.tables import before_judging, fit_and_conclude_table, tell_table
 from mindle.artifacts.diary import Diary
 from mindle.artifacts.run import RunFolder
 from mindle.data.reading import ReadingOptions
@@ -135,7 +135,7 @@ def _search_and_conclude(
             name=study_name(table.name, document["asked"], document["data"]["fingerprint"]),
         )
         whole = Deadline(options.budget_seconds, spent_seconds=diary.spent())
-        deadline = whole.reserving(RESERVED_SECONDS)
+        deadline = before_judging(table, whole)
         with diary.stage("search"):
             run_search(
                 task,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.answers import headline
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
     from mindle.training.tables.ladder import Held, TableOutcome
 
-# Bundle, judgement and report after the fit; measured 1 to 5 s on two cores.
-RESERVED_SECONDS = 8.0
+# The share of a budget that is kept for explaining a model by its columns, and what of the rest may go there.
+EXPLAINING, EXPLAINING_LEFT = 0.05, 0.35
 # The bundle is proven on this many of the user's own rows.
 PARITY_ROWS = 256
 # So many columns have a curve of partial dependence in the report.
@@ -124,7 +126,7 @@ def _fit_and_judge(
         diary,
         stored,
         nested=nested,
-        deadline=Deadline(budget_seconds, spent_seconds=diary.spent()).reserving(RESERVED_SECONDS),
+        deadline=Deadline(budget_seconds, spent_seconds=diary.spent()),
         seed=seed,
         split_seed=split_seed,
         lang=lang,
@@ -190,7 +192,7 @@ def fit_and_conclude_table(
         test=None if nested else table.rows("test"),
         deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
         settings=recipe.table,
-        deadline=deadline,
+        deadline=before_judging(table, deadline),
         seed=seed,
         split_seed=split_seed,
         folder=folder.path,
@@ -215,7 +217,7 @@ def fit_and_conclude_table(
         parameters=_parameters(outcome.model),
         peak_memory_bytes=peak_memory_bytes(),
         diagnoses=[asdict(found) for found in outcome.diagnoses],
-        explained=_explained(table, outcome, seed=seed),
+        explained=_explained(table, outcome, deadline, seed=seed),
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
     write_report(folder, None, lang=lang, out=folder.report)
@@ -322,17 +324,72 @@ def _protocol(protocol: Mapping[str, Any]) -> str:
     return f"nested {protocol['folds']}-fold cross-validation{again}"
 
 
-def _explained(table: Table, outcome: TableOutcome, *, seed: int) -> dict[str, Any]:
+def before_judging(table: Table, deadline: Deadline) -> Deadline:
+    """The same with time kept for the bundle, the judgement, what explains the model, and the report."""
+    from mindle.training.budget import Finish
+
+    explaining = EXPLAINING * (deadline.budget_seconds or 0.0)
+    return deadline.reserving(Finish(deadline.costs, lambda: rehearsed_table(table))).reserving(explaining)
+
+
+def rehearsed_table(table: Table) -> float:
+    """Seconds that the bundle and the judgement will take, from doing it twice with a linear model."""
+    from mindle.data.tables.columns import features
+    from mindle.training.recipe import TableSettings
+    from mindle.training.tables.ladder import fit_table
+
+    known = _joined(table, "train", "val") if any(table.parts) else table.rows()
+    outcome = fit_table(
+        features(table.cells, table.columns),
+        truth_of(table),
+        classes=table.classes,
+        rows=known[1::2],
+        test=known[::2],
+        settings=TableSettings(models=("linear",), folds=2),
+    )
+    return [_judge_seconds(table, outcome) for _ in range(2)][-1]
+
+
+def _judge_seconds(table: Table, outcome: TableOutcome) -> float:
+    """How long the bundle and the judgement take; both are thrown away."""
+    began = time.perf_counter()
+    with TemporaryDirectory() as path:
+        folder = RunFolder(Path(path))
+        diary = Diary(folder, {}, {"data": {"fingerprint": ""}}, time.time())
+        _judge(folder, table, outcome, diary, seed=0)
+    return time.perf_counter() - began
+
+
+def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline) -> int:
+    """How often each column is shuffled to say what it counts for, by how fast the model answers."""
+    from mindle.training.tables.importance import MOST_ROWS, REPEATS
+
+    if not deadline.limited:
+        return REPEATS
+    judges = len(outcome.fold_models)
+    some = _features_of(table, outcome.val.rows[: MOST_ROWS // max(judges, 1)])
+    model, began = outcome.model, time.perf_counter()
+    answer = model.estimates if table.task == "regression" else model.probabilities
+    answer(some.numbers, some.categories)
+    round_of_all = (
+        (time.perf_counter() - began) * judges * (len(some.number_names) + len(some.category_names))
+    )
+    return int(min(REPEATS, EXPLAINING_LEFT * deadline.remaining() / max(round_of_all, 1e-9)))
+
+
+def _explained(table: Table, outcome: TableOutcome, deadline: Deadline, *, seed: int) -> dict[str, Any]:
     """What the answers rest on, for the report: how much each column counts, and how answers follow it."""
     import numpy as np
 
     from mindle.data.tables.columns import features
     from mindle.training.tables.importance import partial_dependence, permutation_importance
 
-    found = features(table.cells, table.columns)
-    if not outcome.fold_models or not (found.number_names or found.category_names):
+    found, repeats = features(table.cells, table.columns), _affordable_repeats(table, outcome, deadline)
+    if not outcome.fold_models or not (found.number_names or found.category_names) or not repeats:
         return {"importance": [], "dependence": []}
-    importance = permutation_importance(outcome.fold_models, found, truth_of(table), seed=seed)
+    importance = permutation_importance(
+        outcome.fold_models, found, truth_of(table), repeats=repeats, seed=seed
+    )
     order = importance.order()
     ranked = [
         {
@@ -346,6 +403,7 @@ def _explained(table: Table, outcome: TableOutcome, *, seed: int) -> dict[str, A
     curves = [
         partial_dependence(outcome.model, found, entry["name"], rows=outcome.val.rows, seed=seed)
         for entry in ranked[:DEPENDENCES]
+        if deadline.allows(1.0)
     ]
     # Of several classes the curve is that of the one which moves most with the column.
     moved = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from sklearn.datasets import load_diabetes, load_wine
 
 from mindle.data.tables.columns import Features
+from mindle.errors import DeviceError
 from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.tables.ladder import TableOutcome, fit_table, settle_table
+from mindle.training.tables.learners import learners as every_learner
 
 QUICK = ("baseline", "linear", "SVM")
 
@@ -178,13 +181,13 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
         threads=1,
         seed=5,
         folder=tmp_path,
-        deadline=Deadline(1),  # what was decided then stays decided
+        deadline=Deadline(100),
         resume=True,
         replay=decisions,
         record=again.append,
     )
-    assert [decision["step"] for decision in decisions] == ["repeat-1-fold-1 SVM", "plan", "repeat 2"]
-    assert again == []
+    assert [decision["step"] for decision in decisions][:2] == ["protocol", "after repeat-1-fold-1"]
+    assert [decision["step"] for decision in again] == ["after repeat-2-fold-2"]
     assert same(whole, resumed, np.arange(442))
 
 
@@ -196,19 +199,62 @@ def test_decisions_are_repeated_whatever_the_clock_says() -> None:
     first = fit_table(*NUMBER, settings=quick(), threads=1, deadline=slow, record=decisions.append)
     again = fit_table(*NUMBER, settings=quick(), threads=1, deadline=Deadline(1e6), replay=decisions)
     assert same(first, again, np.arange(442))
-    assert [d["step"] for d in decisions][-2:] == ["plan", "repeat 2"]
+    assert decisions[0]["step"] == "protocol"
 
 
-def test_what_there_is_no_time_for_is_left_out_with_its_reason() -> None:
-    """A budget that is spent already: the baselines remain, and one repeat."""
-    spent = Deadline(10, spent_seconds=10)
-    outcome = fit_table(*NUMBER, settings=quick(), threads=1, deadline=spent)
-    assert outcome.protocol["repeats"] == 1
-    aside = {attempt["name"]: attempt["note"] for attempt in outcome.tried if attempt["value"] is None}
-    assert list(aside) == ["SVM"]
-    assert "would take about" in aside["SVM"]
-    assert "SVM" in outcome.stopped
-    assert {member.name for member in outcome.model.members} <= {"baseline", "linear"}
+def test_models_that_were_named_are_never_left_out() -> None:
+    """A budget that is spent already is refused before training; a short one shortens the protocol."""
+    with pytest.raises(DeviceError, match=r"Give --budget \d+s"):
+        fit_table(*NUMBER, settings=quick(), threads=1, deadline=Deadline(10, spent_seconds=11))
+    calls = iter(range(100_000))
+    short = Deadline(30, clock=lambda: 4.0 * next(calls))  # four seconds pass whenever somebody looks
+    outcome = fit_table(*NUMBER, settings=quick(), threads=1, deadline=short)
+    assert outcome.protocol["kind"] == "split"
+    assert "For time: one part of the rows judges" in outcome.stopped
+    assert [attempt["name"] for attempt in outcome.tried][:3] == list(QUICK)
+    assert len(outcome.test.rows) < len(NUMBER[1]) / 2
+
+
+def planned(seconds: float, costs: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The protocol where fits of these costs are to end in so many seconds."""
+    from mindle.training.tables import ladder
+
+    monkeypatch.setattr(ladder, "seconds_of_fits", lambda *_, **__: costs)
+    found: list[Any] = []
+    kinds = TableSettings(folds=5, repeats=3)
+    monkeypatch.setattr(
+        ladder, "learners", lambda settings: [one for one in every_learner(settings) if one.name in costs]
+    )
+    with contextlib.suppress(Stop):
+        fit_table(
+            *CLASSES,
+            classes=NAMES,
+            settings=kinds,
+            threads=1,
+            deadline=Deadline(seconds, clock=lambda: 0.0),
+            record=lambda decision: found.append(decision) or stop(),
+        )
+    return dict(found[0])
+
+
+class Stop(Exception):
+    """Enough was seen."""
+
+
+def stop() -> None:
+    raise Stop
+
+
+def test_repeats_then_folds_then_nesting_give_way_before_kinds_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = {"baseline": 0.0, "linear": 0.1, "LightGBM": 1.0, "SVM": 0.4, "nets": 2.5}
+    met = []
+    for seconds in (1000, 300, 200, 100, 40, 25, 12, 3):
+        plan = planned(seconds, costs, monkeypatch)
+        met.append((plan["outer"], plan["repeats"], plan["inner"], list(plan["left_out"])))
+    assert met[0] == (5, 3, 5, [])
+    assert [len(names) for *_, names in met] == sorted(len(names) for *_, names in met)
+    assert not any(names for _, repeats, _, names in met if repeats)
+    assert met[-2][3] == ["nets"]  # boosting comes before what is slower
 
 
 def test_wrong_settings_are_refused() -> None:

@@ -27,7 +27,7 @@ from mindle.evaluation.conformal import Calibration, calibrate, prediction_inter
 from mindle.models.tables.model import TableModel
 from mindle.records import SILENT, Diagnosis, Listener
 from mindle.training.batches import draw
-from mindle.training.budget import Deadline
+from mindle.training.budget import Deadline, duration
 from mindle.training.ladder import Decision, Journal
 from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
 from mindle.training.recipe import TableSettings as TableSettings
@@ -41,8 +41,10 @@ from mindle.training.tables.passes import (
     Shelf,
     TableProblem,
     freeze,
+    left_out,
     open_gate,
     run_pass,
+    seconds_of_fits,
     settle,
 )
 
@@ -50,8 +52,6 @@ Floats = NDArray[np.float64]
 
 # What a table may take from start to report unless it is told otherwise: with a slow moment, five minutes.
 BUDGET_SECONDS = 270.0
-# Share of the time left that one learner may take, all passes together.
-LEARNER_SHARE = 0.4
 # The final pass learns from all rows, others from four fifths; freezing and a slow moment come on top. On two
 # cores and more, learners of small tables run side by side after the first pass.
 FINAL_COST, SAFETY, SIDE_BY_SIDE = 1.5, 1.15, 1.4
@@ -241,6 +241,7 @@ class _Ladder:
     left_out: dict[str, str] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
     paces: list[float] = field(default_factory=list)  # seconds of each pass that was made here
+    gave_way: list[str] = field(default_factory=list)  # what of the protocol did, for time
 
     def __post_init__(self) -> None:
         every = learners(self.settings)
@@ -263,48 +264,67 @@ class _Ladder:
 
     def split(self, known: Rows, test: Rows) -> TableOutcome:
         """Choose by cross-validation on the known rows, and answer the test rows once."""
-        this = self._pass(FINAL, known, test, passes=1, gated=True)
+        self.deadline.require(0.0, "models")
+        this = self._pass(FINAL, known, test, gated=True)
         settled = settle(this, self._answering())
         held = self._held([(this, settled)], repeats=1)
         return self._outcome(this, settled, held, {"kind": "split"})
 
     def nested(self, known: Rows) -> TableOutcome:
-        """Every row held out once a repeat; then one more pass over all rows makes the model."""
-        folds, wished = self.settings.folds, self.settings.repeats
+        """Every row held out once a repeat; then one more pass over all rows makes the model.
+
+        Where time is short, repeats give way, then folds, then all but the first outer fold.
+        """
+        plan = self._protocol(known)
+        outer, inner, repeats = int(plan["outer"]), int(plan["inner"]), int(plan["repeats"])
         done: list[tuple[Pass, Settled]] = []
-        repeats = wished
-        for repeat in range(wished):
-            if repeat >= repeats:
-                break
-            fold_of = self.problem.deal(known, folds, draw(self.split_seed, 3, repeat))
-            for fold in range(folds):
+        for repeat in range(max(repeats, 1)):
+            fold_of = self.problem.deal(known, outer, draw(self.split_seed, 3, repeat))
+            for fold in range(outer):
                 learn, held = known[fold_of != fold], known[fold_of == fold]
-                name = f"repeat-{repeat + 1}-fold-{fold + 1}"
-                passes = folds * wished + 1 if not done else 1
-                # The later passes have their time by the plan.
-                this = self._pass(name, learn, held, passes=passes, gated=not done)
-                if not done:
-                    repeats = self._plan(this)
+                this = self._pass(f"repeat-{repeat + 1}-fold-{fold + 1}", learn, held, folds=inner)
                 done.append((this, settle(this, self._answering())))
-                self._forget(this)
-                self.listener.progress("outer folds", len(done), folds * repeats)
-            repeats = self._another(repeat + 1, repeats)
-        final = self._pass(FINAL, known, np.zeros(0, np.int64), passes=1, gated=False)
-        protocol = {"kind": "nested", "folds": folds, "repeats": repeats}
+                if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
+                    break
+                if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
+                    self._forget(this)
+                self.listener.progress("outer folds", len(done), outer * repeats)
+            else:
+                continue
+            break
+        whole = len(done) // outer
+        if not whole:
+            return self._first_alone(*done[0])
+        if whole < repeats:
+            self._give_way(f"{whole} of {repeats} repeats were made")
+        self._forget(done[0][0])
+        final = self._pass(FINAL, known, np.zeros(0, np.int64), folds=inner)
+        protocol = {"kind": "nested", "folds": outer, "repeats": whole}
         settled = settle(final, self._answering())
-        return self._outcome(final, settled, self._held(done, repeats), protocol)
+        return self._outcome(final, settled, self._held(done[: whole * outer], whole), protocol)
+
+    def _first_alone(self, this: Pass, settled: Settled) -> TableOutcome:
+        """What the first outer pass came to, as if its fold were a test part."""
+        self._give_way("one part of the rows judges, and the model has not learned from it")
+        return self._outcome(this, settled, self._held([(this, settled)], repeats=1), {"kind": "split"})
+
+    def _give_way(self, words: str) -> None:
+        if words not in self.gave_way:
+            self.gave_way.append(words)
+            self.listener.say(f"For time: {words}.")
 
     def _answering(self) -> list[str]:
         """Who may have a share: whoever was asked for; the baseline is scored beside them in any case."""
         wished = self.settings.models
         return [one.name for one in self.learners if not wished or one.name in wished]
 
-    def _pass(self, name: str, rows: Rows, held: Rows, *, passes: int, gated: bool) -> Pass:
+    def _pass(
+        self, name: str, rows: Rows, held: Rows, *, folds: int | None = None, gated: bool = False
+    ) -> Pass:
         def gate(learner: str, seconds: float, fits: int) -> str:
-            if learner in ALWAYS or self.deadline.budget_seconds is None:
+            if learner in ALWAYS or learner in self.settings.models or not self.deadline.limited:
                 return ""
-            cost = seconds * fits * passes
-            decision = self.journal.decide(f"{name} {learner}", lambda: self._affordable(cost))
+            decision = self.journal.decide(f"{name} {learner}", lambda: self._affordable(seconds * fits))
             return str(decision.get("reason", ""))
 
         began = time.perf_counter()
@@ -314,7 +334,7 @@ class _Ladder:
             rows,
             held,
             learners=self.learners,
-            folds=self.settings.folds,
+            folds=folds or self.settings.folds,
             seed=draw(self.seed, 4, *name.encode()),
             gate=gate if gated else open_gate,
             shelf=self.shelf,
@@ -330,11 +350,11 @@ class _Ladder:
 
     def _affordable(self, cost: float) -> dict[str, Any]:
         left = self.deadline.remaining()
-        if cost <= LEARNER_SHARE * left:
+        if SAFETY * cost <= left:
             return {"take": True}
         return {
             "take": False,
-            "reason": f"would take about {cost:.0f} s of the {left:.0f} s that are left for all models",
+            "reason": f"would take about {duration(cost)} of the {duration(left)} that are left",
         }
 
     def _forget(self, this: Pass) -> None:
@@ -345,56 +365,76 @@ class _Ladder:
 
     # ---- what the clock allows --------------------------------------------------------------------------
 
-    def _plan(self, first: Pass) -> int:
-        """After one outer fold: how many repeats there is time for, and which learners are too slow."""
-        costs = {name: answers.seconds for name, answers in first.answers.items()}
-        decision = self.journal.decide("plan", lambda: self._planned(costs))
-        for name in decision["left_out"]:
-            self.left_out[name] = str(decision["reason"])
-        self.learners = tuple(one for one in self.learners if one.name not in decision["left_out"])
-        if decision["repeats"] < self.settings.repeats:
-            self.listener.say(
-                f"{decision['repeats']} of {self.settings.repeats} repeats: {decision['reason']}"
-            )
-        return int(decision["repeats"])
+    def _protocol(self, known: Rows) -> dict[str, Any]:
+        """How the rows are judged, and who is left out: as was asked, or what there is time for."""
+        folds, repeats = self.settings.folds, self.settings.repeats
+        asked = {"outer": folds, "inner": folds, "repeats": repeats, "left_out": {}}
+        if not self.deadline.limited:
+            return asked
+        plan = self.journal.decide("protocol", lambda: self._planned(known, asked))
+        self.left_out |= plan["left_out"]
+        self.learners = tuple(one for one in self.learners if one.name not in plan["left_out"])
+        if plan["outer"] < folds:
+            self._give_way(f"{plan['outer']} of {folds} folds")
+        if 0 < plan["repeats"] < repeats:
+            self._give_way(f"{plan['repeats']} of {repeats} repeats were made")
+        return plan
 
-    def _planned(self, costs: Mapping[str, float]) -> dict[str, Any]:
-        left, folds, repeats = self.deadline.remaining(), self.settings.folds, self.settings.repeats
-        kept, pace = dict(costs), SIDE_BY_SIDE if self.problem.threads > 1 else 1.0
+    def _planned(self, known: Rows, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The fullest protocol that all models have time for; else as many kinds as one split has."""
+        self.deadline.require(0.0, "models")
+        folds, whole = self.settings.folds, self.deadline.remaining()
+        suited = [one for one in self.learners if not left_out(one, self.problem, known)]
+        part = known[self.problem.deal(known, folds, draw(self.split_seed, 3, 0)) != 0]
+        costs = seconds_of_fits(
+            self.problem,
+            part,
+            suited,
+            fits=folds + 1,
+            seed=draw(self.seed, 6),
+            go_on=lambda: self.deadline.remaining() > whole / 2,
+        )
+        left, pace = self.deadline.remaining(), SIDE_BY_SIDE if self.problem.threads > 1 else 1.0
+        every = SAFETY * sum(costs.values())
+        timed = len(costs) == len(suited)
+        fewer = range(folds, min(3, folds) - 1, -1)
+        nested = [(folds, repeats) for repeats in range(self.settings.repeats, 0, -1)]
+        nested += [(count, 1) for count in fewer if count < folds]
+        for outer, repeats in nested if timed else []:
+            if every * (outer + 1) * (outer * repeats + FINAL_COST) / pace <= left:
+                return {**asked, "outer": outer, "inner": outer, "repeats": repeats}
+        split = {**asked, "repeats": 0}
+        for inner in fewer if timed else []:
+            if every * (inner + 1) / pace <= left:
+                return {**split, "inner": inner}
+        return {**split, "inner": min(3, folds), "left_out": self._without_time(suited, costs, left, pace)}
 
-        def total(repeats: int) -> float:
-            return sum(kept.values()) * (folds * repeats - 1 + FINAL_COST) * SAFETY / pace
-
-        whole = total(repeats)
-        # A learner that takes half of everything goes first, then repeats, then whichever is slowest.
-        while total(repeats) > left:
-            slow = max((name for name in kept if name not in ALWAYS), key=kept.__getitem__, default=None)
-            if slow is not None and (repeats == 1 or kept[slow] > 0.5 * sum(kept.values())):
-                del kept[slow]
-            elif repeats > 1:
-                repeats -= 1
+    def _without_time(
+        self, suited: Sequence[Learner], costs: Mapping[str, float], left: float, pace: float
+    ) -> dict[str, str]:
+        """Who is left out of one split, with the reason; those that were named by the user never are."""
+        fits, found = SAFETY * (min(3, self.settings.folds) + 1) / pace, {}
+        kept = [one.name for one in suited if one.name in (*ALWAYS, *self.settings.models)]
+        spent = fits * sum(costs.get(name, 0.0) for name in kept)
+        self.deadline.require(spent, ", ".join(kept))
+        for one in suited:
+            cost = fits * costs.get(one.name, np.inf)
+            if one.name in kept or spent + cost <= left:
+                spent += 0.0 if one.name in kept else cost
+            elif np.isinf(cost):
+                found[one.name] = "was not timed, for time"
             else:
-                break
-        return {
-            "repeats": repeats,
-            "left_out": [name for name in costs if name not in kept],
-            "reason": ""
-            if whole <= left
-            else f"{self.settings.repeats} repeats of all would take about {whole:.0f} s, and "
-            f"{left:.0f} s were left",
-        }
+                found[one.name] = f"would take about {duration(cost)} of the {duration(left)} that are left"
+        return found
 
-    def _another(self, done: int, planned: int) -> int:
-        """How many repeats there will be, seen after `done` of them."""
-        if done >= planned:
-            return planned
-        paces = self.paces[1:] or self.paces or [0.0]  # the first pass ran one learner at a time
-        need = float(np.mean(paces)) * (self.settings.folds + FINAL_COST)
-
-        def choose() -> dict[str, Any]:
-            return {"take": self.deadline.allows(need)}
-
-        return planned if self.journal.decide(f"repeat {done + 1}", choose)["take"] else done
+    def _goes_on(self, done: Sequence[tuple[Pass, Settled]], outer: int) -> bool:
+        """Whether the rest of the repeat, and the final pass, would end in time."""
+        if not self.deadline.limited:
+            return True
+        rest = -len(done) % outer or outer  # of this repeat, or all of the next
+        need = float(np.mean(self.paces or [0.0])) * (rest + FINAL_COST)
+        name = f"after {done[-1][0].name}"
+        return bool(self.journal.decide(name, lambda: {"take": self.deadline.allows(need)})["take"])
 
     # ---- what came of it --------------------------------------------------------------------------------
 
@@ -485,7 +525,8 @@ class _Ladder:
     def _stopped(self, settled: Settled) -> str:
         names = ", ".join(f"{name} {share:.0%}" for name, share in settled.stack.weights.items())
         left = "; ".join(f"{name} {reason}" for name, reason in self.left_out.items())
-        return f"Kept: {names} ({settled.stack.note})." + (f" Left out: {left}." if left else "")
+        gave_way = f" For time: {'; '.join(self.gave_way)}." if self.gave_way else ""
+        return f"Kept: {names} ({settled.stack.note})." + gave_way + (f" Left out: {left}." if left else "")
 
 
 def _calibration(this: Pass, settled: Settled) -> Calibration:

@@ -6,6 +6,7 @@ after another, and are asked for one at a time so that a ladder can stop one tha
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import math
 import warnings
@@ -90,6 +91,7 @@ class Learner:
         positive: Whether it is for numbers above zero only.
         foresee: About how many seconds `fit` would take, for one that fits all training sets before it gives
             the first, so that it can be stopped before it begins; None for one after the other.
+        library: What is loaded with its first fit.
     """
 
     name: str
@@ -98,6 +100,11 @@ class Learner:
     most_rows: int | None = None
     positive: bool = False
     foresee: Callable[[Sequence[TrainSet]], float] | None = None
+    library: str = "sklearn.linear_model"
+
+    def warm(self) -> None:
+        """Load what it fits with, so that a fit can be timed."""
+        importlib.import_module(self.library)
 
 
 @dataclass(frozen=True)
@@ -144,12 +151,18 @@ def learners(
     has = installed or (lambda package: importlib.util.find_spec(package) is not None)
     # Where time is short the first ones get it: boosting with ordered categories does more than forests do.
     boosting = [
-        Learner(name=name, view="trees", fit=partial(fit, settings))
+        Learner(name=name, view="trees", fit=partial(fit, settings), library=package)
         for package, name, fit in (("lightgbm", "LightGBM", _lightgbm), ("catboost", "CatBoost", _catboost))
         if has(package)
     ]
     forests = [
-        Learner(name=name, view="trees", fit=partial(fit, settings), most_rows=SLOW_ROWS)
+        Learner(
+            name=name,
+            view="trees",
+            fit=partial(fit, settings),
+            most_rows=SLOW_ROWS,
+            library="sklearn.ensemble",
+        )
         for name, fit in (("extra trees", _extra_trees), ("random forest", _random_forest))
     ]
     return (
@@ -157,8 +170,19 @@ def learners(
         Learner(name="linear", view="linear", fit=_linear),
         *boosting,
         *forests,
-        Learner(name="histogram boosting", view="trees", fit=partial(_histogram, settings)),
-        Learner(name="SVM", view="linear", fit=partial(_vectors, settings), most_rows=VECTOR_ROWS),
+        Learner(
+            name="histogram boosting",
+            view="trees",
+            fit=partial(_histogram, settings),
+            library="sklearn.ensemble",
+        ),
+        Learner(
+            name="SVM",
+            view="linear",
+            fit=partial(_vectors, settings),
+            most_rows=VECTOR_ROWS,
+            library="sklearn.svm",
+        ),
         Learner(name="Gaussian process", view="linear", fit=_process, most_rows=PROCESS_ROWS),
         Learner(
             name="Gaussian process of logarithms",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,9 @@ def run_pass(
 
     with threads_of(problem.threads_for(len(rows))):
         if gate is open_gate and len(rows) < SMALL_ROWS:
-            with ThreadPoolExecutor(problem.threads, thread_name_prefix="learner") as pool:
+            # How many threads OpenMP takes is said in each thread that calls it.
+            calm = partial(_calm, problem.threads_for(len(rows)))
+            with ThreadPoolExecutor(problem.threads, thread_name_prefix="learner", initializer=calm) as pool:
                 turns = list(pool.map(turn, learners))
         else:  # decisions come in an order, and seconds are to be those of one learner alone
             turns = [turn(learner) for learner in learners]
@@ -238,6 +241,50 @@ def run_pass(
         else:
             this.learners[learner.name], this.answers[learner.name] = learner, kept
     return this
+
+
+def _calm(count: int) -> None:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(count)
+    threadpool_limits(count)
+
+
+def seconds_of_fits(
+    problem: TableProblem,
+    rows: Rows,
+    learners: Sequence[Learner],
+    *,
+    fits: int,
+    seed: int,
+    go_on: Callable[[], bool] = lambda: True,
+) -> dict[str, float]:
+    """What one fit of each learner on some rows takes, its library loaded before.
+
+    Args:
+        problem: The table.
+        rows: What is learned from.
+        learners: Whom to time.
+        fits: How many there will be in a pass; nets learn them side by side.
+        seed: Of the fits, which are thrown away.
+        go_on: Asked before each learner; those after a no are not timed.
+    """
+    one = prepare(problem, rows, seed, {learner.view for learner in learners}).train
+    found: dict[str, float] = {}
+    with threads_of(problem.threads_for(len(rows))):
+        for learner in learners:
+            if not go_on():
+                break
+            learner.warm()
+            began = time.perf_counter()
+            if learner.foresee is not None:
+                found[learner.name] = learner.foresee([one] * fits) / fits
+                continue
+            model = next(learner.fit([one], seed, problem.threads_for(len(rows))))
+            model.scores(one.views[learner.view])
+            found[learner.name] = time.perf_counter() - began
+    return found
 
 
 @contextmanager
@@ -290,6 +337,7 @@ def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> 
     held_folds = np.zeros((len(this.held), folds if outputs == 1 else 0))
     held, fitted, spent = np.zeros((len(this.held), outputs)), [], 0.0
     train = [one.train for one in this.sets]
+    learner.warm()
     foresee = learner.foresee if gate is not open_gate else None
     if foresee is not None and (reason := gate(learner.name, foresee(train), 1)):
         return None, reason
