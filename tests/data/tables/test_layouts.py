@@ -32,6 +32,7 @@ def test_what_was_assumed_is_said() -> None:
     assert "after 2 lines" in message
     assert "no line names the columns" in message
     assert "rather than by ';'" in said(others=(";",))[0][2]
+    assert not list(layout_findings(Path("x"), layout(separator="^"), settled=True, separated=True))
 
 
 def test_several_lines_of_header_are_a_decision_until_they_are_said() -> None:

@@ -21,20 +21,23 @@ _SETTLE = (
 )
 
 
-def layout_findings(place: Path, layout: Layout, *, settled: bool) -> Iterator[Finding]:
+def layout_findings(
+    place: Path, layout: Layout, *, settled: bool, separated: bool = False
+) -> Iterator[Finding]:
     """What was assumed about how a file is written, where it is not plain.
 
     Args:
         place: The file.
         layout: What was found out.
         settled: Whether the user said how many lines of header there are, or named the columns.
+        separated: Whether the user said what stands between cells.
     """
     name = name_of(place.name)
     if not layout.encoding.startswith("utf-8"):
         codec = layout.encoding.upper()
         message = f"{name} is not UTF-8 and was read as {codec}."
         yield Finding(kind="encoding", files=(name,), message=message, action=f"read as {codec}")
-    assumed = list(_assumed(layout, settled))
+    assumed = list(_assumed(layout, settled, separated))
     if assumed:
         message = f"Of {name} it was assumed that {' and that '.join(assumed)}."
         yield Finding(kind="layout", files=(name,), message=message, action="read so")
@@ -51,8 +54,8 @@ def layout_findings(place: Path, layout: Layout, *, settled: bool) -> Iterator[F
         )
 
 
-def _assumed(layout: Layout, settled: bool) -> Iterator[str]:
-    if layout.separator not in _PLAIN or layout.others:
+def _assumed(layout: Layout, settled: bool, separated: bool) -> Iterator[str]:
+    if not separated and (layout.separator not in _PLAIN or layout.others):
         others = f" rather than by {' or '.join(map(spelled, layout.others))}" if layout.others else ""
         yield f"cells are separated by {spelled(layout.separator)}{others}"
     if layout.before:

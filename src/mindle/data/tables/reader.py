@@ -311,7 +311,7 @@ def _from_file(
         set_aside=aside,
         separator=layout.separator,
         findings=(
-            *layout_findings(place, layout, settled=settled),
+            *layout_findings(place, layout, settled=settled, separated=separator is not None),
             *(finding for finding in renamed if set(finding.files) - set(row_names)),
             *_ragged_finding(ragged, len(names)),
         ),
