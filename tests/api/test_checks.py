@@ -27,6 +27,8 @@ TABLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "texts as numbers": ({"a": A, "y": ["p", "q"] * 30}, {"task": "regression"}),
     "a feature of texts": ({"a": A, "b": ["p", "q"] * 30, "y": ["p", "q"] * 30}, {"kinds": {"b": "number"}}),
     "one number": ({"a": A, "y": [0.5] * 60}, {"task": "regression"}),
+    "one row of the second class": ({"a": A, "y": ["p"] * 59 + ["q"]}, {}),
+    "two rows of the second class": ({"a": A, "y": ["p"] * 58 + ["q"] * 2}, {}),
     "three groups": ({"a": A, "who": ["x", "y", "z"] * 20, "y": ["p", "q"] * 30}, {"group": "who"}),
     "no training rows": ({"a": A, "split": ["val", "test"] * 30, "y": ["p", "p", "q", "q"] * 15}, {}),
     "one class in train": ({"a": A, "split": ["train", "test"] * 30, "y": ["p", "q"] * 30}, {}),

@@ -63,7 +63,7 @@ def test_targets_that_cannot_be_learned(target: list[Any], options: dict[str, An
 
 
 def test_groups_must_be_enough_for_the_folds() -> None:
-    columns = {"x": noise(60), "who": [f"p{row % 6}" for row in range(60)], "y": ["a", "b", "b"] * 20}
+    columns = {"x": noise(60), "who": [f"p{row % 6}" for row in range(60)], "y": ["a", "b"] * 30}
     with pytest.raises(DataError, match="must have 7 groups of rows"):
         ready_table(check_table(table_of(columns, group="who")))
     ready_table(check_table(table_of(columns, group="who")), folds=3)

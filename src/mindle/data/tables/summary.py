@@ -129,20 +129,22 @@ def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:
         >>> any(ready_table(read_table("iris")).parts)
         False
     """
-    require_learnable_table(table, folds=folds)
-    if len(table.rows()) < NESTED_BELOW and not any(table.given):
+    nested = len(table.rows()) < NESTED_BELOW and not any(table.given)
+    require_learnable_table(table, folds=folds, nested=nested)
+    if nested:
         return table
     table = split_table(table, seed=seed)
     require_learnable_table(table, folds=folds)
     return table
 
 
-def require_learnable_table(table: Table, *, folds: int = FOLDS) -> None:
+def require_learnable_table(table: Table, *, folds: int = FOLDS, nested: bool = False) -> None:
     """Refuse a table that nothing can be learned from, or that leaves nothing to judge it by.
 
     Args:
         table: The rows, split or not.
         folds: Of the cross-validation, each of which needs rows of its own.
+        nested: Whether the cross-validation is one within another.
 
     Raises:
         DataError: If the target is none, no feature is left, a feature cannot be read, too few rows are
@@ -157,6 +159,7 @@ def require_learnable_table(table: Table, *, folds: int = FOLDS) -> None:
     _require_target(table)
     _require_features(table)
     _require_rows(table, folds)
+    _require_groups(table, folds, nested)
 
 
 def _require_target(table: Table) -> None:
@@ -195,9 +198,13 @@ def _require_features(table: Table) -> None:
             )
 
 
-def _require_rows(table: Table, folds: int) -> None:
+def _aside(table: Table) -> str:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(table).items())
-    aside = f" Set aside: {reasons}." if reasons else ""
+    return f" Set aside: {reasons}." if reasons else ""
+
+
+def _require_rows(table: Table, folds: int) -> None:
+    aside = _aside(table)
     learned = np.setdiff1d(table.rows(), table.rows("test"))
     least = max(LEAST_ROWS, folds)
     if len(learned) < least:
@@ -214,15 +221,31 @@ def _require_rows(table: Table, folds: int) -> None:
             f"At least two {things} must have usable training rows. Received {different} in "
             f"{table.source!r}.{aside} `mindle check` names every row and its reason."
         )
+    if any(table.parts) and not len(table.rows("test")):
+        raise DataError(
+            f"The test part must hold at least one row. Received none from {len(table.rows()):,} usable rows "
+            f"in {table.source!r}.{aside} Give more rows, or a split with a test part."
+        )
+
+
+def _require_groups(table: Table, folds: int, nested: bool) -> None:
+    """Refuse what leaves a fold without rows, or a part without a second class; groups are never parted."""
+    aside, learned = _aside(table), np.setdiff1d(table.rows(), table.rows("test"))
+    needed = folds + 2 * nested  # folds within part what an outer fold leaves
     units = group_count(table, learned)
-    needed = folds + (0 if any(table.parts) else 2)  # nested folds part what an outer fold leaves
     if units < needed:
         raise DataError(
             f"Cross-validation over {folds} folds must have {needed} groups of rows, which it never parts. "
             f"Received {units} in {table.source!r}.{aside} Give more rows, finer groups, or fewer --folds."
         )
-    if any(table.parts) and not len(table.rows("test")):
+    if table.task == "regression":
+        return
+    labels = table.labels[learned]
+    commonest = int(np.bincount(labels[labels >= 0]).argmax())
+    units = group_count(table, learned[(labels >= 0) & (labels != commonest)])
+    if units < 2 + nested:
         raise DataError(
-            f"The test part must hold at least one row. Received none from {len(table.rows()):,} usable rows "
-            f"in {table.source!r}.{aside} Give more rows, or a split with a test part."
+            f"Cross-validation must have at least {2 + nested} rows, or groups, of classes besides the "
+            f"commonest, {table.classes[commonest]!r}, so that each part learns two. Received {units} in "
+            f"{table.source!r}.{aside} Give more rows of them."
         )
