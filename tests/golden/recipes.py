@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import mindle
+import mindle.data
 from mindle.records import SILENT, ArrayImages
 from mindle.training.recipe import AugmentSettings, ModelSettings, Recipe, TrainSettings
 from tests.conftest import SHARED
