@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def test_a_failed_write_leaves_the_old_state(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="must be a file that can be written"):
         write_checkpoint(path, {"a": torch.ones(1)}, {})
     assert read_checkpoint(path)[0]["a"].item() == 0
+
+
+def test_a_full_disk_is_told_with_the_next_step(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(DeviceError, match=r"Make room on the disk.*--resume"):
+            write_checkpoint(tmp_path / "fit.safetensors", {"a": torch.zeros(10_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: b"", lambda data: b"x" * 100])
