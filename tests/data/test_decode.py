@@ -542,3 +542,15 @@ def test_the_odd_files_stay_small_in_memory_and_quiet(odd: Path) -> None:
     )
     assert int(done.stdout) < 300_000  # kB
     assert "Traceback" not in done.stderr
+
+
+def test_webp_takes_twice_the_memory_and_half_the_pixels() -> None:
+    """A few bytes can claim 16,383 x 16,383 pixels; here 9,000 x 9,000, which no memory is taken for."""
+    good = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(good, "WEBP", lossless=True)
+    data = bytearray(good.getvalue())
+    at = data.index(b"VP8L") + 9
+    data[at : at + 4] = (8999 | 8999 << 14).to_bytes(4, "little")
+    with pytest.raises(UndecodableImage, match="above 67 million are refused") as told:
+        decode(bytes(data), InputSpec(height=8, width=8))
+    assert told.value.kind == "bomb"

@@ -302,7 +302,7 @@ class _Picture:
     @contextmanager
     def explained(self, scale: int) -> Iterator[Image.Image]:
         """`at`, once there is memory for it, which is held to the end; errors are those of `_explained`."""
-        with _DECODERS.taken(_BYTES_A_PIXEL * self.width * self.height // scale**2):
+        with _DECODERS.taken(_bytes_a_pixel(self.format) * self.width * self.height // scale**2):
             with _explained(self.data):
                 base = self.at(scale)
             yield base
@@ -397,7 +397,7 @@ def _open(data: bytes) -> Image.Image:
         image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         image = _open_unidentified(data)
-    _refuse_size(image.size)
+    _refuse_size(image.size, image.format or "")
     if _is_misread(image):
         image = _open_tiff(data)
     return image
@@ -510,16 +510,22 @@ def _ends_early(data: bytes) -> bool:
     return False
 
 
-def _refuse_size(size: tuple[int, int]) -> None:
+def _refuse_size(size: tuple[int, int], form: str = "") -> None:
     width, height = size
     if width < 1 or height < 1:
         raise UndecodableImage("undecodable", f"The header claims a size of {width} x {height} pixels.")
-    if width * height > PIXEL_LIMIT:
-        raise _bomb(f"{width} x {height} pixels")
+    limit = min(PIXEL_LIMIT, DECODER_MEMORY // _bytes_a_pixel(form))
+    if width * height > limit:
+        raise _bomb(f"{width} x {height} pixels", limit)
 
 
-def _bomb(claim: str) -> UndecodableImage:
-    limit = PIXEL_LIMIT // 1_000_000
+def _bytes_a_pixel(form: str) -> int:
+    """Pillow's WebP codec keeps two frames of its own beside."""
+    return 2 * _BYTES_A_PIXEL if form == "WEBP" else _BYTES_A_PIXEL
+
+
+def _bomb(claim: str, most: int = PIXEL_LIMIT) -> UndecodableImage:
+    limit = most // 1_000_000
     return UndecodableImage(
         "bomb",
         f"The header claims {claim}; images above {limit} million are refused unread, because they can fill "
