@@ -79,6 +79,7 @@ def test_classes_are_calibrated_and_better_than_the_commonest() -> None:
     assert outcome.model.folds == ()
     names = [attempt["name"] for attempt in outcome.tried]
     assert names[:3] == list(QUICK)
+    assert all(attempt["milliseconds"] > 0 for attempt in outcome.tried if attempt["value"] is not None)
     chosen = [attempt for attempt in outcome.tried if attempt["chosen"]]
     assert chosen
     assert all(attempt["low"] <= attempt["value"] <= attempt["high"] for attempt in chosen)

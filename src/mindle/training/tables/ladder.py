@@ -490,7 +490,8 @@ class _Ladder:
             for name, reason in self.left_out.items()
         ]
         if len(settled.stack.weights) > 1:
-            documents.append(self._scored("stack", settled.own, settled.stack.note, 0.0))
+            each = [final.answers[name].milliseconds for name in settled.stack.weights]
+            documents.append(self._scored("stack", settled.stack.note, 0.0, sum(each)))
             documents[-1] |= self._interval(final, settled.own) | {"chosen": True}
         return [*documents, *aside]
 
@@ -502,13 +503,14 @@ class _Ladder:
         note = f"out of fold, {word} {value:.4g}" + (f"; {share:.0%} of the answer" if share else "")
         own = final.answers[name].own
         return (
-            self._scored(name, own, note, self.spent.get(name, 0.0))
+            self._scored(name, note, self.spent.get(name, 0.0), final.answers[name].milliseconds)
             | self._interval(final, own)
             | {"chosen": bool(share)}
         )
 
-    def _scored(self, name: str, own: Floats, note: str, seconds: float) -> dict[str, Any]:
-        return {"name": name, "seconds": round(seconds, 2), "note": note}
+    def _scored(self, name: str, note: str, seconds: float, milliseconds: float) -> dict[str, Any]:
+        figures = {"seconds": round(seconds, 2), "milliseconds": float(f"{milliseconds:.3g}") or None}
+        return {"name": name, **figures, "note": note}
 
     def _interval(self, final: Pass, own: Floats) -> dict[str, Any]:
         """Accuracy, or mean absolute error, out of fold."""

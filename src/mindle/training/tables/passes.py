@@ -138,6 +138,7 @@ class Answers:
         held: (held row, output) by the model of all the pass's rows.
         held_folds: (held row, fold) by the models of the folds; for regression.
         seconds: What all fits took.
+        milliseconds: What the answer to one of many rows takes.
         fitted: The models of the folds and of all rows; empty where the answers come from a checkpoint.
     """
 
@@ -145,6 +146,7 @@ class Answers:
     held: Floats
     held_folds: Floats
     seconds: float
+    milliseconds: float = 0.0
     fitted: list[Fitted] = field(default_factory=list)
 
 
@@ -336,7 +338,7 @@ def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> 
     own = np.zeros((len(this.rows), outputs))
     held_folds = np.zeros((len(this.held), folds if outputs == 1 else 0))
     held, fitted, spent = np.zeros((len(this.held), outputs)), [], 0.0
-    train = [one.train for one in this.sets]
+    train, milliseconds = [one.train for one in this.sets], 0.0
     learner.warm()
     foresee = learner.foresee if gate is not open_gate else None
     if foresee is not None and (reason := gate(learner.name, foresee(train), 1)):
@@ -349,7 +351,9 @@ def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> 
         if place == 0 and foresee is None and (reason := gate(learner.name, seconds, len(this.sets))):
             return None, reason
         if place < folds:
-            scores = model.scores(views.of(place, "own")[learner.view])
+            began, view = time.perf_counter(), views.of(place, "own")[learner.view]
+            scores = model.scores(view)
+            milliseconds = 1000 * (time.perf_counter() - began) / max(len(view), 1)
             own[this.fold_of == place] = scores * one.scale + one.centre
         if len(this.held) and (place == folds or outputs == 1):
             scores = model.scores(views.of(place, "held")[learner.view]) * one.scale + one.centre
@@ -357,7 +361,9 @@ def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> 
                 held = scores
             else:
                 held_folds[:, place] = scores[:, 0]
-    return Answers(own=own, held=held, held_folds=held_folds, seconds=spent, fitted=fitted), ""
+    return Answers(
+        own=own, held=held, held_folds=held_folds, seconds=spent, milliseconds=milliseconds, fitted=fitted
+    ), ""
 
 
 def _timed(fits: Iterator[Fitted]) -> Iterator[tuple[Fitted, float]]:
@@ -513,6 +519,7 @@ class Shelf:
                 held=arrays["held"],
                 held_folds=arrays["held_folds"],
                 seconds=float(arrays["seconds"][0]),
+                milliseconds=float(arrays["milliseconds"][0]) if "milliseconds" in arrays else 0.0,
             )
         except (OSError, SafetensorError, KeyError):
             return None  # fitted again: costs time, and nothing else
@@ -526,6 +533,7 @@ class Shelf:
             "held": np.ascontiguousarray(answers.held),
             "held_folds": np.ascontiguousarray(answers.held_folds),
             "seconds": np.array([answers.seconds]),
+            "milliseconds": np.array([answers.milliseconds]),
         }
         write_bytes(self._path(name, learner), save(arrays))
 
