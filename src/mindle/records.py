@@ -226,6 +226,7 @@ class Column:
         note: Why it is read so, or left out, in a few words; "" where nothing needs saying.
         typical: Median size of its numbers, to one digit, which tells 1.234 from 1,234 in new rows; 0 where
             it is not known.
+        digits: How many digits all of its codes have where some begin with zeros; 0 for other columns.
 
     Example:
         >>> Column(name="price", kind="number", thousands=",").role
@@ -240,6 +241,7 @@ class Column:
     date_format: str = ""
     note: str = ""
     typical: float = 0.0
+    digits: int = 0
     missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import mindle.data
+from mindle.errors import DataError
 from mindle.records import Estimates, InputSpec, Predictions
 from mindle.serving.judging import judge, judge_rows
 from mindle.serving.opened import Opened, open_model
@@ -51,3 +54,13 @@ def test_rows_without_a_number_to_judge_by_are_reported(tmp_path: Path) -> None:
         "1 cell of 'a' is no number and read as missing; first in row 3: 'x'",
         "1 cell of 'sum' is no number and read as missing; first in row 2: 'many'",
     ]
+
+
+def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(Path(__file__).parents[1] / "fixtures" / "iris.zip") as archive:
+        archive.extractall(tmp_path)
+    opened = open_model(tmp_path / "iris" / "bundle")
+    assert isinstance(opened, OpenedRows)
+    rows = {column.name: ["1", "2"] for column in opened.spec.columns}
+    with pytest.raises(DataError, match=r"Received 2 rows without, such as 'SETOSA'\.$"):
+        judge_rows(opened, {**rows, opened.spec.target.name: ["SETOSA", "?"]})

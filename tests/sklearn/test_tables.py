@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
+from mindle.errors import DataWarning
 from mindle.sklearn import TableClassifier, TableRegressor
 
 QUICK: dict[str, Any] = {"models": ("linear",), "folds": 3, "random_state": 0}
@@ -232,6 +233,7 @@ def test_wrong_arguments_are_named() -> None:
         ("`folds` must lie in 2 to 100", TableRegressor(folds=1), DIABETES, TARGETS, None),
         ("must have 10 rows or more. Received n_samples=9", clone(NUMBERS), DIABETES[:9], TARGETS[:9], None),
         ("at least two classes. Received one class", clone(CLASSES), WINE, np.zeros(178), None),
+        ("Received 1 of 178 that are None", clone(CLASSES), WINE, [None, *WORDS[1:]], None),
         ("requires y to be passed", clone(CLASSES), WINE, None, None),
         ("inconsistent numbers of samples", clone(CLASSES), WINE, WORDS[1:], None),
         ("Unknown label type", clone(CLASSES), DIABETES, TARGETS + 0.5, None),
@@ -241,3 +243,12 @@ def test_wrong_arguments_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             estimator.fit(rows, truth, groups=extra)
+
+
+def test_codes_that_lost_their_zeros_answer_as_the_whole_ones() -> None:
+    codes = [f"0{1000 + row % 4}" for row in range(60)]
+    rows = pd.DataFrame({"zip": codes, "size": np.arange(60) % 7 + 0.5})
+    fitted = clone(CLASSES).fit(rows, np.where(rows.zip < "01002", "north", "south"))
+    with pytest.warns(DataWarning, match="codes without leading zeros in zip"):
+        cut = fitted.predict_proba(rows.assign(zip=rows.zip.astype(int)))
+    np.testing.assert_array_equal(cut, fitted.predict_proba(rows))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.bundle import named_classes
 from mindle.artifacts.files import write_csv
 from mindle.data import pixels
+from mindle.data.folder import count_of
 from mindle.data.tables.cells import is_missing
 from mindle.data.tables.columns import parse_cells
 from mindle.data.tables.reader import labels_of
@@ -125,7 +126,8 @@ def judge_rows(opened: OpenedRows, source: Any) -> Judged:
         raise DataError(
             f"Rows to judge by must hold at least one {target.name!r} that the model knows"
             + (f" ({', '.join(opened.classes[:10])})." if opened.classes else ".")
-            + f" Received {rows:,} rows without."
+            + f" Received {count_of(rows, 'row', 'rows')} without"
+            + (f", such as {next(iter(unknown))!r}." if unknown else ".")
         )
     return Judged(
         answers=_joined(names, np.concatenate(truths), found, opened.classes),

@@ -147,6 +147,16 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         return tags
 
 
+def _require_labels(labels: NDArray[Any]) -> None:
+    """Refuse None among labels, which scikit-learn calls an unknown type of label."""
+    missing = sum(label is None for label in labels.tolist())
+    if missing:
+        raise ValueError(
+            f"`y` must hold the class of each row. Received {missing:,} of {len(labels):,} that are None. "
+            "Leave out the rows without a class."
+        )
+
+
 class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """mindle's classifier of tables as a scikit-learn estimator.
 
@@ -194,6 +204,7 @@ class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  
         """
         rows = self._rows(X, fitting=True, y=y)
         labels = column_or_1d(y, warn=True)
+        _require_labels(labels)
         check_consistent_length(rows, labels)
         check_array(labels, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(labels)

@@ -25,7 +25,24 @@ from mindle.data.tables.cells import (
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "?", " ? ", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "-", "#N/A", "NaT"],
+    [
+        "",
+        "  ",
+        "?",
+        " ? ",
+        "NA",
+        "N/A",
+        "n/a",
+        "nan",
+        "NaN",
+        "null",
+        "NULL",
+        "None",
+        "-",
+        "#N/A",
+        "NaT",
+        "#REF!",
+    ],
 )
 def test_cells_that_hold_nothing(text: str) -> None:
     assert is_missing(text)
@@ -35,7 +52,7 @@ def test_cells_that_hold_nothing(text: str) -> None:
     assert label_of(text) is None
 
 
-@pytest.mark.parametrize("text", ["no", "0", "Nan Goldin", "--", "None of these", "n"])
+@pytest.mark.parametrize("text", ["no", "0", "Nan Goldin", "--", "None of these", "n", "#1"])
 def test_cells_that_hold_something(text: str) -> None:
     assert not is_missing(text)
 
@@ -170,3 +187,16 @@ def test_numbers_in_memory_survive_as_text(value: float) -> None:
 def test_half_a_character_is_a_category_that_can_be_written() -> None:
     assert category_of("a\ud800") == "a\\ud800"
     assert category_of("가") == "가"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("-$5", -5), ("$-5", -5), ("\u2212€5", -5), ("($5)", -5), ("(5) $", -5), ("+5 %", 5), ("-5 $", -5)],
+)
+def test_negative_numbers_with_units(text: str, number: float) -> None:
+    assert number_of(text) == number
+
+
+@pytest.mark.parametrize("text", ["(-5)", "()", "(5", "5)", "--5", "-", "(x)"])
+def test_brackets_and_signs_that_are_no_numbers(text: str) -> None:
+    assert math.isnan(number_of(text))

@@ -38,6 +38,12 @@ def kind_of(*texts: str) -> str:
         (["45%", "0.45", "10%"], "category"),
         (["45%", "50 %"], "number"),
         (["$1,200.50", "$3"], "number"),
+        (["-$1,200.50", "$3"], "number"),
+        (["($1,200.50)", "$3"], "number"),
+        (["-$1,200.50", "€3"], "category"),
+        (["01.02.23", "28.02.23"], "date"),
+        (["2/1/23", "2/28/23"], "date"),
+        (["24.06.01", "24.06.02", "24.06.13"], "category"),  # which of them is the year, nothing tells
         (["2024-01-02", "2024-02-29", "NA"], "date"),
         (["2024/01/02", "2024/02/29"], "date"),
         (["02.01.2024", "29.02.2024"], "date"),
@@ -221,6 +227,12 @@ def test_columns_in_words() -> None:
         ("2004년 3월 {d}일", 1),
         ("2004년3월{d}일 09:30", 1),
         ("200403{d:02d}", 1),
+        ("{d:02d}.03.04", 1),
+        ("{d:02d}.03.04 13:05", 1),
+        ("3/{d}/04", 13),
+        ("2004-03-{d:02d} 9:05", 1),
+        ("2004-03-{d:02d} 오전 9:05:00", 1),
+        ("2004. 3. {d}. 오후 9:05", 1),
     ],
 )
 def test_dates_with_names_of_months_and_days_as_numbers(written: str, day: int) -> None:
@@ -237,3 +249,17 @@ def test_numbers_of_eight_digits_that_are_no_days_stay_numbers() -> None:
     assert infer_columns({"n": ["20040301", "20040302"]})[0].kind == "number"
     asked = infer_columns({"n": [f"200403{n:02d}" for n in range(1, 20)]}, {"n": "number"})
     assert asked[0].kind == "number"
+
+
+def test_afternoons_in_korean_are_afternoons() -> None:
+    texts = [f"2024-01-{day:02d} 오후 1:30" for day in range(1, 9)]
+    (column,) = infer_columns({"when": texts})
+    assert shown_value(column, parse_cells(texts, column)[0]) == "2024-01-01 13:30"
+
+
+def test_codes_that_lost_their_zeros_are_filled_up() -> None:
+    column = Column(name="zip", kind="category", digits=5)
+    assert parse_cells(["1067", "01067", "1067.0", "99084", "x1", ""], column).tolist() == [
+        *["01067"] * 3,
+        *("99084", "x1", None),
+    ]

@@ -235,3 +235,18 @@ def test_nothing_is_no_table() -> None:
 def test_numbers_in_any_way_of_writing() -> None:
     assert all(map(is_number, ["1", "1,234.5", "1.234,5", "1 234", "-3 %"]))
     assert not any(map(is_number, ["", "a1", "1-2", "?"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_header"),
+    [
+        ("Country,2019,2020,2021\n" + many("Peru,1.5,2,3", "Chad,4,5.5,6"), True),
+        ("Country,Code,2021,2020\n" + many("Peru,PE,1.5,2", "Chad,TD,4,5.5"), True),
+        ("Country,2000,2005,2020\n" + many("Peru,1.5,2,3", "Chad,4,5.5,6"), True),
+        (many("Peru,2019,2020", "Chad,2019,2020"), False),
+        (many("Peru,3,4", "Chad,5,7.5"), False),
+        ("Chad,2019,2021\n" + many("Peru,1.5,2", "Chad,4,5.5"), False),
+    ],
+)
+def test_years_beside_texts_name_columns(text: str, is_header: bool) -> None:
+    assert found(text).header == int(is_header)

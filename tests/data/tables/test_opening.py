@@ -73,6 +73,7 @@ def test_nor_are_devices_sockets_and_links_to_them(tmp_path: Path, monkeypatch: 
         (b"<!DOCTYPE html>\n<html>", "a web page"),
         (b'[\n {"a": 1, "b": 2}\n]', "JSON"),
         (b'{"a": 1}\n{"a": 2}\n', "JSON"),
+        (b"% a comment\n\n@RELATION t\n@attribute a numeric\n@data\n1\n", "an ARFF file"),
         (bytes(257) + b"ustar" + bytes(99), "a tar archive"),
         (bytes(range(256)) * 20, "other content. A table is text such as CSV"),
         (b"\xef\xbb\xbfa,b\n\xff\xfe\n", "not UTF-8 throughout"),

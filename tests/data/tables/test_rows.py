@@ -166,6 +166,9 @@ def test_what_holds_no_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text('[{"age": ', encoding="utf-8")
     with pytest.raises(DataError, match="readable JSON"):
         read_rows(tmp_path / "rows.json", COLUMNS)
+    (tmp_path / "rows.jsonl").write_text('{"age": 1}\n{"age": ', encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows.jsonl' \(line 2: Expecting value\)"):
+        read_rows(tmp_path / "rows.jsonl", COLUMNS)
     with pytest.raises(DataError, match="must come from a file"):
         read_rows(tmp_path / "gone.csv", COLUMNS)
     with pytest.raises(TypeError, match="mappings by column name"):

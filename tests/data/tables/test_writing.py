@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.data.tables.writing import as_written, spelled
+from mindle.data.tables.writing import as_written, sized, spelled
 from mindle.records import Column
 
 
@@ -134,3 +134,26 @@ def test_numbers_in_memory_are_numbers_whatever_the_sign() -> None:
     assert spelled([2.512, "2,5", None, 3], number("a", **GERMAN)) == ["2,512", "2,5", "", "3"]
     assert spelled([2.5, True, np.False_, "True"], number("a")) == ["2.5", "1", "0", "True"]
     assert spelled([True], Column(name="a", kind="category")) == ["True"]
+
+
+def test_codes_without_their_zeros_are_said() -> None:
+    columns = [Column(name="zip", kind="category", digits=5), Column(name="town", kind="category")]
+    read, said = as_written({"zip": [1067, 99084, None], "town": [1, 2, 3]}, columns)
+    assert read == tuple(columns)
+    assert said == ("codes without leading zeros in zip (filled up as in training)",)
+    assert as_written({"zip": ["01067", "x"], "town": ["1", "2"]}, columns)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("codes", "digits"),
+    [
+        (["01067", "99084", None], 5),
+        (["11067", "99084"], 0),  # none begins with a zero
+        (["01067", "990840"], 0),  # of several lengths
+        (["01067", "9908x"], 0),
+        (["0", "1"], 0),
+        ([None], 0),
+    ],
+)
+def test_codes_of_one_length(codes: list[Any], digits: int) -> None:
+    assert sized(Column(name="zip", kind="category"), np.array(codes, object)).digits == digits

@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 
 from mindle.data.folder import nfc
 
-MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
+MISSING = frozenset(
+    {
+        *("", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"),
+        *("#div/0!", "#name?", "#null!", "#num!", "#ref!", "#value!"),  # errors of spreadsheets
+    }
+)
 """What stands in a cell that holds nothing, in any case, spaces around it aside, unless others are named."""
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -26,7 +31,10 @@ LARGEST = float(np.finfo(np.float32).max)
 NUMBER_FORMATS = ((".", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'"))
 """(decimal sign, thousands separator): 1234.5, 1,234.5, 1.234,5, 1 234,5, 1 234.5 and 1'234.5."""
 
-_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d.")
+_DAYS = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d."),
+    "%Y-%m-%d",  # as ISO 8601, but for hours of one digit and AM
+)
 _NAMED = (
     *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d/%b/%Y"),
     *("%Y-%b-%d", "%d-%b-%y", "%b %Y"),
@@ -35,6 +43,9 @@ _KOREAN = ("%Y년 %m월 %d일", "%Y년%m월%d일")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS = tuple(day + time for day in (*_DAYS, *_KOREAN, *_NAMED) for time in _TIMES)
 """How dates are written, besides ISO 8601; the first that fits wins. `%b` is any name in `MONTHS`."""
+
+SHORT_YEARS = tuple(day + time for day in ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y") for time in _TIMES)
+"""Dates with years of two digits, which are told from whole columns only."""
 
 MONTHS = {
     name: number
@@ -62,6 +73,8 @@ MONTHS = {
 UNITS = "%$€£¥₩원"
 """Signs at either end of a number, which are dropped: 45 % reads 45."""
 
+_HALF_DAYS = {"오전": "AM", "오후": "PM"}
+_HALF_DAY = re.compile(r"(오전|오후) *(\d[\d:]*)")
 _WORD = re.compile(r"([^\W\d_]+)\.?")
 _SPACES = " \u00a0\u202f\u2009"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,7 +94,7 @@ def is_missing(text: str, words: tuple[str, ...] = ()) -> bool:
     """
     text = text.strip()
     if not words:
-        return len(text) < 5 and text.casefold() in MISSING
+        return (len(text) < 5 or text[0] == "#") and text.casefold() in MISSING
     known, numbers = _meanings(words)
     return text.casefold() in known or (bool(numbers) and number_of(text) in numbers)
 
@@ -144,6 +157,8 @@ def number_of(text: str, decimal: str = ".", thousands: str = "") -> float:
     Example:
         >>> number_of("1.234,5", ",", "."), number_of("-45 %"), number_of("1,234"), number_of("1e999")
         (1234.5, -45.0, nan, nan)
+        >>> number_of("-$5.5"), number_of("(1,200.00 €)", ".", ",")
+        (-5.5, -1200.0)
     """
     if decimal != "." or thousands:
         text = _ungrouped(text, decimal, thousands)
@@ -151,7 +166,7 @@ def number_of(text: str, decimal: str = ".", thousands: str = "") -> float:
         value = float(text)
     except ValueError:
         try:
-            value = float(text.strip(UNITS + _SPACES).replace("\u2212", "-"))
+            value = float(_bare(text))
         except ValueError:
             return math.nan
     return value if -LARGEST <= value <= LARGEST and "_" not in text else math.nan
@@ -177,12 +192,20 @@ def numbers_of(texts: Sequence[str], decimal: str = ".", thousands: str = "") ->
 
 def _ungrouped(text: str, decimal: str, thousands: str) -> str:
     """The same number as Python writes it; "" where it is none."""
-    text = text.strip(UNITS + _SPACES).replace("\u2212", "-")
+    text = _bare(text)
     if not _grouped(decimal, thousands).fullmatch(text):
         return ""
     for sign in _SPACES if thousands == " " else thousands:
         text = text.replace(sign, "")
     return text.replace(decimal, ".")
+
+
+def _bare(text: str) -> str:
+    """A number without its unit: -$5 and ($5), as accountants write it, are -5."""
+    text = text.strip(UNITS + _SPACES).replace("\u2212", "-")
+    if text[:1] == "(" and text[-1] == ")" and text[1:2] not in ("-", "+"):
+        text = f"-{text[1:-1]}"
+    return text if text[:1] not in ("-", "+") else text[0] + text[1:].strip(UNITS + _SPACES)
 
 
 @functools.cache
@@ -208,6 +231,8 @@ def date_of(text: str, date_format: str = "") -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        if "%p" in date_format:
+            text = _HALF_DAY.sub(lambda found: f"{found[2]} {_HALF_DAYS[found[1]]}", nfc(text))
         if "%b" in date_format:
             text, date_format = _numbered_month(text), date_format.replace("%b", "%m")
         try:

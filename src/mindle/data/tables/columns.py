@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -15,6 +16,7 @@ from mindle.data.folder import count_of
 from mindle.data.tables.cells import (
     DATE_FORMATS,
     NUMBER_FORMATS,
+    SHORT_YEARS,
     UNITS,
     category_of,
     date_of,
@@ -31,6 +33,7 @@ FILLED_FRACTION = 0.01  # a column with fewer cells than this is as good as empt
 ID_FRACTION = 0.95  # different texts among the cells of an identifier
 ID_ROWS = 20
 _DAY_NUMBER, _LEAST_DAYS = "%Y%m%d", 5  # different ones
+_SHORT_DATE = re.compile(r"(\d\d?)[./](\d\d?)[./](\d\d)(?!\d)")
 _EXACT_DIGITS = 15  # whole numbers of more digits are not exact in float64
 _ID_NAMES = ("id", "idx", "index", "key", "no", "nr", "number", "uuid", "번호", "아이디")
 
@@ -183,7 +186,7 @@ def _code_note(values: Sequence[str]) -> str:
         return "codes with leading zeros"
     if 2 * long > len(values):
         return f"codes of more than {_EXACT_DIGITS} digits"
-    units = [sign for value in values for sign in {value[0], value[-1]} & set(UNITS)]
+    units = [sign for value in values for sign in set(value) & set(UNITS)]
     if units and (len(set(units)) > 1 or len(units) < (1 - ODD_FRACTION) * len(values)):
         return "numbers of several units"
     return ""
@@ -196,7 +199,8 @@ def _date_writing(values: Sequence[str]) -> tuple[str, int, str]:
         return "%Y-%m-%d" if max(map(len, values)) <= 10 else "", read, ""
     best, most, equal = "", 0, False
     some = [value for value in values[:20] if any(map(str.isdecimal, value))]
-    for written in DATE_FORMATS:
+    short = SHORT_YEARS if _ends_in_years(values) else ()
+    for written in (*DATE_FORMATS, *short):
         if 2 * sum(not math.isnan(date_of(value, written)) for value in some) <= len(values[:20]):
             continue
         read = sum(not math.isnan(date_of(value, written)) for value in values)
@@ -204,6 +208,15 @@ def _date_writing(values: Sequence[str]) -> tuple[str, int, str]:
         if read > most:
             best, most, equal = written, read, False
     return best, most, "the day is read before the month" if equal else ""
+
+
+def _ends_in_years(values: Sequence[str]) -> bool:
+    """Whether the third number of some dates differs less than the others, as years do beside days."""
+    if not _SHORT_DATE.match(values[0]):
+        return False
+    parts = [found.groups() for value in values if (found := _SHORT_DATE.match(value))]
+    days, months, years = (len(set(some)) for some in zip(*parts, strict=True))
+    return years < max(days, months)
 
 
 # --------------------------------------------------------------------------------------------- cells
@@ -225,7 +238,7 @@ def parse_cells(texts: Sequence[str], column: Column) -> NDArray[Any]:
         array([1200.5,    nan,    nan])
     """
     if column.kind == "category":
-        categories = {text: category_of(text, column.missing) for text in dict.fromkeys(texts)}
+        categories = {text: _category(text, column) for text in dict.fromkeys(texts)}
         values = np.empty(len(texts), object)
         values[:] = [categories[text] for text in texts]
         return values
@@ -236,6 +249,22 @@ def parse_cells(texts: Sequence[str], column: Column) -> NDArray[Any]:
         }
         return np.fromiter((dates[text] for text in texts), np.float64, len(texts))
     return without_codes(numbers_of(texts, column.decimal, column.thousands), column.missing)
+
+
+def _category(text: str, column: Column) -> str | None:
+    found = category_of(text, column.missing)
+    return found.zfill(column.digits) if found and found.isdecimal() else found
+
+
+def is_cut_code(text: str, column: Column) -> bool:
+    """Whether a cell is a code that has lost its leading zeros, as spreadsheets and data frames drop them.
+
+    Example:
+        >>> is_cut_code("1067", Column(name="zip", kind="category", digits=5))
+        True
+    """
+    found = category_of(text, column.missing) or ""
+    return found.isdecimal() and len(found) < column.digits
 
 
 def unreadable(texts: Sequence[str], column: Column, cells: NDArray[Any]) -> list[int]:

@@ -401,7 +401,14 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     ]
     if named:
         return not numbers or (len(set(first)) == len(first) and all(map(str.isdecimal, numbers)))
-    return not numbers and not again
+    return not again and (not numbers or _are_years(numbers))
+
+
+def _are_years(cells: Sequence[str]) -> bool:
+    """Whether some numbers are years one after the other, as columns beside those of texts may be called."""
+    values = [int(cell) for cell in cells if _is_year(cell)]
+    ordered = values in (sorted(set(values)), sorted(set(values), reverse=True))
+    return len(cells) == len(values) > 1 and ordered
 
 
 def _counts_up(cells: Sequence[str]) -> bool:

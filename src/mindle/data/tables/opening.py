@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
 import os
 import stat
 import zlib
@@ -188,6 +189,8 @@ def _refuse_others(file: Path, start: bytes) -> None:
         found = "a web page", "Download the file itself, such as its raw form."
     elif text and text.startswith(_JSON):
         found = "JSON", _AS_CSV
+    elif _is_arff(start):
+        found = "an ARFF file", _AS_CSV
     if found:
         what, advice = found
         raise DataError(
@@ -198,6 +201,13 @@ def _refuse_others(file: Path, start: bytes) -> None:
 
 _WEB_PAGE = ("<!doctypehtml", "<html")
 _JSON = ('{"', '[{"', "[[")
+
+
+def _is_arff(start: bytes) -> bool:
+    """Whether the first line that is no comment names a relation."""
+    lines = map(bytes.strip, io.BytesIO(start))
+    first = next((line for line in lines if line and not line.startswith(b"%")), b"")
+    return first[:10].lower() in (b"@relation ", b"@relation\t")
 
 
 def _plain(start: bytes) -> str:

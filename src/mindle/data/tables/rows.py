@@ -287,12 +287,21 @@ def _cells_of(names: Sequence[str], required: set[str]) -> Callable[[Any], Seque
     return cells
 
 
+def _json_line(line: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {getattr(error, 'msg', error)}") from error
+
+
 def _json_rows(place: Path, columns: Sequence[Column]) -> Iterator[Any]:
     """The rows of a JSON file: a list, a single object, or one object a line."""
     try:
         if place.suffix.lower() != ".json":
             with place.open(encoding="utf-8-sig") as stream:
-                yield from (json.loads(line) for line in stream if line.strip())
+                for number, line in enumerate(stream, start=1):
+                    if line.strip():
+                        yield _json_line(line, number)
             return
         content = json.loads(place.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

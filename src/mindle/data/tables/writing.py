@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.tables.cells import DATE_FORMATS, NUMBER_FORMATS, date_of, is_missing, numbers_of, text_of
-from mindle.data.tables.columns import ODD_FRACTION
+from mindle.data.tables.columns import ODD_FRACTION, is_cut_code
 from mindle.records import Column
 
 Floats = NDArray[np.float64]
@@ -74,20 +74,32 @@ def as_written(
         else replace(column, date_format=formats.get(column.name, column.date_format))
         for column in columns
     )
-    return read, _differences(columns, read)
+    return read, (*_differences(columns, read), *_cut_codes(cells, columns))
 
 
 def sized(column: Column, values: NDArray[Any]) -> Column:
-    """A column of numbers with their typical size.
+    """A column of numbers with their typical size, or one of codes with leading zeros with their length.
 
     Example:
         >>> sized(Column(name="price", kind="number"), np.array([0, 1.5, -2.6, np.nan, 900])).typical
         3.0
+        >>> sized(Column(name="zip", kind="category"), np.array(["01067", "99084", None])).digits
+        5
     """
+    if column.kind == "category":
+        return replace(column, digits=_digits(values))
     if column.kind != "number":
         return column
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     return replace(column, typical=float(f"{np.median(sizes):.1g}")) if len(sizes) else column
+
+
+def _digits(values: NDArray[Any]) -> int:
+    """How many digits all of some codes have where one begins with a zero, else 0."""
+    codes = {value for value in values.tolist() if isinstance(value, str)}
+    lengths = {len(code) if code.isdecimal() else 0 for code in codes}
+    padded = len(lengths) == 1 and any(code[0] == "0" for code in codes)
+    return lengths.pop() if padded and lengths != {1} else 0
 
 
 def spelled(values: Sequence[Any], column: Column) -> list[str]:
@@ -239,6 +251,16 @@ def _differences(columns: Sequence[Column], read: Sequence[Column]) -> tuple[str
         if before != now:
             names.setdefault(_difference(before, now), []).append(before.name)
     return tuple(words.format(", ".join(some)) for words, some in names.items())
+
+
+def _cut_codes(cells: Mapping[str, Sequence[Any]], columns: Sequence[Column]) -> tuple[str, ...]:
+    """The columns whose codes have lost their leading zeros, in a few words."""
+    names = [
+        column.name
+        for column in columns
+        if column.digits and any(is_cut_code(text_of(cell), column) for cell in cells.get(column.name, ()))
+    ]
+    return (f"codes without leading zeros in {', '.join(names)} (filled up as in training)",) if names else ()
 
 
 def _difference(before: Column, now: Column) -> str:
