@@ -127,3 +127,23 @@ def test_lists_by_column_name_are_a_table() -> None:
         read_table({"a": [1], "b": [1, 2]}, target="a")
     with pytest.raises(TypeError, match="a list of cells for each column. Received str for 'a'"):
         read_table({"a": "text"}, target="a")
+
+
+@pytest.mark.parametrize(
+    ("written", "is_told"),
+    [
+        ("{} kg", True),
+        ("{}.5 kg", True),
+        ("EUR {}.5", True),
+        ("'{}'", True),
+        ("<{}.1", True),
+        ("C{}", False),  # codes
+        ("Room {}", False),
+        ("{} to {}", False),
+        ("{}", False),
+    ],
+)
+@pytest.mark.parametrize("different", [20, 120])  # learned from, or left out because nearly all differ
+def test_numbers_with_other_text_are_told(written: str, is_told: bool, different: int) -> None:
+    table = with_column("mass", [written.format(row % different, row % different) for row in range(120)])
+    assert ("number-texts" in kinds(table)) is is_told

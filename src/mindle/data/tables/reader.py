@@ -48,6 +48,7 @@ READ_KINDS: dict[str, str] = {
     "missing-code": "a number that comes again and stands apart, as codes for a missing value do",
     "missing-words": "words that stand for nothing, such as NA",
     "mixed-cells": "a column of numbers or dates has cells that are none",
+    "number-texts": "a column of numbers with other text, such as units, is read as categories",
     "ragged": "a row has fewer or more cells than there are columns",
     "renamed-column": "a column has no name, or the name of another",
     "returning-id": "a column names things that come again in other rows",
@@ -63,6 +64,7 @@ _ASKED_TASKS = ("classification", *TASKS)
 _LISTED = 12
 _CODE_LEAD = "A number that stands apart from all others, as codes for a missing value do, comes again in"
 _WORDS_LEAD = "Words that stand for nothing are in"
+_TEXT_ADVICE = "Where they are quantities, write them without that text."
 _ID_ADVICE = "`--group COLUMN` keeps the rows of one together in every split; `--id COLUMN` leaves it out."
 
 
@@ -606,6 +608,7 @@ def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, 
         ("missing-code", _CODE_LEAD, "kept as a number", _code_advice(noted, missing) if codes else ""),
         ("missing-words", _WORDS_LEAD, "read as missing", WORDS_ADVICE),
         ("mixed-cells", "Cells that are neither a number nor a date stand in", "read as missing", ""),
+        ("number-texts", "Numbers with other text, read as categories, stand in", "kept", _TEXT_ADVICE),
         ("returning-id", "Values that name something come again in", "kept", _ID_ADVICE),
         ("split-column", "A split may stand in", "kept", ""),
     ):

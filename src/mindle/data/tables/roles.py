@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,9 @@ ID_SHARE = 0.1  # …and their share of the rows, where the column is called an 
 ID_SHARE_UNNAMED = 0.8  # …or only stands first and holds whole numbers…
 ID_MAGNITUDE = 1000  # …of so many digits
 WORDS_ADVICE = "Where one of them is a value, name the words that are none: `--missing '?,NA'`."
+TEXT_NUMBERS = 10  # different numbers with other text around them…
+TEXT_WAYS = 3  # …such as units, of which there are few
+_NUMBER_TEXT = re.compile(r"(?P<before>|\D*[^\w\d+-])[+-]?\d[\d.,]*(?P<after>\D*)")
 CODE_REPEATS = 3  # a number that stands for "missing" comes again…
 CODE_OTHERS = 10  # …among so many different others
 
@@ -128,6 +132,8 @@ def settle_columns(texts: Mapping[str, Sequence[str]], used: NDArray[np.int64], 
         if column.role == "target" and column.kind == "category":
             values[:] = [label_of(text, column.missing) for text in own]
         kind, note = _left_out(column, own, values[used], asked)
+        if kind in ("", "id-like") and name not in asked.wanted:
+            noted["number-texts"] |= number_texts(column, values[used])
         if note:
             column = replace(column, role="ignored", note=note)
             noted[kind][name] = note
@@ -201,6 +207,31 @@ def missing_words(texts: Sequence[str], missing: tuple[str, ...]) -> str:
     return ", ".join(
         f"{count_of(count, 'cell is', 'cells are')} {word!r}" for word, count in words.most_common(3)
     )
+
+
+def number_texts(column: Column, values: NDArray[Any]) -> dict[str, str]:
+    """A few words about a category whose cells are numbers with other text, by its name; none for others.
+
+    A letter right before the digits makes a code of them, such as C85.
+
+    Example:
+        >>> cells = np.array([f"{n} kg" for n in range(10)], object)
+        >>> number_texts(Column(name="mass", kind="category"), cells)
+        {'mass': "such as '0 kg'"}
+    """
+    if column.kind != "category" or column.role != "feature":
+        return {}
+    texts = list(dict.fromkeys(values[~missing_cells(values)].tolist()))
+    if len(texts) < TEXT_NUMBERS or not _NUMBER_TEXT.fullmatch(texts[0]):
+        return {}
+    found = [match for text in texts if (match := _NUMBER_TEXT.fullmatch(text))]
+    around = {(match["before"].strip(), match["after"].strip()) for match in found}
+    is_counted = not any(after for _, after in around) and not any(
+        "." in text or "," in text for text in texts
+    )
+    if len(found) < len(texts) or len(around) > TEXT_WAYS or ("", "") in around or is_counted:
+        return {}
+    return {column.name: f"such as {texts[0]!r}"}
 
 
 def missing_code(column: Column, values: NDArray[Any]) -> str:
