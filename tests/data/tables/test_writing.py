@@ -157,3 +157,5 @@ def test_codes_without_their_zeros_are_said() -> None:
 )
 def test_codes_of_one_length(codes: list[Any], digits: int) -> None:
     assert sized(Column(name="zip", kind="category"), np.array(codes, object)).digits == digits
+    told = Column(name="zip", kind="category", role="id")  # answers carry it as it stands
+    assert sized(told, np.array(codes, object)).digits == 0

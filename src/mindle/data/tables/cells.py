@@ -37,9 +37,9 @@ _DAYS = (
 )
 _NAMED = (
     *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d/%b/%Y"),
-    *("%Y-%b-%d", "%d-%b-%y", "%b %Y"),
+    *("%Y-%b-%d", "%d-%b-%y", "%b %Y", "%Y-%m", "%Y/%m"),
 )
-_KOREAN = ("%Y년 %m월 %d일", "%Y년%m월%d일")
+_KOREAN = ("%Y년 %m월 %d일", "%Y년%m월%d일", "%Y년 %m월", "%Y년%m월")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS = tuple(day + time for day in (*_DAYS, *_KOREAN, *_NAMED) for time in _TIMES)
 """How dates are written, besides ISO 8601; the first that fits wins. `%b` is any name in `MONTHS`."""

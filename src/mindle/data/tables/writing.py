@@ -86,7 +86,7 @@ def sized(column: Column, values: NDArray[Any]) -> Column:
         >>> sized(Column(name="zip", kind="category"), np.array(["01067", "99084", None])).digits
         5
     """
-    if column.kind == "category":
+    if column.kind == "category" and column.role == "feature":
         return replace(column, digits=_digits(values))
     if column.kind != "number":
         return column
