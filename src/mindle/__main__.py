@@ -1,6 +1,6 @@
 """`python -m mindle` is `mindle`."""
 
-from mindle.cli.main import main
+from mindle.cli.main import run
 
 if __name__ == "__main__":
-    main()
+    run()
