@@ -195,7 +195,7 @@ def test_a_probe_on_the_embedded_backbone_learns_the_shapes(tmp_path: Path, cach
     ("wrong", "words"),
     [
         ({"strategy": "probee"}, "Did you mean 'probe'"),
-        ({"budget": "soon"}, "90s, 10m or 2h"),
+        ({"budget": "soon"}, "90s, 10m, 2h or 1h30m"),
         ({"device": "tpu"}, "`device` must be one of"),
         ({"lang": "fr"}, "`lang` must be one of"),
         ({"set": {"train.epoch": 3}}, "train.epochs"),

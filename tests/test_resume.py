@@ -116,5 +116,8 @@ def test_an_unfinished_run_is_set_aside_not_overwritten(tmp_path: Path, cache: P
         json.loads((tmp_path / "run.partial-1" / "run.json").read_text(encoding="utf-8"))["state"]
         == "running"
     )
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "notes.txt").write_text("not a run")
     with pytest.raises(ValueError, match="other files"):
-        mindle.train(photos, out=photos, **settings)
+        mindle.train(photos, out=kept, **settings)

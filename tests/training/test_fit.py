@@ -222,7 +222,7 @@ def test_another_run_and_a_damaged_checkpoint_are_refused(tmp_path: Path) -> Non
 
 def test_a_checkpoint_that_cannot_be_written_is_an_error_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_text("in the way")
-    with pytest.raises(DeviceError, match="must be writable"):
+    with pytest.raises(DeviceError, match="must be a file that can be written"):
         run(net(), recipe(epochs=1), folder=tmp_path)
 
 

@@ -226,9 +226,10 @@ def _judged(
 
     # A model says itself whether it tells classes or numbers, and of a list in which column numbers stand.
     suffix, asked = Path(data).suffix.lower(), dict(reading)
-    if suffix in LISTINGS:
-        asked["task"] = "classification" if opened.classes else "regression"
-        asked["target"] = asked["target"] or (None if opened.classes else opened.target)
+    if suffix in LISTINGS and not opened.classes:
+        asked |= {"task": "regression", "target": asked["target"] or opened.target}
+    elif suffix in LISTINGS and asked["target"]:
+        asked["task"] = "classification"
     elif suffix == ARCHIVE and not opened.classes:
         asked["task"] = "regression"
     dataset = data_room.check(data_room.read(data, **asked), specs=(opened.spec,), listener=listener)

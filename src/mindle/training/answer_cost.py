@@ -26,7 +26,7 @@ def points_lost(best: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     Example:
         >>> right = np.arange(2000) >= 20  # 99 % right, both on the same rows
         >>> round(points_lost(right, right), 2)
-        0.03
+        0.16
     """
     both, gained, lost = int((best & other).sum()), int((~best & other).sum()), int((best & ~other).sum())
     low, _ = paired_difference(both, gained, lost, len(best), level=LEVEL)
