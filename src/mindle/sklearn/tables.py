@@ -167,7 +167,8 @@ class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  
     Args:
         models: Names of the models to try, such as `("linear", "CatBoost")`; all unless given.
         folds: Of the cross-validation that chooses, and calibrates.
-        budget: Time for one `fit`, such as "2m"; models that would not end are left out.
+        budget: Time for one `fit`, such as "2m"; models that would not end are left out. Where `models` names
+            one of them, `fit` raises `DeviceError`.
         kinds: "number", "category", "date" or "ignored" by column name, where the guess is wrong; columns of
             an array are called c1…cN.
         settings: Settings of the recipe's `[table]` to change, such as `{"table.svm_gamma": 0.5}`.

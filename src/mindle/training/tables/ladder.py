@@ -322,9 +322,11 @@ class _Ladder:
         self, name: str, rows: Rows, held: Rows, *, folds: int | None = None, gated: bool = False
     ) -> Pass:
         def gate(learner: str, seconds: float, fits: int) -> str:
-            if learner in ALWAYS or learner in self.settings.models or not self.deadline.limited:
+            if learner in ALWAYS or not self.deadline.limited:
                 return ""
-            decision = self.journal.decide(f"{name} {learner}", lambda: self._affordable(seconds * fits))
+            decision = self.journal.decide(
+                f"{name} {learner}", lambda: self._affordable(learner, seconds * fits)
+            )
             return str(decision.get("reason", ""))
 
         began = time.perf_counter()
@@ -348,8 +350,11 @@ class _Ladder:
             self.spent[learner] = self.spent.get(learner, 0.0) + answers.seconds
         return this
 
-    def _affordable(self, cost: float) -> dict[str, Any]:
+    def _affordable(self, learner: str, cost: float) -> dict[str, Any]:
+        """Whether a learner would end in time; one that the user named has to."""
         left = self.deadline.remaining()
+        if learner in self.settings.models:
+            self.deadline.require(SAFETY * cost, learner)
         if SAFETY * cost <= left:
             return {"take": True}
         return {
