@@ -37,7 +37,7 @@ _DAYS = (
 )
 _NAMED = (
     *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d/%b/%Y"),
-    *("%Y-%b-%d", "%d-%b-%y", "%b %Y", "%Y-%m", "%Y/%m"),
+    *("%Y-%b-%d", "%d-%b-%y", "%b %Y"),
 )
 _KOREAN = ("%Y년 %m월 %d일", "%Y년%m월%d일", "%Y년 %m월", "%Y년%m월")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
@@ -46,6 +46,9 @@ DATE_FORMATS = tuple(day + time for day in (*_DAYS, *_KOREAN, *_NAMED) for time 
 
 SHORT_YEARS = tuple(day + time for day in ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y") for time in _TIMES)
 """Dates with years of two digits, which are told from whole columns only."""
+
+MONTHS_ALONE = ("%Y-%m", "%Y/%m")
+"""Months without a day, which are told from whole columns only."""
 
 MONTHS = {
     name: number

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mindle.data.folder import count_of
 from mindle.data.tables.cells import (
     DATE_FORMATS,
+    MONTHS_ALONE,
     NUMBER_FORMATS,
     SHORT_YEARS,
     UNITS,
@@ -144,7 +145,12 @@ def _are_days(values: Sequence[str]) -> bool:
     """Whether all of some numbers are days such as 20010601, in a year that tables are about."""
     if len(values) < _LEAST_DAYS or not all(len(value) == 8 and value.isdecimal() for value in values):
         return False
-    return all("1900" <= value[:4] < "2100" and date_of(value) == date_of(value) for value in values)
+    return _are_recent(values) and all(date_of(value) == date_of(value) for value in values)
+
+
+def _are_recent(values: Sequence[str]) -> bool:
+    """Whether all of some values begin with a year that tables are about."""
+    return all("1900" <= value[:4] < "2100" for value in values)
 
 
 def _fits(read: int, count: int) -> bool:
@@ -186,6 +192,8 @@ def _code_note(values: Sequence[str]) -> str:
         return "codes with leading zeros"
     if 2 * long > len(values):
         return f"codes of more than {_EXACT_DIGITS} digits"
+    if all(value[0] == "(" for value in values):  # accountants write some of them so, never all
+        return "numbers in brackets"
     units = [sign for value in values for sign in set(value) & set(UNITS)]
     if units and (len(set(units)) > 1 or len(units) < (1 - ODD_FRACTION) * len(values)):
         return "numbers of several units"
@@ -199,8 +207,8 @@ def _date_writing(values: Sequence[str]) -> tuple[str, int, str]:
         return "%Y-%m-%d" if max(map(len, values)) <= 10 else "", read, ""
     best, most, equal = "", 0, False
     some = [value for value in values[:20] if any(map(str.isdecimal, value))]
-    short = SHORT_YEARS if _ends_in_years(values) else ()
-    for written in (*DATE_FORMATS, *short):
+    told = (*(SHORT_YEARS if _ends_in_years(values) else ()), *(MONTHS_ALONE if _are_recent(values) else ()))
+    for written in (*DATE_FORMATS, *told):
         if 2 * sum(not math.isnan(date_of(value, written)) for value in some) <= len(values[:20]):
             continue
         read = sum(not math.isnan(date_of(value, written)) for value in values)
