@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mindle.artifacts.run import RunFolder, claim_default, differences, find_runs, set_aside, whole_run
+from mindle.artifacts.run import (
+    RunFolder,
+    claim,
+    claim_default,
+    differences,
+    find_runs,
+    read_runs,
+    set_aside,
+    whole_run,
+)
 from mindle.errors import ArtifactError, DataError
 from mindle.records import Estimates, Predictions
 
@@ -110,6 +120,25 @@ def test_runs_are_listed_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     assert [run.path.name for run in find_runs(tmp_path)] == ["a-1", "a-2", "a-10", "b-1"]
     assert find_runs(tmp_path / "absent") == []
+
+
+def test_a_run_json_that_is_no_file_is_passed_over_and_said(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "good").write_document({"state": "finished"})
+    for name in ("folder", "loop", "pipe"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "folder" / "run.json").mkdir()
+    (tmp_path / "loop" / "run.json").symlink_to("run.json")
+    os.mkfifo(tmp_path / "pipe" / "run.json")
+    said: list[str] = []
+    assert [run.path.name for run, _ in read_runs(tmp_path, said.append)] == ["good"]
+    assert len(said) == 3
+    assert all("is passed over" in sentence for sentence in said)
+
+
+def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match="which is a file"):
+        claim(tmp_path / "notes.txt", "notes", {}, resume=False, say=print)
 
 
 def test_setting_aside_keeps_every_file(tmp_path: Path) -> None:

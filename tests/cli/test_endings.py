@@ -34,6 +34,8 @@ def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("mindle runs 2>/dev/full", 0, ""),
         ("mindle train nowhere 2>/dev/full", 3, ""),
         ("mindle recipes --json /dev/full", 5, "Make room"),
+        ("mindle check $(printf 'x%.0s' {1..300})", 2, "shorter"),
+        ("echo kept >log; mindle recipes --json /dev/stdout >>log; grep -q kept log", 0, ""),
     ],
 )
 def test_streams_that_nobody_takes(command: str, code: int, said: str, tmp_path: Path) -> None:

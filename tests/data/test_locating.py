@@ -17,6 +17,9 @@ def test_names_are_found_below_the_list(tmp_path: Path) -> None:
     assert locator.locate("a\\1.jpg") == ("a/1.jpg", "a/1.jpg", True)
     assert locator.locate("1.jpg")[0] == locator.locate("1")[0] == "a/1.jpg"
     assert locator.locate("3")[0] == "b/c/3.png"
+    assert locator.locate("a/2")[0] == locator.locate(".\\A\\2.JPG")[0] == "a/2.jpg"
+    assert locator.locate("b/c/3")[0] == "b/c/3.png"
+    assert not locator.locate("c/3")[2]
     assert locator.locate("x") == ("x.jpg", "x.jpg", True)
     assert not locator.locate("2.jpg")[2]  # two files are called so
     assert not locator.locate("4.jpg")[2]

@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mindle.data.reading import ReadingOptions, refuse
 from mindle.records import Dataset, Table
+from tests.discs import write_discs
 
 
 def test_the_data_decide_whether_images_or_rows_are_read() -> None:
@@ -33,6 +36,13 @@ def test_what_is_about_rows_is_refused_for_images(options: ReadingOptions) -> No
 def test_a_data_set_without_a_file_of_text_has_no_separator_and_no_header(options: ReadingOptions) -> None:
     with pytest.raises(ValueError, match="must be left out for images that are not listed in a CSV"):
         options.read("digits")
+
+
+@pytest.mark.parametrize(("template", "error"), [("", ValueError), (3, TypeError)])
+def test_what_is_no_template_is_refused(template: Any, error: type[Exception], tmp_path: Path) -> None:
+    write_discs(tmp_path / "discs", 1)
+    with pytest.raises(error, match="label_from"):
+        ReadingOptions(label_from=template).read(tmp_path / "discs")
 
 
 def test_options_come_back_from_json_as_they_were() -> None:

@@ -507,8 +507,9 @@ def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: flo
     from mindle.training.budget import duration
 
     asked = recipe.table
+    times = "once" if asked.repeats == 1 else f"{asked.repeats} times"
     how = (
-        f"judged by {asked.folds}-fold cross-validation inside cross-validation, {asked.repeats} times"
+        f"judged by {asked.folds}-fold cross-validation inside cross-validation, {times}"
         if nested
         else f"judged once on {len(table.rows('test')):,} rows"
     )

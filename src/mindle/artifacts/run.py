@@ -291,7 +291,9 @@ def find_runs(folder: Path) -> list[RunFolder]:
         ]
 
     return [
-        RunFolder(path) for path in sorted(folder.iterdir(), key=natural) if (path / "run.json").is_file()
+        RunFolder(path)
+        for path in sorted(folder.iterdir(), key=natural)
+        if os.path.lexists(path / "run.json")  # whatever it is: what cannot be read is said
     ]
 
 
@@ -371,8 +373,8 @@ def claim(
         return RunFolder(out), {}
     if not (out / "run.json").is_file():
         raise ValueError(
-            f"`out` must be a new or empty folder, or a run. Received {out}, which holds other files. "
-            "Choose another."
+            f"`out` must be a new or empty folder, or a run. Received {out}, which "
+            f"{'holds other files' if out.is_dir() else 'is a file'}. Choose another."
         )
     folder = RunFolder(out)
     stored = folder.document()

@@ -218,6 +218,11 @@ def _told(error: Exception) -> tuple[int, str]:
             "The machine ran out of memory. Close other programs, or choose a smaller --model or batch "
             "(--set train.batch=8)."
         )
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return EXIT_WRONG_CALL, (
+            f"The names of files must be shorter. Received {str(error.filename)[:40]!r} and so on. Check the "
+            "path."
+        )
     if isinstance(error, OSError):
         place = "Standard output" if error.filename is None else str(error.filename)
         return DeviceError.exit_code, (

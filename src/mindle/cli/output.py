@@ -17,6 +17,17 @@ from mindle.text import json_safe, printable
 _WRITTEN = {"out": "--out", "json": "--json"}
 _READ = ("data", "images", "model", "run", "runs")
 _READ_FILES = ("weights", "recipe", "space")
+_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def as_stream(target: str | None) -> str | None:
+    """An output as `-` where it is standard output: opened by name, a file behind that would begin anew.
+
+    Example:
+        >>> as_stream("/dev/stdout"), as_stream("answers.csv")
+        ('-', 'answers.csv')
+    """
+    return "-" if target in _STANDARD_OUTPUT else target
 
 
 def refuse_overlap(arguments: Mapping[str, Any], *, among: bool) -> None:
@@ -37,6 +48,7 @@ def refuse_overlap(arguments: Mapping[str, Any], *, among: bool) -> None:
 
 def write_json_document(document: Mapping[str, Any], target: str | None) -> None:
     """Write what `--json` asks for: to standard output for "-", else to a file; nothing for None."""
+    target = as_stream(target)
     if target is None:
         return
     text = json_safe(json.dumps(document, ensure_ascii=False, indent=1))

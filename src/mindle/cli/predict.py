@@ -52,14 +52,17 @@ def predict(
     Exit code 3 where nothing at all could be answered.
     """
     from mindle import api
+    from mindle.cli.output import as_stream
     from mindle.cli.tables import write_answers
     from mindle.console import Console
+    from mindle.data.names import count_of
 
     if not images:
         raise ValueError(
             "`mindle predict` must be told what to predict: files, folders, globs, or - for names on "
             "standard input."
         )
+    out, json = as_stream(out), as_stream(json)
     require_ending("--out", out, ANSWERS)
     with Console() as console:
         source = api.open_model(model, separator=separator, header=header, weights=weights, engine=engine)
@@ -68,14 +71,16 @@ def predict(
         counts = write_answers(source, inputs, out=out, json=json, raw=raw)
         for sentence in source.report.sentences() if source.unit == "rows" else ():
             console.say(f"! {sentence}")
-        failed = f"; {counts.failed:,} have none (see their `reason`)" if counts.failed else ""
+        none = count_of(counts.failed, "has none (see its `reason`)", "have none (see their `reason`)")
+        failed = f"; {none}" if counts.failed else ""
         seconds = time.perf_counter() - began
         rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
-        console.say(f"{counts.answered:,} {source.unit} answered{rate}{failed}.")
+        answered = count_of(counts.answered, source.unit.removesuffix("s"), source.unit)
+        console.say(f"{answered} answered{rate}{failed}.")
         for column, count in counts.guarded.items():
             console.say(
-                f"{count:,} texts of {column!r} have an ' before them, so that no spreadsheet runs them "
-                "(--raw leaves it out)."
+                f"{count_of(count, f'text of {column!r} has', f'texts of {column!r} have')} an ' before, so "
+                "that no spreadsheet runs them (--raw leaves it out)."
             )
     if counts.failed and not counts.answered:
         raise typer.Exit(DataError.exit_code)

@@ -99,12 +99,15 @@ def parse_template(text: str) -> LabelTemplate:
             does, `{n}` for a number, `{*}` for anything.
 
     Raises:
+        TypeError: If it is no text.
         ValueError: If it does not hold `{class}` once, or holds what is no placeholder.
 
     Example:
         >>> parse_template("{class}_{n}").label("cats/Maine_Coon_12.jpg")
         'Maine_Coon'
     """
+    if not isinstance(text, str):
+        raise TypeError(f"`label_from` must be text such as '{{class}}_{{n}}'. Received {text!r}.")
     plain = nfc(text.strip())
     ending = _ENDING.search(plain)
     if ending is not None and ending[0][1:].lower() in PICTURE_ENDINGS:

@@ -30,8 +30,8 @@ class Locator:
 
         Lists are often made on another system than they are read on: with backslashes, or with names that
         the disk spells with other Unicode characters. The spelling that exists is taken. A name without
-        folder or ending, or in other capitals, is looked for below the folder, and taken where one file alone
-        has it.
+        its folder, its ending or both, or in other capitals, is looked for below the folder, and taken where
+        one file alone has it.
         """
         ours = (uncell(typed), unspelled(typed), unspelled(uncell(typed)))  # as mindle writes a name
         plain = [typed, typed.replace("\\", "/"), *ours]
@@ -40,7 +40,7 @@ class Locator:
             if os.path.exists(place) and not os.path.isdir(place):
                 break  # a pipe is there too; the check says what it is
         else:
-            below = self._below.get(nfc(plain[1]).casefold()) if "/" not in plain[1] else None
+            below = self._below.get(nfc(posixpath.normpath(plain[1])).casefold())
             if not below:
                 return name_of(_relative(self.folder, plain[1])), plain[1], False
             spelled = below
@@ -56,11 +56,12 @@ class Locator:
 
     @cached_property
     def _below(self) -> dict[str, str]:
-        """The files below the folder by name, and by name without ending; "" where several have it."""
+        """Files below the folder by path and by name, with and without ending; "" where several have it."""
         found: dict[str, str] = {}
         for path in self._files():
-            name = nfc(posixpath.basename(path)).casefold()
-            for key in {name, stem(name)}:
+            whole = nfc(path).casefold()
+            name = posixpath.basename(whole)
+            for key in {name, stem(name), whole, f"{whole[: -len(name)]}{stem(name)}"}:
                 found[key] = "" if key in found else path
         return found
 

@@ -123,10 +123,12 @@ class ReadingOptions:
 
         Raises:
             DataError: If there are no images with labels.
-            ValueError: If an option is about tables.
+            ValueError: If an option is about tables, or `label_from` is no template.
         """
         self.refuse(ROWS_ONLY, "a table", "images")
         about_images = replace(self, per_class=None).given()
+        if self.label_from is not None:  # an empty one is no template, and is refused
+            about_images["label_from"] = self.label_from
         dataset = read(data, **about_images)
         return dataset if self.per_class is None else draw(dataset, self.per_class, seed=split_seed)
 

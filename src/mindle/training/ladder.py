@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mindle.data.names import count_of
 from mindle.errors import DataError, ModelError
 from mindle.models.weights import WeightCard
 from mindle.records import SILENT, InputSpec, Listener
@@ -634,7 +635,8 @@ class Ladder(ABC, Generic[C]):
         seconds = recipe.train.epochs * cost * train
         if seconds <= 2 * left:  # half of the epochs are worth a try
             return {"take": True}
-        words = f"{recipe.train.epochs} epochs of {train:,} images would take about {duration(seconds)}"
+        epochs = count_of(recipe.train.epochs, "epoch", "epochs")
+        words = f"{epochs} of {train:,} images would take about {duration(seconds)}"
         reason = f"{words}, and {duration(max(left, 0))} are left; a longer --budget or a GPU makes room"
         return {"take": False, "reason": reason}
 

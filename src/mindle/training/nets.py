@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.data import Pixels
+from mindle.data.names import count_of
 from mindle.evaluation import fit_temperature
 from mindle.evaluation.conformal import calibrate
 from mindle.evaluation.intervals import wilson
@@ -404,8 +405,8 @@ def _note(trained: _Trained) -> str:
 
 
 def _why_stopped(result: FitResult) -> str:
+    epochs = len(result.history)
     if result.stopped:
-        return f"Training stopped after {len(result.history)} epochs: {result.stopped}."
-    return (
-        f"All {len(result.history)} epochs were trained; the weights are those of epoch {result.best_epoch}."
-    )
+        return f"Training stopped after {count_of(epochs, 'epoch', 'epochs')}: {result.stopped}."
+    all_of_them = f"All {epochs:,} epochs were" if epochs != 1 else "The one epoch was"
+    return f"{all_of_them} trained; the weights are those of epoch {result.best_epoch}."

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mindle.data import typical_size
+from mindle.data.names import count_of
 from mindle.data.summary import disk_bytes
 from mindle.errors import ModelError
 from mindle.models.weights import WeightCard, find_weights, random_card, resolve
@@ -247,7 +248,8 @@ def expectation(plan: Plan, dataset: Dataset) -> str:
     seconds = plan.settled.budget_seconds
     words = f"strategy {recipe.strategy}; about {disk:,.0f} MB of cache"
     if recipe.strategy in ("scratch", "inline", "finetune"):
-        words += f"; {recipe.train.epochs} epochs of {len(dataset.rows('train')):,} images, timed as they go"
+        epochs = count_of(recipe.train.epochs, "epoch", "epochs")
+        words += f"; {epochs} of {len(dataset.rows('train')):,} images, timed as they go"
     if seconds is not None:
         words += f"; at most {duration(seconds)}"
     return words
