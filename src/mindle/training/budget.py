@@ -24,7 +24,9 @@ Reserve = Callable[[float], float]
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 WORDS = {"h": "h|hrs?|hours?", "m": "m|mins?|minutes?", "s": "s|secs?|seconds?"}
-REFERENCE_SIDE = 512
+# The fixed piece of work that tells how fast the machine is now, long enough to be interrupted as others are.
+REFERENCE_SIDE, REFERENCE_TIMES = 512, 6
+REFERENCE_FLOPS = REFERENCE_TIMES * 2 * REFERENCE_SIDE**3
 
 
 def parse_budget(budget: str | float | None) -> float | None:
@@ -71,9 +73,17 @@ def duration(seconds: float) -> str:
 
 
 def reference_work() -> None:
-    """A few milliseconds of what training is made of, on all threads."""
+    """Some products of matrices on one thread: several wait for one another, long on a busy machine.
+
+    Beside two busy loops on two cores a product on two threads took up to 40 times as long as alone, while
+    all that a training does took two to three times as long.
+    """
+    from threadpoolctl import threadpool_limits
+
     a = np.ones((REFERENCE_SIDE, REFERENCE_SIDE))
-    a @ a
+    with threadpool_limits(1, user_api="blas"):
+        for _ in range(REFERENCE_TIMES):
+            a @ a
 
 
 class TimeUp(Exception):
@@ -116,8 +126,8 @@ class Costs:
         """Seconds that the fixed piece of work takes now."""
         if self._clock() - self._measured > FRESH_SECONDS:
             if not np.isfinite(self._measured):
-                self._work()  # wakes the threads
-            self._pace = float(np.median([self._once() for _ in range(3)]))
+                self._work()  # loads what it needs
+            self._pace = self._once()
             self._measured = self._clock()
         return self._pace
 

@@ -31,7 +31,7 @@ from mindle.models.weights import WeightCard
 from mindle.records import SILENT, InputSpec, Listener
 from mindle.training.answer_cost import LEAST_SAVING
 from mindle.training.batches import draw
-from mindle.training.budget import REFERENCE_SIDE, Deadline, TimeUp, duration
+from mindle.training.budget import REFERENCE_FLOPS, Deadline, TimeUp, duration
 from mindle.training.features import Engine
 from mindle.training.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.probe import Block, block_of, fold_numbers, rbf_flops
@@ -40,8 +40,9 @@ from mindle.training.recipe import PREFERENCES, Recipe, read_recipe
 
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
 MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
-# Share of a large matrix product's rate that fitting a head reaches; a low guess, so that a budget is kept.
-EFFICIENCY = 0.25
+# Share of the rate of large matrix products on one thread that fitting a head reaches on all of them; a low
+# guess, so that a budget is kept.
+EFFICIENCY = 0.5
 # Share of the time left that embedding one backbone may take: small images leave more to a net. Augmented
 # views are a refinement: they are dropped before another backbone, and long before images, has to be.
 PHOTO_SHARE, SMALL_SHARE, VIEWS_SHARE = 0.6, 0.25, 0.25
@@ -53,7 +54,7 @@ LEAST_NET_SECONDS = 20.0
 # What so many images took to embed says more of the next than one batch does.
 MANY_IMAGES = 48
 # Making the graph of a backbone takes as long as so many pieces of reference work, until one was made.
-OPENING_WORK = 250
+OPENING_WORK = 50
 LONGER = "A longer --budget leaves time for what was left out."
 # What is about to be done is taken to last this much longer than it was measured, for ups and downs.
 SLACK = 1.15
@@ -681,7 +682,7 @@ class Ladder(ABC, Generic[C]):
 
     def flop_seconds(self) -> float:
         """Roughly what one multiplication and addition takes now, while a head is fitted."""
-        return self.costs.pace() / (2 * REFERENCE_SIDE**3 * EFFICIENCY)
+        return self.costs.pace() / (REFERENCE_FLOPS * EFFICIENCY)
 
     def head_seconds(self, images: int, views: int) -> float:
         """Roughly what a kernel head on so many images and views takes."""
