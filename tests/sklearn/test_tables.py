@@ -152,7 +152,7 @@ def test_a_budget_leaves_out_what_would_not_end_but_nothing_that_was_named() -> 
     assert left["nets"]
     assert not left["linear"]
     assert hurried.score(DIABETES, TARGETS) > 0.4
-    named = TableRegressor(models=("linear", "CatBoost"), budget="1s", random_state=0)
+    named = TableRegressor(models=("linear", "CatBoost"), budget="0.05s", random_state=0)
     with pytest.raises(DeviceError, match=r"must leave time for CatBoost.*Give --budget \d+s or more"):
         named.fit(DIABETES, TARGETS)
 

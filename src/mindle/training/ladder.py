@@ -55,6 +55,8 @@ LEAST_NET_SECONDS = 20.0
 MANY_IMAGES = 48
 # Making the graph of a backbone takes as long as so many pieces of reference work, until one was made.
 OPENING_WORK = 50
+# Where preparing all backbones takes more than this share of the time, the smallest comes first.
+OPENING_SHARE = 0.1
 LONGER = "A longer --budget leaves time for what was left out."
 # What is about to be done is taken to last this much longer than it was measured, for ups and downs.
 SLACK = 1.15
@@ -406,15 +408,23 @@ class Ladder(ABC, Generic[C]):
     def embedded(self, *, forced: bool) -> Iterator[Part]:
         """One backbone after the other, as far as they can be afforded.
 
-        `forced` takes the one that costs least where that is none of them, as does a name in the recipe.
+        The largest comes first; where preparing all would take a good part of the time, the smallest, and
+        none after one that is too slow. `forced` takes the one that costs least where that is none of them,
+        as does a name in the recipe.
         """
         forced = forced or bool(self.recipe.model.name)
-        found = False
-        for card in self.cards:
+        found, slow = False, ""
+        short = self._is_short()
+        for card in reversed(self.cards) if short else self.cards:
+            if slow:
+                self.skip(f"probe {card.model}", f"{slow} is too slow already, and smaller", for_time=True)
+                continue
             part = self._embed(card, forced=self.together)
             if part is not None:
                 found = True
                 yield part
+            elif short:
+                slow = card.model
         if forced and self.cards and not found:
             least = min(
                 self.cards, key=lambda card: self.costs.seconds(f"embed {card.name}") or card.size_bytes
@@ -538,6 +548,17 @@ class Ladder(ABC, Generic[C]):
             return ""
         words = f"preparing it would take about {duration(seconds)}"
         return f"{words}, and {duration(self.deadline.remaining())} are left"
+
+    def _is_short(self) -> bool:
+        """Whether preparing all backbones would take a good part of the time."""
+        if not self.deadline.limited or self.together or len(self.cards) < 2:
+            return False
+
+        def choose() -> dict[str, Any]:
+            opening = len(self.cards) * self._opening_seconds()
+            return {"take": True, "smallest_first": opening > OPENING_SHARE * self.deadline.remaining()}
+
+        return bool(self.journal.decide("order of backbones", choose)["smallest_first"])
 
     def _opening_seconds(self) -> float:
         known = self.costs.knows("open")
