@@ -100,6 +100,7 @@ class Slow:
     """An engine that takes a second for an image, and has embedded nothing yet."""
 
     card = embedded()
+    is_open = True
 
     def seconds_an_image(self, pixels: object) -> float:
         return 1.0

@@ -155,6 +155,11 @@ class Engine:
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the graph is there and loaded."""
+        return self._run is not None
+
     def store(self) -> RowStore:
         """Where the features are kept; the folder's name holds the width, so that reading needs no graph."""
         return RowStore(

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -509,11 +510,11 @@ class Ladder(ABC, Generic[C]):
     def _afford(self, engine: Engine, forced: bool) -> dict[str, Any]:
         """Whether this backbone fits into what is left, on how many images and in how many views."""
         if forced:
-            self.deadline.require(SLACK * self._opening_seconds(), f"a head on {engine.card.model}")
-        elif late := self._too_late_to_open():
+            self.deadline.require(SLACK * self._opening_seconds(engine), f"a head on {engine.card.model}")
+        elif late := self._too_late_to_open(engine):
             return {"take": False, "reason": late, "images": 0, "views": 0, "seconds_an_image": 0.0}
         some = self.problem.pixels(self.rows[:16], engine.card.spec, self.listener)
-        with self.costs.timing("open"):
+        with nullcontext() if engine.is_open else self.costs.timing("open"):
             each = engine.seconds_an_image(some)
         left = self.deadline.remaining()
         judging = each * self.tests
@@ -539,11 +540,11 @@ class Ladder(ABC, Generic[C]):
         words = f"embedding {missing:,} images would take about {duration(missing * each)}"
         return {"take": False, "reason": f"{words}, and {duration(left)} are left", **facts}
 
-    def _too_late_to_open(self) -> str:
+    def _too_late_to_open(self, engine: Engine) -> str:
         """Why there is no time to make the graph of another backbone and to pack it, or nothing."""
         if not self.deadline.limited:
             return ""
-        seconds = self._opening_seconds()
+        seconds = self._opening_seconds(engine)
         if SLACK * seconds <= self.deadline.remaining():
             return ""
         words = f"preparing it would take about {duration(seconds)}"
@@ -555,12 +556,14 @@ class Ladder(ABC, Generic[C]):
             return False
 
         def choose() -> dict[str, Any]:
-            opening = len(self.cards) * self._opening_seconds()
+            opening = sum(self._opening_seconds(self.engine(card)) for card in self.cards)
             return {"take": True, "smallest_first": opening > OPENING_SHARE * self.deadline.remaining()}
 
         return bool(self.journal.decide("order of backbones", choose)["smallest_first"])
 
-    def _opening_seconds(self) -> float:
+    def _opening_seconds(self, engine: Engine) -> float:
+        if engine.is_open:
+            return 0.0
         known = self.costs.knows("open")
         return self.costs.seconds("open") if known else OPENING_WORK * self.costs.pace()
 
