@@ -355,7 +355,8 @@ class Ladder(ABC, Generic[C]):
             net = self.net(None)
             best = None if self.stopped else self.probes(forced=net is None)
         else:
-            best = self.probes(forced=False)
+            # A head on few photos answers better than a net that learns to see from as many.
+            best = self.probes(forced=True)
             net = None if self.stopped else self.net(best)
         if best is None and net is None:
             best = self.probes(forced=True)
