@@ -79,6 +79,8 @@ def read_arrays(file: Path, slots: Mapping[str, Slot], *, limit: int) -> dict[st
             return _read(archive, slots, limit)
     except (PermissionError, TimeoutError) as error:
         raise unreadable(file, error) from error
+    except MemoryError:  # nothing is wrong with the file
+        raise
     except Exception as error:  # zipfile, zlib and NumPy raise nearly anything at damaged bytes
         raise ArtifactError(
             f"{file} must hold the arrays that its graph takes and gives: {first_words(error)}. Copy the "

@@ -54,6 +54,8 @@ def refuse_external_data(path: Path) -> None:
 
     try:
         graph = onnx.load_model_from_string(data)
+    except MemoryError:
+        raise
     except Exception as error:  # protobuf's own
         raise ValueError("it is no ONNX graph") from error
     if any(

@@ -157,5 +157,7 @@ def session(path: Path, threads: int | None = None) -> Any:
     """
     try:
         return open_session(path, threads)
+    except MemoryError:
+        raise
     except Exception as error:  # its exceptions derive from nothing narrower
         raise ModelError(f"ONNX Runtime cannot open {path}: {first_line(error)}.") from error

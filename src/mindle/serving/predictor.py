@@ -114,6 +114,8 @@ def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
         session = open_session(bundle.model, threads)
     except PermissionError as error:
         raise unreadable(bundle.model, error) from error
+    except MemoryError:  # nothing is wrong with the graph
+        raise
     except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
         raise ArtifactError(
             f"{bundle.model} must be a graph that the installed ONNX Runtime reads: {first_words(error)}. "
@@ -155,6 +157,8 @@ def _difference(bundle: Bundle, session: Any) -> float:
     inputs = {node.name: arrays[node.name] for node in session.get_inputs() if node.name in arrays}
     try:
         answers = dict(zip(outputs, session.run(outputs, inputs), strict=True))
+    except MemoryError:
+        raise
     except Exception as error:  # as above
         raise ArtifactError(
             f"{bundle.model} must answer its reference inputs: {first_words(error)}. Copy the whole folder "
