@@ -20,6 +20,7 @@ from mindle.data.summary import (
 from mindle.errors import DataError
 from mindle.records import Dataset, InputSpec
 from tests.discs import write_discs
+from tests.pictures import CLASSES, photo_folder
 
 
 def digits() -> Dataset:
@@ -92,3 +93,10 @@ def test_too_few_numbers_are_refused(tmp_path: Path, cache: Path) -> None:
     few = mindle.data.split(mindle.data.read(write_discs(tmp_path, 9)))
     with pytest.raises(DataError, match="at least 10 usable training images"):
         require_learnable(few)
+
+
+def test_the_split_that_came_with_the_data_is_told(tmp_path: Path) -> None:
+    for part, count in (("training_set", 3), ("test_set", 2)):
+        photo_folder(tmp_path / part, count)
+    lines = describe(mindle.data.read(str(tmp_path)))
+    assert f"  split given: train {3 * len(CLASSES)}, test {2 * len(CLASSES)}" in lines

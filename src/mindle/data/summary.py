@@ -100,7 +100,16 @@ def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
     if len(counts) > most_classes:
         more = count_of(len(counts) - most_classes, "more class", "more classes")
         lines.append(f"  … and {more}")
-    return [*lines, *_aside_line(dataset)]
+    return [*lines, *_given_line(dataset), *_aside_line(dataset)]
+
+
+def _given_line(dataset: Dataset) -> list[str]:
+    """The split that came with data which are not split yet: folders that were taken for parts are named."""
+    if any(dataset.parts):
+        return []
+    given = Counter(dataset.given[row] for row in dataset.rows().tolist())
+    counts = [f"{part} {given[part]:,}" for part in PARTS if given[part]]
+    return [f"  split given: {', '.join(counts)}"] if counts else []
 
 
 def _aside_line(dataset: Dataset) -> list[str]:
@@ -125,7 +134,7 @@ def _describe_numbers(dataset: Dataset) -> list[str]:
     table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     images = count_of(len(dataset.rows()), "image", "images")
     head = f"{dataset.name}: {images}, to estimate {dataset.target}"
-    return [head, *(f"  {line}" for line in table), *_aside_line(dataset)]
+    return [head, *(f"  {line}" for line in table), *_given_line(dataset), *_aside_line(dataset)]
 
 
 def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class OpenedRows:
         self._labels = [_own_type(name, self.spec) for name in self.classes]
         self._ids = answer_ids([column.name for column in self.spec.ids], self.classes)
 
-    @property
+    @cached_property  # it looks into a file, and is asked for each row
     def columns(self) -> list[str]:
         """Column names of a table of answers."""
         if self.classes:
