@@ -66,6 +66,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
         if done.returncode:
             return {"failed": done.returncode, "said": done.stderr[-2000:]}
         metrics = json.loads(Path(folder, "run", "metrics.json").read_text(encoding="utf-8"))
+        tried = json.loads(Path(folder, "run", "run.json").read_text(encoding="utf-8"))["tried"]
         test = metrics["test"]
         return {
             "command": "mindle train " + " ".join(arguments),
@@ -75,6 +76,10 @@ def run(arguments: list[str]) -> dict[str, Any]:
             "strategy": metrics["strategy"],
             "seconds": metrics["seconds"],
             "images_per_second": metrics["images_per_second"],
+            "milliseconds_per_image": next(
+                (attempt.get("milliseconds") for attempt in tried if attempt["chosen"]), None
+            ),
+            "kept": [attempt["note"] for attempt in tried if attempt["chosen"]],
             "wall_seconds": round(seconds, 1),
         }
 
