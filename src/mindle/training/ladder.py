@@ -589,35 +589,30 @@ class Ladder(ABC, Generic[C]):
     # ---- what an answer costs ---------------------------------------------------------------------------
 
     def economical(self, best: Best[C]) -> Best[C]:
-        """The candidate with the cheapest answer among those shown to lose no more than the recipe allows."""
-        if self.together or not PREFERENCES[self.recipe.probe.prefer]:
+        """The candidate with the cheapest answer among those shown to lose no more than the recipe allows.
+
+        What an image takes stands in decisions that a resumed run repeats, so that it chooses the same.
+        """
+        allowed = 0.0 if self.together else PREFERENCES[self.recipe.probe.prefer]
+        found = [
+            (each.seconds_an_image, self.loss(each.candidate), place, points)
+            for place, each in enumerate(self.candidates)
+            if allowed
+            and each.seconds_an_image <= (1 - LEAST_SAVING) * best.seconds_an_image
+            and (points := self.points_lost(best.candidate, each.candidate)) <= allowed
+        ]
+        if not found:
             return best
-        decision = self.journal.decide("cost of an answer", partial(self._cheapest, best))
-        if not decision["take"]:
-            return best
-        cheaper = self.candidates[int(decision["candidate"])]
+        _, _, place, points = min(found)
+        cheaper = self.candidates[place]
         own, other = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
         reason = (
             f"kept, for it answers an image in {own} ms instead of {other} and loses at most "
-            f"{decision['points']:.2g} points to {best.name}"
+            f"{max(points, 0.0):.2g} points to {best.name}"
         )
         cheaper.attempt["note"] += f"; {reason}"
         self.listener.say(f"{cheaper.attempt['name']}: {reason}")
         return cheaper
-
-    def _cheapest(self, best: Best[C]) -> dict[str, Any]:
-        """The place of that candidate, and how many points worse it may be."""
-        allowed, dear = PREFERENCES[self.recipe.probe.prefer], best.seconds_an_image
-        found = [
-            (each.seconds_an_image, self.loss(each.candidate), place, points)
-            for place, each in enumerate(self.candidates)
-            if each.seconds_an_image <= (1 - LEAST_SAVING) * dear
-            and (points := self.points_lost(best.candidate, each.candidate)) <= allowed
-        ]
-        if not found:
-            return {"take": False, "reason": "no cheaper candidate is shown to be close enough"}
-        _, _, place, points = min(found)
-        return {"take": True, "candidate": place, "points": round(max(points, 0.0), 2)}
 
     # ---- nets -------------------------------------------------------------------------------------------
 
