@@ -19,12 +19,12 @@ import torch
 from torch.nn import functional as F
 
 from mindle.models.classifier import layers_classifier
-from mindle.models.zoo import ZOO
+from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
-from mindle.training.callbacks import Callback, FitState
-from mindle.training.fit import fit
+from mindle.training.loop.callbacks import Callback, FitState
+from mindle.training.loop.fit import fit
+from mindle.training.loop.monitor import FIRST_LOOKS, LOOK_EVERY, TrainingMonitor
 from mindle.training.recipe import read_recipe, with_settings
-from mindle.training.watch import FIRST_LOOKS, LOOK_EVERY, Watch
 
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 WARM_UP_STEPS = 5
@@ -79,7 +79,7 @@ class Turns(Callback):
         self._began = time.perf_counter()
 
 
-class TimedWatch(Watch):
+class TimedWatch(TrainingMonitor):
     """The watch of every training, and what its looks cost."""
 
     seconds: list[float]

@@ -23,7 +23,7 @@ from mindle import data
 from mindle.data.tables.summary import NESTED_BELOW
 from mindle.training.budget import Deadline
 from mindle.training.recipe import TableSettings
-from mindle.training.tables.ladder import fit_table
+from mindle.training.tables.selection import fit_table
 
 SETS: dict[str, tuple[str, str | int]] = {
     "california-housing": ("california-housing.csv", "median_house_value"),

@@ -36,9 +36,17 @@ TESTED_ELSEWHERE = {
     },  # commands are run as people run them
     # One dirty folder goes through every verb.
     **{f"api/{verbs}.py": "test_api.py" for verbs in ("answers", "handles", "listings", "runs", "starts")},
+    # The checks and readers of images and of tables run through what they share.
+    "data/common/classes.py": "data/images/sources/test_folder.py",
+    "data/common/class_checks.py": "data/images/test_checks.py",
+    "data/common/groups.py": "data/images/test_duplicates.py",
+    "training/decisions.py": "training/images/test_selection.py",
+    "training/diagnoses.py": "training/images/test_diagnosis.py",
+    "training/search/judge.py": "training/search/test_image_trials.py",
+    "version.py": "test_house.py",  # versions agree
     "api/packing.py": "test_api.py",  # and api/test_numbers.py: runs of both kinds are packed by it
     "api/searches.py": "api/test_studies.py",  # and api/test_table_studies.py: both search through it
-    "api/preparations.py": "data/test_prepare.py",  # that file lays everything out through the verb
+    "api/preparations.py": "data/images/test_prepare.py",  # that file lays everything out through the verb
 }
 
 

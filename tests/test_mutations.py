@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.mutations import mutated_bytes, mutated_document, seeds
-from mindle.data.decode import UndecodableImage, decode, examine
+from mindle.data.images.decoding.decode import UndecodableImage, decode, examine
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model

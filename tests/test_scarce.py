@@ -11,7 +11,7 @@ import pytest
 
 import mindle
 from mindle.artifacts.bundle import named_classes
-from mindle.data.sources import read
+from mindle.data.images.sources.source import read
 from mindle.evaluation.thresholds import macro_f1
 from mindle.records import SILENT, ArrayImages
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from mindle.version import __version__ as __version__
+
 # These libraries report to their makers unless told not to before they are imported: ONNX Runtime keeps a
 # device id and a queue of events under the home folder, MLflow a settings file. Subprocesses inherit this.
 for _variable in ("ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from mindle.api import show_recipe as show_recipe
     from mindle.api import train as train
     from mindle.api import tune as tune
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Course",

@@ -15,6 +15,38 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+
+class Task(str):
+    """What a model tells, as it stands on disk: "binary", "multiclass", "regression" or a registered one.
+
+    Every room that differs by task has one module for each family, and an `of(task)` that picks it; code
+    outside of them never asks which task it has.
+
+    Example:
+        >>> Task("multiclass").family, Task("regression").family
+        ('classification', 'regression')
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> Task:  # noqa: D102  # said by the class
+        if name not in FAMILIES:
+            raise ValueError(f"`task` must be one of {', '.join(FAMILIES)}. Received task={name!r}.")
+        return super().__new__(cls, name)
+
+    @property
+    def family(self) -> str:
+        """The name under which rooms register what they do for such a task."""
+        return FAMILIES[self]
+
+
+# The family of each task by its name on disk; another package adds an entry here and one in each room.
+FAMILIES: dict[str, str] = {
+    "binary": "classification",
+    "multiclass": "classification",
+    "regression": "regression",
+}
+
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
@@ -78,7 +110,7 @@ class Finding:
     """Something noticed about the data, and what mindle does about it.
 
     Attributes:
-        kind: A short word from `mindle.data.checks.KINDS`, such as "truncated" or "leak".
+        kind: A short word from `mindle.data.images.checks.KINDS`, such as "truncated" or "leak".
         files: Relative paths of every file concerned, in order.
         message: One sentence for people that names the first of them.
         action: What mindle does about it: "set aside", "kept", "dropped from train", "kept together"…
@@ -190,11 +222,11 @@ class Dataset:
         return len(self.paths)
 
     @property
-    def task(self) -> str:
+    def task(self) -> Task:
         """What is to be told of an image: "binary", "multiclass", or "regression" where it is a number."""
         if len(self.targets):
-            return "regression"
-        return "binary" if len(self.classes) == 2 else "multiclass"
+            return Task("regression")
+        return Task("binary" if len(self.classes) == 2 else "multiclass")
 
     def rows(self, part: str | None = None) -> NDArray[np.int64]:
         """Indices of the rows that take part, of one part of the split or of all."""
@@ -206,7 +238,6 @@ class Dataset:
         return np.flatnonzero(wanted)
 
 
-TASKS = ("binary", "multiclass", "regression")
 COLUMN_KINDS = ("number", "category", "date")
 COLUMN_ROLES = ("feature", "target", "group", "time", "id", "ignored")
 
@@ -270,19 +301,20 @@ class TableSpec:
 
     Example:
         >>> columns = (Column(name="age", kind="number"), Column(name="sold", kind="category", role="target"))
-        >>> TableSpec(columns=columns, task="binary").target.name
+        >>> TableSpec(columns=columns, task=Task("binary")).target.name
         'sold'
     """
 
     columns: tuple[Column, ...]
-    task: str
+    task: Task
     separator: str = ""
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS or sum(column.role == "target" for column in self.columns) != 1:
+        object.__setattr__(self, "task", Task(self.task))  # JSON holds its name
+        targets = sum(column.role == "target" for column in self.columns)
+        if targets != 1:
             raise ValueError(
-                f"`columns` must hold one target, and `task` be one of {', '.join(TASKS)}. Received "
-                f"task={self.task!r} and {len(self.columns)} columns."
+                f"`columns` must hold one target. Received {targets} in {len(self.columns)} columns."
             )
 
     @property
@@ -324,7 +356,7 @@ class Table:
     name: str
     kind: str
     source: str
-    task: str
+    task: Task
     columns: tuple[Column, ...]
     cells: Mapping[str, NDArray[Any]]
     rows_from: tuple[int, ...]
@@ -340,8 +372,7 @@ class Table:
     separator: str = ""
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={self.task!r}.")
+        object.__setattr__(self, "task", Task(self.task))
         count = len(self.rows_from)
         wrong = [name for name, cells in self.cells.items() if len(cells) != count]
         if wrong or set(self.cells) != {column.name for column in self.columns}:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mindle
-from mindle.data.sources import read
+from mindle.data.images.sources.source import read
 from mindle.errors import ArtifactError, ModelError
 from mindle.records import SILENT, ArrayImages
 from tests.pictures import fingerprints

@@ -16,7 +16,7 @@ from mindle.formats.onnx import bundle_record, reference_pixels, write_graph
 from mindle.models.classifier import layers_classifier
 from mindle.models.graph import session
 from mindle.records import Column, InputSpec, TableSpec
-from mindle.training.ensemble import Mix
+from mindle.training.images.ensemble import Mix
 
 SPEC = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
 CLASSES = ["a", "b", "c"]

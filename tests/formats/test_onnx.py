@@ -21,7 +21,7 @@ from mindle.formats.onnx import (
     write_number_graph,
 )
 from mindle.models.classifier import EstimateGraph, Estimator, layers_classifier, layers_estimator
-from mindle.models.zoo import ZOO
+from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.serving.predictor import NumberPredictor, Predictor
 

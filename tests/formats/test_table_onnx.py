@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import MODEL, REFERENCE
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.errors import ArtifactError
 from mindle.formats.table_onnx import graph_inputs, table_graph, write_table_graph
 from mindle.models.tables.model import Member, TableModel

@@ -20,7 +20,7 @@ Values = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutPredictions:
     """The results of a run.
 
     Attributes:
@@ -51,10 +51,10 @@ class Held:
         return values
 
 
-def of_run(run: Path) -> Held:
+def of_run(run: Path) -> HeldOutPredictions:
     """What a finished run is held to, rounded to a hundredth of the tolerance."""
     document = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return Held(
+    return HeldOutPredictions(
         {path: _rounded(value, METRIC_TOLERANCE) for path, value in _numbers(document) if _is_held(path)},
         tuple(
             {column: _rounded_cell(cell) for column, cell in row.items()}
@@ -63,9 +63,9 @@ def of_run(run: Path) -> Held:
     )
 
 
-def read(stem: Path) -> Held:
+def read(stem: Path) -> HeldOutPredictions:
     """What was written."""
-    return Held(read_values(stem.with_suffix(".json")), _rows(stem.with_suffix(".csv")))  # type: ignore[arg-type]  # numbers
+    return HeldOutPredictions(read_values(stem.with_suffix(".json")), _rows(stem.with_suffix(".csv")))  # type: ignore[arg-type]  # numbers
 
 
 def read_values(file: Path) -> Values:

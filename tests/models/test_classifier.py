@@ -12,8 +12,6 @@ import pytest
 import torch
 
 from mindle.errors import ArtifactError, ModelError
-from mindle.models.backbone import build_backbone
-from mindle.models.cards import WeightCard
 from mindle.models.classifier import (
     Classifier,
     EstimateGraph,
@@ -31,7 +29,9 @@ from mindle.models.classifier import (
     to_floats,
 )
 from mindle.models.heads import LinearHead
-from mindle.models.weights import random_card
+from mindle.models.pretrained.backbone import build_backbone
+from mindle.models.pretrained.cards import WeightCard
+from mindle.models.pretrained.weights import random_card
 from mindle.records import InputSpec
 
 SPEC = InputSpec(height=8, width=10, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
@@ -143,7 +143,7 @@ def test_temperature_divides_the_logits() -> None:
 
 
 def test_a_topped_backbone_survives_the_disk(tmp_path: Path) -> None:
-    from mindle.models.weights import imagenet_labels
+    from mindle.models.pretrained.weights import imagenet_labels
 
     model = imagenet_classifier(card(head=True)).eval()
     assert model.classes == imagenet_labels(1000)

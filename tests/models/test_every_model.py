@@ -11,8 +11,8 @@ import torch
 
 from mindle.models.classifier import Classifier, layers_classifier, load_model, save_model
 from mindle.models.graph import export_onnx, session
-from mindle.models.layers import count_parameters
-from mindle.models.zoo import ZOO, NetCard
+from mindle.models.nets.layers import count_parameters
+from mindle.models.nets.zoo import ZOO, NetCard
 from mindle.records import InputSpec
 
 CARDS = [pytest.param(card, id=card.name) for card in ZOO.values()]

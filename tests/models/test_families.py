@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mindle.models.backbone import build_backbone
 from mindle.models.classifier import backbone_classifier
-from mindle.models.convnet import CATSDOGS_VGG19_HEAD, FLOWERS_VGG19_HEAD, Layers
-from mindle.models.layers import count_parameters
-from mindle.models.weights import random_card
+from mindle.models.nets.convnet import CATSDOGS_VGG19_HEAD, FLOWERS_VGG19_HEAD, Layers
+from mindle.models.nets.layers import count_parameters
+from mindle.models.pretrained.backbone import build_backbone
+from mindle.models.pretrained.weights import random_card
 from mindle.records import InputSpec
 
 # Published numbers. torchvision: the `num_params` of its weights, https://pytorch.org/vision/stable/models.
@@ -53,7 +53,7 @@ def test_family(model: str) -> None:
 
 @pytest.mark.slow
 def test_published_counts_are_torchvisions_own() -> None:
-    from mindle.models.torchvision_shim import import_torchvision
+    from mindle.models.pretrained.torchvision_shim import import_torchvision
 
     names = {
         "vgg16": "VGG16_Weights",

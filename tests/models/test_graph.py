@@ -16,7 +16,7 @@ from mindle.models import graph
 from mindle.models.classifier import ProbabilityGraph, backbone_classifier
 from mindle.models.graph import export_onnx, session
 from mindle.models.heads import BlendHead, KernelHead, LinearHead
-from mindle.models.weights import random_card
+from mindle.models.pretrained.weights import random_card
 from mindle.records import InputSpec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mindle.models.listing import list_models
-from mindle.models.zoo import ZOO
+from mindle.models.nets.zoo import ZOO
 
 
 def test_the_embedded_backbone_and_every_net_are_listed() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
-from mindle.data.decode import decode
+from mindle.data.images.decoding.decode import decode
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model

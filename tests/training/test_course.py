@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mindle.models.classifier import backbone_classifier, layers_classifier
-from mindle.models.layers import count_parameters
-from mindle.models.weights import random_card
-from mindle.models.zoo import ZOO
+from mindle.models.nets.layers import count_parameters
+from mindle.models.nets.zoo import ZOO
+from mindle.models.pretrained.weights import random_card
 from mindle.recipes import course_names, course_text
 from mindle.records import InputSpec
 from mindle.training.course import (

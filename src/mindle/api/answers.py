@@ -203,7 +203,7 @@ def evaluate(
     if listener is SILENT:
         judged.report.warn()
     if judged.left_out:
-        from mindle.data.folder import count_of
+        from mindle.data.common.names import count_of
 
         rows = count_of(judged.left_out, "row is", "rows are")
         listener.say(f"! {rows} not in the score: without a target, or unreadable")
@@ -221,7 +221,7 @@ def _judged(
     opened: Any, data: Source, reading: Mapping[str, Any], listener: Listener
 ) -> tuple[Judged, tuple[Finding, ...]]:
     from mindle import data as data_room
-    from mindle.data.sources import ARCHIVE, LISTINGS
+    from mindle.data.images.sources.source import ARCHIVE, LISTINGS
     from mindle.serving.judging import judge
 
     # A model says itself whether it tells classes or numbers, and of a list in which column numbers stand.

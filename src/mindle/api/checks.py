@@ -34,7 +34,7 @@ class Checked:
 
     def describe(self) -> list[str]:
         """Lines that say what there is to learn from: classes, counts, what was set aside."""
-        from mindle.data.summary import describe
+        from mindle.data.common.summary import describe
         from mindle.data.tables.summary import describe_table
 
         return describe_table(self.dataset) if isinstance(self.dataset, Table) else describe(self.dataset)
@@ -97,8 +97,8 @@ def check(
         (False, False)
     """
     from mindle import data as data_room
+    from mindle.data.common.summary import decided, ready
     from mindle.data.reading import ReadingOptions
-    from mindle.data.summary import decided, ready
     from mindle.data.tables.checks import check_table
     from mindle.data.tables.summary import ready_table
 

@@ -155,7 +155,7 @@ def _write_page(
     out: Path, folders: Mapping[str, RunFolder], found: Sequence[tuple[str, str, Comparison]], *, lang: str
 ) -> None:
     """The runs beside each other as one page."""
-    from mindle.evaluation import Variant, write_comparison
+    from mindle.evaluation.report import Variant, write_comparison
 
     with whole_run(" or ".join(str(folder.path) for folder in folders.values())):
         variants = []

@@ -198,7 +198,7 @@ def spoken(name: str) -> str:
 
 def _source(experiment: Experiment, data: Source, folder: Path) -> Path:
     """What the variants are trained on: data as they lie, a table, or some classes packed at a small size."""
-    from mindle.data.gather import find_file, find_set, pack
+    from mindle.data.images.export import find_file, find_set, pack
 
     needs = experiment.needs
     find = find_file if needs.target else find_set
@@ -219,7 +219,7 @@ def _require_variants(only: Sequence[str], recipes: Mapping[str, Recipe]) -> Non
 
 def _left_out(recipe: Recipe, weights: Source | None) -> str:
     """Why a variant cannot be run: its backbone's weights are not on this machine, and nothing is fetched."""
-    from mindle.models.weights import resolve
+    from mindle.models.pretrained.weights import resolve
 
     name = recipe.model.name
     if recipe.strategy == "scratch" or not name or recipe.model.random:

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.handles import Run
 from mindle.api.reports import require_language, write_report
 from mindle.artifacts import bundle as bundles
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.files import sha256_of, write_bytes
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.run import RunFolder, claim, whole_run
+from mindle.artifacts.run_log import RunLog
 from mindle.console import Console
 from mindle.errors import ArtifactError, DataError
 from mindle.records import Dataset, InputSpec, Listener, Predictions
+from mindle.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +129,7 @@ def ensemble(
     import numpy as np
 
     from mindle.formats.ensemble import common_spec
-    from mindle.training.ensemble import METHODS
+    from mindle.training.images.ensemble import METHODS
 
     began = time.time()
     listener = listener or Console(sys.stdout)
@@ -145,25 +145,25 @@ def ensemble(
     dataset = _same_data(members[0], listener) if method == "average" else None
     spec = common_spec([member.bundle for member in members], [member.name for member in members])
 
-    folder, diary = _open(members, method, None if out is None else Path(out), began, listener)
+    folder, run_log = _open(members, method, None if out is None else Path(out), began, listener)
     # The same for every member.
     labels = {part: np.asarray(answers.labels) for part, answers in members[0].predictions.items()}
-    with diary.stage("fit"):
+    with run_log.stage("fit"):
         made = (
             _mix(method, members, labels, folder, spec)
             if dataset is None
             else _average(members, nets, dataset, labels["val"], folder, listener)
         )
-    with diary.stage("evaluate", len(labels["test"])):
+    with run_log.stage("evaluate", len(labels["test"])):
         judged = _judge(members, made, labels, folder)
-    _write(folder, diary, members, made, judged, method, lang)
+    _write(folder, run_log, members, made, judged, method, lang)
     _tell(folder, judged, listener)
     return Run(folder.path)
 
 
 def _open(
     members: Sequence[_Member], method: str, out: Path | None, began: float, listener: Listener
-) -> tuple[RunFolder, Diary]:
+) -> tuple[RunFolder, RunLog]:
     """The run folder of the ensemble, which has the manifest of its members."""
     first = members[0]
     paths = [str(member.folder.path) for member in members]
@@ -181,9 +181,9 @@ def _open(
         "data": first.document["data"],
         "members": [_member_document(member) for member in members],
     }
-    diary = Diary(folder, {}, facts, began)
+    run_log = RunLog(folder, {}, facts, began)
     write_bytes(folder.manifest, first.folder.manifest.read_bytes())
-    return folder, diary
+    return folder, run_log
 
 
 def _judge(
@@ -192,7 +192,7 @@ def _judge(
     """Write the answers down and score them, once."""
     from mindle.evaluation import score
     from mindle.evaluation.compare import compare
-    from mindle.training.ensemble import log_loss
+    from mindle.training.images.ensemble import log_loss
 
     first = members[0]
     folder.write_predictions(
@@ -322,7 +322,7 @@ def _mix(
     import numpy as np
 
     from mindle.formats.ensemble import write_joined_graph
-    from mindle.training.ensemble import fit_mix, held_out
+    from mindle.training.images.ensemble import fit_mix, held_out
 
     names = [member.name for member in members]
     order = [_aligned(members[0], member) for member in members]
@@ -381,7 +381,7 @@ def _other_mixes(
     method: str, answers: NDArray[np.float64], labels: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
     """How each way of mixing does on val, cross-validated, for whoever wants to try another."""
-    from mindle.training.ensemble import held_out
+    from mindle.training.images.ensemble import held_out
 
     return [
         _attempt(each, held_out(each, answers, labels), labels, chosen=each == method)
@@ -398,7 +398,7 @@ def _attempt(
     note: str = "",
 ) -> dict[str, Any]:
     from mindle.evaluation import wilson
-    from mindle.training.ensemble import log_loss
+    from mindle.training.images.ensemble import log_loss
 
     right = int((probabilities.argmax(axis=1) == labels).sum())
     low, high = wilson(right, len(labels))
@@ -416,7 +416,7 @@ def _attempt(
 def _same_nets(members: Sequence[_Member]) -> list[Classifier]:
     """The members' models, where their weights stand for the same things."""
     from mindle.models.classifier import load_model
-    from mindle.training.ensemble import require_same_net
+    from mindle.training.images.ensemble import require_same_net
 
     models = [load_model(member.folder.path) for member in members]
     require_same_net(models, [member.name for member in members])
@@ -438,8 +438,8 @@ def _average(
     from mindle.evaluation import fit_temperature
     from mindle.formats.onnx import torch_probabilities, write_graph
     from mindle.models.classifier import save_model
-    from mindle.training.ensemble import greedy_soup
-    from mindle.training.nets import forward, log_softmax
+    from mindle.training.images.ensemble import greedy_soup
+    from mindle.training.images.nets import forward, log_softmax
 
     names = [member.name for member in members]
     images = {
@@ -517,7 +517,7 @@ def _milliseconds(graph: Path, bundle: bundles.Bundle) -> float:
 
 def _write(
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     members: Sequence[_Member],
     made: _Made,
     judged: _Judged,
@@ -539,14 +539,14 @@ def _write(
             "method": method,
             "members": [
                 {**document, "weight": weight}
-                for document, weight in zip(diary.document["members"], made.weights, strict=True)
+                for document, weight in zip(run_log.document["members"], made.weights, strict=True)
             ],
             "best_member": judged.best.name,
             "gain": judged.gain.as_dict(),
             "milliseconds_per_image": dict(judged.cost),
         },
-        "seconds": diary.seconds(),
-        "images_per_second": diary.rates(),
+        "seconds": run_log.seconds(),
+        "images_per_second": run_log.rates(),
     }
     folder.write_metrics(metrics)
     licences = {
@@ -573,7 +573,7 @@ def _write(
             },
         )
     )
-    diary.record(
+    run_log.record(
         strategy=STRATEGY,
         tried=[*_member_attempts(members), *made.tried],
         stopped=f"{method}: {made.note}. {judged.said()}",
@@ -583,7 +583,7 @@ def _write(
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
     write_report(folder, None, lang=lang, out=folder.report)
-    diary.finish()
+    run_log.finish()
 
 
 def _member_attempts(members: Sequence[_Member]) -> list[dict[str, Any]]:

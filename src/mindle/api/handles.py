@@ -97,7 +97,7 @@ class Run(Model):
         """
         import pandas as pd
 
-        from mindle.evaluation import largest_errors, most_confident_mistakes
+        from mindle.evaluation.report import largest_errors, most_confident_mistakes
 
         if self.metrics["task"] == "regression":
             numbers = reports.report_content(self.folder).numbers

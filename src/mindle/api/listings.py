@@ -69,9 +69,9 @@ def cache(*, prune: str | int | None = None) -> dict[str, Any]:
     Args:
         prune: How much may stay, such as "5GB" or a number of bytes; nothing is freed unless set.
     """
-    from mindle.data.store import cache_dir, usage
-    from mindle.data.store import prune as prune_cache
-    from mindle.data.summary import parse_size
+    from mindle.data.common.store import cache_dir, usage
+    from mindle.data.common.store import prune as prune_cache
+    from mindle.data.common.summary import parse_size
 
     folder = cache_dir()
     freed = 0 if prune is None else prune_cache(folder, parse_size(prune))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.api.packing import pack
 from mindle.artifacts import bundle as bundles
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
 from mindle.records import Dataset, Estimates
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mindle.formats.parity import Parity
-    from mindle.training.problem import Outcome
+    from mindle.training.images.problem import Outcome
 
 
 def judge_numbers(
-    folder: RunFolder, dataset: Dataset, outcome: Outcome, diary: Diary, *, seed: int
+    folder: RunFolder, dataset: Dataset, outcome: Outcome, run_log: RunLog, *, seed: int
 ) -> dict[str, Any]:
     """Write the model and its bundle; open the test part, once; score what the bundle answers.
 
@@ -29,7 +29,7 @@ def judge_numbers(
         folder: The run.
         dataset: Checked and split.
         outcome: What the training made.
-        diary: Keeper of run.json.
+        run_log: Keeper of run.json.
         seed: Of the bootstrap, and of the baselines.
 
     Returns:
@@ -40,7 +40,7 @@ def judge_numbers(
     from mindle.formats.onnx import write_number_graph
     from mindle.models.classifier import Estimator
     from mindle.serving.predictor import NumberPredictor
-    from mindle.training.baselines import number_baselines
+    from mindle.training.images.baselines import number_baselines
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
     if not isinstance(model, Estimator):
@@ -52,7 +52,7 @@ def judge_numbers(
             write_arrays(folder.bundle / bundles.INTERVALS, outcome.calibration.arrays())
         return parity
 
-    with diary.stage("evaluate", len(rows["test"])):
+    with run_log.stage("evaluate", len(rows["test"])):
         bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=NumberPredictor)
         parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates[:, None])}
         parts["test"] = _estimates(dataset, rows["test"], test)
@@ -69,14 +69,14 @@ def judge_numbers(
         "train": dict(outcome.train_scores),
         "baselines": number_baselines(dataset, model.spec, seed=seed),
         "strategy": outcome.strategy,
-        "seconds": diary.seconds(),
-        "images_per_second": diary.rates(),
+        "seconds": run_log.seconds(),
+        "images_per_second": run_log.rates(),
     }
     folder.write_metrics(metrics)
     details = bundles.origin(
         task=dataset.task,
         strategy=outcome.strategy,
-        data=diary.document["data"]["fingerprint"],
+        data=run_log.document["data"]["fingerprint"],
         parity=parity.as_dict(),
     )
     bundles.write_bundle_document(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
-    from mindle.training.plan import Plan
-    from mindle.training.problem import Outcome
+    from mindle.training.images.plan import Plan
+    from mindle.training.images.problem import Outcome
 
 # Bundles are proven on this many images that were learned from or chosen by.
 PARITY_IMAGES = 16
@@ -97,9 +97,9 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
         plan: What will be trained.
         dataset: Checked and split; its test part is not looked at.
     """
-    from mindle.training.nets import untrained
-    from mindle.training.plan import LADDERS
-    from mindle.training.problem import Problem
+    from mindle.training.images.nets import untrained
+    from mindle.training.images.plan import LADDERS
+    from mindle.training.images.problem import Problem
 
     problem, recipe = Problem(dataset=dataset, typical_size=plan.typical_size), plan.settled.recipe
     small = _small_net()
@@ -143,9 +143,9 @@ def _judging_seconds(plan: Plan, dataset: Dataset) -> float:
     """What the baselines will take that a model is compared with."""
     import sklearn.linear_model  # noqa: F401  # loaded now, so that it is not timed
 
-    from mindle.training.baselines import baselines, number_baselines, some_of
-    from mindle.training.nets import is_gray, net_spec
-    from mindle.training.problem import Problem
+    from mindle.training.images.baselines import baselines, number_baselines, some_of
+    from mindle.training.images.nets import is_gray, net_spec
+    from mindle.training.images.problem import Problem
 
     problem = Problem(dataset=dataset, typical_size=plan.typical_size)
     spec = plan.specs[0] if plan.specs else net_spec(plan.settled.recipe, plan.typical_size, is_gray(problem))
@@ -157,7 +157,7 @@ def _judging_seconds(plan: Plan, dataset: Dataset) -> float:
 def _picture_seconds(dataset: Dataset) -> float:
     """What the pictures of mistakes in the report will take."""
     from mindle.api.reports import PICTURES
-    from mindle.data.thumbnails import thumbnail
+    from mindle.data.images.thumbnails import thumbnail
 
     some = dataset.rows("train")[:4].tolist()
     seconds = _seconds(lambda: [thumbnail(dataset, row) for row in some])

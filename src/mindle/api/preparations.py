@@ -12,7 +12,7 @@ from mindle.artifacts.outputs import keep_apart
 from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
-    from mindle.data.prepare import Prepared
+    from mindle.data.images.prepare import Prepared
 
 Source = str | os.PathLike[str]
 
@@ -72,7 +72,7 @@ def prepare(
         {'train': 124, 'val': 27, 'test': 27}
     """
     from mindle import data as data_room
-    from mindle.data.prepare import LAYOUTS, LINKS, lay_out_folders, lay_out_npz
+    from mindle.data.images.prepare import LAYOUTS, LINKS, lay_out_folders, lay_out_npz
     from mindle.data.reading import ReadingOptions
 
     place = Path(out)

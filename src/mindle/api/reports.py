@@ -120,7 +120,7 @@ def _of_table(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(content: ReportContent) -> set[str]:
     """Paths of the images that the report shows: the surest mistakes, or the largest errors."""
-    from mindle.evaluation import largest_errors, most_confident_mistakes
+    from mindle.evaluation.report import largest_errors, most_confident_mistakes
 
     if content.subject == "rows":
         return set()
@@ -131,8 +131,8 @@ def _shown(content: ReportContent) -> set[str]:
 
 def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | None) -> dict[str, bytes]:
     """Small JPEGs of images, by path; fewer where the data have moved or changed."""
+    from mindle.data.images.thumbnails import thumbnail
     from mindle.data.reading import ReadingOptions
-    from mindle.data.thumbnails import thumbnail
 
     if not wanted:
         return {}

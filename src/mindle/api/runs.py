@@ -23,9 +23,9 @@ from mindle.api.reports import require_language, write_report
 from mindle.api.starts import begin_tracking, command, process_start, start, write_down
 from mindle.api.tables import train_table
 from mindle.artifacts import bundle as bundles
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import peak_memory_bytes
 from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
 from mindle.console import Console
 from mindle.records import Dataset, InputSpec, Listener, Predictions
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mindle.formats.parity import Parity
-    from mindle.training.plan import Plan
-    from mindle.training.problem import Outcome
+    from mindle.training.images.plan import Plan
+    from mindle.training.images.problem import Outcome
     from mindle.training.recipe import Recipe
 
 Source = str | os.PathLike[str]
@@ -140,7 +140,7 @@ def train(
     """
     from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
-    from mindle.training.plan import make_plan, settle
+    from mindle.training.images.plan import make_plan, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -170,7 +170,7 @@ def train(
             "device": None if device in ("auto", "cpu") else device,  # tables train on the processor
         }
         refuse(about_images, "images", "a table")
-        from mindle.training.tables.ladder import BUDGET_SECONDS, settle_table
+        from mindle.training.tables.selection import BUDGET_SECONDS, settle_table
 
         return train_table(
             data,
@@ -212,7 +212,7 @@ def train(
         "device": device,
         **options.as_dict(),
     }
-    folder, stored, diary = start(
+    folder, stored, run_log = start(
         None if out is None else Path(out),
         asked,
         name=dataset.name,
@@ -222,12 +222,12 @@ def train(
         resume=resume,
         listener=listener,
     )
-    if diary is None:
+    if run_log is None:
         return Run(folder.path)
     with tracking(track, listener) as told:
-        begin_tracking(told, track, folder, diary, stored)
+        begin_tracking(told, track, folder, run_log, stored)
         run = _fit_and_judge(
-            dataset, plan, folder, diary, stored, seed=seed, split_seed=split_seed, lang=lang, listener=told
+            dataset, plan, folder, run_log, stored, seed=seed, split_seed=split_seed, lang=lang, listener=told
         )
         told.end(folder.path, run.metrics)
     return run
@@ -237,7 +237,7 @@ def _fit_and_judge(
     dataset: Dataset,
     plan: Plan,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     *,
     seed: int,
@@ -246,20 +246,20 @@ def _fit_and_judge(
     listener: Listener,
 ) -> Run:
     """The stages between an open run folder and a finished one."""
-    from mindle.training.plan import expectation
+    from mindle.training.images.plan import expectation
 
     # ── the data: checked, decoded once, split ──
-    dataset = take_in(dataset, plan.specs, folder, diary, stored, split_seed=split_seed, listener=listener)
+    dataset = take_in(dataset, plan.specs, folder, run_log, stored, split_seed=split_seed, listener=listener)
     listener.say(expectation(plan, dataset))
 
-    return fit_and_conclude(plan, dataset, folder, diary, stored, seed=seed, lang=lang, listener=listener)
+    return fit_and_conclude(plan, dataset, folder, run_log, stored, seed=seed, lang=lang, listener=listener)
 
 
 def take_in(
     dataset: Dataset,
     specs: Sequence[InputSpec],
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     *,
     split_seed: int,
@@ -271,7 +271,7 @@ def take_in(
         dataset: As it was read.
         specs: Pixel layouts that will be wanted.
         folder: The run.
-        diary: Its keeper.
+        run_log: Its keeper.
         stored: run.json of the run that goes on, or an empty mapping.
         split_seed: Seed of the split.
         listener: Hears what was found.
@@ -284,13 +284,13 @@ def take_in(
         DataError: If they hold nothing to learn from.
     """
     from mindle import data as data_room
-    from mindle.data.summary import describe, part_counts, ready
+    from mindle.data.common.summary import describe, part_counts, ready
 
-    with diary.stage("check", len(dataset)):
+    with run_log.stage("check", len(dataset)):
         checked = data_room.check(dataset, specs=specs, listener=listener)
         dataset = ready(checked, seed=split_seed)
     facts = {**({"target": dataset.target} if dataset.target else {}), "counts": part_counts(dataset)}
-    write_down(dataset, facts, describe(dataset), folder, diary, stored, listener)
+    write_down(dataset, facts, describe(dataset), folder, run_log, stored, listener)
     return dataset
 
 
@@ -298,7 +298,7 @@ def fit_and_conclude(
     plan: Plan,
     dataset: Dataset,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     *,
     seed: int,
@@ -310,31 +310,31 @@ def fit_and_conclude(
 
     What is `settled` by a search is trained however little time it left.
     """
-    from mindle.training.plan import carry_out
+    from mindle.training.images.plan import carry_out
 
     # ── fit ──
     outcome = carry_out(
         plan,
         dataset,
         folder=folder.path,
-        spent_seconds=diary.spent(),
+        spent_seconds=run_log.spent(),
         seed=seed,
         resume=bool(stored),
-        replay=tuple(diary.decisions),
-        record=diary.decide,
+        replay=tuple(run_log.decisions),
+        record=run_log.decide,
         rehearse=partial(rehearsed, plan, dataset),
         settled=settled,
         listener=listener,
     )
     for name, seconds in outcome.seconds.items():
-        diary.add_stage(name, seconds, outcome.images.get(name, 0))
+        run_log.add_stage(name, seconds, outcome.images.get(name, 0))
     if outcome.history:
         folder.write_history(outcome.history)
 
     # ── bundle, judge once, report ──
     judge = judge_numbers if dataset.task == "regression" else _judge
-    metrics = judge(folder, dataset, outcome, diary, seed=seed)
-    diary.record(
+    metrics = judge(folder, dataset, outcome, run_log, seed=seed)
+    run_log.record(
         strategy=outcome.strategy,
         tried=list(outcome.tried),
         stopped=outcome.stopped,
@@ -347,25 +347,25 @@ def fit_and_conclude(
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
     write_report(folder, dataset, lang=lang, out=folder.report)
-    diary.finish()
+    run_log.finish()
     _tell_result(folder, metrics, outcome, listener)
     return Run(folder.path)
 
 
 def _judge(
-    folder: RunFolder, dataset: Dataset, outcome: Outcome, diary: Diary, *, seed: int
+    folder: RunFolder, dataset: Dataset, outcome: Outcome, run_log: RunLog, *, seed: int
 ) -> dict[str, Any]:
     """Write the model and its bundle; open the test part, once; score what the bundle answers."""
     from mindle.evaluation import score
     from mindle.formats.onnx import write_graph
     from mindle.serving.predictor import Predictor
-    from mindle.training.baselines import baselines
+    from mindle.training.images.baselines import baselines
 
     def write(pixels: NDArray[np.uint8]) -> Parity:
         return write_graph(model, folder.bundle, temperature=outcome.temperature, pixels=pixels)
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
-    with diary.stage("evaluate", len(rows["test"])):
+    with run_log.stage("evaluate", len(rows["test"])):
         bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=Predictor)
         parts = {
             "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
@@ -384,14 +384,14 @@ def _judge(
         "baselines": baselines(dataset, model.spec, seed=seed),
         "strategy": outcome.strategy,
         "thresholds": thresholds,
-        "seconds": diary.seconds(),
-        "images_per_second": diary.rates(),
+        "seconds": run_log.seconds(),
+        "images_per_second": run_log.rates(),
     }
     folder.write_metrics(metrics)
     details = bundles.origin(
         task=dataset.task,
         strategy=outcome.strategy,
-        data=diary.document["data"]["fingerprint"],
+        data=run_log.document["data"]["fingerprint"],
         parity=parity.as_dict(),
     )
     bundles.write_bundle_document(
@@ -402,7 +402,7 @@ def _judge(
 
 def _parameters(outcome: Outcome) -> dict[str, int]:
     """How many numbers the model has, and how many of them this training could change."""
-    from mindle.models.layers import count_parameters
+    from mindle.models.nets.layers import count_parameters
 
     model = outcome.model
     if outcome.strategy != "probe":

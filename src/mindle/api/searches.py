@@ -11,19 +11,19 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.files import write_text
 from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
 from mindle.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
     from mindle.training.budget import Deadline
-    from mindle.training.space import Space
-    from mindle.training.tables.search import TableTask
+    from mindle.training.search.judge import Judge
+    from mindle.training.search.space import Space
+    from mindle.training.search.study import Search, Trial
+    from mindle.training.search.table_task import TableTask
+    from mindle.training.search.workers import Task
     from mindle.training.tracking import Tracking
-    from mindle.training.trials import Judge
-    from mindle.training.tune import Search, Trial
-    from mindle.training.workers import Task
 
 # Without a budget a search has so many trials; a grid has as many as it has points.
 TRIALS = 50
@@ -46,7 +46,7 @@ def require_counts(trials: int | None, workers: int) -> None:
 
 def trials_wanted(trials: int | None, seconds: float | None, space: Space, sampler: str) -> int | None:
     """How many trials a search should have; None for as many as there is time for."""
-    from mindle.training.space import size_of
+    from mindle.training.search.space import size_of
 
     if sampler == "grid":
         points = size_of(space)
@@ -63,7 +63,7 @@ def study_name(name: str, asked: Mapping[str, Any], fingerprint: str) -> str:
 
 def hidden_storage(storage: str | None) -> str | None:
     """The storage that was asked for, without its password."""
-    from mindle.training.tune import hidden
+    from mindle.training.search.study import hidden
 
     return None if storage is None else hidden(storage)
 
@@ -76,7 +76,7 @@ def run_search(
     search: Search,
     bench: Judge,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     *,
     workers: int,
     deadline: Deadline,
@@ -91,7 +91,7 @@ def run_search(
         search: The study, opened by this process; closed at the end.
         bench: Judges the trials of this process.
         folder: Of the run.
-        diary: Of the run.
+        run_log: Of the run.
         workers: How many processes run trials.
         deadline: When they must be over.
         told: Hears of the trials.
@@ -102,7 +102,7 @@ def run_search(
         ModelError: If no trial came to its end.
     """
     from mindle.training.recipe import as_dict, as_toml
-    from mindle.training.tune import best_of, hidden, importance, over, run_trials
+    from mindle.training.search.study import best_of, hidden, importance, over, run_trials
 
     before = over(search)
     if before:
@@ -127,7 +127,7 @@ def run_search(
     write_text(folder.path / "recipe.toml", as_toml(recipe))
     folder.write_trials([_document(trial, score) for trial in trials])
     states = [trial.state for trial in trials]
-    diary.record(
+    run_log.record(
         recipe=as_dict(recipe),
         search={
             "sampler": task.sampler,
@@ -165,8 +165,8 @@ def _work_together(
     task: Task | TableTask, search: Search, telling: _Telling, *, workers: int, deadline: Deadline
 ) -> None:
     """Let other processes run the trials, and tell of them as they end."""
-    from mindle.training.tune import over
-    from mindle.training.workers import workers as at_work
+    from mindle.training.search.study import over
+    from mindle.training.search.workers import workers as at_work
 
     remaining = deadline.remaining()
     limit = None if deadline.budget_seconds is None else remaining

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle import __version__
 from mindle.api.checks import finding_document, tell_findings
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.manifest import fingerprint, write_manifest
 from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.run_log import RunLog
 from mindle.records import Dataset, Listener, Table
+from mindle.version import __version__
 
 if TYPE_CHECKING:
     from mindle.training.tracking import Tracking
@@ -32,7 +32,7 @@ def start(
     resume: bool,
     listener: Listener,
     kept: Sequence[str] = (),
-) -> tuple[RunFolder, dict[str, Any], Diary | None]:
+) -> tuple[RunFolder, dict[str, Any], RunLog | None]:
     """Open the folder of a run that begins or goes on, and its diary.
 
     Args:
@@ -59,7 +59,7 @@ def start(
         return folder, stored, None
     facts = {"asked": asked, "name": name, "kind": kind, "mindle": __version__, "command": command}
     found = {entry: stored[entry] for entry in kept if entry in stored}
-    return folder, stored, Diary(folder, stored, {**facts, **found}, began)
+    return folder, stored, RunLog(folder, stored, {**facts, **found}, began)
 
 
 def write_down(
@@ -67,7 +67,7 @@ def write_down(
     facts: Mapping[str, Any],
     lines: Sequence[str],
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     listener: Listener,
 ) -> None:
@@ -78,14 +78,14 @@ def write_down(
         facts: What only such data have, for run.json: counts by part, columns.
         lines: What there is to learn from, in words.
         folder: Gets the manifest.
-        diary: Gets the document of the data.
+        run_log: Gets the document of the data.
         stored: The run.json of a run that goes on, whose data must be these.
         listener: Hears the lines and the findings.
 
     Raises:
         ValueError: If the data have changed since the run began.
     """
-    from mindle.data.summary import set_aside_counts
+    from mindle.data.common.summary import set_aside_counts
 
     document = {
         "fingerprint": fingerprint(data),
@@ -96,7 +96,7 @@ def write_down(
         "findings": [finding_document(finding) for finding in data.findings],
     }
     _require_same_data(stored, document)
-    diary.record(data=document)
+    run_log.record(data=document)
     write_manifest(folder.manifest, data)
     for line in lines:
         listener.say(line)
@@ -126,7 +126,7 @@ def command() -> str:
 
 
 def begin_tracking(
-    told: Tracking, track: str | None, folder: RunFolder, diary: Diary, stored: Mapping[str, Any]
+    told: Tracking, track: str | None, folder: RunFolder, run_log: RunLog, stored: Mapping[str, Any]
 ) -> None:
     """Tell a tracker that a run begins, or goes on, and keep what it calls it."""
     from mindle.training.tracking import kind_of
@@ -134,6 +134,6 @@ def begin_tracking(
     if track is None:
         return
     kind, known = kind_of(track), dict(stored.get("tracking", {}))
-    asked = {**diary.document["asked"], "command": diary.document["command"]}
-    known[kind] = told.begin(folder.path.name, diary.document["name"], asked, known.get(kind, ""))
-    diary.record(tracking=known)
+    asked = {**run_log.document["asked"], "command": run_log.document["command"]}
+    known[kind] = told.begin(folder.path.name, run_log.document["name"], asked, known.get(kind, ""))
+    run_log.record(tracking=known)

@@ -27,19 +27,19 @@ from mindle.api.searches import (
 )
 from mindle.api.starts import begin_tracking, command, process_start, start
 from mindle.api.table_studies import SearchOptions, tune_table
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
 from mindle.console import Console
 from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
     from mindle.data.reading import ReadingOptions
-    from mindle.training.plan import Settled
+    from mindle.training.images.plan import Settled
     from mindle.training.recipe import Recipe
-    from mindle.training.space import Space
+    from mindle.training.search.image_trials import Bench
+    from mindle.training.search.space import Space
+    from mindle.training.search.workers import Task
     from mindle.training.tracking import Tracking
-    from mindle.training.trials import Bench
-    from mindle.training.workers import Task
 
 Source = str | os.PathLike[str]
 
@@ -143,7 +143,7 @@ def tune(
     require_optuna()
     from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
-    from mindle.training.plan import make_plan, settle
+    from mindle.training.images.plan import make_plan, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -167,7 +167,7 @@ def tune(
         per_class=per_class,
     )
     if options.is_table(data):
-        from mindle.training.tables.ladder import settle_table
+        from mindle.training.tables.selection import settle_table
 
         about_images = {
             "strategy": strategy,
@@ -236,7 +236,7 @@ def tune(
         "device": device,
         **options.as_dict(),
     }
-    folder, stored, diary = start(
+    folder, stored, run_log = start(
         None if out is None else Path(out),
         asked,
         name=dataset.name,
@@ -247,27 +247,27 @@ def tune(
         listener=listener,
         kept=("search", "recipe"),
     )
-    if diary is None:
+    if run_log is None:
         return Run(folder.path)
     with tracking(track, listener) as told:
-        begin_tracking(told, track, folder, diary, stored)
-        dataset = take_in(dataset, plan.specs, folder, diary, stored, split_seed=split_seed, listener=told)
+        begin_tracking(told, track, folder, run_log, stored)
+        dataset = take_in(dataset, plan.specs, folder, run_log, stored, split_seed=split_seed, listener=told)
         # ── search, unless a winner was found before ──
-        if "search" not in diary.document:
-            work = _placed(work, folder, dataset, diary, storage)
-            with diary.stage("search"):
+        if "search" not in run_log.document:
+            work = _placed(work, folder, dataset, run_log, storage)
+            with run_log.stage("search"):
                 _search(
                     work,
                     dataset,
                     folder,
-                    diary,
+                    run_log,
                     workers=workers,
                     budget=seconds,
                     rehearse=partial(rehearsed, plan, dataset),
                     told=told,
                 )
         run = _train_winner(
-            settled, dataset, folder, diary, stored, seed=seed, device=device, lang=lang, listener=told
+            settled, dataset, folder, run_log, stored, seed=seed, device=device, lang=lang, listener=told
         )
         told.end(folder.path, run.metrics)
     return run
@@ -277,7 +277,7 @@ def _train_winner(
     settled: Settled,
     dataset: Dataset,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     *,
     seed: int,
@@ -286,14 +286,14 @@ def _train_winner(
     listener: Listener,
 ) -> Run:
     """What the search found, trained and judged as `train` does."""
-    from mindle.training.plan import make_plan
+    from mindle.training.images.plan import make_plan
     from mindle.training.recipe import from_dict
 
-    winner = replace(settled, recipe=from_dict(diary.document["recipe"]))
+    winner = replace(settled, recipe=from_dict(run_log.document["recipe"]))
     plan = make_plan(dataset, winner, device=device)
     listener.say("The winner is trained as an ordinary run and judged once on the test part.")
     return fit_and_conclude(
-        plan, dataset, folder, diary, stored, seed=seed, lang=lang, listener=listener, settled=True
+        plan, dataset, folder, run_log, stored, seed=seed, lang=lang, listener=listener, settled=True
     )
 
 
@@ -305,9 +305,9 @@ def _entries(
 ) -> tuple[dict[str, Any], Settled]:
     """The entries of the space, and what was asked with a strategy in place of "auto"."""
     from mindle.data import typical_size
-    from mindle.training.nets import SMALL_SIDE
+    from mindle.training.images.nets import SMALL_SIDE
     from mindle.training.recipe import read_recipe
-    from mindle.training.space import entries_of, read_space
+    from mindle.training.search.space import entries_of, read_space
 
     recipe = settled.recipe
     if recipe.strategy == "auto":
@@ -332,8 +332,8 @@ def _bases(
     settings: Mapping[str, Any] | None,
 ) -> dict[str, Recipe]:
     """The recipe that points change, for each strategy that the space can name."""
-    from mindle.training.nets import net_layers, net_spec
-    from mindle.training.plan import settle
+    from mindle.training.images.nets import net_layers, net_spec
+    from mindle.training.images.plan import settle
     from mindle.training.recipe import STRATEGIES
 
     entry = entries.get("strategy", settled.recipe.strategy)
@@ -370,8 +370,8 @@ def _task(
     device: str,
 ) -> Task:
     """What processes must know, less where the study and the manifest lie."""
-    from mindle.training.tune import SAMPLERS
-    from mindle.training.workers import Task, bases_as_dict
+    from mindle.training.search.study import SAMPLERS
+    from mindle.training.search.workers import Task, bases_as_dict
 
     if sampler not in SAMPLERS:
         raise ValueError(f"`sampler` must be one of {', '.join(SAMPLERS)}. Received {sampler!r}.")
@@ -412,9 +412,9 @@ def _backbones(bases: Mapping[str, Recipe], weights: Path | None) -> tuple[str, 
     """The backbones at hand, alone and joined, as `model.name` takes them."""
     if not any(strategy != "scratch" for strategy in bases):
         return ()
-    from mindle.models.weights import find_weights
-    from mindle.training.ladder import common_layout
-    from mindle.training.space import joined_names
+    from mindle.models.pretrained.weights import find_weights
+    from mindle.training.images.selection import common_layout
+    from mindle.training.search.space import joined_names
 
     groups: dict[Any, list[str]] = {}
     for card in common_layout(find_weights(weights)):
@@ -426,14 +426,14 @@ def _backbones(bases: Mapping[str, Recipe], weights: Path | None) -> tuple[str, 
 
 def _most_views(dataset: Dataset) -> int:
     """As many augmented views as `auto` would give, by the number of all images."""
-    from mindle.training.ladder import MOST_VIEWED_ROWS, MOST_VIEWS
+    from mindle.training.images.selection import MOST_VIEWED_ROWS, MOST_VIEWS
 
     return max(0, min(MOST_VIEWS, MOST_VIEWED_ROWS // max(len(dataset), 1) - 1))
 
 
-def _placed(task: Task, folder: RunFolder, dataset: Dataset, diary: Diary, storage: str | None) -> Task:
+def _placed(task: Task, folder: RunFolder, dataset: Dataset, run_log: RunLog, storage: str | None) -> Task:
     """The task with where its study, its manifest and its checkpoints lie."""
-    document = diary.document
+    document = run_log.document
     return replace(
         task,
         manifest=str(folder.manifest),
@@ -451,7 +451,7 @@ def _search(
     task: Task,
     dataset: Dataset,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     *,
     workers: int,
     budget: float | None,
@@ -461,7 +461,7 @@ def _search(
     """Run the trials, and write down what came of them."""
     from mindle.training.budget import Deadline, Finish
 
-    whole = Deadline(budget, spent_seconds=diary.spent())
+    whole = Deadline(budget, spent_seconds=run_log.spent())
     deadline = whole.reserving(Finish(whole.costs, rehearse))
     deadline.require(0.0, "trials")
     search, bench = task.search(), task.bench(dataset, deadline, told)
@@ -470,7 +470,7 @@ def _search(
         search,
         bench,
         folder,
-        diary,
+        run_log,
         workers=workers,
         deadline=deadline,
         told=told,

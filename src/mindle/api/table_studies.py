@@ -11,14 +11,14 @@ from mindle.api.handles import Run
 from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
 from mindle.api.starts import begin_tracking, start
 from mindle.api.tables import before_judging, fit_and_conclude_table, tell_table
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
 from mindle.data.reading import ReadingOptions
 from mindle.records import Listener, Table
 
 if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
-    from mindle.training.tables.search import TableTask
+    from mindle.training.search.table_task import TableTask
     from mindle.training.tracking import Tracking
 
 
@@ -69,7 +69,7 @@ def tune_table(
     what was typed.
     """
     from mindle.training.recipe import as_dict
-    from mindle.training.tables.search import seal
+    from mindle.training.search.table_task import seal
     from mindle.training.tracking import tracking
 
     table = seal(options.read_table(data), seed=search.split_seed)
@@ -86,7 +86,7 @@ def tune_table(
         "split_seed": search.split_seed,
         "device": "cpu",
     }
-    folder, stored, diary = start(
+    folder, stored, run_log = start(
         out,
         asked,
         name=table.name,
@@ -97,11 +97,11 @@ def tune_table(
         listener=listener,
         kept=("search", "recipe"),
     )
-    if diary is None:
+    if run_log is None:
         return Run(folder.path)
     with tracking(track, listener) as told:
-        begin_tracking(told, track, folder, diary, stored)
-        metrics = _search_and_conclude(table, task, search, folder, diary, stored, lang=lang, told=told)
+        begin_tracking(told, track, folder, run_log, stored)
+        metrics = _search_and_conclude(table, task, search, folder, run_log, stored, lang=lang, told=told)
         told.end(folder.path, metrics)
     return Run(folder.path)
 
@@ -111,7 +111,7 @@ def _search_and_conclude(
     task: TableTask,
     options: SearchOptions,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     *,
     lang: str,
@@ -121,28 +121,28 @@ def _search_and_conclude(
     from mindle.training.budget import Deadline
     from mindle.training.recipe import from_dict
 
-    tell_table(table, folder, diary, stored, told)
+    tell_table(table, folder, run_log, stored, told)
     told.say(
         f"{table.task}; {len(table.rows('test')):,} rows are sealed until the winner is judged, the search "
         f"sees the other {len(table.rows()) - len(table.rows('test')):,}"
     )
     # ── search, unless a winner was found before ──
-    if "search" not in diary.document:
-        document = diary.document
+    if "search" not in run_log.document:
+        document = run_log.document
         task = replace(
             task,
             storage=options.storage or f"sqlite:///{folder.path / SEARCH_FILE}",
             name=study_name(table.name, document["asked"], document["data"]["fingerprint"]),
         )
-        whole = Deadline(options.budget_seconds, spent_seconds=diary.spent())
+        whole = Deadline(options.budget_seconds, spent_seconds=run_log.spent())
         deadline = before_judging(table, whole)
-        with diary.stage("search"):
+        with run_log.stage("search"):
             run_search(
                 task,
                 task.search(),
                 task.bench(table, deadline),
                 folder,
-                diary,
+                run_log,
                 workers=options.workers,
                 deadline=deadline,
                 told=told,
@@ -151,9 +151,9 @@ def _search_and_conclude(
     told.say("The winner is fitted to all rows outside the test part, and judged once on those inside.")
     return fit_and_conclude_table(
         table,
-        from_dict(diary.document["recipe"]),
+        from_dict(run_log.document["recipe"]),
         folder,
-        diary,
+        run_log,
         stored,
         nested=False,
         deadline=Deadline(None),  # the search has left time for what it found
@@ -168,9 +168,9 @@ def _search_and_conclude(
 def _task(table: Table, options: ReadingOptions, recipe: Recipe, search: SearchOptions) -> TableTask:
     """What processes must know, less where the study lies."""
     from mindle.training.recipe import TABLE, as_dict
-    from mindle.training.space import entries_of, read_space
-    from mindle.training.tables.search import TableTask, table_entries
-    from mindle.training.tune import SAMPLERS
+    from mindle.training.search.space import entries_of, read_space
+    from mindle.training.search.study import SAMPLERS
+    from mindle.training.search.table_task import TableTask, table_entries
 
     if search.sampler not in SAMPLERS:
         raise ValueError(f"`sampler` must be one of {', '.join(SAMPLERS)}. Received {search.sampler!r}.")

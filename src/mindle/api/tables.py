@@ -15,10 +15,10 @@ from mindle.api.handles import Run
 from mindle.api.reports import write_report
 from mindle.api.starts import begin_tracking, start, write_down
 from mindle.artifacts import bundle as bundles
-from mindle.artifacts.diary import Diary
 from mindle.artifacts.environment import peak_memory_bytes
 from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
 from mindle.data.reading import ReadingOptions
 from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mindle.models.tables import TableModel
     from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
-    from mindle.training.tables.ladder import Held, TableOutcome
+    from mindle.training.tables.selection import HeldOutPredictions, TableOutcome
 
 # The share of a budget that is kept for explaining a model by its columns, and what of the rest may go there.
 EXPLAINING, EXPLAINING_LEFT = 0.05, 0.35
@@ -74,7 +74,7 @@ def train_table(
         "split_seed": split_seed,
         "device": "cpu",
     }
-    folder, stored, diary = start(
+    folder, stored, run_log = start(
         out,
         asked,
         name=table.name,
@@ -84,11 +84,11 @@ def train_table(
         resume=resume,
         listener=listener,
     )
-    if diary is None:
+    if run_log is None:
         return Run(folder.path)
     with tracking(track, listener) as told:
-        begin_tracking(told, track, folder, diary, stored)
-        metrics = _fit_and_judge(table, recipe, folder, diary, stored, asked, lang=lang, listener=told)
+        begin_tracking(told, track, folder, run_log, stored)
+        metrics = _fit_and_judge(table, recipe, folder, run_log, stored, asked, lang=lang, listener=told)
         told.end(folder.path, metrics)
     return Run(folder.path)
 
@@ -97,7 +97,7 @@ def _fit_and_judge(
     table: Table,
     recipe: Recipe,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     asked: Mapping[str, Any],
     *,
@@ -112,21 +112,21 @@ def _fit_and_judge(
     seed, split_seed, budget_seconds = (asked[name] for name in ("seed", "split_seed", "budget_seconds"))
 
     # ── the rows: checked, and split where there are enough of them ──
-    with diary.stage("check", len(table)):
+    with run_log.stage("check", len(table)):
         checked = check_table(table, listener=listener)
         table = ready_table(checked, seed=split_seed, folds=recipe.table.folds)
     nested = not any(table.parts)
-    tell_table(table, folder, diary, stored, listener)
+    tell_table(table, folder, run_log, stored, listener)
     listener.say(_expectation(table, recipe, nested, budget_seconds))
 
     return fit_and_conclude_table(
         table,
         recipe,
         folder,
-        diary,
+        run_log,
         stored,
         nested=nested,
-        deadline=Deadline(budget_seconds, spent_seconds=diary.spent()),
+        deadline=Deadline(budget_seconds, spent_seconds=run_log.spent()),
         seed=seed,
         split_seed=split_seed,
         lang=lang,
@@ -135,10 +135,10 @@ def _fit_and_judge(
 
 
 def tell_table(
-    table: Table, folder: RunFolder, diary: Diary, stored: Mapping[str, Any], listener: Listener
+    table: Table, folder: RunFolder, run_log: RunLog, stored: Mapping[str, Any], listener: Listener
 ) -> None:
     """Write down what the checked rows and columns are, and say what was noticed about them."""
-    from mindle.data.tables.columns import describe_columns
+    from mindle.data.tables.parsing.columns import describe_columns
     from mindle.data.tables.summary import describe_table
 
     columns = [
@@ -146,14 +146,14 @@ def tell_table(
         for facts in describe_columns(table)
     ]
     facts = {"counts": {}, "columns": columns}
-    write_down(table, facts, describe_table(table), folder, diary, stored, listener)
+    write_down(table, facts, describe_table(table), folder, run_log, stored, listener)
 
 
 def fit_and_conclude_table(
     table: Table,
     recipe: Recipe,
     folder: RunFolder,
-    diary: Diary,
+    run_log: RunLog,
     stored: Mapping[str, Any],
     *,
     nested: bool,
@@ -170,7 +170,7 @@ def fit_and_conclude_table(
         table: Checked, and split unless `nested`.
         recipe: What is trained.
         folder: Of the run.
-        diary: Of the run.
+        run_log: Of the run.
         stored: run.json of the interrupted run, or empty.
         nested: Whether every row judges by models without it; else the test part does.
         deadline: Of the fit.
@@ -180,9 +180,9 @@ def fit_and_conclude_table(
         listener: Hears what is done.
         searched: Whether a search chose the recipe, on the rows outside the test part.
     """
-    from mindle.data.tables.columns import features
+    from mindle.data.tables.parsing.columns import features
     from mindle.data.tables.splits import folds
-    from mindle.training.tables.ladder import fit_table
+    from mindle.training.tables.selection import fit_table
 
     outcome = fit_table(
         features(table.cells, table.columns),
@@ -197,17 +197,17 @@ def fit_and_conclude_table(
         split_seed=split_seed,
         folder=folder.path,
         resume=bool(stored),
-        replay=tuple(diary.decisions),
-        record=diary.decide,
+        replay=tuple(run_log.decisions),
+        record=run_log.decide,
         listener=listener,
     )
     for name, seconds in outcome.seconds.items():
-        diary.add_stage(name, seconds)
+        run_log.add_stage(name, seconds)
 
     # ── bundle, judge, report ──
     outcome = replace(outcome, protocol={**outcome.protocol, "searched": searched})
-    metrics = _judge(folder, table, outcome, diary, seed=seed)
-    diary.record(
+    metrics = _judge(folder, table, outcome, run_log, seed=seed)
+    run_log.record(
         strategy="table",
         tried=list(outcome.tried),
         stopped=outcome.stopped,
@@ -221,7 +221,7 @@ def fit_and_conclude_table(
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
     write_report(folder, None, lang=lang, out=folder.report)
-    diary.finish()
+    run_log.finish()
     _tell_result(folder, metrics, outcome, listener)
     return metrics
 
@@ -238,7 +238,7 @@ def _joined(table: Table, *parts: str) -> NDArray[np.int64]:
 
 
 def _judge(
-    folder: RunFolder, table: Table, outcome: TableOutcome, diary: Diary, *, seed: int
+    folder: RunFolder, table: Table, outcome: TableOutcome, run_log: RunLog, *, seed: int
 ) -> dict[str, Any]:
     """Write the bundle; judge what it answers to the test part, or what the outer folds answered."""
     from mindle.evaluation import score, score_estimates
@@ -246,7 +246,7 @@ def _judge(
     from mindle.formats.table_onnx import write_table_graph
 
     regression, judged = table.task == "regression", {"val": outcome.val, "test": outcome.test}
-    with diary.stage("evaluate", len(outcome.test.rows)):
+    with run_log.stage("evaluate", len(outcome.test.rows)):
         sample = _features_of(table, outcome.val.rows[:PARITY_ROWS])
         parity = write_table_graph(
             outcome.model, folder.bundle, numbers=sample.numbers, categories=sample.categories
@@ -287,14 +287,14 @@ def _judge(
             if attempt["name"] in rivals
         },
         "strategy": "table",
-        "seconds": diary.seconds(),
+        "seconds": run_log.seconds(),
         "images_per_second": {},
     }
     folder.write_metrics(metrics)
     details = bundles.origin(
         task=table.task,
         strategy="table",
-        data=diary.document["data"]["fingerprint"],
+        data=run_log.document["data"]["fingerprint"],
         parity=parity.as_dict(),
     )
     bundles.write_bundle_document(replace(bundle, metrics=scores["test"], details=details))
@@ -334,9 +334,9 @@ def before_judging(table: Table, deadline: Deadline) -> Deadline:
 
 def rehearsed_table(table: Table) -> float:
     """Seconds that the bundle and the judgement will take, from doing it twice with a linear model."""
-    from mindle.data.tables.columns import features
+    from mindle.data.tables.parsing.columns import features
     from mindle.training.recipe import TableSettings
-    from mindle.training.tables.ladder import fit_table
+    from mindle.training.tables.selection import fit_table
 
     known = _joined(table, "train", "val") if any(table.parts) else table.rows()
     outcome = fit_table(
@@ -355,8 +355,8 @@ def _judge_seconds(table: Table, outcome: TableOutcome) -> float:
     began = time.perf_counter()
     with TemporaryDirectory() as path:
         folder = RunFolder(Path(path))
-        diary = Diary(folder, {}, {"data": {"fingerprint": ""}}, time.time())
-        _judge(folder, table, outcome, diary, seed=0)
+        run_log = RunLog(folder, {}, {"data": {"fingerprint": ""}}, time.time())
+        _judge(folder, table, outcome, run_log, seed=0)
     return time.perf_counter() - began
 
 
@@ -381,7 +381,7 @@ def _explained(table: Table, outcome: TableOutcome, deadline: Deadline, *, seed:
     """What the answers rest on, for the report: how much each column counts, and how answers follow it."""
     import numpy as np
 
-    from mindle.data.tables.columns import features
+    from mindle.data.tables.parsing.columns import features
     from mindle.training.tables.importance import partial_dependence, permutation_importance
 
     found, repeats = features(table.cells, table.columns), _affordable_repeats(table, outcome, deadline)
@@ -434,12 +434,12 @@ def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: TableOu
 
 
 def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
-    from mindle.data.tables.columns import features
+    from mindle.data.tables.parsing.columns import features
 
     return features({name: cells[rows] for name, cells in table.cells.items()}, table.columns)
 
 
-def _answered(bundle: bundles.Bundle, table: Table, held: Held) -> Held:
+def _answered(bundle: bundles.Bundle, table: Table, held: HeldOutPredictions) -> HeldOutPredictions:
     """The same rows, answered by the bundle: what is judged is what will serve."""
     from mindle.serving.rows import RowPredictor
 
@@ -450,13 +450,13 @@ def _answered(bundle: bundles.Bundle, table: Table, held: Held) -> Held:
     return replace(held, answers=found, low=answers.low, high=answers.high)
 
 
-def _names(table: Table, held: Held) -> tuple[str, ...]:
+def _names(table: Table, held: HeldOutPredictions) -> tuple[str, ...]:
     from mindle.data.tables.reader import row_name
 
     return tuple(row_name(table.rows_from[row]) for row in held.rows.tolist())
 
 
-def _predictions(table: Table, held: Held) -> Predictions:
+def _predictions(table: Table, held: HeldOutPredictions) -> Predictions:
     return Predictions(
         classes=table.classes,
         paths=_names(table, held),
@@ -467,7 +467,7 @@ def _predictions(table: Table, held: Held) -> Predictions:
     )
 
 
-def _estimates(table: Table, held: Held) -> Estimates:
+def _estimates(table: Table, held: HeldOutPredictions) -> Estimates:
     return Estimates(
         paths=_names(table, held),
         values=held.answers,

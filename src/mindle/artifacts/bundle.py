@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle import __version__
 from mindle.artifacts.arrays import Slot, read_arrays
 from mindle.artifacts.environment import libraries
 from mindle.artifacts.files import first_words, read_json, sha256_of, unreadable, write_json
@@ -25,6 +24,7 @@ from mindle.artifacts.runtime import GRAPH_LIMIT
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec, TableSpec
+from mindle.version import __version__
 
 SCHEMA = 1
 DOCUMENT, MODEL, REFERENCE, INTERVALS = "bundle.json", "model.onnx", "reference.npz", "intervals.npz"

@@ -80,14 +80,14 @@ def typed(hint: Any, value: Any, name: str) -> Any:
             for key, item in value.items()
         }
     if not _fits(hint, value):
-        raise _wrong(name, _WORDS[hint], value)
+        raise _wrong(name, _WORDS.get(hint, _WORDS[str]), value)
     return value
 
 
 def _fits(hint: type, value: Any) -> bool:
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
-    return type(value) is hint
+    return type(value) is (str if issubclass(hint, str) else hint)
 
 
 def _is_finite(value: int | float) -> bool:

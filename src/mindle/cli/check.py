@@ -35,7 +35,7 @@ def check(
     from mindle import api
     from mindle.cli.output import names, pairs, write_json_document
     from mindle.console import Console
-    from mindle.data.folder import count_of
+    from mindle.data.common.names import count_of
 
     with Console() as console:
         result = api.check(

@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 
 import typer
 
-from mindle import __version__
 from mindle.cli.cache import cache
 from mindle.cli.check import check
 from mindle.cli.compare import compare
@@ -36,6 +35,7 @@ from mindle.cli.train import train
 from mindle.cli.tune import tune
 from mindle.errors import DeviceError, MindleError
 from mindle.text import printable
+from mindle.version import __version__
 
 COMMANDS = (
     train, tune, check, prepare, predict, evaluate, compare, ensemble, report,

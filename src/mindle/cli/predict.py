@@ -55,7 +55,7 @@ def predict(
     from mindle.cli.output import as_stream
     from mindle.cli.tables import write_answers
     from mindle.console import Console
-    from mindle.data.names import count_of
+    from mindle.data.common.names import count_of
 
     if not images:
         raise ValueError(

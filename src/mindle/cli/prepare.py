@@ -40,7 +40,7 @@ def prepare(
     from mindle import api
     from mindle.cli.output import write_json_document
     from mindle.console import Console
-    from mindle.data.prepare import parse_shape
+    from mindle.data.images.prepare import parse_shape
 
     with Console() as console:
         prepared = api.prepare(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
-from mindle.data.draw import draw
-from mindle.data.sources import read
-from mindle.data.tables.cells import missing_option
-from mindle.data.tables.reader import is_table, read_table
+from mindle.data.common.draw import draw
+from mindle.data.images.sources.headings import image_list
+from mindle.data.images.sources.listing import lists_images
+from mindle.data.images.sources.source import read
+from mindle.data.tables.parsing.cells import missing_option
+from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
+from mindle.data.tables.reader import BUILT_IN, ENDINGS, is_frame, is_mapping_table, read_table
 from mindle.records import Dataset, Table
 
 ROWS_ONLY = ("columns", "kinds", "group", "time", "ids")
@@ -157,3 +162,45 @@ def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
 
 def _is_said(value: Any) -> bool:
     return value is not None and value not in ("", (), {})  # a header of 0 lines is said
+
+
+_ARRAYS = ".npz"
+
+
+def is_table(
+    source: Any,
+    target: str | int | None = None,
+    *,
+    separator: str | None = None,
+    header: int | None = None,
+) -> bool:
+    """Whether what a user gave is a table rather than images.
+
+    The content of a file decides, not its ending. A file that lists images has a column `path`, or one that
+    leads to pictures; a column `path` that leads to none makes a table all the same where a target is named.
+
+    Raises:
+        DataError: If it is a file that cannot be read, or no regular file.
+
+    Example:
+        >>> is_table("wine"), is_table("digits")
+        (True, False)
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return is_frame(source) or is_mapping_table(source)
+    place = Path(os.path.expanduser(source))
+    if not place.exists():
+        return os.fspath(source) in BUILT_IN
+    if place.is_dir() or place.suffix.lower() == _ARRAYS:
+        return False
+    if is_parquet(place):
+        return True
+    asked = (target, separator, header) != (None, None, None)
+    if not (asked or place.suffix.lower() in ENDINGS or is_workbook(place) or is_text(place)):
+        return False
+    listed = image_list(place, separator=separator, header=header)
+    if listed is None:
+        return True
+    if target is None or listed.names[listed.image] != "path":
+        return False
+    return not lists_images(place, separator=separator, header=header)

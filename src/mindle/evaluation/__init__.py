@@ -25,36 +25,16 @@ from mindle.evaluation.intervals import difference as difference
 from mindle.evaluation.intervals import wilson as wilson
 from mindle.evaluation.metrics import score as score
 from mindle.evaluation.regression import score_estimates as score_estimates
-from mindle.evaluation.report import Attempt as Attempt
-from mindle.evaluation.report import Licence as Licence
-from mindle.evaluation.report import Overfitting as Overfitting
-from mindle.evaluation.report import ReportContent as ReportContent
-from mindle.evaluation.report import Variant as Variant
-from mindle.evaluation.report import comparison_html as comparison_html
-from mindle.evaluation.report import judge_overfitting as judge_overfitting
-from mindle.evaluation.report import largest_errors as largest_errors
-from mindle.evaluation.report import most_confident_mistakes as most_confident_mistakes
-from mindle.evaluation.report import report_html as report_html
-from mindle.evaluation.report import summary_html as summary_html
-from mindle.evaluation.report import write_comparison as write_comparison
-from mindle.evaluation.report import write_report as write_report
-from mindle.evaluation.report.verdict import verdict as verdict
 
 __all__ = [
-    "Attempt",
     "Calibration",
     "Comparison",
     "Difference",
-    "Licence",
-    "Overfitting",
     "ReliabilityBin",
-    "ReportContent",
-    "Variant",
     "apply_temperature",
     "bootstrap",
     "calibrate",
     "compare",
-    "comparison_html",
     "cv_plus",
     "difference",
     "error_by_chance",
@@ -62,19 +42,11 @@ __all__ = [
     "fit_offsets",
     "fit_temperature",
     "holm",
-    "judge_overfitting",
-    "largest_errors",
     "measured_coverage",
-    "most_confident_mistakes",
     "prediction_interval",
     "read_calibration",
     "reliability_bins",
-    "report_html",
     "score",
     "score_estimates",
-    "summary_html",
-    "verdict",
     "wilson",
-    "write_comparison",
-    "write_report",
 ]

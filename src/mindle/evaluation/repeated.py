@@ -38,7 +38,7 @@ from mindle.evaluation.intervals import LEVEL, Score
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Rows = Ints | slice
-Block = dict[str, Any]
+BackboneFeatures = dict[str, Any]
 
 METHOD = "widened"
 
@@ -171,13 +171,13 @@ def t_chance(distance: float, freedom: float) -> float:
 
 
 def judge_rows(
-    judge: Callable[[Rows], Block],
+    judge: Callable[[Rows], BackboneFeatures],
     names: Sequence[str],
     truth: NDArray[Any],
     repeats: int,
     fold: NDArray[np.int64] | None,
     scales: Mapping[str, str],
-) -> Block:
+) -> BackboneFeatures:
     """One block of scores: of rows that were judged once, or out of repeated judgements of the same rows.
 
     Args:
@@ -237,7 +237,7 @@ def widened(score: Mapping[str, Any], inflation: float, scale: str) -> Score:
     return {"value": value, "low": moved(score["low"]), "high": moved(score["high"])}
 
 
-def mean_block(blocks: Sequence[Mapping[str, Any]]) -> Block:
+def mean_block(blocks: Sequence[Mapping[str, Any]]) -> BackboneFeatures:
     """The mean of blocks of the same rows: scores and ends of intervals are averaged, confusions added up.
 
     Example:
@@ -245,7 +245,7 @@ def mean_block(blocks: Sequence[Mapping[str, Any]]) -> Block:
         >>> mean_block([one, two])
         {'n': 4, 'ece': 0.2, 'confusion': [[3]]}
     """
-    mean: Block = {name: _mean([block[name] for block in blocks]) for name in blocks[0]}
+    mean: BackboneFeatures = {name: _mean([block[name] for block in blocks]) for name in blocks[0]}
     if "confusion" in mean:
         mean["confusion"] = np.sum([block["confusion"] for block in blocks], axis=0).tolist()
     return mean

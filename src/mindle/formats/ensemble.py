@@ -22,7 +22,7 @@ from mindle.formats.onnx import reference_pixels
 from mindle.formats.parity import Parity, compare_answers, require_parity
 from mindle.models.graph import session
 from mindle.records import InputSpec
-from mindle.training.ensemble import LOG_FLOOR, Mix
+from mindle.training.images.ensemble import LOG_FLOOR, Mix
 
 INPUT, OUTPUT = "pixels", "probabilities"
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mindle.models.backbone import Backbone as Backbone
-    from mindle.models.backbone import build_backbone as build_backbone
-    from mindle.models.cards import WeightCard as WeightCard
     from mindle.models.classifier import Classifier as Classifier
     from mindle.models.classifier import ProbabilityGraph as ProbabilityGraph
     from mindle.models.classifier import backbone_classifier as backbone_classifier
@@ -20,31 +17,34 @@ if TYPE_CHECKING:
     from mindle.models.classifier import load_model as load_model
     from mindle.models.classifier import save_model as save_model
     from mindle.models.graph import export_onnx as export_onnx
-    from mindle.models.layers import build_layers as build_layers
-    from mindle.models.layers import count_parameters as count_parameters
-    from mindle.models.weights import find_weights as find_weights
-    from mindle.models.weights import random_card as random_card
-    from mindle.models.weights import resolve as resolve
-    from mindle.models.zoo import ZOO as ZOO
+    from mindle.models.nets.layers import build_layers as build_layers
+    from mindle.models.nets.layers import count_parameters as count_parameters
+    from mindle.models.nets.zoo import ZOO as ZOO
+    from mindle.models.pretrained.backbone import Backbone as Backbone
+    from mindle.models.pretrained.backbone import build_backbone as build_backbone
+    from mindle.models.pretrained.cards import WeightCard as WeightCard
+    from mindle.models.pretrained.weights import find_weights as find_weights
+    from mindle.models.pretrained.weights import random_card as random_card
+    from mindle.models.pretrained.weights import resolve as resolve
 
 _HOMES = {
-    "Backbone": "backbone",
+    "Backbone": "pretrained.backbone",
     "Classifier": "classifier",
     "ProbabilityGraph": "classifier",
-    "WeightCard": "cards",
-    "ZOO": "zoo",
+    "WeightCard": "pretrained.cards",
+    "ZOO": "nets.zoo",
     "backbone_classifier": "classifier",
-    "build_backbone": "backbone",
-    "build_layers": "layers",
-    "count_parameters": "layers",
+    "build_backbone": "pretrained.backbone",
+    "build_layers": "nets.layers",
+    "count_parameters": "nets.layers",
     "describe": "classifier",
     "export_onnx": "graph",
-    "find_weights": "weights",
+    "find_weights": "pretrained.weights",
     "imagenet_classifier": "classifier",
     "layers_classifier": "classifier",
     "load_model": "classifier",
-    "random_card": "weights",
-    "resolve": "weights",
+    "random_card": "pretrained.weights",
+    "resolve": "pretrained.weights",
     "save_model": "classifier",
 }
 

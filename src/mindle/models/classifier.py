@@ -30,10 +30,10 @@ from mindle.artifacts.files import first_words, read_json, unreadable, write_byt
 from mindle.artifacts.reading import open_regular
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError, MindleError, ModelError
-from mindle.models.backbone import Backbone, build_backbone
 from mindle.models.heads import Head, build_head, describe_head, two_logits
-from mindle.models.layers import Layer, build_layers
-from mindle.models.weights import WeightCard, card_as_dict, card_from_dict, imagenet_labels
+from mindle.models.nets.layers import Layer, build_layers
+from mindle.models.pretrained.backbone import Backbone, build_backbone
+from mindle.models.pretrained.weights import WeightCard, card_as_dict, card_from_dict, imagenet_labels
 from mindle.records import InputSpec
 
 SCHEMA = 1
@@ -278,7 +278,7 @@ def backbone_classifier(
         ModelError: As `build_backbone`.
 
     Example:
-        >>> from mindle.models.weights import random_card
+        >>> from mindle.models.pretrained.weights import random_card
         >>> layers = [{"kind": "dense", "units": "classes"}]
         >>> net = backbone_classifier([random_card("resnet18")], layers, classes=["a", "b", "c"])
         >>> net.spec.height, [p["name"] for p in net.description["backbones"]]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mindle.artifacts.files import replacing
 from mindle.artifacts.runtime import open_session
 from mindle.errors import ModelError
-from mindle.models.cards import first_line
+from mindle.models.pretrained.cards import first_line
 
 # Runs in every ONNX Runtime since 1.14 (February 2023) and in OpenVINO; nothing newer is needed here.
 OPSET = 17

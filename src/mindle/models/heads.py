@@ -2,8 +2,8 @@
 
 Standardisation (and a root, where one is wanted) is inside, so that a head takes what the backbones give.
 All numbers a head learned are plain tensors of its state; `describe_head` says what to build and
-`build_head` builds it, empty, so that a state dict can be loaded. `mindle.training.probe` fits these in
-float64; they answer in float32.
+`build_head` builds it, empty, so that a state dict can be loaded. `mindle.training.images.heads` fits these
+in float64; they answer in float32.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mindle.models.layers import Layer, build_layers
+from mindle.models.nets.layers import Layer, build_layers
 
 Numbers = NDArray[np.floating[Any]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mindle.models.weights import find_weights
+from mindle.models.pretrained.weights import find_weights
 
 
 def list_models(where: Path | None = None) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def list_models(where: Path | None = None) -> list[dict[str, Any]]:
         >>> [row["name"] for row in list_models() if row["kind"] == "backbone"][0]
         'tf_efficientnet_lite0'
     """
-    from mindle.models.zoo import ZOO
+    from mindle.models.nets.zoo import ZOO
 
     backbones = [
         {

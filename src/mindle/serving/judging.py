@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from mindle.artifacts.bundle import named_classes
 from mindle.artifacts.files import write_csv
 from mindle.data import pixels
-from mindle.data.folder import count_of
-from mindle.data.tables.cells import is_missing
-from mindle.data.tables.columns import parse_cells
+from mindle.data.common.names import count_of
+from mindle.data.tables.parsing.cells import is_missing
+from mindle.data.tables.parsing.columns import parse_cells
+from mindle.data.tables.parsing.unreadable import CellReport, unreadable_of
 from mindle.data.tables.reader import labels_of
-from mindle.data.tables.unreadable import CellReport, unreadable_of
 from mindle.errors import DataError
 from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
 from mindle.serving.opened import Opened, OpenedNumbers

@@ -250,10 +250,10 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     """A backbone with its own top, as an ONNX graph that is exported once and kept in the cache."""
     import torch
 
-    from mindle.data.store import cache_dir
+    from mindle.data.common.store import cache_dir
     from mindle.models.classifier import ProbabilityGraph, imagenet_classifier
     from mindle.models.graph import export_onnx, session
-    from mindle.models.weights import resolve
+    from mindle.models.pretrained.weights import resolve
 
     card = resolve(name, weights)
     model = imagenet_classifier(card)

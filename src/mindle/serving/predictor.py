@@ -20,8 +20,8 @@ from mindle.artifacts.arrays import Slot, shown
 from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
 from mindle.artifacts.files import first_words, unreadable
 from mindle.artifacts.runtime import open_session
-from mindle.data.decode import UndecodableImage, decode
-from mindle.data.pixels import Pixels
+from mindle.data.images.decoding.decode import UndecodableImage, decode
+from mindle.data.images.pixels import Pixels
 from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import LEVEL, Calibration, prediction_interval, read_calibration
 from mindle.records import InputSpec

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.data.sources import images_in, picture_of
+from mindle.data.images.sources.source import images_in, picture_of
 from mindle.serving.opened import open_model
 from mindle.serving.rows import OpenedRows
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.bundle import Bundle
-from mindle.data.tables.cells import number_of
-from mindle.data.tables.columns import features
-from mindle.data.tables.mappings import row_of
+from mindle.data.tables.parsing.cells import number_of
+from mindle.data.tables.parsing.columns import features
+from mindle.data.tables.parsing.mappings import row_of
+from mindle.data.tables.parsing.unreadable import CellReport
 from mindle.data.tables.roles import answer_ids
 from mindle.data.tables.rows import Rows, read_rows
-from mindle.data.tables.unreadable import CellReport
 from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import LEVEL, prediction_interval, read_calibration
 from mindle.records import TableSpec

@@ -96,8 +96,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ModelError: If the model or its weights are not to be had.
         """
         from mindle import data
-        from mindle.data.memory import dataset_of
-        from mindle.training.plan import carry_out, make_plan, settle
+        from mindle.data.images.sources.memory import dataset_of
+        from mindle.training.images.plan import carry_out, make_plan, settle
 
         images = self._images(X, fitting=True)
         labels = column_or_1d(y, warn=True)
@@ -161,7 +161,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _images(self, X: Any, *, fitting: bool) -> Sequence[Path] | NDArray[np.uint8]:
         """Paths, or uint8 (image, height, width[, channel])."""
-        from mindle.data.memory import image_array
+        from mindle.data.images.sources.memory import image_array
 
         if self.image_shape is not None:
             X = np.asarray(X)

@@ -74,7 +74,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _cells(self, rows: Any) -> dict[str, NDArray[Any]]:
         """The cells, read as those that were learned from; a warning counts those that cannot be read."""
         from mindle.data.tables.frames import cells_in_memory
-        from mindle.data.tables.unreadable import CellReport
+        from mindle.data.tables.parsing.unreadable import CellReport
 
         report = CellReport()
         try:
@@ -113,7 +113,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         from mindle.data import features, folds
         from mindle.data.tables.summary import LEAST_ROWS, require_learnable_table
         from mindle.training.budget import Deadline, parse_budget
-        from mindle.training.tables.ladder import fit_table, settle_table
+        from mindle.training.tables.selection import fit_table, settle_table
 
         said = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
         settings = settle_table(settings=said).table
@@ -307,7 +307,7 @@ def _frame_of(rows: Mapping[Any, Any]) -> Any:
     """A data frame of columns, or of the cells of one row, by column name."""
     import pandas as pd
 
-    from mindle.data.tables.mappings import mappings_of
+    from mindle.data.tables.parsing.mappings import mappings_of
 
     try:
         return pd.DataFrame(list(mappings_of(rows)))

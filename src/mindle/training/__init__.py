@@ -1,6 +1,6 @@
 """How a classifier comes to be: recipes, the loop, features, heads, the ladder of `auto`.
 
-Calls that share their module's name are imported from it: `from mindle.training.fit import fit`.
+Calls that share their module's name are imported from it: `from mindle.training.loop.fit import fit`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mindle.training.augment import Augment as Augment
-    from mindle.training.callbacks import Callback as Callback
+    from mindle.training.loop.augment import Augment as Augment
+    from mindle.training.loop.callbacks import Callback as Callback
     from mindle.training.recipe import Recipe as Recipe
     from mindle.training.recipe import read_recipe as read_recipe
     from mindle.training.recipe import with_settings as with_settings
 
 _HOMES = {
-    "Augment": "augment",
-    "Callback": "callbacks",
+    "Augment": "loop.augment",
+    "Callback": "loop.callbacks",
     "Recipe": "recipe",
     "read_recipe": "recipe",
     "with_settings": "recipe",

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from mindle import __version__
 from mindle.errors import DeviceError
 from mindle.records import Listener
+from mindle.version import __version__
 
 KINDS = {"mlflow": "mlflow", "tensorboard": "tensorboard"}
 """What `--track` may begin with, and the package that each needs."""

@@ -13,15 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mindle.data.tables.reader import (
-    BUILT_IN,
-    READ_KINDS,
-    find_column,
-    is_table,
-    labels_of,
-    read_table,
-    unique_names,
-)
+from mindle.data.reading import is_table
+from mindle.data.tables.reader import BUILT_IN, READ_KINDS, find_column, labels_of, read_table, unique_names
 from mindle.data.tables.rows import read_rows
 from mindle.errors import DataError
 from mindle.records import Column, Finding, Table

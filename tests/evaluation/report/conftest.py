@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.evaluation import Attempt, Licence, ReportContent, most_confident_mistakes, score, score_estimates
+from mindle.evaluation import score, score_estimates
+from mindle.evaluation.report import Attempt, Licence, ReportContent, most_confident_mistakes
 from mindle.records import Diagnosis, Estimates, Finding, Predictions
 
 ODD_NAMES = ("<b>&\"'", "🌼 데이지", "very long " * 12, "إقحوان", "a\x00b\udce9\u202etrick")

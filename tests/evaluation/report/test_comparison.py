@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mindle.evaluation import ReportContent, Variant, compare, comparison_html, write_comparison
+from mindle.evaluation import compare
+from mindle.evaluation.report import ReportContent, Variant, comparison_html, write_comparison
 from mindle.evaluation.report.comparison import flattened
 from tests.evaluation.report.conftest import answers, diagnoses, estimates
 from tests.evaluation.report.test_page import Reader

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mindle.evaluation import ReportContent, most_confident_mistakes
+from mindle.evaluation.report import ReportContent, most_confident_mistakes
 from mindle.records import Predictions
 
 

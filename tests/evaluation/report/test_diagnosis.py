@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mindle.evaluation import ReportContent
+from mindle.evaluation.report import ReportContent
 from mindle.evaluation.report.diagnosis import diagnosed, diagnosis
 from mindle.evaluation.report.words import Words, catalogue
 from mindle.records import Diagnosis

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from mindle.evaluation import ReportContent, report_html
+from mindle.evaluation.report import ReportContent, report_html
 from mindle.evaluation.report.features import (
     MOST_COLUMNS_OPEN,
     MOST_FEATURES,

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.evaluation import ReportContent
-from mindle.evaluation.report import judged
+from mindle.evaluation.report import ReportContent, judged
 from mindle.evaluation.report.words import Words
 
 Make = Callable[..., ReportContent]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.evaluation import ReportContent, largest_errors, report_html, score_estimates, summary_html
+from mindle.evaluation import score_estimates
+from mindle.evaluation.report import ReportContent, largest_errors, report_html, summary_html
 from mindle.evaluation.report.numbers import interval_text, limit, rivals
 from mindle.evaluation.report.words import amount
 from mindle.records import Estimates

@@ -3,8 +3,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 
-from mindle.evaluation import ReportContent
-from mindle.evaluation.report import origin
+from mindle.evaluation.report import ReportContent, origin
 from mindle.evaluation.report.words import Words
 from mindle.records import Finding
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.evaluation import judge_overfitting
+from mindle.evaluation.report import judge_overfitting
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mindle.errors import DeviceError
-from mindle.evaluation import ReportContent, report_html, summary_html, write_report
+from mindle.evaluation.report import ReportContent, report_html, summary_html, write_report
 
 Make = Callable[..., ReportContent]
 VOID = {"br", "col", "hr", "img", "link", "meta"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mindle.evaluation import ReportContent
+from mindle.evaluation.report import ReportContent
 from mindle.evaluation.report.page import report_html
 from mindle.evaluation.report.search import MOST_LISTED, search
 from mindle.evaluation.report.words import Words

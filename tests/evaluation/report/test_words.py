@@ -74,7 +74,7 @@ def test_no_sentence_is_unused_and_none_is_missing() -> None:
 
 
 def test_every_kind_of_finding_has_words_and_no_other() -> None:
-    from mindle.data.checks import KINDS
+    from mindle.data.images.checks import KINDS
     from mindle.data.tables.checks import TABLE_KINDS
 
     told = {name.removeprefix("kind.") for name in catalogue() if name.startswith("kind.")}
@@ -134,7 +134,7 @@ def actions_in(function: ast.AST) -> set[str]:
 
 def test_every_action_has_words_and_no_other() -> None:
     import mindle.data
-    from mindle.data.tables.opening import ENCODINGS
+    from mindle.data.tables.parsing.opening import ENCODINGS
 
     files = Path(mindle.data.__file__).parent.rglob("*.py")
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]

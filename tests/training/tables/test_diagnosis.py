@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.preprocessing import normalize, scale
 
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.records import Diagnosis
-from mindle.training.diagnosis import KINDS
+from mindle.training.images.diagnosis import KINDS
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.diagnosis import fitted_on_test, rows_normalised
-from mindle.training.tables.ladder import fit_table
+from mindle.training.tables.selection import fit_table
 
 TABLES = {
     "iris": load_iris(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.importance import partial_dependence, permutation_importance
-from mindle.training.tables.ladder import TableOutcome, fit_table
+from mindle.training.tables.selection import TableOutcome, fit_table
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(240, 3)).astype(np.float32).astype(np.float64)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
-from mindle.training.tables.learners import Fitted, Grown, Learner, TrainSet, learners
+from mindle.training.tables.learners import Fitted, FittedTrees, Learner, TrainSet, learners
 from mindle.training.tables.passes import Pass, Shelf, TableProblem, freeze, run_pass, settle
 from tests.formats.test_table_onnx import problem
 
@@ -27,7 +27,7 @@ def _few_trees(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fi
                 return forest.predict(x)[:, None]
             return np.log(np.maximum(forest.predict_proba(x), forest_floor(5)))
 
-        yield Grown(predict, lambda one=one, forest=forest: read_forest(forest, outputs=one.outputs))
+        yield FittedTrees(predict, lambda one=one, forest=forest: read_forest(forest, outputs=one.outputs))
 
 
 SOME = (

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
-from mindle.data.duplicates import bind_groups
-from mindle.data.folder import alike_names, count_of, lookalikes
-from mindle.data.tables.columns import missing_cells
+from mindle.data.common.class_checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
+from mindle.data.common.classes import alike_names, lookalikes
+from mindle.data.common.groups import bind_groups
+from mindle.data.common.names import count_of
+from mindle.data.tables.parsing.columns import missing_cells
 from mindle.data.tables.reader import READ_KINDS, column_finding, row_name
 from mindle.data.tables.roles import answer_ids
 from mindle.records import SILENT, Column, Finding, Listener, Table

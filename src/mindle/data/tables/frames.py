@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.tables.cells import LARGEST, text_of
-from mindle.data.tables.layouts import row_names_in
+from mindle.data.tables.parsing.cells import LARGEST, text_of
+from mindle.data.tables.parsing.layouts import row_names_in
+from mindle.data.tables.parsing.unreadable import CellReport, read_cells, require_readable
+from mindle.data.tables.parsing.writing import as_written, sized
 from mindle.data.tables.reader import column_findings, find_column, is_frame, unique_names
 from mindle.data.tables.roles import Asked, settle_columns
-from mindle.data.tables.unreadable import CellReport, read_cells, require_readable
-from mindle.data.tables.writing import as_written, sized
-from mindle.records import COLUMN_KINDS, Column, Finding, Table
+from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
 
 Cells = dict[str, NDArray[Any]]
 _SAID = "as you said"
@@ -122,7 +122,7 @@ def table_in_memory(
         name="table",
         kind="frame",
         source="rows in memory",
-        task=task,
+        task=Task(task),
         columns=(*columns, Column(name=name, kind=kind, role="target")),
         cells={**cells, name: own},
         rows_from=tuple(range(1, len(truth) + 1)),

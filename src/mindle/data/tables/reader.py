@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.folder import count_of, name_of, nfc, part_of, settle_given, sorted_classes
-from mindle.data.headings import image_list
-from mindle.data.listing import lists_images
-from mindle.data.tables.cells import is_missing, label_of, missing_option, text_of
-from mindle.data.tables.columns import parse_cells
-from mindle.data.tables.columns import row_name as row_name
-from mindle.data.tables.delimited import Layout, layout_of, records, whole_row
-from mindle.data.tables.layouts import layout_findings, require_whole_rows, row_names_in, told
-from mindle.data.tables.opening import is_parquet, is_text, is_workbook
+from mindle.data.common.classes import settle_given, sorted_classes
+from mindle.data.common.names import count_of, name_of, nfc, part_of
+from mindle.data.tables.parsing.cells import is_missing, label_of, missing_option, text_of
+from mindle.data.tables.parsing.columns import parse_cells
+from mindle.data.tables.parsing.columns import row_name as row_name
+from mindle.data.tables.parsing.delimited import Layout, layout_of, records, whole_row
+from mindle.data.tables.parsing.layouts import layout_findings, require_whole_rows, row_names_in, told
+from mindle.data.tables.parsing.opening import is_parquet
 from mindle.data.tables.roles import SPLIT_NOTE, WORDS_ADVICE, Asked, settle_columns
 from mindle.errors import DataError
-from mindle.records import COLUMN_KINDS, TASKS, Column, Finding, Table
+from mindle.records import COLUMN_KINDS, FAMILIES, Column, Finding, Table, Task
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 BUILT_IN = ("breast-cancer", "diabetes", "iris", "wine")
 """Names of tables that come with scikit-learn and need no download; their target is the last column."""
 
-_ENDINGS = (".csv", ".tsv", ".txt", ".data")  # files of them are tables, or lists of images, unasked
-_ARRAYS = ".npz"
+ENDINGS = (".csv", ".tsv", ".txt", ".data")  # files of them are tables, or lists of images, unasked
 READ_KINDS: dict[str, str] = {
     "class-extra": "a class is only in a held-out part, so it cannot be learned",
     "constant-column": "a column holds one value",
@@ -60,7 +58,7 @@ READ_KINDS: dict[str, str] = {
 
 MOST_CLASSES = 10  # different whole numbers that may be classes…
 ROWS_PER_CLASS = 20  # …with at least so many rows each, on average
-_ASKED_TASKS = ("classification", *TASKS)
+_ASKED_TASKS = ("classification", *FAMILIES)
 _LISTED = 12
 _CODE_LEAD = "A number that stands apart from all others, as codes for a missing value do, comes again in"
 _WORDS_LEAD = "Words that stand for nothing are in"
@@ -83,45 +81,6 @@ class _Raw:
     row_names: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     told: str = ""  # how its cells were found, for errors about its columns
-
-
-def is_table(
-    source: Any,
-    target: str | int | None = None,
-    *,
-    separator: str | None = None,
-    header: int | None = None,
-) -> bool:
-    """Whether what a user gave is a table rather than images.
-
-    The content of a file decides, not its ending. A file that lists images has a column `path`, or one that
-    leads to pictures; a column `path` that leads to none makes a table all the same where a target is named.
-
-    Raises:
-        DataError: If it is a file that cannot be read, or no regular file.
-
-    Example:
-        >>> is_table("wine"), is_table("digits")
-        (True, False)
-    """
-    if not isinstance(source, (str, os.PathLike)):
-        return is_frame(source) or is_mapping_table(source)
-    place = Path(os.path.expanduser(source))
-    if not place.exists():
-        return os.fspath(source) in BUILT_IN
-    if place.is_dir() or place.suffix.lower() == _ARRAYS:
-        return False
-    if is_parquet(place):
-        return True
-    asked = (target, separator, header) != (None, None, None)
-    if not (asked or place.suffix.lower() in _ENDINGS or is_workbook(place) or is_text(place)):
-        return False
-    listed = image_list(place, separator=separator, header=header)
-    if listed is None:
-        return True
-    if target is None or listed.names[listed.image] != "path":
-        return False
-    return not lists_images(place, separator=separator, header=header)
 
 
 def is_mapping_table(source: Any) -> bool:
@@ -218,7 +177,7 @@ def read_table(
         name=raw.name,
         kind=raw.kind,
         source=raw.source,
-        task="regression",
+        task=Task("regression"),
         columns=read,
         cells=cells,
         rows_from=tuple(range(1, len(raw.set_aside) + 1)),
@@ -731,7 +690,7 @@ def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
         aside[row] = "class-extra"
     return replace(
         table,
-        task="binary" if len(classes) == 2 else "multiclass",
+        task=Task("binary" if len(classes) == 2 else "multiclass"),
         targets=np.zeros(0),
         classes=classes,
         labels=labels,

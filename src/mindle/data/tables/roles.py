@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.folder import count_of, part_of
-from mindle.data.tables.cells import is_missing, label_of
-from mindle.data.tables.columns import (
+from mindle.data.common.names import count_of, part_of
+from mindle.data.tables.parsing.cells import is_missing, label_of
+from mindle.data.tables.parsing.columns import (
     infer_columns,
     is_named_id,
     missing_cells,
@@ -22,8 +22,8 @@ from mindle.data.tables.columns import (
     unreadable,
     why_useless,
 )
-from mindle.data.tables.layouts import ROW_NAMES_NOTE
-from mindle.data.tables.writing import sized
+from mindle.data.tables.parsing.layouts import ROW_NAMES_NOTE
+from mindle.data.tables.parsing.writing import sized
 from mindle.records import Column
 
 SPLIT_NOTE = "the split that is used"

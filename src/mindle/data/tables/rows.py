@@ -13,15 +13,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mindle.data.folder import nfc
-from mindle.data.tables.cells import text_of
-from mindle.data.tables.columns import parse_cells
-from mindle.data.tables.delimited import layout_of, records, whole_row
-from mindle.data.tables.mappings import mappings_of
-from mindle.data.tables.opening import is_parquet
+from mindle.data.common.names import nfc
+from mindle.data.tables.parsing.cells import text_of
+from mindle.data.tables.parsing.columns import parse_cells
+from mindle.data.tables.parsing.delimited import layout_of, records, whole_row
+from mindle.data.tables.parsing.mappings import mappings_of
+from mindle.data.tables.parsing.opening import is_parquet
+from mindle.data.tables.parsing.unreadable import Unreadable, read_cells, require_readable
+from mindle.data.tables.parsing.writing import as_written, spelled
 from mindle.data.tables.reader import frame_in, is_frame, listed, row_name, unique_names
-from mindle.data.tables.unreadable import Unreadable, read_cells, require_readable
-from mindle.data.tables.writing import as_written, spelled
 from mindle.errors import DataError
 from mindle.records import Column
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.splits import (
+from mindle.data.common.splits import (
     Fractions,
-    Stock,
+    SplitInput,
     assign_parts,
     bands,
     deal_folds,
     missing_classes,
     part_rows,
 )
-from mindle.data.tables.columns import shown_value
+from mindle.data.tables.parsing.columns import shown_value
 from mindle.records import PARTS, Column, Finding, Table
 
 
@@ -153,12 +153,12 @@ def _usable(table: Table) -> NDArray[np.int64]:
     return rows[truth[rows]]
 
 
-def _stock(table: Table, rows: NDArray[np.int64]) -> Stock:
+def _stock(table: Table, rows: NDArray[np.int64]) -> SplitInput:
     labels = np.full(len(table), -1)
     labels[rows] = strata(table, rows)
     names = [f"{number:012d}" for number in table.rows_from]
     blank = ("",) * len(table)
-    return Stock(
+    return SplitInput(
         labels=labels,
         given=table.given or blank,
         groups=table.groups or blank,
@@ -168,7 +168,7 @@ def _stock(table: Table, rows: NDArray[np.int64]) -> Stock:
     )
 
 
-def _units(stock: Stock, rows: NDArray[np.int64]) -> list[str]:
+def _units(stock: SplitInput, rows: NDArray[np.int64]) -> list[str]:
     """A name for each row that only the rows of its group share."""
     return [
         f"group {stock.groups[row]}" if stock.groups[row] else f"row {stock.contents[row]} {stock.names[row]}"
@@ -183,7 +183,7 @@ def _chance(content: str, seed: int, repeat: int) -> str:
 # -------------------------------------------------------------------------------------------- by time
 
 
-def _places(stock: Stock, rows: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _places(stock: SplitInput, rows: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where each row stands in time, from 0 to below 1: the middle of its group's share of the rows.
 
     A group stands where its latest row does, so that nothing in training is later than what is judged but for

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mindle.data.folder import count_of
-from mindle.data.summary import part_counts, set_aside_counts
-from mindle.data.tables.columns import describe_columns, missing_cells
+from mindle.data.common.names import count_of
+from mindle.data.common.summary import part_counts, set_aside_counts
+from mindle.data.tables.parsing.columns import describe_columns, missing_cells
 from mindle.data.tables.reader import ROWS_PER_CLASS
 from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError

@@ -13,6 +13,7 @@ from mindle.evaluation.report.overfitting import judge_overfitting as judge_over
 from mindle.evaluation.report.page import report_html as report_html
 from mindle.evaluation.report.page import summary_html as summary_html
 from mindle.evaluation.report.page import write_report as write_report
+from mindle.evaluation.report.verdict import verdict as verdict
 
 __all__ = [
     "Attempt",
@@ -26,6 +27,7 @@ __all__ = [
     "most_confident_mistakes",
     "report_html",
     "summary_html",
+    "verdict",
     "write_comparison",
     "write_report",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.records import TASKS, Diagnosis, Estimates, Finding, Predictions
+from mindle.records import FAMILIES, Diagnosis, Estimates, Finding, Predictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +112,9 @@ class ReportContent:
     search: Mapping[str, Any] = field(default_factory=_empty)
 
     def __post_init__(self) -> None:
-        if self.metrics.get("task") not in TASKS:
+        if self.metrics.get("task") not in FAMILIES:
             raise ValueError(
-                f"A report needs metrics with `task` {' or '.join(TASKS)}. "
+                f"A report needs metrics with `task` {' or '.join(FAMILIES)}. "
                 f"Received task={self.metrics.get('task')!r}."
             )
         name = "estimates" if self.estimated else "predictions"

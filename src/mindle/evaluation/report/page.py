@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from mindle import __version__
 from mindle.artifacts.files import write_text
 from mindle.evaluation.report import diagnosis, features, judged, numbers, origin
 from mindle.evaluation.report import search as searched
 from mindle.evaluation.report.content import ReportContent, most_confident_mistakes
 from mindle.evaluation.report.markup import Child, Html, tag
 from mindle.evaluation.report.words import Words, amount, count, parts_of, percent, span
+from mindle.version import __version__
 
 Section = Callable[[ReportContent, Words], Html | None]
 

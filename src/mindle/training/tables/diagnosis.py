@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.evaluation.intervals import difference, wilson
 from mindle.models.tables.model import TableModel
 from mindle.models.tables.scorers import DenseNets, Linear
 from mindle.records import Diagnosis
-from mindle.training.diagnosis import FEWEST_ANSWERS, LARGE_INPUT, figure
+from mindle.training.diagnoses import FEWEST_ANSWERS, LARGE_INPUT, figure
 from mindle.training.recipe import TableSettings
 
 Floats = NDArray[np.float64]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.model import TableModel
-from mindle.training.batches import draw
+from mindle.training.loop.batches import draw
 from mindle.training.tables.stacking import log_loss
 
 Floats = NDArray[np.float64]

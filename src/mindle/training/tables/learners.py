@@ -108,7 +108,7 @@ class Learner:
 
 
 @dataclass(frozen=True)
-class Record:
+class FrozenModel:
     """A model that is already a record."""
 
     record: Scorer
@@ -123,7 +123,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Grown:
+class FittedTrees:
     """Trees of a library, with how it predicts and how it is read."""
 
     predict: Callable[[Floats], Floats]
@@ -217,7 +217,7 @@ def _commonest(one: TrainSet, view: str) -> Fitted:
         counts = np.bincount(one.truth.astype(np.int64), minlength=one.outputs)
         offset = np.log((counts + 0.5) / (counts + 0.5).sum())
     columns = one.views[view].shape[1]
-    return Record(Linear(weights=np.zeros((columns, one.outputs)), offset=offset))
+    return FrozenModel(Linear(weights=np.zeros((columns, one.outputs)), offset=offset))
 
 
 def _linear(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
@@ -229,12 +229,14 @@ def _linear(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitte
         x = one.views["linear"]
         if one.regression:
             ridge = RidgeCV(alphas=np.logspace(-2, 4, 13)).fit(x, one.truth)
-            yield Record(Linear(weights=ridge.coef_.reshape(-1, 1), offset=np.atleast_1d(ridge.intercept_)))
+            yield FrozenModel(
+                Linear(weights=ridge.coef_.reshape(-1, 1), offset=np.atleast_1d(ridge.intercept_))
+            )
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a little short of its best will do
             model = LogisticRegression(C=1.0, max_iter=200, tol=1e-3).fit(x, one.truth)
-        yield Record(_spread(model, one.outputs))
+        yield FrozenModel(_spread(model, one.outputs))
 
 
 def _spread(model: Any, outputs: int) -> Linear:
@@ -296,7 +298,7 @@ def _forest(
         shares[:, forest.classes_] = forest.predict_proba(x)
         return np.asarray(np.log(np.maximum(shares, floor)))
 
-    return Grown(predict, partial(read_forest, forest, outputs=one.outputs))
+    return FittedTrees(predict, partial(read_forest, forest, outputs=one.outputs))
 
 
 def _histogram(
@@ -324,7 +326,7 @@ def _histogram(
             answers = model.predict(x) if one.regression else model.decision_function(x)
             return _two_columns(np.asarray(answers, np.float64), one.outputs)
 
-        yield Grown(predict, partial(read_histogram, model, outputs=one.outputs))
+        yield FittedTrees(predict, partial(read_histogram, model, outputs=one.outputs))
 
 
 def _lightgbm(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
@@ -357,7 +359,7 @@ def _lightgbm(settings: TableSettings, sets: Sequence[TrainSet], seed: int, thre
         def predict(x: Floats, booster: Any = booster, one: TrainSet = one) -> Floats:
             return _two_columns(np.asarray(booster.predict(x, raw_score=True), np.float64), one.outputs)
 
-        yield Grown(predict, partial(read_lightgbm, booster, outputs=one.outputs))
+        yield FittedTrees(predict, partial(read_lightgbm, booster, outputs=one.outputs))
 
 
 def _catboost(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
@@ -386,7 +388,7 @@ def _catboost(settings: TableSettings, sets: Sequence[TrainSet], seed: int, thre
             raw = model.predict(x, prediction_type="RawFormulaVal")
             return _two_columns(np.asarray(raw, np.float64), one.outputs)
 
-        yield Grown(predict, partial(read_catboost, model, outputs=one.outputs))
+        yield FittedTrees(predict, partial(read_catboost, model, outputs=one.outputs))
 
 
 def _all_classes(one: TrainSet) -> bool:
@@ -429,7 +431,7 @@ def _vectors(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threa
                 coefficients[machine.support_, column] = machine.dual_coef_[0]
                 offset[column] = machine.intercept_[0]
         used = coefficients.any(axis=1)
-        yield Record(
+        yield FrozenModel(
             KernelMachine(
                 points=x[used] / lengths,
                 lengths=lengths,
@@ -446,15 +448,15 @@ def _process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitt
         x = one.views["linear"]
         if not one.regression:
             targets = np.eye(one.outputs)[one.truth.astype(np.int64)]
-            yield Record(fit_process(x, targets, seed=seed))
+            yield FrozenModel(fit_process(x, targets, seed=seed))
             continue
-        yield Record(fit_process(x, one.truth[:, None].astype(np.float64), seed=seed))
+        yield FrozenModel(fit_process(x, one.truth[:, None].astype(np.float64), seed=seed))
 
 
 def _log_process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     """A Gaussian process of the target's logarithm."""
     for one in sets:
-        yield Record(
+        yield FrozenModel(
             fit_log_process(one.views["linear"], one.raw_truth, centre=one.centre, scale=one.scale, seed=seed)
         )
 
@@ -462,7 +464,7 @@ def _log_process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[
 def _nets(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     found = train_nets(_net_rows(settings, sets), outputs=sets[0].outputs, settings=settings, seed=seed)
     for one, nets in zip(sets, found, strict=True):
-        yield Record(nets if settings.scale_target else _standardised(nets, one))
+        yield FrozenModel(nets if settings.scale_target else _standardised(nets, one))
 
 
 def _nets_seconds(settings: TableSettings, sets: Sequence[TrainSet]) -> float:

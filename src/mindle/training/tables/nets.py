@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mindle.models.tables.scorers import DenseNets
-from mindle.training.batches import draw
-from mindle.training.optimizer import optimizer_of
+from mindle.training.loop.batches import draw
+from mindle.training.loop.optimizer import optimizer_of
 from mindle.training.recipe import NET_EPOCHS, TableSettings
 
 Floats = NDArray[np.float64]

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.files import write_bytes
-from mindle.data.tables.columns import Features
+from mindle.data.tables.parsing.columns import Features
 from mindle.evaluation import fit_temperature
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel, cooled, softmax
-from mindle.training.batches import draw
+from mindle.training.loop.batches import draw
 from mindle.training.tables.learners import Fitted, Learner, TrainSet
 from mindle.training.tables.stacking import (
     Loss,
@@ -41,7 +41,7 @@ from mindle.training.tables.stacking import (
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Deal = Callable[[Rows, int, int], NDArray[np.int64]]
-Gate = Callable[[str, float, int], str]
+BudgetCheck = Callable[[str, float, int], str]
 
 # Fits on fewer rows than this gain nothing from a second thread; two learners side by side do.
 SMALL_ROWS = 5000
@@ -189,7 +189,7 @@ def run_pass(
     learners: Sequence[Learner],
     folds: int,
     seed: int,
-    gate: Gate = open_gate,
+    gate: BudgetCheck = open_gate,
     shelf: Shelf | None = None,
     told: Callable[[str], None] = lambda name: None,
 ) -> Pass:
@@ -333,7 +333,9 @@ class _Views:
         return self._known[place, which]
 
 
-def _cross_validate(this: Pass, learner: Learner, views: _Views, gate: Gate) -> tuple[Answers | None, str]:
+def _cross_validate(
+    this: Pass, learner: Learner, views: _Views, gate: BudgetCheck
+) -> tuple[Answers | None, str]:
     outputs, folds = this.problem.outputs, len(this.sets) - 1
     own = np.zeros((len(this.rows), outputs))
     held_folds = np.zeros((len(this.held), folds if outputs == 1 else 0))

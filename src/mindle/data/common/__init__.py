@@ -1,0 +1,1 @@
+"""What images and tables share: names, splits, the store of decoded rows, summaries."""

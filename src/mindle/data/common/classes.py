@@ -1,0 +1,240 @@
+"""Class names and the split that came with the data, whatever the source."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.names import count_of, part_of
+from mindle.records import Finding
+
+
+def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str], list[Finding]]:
+    """Tell two files apart whose names only differ in Unicode spelling: the later one gets a number."""
+    if len(set(paths)) == len(paths):
+        return paths, []
+    taken = set(paths)
+    met: set[str] = set()
+    same = []
+    for position, path in enumerate(paths):
+        if path in met:
+            stem, dot, ending = path.rpartition(".")
+            number = 2
+            while (changed := f"{stem} ({number}).{ending}" if dot else f"{path} ({number})") in taken:
+                number += 1
+            same.append(path)
+            taken.add(changed)
+            paths[position] = changed
+        met.add(path)
+    return paths, [
+        Finding(
+            kind="unicode-normalised",
+            files=tuple(same),
+            message=f"{count_of(len(same), 'file name is', 'file names are')} there twice, spelled with "
+            f"different Unicode characters that look the same; first: {same[0]}.",
+            action="both kept, the second under a numbered name",
+        )
+    ]
+
+
+def settle_given(given: Sequence[str], *, spelled: Sequence[str] = ()) -> tuple[list[str], list[Finding]]:
+    """Decide what a given split means where it has only one held-out part, or none.
+
+    A single held-out part is the sealed test part, whatever its name; validation is cut from train later.
+    Rows that are all train are no split at all.
+
+    Args:
+        given: Part of each row as the data say, or "".
+        spelled: The words of the data for the finding.
+
+    Returns:
+        The parts to use, and a finding where a name was reinterpreted.
+
+    Example:
+        >>> settle_given(["train", "val"])[0]
+        ['train', 'test']
+    """
+    parts = set(given) - {""}
+    if parts == {"train"}:
+        return [""] * len(given), []
+    if parts != {"train", "val"}:
+        return list(given), []
+    word = next((word for word in spelled if part_of(word) == "val"), "val")
+    finding = Finding(
+        kind="held-out",
+        files=(word,),
+        message=f"Only one held-out part is given, {word!r}: it is kept sealed as the test part, and "
+        f"validation is cut from the training part.",
+        action="used as the test part",
+    )
+    return ["test" if part == "val" else part for part in given], [finding]
+
+
+def sorted_classes(names: Iterable[str]) -> list[str]:
+    """Class names in order: by code points, or by value where all are whole numbers.
+
+    Example:
+        >>> sorted_classes({"10", "9"}), sorted_classes({"b", "a", "10"})
+        (['9', '10'], ['10', 'a', 'b'])
+    """
+    names = list(names)
+    if names and all(name.isascii() and name.isdigit() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def settle_classes(
+    columns: Columns, *, declared: Iterable[str] = (), order: Sequence[str] = ()
+) -> tuple[tuple[str, ...], NDArray[np.int64], list[str], list[Finding]]:
+    """Decide which classes there are, and tell what is odd about them.
+
+    A class is learned when the training part has a row of it; in data without training part, all are. Rows of
+    a class that only a held-out part has are set aside.
+
+    Args:
+        columns: The rows.
+        declared: Further class names, which may have no rows; "" is ignored.
+        order: All class names in the order to keep; sorted where empty.
+
+    Returns:
+        Class names, the class index of each row (-1 for none), why rows are set aside, and the findings.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[str, str] = {}
+    for path, label, part, aside in zip(
+        columns.paths, columns.labels, columns.given, columns.set_aside, strict=True
+    ):
+        if label and not aside:
+            counts[label, part] += 1
+            first.setdefault(label, path)
+    parts = {part for _, part in counts} - {""}
+    everything = {label for label, _ in counts}
+    learned = {label for label, part in counts if "train" not in parts or part == "train"}
+    classes = [label for label in order if label in learned] or sorted_classes(learned)
+    index = {label: position for position, label in enumerate(classes)}
+
+    extra: dict[str, list[str]] = defaultdict(list)
+    set_aside = list(columns.set_aside)
+    for position, label in enumerate(columns.labels):
+        if label in everything and label not in learned and not set_aside[position]:
+            set_aside[position] = "class-extra"
+            extra[label].append(columns.paths[position])
+    indices = np.fromiter((index.get(label, -1) for label in columns.labels), np.int64, len(columns.labels))
+
+    empty = sorted_classes(({*declared, *order} | set(columns.labels)) - everything - {""})
+    findings = [_empty_class(label) for label in empty]
+    findings += [_class_extra(label, files) for label, files in sorted(extra.items())]
+    for part in sorted(parts - {"train"}) if "train" in parts else []:
+        findings += [_class_missing(label, part) for label in classes if not counts[label, part]]
+    for label in classes:
+        if counts[label, "train" if "train" in parts else ""] == 1:
+            findings.append(_single(label, first[label]))
+    findings += lookalikes(classes)
+    if len(classes) == 1:
+        findings.append(_one_class(classes[0]))
+    return tuple(classes), indices, set_aside, findings
+
+
+def _empty_class(label: str) -> Finding:
+    return Finding(
+        kind="empty-class",
+        files=(label,),
+        message=f"Class {label!r} has no images.",
+        action="left out of the classes",
+        decision=True,
+    )
+
+
+def _class_extra(label: str, files: list[str]) -> Finding:
+    return Finding(
+        kind="class-extra",
+        files=tuple(files),
+        message=f"Class {label!r} has no images in the training part, only "
+        f"{count_of(len(files), 'image', 'images')} held out; first: {files[0]}. It cannot be learned.",
+        action="set aside",
+        decision=True,
+    )
+
+
+def _class_missing(label: str, part: str) -> Finding:
+    return Finding(
+        kind="class-missing",
+        files=(label,),
+        message=f"Class {label!r} has no images in the {part} part, so nothing is measured for it there.",
+        action="kept",
+        decision=True,
+    )
+
+
+def _single(label: str, path: str) -> Finding:
+    return Finding(
+        kind="single",
+        files=(path,),
+        message=f"Class {label!r} has one image to learn from, {path}; learning and judging it take more.",
+        action="kept",
+        decision=True,
+    )
+
+
+def _one_class(label: str) -> Finding:
+    return Finding(
+        kind="one-class",
+        files=(label,),
+        message=f"There is only one class, {label!r}, and a classifier needs two. If the class folders lie "
+        f"one level deeper, give that folder instead.",
+        action="kept",
+        decision=True,
+    )
+
+
+def alike_names(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ only in case, width or spaces.
+
+    Example:
+        >>> alike_names(["Cat", "dog", "cat "])
+        [['Cat', 'cat ']]
+    """
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+    return [some for some in alike.values() if len(some) > 1]
+
+
+def lookalikes(classes: Sequence[str]) -> list[Finding]:
+    """Classes that differ only in case or spaces: probably one class, but that is for a person to say."""
+    return [
+        Finding(
+            kind="name-collision",
+            files=tuple(labels),
+            message=f"The class names {' and '.join(map(repr, labels))} differ only in case, width or "
+            f"spaces. Rename one folder or label if they are the same class.",
+            action="kept as different classes",
+            decision=True,
+        )
+        for labels in alike_names(classes)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Rows of a source before its classes are settled: lists of equal length.
+
+    Attributes:
+        paths: NFC paths, unique.
+        labels: Class name of each row, "" where it has none.
+        given: Part that came with the data, or "".
+        set_aside: Why a row takes no part, or "".
+    """
+
+    paths: Sequence[str]
+    labels: Sequence[str]
+    given: Sequence[str]
+    set_aside: Sequence[str]
+
+
+UNDECIDED = "undecided-parts"

@@ -1,0 +1,242 @@
+"""A part of a large set: so many images of each class, drawn by a seed before anything is decoded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mindle.data.common.names import part_of
+from mindle.errors import DataError
+from mindle.records import PARTS, Dataset, Draw, Finding
+
+NOT_DRAWN = "not-drawn"
+"""Why an image takes no part that was not drawn; nothing of it is read."""
+
+PerClass = str | int | Mapping[str, int]
+
+
+def parse_per_class(value: PerClass) -> tuple[int, dict[str, int]]:
+    """One number for all parts (or 0), and the numbers by part.
+
+    Raises:
+        ValueError: If it is neither a number nor numbers by part, or a number is below 1.
+
+    Example:
+        >>> parse_per_class("500"), parse_per_class("train=1000,val=500,test=500")
+        ((500, {}), (0, {'train': 1000, 'val': 500, 'test': 500}))
+    """
+    if isinstance(value, str) and "=" in value:
+        pairs: list[tuple[str, Any]] = [
+            (name, number) for name, _, number in (piece.partition("=") for piece in value.split(","))
+        ]
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())
+    else:
+        return _count(value, value), {}
+    parts = {part_of(str(name)): _count(number, value) for name, number in pairs}
+    if None in parts or len(parts) < len(pairs) or not parts:
+        raise _no_counts(value)
+    return 0, {str(part): number for part, number in parts.items()}
+
+
+def _count(number: Any, value: PerClass) -> int:
+    plain = str(number).strip()
+    if isinstance(number, bool) or not plain.isdecimal() or int(plain) < 1:
+        raise _no_counts(value)
+    return int(plain)
+
+
+def _no_counts(value: PerClass) -> ValueError:
+    return ValueError(
+        "`per_class` must be a number of images above 0, or such numbers by part, each named once, such as "
+        f"train=1000,val=500,test=500. Received per_class={value!r}."
+    )
+
+
+def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
+    """Keep so many images of each class; the others are set aside as `not-drawn`.
+
+    Where the data come in parts, the images are drawn from these; one number is spread over them as their
+    images are. Else `split` makes exactly these parts of what is drawn. Chance comes from the seed and the
+    path of each image, so that the same call draws the same images.
+
+    Args:
+        dataset: What `read` gave.
+        per_class: See `parse_per_class`.
+        seed: Another seed, other images.
+
+    Raises:
+        ValueError: If the numbers leave a part open, or the images have no classes.
+        DataError: If a class has fewer images.
+
+    Example:
+        >>> from mindle.data.images.sources.source import read
+        >>> len(draw(read("digits"), 20).rows())
+        200
+    """
+    count, parts = parse_per_class(per_class)
+    if dataset.task == "regression":
+        raise ValueError(
+            f"`per_class` must be left out where numbers are estimated: {dataset.source!r} has no classes. "
+            f"Received per_class={per_class!r}."
+        )
+    open_parts = _open_parts(_given(dataset), parts)
+    if open_parts:
+        raise ValueError(
+            f"`per_class` must say how many images go into {' and '.join(open_parts)}, which "
+            f"{dataset.source!r} does not give. Received per_class={per_class!r}. Name all parts, or give "
+            "one number for the whole."
+        )
+    plan = Draw(seed=seed, count=count, parts=parts)
+    drawn = _drawn(replace(dataset, draw=plan), plan, frozenset())
+    number = ", ".join(f"{part} {number:,}" for part, number in parts.items()) or f"{count:,}"
+    finding = Finding(
+        kind=NOT_DRAWN,
+        files=(),
+        message=f"{len(drawn.rows()):,} of {len(dataset.rows()):,} images are used, {number} of each class, "
+        f"drawn with split seed {seed}.",
+        action="the others are left out",
+    )
+    return replace(drawn, findings=(*drawn.findings, finding))
+
+
+def _open_parts(given: set[str], named: Mapping[str, int]) -> list[str]:
+    """The parts that neither the data give nor the numbers name; validation is cut from train."""
+    if not named:
+        return []
+    if not given:
+        return [part for part in PARTS if part not in named]
+    cut = "val" not in given and {"train", "val"} & named.keys()
+    return [part for part in ("train", "val") if cut and part not in named]
+
+
+def check_drawn(dataset: Dataset, check: Callable[[Dataset], Dataset]) -> Dataset:
+    """Check what was drawn; for each image that turns out unusable, the next one in the order is drawn.
+
+    Args:
+        dataset: What `draw` gave, or any other, which is checked once.
+        check: Looks at the images that take part.
+
+    Raises:
+        DataError: If a class has too few usable images.
+    """
+    checked = check(dataset)
+    lost: frozenset[int] = frozenset()
+    while dataset.draw is not None:
+        found = {row for row in dataset.rows().tolist() if checked.set_aside[row]}
+        if found <= lost:
+            break
+        lost |= found
+        dataset = _drawn(dataset, dataset.draw, lost)
+        checked = check(dataset)
+    return checked
+
+
+def shares_of(dataset: Dataset) -> tuple[float, float, float] | None:
+    """The shares by which `split` makes the parts that were asked for, or None."""
+    if dataset.draw is None or not dataset.draw.parts:
+        return None
+    counts = [dataset.draw.parts.get(part, 0) for part in PARTS]
+    if not _given(dataset):
+        total = sum(counts)
+        return counts[0] / total, counts[1] / total, counts[2] / total
+    if not counts[0] or not counts[1]:
+        return None
+    share = counts[1] / (counts[0] + counts[1])
+    return 1 - share, share, 0.0
+
+
+def _given(dataset: Dataset) -> set[str]:
+    """The parts that the data come in; train alone is none."""
+    found = {dataset.given[row] for row in _candidates(dataset)} - {""}
+    return found if found - {"train"} else set()
+
+
+def _candidates(dataset: Dataset) -> list[int]:
+    """Rows that may be drawn."""
+    labelled = (dataset.labels >= 0).tolist()
+    return [
+        row
+        for row, (why, has_class) in enumerate(zip(dataset.set_aside, labelled, strict=True))
+        if has_class and why in ("", NOT_DRAWN)
+    ]
+
+
+def _drawn(dataset: Dataset, plan: Draw, lost: Collection[int]) -> Dataset:
+    """The data set with the first images in the order of each pool, those that are lost not counted."""
+    candidates = _candidates(dataset)
+    taken: set[int] = set(lost)
+
+    def chance(row: int) -> str:
+        return hashlib.sha256(f"{plan.seed}:{dataset.paths[row]}".encode()).hexdigest()
+
+    for pool in _pools(dataset, plan, candidates):
+        order = sorted((row for row in pool.rows if row not in lost), key=chance)
+        if len(order) < pool.count:
+            raise DataError(
+                f"Every class must have as many usable images as `per_class` asks for. Received "
+                f"{pool.name!r} with {len(order):,}{pool.where}, of {pool.count:,} asked for, in "
+                f"{dataset.source!r}. Ask for fewer with --per-class."
+            )
+        taken |= set(order[: pool.count])
+    set_aside = list(dataset.set_aside)
+    for row in candidates:
+        set_aside[row] = "" if row in taken else NOT_DRAWN
+    return replace(dataset, set_aside=tuple(set_aside))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pool:
+    """Images of one class, of which some are drawn."""
+
+    name: str
+    where: str
+    rows: list[int]
+    count: int
+
+
+def _pools(dataset: Dataset, plan: Draw, candidates: list[int]) -> Iterator[_Pool]:
+    """What is drawn from, by class and by part where the data come in parts."""
+    given = _given(dataset)
+    of_class: dict[int, dict[str, list[int]]] = {label: {} for label in range(len(dataset.classes))}
+    for row in candidates:
+        part = (dataset.given[row] or "train") if given else ""
+        of_class[int(dataset.labels[row])].setdefault(part, []).append(row)
+    for label, pools in of_class.items():
+        sizes = {part: len(rows) for part, rows in pools.items()}
+        for part, count in _asked(plan, sizes, given).items():
+            yield _Pool(
+                name=dataset.classes[label],
+                where=f" in {part}" if part else "",
+                rows=pools.get(part, []) if part else [row for rows in pools.values() for row in rows],
+                count=count,
+            )
+
+
+def _asked(plan: Draw, sizes: Mapping[str, int], given: Collection[str]) -> dict[str, int]:
+    """How many images of a class are wanted of each given part; what is not named is taken whole."""
+    if not given:
+        return {"": plan.count or sum(plan.parts.values())}
+    if plan.count:
+        return _spread(plan.count, sizes)
+    counts = dict(plan.parts)
+    if "val" in counts and "val" not in given:  # it is cut from train later
+        counts["train"] = counts.get("train", 0) + counts.pop("val")
+    return {part: counts.get(part, sizes.get(part, 0)) for part in {*sizes, *counts}}
+
+
+def _spread(count: int, sizes: Mapping[str, int]) -> dict[str, int]:
+    """A number of images over parts, by largest remainders of their sizes."""
+    parts = sorted(sizes)
+    total = sum(sizes.values())
+    if count > total:  # of no part are there enough
+        return {"": count}
+    ideal = np.array([sizes[part] for part in parts]) * count / total
+    whole = ideal.astype(int)
+    for place in np.argsort(whole - ideal, kind="stable")[: count - int(whole.sum())]:
+        whole[place] += 1
+    return dict(zip(parts, whole.tolist(), strict=True))

@@ -1,0 +1,369 @@
+"""Parting images or rows into train, val and test: by class, by group, and the same on every machine.
+
+Chance comes from sha256(seed, content), never from a random generator: the same content with the same seed
+is parted alike whatever their order, their names, the system and the version of NumPy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.draw import shares_of
+from mindle.errors import DataError
+from mindle.records import PARTS, Dataset, Finding
+
+Fractions = tuple[float, float, float]
+STRATA = 10
+"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
+# Who gets the odd image: judging a class takes at least one of it, learning has most already.
+_ODD_FIRST = (2, 1, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitInput:
+    """What is to be parted, as columns of equal length.
+
+    Attributes:
+        labels: Class of each row, each of which gets its share of every part.
+        given: Part that came with the data, or "".
+        groups: Rows that share a non-empty group stay together.
+        contents: What a row is known by wherever it stands, such as the hash of its content.
+        names: Tell rows of one content apart.
+        things: What people call the rows: "images" or "rows".
+    """
+
+    labels: NDArray[np.int64]
+    given: Sequence[str]
+    groups: Sequence[str]
+    contents: Sequence[str]
+    names: Sequence[str]
+    things: str = "images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """Rows that stay together: a group, or a single row."""
+
+    rows: tuple[int, ...]
+    counts: Counter[int]  # rows by class
+    order: str  # decides by chance among equals
+
+
+def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Dataset:
+    """Fill `parts`: train, val and test, with each class in its share and no group cut.
+
+    A split that came with the data is kept. Where it has train and one held-out part, that is the test part
+    and `fractions[1]` of train becomes val. Rows without a part in such data belong to train.
+
+    Of a part of a large set (`mindle.data.common.draw`) the parts are those that it names.
+
+    Where numbers are estimated, bands of them take the place of classes: see `bands`.
+
+    Each class is parted by largest remainders, so that without groups every part is within one image of its
+    share. A class of three or more images (or groups) is in every part; of two, one is in train and one in
+    test; a single one is in train.
+
+    Args:
+        dataset: The images; `check` before, so that duplicates stay together.
+        seed: Another seed, another split.
+        fractions: Shares of train, val and test; they add up to 1.
+
+    Returns:
+        The data set with `parts`, and a finding for each class that a part lacks.
+
+    Raises:
+        ValueError: If the fractions are not shares.
+        DataError: If nothing is left to part, or the given split has no training images.
+
+    Example:
+        >>> from mindle.data.images.sources.source import read
+        >>> parts = split(read("digits")).parts
+        >>> parts.count("train"), parts.count("val"), parts.count("test")
+        (1259, 269, 269)
+    """
+    fractions = shares_of(dataset) or fractions
+    regression = dataset.task == "regression"
+    labels = strata(dataset) if regression else dataset.labels
+    rows = np.flatnonzero(
+        [not aside and label >= 0 for aside, label in zip(dataset.set_aside, labels, strict=True)]
+    )
+    stock = SplitInput(
+        labels=labels,
+        given=dataset.given,
+        groups=dataset.groups,
+        contents=[_content(dataset, row) for row in range(len(dataset))],
+        names=dataset.paths,
+    )
+    parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
+    if regression:
+        return replace(dataset, parts=parts)
+    found = missing_classes(stock, dataset.classes, parts, fractions, told=dataset.findings)
+    return replace(dataset, parts=parts, findings=(*dataset.findings, *found))
+
+
+def strata(dataset: Dataset) -> NDArray[np.int64]:
+    """The band that the number of each row lies in; -1 where a row takes no part."""
+    labels = np.full(len(dataset), -1)
+    rows = dataset.rows()
+    labels[rows] = bands(dataset.targets[rows])
+    return labels
+
+
+def bands(targets: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of up to `STRATA` bands of equally many rows each number lies in.
+
+    Example:
+        >>> bands(np.arange(20.0)).tolist()
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    count = min(STRATA, max(1, len(targets) // STRATA))
+    edges = np.quantile(targets, np.arange(1, count) / count) if len(targets) else np.zeros(0)
+    return np.searchsorted(edges, targets, side="right")
+
+
+def _content(dataset: Dataset, row: int) -> str:
+    """What an image is known by: the hash of its content, or its path where it was not checked."""
+    return (dataset.sha256[row] if dataset.sha256 else "") or dataset.paths[row]
+
+
+def part_rows(
+    stock: SplitInput,
+    rows: NDArray[np.int64],
+    fractions: Fractions,
+    assign: Callable[[NDArray[np.int64], Fractions], Sequence[str]],
+) -> tuple[str, ...]:
+    """The part of each row of a stock, "" where it is not among `rows`; a given split is kept.
+
+    Args:
+        stock: All rows.
+        rows: Indices of those that take part.
+        fractions: Shares of train, val and test.
+        assign: Parts some rows by such shares, where nothing is given.
+
+    Raises:
+        ValueError: If the fractions are not shares.
+        DataError: If no row takes part, or the given split has no training rows.
+    """
+    _check_fractions(fractions)
+    if not len(rows):
+        raise DataError(f"Splitting needs usable {stock.things}. Received none. `mindle check` says why.")
+    given = {stock.given[row] for row in rows.tolist()} - {""}
+    parts = [""] * len(stock.labels)
+    train = rows
+    if given - {"train"}:
+        held_out = given & {"val", "test"}
+        only = next(iter(held_out)) if len(held_out) == 1 else ""
+        for row in rows.tolist():
+            part = stock.given[row] or "train"
+            parts[row] = "test" if part == only else part
+        train = rows[[parts[row] == "train" for row in rows.tolist()]]
+        if not len(train):
+            raise DataError(
+                f"A given split must have usable training {stock.things}. Received none in train. "
+                f"Put {stock.things} there, or give the {stock.things} without a split."
+            )
+        if not only or fractions[1] == 0:
+            return tuple(parts)
+        fractions = (1 - fractions[1], fractions[1], 0.0)
+    for row, part in zip(train.tolist(), assign(train, fractions), strict=True):
+        parts[row] = part
+    return tuple(parts)
+
+
+def _check_fractions(fractions: Fractions) -> None:
+    """Refuse what are no shares of three parts: one below 0, train 0, or a sum that is not 1."""
+    sound = (
+        len(fractions) == 3 and fractions[0] > 0 and min(fractions) >= 0 and abs(sum(fractions) - 1) < 1e-6
+    )
+    if not sound:
+        raise ValueError(
+            "`fractions` must be the shares of train, val and test: none below 0, train above 0, "
+            f"adding up to 1. Received fractions={tuple(fractions)}."
+        )
+
+
+def assign_parts(stock: SplitInput, rows: NDArray[np.int64], seed: int, fractions: Fractions) -> list[str]:
+    """The part of some rows, by class and group."""
+    units = _units(stock, rows, seed)
+    sizes = Counter(stock.labels[rows].tolist())
+    pieces = Counter(label for unit in units for label in unit.counts)
+    quotas = _quotas(sizes, pieces, fractions)
+    placed: dict[int, list[int]] = {label: [0, 0, 0] for label in sizes}
+    chosen: list[int] = []
+    # Groups first, the largest first, while there is room everywhere; single rows then fill up exactly.
+    for unit in units:
+        part = _best_part(unit, quotas, placed)
+        chosen.append(part)
+        for label, count in unit.counts.items():
+            placed[label][part] += count
+    _repair(units, chosen, quotas)
+    part_of = {row: PARTS[part] for unit, part in zip(units, chosen, strict=True) for row in unit.rows}
+    return [part_of[row] for row in rows.tolist()]
+
+
+def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> list[_Unit]:
+    """Groups and single rows, the largest first and then by chance."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for row in rows.tolist():
+        # A group may have any name, so that a row without one gets a name that no group can have.
+        members[f"group {stock.groups[row]}" if stock.groups[row] else f"row {row}"].append(row)
+    units = []
+    labels = stock.labels.tolist()
+    for together in members.values():
+        content = min(stock.contents[row] for row in together)
+        units.append(
+            _Unit(
+                rows=tuple(together),
+                counts=Counter([labels[row] for row in together]),
+                # Copies that no group binds are told apart by their names.
+                order=hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()
+                + min(stock.names[row] for row in together),
+            )
+        )
+    return sorted(units, key=lambda unit: (-len(unit.rows), unit.order))
+
+
+def _quotas(sizes: Counter[int], pieces: Counter[int], fractions: Fractions) -> dict[int, list[int]]:
+    """How many images of each class each part shall have.
+
+    Largest remainders by class; ties go to the part that is furthest behind over all classes, so that many
+    small classes do not all err to one side.
+    """
+    quotas: dict[int, list[int]] = {}
+    behind = [0.0, 0.0, 0.0]
+    for label in sorted(sizes):
+        ideal = [sizes[label] * fraction for fraction in fractions]
+        quota = [int(share + 1e-9) for share in ideal]
+        rank = sorted(
+            _ODD_FIRST, key=lambda part: (-round(ideal[part] - quota[part], 9), -round(behind[part], 9))
+        )
+        for part in rank[: sizes[label] - sum(quota)]:
+            quota[part] += 1
+        _at_least_one(quota, pieces[label], fractions)
+        behind = [late + share - count for late, share, count in zip(behind, ideal, quota, strict=True)]
+        quotas[label] = quota
+    return quotas
+
+
+def _at_least_one(quota: list[int], pieces: int, fractions: Fractions) -> None:
+    """Give each part an image of the class where it has enough pieces: train first, then test, then val."""
+    open_parts = [part for part in (0, 2, 1) if fractions[part] > 0]
+    for part in open_parts[:pieces]:
+        if quota[part] == 0:
+            richest = max(open_parts, key=lambda other: quota[other])
+            quota[richest] -= 1
+            quota[part] += 1
+    for part in open_parts[pieces:]:  # too few pieces for this part: they stay in train
+        quota[0] += quota[part]
+        quota[part] = 0
+
+
+def _best_part(unit: _Unit, quotas: dict[int, list[int]], placed: dict[int, list[int]]) -> int:
+    """The part that a unit overfills least; among those the emptiest by share, then train, val, test."""
+
+    def cost(part: int) -> tuple[int, float, int]:
+        over, room, quota = 0, 0, 0
+        for label, count in unit.counts.items():
+            left = quotas[label][part] - placed[label][part]
+            over += max(0, count - max(0, left))
+            room += left
+            quota += quotas[label][part]
+        return over, -round(room / quota, 9) if quota else 1.0, part
+
+    return min(range(3), key=cost)
+
+
+def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[int]]) -> None:
+    """Move a unit where a class of several units is absent from a part that should have it."""
+    holders: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for index, (unit, part) in enumerate(zip(units, chosen, strict=True)):
+        for label in unit.counts:
+            holders[label, part].add(index)
+    for label in sorted(quotas):
+        for part in (0, 2, 1):
+            if quotas[label][part] == 0 or holders[label, part]:
+                continue
+            # A unit may go when every class in it has another unit where it leaves.
+            free = [
+                index
+                for other in range(3)
+                for index in holders[label, other]
+                if all(len(holders[each, other]) > 1 for each in units[index].counts)
+            ]
+            if not free:
+                continue
+            moved = min(free, key=lambda index: (len(units[index].rows), units[index].order))
+            for each in units[moved].counts:
+                holders[each, chosen[moved]].discard(moved)
+                holders[each, part].add(moved)
+            chosen[moved] = part
+
+
+def missing_classes(
+    stock: SplitInput,
+    classes: Sequence[str],
+    parts: Sequence[str],
+    fractions: Fractions,
+    *,
+    told: Sequence[Finding] = (),
+) -> list[Finding]:
+    """A finding for each class that a part lacks which should have some of it, unless it was told already."""
+    counts = Counter((label, part) for label, part in zip(stock.labels.tolist(), parts, strict=True) if part)
+    used = {label for label, _ in counts}
+    given = {name for name, part in zip(stock.given, parts, strict=True) if part}
+    shares = zip(PARTS, fractions, strict=True)
+    wanted = [part for part, share in shares if part == "train" or share > 0 or part in given]
+    known = [finding for finding in told if finding.kind == "class-missing"]
+    findings = []
+    for label in sorted(used):
+        name = classes[label]
+        lacking = [part for part in wanted if not counts[label, part]]
+        said = {
+            part for part in lacking for one in known if name in one.files and f" {part} part" in one.message
+        }
+        lacking = [part for part in lacking if part not in said]
+        if lacking:
+            findings.append(
+                Finding(
+                    kind="class-missing",
+                    files=(name,),
+                    message=f"Class {name!r} has no {stock.things} in the {' and '.join(lacking)} part"
+                    f"{'s' if len(lacking) > 1 else ''}: it has too few {stock.things} that may be parted.",
+                    action="kept",
+                )
+            )
+    return findings
+
+
+def deal_folds(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
+) -> NDArray[np.int64]:
+    """Which fold each row belongs to: whole groups, every class spread evenly.
+
+    Groups are dealt out from large to small, each to the fold that has fewest of its class so far.
+
+    Example:
+        >>> deal_folds(np.array([0, 0, 0, 0]), np.array([0, 0, 1, 2]), folds=2).tolist() in (
+        ...     [[0, 0, 1, 1], [1, 1, 0, 0]])
+        True
+    """
+    found, place = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(place)
+    first = np.full(len(found), len(labels))
+    np.minimum.at(first, place, np.arange(len(labels)))
+    shuffled = np.random.default_rng(seed).permutation(len(found))
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    held = np.zeros((int(labels.max(initial=0)) + 1, folds), np.int64)
+    fold_of = np.zeros(len(found), np.int64)
+    for group in order.tolist():
+        row = held[labels[first[group]]]
+        # The emptier fold over all classes breaks ties, so that small classes do not pile up in one.
+        fold_of[group] = np.lexsort((held.sum(0), row))[0]
+        row[fold_of[group]] += sizes[group]
+    return fold_of[place]

@@ -1,0 +1,536 @@
+"""What is wrong, odd or worth knowing about a data set, and what follows from it.
+
+`check` looks at every file once (`facts.py`), then asks one question after the other. Each question adds
+findings, sets rows aside by name and reason, or binds rows that a split keeps together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.class_checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
+from mindle.data.common.draw import check_drawn
+from mindle.data.common.groups import Groups, bind_groups
+from mindle.data.common.names import count_of
+from mindle.data.common.splits import strata
+from mindle.data.common.store import cache_dir
+from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
+from mindle.data.images.scan import Facts, Scan, scan
+from mindle.data.images.sources.source import READ_KINDS
+from mindle.records import PARTS, SILENT, Dataset, Finding, InputSpec, Listener
+
+CHECK_KINDS: dict[str, str] = {
+    "blank": "every pixel has the same value",
+    "bomb": "so many pixels or bytes that decoding could fill the memory",
+    "duplicate": "the same file more than once within a class",
+    "empty": "a file of 0 bytes",
+    "few": "a class has few usable images",
+    "few-numbers": "there are few usable images with a number",
+    "group-cut": "the given split parts what the group column holds together",
+    "imbalance": "one class has several times the images of another",
+    "large-group": "so many pictures look alike that a split does not keep them together",
+    "leak": "the same file in two parts of the given split",
+    "missing-codec": "a picture that takes another package to read",
+    "near-duplicate": "nearly the same picture more than once within a class",
+    "near-leak": "nearly the same picture in two parts of the given split",
+    "near-two-labels": "nearly the same picture under two labels",
+    "near-two-targets": "nearly the same picture under targets that lie far apart",
+    "not-an-image": "a file whose content is no picture",
+    "not-learnable": "nothing can be learned from the data, or judged by them",
+    "odd-mode": "a picture that is stored as neither plain RGB nor gray, or is animated",
+    "odd-target": "a target that lies far from all others",
+    "one-target": "all targets are one number",
+    "tiny": "a picture of a few pixels among larger ones",
+    "truncated": "a picture that ends early",
+    "two-labels": "the same picture under two labels",
+    "two-targets": "the same picture under two targets that differ",
+    "undecodable": "a damaged picture",
+    "unsupported": "a picture of a format or layout that mindle does not read",
+    "unusable-class": "no image of a class is usable",
+}
+"""The findings that a check can make, beside those of `read`."""
+
+KINDS: dict[str, str] = dict(sorted((READ_KINDS | CHECK_KINDS).items()))
+"""Every kind of finding, and what it means."""
+
+TINY_SIDE = 8
+BLANK_STD = 0.5
+# Targets of one picture may differ by this share of the standard deviation of all: people read a scale, and
+# measure again, with such errors. Of pictures that are only nearly the same, by this.
+SAME_TARGET, NEAR_TARGET = 0.1, 1.0
+FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
+
+# What a sentence says about one file and about several. A person can do something about some of them:
+# install a package, allow reading.
+_PROBLEMS = {
+    "undecodable": ("image is damaged", "images are damaged"),
+    "truncated": ("image ends early", "images end early"),
+    "bomb": ("image is too large to decode safely", "images are too large to decode safely"),
+    "missing-codec": ("image takes another package to read", "images take another package to read"),
+    "special": ("file is a pipe, a device or a socket", "files are pipes, devices or sockets"),
+    "unsupported": ("image has a layout that is not read", "images have a layout that is not read"),
+    "empty": ("file is empty", "files are empty"),
+    "not-an-image": ("file is no image", "files are no images"),
+    "missing": ("file is gone", "files are gone"),
+    "unreadable": ("file cannot be read", "files cannot be read"),
+}
+_PROBLEM_DECISIONS = ("missing-codec", "unreadable", "unsupported")
+
+
+def check(
+    dataset: Dataset,
+    *,
+    specs: Sequence[InputSpec] = (),
+    cache: Path | None = None,
+    listener: Listener = SILENT,
+) -> Dataset:
+    """Look at every image once and tell what was found; nothing of the user's is changed.
+
+    Args:
+        dataset: What `read` gave.
+        specs: Sizes that training will want; their pixels are stored on the way.
+        cache: Cache folder; `cache_dir()` where None.
+        listener: Hears progress of the stage "check".
+
+    Returns:
+        The data set with hashes and sizes, what is set aside, groups that a split keeps together, and the
+        findings, those that need a decision first.
+
+    Raises:
+        DataError: If too few of the images that `draw` may take are usable.
+        DeviceError: If the cache cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from mindle.data.images.sources.source import read
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     checked = check(read("digits"), cache=Path(folder))
+        >>> checked.findings, len(checked.rows())
+        ((), 1797)
+    """
+    place = cache or cache_dir()
+    return check_drawn(dataset, lambda drawn: _checked(drawn, specs, place, listener))
+
+
+def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener) -> Dataset:
+    """Every question, asked of the images that take part."""
+    looks, facts = scan(dataset, specs, cache, listener)
+    draft = _Draft(dataset=dataset, looks=looks, facts=facts, set_aside=list(dataset.set_aside))
+    # What cannot be used goes first, so that later questions are asked of usable images only.
+    _find_problems(draft)
+    _find_tiny(draft)
+    _find_blank(draft)
+    _find_odd_modes(draft)
+    _find_copies(draft)
+    _find_near_duplicates(draft, listener)
+    _find_cut_groups(draft)
+    if draft.numbers:
+        draft.findings += judge_targets(dataset, draft.good())
+    else:
+        counts = Counter(map(draft.label, draft.good()))
+        draft.findings += judge_classes(dataset.classes, counts)
+    return _finished(draft)
+
+
+@dataclass(kw_only=True)
+class _Draft:
+    """A data set while it is being checked."""
+
+    dataset: Dataset
+    looks: list[Scan]
+    facts: Facts
+    set_aside: list[str]
+    findings: list[Finding] = field(default_factory=list)
+    bound: list[list[int]] = field(default_factory=list)  # rows that a split keeps together
+
+    def good(self) -> list[int]:
+        """Rows that decode and take part so far."""
+        return [row for row in self.facts.rows.tolist() if not self.set_aside[row]]
+
+    def label(self, row: int) -> int:
+        """The class index of a row; -1 where numbers are estimated."""
+        return int(self.dataset.labels[row])
+
+    @property
+    def numbers(self) -> bool:
+        """Whether rows have numbers, not classes."""
+        return self.dataset.task == "regression"
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of the numbers of all rows that have one."""
+        known = self.dataset.targets[np.isfinite(self.dataset.targets)]
+        return float(known.std()) if len(known) else 0.0
+
+    @cached_property
+    def sides(self) -> NDArray[np.int64]:
+        """What the truth of each row is, roughly: its class, or the band that its number lies in."""
+        return strata(self.dataset) if self.numbers else self.dataset.labels
+
+    def differ(self, rows: Iterable[int], tolerance: float = SAME_TARGET) -> bool:
+        """Whether some rows have different truths: two classes, or numbers further apart than `tolerance`."""
+        if not self.numbers:
+            return len({self.label(row) for row in rows}) > 1
+        targets = self.dataset.targets[list(rows)]
+        return bool(np.ptp(targets) > tolerance * self.spread)
+
+    def truth(self, row: int) -> str:
+        """The class or the number of a row, for people."""
+        return f"{self.dataset.targets[row]:g}" if self.numbers else self.dataset.classes[self.label(row)]
+
+    def by_class(self, rows: Iterable[int]) -> str:
+        """How many of some rows each class has: "cat 3, dog 1"; cut short where there are many classes.
+
+        Of numbers, what they are: "target 1 to 3.5".
+        """
+        if self.numbers:
+            known = [number for row in rows if (number := self.dataset.targets[row]) == number]
+            ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
+            return f"{self.dataset.target} {' to '.join(ends) or 'unknown'}"
+        counts = Counter(self.label(row) for row in rows)
+        names = [
+            f"{self.dataset.classes[label]} {count:,}" for label, count in counts.most_common() if label >= 0
+        ]
+        return ", ".join(names[:8]) + (f" and {len(names) - 8} more classes" if len(names) > 8 else "")
+
+    def named(self, rows: Sequence[int]) -> str:
+        """Some rows by their paths: "a.jpg and b.jpg and 3 more"."""
+        shown = " and ".join(self.dataset.paths[row] for row in rows[:2])
+        return shown if len(rows) <= 2 else f"{shown} and {len(rows) - 2} more"
+
+    def add(
+        self, kind: str, rows: Iterable[int], message: str, action: str, *, decision: bool = False
+    ) -> None:
+        """Note a finding about some rows."""
+        files = tuple(self.dataset.paths[row] for row in rows)
+        self.findings.append(
+            Finding(kind=kind, files=files, message=message, action=action, decision=decision)
+        )
+
+    def drop(self, kind: str, rows: Iterable[int]) -> None:
+        """Set rows aside for a reason."""
+        for row in rows:
+            self.set_aside[row] = kind
+
+
+# ------------------------------------------------------------------------------------- single pictures
+
+
+def _find_problems(draft: _Draft) -> None:
+    """Files that do not become pixels are set aside by name and reason."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for row, look in enumerate(draft.looks):
+        if look.kind and not draft.set_aside[row]:
+            found[look.kind].append(row)
+    for kind, rows in found.items():
+        draft.drop(kind, rows)
+        draft.add(
+            kind,
+            rows,
+            f"{count_of(len(rows), *_PROBLEMS[kind])} ({draft.by_class(rows)}); "
+            f"first: {draft.dataset.paths[rows[0]]}. {draft.looks[rows[0]].detail}",
+            "set aside",
+            decision=kind in _PROBLEM_DECISIONS,
+        )
+
+
+def _find_tiny(draft: _Draft) -> None:
+    """Pictures of a few pixels are set aside where the others are larger; sets of 8x8 digits are fine."""
+    shorter = np.minimum(draft.facts.heights, draft.facts.widths)
+    limit = min(TINY_SIDE, float(np.median(shorter)) / 2) if len(shorter) else 0
+    good = draft.good()
+    rows = [row for row, side in zip(good, shorter[draft.facts.place(good)], strict=True) if side < limit]
+    if not rows:
+        return
+    first = draft.facts.place(rows[:1])
+    height, width = int(draft.facts.heights[first][0]), int(draft.facts.widths[first][0])
+    draft.drop("tiny", rows)
+    draft.add(
+        "tiny",
+        rows,
+        f"{count_of(len(rows), 'image is', 'images are')} less than {TINY_SIDE} pixels high or wide "
+        f"({draft.by_class(rows)}); first: {draft.dataset.paths[rows[0]]} ({height} x {width}).",
+        "set aside",
+    )
+
+
+def _find_blank(draft: _Draft) -> None:
+    """Blank pictures are set aside; where half of a class is blank, that may be what the class shows."""
+    good = draft.good()
+    stds = draft.facts.stds[draft.facts.place(good)]
+    rows = [row for row, std in zip(good, stds, strict=True) if std < BLANK_STD]
+    sizes, blanks = Counter(map(draft.label, good)), Counter(map(draft.label, rows))
+    meant = {label for label, count in blanks.items() if 2 * count >= sizes[label]}
+    aside = [row for row in rows if draft.label(row) not in meant]
+    kept = [row for row in rows if draft.label(row) in meant]
+    meaning = " At least half of their class is blank, so that this may be what the class shows."
+    if draft.numbers:
+        meaning = " At least half of all images are blank, so that this may be what they show."
+    for some, action, rest in (
+        (aside, "set aside", ""),
+        (kept, "kept", meaning),
+    ):
+        if some:
+            draft.add(
+                "blank",
+                some,
+                f"{count_of(len(some), 'image is', 'images are')} blank, all pixels alike "
+                f"({draft.by_class(some)}); first: {draft.dataset.paths[some[0]]}.{rest}",
+                action,
+                decision=action == "kept",
+            )
+    draft.drop("blank", aside)
+
+
+def _find_odd_modes(draft: _Draft) -> None:
+    """Pictures stored in other ways than RGB and gray are converted, which is worth knowing."""
+    if draft.dataset.kind not in ("folder", "csv"):
+        return
+    names: dict[int, str] = {}
+    good = draft.good()
+    places = draft.facts.place(good)
+    for row, mode, frames in zip(
+        good, draft.facts.modes[places].tolist(), draft.facts.frames[places].tolist(), strict=True
+    ):
+        if mode not in (b"RGB", b"L") or frames > 1:
+            names[row] = "animated" if frames > 1 else mode.decode()
+    if names:
+        listed = ", ".join(f"{name} {count:,}" for name, count in Counter(names.values()).most_common())
+        draft.add(
+            "odd-mode",
+            names,
+            f"{count_of(len(names), 'image is', 'images are')} stored as neither plain RGB nor gray, "
+            f"or animated ({listed}); first: {draft.dataset.paths[next(iter(names))]}. Colours are "
+            "converted, deeper values scaled to 8 bits, transparency lies over white, and an animation "
+            "gives its first picture.",
+            "kept, converted",
+        )
+
+
+# ------------------------------------------------------------------- pictures that are there more than once
+
+
+def _find_copies(draft: _Draft) -> None:
+    """The same content more than once: under two labels, across a given split, or simply twice."""
+    copies = [rows for rows in _by_content(draft, draft.good()).values() if len(rows) > 1]
+    agreeing = [rows for rows in copies if not draft.differ(rows)]
+    _find_two_labels(draft, [rows for rows in copies if draft.differ(rows)])
+    _find_leaks(draft, [rows for rows in agreeing if len({draft.dataset.given[row] for row in rows}) > 1])
+    plain = [left for rows in agreeing if len(left := [row for row in rows if not draft.set_aside[row]]) > 1]
+    if plain:
+        rows = [row for group in plain for row in group]
+        draft.add(
+            "duplicate",
+            rows,
+            f"{count_of(len(plain), 'image is', 'images are')} there more than once, in {len(rows):,} "
+            f"identical files; first: {draft.named(plain[0])}.",
+            "kept together",
+        )
+
+
+def _by_content(draft: _Draft, rows: Iterable[int]) -> dict[str, list[int]]:
+    same: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        same[draft.looks[row].sha256].append(row)
+    return same
+
+
+def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
+    """Nobody but a person can tell which label is right, so none of the copies is used, held out or not."""
+    if not groups:
+        return
+    rows = [row for group in groups for row in group]
+    first = " and ".join(f"{draft.dataset.paths[row]} ({draft.truth(row)})" for row in groups[0][:3])
+    kind, truths = ("two-targets", "targets that differ") if draft.numbers else ("two-labels", "labels")
+    draft.drop(kind, rows)
+    draft.add(
+        kind,
+        rows,
+        f"{count_of(len(groups), 'image has', 'images have')} two {truths}, in {len(rows):,} identical files "
+        f"({draft.by_class(rows)}); first: {first}. Keep the right one of each.",
+        "set aside",
+        decision=True,
+    )
+
+
+def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
+    """Copies across the given split stay in the later part only: test before val before train."""
+    if not groups:
+        return
+    given = draft.dataset.given
+    rank = {"": 0} | {part: number for number, part in enumerate(PARTS)}
+    dropped = []
+    for group in groups:
+        last = max(rank[given[row]] for row in group)
+        dropped += [row for row in group if rank[given[row]] < last]
+    parts = sorted({given[row] or "train" for row in dropped})
+    draft.drop("leak", dropped)
+    draft.add(
+        "leak",
+        [row for group in groups for row in group],
+        f"{count_of(len(groups), 'image lies', 'images lie')} in two parts of the given split "
+        f"({draft.by_class(dropped)}); first: {draft.named(groups[0])}. The held-out part keeps its copy.",
+        f"dropped from {' and '.join(parts)}",
+        decision=True,
+    )
+
+
+def _find_near_duplicates(draft: _Draft, listener: Listener) -> None:
+    """Nearly the same picture more than once; and what a split has to keep together."""
+    # One row stands for its identical copies; sorted by hash, so that the order of files decides nothing.
+    copies = _by_content(draft, draft.good())
+    rows = [copies[sha256][0] for sha256 in sorted(copies)]
+    places = draft.facts.place(rows)
+    found = near_duplicates(
+        draft.facts.thumbnails.take(places),
+        draft.facts.hashes[places],
+        kinds=np.array([_side(draft, row) for row in rows], np.int64),
+        small=np.minimum(draft.facts.heights, draft.facts.widths)[places] < SMALL_SIDE,
+    )
+    if not found.complete:
+        listener.say(
+            "So many pictures look alike that not all were compared: near duplicates may be missing."
+        )
+    pairs = sorted((min(rows[a], rows[b]), max(rows[a], rows[b])) for a, b in found.pairs.tolist())
+    _tell_near_duplicates(draft, pairs)
+    groups = Groups(len(rows))
+    groups.join(found.pairs)
+    together: dict[int, list[int]] = defaultdict(list)
+    for root, row in zip(groups.roots().tolist(), rows, strict=True):
+        together[root] += copies[draft.looks[row].sha256]
+    _bind(draft, list(together.values()))
+
+
+def _side(draft: _Draft, row: int) -> int:
+    """A number for the label and the given part of a row."""
+    part = draft.dataset.given[row]
+    return int(draft.sides[row]) * 4 + (PARTS.index(part) + 1 if part in PARTS else 0)
+
+
+def _tell_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
+    """One finding for pairs of two labels, one for pairs of two given parts, one for the rest."""
+    given = draft.dataset.given
+    sorts: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    two = "near-two-targets" if draft.numbers else "near-two-labels"
+    for a, b in pairs:
+        differ = draft.differ((a, b), NEAR_TARGET)
+        if differ:
+            sorts[two].append((a, b))
+        if given[a] != given[b]:
+            sorts["near-leak"].append((a, b))
+        if not differ and given[a] == given[b]:
+            sorts["near-duplicate"].append((a, b))
+    for kind, rest, action in (
+        ("near-two-labels", " under two labels", "kept together"),
+        ("near-two-targets", " under targets that lie far apart", "kept together"),
+        ("near-leak", " in two parts of the given split", "kept as given"),
+        ("near-duplicate", "", "kept together"),
+    ):
+        if sorts[kind]:
+            count = count_of(len(sorts[kind]), "pair of pictures is", "pairs of pictures are")
+            draft.add(
+                kind,
+                dict.fromkeys(row for pair in sorts[kind] for row in pair),
+                f"{count} nearly the same{rest}; first: {draft.named(sorts[kind][0])}.",
+                action,
+                decision=kind != "near-duplicate",
+            )
+
+
+def _bind(draft: _Draft, groups: list[list[int]]) -> None:
+    """Keep groups together, but for those so large that the likeness itself is in doubt."""
+    limit = max(GROUP_LEAST, math.floor(GROUP_FRACTION * len(draft.good())))
+    large = [group for group in groups if len(group) > limit]
+    draft.bound = [group for group in groups if 1 < len(group) <= limit]
+    for group in large:  # identical files among them still stay together
+        draft.bound += [same for same in _by_content(draft, group).values() if 1 < len(same) <= limit]
+    if large:
+        rows = [row for group in large for row in group]
+        draft.add(
+            "large-group",
+            rows,
+            f"{count_of(len(large), 'group', 'groups')} of more than {limit} pictures look alike "
+            f"({draft.by_class(rows)}); first: {draft.named(large[0])}. "
+            "Scores may look too good where such pictures lie on both sides of a split.",
+            "kept, not held together",
+            decision=True,
+        )
+
+
+def _find_cut_groups(draft: _Draft) -> None:
+    """Groups that came with the data and that the given split does not respect."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for row in draft.good():
+        if draft.dataset.groups[row]:
+            members[draft.dataset.groups[row]].append(row)
+    cut = {
+        name: rows for name, rows in members.items() if len({draft.dataset.given[row] for row in rows}) > 1
+    }
+    if cut:
+        name, first = next(iter(cut.items()))
+        draft.add(
+            "group-cut",
+            [row for rows in cut.values() for row in rows],
+            f"{count_of(len(cut), 'group lies', 'groups lie')} in two parts of the given split; "
+            f"first: group {name!r} with {draft.named(first)}.",
+            "kept as given",
+            decision=True,
+        )
+
+
+# ------------------------------------------------------------------------------------------- the whole
+
+
+def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
+    """Too few numbers to estimate, numbers that never vary, and those that lie far from all others."""
+    if not rows:
+        return []
+    targets, paths = dataset.targets[list(rows)], [dataset.paths[row] for row in rows]
+    findings = []
+    if np.ptp(targets) == 0:
+        message = f"All {len(rows):,} usable images have the {dataset.target} {targets[0]:g}: nothing varies."
+        findings.append(
+            Finding(kind="one-target", files=(dataset.target,), message=message, action="kept", decision=True)
+        )
+    if len(rows) < FEW_NUMBERS:
+        message = f"There are fewer than {FEW_NUMBERS} usable images ({len(rows)}); scores will be uncertain."
+        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=message, action="kept"))
+    lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
+    far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower))
+    if upper > lower and len(far):
+        first = int(far[0])
+        findings.append(
+            Finding(
+                kind="odd-target",
+                files=tuple(paths[at] for at in far),
+                message=f"{count_of(len(far), 'target lies', 'targets lie')} far from all others, half of "
+                f"which are {lower:g} to {upper:g}; first: {paths[first]} ({targets[first]:g}).",
+                action="kept",
+            )
+        )
+    return findings
+
+
+def _finished(draft: _Draft) -> Dataset:
+    """The checked data set."""
+    dataset = draft.dataset
+    heights, widths = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
+    heights[draft.facts.rows], widths[draft.facts.rows] = draft.facts.heights, draft.facts.widths
+    findings = sorted((*dataset.findings, *draft.findings), key=lambda finding: not finding.decision)
+    return replace(
+        dataset,
+        groups=bind_groups(dataset.groups, draft.bound, [look.sha256 for look in draft.looks]),
+        set_aside=tuple(draft.set_aside),
+        sha256=tuple(look.sha256 for look in draft.looks),
+        heights=heights,
+        widths=widths,
+        findings=tuple(findings),
+    )

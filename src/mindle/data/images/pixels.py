@@ -1,0 +1,261 @@
+"""The pixels of a data set as one array: decoded once, kept in the cache, mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.names import count_of
+from mindle.data.common.store import RowStore, cache_dir
+from mindle.data.images.decoding.decode import UndecodableImage, decode
+from mindle.data.images.sources.source import load, row_memory
+from mindle.errors import DataError
+from mindle.records import SILENT, ArrayImages, Dataset, InputSpec, Listener
+
+# Raise it when `decode` gives other pixels for the same file; the old ones are then made again.
+DECODER_VERSION = 1
+
+_LOT = 4  # images a task: enough to hide the cost of a task, few enough to keep memory flat
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Pixels:
+    """uint8 images of one size that are fetched by row; threads may read at the same time.
+
+    Attributes:
+        shape: (image, height, width, channel).
+
+    Example:
+        >>> images = Pixels.of(np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1))
+        >>> len(images), images[np.array([1])].ravel().tolist()
+        (2, [4, 5, 6, 7])
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int, int], fetch: Callable[[NDArray[np.integer[Any]]], NDArray[np.uint8]]
+    ) -> None:
+        self.shape = shape
+        self._fetch = fetch
+
+    @classmethod
+    def of(cls, array: NDArray[np.uint8], rows: NDArray[np.integer[Any]] | None = None) -> Pixels:
+        """Pixels of an array (image, height, width, channel), all of it or some rows, without copying it."""
+        if array.ndim != 4 or array.dtype != np.uint8:
+            raise ValueError(
+                f"Pixels must be uint8 (image, height, width, channel). Received {array.dtype} {array.shape}."
+            )
+        chosen = np.arange(len(array)) if rows is None else np.asarray(rows)
+        height, width, channels = array.shape[1:]
+        return cls((len(chosen), height, width, channels), lambda wanted: array[chosen[wanted]])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """A copy of some images, uint8 (n, height, width, channel)."""
+        return self._fetch(np.asarray(rows))
+
+
+def pixel_key(spec: InputSpec) -> str:
+    """The name of the pixels that a spec describes; mean and std are no part of it.
+
+    Example:
+        >>> pixel_key(InputSpec(height=32, width=48))
+        '32x48-squash-bilinear-rgb-v1'
+    """
+    return f"{spec.height}x{spec.width}-{spec.fit}-{spec.interpolation}-{spec.colour}-v{DECODER_VERSION}"
+
+
+def pixel_store(spec: InputSpec, cache: Path | None = None) -> RowStore:
+    """The store of the pixels that a spec describes; rows are found by the sha256 of the image.
+
+    Example:
+        >>> pixel_store(InputSpec(height=8, width=8), Path("cache")).shape
+        (8, 8, 3)
+    """
+    folder = (cache or cache_dir()) / "pixels" / pixel_key(spec)
+    return RowStore(folder, shape=spec.shape, dtype=np.uint8)
+
+
+def content_hash(data: bytes | NDArray[np.uint8]) -> str:
+    """sha256 (hex) of a file's bytes, or of an array's shape and values.
+
+    Example:
+        >>> content_hash(b"")[:8]
+        'e3b0c442'
+    """
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    shape = "x".join(map(str, data.shape))
+    return hashlib.sha256(shape.encode() + np.ascontiguousarray(data).tobytes()).hexdigest()
+
+
+def served_by_array(dataset: Dataset, spec: InputSpec) -> bool:
+    """Whether the data set is an array that already holds the pixels of this spec, so that nothing is stored.
+
+    Gray values are repeated for a spec in colour; colour is never turned to gray this way.
+    """
+    if not isinstance(dataset.images, ArrayImages):
+        return False
+    array = dataset.images.array
+    channels = array.shape[3] if array.ndim == 4 else 1
+    return array.shape[1:3] == (spec.height, spec.width) and (
+        channels == spec.channels or (channels == 1 and spec.colour == "rgb")
+    )
+
+
+def pixels(
+    dataset: Dataset,
+    rows: NDArray[np.integer[Any]],
+    spec: InputSpec,
+    *,
+    cache: Path | None = None,
+    listener: Listener = SILENT,
+) -> Pixels:
+    """The pixels of some rows, in their order; what the cache lacks is decoded first, in threads.
+
+    Args:
+        dataset: The images; after `check`, their hashes are known and most pixels stored.
+        rows: Row numbers of `dataset`.
+        spec: Size, fit, interpolation and colour.
+        cache: Cache folder; `cache_dir()` where None.
+        listener: Hears progress of the stage "decode", and of damage to the cache.
+
+    Returns:
+        The pixels, mapped into memory.
+
+    Raises:
+        DataError: If a file cannot be decoded, or is another one than when it was checked.
+        DeviceError: If the cache cannot be written.
+
+    Example:
+        >>> from mindle.data.images.sources.source import read
+        >>> digits = read("digits")
+        >>> pixels(digits, np.arange(5), InputSpec(height=8, width=8)).shape
+        (5, 8, 8, 3)
+    """
+    chosen = np.asarray(rows).astype(np.int64)
+    if served_by_array(dataset, spec):
+        return _array_pixels(dataset, chosen, spec)
+    keys = _keys(dataset, chosen)
+    store = pixel_store(spec, cache)
+    if store.missing(keys):
+        _fill(store, dataset, chosen, keys, spec, listener)
+    stored = store.rows(keys)
+    return Pixels((len(chosen), *spec.shape), stored.__getitem__)
+
+
+def _array_pixels(dataset: Dataset, rows: NDArray[np.int64], spec: InputSpec) -> Pixels:
+    """Pixels straight from the array of the data set."""
+    if not isinstance(dataset.images, ArrayImages):
+        raise TypeError("The images of this data set must be an array. Received files.")
+    array = dataset.images.array
+    if array.ndim == 3:
+        array = array[..., None]  # (image, height, width, 1)
+    if array.shape[3] == spec.channels:
+        return Pixels.of(array, rows)
+    # The same as `decode` does with gray, for whole batches.
+    return Pixels((len(rows), *spec.shape), lambda wanted: np.repeat(array[rows[wanted]], 3, axis=3))
+
+
+def _keys(dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
+    """The content hash of each row; read from the files where the data set was not checked."""
+    if dataset.sha256 and all(dataset.sha256[row] for row in rows.tolist()):
+        return [dataset.sha256[row] for row in rows.tolist()]
+    return list(in_threads(lambda row: content_hash(_read(dataset, row)), rows.tolist()))
+
+
+def _read(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
+    try:
+        return load(dataset, row)
+    except UndecodableImage as problem:
+        raise DataError(
+            f"{dataset.paths[row]} must be readable. Received: {problem.detail} Run `mindle check` again."
+        ) from problem
+
+
+def _fill(
+    store: RowStore,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    keys: list[str],
+    spec: InputSpec,
+    listener: Listener,
+) -> None:
+    """Decode what the store lacks, unless another process did while this one waited."""
+
+    def decoded(position: int) -> NDArray[np.uint8]:
+        row = int(rows[position])
+        with row_memory(dataset, row):
+            return decoded_row(position, row)
+
+    def decoded_row(position: int, row: int) -> NDArray[np.uint8]:
+        data = _read(dataset, row)
+        if content_hash(data) != keys[position]:
+            raise DataError(f"{dataset.paths[row]} changed while mindle was running. Run the command again.")
+        try:
+            return decode(data, spec)
+        except UndecodableImage as problem:
+            raise DataError(
+                f"{dataset.paths[row]} cannot be decoded: {problem.detail} "
+                "`mindle check` sets such files aside."
+            ) from problem
+
+    with store.writer(listener) as writer:
+        # One position a key: copies of a file are decoded once.
+        missing = list({keys[position]: position for position in store.missing(keys)}.values())
+        if store.damaged:
+            listener.say(
+                f"{count_of(store.damaged, 'image', 'images')} in the cache "
+                f"{'was' if store.damaged == 1 else 'were'} damaged and "
+                f"{'is' if store.damaged == 1 else 'are'} decoded again."
+            )
+        for done, (position, row) in enumerate(
+            zip(missing, in_threads(decoded, missing), strict=True), start=1
+        ):
+            writer.add(keys[position], row)
+            if done % 32 == 0 or done == len(missing):
+                listener.progress("decode", done, len(missing))
+
+
+def thread_count() -> int:
+    """How many threads to decode with: the processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, min(32, len(os.sched_getaffinity(0))))
+    return max(1, min(32, os.cpu_count() or 1))
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Do the work in threads and give the results in order; only a few items ahead are ever in memory.
+
+    Pillow and the hashes let go of the interpreter lock, so that threads use every processor.
+
+    Example:
+        >>> list(in_threads(abs, [-3, 2]))
+        [3, 2]
+    """
+    todo = iter(items)
+    threads = thread_count()
+    waiting: deque[Future[list[Result]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="mindle")
+    try:
+        while lot := list(islice(todo, _LOT)):
+            waiting.append(pool.submit(lambda items: [work(item) for item in items], lot))
+            if len(waiting) > threads + 2:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        # After an error or an interrupt nothing more is started, and what runs is waited for.
+        pool.shutdown(cancel_futures=True)

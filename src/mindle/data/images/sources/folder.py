@@ -1,0 +1,406 @@
+"""Class folders: walking them without surprises, and settling classes and splits for every kind of source.
+
+The user's folder is only read. Every regular file below the root gets a row, also hidden and foreign ones,
+which are set aside by name; what takes part is decided later from content, never from a file's extension.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mindle.artifacts.outputs import is_made
+from mindle.artifacts.prepared import FINISHED, INDEX, PreparedIndex, read_index
+from mindle.data.common.classes import Columns, numbered_paths, settle_classes, settle_given, sorted_classes
+from mindle.data.common.filenames import (
+    LabelTemplate,
+    infer_template,
+    is_picture_name,
+    parse_template,
+    suggest_template,
+)
+from mindle.data.common.names import count_of as count_of
+from mindle.data.common.names import litter as litter
+from mindle.data.common.names import name_of as name_of
+from mindle.data.common.names import nfc as nfc
+from mindle.data.common.names import part_of as part_of
+from mindle.data.images.sources.layouts import Layout, prepared_layout, settle_layout
+from mindle.errors import DataError
+from mindle.records import Dataset, FileImages, Finding
+
+LAYOUT_HELP = (
+    "mindle needs one folder per class, such as photos/cat/1.jpg and photos/dog/1.jpg, or the same below "
+    "photos/train and photos/test, or a CSV file with the columns path,label."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing met on a walk.
+
+    Attributes:
+        path: Path below the root as the disk spells it, with forward slashes.
+        kind: "file", "folder", "missing" (a link to nothing), "symlink-loop" (a link to a folder that was
+            walked already), "unreadable" (a folder that cannot be listed) or "special" (a pipe, a device).
+        aside: "hidden" or "foreign" where the name, or that of a folder around it, says so; else "".
+    """
+
+    path: str
+    kind: str
+    aside: str
+
+
+def walk(root: Path) -> Iterator[Found]:
+    """Everything below a folder, by name, each real folder once; links to folders come last.
+
+    A link to a folder is followed when the folder it leads to was not walked yet, so that loops end. A link
+    to a file counts as a file.
+
+    Args:
+        root: The folder.
+
+    Yields:
+        Folders when they are entered (not the root itself), files, and what could not be followed.
+    """
+    seen: set[tuple[int, int] | str] = set()
+    stack = [Found("", "folder", "")]
+    links: list[Found] = []
+    while stack or links:
+        found = stack.pop() if stack else links.pop(0)
+        if found.kind != "folder":
+            yield found
+            continue
+        place = os.path.join(root, found.path) if found.path else os.fspath(root)
+        try:
+            here = os.stat(place)
+            # Some file systems know no inode numbers; there the resolved path must do.
+            identity = (here.st_dev, here.st_ino) if here.st_ino else os.path.realpath(place)
+            if identity in seen:
+                yield Found(found.path, "symlink-loop", found.aside)
+                continue
+            seen.add(identity)
+            with os.scandir(place) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            yield Found(found.path, "unreadable", found.aside)
+            continue
+        if _is_made(place, entries, found.path):
+            yield Found(found.path, "made", found.aside)
+            continue
+        if found.path:
+            yield found
+        for entry in entries:
+            child = _found(entry, found)
+            if child.kind == "folder" and entry.is_symlink():
+                links.append(child)
+            else:
+                stack.append(child)
+        links.sort(key=lambda link: link.path)
+
+
+def _is_made(place: str, entries: Sequence[os.DirEntry[str]], path: str) -> bool:
+    """Whether mindle made a folder: a run, a bundle, a prepared split below the root; or all in it."""
+    if is_made(place) or (path and read_index(Path(place)) is not None):
+        return True
+    return bool(path and entries) and all(is_made(entry.path) for entry in entries)
+
+
+def _found(entry: os.DirEntry[str], around: Found) -> Found:
+    path = f"{around.path}/{entry.name}" if around.path else entry.name
+    aside = around.aside or litter(entry.name)
+    try:
+        if entry.is_dir():
+            return Found(path, "folder", aside)
+        if entry.is_file():
+            return Found(path, "file", aside)
+        # A link to nothing has no status; one to a pipe or a device is as special as that.
+        return Found(path, "special" if entry.stat() else "missing", aside)
+    except OSError:  # a link that leads to itself
+        return Found(path, "missing", aside)
+
+
+def read_folder(root: Path, *, name: str, source: str, label_from: str | None = None) -> Dataset:
+    """Read a folder of class folders, flat or below train and test folders.
+
+    A folder that `mindle prepare` made is read in the order of its source, with its class names and groups.
+
+    Args:
+        root: The folder; it is only read.
+        name: Short name of the data set.
+        source: What the user typed.
+        label_from: A template such as "{class}_{n}" by which file names hold their labels.
+
+    Returns:
+        One row a file, in the order of their NFC paths; classes in order of their names.
+
+    Raises:
+        DataError: If the folder cannot be listed, is empty, or holds no class folders.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for label in ("cat", "dog"):
+        ...         place = Path(folder, label)
+        ...         place.mkdir()
+        ...         for number in range(2):
+        ...             _ = (place / f"{number}.png").write_bytes(b"")
+        ...     read_folder(Path(folder), name="pets", source=folder).classes
+        ('cat', 'dog')
+    """
+    index = read_index(root)
+    found = _in_order(walk(root), index)
+    _refuse_unlisted(root, found)
+    files = [one for one in found if one.kind in ("file", "missing")]
+    _refuse_empty(root, files)
+    layout = _prepared(root, found) if index is not None else settle_layout(found)
+    template = _template(root, layout, files, label_from)
+    paths, collisions = numbered_paths([name_of(one.path) for one in files], [one.path for one in files])
+    labels = [_class_of(one, layout, template) for one in files]
+    given = [base.part if (base := layout.place(one.path)[0]) else "" for one in files]
+    by_name = template is not None
+    set_aside = [
+        _aside(one, label, layout, by_name=by_name) for one, label in zip(files, labels, strict=True)
+    ]
+    declared = [
+        _class_of(one, layout, None)
+        for one in found
+        if one.kind == "folder" and not one.aside and not by_name
+    ]
+    # A part whose images have no labels holds nothing out.
+    given = ["" if why == "unlabelled" else part for part, why in zip(given, set_aside, strict=True)]
+    given, held_out = settle_given(given, spelled=layout.parts)
+    groups = ("",) * len(files)
+    order: tuple[str, ...] = ()
+    if index is not None:
+        labels, declared = [
+            [index.class_of.get(name, name) for name in names] for names in (labels, declared)
+        ]
+        of_path = {file.path: file.group for file in index.files}
+        groups = tuple(of_path.get(path, "") for path in paths)
+        order = (*index.classes, *sorted_classes({*labels, ""} - {*index.classes, ""}))
+
+    columns = Columns(paths=paths, labels=labels, given=given, set_aside=set_aside)
+    classes, indices, set_aside, findings = settle_classes(columns, declared=declared, order=order)
+    if not classes:
+        raise DataError(
+            f"A folder to learn from must hold images in class folders"
+            f"{' below train' if layout.parts else ''}. Received {str(root)!r} with none. {LAYOUT_HELP}"
+        )
+    return Dataset(
+        name=name,
+        kind="folder",
+        source=source,
+        classes=classes,
+        paths=tuple(paths),
+        labels=indices,
+        given=tuple(given),
+        groups=groups,
+        images=FileImages(root=root, names=tuple(one.path for one in files)),
+        set_aside=tuple(set_aside),
+        findings=(
+            *held_out,
+            *_unfinished_finding(index),
+            *(layout.findings if label_from is None else ()),
+            *_named_finding(template, labels),
+            *_spelling_findings(found, layout),
+            *collisions,
+            *_walk_findings(found),
+            *_aside_findings(paths, set_aside),
+            *findings,
+        ),
+    )
+
+
+def _in_order(found: Iterable[Found], index: PreparedIndex | None) -> list[Found]:
+    """By name; or as the source of a prepared folder had it, and what came later by name."""
+    if index is None:
+        return sorted(found, key=lambda one: (name_of(one.path), one.path))
+    place = {file.path: position for position, file in enumerate(index.files)}
+    return sorted(
+        (one for one in found if one.path != INDEX),
+        key=lambda one: (place.get(name_of(one.path), len(place)), name_of(one.path), one.path),
+    )
+
+
+def _unfinished_finding(index: PreparedIndex | None) -> list[Finding]:
+    if index is None or index.state == FINISHED:
+        return []
+    return [
+        Finding(
+            kind="unfinished",
+            files=(INDEX,),
+            message="This folder was being prepared and is not complete. Give the same `mindle prepare` "
+            "command again.",
+            action="read as far as it goes",
+            decision=True,
+        )
+    ]
+
+
+def _prepared(root: Path, found: Iterable[Found]) -> Layout:
+    """The parts of a prepared folder, as `mindle prepare` lays them out."""
+    return prepared_layout(one.path for one in found if one.kind == "folder" and "/" not in one.path)
+
+
+def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> str:
+    """Name of the class a path belongs to, "" where nothing tells one."""
+    path = f"{found.path}/" if found.kind == "folder" else found.path
+    base, below = layout.place(path)
+    if base is None:
+        return ""
+    if template is not None:
+        fits = not found.aside and is_picture_name(found.path)
+        return (template.label(found.path) or "") if fits else ""
+    if base.label or base.flat or len(below) < 2:
+        return base.label
+    around = path.split("/")[: 1 - len(below)]
+    return "" if any(map(litter, around)) else name_of(below[0])
+
+
+def _aside(found: Found, label: str, layout: Layout, *, by_name: bool) -> str:
+    if found.aside:
+        return found.aside
+    if found.kind == "missing":
+        return "missing"
+    if label:
+        return ""
+    base, _ = layout.place(found.path)
+    wanted = base is not None and (base.flat or by_name) and is_picture_name(found.path)
+    return "unlabelled" if wanted else "stray"
+
+
+def _template(
+    root: Path, layout: Layout, files: Sequence[Found], label_from: str | None
+) -> LabelTemplate | None:
+    """Where the class stands in file names: as was asked, or as the names tell where no folder does."""
+    if label_from is None and not layout.flat:
+        return None
+    places = [(layout.place(one.path)[0], one.path) for one in files if not one.aside and one.kind == "file"]
+    pictures = [(base.part, path) for base, path in places if base is not None and is_picture_name(path)]
+    learned = [path for part, path in pictures if part == "train"] or [path for _, path in pictures]
+    if label_from is not None:
+        template = parse_template(label_from)
+        if not any(template.label(path) for path in learned):
+            raise DataError(
+                f"`label_from` must fit the names of files. Received {label_from!r}, which fits none of "
+                f"{count_of(len(learned), 'file', 'files')} in {str(root)!r}, such as "
+                f"{learned[0] if learned else files[0].path!r}. Correct it."
+            )
+        return template
+    told = infer_template(learned)
+    if told is None:
+        shown = [one.path for one in files if not one.aside]
+        raise DataError(
+            "Images must lie in class folders, or be called by their class and a number, such as cat.1.jpg. "
+            f"Received {str(root)!r} with "
+            f"{count_of(len(shown), 'file that lies', 'files that lie')} in none, such as {shown[0]!r}. "
+            f"{LAYOUT_HELP} Where the names of files hold the class, say where with --label-from, such as "
+            f"--label-from '{suggest_template(learned)}'."
+        )
+    return told
+
+
+def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> list[Finding]:
+    """Say that file names told the classes, so that nobody believes that folders did."""
+    if template is None:
+        return []
+    counts = Counter(label for label in labels if label)
+    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(8))
+    return [
+        Finding(
+            kind="labelled-by-name",
+            files=tuple(sorted_classes(counts)),
+            message=f"Labels are taken from file names by {template.text!r}: "
+            f"{count_of(len(counts), 'class', 'classes')} ({shown}{', …' if len(counts) > 8 else ''}).",
+            action="read as classes",
+        )
+    ]
+
+
+def _refuse_unlisted(root: Path, found: Sequence[Found]) -> None:
+    """Refuse a folder that the system does not list."""
+    if [(one.path, one.kind) for one in found] == [("", "unreadable")]:
+        raise DataError(
+            f"A data folder must be readable. Received {str(root)!r}, which cannot be listed. Check its "
+            "permissions."
+        )
+
+
+def _refuse_empty(root: Path, files: Sequence[Found]) -> None:
+    if all(one.aside for one in files):
+        raise DataError(f"A data folder must hold images. Received {str(root)!r} without any. {LAYOUT_HELP}")
+
+
+def _spelling_findings(found: Sequence[Found], layout: Layout) -> list[Finding]:
+    """Class folders with one NFC name and several spellings on the disk."""
+    spellings: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in found:
+        label = _class_of(one, layout, None)
+        _, below = layout.place(f"{one.path}/")
+        if label and one.kind == "folder" and len(below) == 2 and name_of(below[0]) == label:
+            spellings[label].setdefault(below[0], one.path)
+    return [
+        Finding(
+            kind="unicode-normalised",
+            files=tuple(forms.values()),
+            message=f"Class {label!r} has {len(forms)} folders whose names look the same but are spelled "
+            f"with different Unicode characters (composed and decomposed).",
+            action="read as one class",
+        )
+        for label, forms in spellings.items()
+        if len(forms) > 1
+    ]
+
+
+def _walk_findings(found: Sequence[Found]) -> list[Finding]:
+    """What the walk met that is no row: loops, locked folders, pipes."""
+    texts = {
+        "symlink-loop": (
+            "link leads to a folder that is read already",
+            "links lead to folders that are read already",
+            "not followed",
+            False,
+        ),
+        "made": ("folder was made by mindle", "folders were made by mindle", "passed over", False),
+        "unreadable": ("folder cannot be listed", "folders cannot be listed", "passed over", True),
+        "special": (
+            "entry is neither a file nor a folder",
+            "entries are neither files nor folders",
+            "never opened",
+            False,
+        ),
+    }
+    findings = []
+    for kind, (one, many, action, decision) in texts.items():
+        files = tuple(name_of(it.path) for it in found if it.kind == kind)
+        if files:
+            message = f"{count_of(len(files), one, many)}; first: {files[0]}."
+            findings.append(
+                Finding(kind=kind, files=files, message=message, action=action, decision=decision)
+            )
+    return findings
+
+
+def _aside_findings(paths: Sequence[str], set_aside: Sequence[str]) -> list[Finding]:
+    """Hidden, foreign, stray and missing files, each kind in one finding."""
+    texts = {
+        "hidden": ("hidden file lies", "hidden files lie", "in the folder"),
+        "foreign": (
+            "file of the operating system lies",
+            "files of the operating system lie",
+            "in the folder",
+        ),
+        "stray": ("file lies", "files lie", "outside the class folders"),
+        "unlabelled": ("image has", "images have", "no label: neither a folder nor a name tells one"),
+        "missing": ("link leads", "links lead", "to files that do not exist"),
+    }
+    findings = []
+    for kind, (one, many, where) in texts.items():
+        files = tuple(path for path, aside in zip(paths, set_aside, strict=True) if aside == kind)
+        if files:
+            message = f"{count_of(len(files), one, many)} {where}; first: {files[0]}."
+            findings.append(Finding(kind=kind, files=files, message=message, action="set aside"))
+    return findings

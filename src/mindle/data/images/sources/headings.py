@@ -1,0 +1,240 @@
+"""What the columns of a list of images hold: which names files, which tells the truth, under any heading."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from mindle.data.common.filenames import is_picture_name
+from mindle.data.common.names import nfc
+from mindle.data.images.sources.locating import Locator
+from mindle.data.tables.parsing.cells import is_missing, number_of
+from mindle.data.tables.parsing.delimited import Layout, layout_of, records
+from mindle.data.tables.parsing.layouts import told
+from mindle.errors import DataError
+
+PATH, LABEL, TARGET, SPLIT, GROUP = "path", "label", "target", "split", "group"
+TASKS = ("classification", "regression", "binary", "multiclass")
+MOST_CLASSES = 10  # different whole numbers that may be classes
+_KNOWN = (PATH, LABEL, TARGET, SPLIT, GROUP, "filename", "image")
+_FILE_WORDS = ("image", "img", "file", "photo", "picture", "path")
+_LOOKED_AT = 20
+_UNITS = {"0": False, "1": True, "0.0": False, "1.0": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageList:
+    """A list of images: how its file is written, and what its columns hold.
+
+    Attributes:
+        file: The list.
+        layout: How it is written.
+        names: Of the columns, in small letters.
+        image: Position of the column that names files.
+        locator: Finds these files.
+        missing: Words that stand for nothing, instead of `MISSING`.
+    """
+
+    file: Path
+    layout: Layout
+    names: tuple[str, ...]
+    image: int
+    locator: Locator = field(repr=False)
+    missing: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> list[tuple[int, list[str]]]:
+        """Line and cells of each row, as many as there are columns."""
+        width = len(self.names)
+        return [
+            (line, [*(cell.strip() for cell in cells), *[""] * (width - len(cells))])
+            for line, cells in records(self.file, self.layout)
+            if any(map(str.strip, cells))
+        ]
+
+    def is_missing(self, text: str) -> bool:
+        """Whether a cell holds nothing."""
+        return is_missing(text, self.missing)
+
+    def position(self, name: str) -> int | None:
+        """Where a column stands, None where there is none of that name."""
+        if self.names.count(name) > 1:
+            raise DataError(
+                f"A column may stand in a list once. Received {str(self.file)!r} with two columns {name!r}. "
+                f"Rename one of them."
+            )
+        return self.names.index(name) if name in self.names else None
+
+    def others(self) -> list[int]:
+        """Columns that may tell something of the images."""
+        return [
+            place
+            for place, name in enumerate(self.names)
+            if place != self.image and name not in (SPLIT, GROUP) and name and not name.startswith("unnamed:")
+        ]
+
+
+def image_list(
+    file: Path, *, separator: str | None = None, header: int | None = None, missing: tuple[str, ...] = ()
+) -> ImageList | None:
+    """A file as a list of images, None where no column names pictures.
+
+    A column `path` does. So does any other whose cells lead to pictures, half of the first twenty or more,
+    with or without their folder and ending; or one that is called after files and holds names of pictures.
+
+    Args:
+        file: The file.
+        separator: What stands between cells, where the file does not show it.
+        header: How many lines of header there are, where the file does not show it.
+        missing: Words that stand for nothing, instead of `MISSING`.
+
+    Raises:
+        DataError: If the file is no text.
+    """
+    layout = layout_of(file, known=_KNOWN, separator=separator, header=header)
+    names = tuple(name.lower() for name in layout.names)
+    locator = Locator(file.parent)
+
+    def listed(image: int) -> ImageList:
+        return ImageList(file=file, layout=layout, names=names, image=image, locator=locator, missing=missing)
+
+    if PATH in names:
+        return listed(names.index(PATH))
+    sample = [cells for _, cells in itertools.islice(records(file, layout), _LOOKED_AT)]
+    for place, name in enumerate(names):
+        cells = [
+            row[place].strip() for row in sample if place < len(row) and not is_missing(row[place], missing)
+        ]
+        if cells and _names_pictures(locator, name, cells, others=len(names) - 1):
+            return listed(place)
+    return None
+
+
+def _names_pictures(locator: Locator, heading: str, cells: Sequence[str], *, others: int) -> bool:
+    if any("://" in cell or len(cell) > 4096 for cell in cells):
+        return False
+    ending = sum("." in cell and is_picture_name(cell) for cell in cells)
+    if 2 * ending >= len(cells):
+        leads = 2 * sum(map(locator.is_picture, cells)) >= len(cells)
+        return leads or (ending == len(cells) and any(word in heading for word in _FILE_WORDS))
+    # Names without ending: numbers that count rows may be called like files, too.
+    if len(set(cells)) < len(cells) or (others > 1 and all(cell.isdecimal() for cell in cells)):
+        return False
+    return all(map(locator.is_picture, cells))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Which columns tell the truth about each image.
+
+    Attributes:
+        name: Of the column; "" where several stand for a class each.
+        regression: Whether it holds numbers to estimate.
+        columns: Positions: one, or one for each class.
+        said: Whether the heading alone said so.
+    """
+
+    name: str
+    regression: bool
+    columns: tuple[int, ...]
+    said: bool = True
+
+
+def truth_of(listed: ImageList, target: str | None, task: str | None) -> Truth:
+    """The column of what is to be told: `target`, or label or target, or the only other column, or one-hot.
+
+    Raises:
+        DataError: If several columns may be meant.
+        ValueError: If `target` names no column of the list, or `task` is none.
+    """
+    require_task(task)
+    if target is not None:
+        place = _asked_place(listed, target)
+        return Truth(name=listed.names[place], regression=_is_number(listed, place, task), columns=(place,))
+    label, number = listed.position(LABEL), listed.position(TARGET)
+    if label is not None:
+        return Truth(name=LABEL, regression=task == "regression", columns=(label,))
+    if number is not None:
+        return Truth(name=TARGET, regression=task in (None, "regression"), columns=(number,))
+    rows = [cells for _, cells in listed.rows]
+    usable = [
+        place for place in listed.others() if any(not listed.is_missing(cells[place]) for cells in rows)
+    ]
+    if len(usable) == 1:
+        name = listed.names[usable[0]]
+        regression = task == "regression" or (task is None and _are_numbers(listed, usable[0]))
+        return Truth(name=name, regression=regression, columns=(usable[0],), said=False)
+    if len(usable) > 1 and all(cells[place] in _UNITS for cells in rows for place in usable):
+        return Truth(name="", regression=False, columns=tuple(usable), said=False)
+    shown = ", ".join(repr(name) for name in listed.layout.names[:12])
+    raise DataError(
+        f"A list of images must have the columns path and label, or path and target. Received "
+        f"{str(listed.file)!r} with {shown}, where {listed.layout.names[listed.image]!r} names the files and "
+        f"{'no other column tells anything' if not usable else 'several columns may hold the labels'}. "
+        f"{told(listed.layout)} "
+        f"{'Add a column label.' if not usable else 'Give the list as DATA, and name the one with --target.'}"
+    )
+
+
+def require_task(task: str | None) -> None:
+    """Refuse what is no task.
+
+    Raises:
+        ValueError: If it is none of `TASKS`.
+    """
+    if task not in (None, *TASKS):
+        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={task!r}.")
+
+
+def hot(listed: ImageList, truth: Truth, line: int, cells: Sequence[str]) -> str:
+    """The class of a row with a column for each class: the one with a 1, "" where none has.
+
+    Raises:
+        DataError: If several have one.
+    """
+    names = [listed.layout.names[place] for place in truth.columns if _UNITS[cells[place]]]
+    if len(names) > 1:
+        raise DataError(
+            f"Each picture must have one label. Received {str(listed.file)!r}, where line {line} has a 1 for "
+            f"{' and '.join(map(repr, names))}. One label per picture is needed today: keep one 1 a row."
+        )
+    return nfc(names[0]) if names else ""
+
+
+def _asked_place(listed: ImageList, target: str) -> int:
+    """The column that a name, a position from 1 or "last" stands for."""
+    names = listed.names
+    wanted = nfc(target.strip()).lower()
+    if wanted not in names and wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        wanted = names[int(wanted) - 1]
+    elif wanted not in names and wanted == "last":
+        wanted = names[-1]
+    place = listed.position(wanted)
+    if place is None or place == listed.image or wanted in (SPLIT, GROUP):
+        others = [names[other] for other in listed.others()]
+        image = names[listed.image]
+        raise ValueError(
+            f"`target` must be a column of the list besides {image}, split and group. Received "
+            f"target={target!r}. {str(listed.file)!r} has {', '.join(map(repr, others[:12])) or 'none'}."
+        )
+    return place
+
+
+def _is_number(listed: ImageList, place: int, task: str | None) -> bool:
+    """Whether a column is to be estimated: one that is named always where the list has a column path."""
+    if task is not None:
+        return task == "regression"
+    return listed.names[listed.image] == PATH or _are_numbers(listed, place)
+
+
+def _are_numbers(listed: ImageList, place: int) -> bool:
+    """Whether a column holds quantities: numbers with fractions, or more different ones than classes have."""
+    cells = {row[place] for _, row in listed.rows if not listed.is_missing(row[place])}
+    numbers = [number_of(cell) for cell in cells]
+    if not numbers or any(map(math.isnan, numbers)):
+        return False
+    return len(numbers) > MOST_CLASSES or any(number % 1 for number in numbers)

@@ -1,0 +1,344 @@
+"""How a folder of images is laid out: which folders are parts of a split, classes, or neither.
+
+Decided by structure and names alone, before any file is opened. What stays in doubt is a decision.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mindle.data.common.classes import UNDECIDED
+from mindle.data.common.filenames import is_picture_name
+from mindle.data.common.names import count_of, name_of, part_of, parts_in, parts_of, says_nothing
+from mindle.records import Finding, Part
+
+if TYPE_CHECKING:
+    from mindle.data.images.sources.folder import Found
+
+"""The finding of folders that may be classes or parts: nothing is learned before that is settled."""
+
+# Folders that say what kind of thing lies in them, beside each other: no classes.
+_THINGS = frozenset({"images", "labels", "annotations", "masks"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A folder in which classes lie.
+
+    Attributes:
+        part: The part of the split that it is, or "".
+        label: The class of every file below, where it holds one alone.
+        flat: Whether files lie in it, with no class folders.
+    """
+
+    part: Part | str = ""
+    label: str = ""
+    flat: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a folder is laid out.
+
+    Attributes:
+        bases: Where classes lie, by path below the root.
+        findings: What was decided, where that needs saying.
+        passed: Folders around all others, which were passed through.
+    """
+
+    bases: Mapping[str, Base]
+    findings: tuple[Finding, ...] = ()
+    passed: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The words that name parts, as the disk spells them."""
+        return tuple(
+            next((word for word in path.split("/") if part_of(word) == base.part), path)
+            for path, base in self.bases.items()
+            if base.part
+        )
+
+    @property
+    def flat(self) -> bool:
+        """Whether no folder names a class."""
+        return all(base.flat for base in self.bases.values())
+
+    def part(self, path: str) -> str:
+        """The part of the split that a path lies in, or ""."""
+        base, _ = self.place(path)
+        return base.part if base is not None else ""
+
+    def place(self, path: str) -> tuple[Base | None, list[str]]:
+        """The base that a path lies in, and the folders and the name below it."""
+        pieces = path.split("/")
+        for depth in range(len(pieces)):
+            base = self.bases.get("/".join(pieces[:depth]))
+            if base is not None:
+                return base, pieces[depth:]
+        return None, pieces
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The visible folders of a root, and how many files lie in each that may be pictures."""
+
+    folders: Mapping[str, Sequence[str]]
+    direct: Mapping[str, int]
+    below: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Iterable[Found]) -> Tree:
+        """From a walk."""
+        folders: dict[str, list[str]] = defaultdict(list)
+        direct: dict[str, int] = defaultdict(int)
+        below: dict[str, int] = defaultdict(int)
+        for one in found:
+            above = one.path.rpartition("/")[0]
+            if one.aside:
+                continue
+            if one.kind == "folder":
+                folders[above].append(one.path)
+            elif one.kind in ("file", "missing") and is_picture_name(one.path):
+                direct[above] += 1
+                while above:
+                    below[above] += 1
+                    above = above.rpartition("/")[0]
+        return cls(folders, direct, below)
+
+    def names(self, folder: str) -> list[str]:
+        """NFC names of the folders in a folder."""
+        return [name_of(_base(path)) for path in self.folders.get(folder, ())]
+
+    def classed(self, folder: str) -> bool:
+        """Whether it holds folders, of pictures unless pictures lie beside them."""
+        inside = self.folders.get(folder, ())
+        return any(self.pictures(one) for one in inside) or (bool(inside) and not self.direct.get(folder))
+
+    def pictures(self, folder: str) -> int:
+        """Pictures in a folder, at any depth."""
+        return self.below.get(folder, 0)
+
+
+def settle_layout(found: Iterable[Found]) -> Layout:
+    """Tell the layout of a folder from what was met in it.
+
+    A folder that holds nothing but one folder is passed through, at the top and within a part. Folders whose
+    names are words of a split, in a common spelling, are its parts where two parts are there, or where
+    nothing else is; other folders beside them are left out.
+
+    Args:
+        found: Everything below the root.
+    """
+    tree = Tree.of(found)
+    start = _innermost(tree)
+    layout = _class_first(tree, start) or _parted(tree, start) or _classes(tree, start)
+    passed = layout.passed or ((start,) if start else ())
+    return Layout(bases=layout.bases, findings=(*_passed_finding(passed), *layout.findings), passed=passed)
+
+
+def prepared_layout(folders: Iterable[str]) -> Layout:
+    """The layout that `mindle prepare` makes: parts, and class folders of any name below."""
+    return Layout(bases={folder: Base(part=part) for folder in folders if (part := part_of(folder))})
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+# ------------------------------------------------------------------------------------- passing through
+
+
+def _innermost(tree: Tree) -> str:
+    """The folder to begin with: below folders that hold nothing but one folder."""
+    folder = ""
+    while (only := _only(tree, folder)) is not None:
+        folder = only
+    # One folder of pictures is a class by itself, unless it is a part, or called as what is around it.
+    if not tree.folders.get(folder) and folder and not _wraps(tree, folder):
+        folder = folder.rpartition("/")[0]
+    return folder if len(tree.folders.get(folder, ())) != 1 else ""
+
+
+def _only(tree: Tree, folder: str) -> str | None:
+    """The one folder that a folder holds, without pictures beside it."""
+    inside = tree.folders.get(folder, ())
+    return inside[0] if len(inside) == 1 and not tree.direct.get(folder) else None
+
+
+def _wraps(tree: Tree, folder: str) -> bool:
+    """Whether a folder's name tells no class: "images", a part, or the name of the folder around it."""
+    around = _base(folder.rpartition("/")[0])
+    name = _base(folder)
+    return says_nothing(name) or name == around or part_of(name) is not None
+
+
+def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
+    """Where the classes of a part lie: below folders that hold one folder alone, none of `classes`."""
+    while (only := _only(tree, folder)) is not None and name_of(_base(only)) not in classes:
+        if not _wraps(tree, only) and len(tree.folders.get(only, ())) < 2:
+            break
+        folder = only
+    return folder
+
+
+def _passed_finding(folders: Sequence[str]) -> list[Finding]:
+    if not folders:
+        return []
+    return [
+        Finding(
+            kind="passed-through",
+            files=tuple(map(name_of, folders)),
+            message=f"{' and '.join(repr(name_of(folder)) for folder in folders)} "
+            f"{'is a folder' if len(folders) == 1 else 'are folders'} around all others, so that classes are "
+            "looked for in there.",
+            action="passed through",
+        )
+    ]
+
+
+# --------------------------------------------------------------------------------------------- layouts
+
+
+def _class_first(tree: Tree, start: str) -> Layout | None:
+    """Class folders that each hold the parts: cat/train, cat/test, dog/train, dog/test."""
+    folders = [folder for folder in tree.folders.get(start, ()) if tree.pictures(folder)]
+    bases: dict[str, Base] = {}
+    for folder in folders:
+        inside = tree.folders.get(folder, ())
+        parts = parts_of(map(_base, inside))
+        nested = any(tree.folders.get(one) for one in inside)
+        named = parts_in(_base(folder)) or _base(folder).lower() in _THINGS
+        if tree.direct.get(folder) or nested or named or len(parts) != len(inside):
+            return None
+        bases |= {one: Base(part=parts[_base(one)], label=name_of(_base(folder))) for one in inside}
+    kinds = {base.part for base in bases.values()}
+    if len(folders) < 2 or len(kinds) < 2 or "train" not in kinds:
+        return None
+    return Layout(bases=bases)
+
+
+def _parted(tree: Tree, start: str) -> Layout | None:
+    """Parts of a split, each with class folders or with files; None where the folders are no parts."""
+    folders = tree.folders.get(start, ())
+    named = parts_of(map(_base, folders))
+    parts = {folder: named[_base(folder)] for folder in folders if _base(folder) in named}
+    others = [folder for folder in folders if folder not in parts]
+    rivals = [folder for folder in others if tree.pictures(folder)]
+    classed = [folder for folder in parts if tree.classed(folder)]
+    kinds = set(parts.values())
+    if not kinds or not (
+        (len(kinds) > 1 and (classed or not rivals)) or (kinds == {"train"} and classed and not rivals)
+    ):
+        return None
+    bases: dict[str, Base] = {}
+    passed = []
+    classes: set[str] = set()
+    for folder in sorted(parts, key=lambda folder: parts[folder] != "train"):
+        inside = _inside_part(tree, folder, classes)
+        passed += [inside] if inside != folder else []
+        flat = not tree.classed(inside)
+        classes |= set() if flat or parts[folder] != "train" else set(tree.names(inside))
+        bases[inside] = Base(part=parts[folder], flat=flat)
+    return Layout(
+        bases=dict(sorted(bases.items())),
+        findings=tuple(_beside(tree, folder, classes) for folder in rivals),
+        passed=tuple(sorted(passed)),
+    )
+
+
+def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
+    """A folder of pictures beside the parts: a decision where it holds their classes, or names a part."""
+    alike = bool(classes & set(tree.names(folder))) or bool(parts_in(_base(folder)))
+    count = count_of(tree.pictures(folder), "file", "files")
+    return Finding(
+        kind="beside-parts",
+        files=(name_of(folder),),
+        message=f"Folder {name_of(folder)!r} with {count} lies beside the parts of the split and is none of "
+        "them." + (" Move it into one of them if it belongs there." if alike else ""),
+        action="left out",
+        decision=alike,
+    )
+
+
+def _classes(tree: Tree, start: str) -> Layout:
+    """Class folders, or files alone; what hints at a split all the same is told."""
+    folders = [folder for folder in tree.folders.get(start, ()) if tree.pictures(folder)]
+    flat = not tree.folders.get(start) or (tree.direct.get(start, 0) > 0 and not folders)
+    findings = [] if flat else [*_hints(tree, folders), *_same_folders(tree, folders)]
+    return Layout(bases={start: Base(flat=flat)}, findings=tuple(findings))
+
+
+def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
+    """Class folders whose names hold words of a split."""
+    hinting = [folder for folder in folders if parts_in(_base(folder))]
+    if not hinting:
+        return []
+    named = " and ".join(repr(name_of(_base(folder))) for folder in hinting[:4])
+    words = frozenset[str]().union(*(parts_in(_base(folder)) for folder in hinting))
+    whole = [folder for folder in hinting if part_of(_base(folder))]
+    others = [name_of(_base(folder)) for folder in folders if folder not in hinting]
+    flat = not any(tree.folders.get(folder) for folder in folders)
+    lead = f"{named} {'is named like a part' if len(hinting) == 1 else 'are named like parts'} of a split"
+    if words == {"train"} and flat and others:
+        return [
+            _part_names(
+                hinting, f"{lead}, but images lie in there as in {others[0]!r} beside it.", decision=False
+            )
+        ]
+    if len(words) == 1 and not whole:
+        return [_part_names(hinting, f"{lead}. Call the folders train and test if that is what they are.")]
+    return [
+        Finding(
+            kind=UNDECIDED,
+            files=tuple(map(name_of, hinting)),
+            message=f"{lead}, but {_obstacle(tree, folders, others)}, so that classes and parts cannot be "
+            "told apart. Keep nothing but the parts in this folder, called train and test, with the same "
+            "class folders in each; or give a CSV file with the columns path,label (and split).",
+            action="nothing is learned before this is settled",
+            decision=True,
+        )
+    ]
+
+
+def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
+    if others:
+        return f"other folders of images lie beside, such as {others[0]!r}"
+    classed = any(tree.classed(folder) for folder in folders)
+    return "other words stand in their names" if classed else "no class folders lie in them"
+
+
+def _part_names(folders: Sequence[str], message: str, *, decision: bool = True) -> Finding:
+    return Finding(
+        kind="part-names",
+        files=tuple(map(name_of, folders)),
+        message=message,
+        action="read as classes",
+        decision=decision,
+    )
+
+
+def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
+    """Class folders that all hold the same folders: then those may be the classes."""
+    inside = [
+        {name_of(_base(one)) for one in tree.folders.get(folder, ()) if tree.pictures(one)}
+        for folder in folders
+    ]
+    if len(folders) < 2 or len(set.intersection(*inside)) < 2:
+        return []
+    names = [name_of(_base(folder)) for folder in folders]
+    within = sorted(set.intersection(*inside))
+    return [
+        Finding(
+            kind="same-folders",
+            files=tuple(map(name_of, folders)),
+            message=f"All of {' and '.join(map(repr, names[:4]))}{' …' if len(names) > 4 else ''} hold the "
+            f"folders {' and '.join(map(repr, within[:4]))}{' …' if len(within) > 4 else ''}. If those are "
+            "the classes, put them together in one folder, or below train and test.",
+            action="the outer folders are read as classes",
+            decision=True,
+        )
+    ]

@@ -1,0 +1,428 @@
+"""What a user may give as data, told apart, and the images of any of them."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mindle.artifacts.reading import open_regular
+from mindle.data.common.names import litter, name_of
+from mindle.data.images.decoding.decode import FILE_LIMIT, UndecodableImage, file_memory, read_bytes, size_of
+from mindle.data.images.sources import arrays
+from mindle.data.images.sources.folder import LAYOUT_HELP, read_folder, walk
+from mindle.data.images.sources.listing import folder_lists, read_listing
+from mindle.errors import DataError
+from mindle.records import ArrayImages, Dataset
+
+READ_KINDS: dict[str, str] = {
+    "beside-parts": "a folder of images beside the parts of a split",
+    "channels-first": "an array has its channels before height and width",
+    "class-extra": "a class is only in a held-out part, so it cannot be learned",
+    "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
+    "empty-class": "a class has no images",
+    "encoding": "a list is not in UTF-8",
+    "foreign": "a file that an operating system left behind",
+    "held-out": "only one held-out part is given; it is used as the test part",
+    "hidden": "a hidden file, or one in a hidden folder",
+    "image-list": "which columns of a list name files and tell labels",
+    "incomplete-row": "a line of a list names no file",
+    "layout": "how a list is written had to be assumed",
+    "labelled-by-name": "labels are taken from the names of files",
+    "listed-twice": "a list names a file more than once, with the same label",
+    "made": "a run, a bundle or a prepared split of mindle, which is never data",
+    "missing": "a listed file, or what a link leads to, does not exist",
+    "missing-words": "words that stand for no label, such as NaN",
+    "name-collision": "class names that differ only in case, width or spaces",
+    "one-class": "all images are of one class",
+    "part-names": "a class folder is named like a part of a split",
+    "passed-through": "a folder that holds nothing but one folder",
+    "same-folders": "all class folders hold the same folders, which may be the classes",
+    "scaled": "an array was not uint8 from 0 to 255 and was scaled",
+    "single": "a class has a single image to learn from",
+    "not-drawn": "only a part of the set is used",
+    "not-a-number": "a list gives a file a target that is no finite number",
+    "special": "something that is neither a file nor a folder, such as a pipe",
+    "stray": "a file outside the class folders",
+    "symlink-loop": "a link to a folder that is read already",
+    "two-labels": "a list gives a file different labels",
+    "two-targets": "a list gives a file different targets",
+    "undecided-parts": "folders that may be classes or parts of a split",
+    "unfinished": "`mindle prepare` was interrupted while it filled this folder",
+    "unicode-normalised": "names that look the same but are spelled with different Unicode characters",
+    "unlabelled": "nothing gives a file a label",
+    "unreadable": "the system refuses to read it",
+}
+"""The findings that reading can make, and what each means."""
+
+LISTINGS = (".csv", ".tsv", ".txt")
+ARCHIVE = ".npz"
+_HEADER_BYTES = 1 << 19
+
+
+def read(
+    source: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    target: str | int | None = None,
+    task: str | None = None,
+    separator: str | None = None,
+    header: int | None = None,
+    missing: tuple[str, ...] = (),
+    label_from: str | None = None,
+) -> Dataset:
+    """Read what images there are and what they are labelled; no image is decoded.
+
+    Args:
+        source: A folder of class folders, flat or below train and test; a CSV file with the columns path and
+            label, or path and target for numbers; an .npz file; a folder of idx or CIFAR files; or a built-in
+            name ("digits"). An existing path comes before a built-in name.
+        name: Short name of the data set; from the source where None.
+        target: Of a CSV file: the column of numbers to estimate, where it is not called target.
+        task: Of a CSV file: "regression" or "classification" where the column's name does not say it; of an
+            .npz file where the numbers do not, which are classes unless some have fractions.
+        separator: Of a CSV file: what stands between cells, where the file does not show it.
+        header: Of a CSV file: how many lines of header it has, where the file does not show it.
+        missing: Of a CSV file: words that stand for nothing, instead of `mindle.data.MISSING`.
+        label_from: Of a folder: a template such as "{class}_{n}" by which file names hold their labels.
+
+    Returns:
+        The data set, with what was noticed on the way as findings.
+
+    Raises:
+        DataError: If nothing is there, or nothing that is known.
+        ValueError: If `target` or `task` is said of something that has none, or names no column.
+
+    Example:
+        >>> dataset = read("digits")
+        >>> dataset.name, dataset.kind, len(dataset)
+        ('digits', 'builtin', 1797)
+    """
+    typed = os.fspath(source)
+    if not isinstance(typed, str):
+        raise TypeError(f"`source` must be text or a path. Received {type(source).__name__}.")
+    place = Path(os.path.expanduser(typed))
+    listing = place.suffix.lower() in LISTINGS and place.is_file()
+    archive = place.suffix.lower() == ARCHIVE and place.is_file()
+    if not listing:
+        asked = {
+            "target": target,
+            "task": None if archive else task,
+            "separator": separator,
+            "header": header,
+            "missing": missing or None,
+        }
+        _require_nothing_asked(typed, asked)
+    if label_from is not None and not place.is_dir():
+        raise ValueError(
+            f"`label_from` must be left out for images that are not files of a folder. Received "
+            f"label_from={label_from!r} for {typed!r}."
+        )
+    if not typed or not os.path.exists(place):
+        if typed in arrays.BUILT_IN:
+            return arrays.read_built_in(typed)
+        raise DataError(_unknown(typed, place))
+    name = name or _name(place)
+    if place.is_dir():
+        return _read_directory(place, name=name, source=typed, label_from=label_from)
+    if archive:
+        return arrays.read_npz(place, name=name, source=typed, task=task)
+    if listing:
+        return read_listing(
+            place,
+            name=name,
+            source=typed,
+            target=None if target is None else str(target),
+            task=task,
+            separator=separator,
+            header=header,
+            missing=missing,
+        )
+    raise DataError(
+        f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
+        f"classify images with a trained model, use `mindle predict`."
+    )
+
+
+def _require_nothing_asked(typed: str, asked: Mapping[str, Any]) -> None:
+    """Only a list has columns and separators, only it and an archive numbers that may be classes."""
+    for argument, value in asked.items():
+        if value is not None:
+            raise ValueError(
+                f"`{argument}` must be left out for images that are not listed in a CSV file: it is about a "
+                f"table, {'an .npz file, ' if argument == 'task' else ''}or a list with a column `path`. "
+                f"Received {argument}={value!r} for {typed!r}."
+            )
+
+
+def _read_directory(place: Path, *, name: str, source: str, label_from: str | None) -> Dataset:
+    try:
+        if arrays.is_idx(place):
+            return arrays.read_idx(place, name=name, source=source)
+        if arrays.is_cifar(place):
+            return arrays.read_cifar(place, name=name, source=source)
+    except PermissionError as error:
+        raise DataError(
+            f"A data folder must be readable. Received {source!r} ({error.strerror}). Check its permissions."
+        ) from error
+    listed = folder_lists(place, name=name, source=source) if label_from is None else None
+    return listed or read_folder(place, name=name, source=source, label_from=label_from)
+
+
+def _name(place: Path) -> str:
+    """Short name from a path: of a file without its ending, of `.` the folder it stands for."""
+    whole = Path(os.path.abspath(place))
+    return name_of(whole.stem if whole.is_file() else whole.name) or "data"
+
+
+def _unknown(typed: str, place: Path) -> str:
+    """Say that nothing is there, with the nearest thing that is."""
+    try:
+        beside = sorted(
+            entry.name for entry in os.scandir(place.parent) if entry.is_dir() or _known_file(entry.name)
+        )
+    except OSError:
+        beside = []
+    near = difflib.get_close_matches(place.name, [*arrays.BUILT_IN, *beside], n=1)
+    if near and near[0] in beside:
+        near = [os.path.join(os.path.dirname(typed), near[0])]
+    elif near and os.path.dirname(typed):
+        near = []
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"Data must be an existing folder or file, or a built-in name ({', '.join(arrays.BUILT_IN)}). "
+        f"Received {typed!r}, which does not exist.{hint} Check the path."
+    )
+
+
+def _known_file(name: str) -> bool:
+    return name.lower().endswith((".csv", ".tsv", ".npz"))
+
+
+def load(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
+    """The image of one row as it lies in the source: a file's bytes, or the pixels of an array.
+
+    Raises:
+        UndecodableImage: If the file is gone or cannot be read.
+
+    Example:
+        >>> load(read("digits"), 0).shape
+        (8, 8)
+    """
+    if isinstance(dataset.images, ArrayImages):
+        return np.asarray(dataset.images.array[row])
+    return read_bytes(dataset.images.root / dataset.images.names[row])
+
+
+def row_memory(dataset: Dataset, row: int) -> AbstractContextManager[None]:
+    """Hold memory for a row's bytes while they are kept; see `decode.file_memory`."""
+    if isinstance(dataset.images, ArrayImages):
+        return nullcontext()
+    return file_memory(dataset.images.root / dataset.images.names[row])
+
+
+def typical_size(dataset: Dataset, sample: int = 200) -> tuple[int, int]:
+    """Median (height, width) in pixels, from the headers of a seeded sample of the rows that take part.
+
+    Args:
+        dataset: Where the images are.
+        sample: How many rows to look at.
+
+    Returns:
+        Each median rounded down to whole pixels.
+
+    Raises:
+        DataError: If none of the sample has a readable header.
+
+    Example:
+        >>> typical_size(read("digits"))
+        (8, 8)
+    """
+    if isinstance(dataset.images, ArrayImages):
+        height, width = dataset.images.array.shape[1:3]
+        return height, width
+    rows = dataset.rows()
+    if len(rows) > sample:
+        rows = np.sort(np.random.default_rng(0).choice(rows, sample, replace=False))
+    sizes = [size for row in rows if (size := _header_size(dataset.images.root / dataset.images.names[row]))]
+    if not sizes:
+        raise DataError(
+            f"Some images must be readable to tell their size. Received {dataset.source!r}: {len(rows):,} "
+            f"files tried, none readable. `mindle check` says why."
+        )
+    height, width = np.median(np.array(sizes), axis=0).astype(int).tolist()
+    return height, width
+
+
+def _header_size(file: Path) -> tuple[int, int] | None:
+    """Size from the start of a file; some formats want all of it."""
+    try:
+        with open_regular(file) as stream:
+            start = stream.read(_HEADER_BYTES) if os.fstat(stream.fileno()).st_size else b""
+        try:
+            return size_of(start)
+        except UndecodableImage:
+            return size_of(read_bytes(file)) if len(start) == _HEADER_BYTES else None
+    except (OSError, UndecodableImage):
+        return None
+
+
+def read_images(sources: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """The images to predict, one after the other, with a name for each.
+
+    Nothing that is missing raises: it comes with an `UndecodableImage` in place of the image, so that every
+    name a user typed is answered. Nothing is read ahead; any number of images passes in flat memory.
+
+    Args:
+        sources: Files, folders (searched recursively, by name, hidden and foreign files passed over), glob
+            patterns, the bytes of a file, files opened in binary mode, Pillow images, uint8 arrays of one
+            image, or (image, height, width, channel) of many; or a pandas Series, an Index or an array of
+            these.
+
+    Yields:
+        A name, and what `decode` takes or an `UndecodableImage`. A file is named as it was typed, one from a
+        folder by the folder as typed and the path below it, an image without a file by its number.
+
+    Example:
+        >>> names = [name for name, _ in read_images([np.zeros((2, 2), np.uint8), "no.jpg"])]
+        >>> names
+        ['image-000001', 'no.jpg']
+    """
+    number = 0
+    for image in images_in(sources):
+        if isinstance(image, (str, os.PathLike)):
+            yield from _from_path(os.fsdecode(image))
+        else:
+            number += 1
+            yield _name_of(image) or f"image-{number:06d}", picture_of(image)
+
+
+def images_in(given: Any) -> Iterator[Any]:
+    """What a caller gave, one image after the other: of a list, a column, an array of many, or itself.
+
+    Example:
+        >>> list(images_in("a.jpg")), list(images_in(["a.jpg", b"GIF89a"]))
+        (['a.jpg'], ['a.jpg', b'GIF89a'])
+    """
+    for value in [given] if _is_single(given) else given:
+        yield from _members(value)
+
+
+def _is_single(value: Any) -> bool:
+    """Whether a value is one image or a kind of collection that `_members` knows, and not just iterable."""
+    return (
+        isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview, Mapping, Set))
+        or not isinstance(value, Iterable)
+        or hasattr(value, "shape")
+        or hasattr(value, "read")
+    )
+
+
+def _members(value: Any) -> Iterable[Any]:
+    """The images of an array of many, or of a column of a table; else the value itself."""
+    if isinstance(value, np.ndarray):
+        texts = value.dtype.kind in "OUS"
+        return value.ravel().tolist() if texts else value if value.ndim == 4 else [value]
+    if getattr(value, "ndim", 0) == 1 and hasattr(value, "array"):
+        return list(value)  # a Series or an Index of pandas
+    return [value]
+
+
+def _name_of(image: Any) -> str:
+    """The name of the file that an image was opened from, or ""."""
+    name = getattr(image, "filename", "") or (getattr(image, "name", "") if hasattr(image, "read") else "")
+    return name if isinstance(name, str) else ""
+
+
+def picture_of(value: Any) -> Any:
+    """What `decode` takes of a value: a path, bytes, a Pillow image, an array, or why there is none.
+
+    Raises:
+        TypeError: If it is none of what holds a picture; its type is named.
+
+    Example:
+        >>> picture_of(io.BytesIO(b"GIF89a"))
+        b'GIF89a'
+    """
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return _missing("No image is given.")
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, (Image.Image, np.ndarray, UndecodableImage)):
+        return value
+    if hasattr(value, "read"):
+        return _content(value)
+    kind = type(value).__name__
+    hint = f" Give a column of it: {kind}[...]." if kind == "DataFrame" else ""
+    raise TypeError(
+        "An image must be a path, the bytes of a file, a file opened in binary mode, a PIL image or a uint8 "
+        f"array, or several of them in a list or a column. Received {kind}.{hint}"
+    )
+
+
+def _content(file: Any) -> bytes:
+    """All of an open file, from its beginning where it can go back."""
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(
+            "An open file must be opened in binary mode: open(path, 'rb'). Received "
+            f"{type(file).__name__}, a file of text."
+        )
+    if hasattr(file, "seekable") and file.seekable():
+        file.seek(0)
+    content = file.read(FILE_LIMIT + 1)
+    if not isinstance(content, (bytes, bytearray)):
+        raise TypeError(
+            "An open file must give bytes when it is read. Received "
+            f"{type(content).__name__} of {type(file).__name__}.read()."
+        )
+    return bytes(content)
+
+
+def _from_path(typed: str) -> Iterator[tuple[str, Path | UndecodableImage]]:
+    place = os.path.expanduser(typed)
+    if os.path.isdir(place):
+        yield from _from_folder(typed, Path(place))
+    elif os.path.lexists(place) or not glob.has_magic(place):
+        yield typed, Path(place) if os.path.exists(place) else _missing("The file does not exist.")
+    else:
+        # A pattern leaves hidden files out by itself; one that was typed in full is never left out.
+        matches = sorted(match for match in glob.glob(place, recursive=True) if not litter(Path(match).name))
+        if not matches:
+            yield typed, _missing("No file matches this pattern.")
+        for match in matches:
+            if not os.path.isdir(match):
+                yield match, Path(match)
+            elif "**" not in place:  # with ** its files match themselves
+                yield from _from_folder(match, Path(match))
+
+
+def _from_folder(typed: str, place: Path) -> Iterator[tuple[str, Path | UndecodableImage]]:
+    empty = True
+    for found in walk(place):
+        name = os.path.join(typed, *found.path.split("/"))
+        if found.aside or found.kind not in ("file", "missing", "unreadable", "special"):
+            continue
+        empty = False
+        if found.kind in ("file", "special"):  # `read_bytes` says what it does not open
+            yield name, place / found.path
+        elif found.kind == "missing":
+            yield name, _missing("The link leads to a file that does not exist.")
+        else:
+            yield name, UndecodableImage("unreadable", "The folder cannot be listed.")
+    if empty:
+        yield typed, _missing("The folder holds no files.")
+
+
+def _missing(sentence: str) -> UndecodableImage:
+    return UndecodableImage("missing", sentence)

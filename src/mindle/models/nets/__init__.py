@@ -1,0 +1,1 @@
+"""Networks without pretrained weights, and the layers they are made of."""

@@ -1,0 +1,1 @@
+"""Pretrained backbones: their weights, licences and input layouts."""

@@ -1,0 +1,1 @@
+"""Training on images: heads on frozen backbones, and networks."""

@@ -1,0 +1,203 @@
+"""The ladder where a number is estimated: ridge regression, a Gaussian kernel, and their mean.
+
+Both kinds of head are tried on each usable backbone; then backbones are joined; and the best of these is
+tried on augmented views. Of classes it is known that a mirrored picture stays what it is; of a number only
+the errors can say, so that views come last, and stay only where they clearly help.
+
+Heads are compared by their absolute errors out of fold, a head and a net by those on the val part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from mindle.data.common.splits import bands
+from mindle.evaluation.conformal import calibrate
+from mindle.models.classifier import backbone_estimator
+from mindle.training.images.answer_cost import error_share_lost
+from mindle.training.images.heads import ConcatFeatures, rbf_flops
+from mindle.training.images.nets import number_attempt, target_scale
+from mindle.training.images.number_heads import (
+    NumberCandidate,
+    NumberHeadData,
+    average,
+    clearly_closer,
+    fit_kernel,
+    fit_ridge,
+)
+from mindle.training.images.problem import Outcome
+from mindle.training.images.selection import (
+    VIEWS_SHARE,
+    ModelSelection,
+    Part,
+    Ranked,
+    folds_of,
+    layout_of,
+    names_of,
+    views_of,
+)
+from mindle.training.recipe import Recipe
+
+# Settings of classes and what they are called at the prompt; a number has none of them.
+CLASS_SETTINGS = {"balance": "none", "scarce": 0.0, "focal": 0.0, "thresholds": False}
+
+
+def require_number_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe that asks something about classes.
+
+    Raises:
+        ValueError: Naming the first such setting.
+    """
+    for name, off in CLASS_SETTINGS.items():
+        value = getattr(recipe.train, name)
+        if value != off:
+            raise ValueError(
+                f"`train.{name}` must be {off!r} where a number is estimated: it is about scarce classes. "
+                f"Received train.{name}={value!r}. Leave it (or --imbalance) out."
+            )
+
+
+class NumberSelection(ModelSelection[NumberCandidate]):
+    """The ladder of numbers; it is given what `ModelSelection` says."""
+
+    fits_a_head = 12  # a search fits about so many pairs of settings
+    pool: NumberHeadData
+
+    @cached_property
+    def target(self) -> dict[str, float]:
+        """Centre and scale of the numbers; heads estimate them standardised."""
+        return target_scale(self.problem)
+
+    def baseline(self) -> dict[str, Any]:
+        """What always estimating the mean would reach."""
+        centre = self.target["centre"]
+        errors = np.abs(self.problem.targets(self.problem.val) - centre)
+        return number_attempt("mean", errors, 0.0, f"always {centre:.4g}, the mean")
+
+    def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
+        """Its mean absolute error on the val part, and on all images it was cross-validated on."""
+        errors = candidate.errors * self.target["scale"]
+        note = f"cross-validated error {errors.mean():.4g} on {len(errors):,} images"
+        return number_attempt(name, errors[self.trained :], seconds, note)
+
+    def loss(self, candidate: NumberCandidate) -> float:
+        """Mean absolute error out of fold."""
+        return candidate.mae
+
+    def points_lost(self, best: NumberCandidate, other: NumberCandidate) -> float:
+        """In per cent of the error of always answering the mean, out of fold."""
+        plain = np.abs(self.pool.targets - self.pool.targets.mean()).mean()
+        return error_share_lost(best.errors, other.errors, float(plain))
+
+    def fill_pool(self) -> None:
+        """Standardised numbers of the rows, and folds with as many small as large ones in each."""
+        targets = self.problem.targets(self.rows)
+        strata, folds = bands(targets), self.recipe.probe.folds
+        found = folds_of(self.problem, self.rows, strata, folds=folds, seed=self.seed)
+        self.pool = NumberHeadData(
+            targets=(targets - self.target["centre"]) / self.target["scale"],
+            folds=np.unique(found, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
+        )
+
+    # ---- heads ------------------------------------------------------------------------------------------
+
+    def probes(self, *, forced: bool) -> Ranked[NumberCandidate] | None:
+        """The best head on the best backbones; None where none could be afforded."""
+        if self.together:
+            return self._with_views(self._best_head(list(self.embedded(forced=forced))))
+        singles = [self._best_head([part]) for part in self.embedded(forced=forced)]
+        return self._with_views(self.economical(self._joined(singles))) if singles else None
+
+    def _best_head(self, parts: Sequence[Part], views: int = 0) -> Ranked[NumberCandidate]:
+        """The better of ridge regression and kernel, or their mean where that is clearly closer."""
+        name = names_of(parts) + (f", {views} views" if views else "")
+        pool, joined = replace(self.pool, views=views), ConcatFeatures([part.block for part in parts])
+        settings, found = self.recipe.probe, []
+        if "rbf" in settings.heads:
+            fixed = (settings.rbf_gamma, settings.rbf_penalty)
+            fit = partial(fit_kernel, pool, joined, seed=self.seed, fixed=fixed)
+            found.append(self.ranked(f"rbf head on {name}", parts, fit))
+        if "logistic" in settings.heads or not found:
+            found.append(self.fitted(f"ridge head on {name}", parts, partial(fit_ridge, pool, joined)))
+        best = min(found, key=lambda each: each.candidate.mae)
+        if len(found) == 2:
+            fit = partial(average, found[0].candidate, found[1].candidate)
+            best = _closer(self.fitted(f"mean of both heads on {name}", parts, fit), best)
+        return best
+
+    def _joined(self, singles: Sequence[Ranked[NumberCandidate]]) -> Ranked[NumberCandidate]:
+        """The best single backbone, with each further one that is clearly worth its place."""
+        best, *others = sorted(singles, key=lambda each: each.candidate.mae)
+        for other in others if self.recipe.probe.join else ():
+            card = other.parts[0].card
+            if layout_of(card.spec) != layout_of(best.parts[0].card.spec):
+                continue
+            cost = 2 * self.rank_seconds() + self.further_seconds(other.parts)
+            decision = self.journal.decide(f"join {card.name}", partial(self.time_for, cost))
+            if decision["take"]:
+                best = _closer(self._best_head([*best.parts, *other.parts]), best)
+            else:
+                self.skip(f"{card.model} joined", decision["reason"], for_time=True)
+        return best
+
+    def _with_views(self, best: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
+        """The same on augmented views too, where images are few and views clearly help."""
+        views = views_of(self.recipe, self.problem)
+        if not views:
+            return best
+        decision = self.journal.decide("views", partial(self._afford_views, best, views))
+        if not decision["take"]:
+            self.skip("augmented views", decision["reason"], for_time=True)
+            return best
+        parts, _ = self.timed(
+            "embed",
+            lambda: [self.part(self.engine(each.card), views, each.seconds_an_image) for each in best.parts],
+        )
+        return _closer(self._best_head(parts, views), best)
+
+    def _afford_views(self, best: Ranked[NumberCandidate], views: int) -> dict[str, Any]:
+        each, left = sum(part.seconds_an_image for part in best.parts), self.deadline.remaining()
+        heads = 2 * self.rank_seconds() * rbf_flops(len(self.rows) * (views + 1)) / rbf_flops(len(self.rows))
+        cost = each * views * len(self.rows) + heads
+        return self.time_for(cost, VIEWS_SHARE * left - each * self.tests)
+
+    # ---- what came of it --------------------------------------------------------------------------------
+
+    def net_wins(self, best: Ranked[NumberCandidate], net: Outcome) -> bool:
+        """A smaller mean absolute error on the val part."""
+        return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
+
+    def built(self, best: Ranked[NumberCandidate]) -> Outcome:
+        """The estimator on the best head."""
+        candidate, pool, trained = best.candidate, self.pool, self.trained
+        centre, scale = self.target["centre"], self.target["scale"]
+        cards = [part.card for part in best.parts]
+        model = backbone_estimator(cards, candidate.build(), centre=centre, scale=scale, pooling=self.pooling)
+        model.eval()
+        with torch.inference_mode():
+            known = model.logits_from_features(torch.from_numpy(best.raw[:trained]))[:, 0].double().numpy()
+        return Outcome(
+            model=model,
+            strategy="probe",
+            val_estimates=candidate.estimates[trained:] * scale + centre,
+            calibration=calibrate((pool.targets - candidate.estimates) * scale, pool.folds),
+            train_scores={
+                "n": trained,
+                "mae": float(np.abs(known - pool.targets[:trained]).mean() * scale),
+                "out_of_fold": {"mae": float(candidate.errors[:trained].mean() * scale)},
+            },
+            tried=(best.attempt,),
+            stopped="",
+            seconds={},
+        )
+
+
+def _closer(new: Ranked[NumberCandidate], old: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
+    """The new head where it is clearly closer, else the old one."""
+    return new if clearly_closer(new.candidate, old.candidate) else old

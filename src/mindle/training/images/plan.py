@@ -1,0 +1,369 @@
+"""From what was asked to what is done: settings settled, backbones found, a strategy carried out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mindle.data import typical_size
+from mindle.data.common.names import count_of
+from mindle.data.common.summary import disk_bytes
+from mindle.errors import ModelError
+from mindle.models.nets.zoo import ZOO
+from mindle.models.pretrained.weights import WeightCard, find_weights, random_card, resolve
+from mindle.records import SILENT, Dataset, InputSpec, Listener
+from mindle.training.budget import Deadline, Finish, duration, parse_budget
+from mindle.training.device import choose_device
+from mindle.training.images.diagnosis import Case, NumberCase, diagnose, diagnose_numbers
+from mindle.training.images.problem import Outcome, Problem
+from mindle.training.loop.imbalance import imbalance_settings
+from mindle.training.loop.machine import memory_kept
+from mindle.training.recipe import STRATEGIES, TABLE, Recipe, as_dict, read_recipe, with_settings
+
+AUTO_BUDGET_SECONDS = 600.0
+LADDERS = ("auto", "probe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What was asked, complete: every default filled in.
+
+    Attributes:
+        recipe: How to train.
+        weights: Where to look for weights first.
+        budget_seconds: Time for everything, or None.
+    """
+
+    recipe: Recipe
+    weights: Path | None
+    budget_seconds: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in run.json, to compare with when a run is resumed."""
+        return {
+            "recipe": as_dict(self.recipe),
+            "weights": None if self.weights is None else str(self.weights),
+            "budget_seconds": self.budget_seconds,
+        }
+
+
+def settle(
+    recipe: str | PathLike[str] | Recipe | None = None,
+    *,
+    model: str | None = None,
+    strategy: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    budget: str | float | None = None,
+    settings: Mapping[str, Any] | None = None,
+    imbalance: str | None = None,
+    prefer: str | None = None,
+) -> Settled:
+    """Fill in every default of a call.
+
+    A named recipe is the start, else the default recipe of the strategy; `model`, `imbalance`, `prefer` and
+    `settings` change it.
+    A net of the zoo named without a strategy is trained from scratch.
+
+    Raises:
+        ValueError: If a strategy, recipe or setting is unknown or out of its range.
+
+    Example:
+        >>> settle(model="small-resnet").recipe.strategy, settle().budget_seconds
+        ('scratch', 600.0)
+    """
+    if strategy is not None and strategy not in STRATEGIES:
+        close = difflib.get_close_matches(strategy, STRATEGIES, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received {strategy!r}.{hint}")
+    if recipe is None:
+        chosen = read_recipe(strategy or ("scratch" if model in ZOO else "auto"))
+    else:
+        chosen = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+        if strategy is not None:
+            chosen = replace(chosen, strategy=strategy)
+    if chosen.strategy == TABLE:
+        raise ValueError(
+            f'`recipe` must be for images. Received one of the strategy "{TABLE}". For a table, name what to '
+            "learn: --target COLUMN."
+        )
+    if model is not None:
+        chosen = replace(chosen, model=replace(chosen.model, name=model, layers=()))
+    if imbalance is not None:
+        chosen = with_settings(chosen, imbalance_settings(imbalance))
+    if prefer is not None:
+        chosen = with_settings(chosen, {"probe.prefer": prefer})
+    if settings:
+        chosen = with_settings(chosen, settings)
+    if chosen.train.balance == "smote" and chosen.strategy not in ("auto", "probe"):
+        raise ValueError(
+            f"`train.balance` must be none, weights, sampling or auto for strategy {chosen.strategy!r}. "
+            "Received 'smote', which makes up features, and a net sees pictures. Take --strategy probe."
+        )
+    seconds = parse_budget(budget)
+    if seconds is None and chosen.strategy == "auto":
+        seconds = AUTO_BUDGET_SECONDS
+    return Settled(recipe=chosen, weights=None if weights is None else Path(weights), budget_seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be done.
+
+    Attributes:
+        settled: What was asked.
+        cards: The backbones that may be used, in order of preference.
+        specs: Pixel layouts worth decoding while the files are checked.
+        device: Where nets are trained.
+        typical_size: Median (height, width) of the images.
+    """
+
+    settled: Settled
+    cards: tuple[WeightCard, ...]
+    specs: tuple[InputSpec, ...]
+    device: torch.device
+    typical_size: tuple[int, int]
+
+
+def make_plan(
+    dataset: Dataset, settled: Settled, *, device: str = "auto", spent_seconds: float = 0.0
+) -> Plan:
+    """Find what the strategy needs, so that a missing weight file is said before any work is done.
+
+    Raises:
+        ModelError: If a named model has no weights here and none can be fetched.
+        DeviceError: If the device is not there.
+        ValueError: If a number is to be estimated, and the recipe asks something about classes.
+    """
+    recipe = settled.recipe
+    if dataset.task == "regression":
+        from mindle.training.images.number_selection import require_number_recipe
+
+        require_number_recipe(recipe)
+    size = typical_size(dataset)
+    cards = cards_of(recipe, settled.weights)
+    return Plan(
+        settled=settled,
+        cards=cards,
+        specs=_specs(recipe, cards, size),
+        device=choose_device(device),
+        typical_size=size,
+    )
+
+
+def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
+    """The backbones that a recipe may use, in order of preference; none for a net from scratch.
+
+    Raises:
+        ValueError: If the named model does not suit the strategy.
+        ModelError: If it has no weights here and none can be fetched.
+    """
+    name = recipe.model.name
+    if recipe.strategy == "scratch":
+        if name and name not in ZOO and not recipe.model.layers:
+            close = difflib.get_close_matches(name, ZOO, 1)
+            hint = (
+                f" Did you mean {close[0]!r}?"
+                if close
+                else " For a timm model take strategy finetune or probe."
+            )
+            raise ValueError(
+                f"`model` must be a net of mindle for strategy 'scratch': {', '.join(ZOO)}. Received "
+                f"{name!r}.{hint}"
+            )
+        return ()
+    if name in ZOO:
+        raise ValueError(
+            f"`model` must be a pretrained backbone for strategy {recipe.strategy!r}. {name!r} is a net "
+            "without weights: "
+            "take strategy 'scratch'."
+        )
+    if recipe.model.random:
+        if not name or recipe.strategy in ("auto", "probe"):
+            raise ValueError(
+                "`model.random` must come with a named backbone and the strategy inline or finetune. "
+                f"Received model.name={name!r}, strategy={recipe.strategy!r}."
+            )
+        return (random_card(name),)
+    if name:
+        return _named(name, recipe.strategy, weights)
+    found = find_weights(weights)
+    if recipe.strategy not in ("auto", "probe"):
+        return (found[0],)
+    from mindle.training.images.selection import common_layout
+
+    return tuple(common_layout(found))
+
+
+def _named(name: str, strategy: str, weights: Path | None) -> tuple[WeightCard, ...]:
+    """The backbone of that name, or those whose names are joined with +, brought to one size."""
+    names = [part.strip() for part in name.split("+")]
+    cards = tuple(resolve(part, weights) for part in names)
+    if len(cards) == 1:
+        return cards
+    if strategy not in ("auto", "probe"):
+        raise ValueError(
+            f"`model` must be one backbone for strategy {strategy!r}. Received {name!r}. "
+            "Strategy probe joins several."
+        )
+    from mindle.training.images.selection import common_layout
+
+    cards = tuple(common_layout(cards))
+    if len({(card.spec.shape, card.spec.fit, card.spec.interpolation) for card in cards}) > 1:
+        raise ModelError(
+            f"Backbones can be joined only where they take pixels of one size. Received {name!r}. "
+            "`mindle models` shows the size of each."
+        )
+    return cards
+
+
+def _specs(recipe: Recipe, cards: Sequence[WeightCard], size: tuple[int, int]) -> tuple[InputSpec, ...]:
+    """Pixel layouts that will be needed for sure; the rest is decoded when somebody asks."""
+    from mindle.training.images.nets import SMALL_SIDE, net_spec
+
+    if recipe.strategy == "scratch":
+        return (net_spec(recipe, size, gray=False),)
+    if recipe.strategy == "auto" and max(size) <= SMALL_SIDE:
+        return ()  # small images may never be blown up to a backbone's size
+    if recipe.strategy in ("inline", "finetune") and recipe.input.height and recipe.input.width:
+        cards = [
+            replace(
+                cards[0], spec=replace(cards[0].spec, height=recipe.input.height, width=recipe.input.width)
+            )
+        ]
+    layouts = {(card.spec.shape, card.spec.fit, card.spec.interpolation): card.spec for card in cards}
+    return tuple(layouts.values())
+
+
+def expectation(plan: Plan, dataset: Dataset) -> str:
+    """What the rest is expected to need in time and disk, in a sentence."""
+    recipe, count = plan.settled.recipe, len(dataset.rows())
+    disk = disk_bytes(count, plan.specs) / 1e6
+    seconds = plan.settled.budget_seconds
+    words = f"strategy {recipe.strategy}; about {disk:,.0f} MB of cache"
+    if recipe.strategy in ("scratch", "inline", "finetune"):
+        epochs = count_of(recipe.train.epochs, "epoch", "epochs")
+        words += f"; {epochs} of {len(dataset.rows('train')):,} images, timed as they go"
+    if seconds is not None:
+        words += f"; at most {duration(seconds)}"
+    return words
+
+
+@memory_kept()
+def carry_out(
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    folder: Path,
+    spent_seconds: float = 0.0,
+    seed: int = 0,
+    resume: bool = False,
+    replay: Sequence[Mapping[str, Any]] = (),
+    record: Callable[[Mapping[str, Any]], None] = lambda decision: None,
+    rehearse: Callable[[], float] | None = None,
+    settled: bool = False,
+    listener: Listener = SILENT,
+) -> Outcome:
+    """Do what the plan says.
+
+    Args:
+        plan: Made by `make_plan`.
+        dataset: Checked and split.
+        folder: The run folder, for checkpoints.
+        spent_seconds: What has been spent of the budget.
+        seed: Seed of the training.
+        resume: Go on from a checkpoint in `folder`.
+        replay: Decisions of the interrupted run, to be repeated.
+        record: Is told each decision.
+        rehearse: Says how many seconds what follows the training will take, by doing it on something small;
+            asked where there is a budget. Nothing follows unless given.
+        settled: Train in any case: a search has found this recipe, and used up the time.
+        listener: Hears progress.
+
+    Raises:
+        DeviceError: If the budget is too short for any training and what follows it.
+    """
+    problem = Problem(dataset=dataset, typical_size=plan.typical_size)
+    recipe = plan.settled.recipe
+    seconds = None if settled and recipe.strategy in LADDERS else plan.settled.budget_seconds
+    whole = Deadline(seconds, spent_seconds=spent_seconds)
+    deadline = whole if rehearse is None else whole.reserving(Finish(whole.costs, rehearse))
+    if recipe.strategy in LADDERS:
+        from mindle.training.decisions import DecisionLog
+        from mindle.training.images.class_selection import ClassSelection
+        from mindle.training.images.number_selection import NumberSelection
+
+        kind = NumberSelection if problem.task == "regression" else ClassSelection
+        ladder = kind(
+            problem,
+            cards=plan.cards,
+            recipe=recipe,
+            deadline=deadline,
+            device=plan.device,
+            folder=folder,
+            resume=resume,
+            journal=DecisionLog(replay, record),
+            seed=seed,
+            listener=listener,
+        )
+        outcome = ladder.probe() if recipe.strategy == "probe" else ladder.climb()
+        return _diagnosed(problem, outcome)
+    from mindle.training.images.nets import train_net
+
+    if not (resume or settled):
+        deadline.require(0.0, "training")
+    outcome = train_net(
+        problem,
+        recipe,
+        card=plan.cards[0] if plan.cards else None,
+        seed=seed,
+        device=plan.device,
+        folder=folder,
+        resume=resume,
+        deadline=deadline,
+        listener=listener,
+    )
+    return _diagnosed(problem, outcome)
+
+
+def _diagnosed(problem: Problem, outcome: Outcome) -> Outcome:
+    """The same with what was wrong with the training."""
+    if problem.task == "regression":
+        return replace(outcome, diagnoses=diagnose_numbers(number_case_of(problem, outcome)))
+    return replace(outcome, diagnoses=diagnose(case_of(problem, outcome)))
+
+
+def case_of(problem: Problem, outcome: Outcome) -> Case:
+    """What is known of a finished training, for its diagnosis."""
+    return Case(
+        classes=problem.classes,
+        train_labels=problem.labels(problem.train),
+        val_labels=problem.labels(problem.val),
+        val_probabilities=outcome.val_probabilities,
+        train_scores=outcome.train_scores,
+        history=outcome.history,
+        seen=outcome.seen,
+    )
+
+
+def number_case_of(problem: Problem, outcome: Outcome) -> NumberCase:
+    """What is known of a finished training on numbers, for its diagnosis."""
+    none = np.zeros(0, np.int64)
+    targets = problem.targets(problem.train)
+    off = torch.from_numpy((targets - targets.mean()) / (targets.std() or 1.0))
+    return NumberCase(
+        classes=(),
+        train_labels=none,
+        val_labels=none,
+        val_probabilities=np.zeros((0, 0)),
+        train_scores=outcome.train_scores,
+        history=outcome.history,
+        seen=outcome.seen,
+        guess_loss=float(torch.nn.functional.huber_loss(off, torch.zeros_like(off))),
+    )

@@ -1,0 +1,715 @@
+"""`auto` and `probe`: try what is cheap first, keep what is best, stop where more could not be told apart.
+
+The rungs, in order: always what needs no picture; heads on the features of each usable backbone, the largest
+file first; backbones joined; and for `auto` a net, trained from scratch on small images and fine-tuned on
+photos. Heads are compared on images of the train and val parts that they had not learned from
+(cross-validation), a head and a net on the val part. The test part is shut.
+
+Here is what every ladder does. Which heads there are and which of two is better is said by `class_ladder` and
+`number_ladder`.
+
+Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mindle.data.common.names import count_of
+from mindle.errors import DataError, ModelError
+from mindle.models.pretrained.weights import WeightCard
+from mindle.records import SILENT, InputSpec, Listener
+from mindle.training.budget import REFERENCE_FLOPS, Deadline, TimeUp, duration
+from mindle.training.decisions import DecisionLog
+from mindle.training.images.answer_cost import LEAST_SAVING
+from mindle.training.images.features import Engine
+from mindle.training.images.heads import BackboneFeatures, block_of, fold_numbers, rbf_flops
+from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
+from mindle.training.images.problem import Outcome, Problem
+from mindle.training.loop.batches import draw
+from mindle.training.recipe import PREFERENCES, Recipe, read_recipe
+
+# Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
+MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
+# Share of the rate of large matrix products on one thread that fitting a head reaches on all of them; a low
+# guess, so that a budget is kept.
+EFFICIENCY = 0.5
+# Share of the time left that embedding one backbone may take: small images leave more to a net. Augmented
+# views are a refinement: they are dropped before another backbone, and long before images, has to be.
+PHOTO_SHARE, SMALL_SHARE, VIEWS_SHARE = 0.6, 0.25, 0.25
+# Of small images, heads must learn from this share of the train part: a net learns from all of it.
+SMALL_LEAST = 0.5
+# A training step of PyTorch, forward and backward, against one forward pass of the engine that embeds.
+TRAINING_COST = {"cpu": 7.5, "cuda": 3.5}
+LEAST_NET_SECONDS = 20.0
+# What so many images took to embed says more of the next than one batch does.
+MANY_IMAGES = 48
+# Making the graph of a backbone takes as long as so many pieces of reference work, until one was made.
+OPENING_WORK = 50
+# Where preparing all backbones takes more than this share of the time, the smallest comes first.
+OPENING_SHARE = 0.1
+LONGER = "A longer --budget leaves time for what was left out."
+# What is about to be done is taken to last this much longer than it was measured, for ups and downs.
+SLACK = 1.15
+
+# Augmented views help where images are few. Log loss on 450 flowers after 100, 300 and 700 photos (Lite0,
+# five draws): 0.483, 0.334, 0.250 with none, 0.472, 0.324, 0.240 with two; out of fold on 1,499: 0.265 with
+# none, 0.268 with two, at three times the cost.
+MOST_VIEWS, MOST_VIEWED_ROWS = 2, 2500
+
+T = TypeVar("T")
+C = TypeVar("C")  # what a fitted head is called where candidates are compared
+
+
+def common_layout(cards: Sequence[WeightCard]) -> list[WeightCard]:
+    """The cards, with those of nearly the commonest size brought to that size.
+
+    Backbones can be joined only where they take the same pixels, and pixels of one size are decoded once.
+    Convolutional nets hardly mind: EfficientNet-Lite2 at 224 instead of 260 px answers 90.3 % of 1,500
+    flowers right, out of fold, about as many as Lite1 and Lite0. Nets with one position a patch stay.
+
+    Example:
+        >>> from mindle.models.pretrained.weights import find_weights
+        >>> lite = [card for card in find_weights() if card.model.startswith("tf_efficientnet_lite")]
+        >>> {card.spec.height for card in common_layout(lite)}
+        {224}
+    """
+    layouts = [layout_of(card.spec) for card in cards]
+    if len(set(layouts)) < 2:
+        return list(cards)
+    height, width, fit, interpolation = max(layouts, key=layouts.count)  # the first of equals
+    found = []
+    for card, (own_height, own_width, *rest) in zip(cards, layouts, strict=True):
+        near = max(abs(own_height / height - 1), abs(own_width / width - 1)) <= 0.2
+        if near and rest == [fit, interpolation] and _any_size(card):
+            card = replace(card, spec=replace(card.spec, height=height, width=width))
+        found.append(card)
+    return found
+
+
+def _any_size(card: WeightCard) -> bool:
+    """Whether the network is one of the families known to be convolutional from input to pooling."""
+    families = (
+        "efficientnet",
+        "mobilenet",
+        "resnet",
+        "resnext",
+        "regnet",
+        "densenet",
+        "convnext",
+        "squeezenet",
+    )
+    return any(family in card.model for family in families)
+
+
+def layout_of(spec: InputSpec) -> tuple[int, int, str, str]:
+    """What backbones must share to take the same pixels, and so to be joined."""
+    return (spec.height, spec.width, spec.fit, spec.interpolation)
+
+
+def views_of(recipe: Recipe, problem: Problem) -> int:
+    """How many augmented views of each image heads learn from, besides the plain one."""
+    wish = recipe.probe.views
+    if not isinstance(wish, str):
+        return wish
+    few = MOST_VIEWED_ROWS // max(len(problem.train) + len(problem.val), 1) - 1
+    return max(0, min(MOST_VIEWS, few))
+
+
+def rows_to_learn(problem: Problem, images: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """The rows that heads learn from: of train as many as fit into `images`, then all of val."""
+    train, val = problem.train, problem.val
+    wanted = max(images - len(val), min(len(train), FEWEST_IMAGES))
+    if wanted < len(train):
+        drawn = np.random.default_rng(draw(seed, len(train))).choice(len(train), wanted, replace=False)
+        train = train[np.sort(drawn)]
+    return np.concatenate([train, val])
+
+
+def folds_of(
+    problem: Problem, rows: NDArray[np.int64], strata: NDArray[np.int64], *, folds: int, seed: int
+) -> NDArray[np.int64]:
+    """The fold of each row that heads learn from: every stratum spread evenly, groups kept whole.
+
+    Raises:
+        DataError: If all rows belong to one group.
+    """
+    groups = problem.groups(rows)
+    if len(np.unique(groups)) < 2:
+        raise DataError(
+            f"Cross-validation needs images of at least two groups. Received {len(rows):,} images of "
+            "one group. Give the groups finer names, or take --strategy finetune."
+        )
+    return fold_numbers(strata, groups, folds=folds, seed=seed)
+
+
+# ---- the ladder -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # a part is equal to itself alone
+class Part:
+    """A backbone whose features are there.
+
+    Attributes:
+        card: The backbone.
+        raw: Features of the plain images, (image, feature).
+        block: These and those of augmented views, ready for a head.
+        seconds_an_image: What embedding one takes.
+    """
+
+    card: WeightCard
+    raw: NDArray[np.float32]
+    block: BackboneFeatures
+    seconds_an_image: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked(Generic[C]):
+    """The best head so far.
+
+    Attributes:
+        candidate: The head, and how it answered images that it had not learned from.
+        parts: The backbones it stands on.
+        attempt: What is told of it in the list of what was tried.
+    """
+
+    candidate: C
+    parts: Sequence[Part]
+    attempt: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its backbones."""
+        return names_of(self.parts)
+
+    @property
+    def seconds_an_image(self) -> float:
+        """What an answer takes; a head adds little to its backbones."""
+        return sum(part.seconds_an_image for part in self.parts)
+
+    @property
+    def raw(self) -> NDArray[np.float32]:
+        """Features of the plain images, (image, feature), the backbones side by side."""
+        return np.concatenate([part.raw for part in self.parts], axis=1)
+
+
+def names_of(parts: Sequence[Part]) -> str:
+    """Backbones as they are named where they answer together."""
+    return " + ".join(part.card.model for part in parts)
+
+
+@dataclass
+class ModelSelection(ABC, Generic[C]):
+    """One climb: what it is given, what it has tried so far, and the time it has left.
+
+    Attributes:
+        problem: The data; its test part stays shut.
+        cards: The backbones that may be used.
+        recipe: Its `probe`, `augment`, `input` and `model.pooling` parts are used.
+        deadline: When everything here must be over.
+        device: Where nets are trained and, if it is CUDA, images are embedded.
+        folder: The run folder, for the checkpoint of a net.
+        resume: Go on from that checkpoint. Heads need none: their features are found again in the cache.
+        journal: Repeats the decisions of the interrupted run, and records new ones.
+        seed: Governs folds and everything drawn.
+        listener: Hears what was tried.
+        threads: Of ONNX Runtime; as many as there are cores unless set.
+    """
+
+    problem: Problem
+    _: KW_ONLY
+    cards: Sequence[WeightCard]
+    recipe: Recipe
+    deadline: Deadline
+    device: torch.device = torch.device("cpu")
+    folder: Path | None = None
+    resume: bool = False
+    journal: DecisionLog = field(default_factory=DecisionLog)
+    seed: int = 0
+    listener: Listener = SILENT
+    threads: int | None = None
+
+    # How often a kernel head is fitted before it is compared, for the time that this takes.
+    fits_a_head: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        self.cards = sorted(common_layout(self.cards), key=lambda card: -card.size_bytes)
+        self.small = max(self.problem.typical_size) <= SMALL_SIDE
+        self.tests = len(self.problem.dataset.rows("test"))  # how many, for the time that judging takes
+        self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
+        self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
+        self.costs = self.deadline.costs
+        # What may have to be packed and judged: the costliest backbones that a head was fitted on.
+        self.kept: Sequence[Part] = ()
+        self.engines: dict[str, Engine] = {}
+        self.deadline = self.deadline.reserving(lambda left: self.after_seconds(self.kept))
+        self.views = 0  # that are embedded with each image at once
+        self.rows = np.concatenate([self.problem.train, self.problem.val])
+        self.settled = False  # whether these rows are those that heads learn from
+        self.seconds = {"embed": 0.0, "fit": 0.0}
+        self.embedded_images = 0
+        self.stopped = ""
+        self.left_out: list[str] = []  # for time
+        self.tried = [self.baseline()]
+        self.candidates: list[Ranked[C]] = []  # heads that were fitted, in order
+
+    # ---- what a kind of head says of itself -------------------------------------------------------------
+
+    @abstractmethod
+    def baseline(self) -> dict[str, Any]:
+        """What an answer that needs no picture reaches, as an attempt."""
+
+    @abstractmethod
+    def fill_pool(self) -> None:
+        """Find labels and folds of the rows, which are now those that heads learn from."""
+
+    @abstractmethod
+    def probes(self, *, forced: bool) -> Ranked[C] | None:
+        """The best head on the best backbones; None where none could be afforded.
+
+        `forced` takes the first backbone whatever it costs.
+        """
+
+    @abstractmethod
+    def attempt_of(self, name: str, candidate: C, seconds: float) -> dict[str, Any]:
+        """How a head did: on the val part, and in the note on all images it was cross-validated on."""
+
+    @abstractmethod
+    def loss(self, candidate: C) -> float:
+        """What heads are compared by; less is better."""
+
+    @abstractmethod
+    def points_lost(self, best: C, other: C) -> float:
+        """How many points worse another head may be than the best one; see `training.answer_cost`."""
+
+    @abstractmethod
+    def net_wins(self, best: Ranked[C], net: Outcome) -> bool:
+        """Whether a net did better on the val part than the best head."""
+
+    @abstractmethod
+    def built(self, best: Ranked[C]) -> Outcome:
+        """A model of the best head; what was tried besides is told later."""
+
+    def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
+        """Features (view, image, feature), ready for a head."""
+        return block_of(features)
+
+    def net_recipe(self, kind: str) -> Recipe:
+        """How a net is trained: by the recipe of that name, on the input that was asked for."""
+        return replace(read_recipe(kind), input=self.recipe.input)
+
+    # ---- the way up -------------------------------------------------------------------------------------
+
+    def climb(self) -> Outcome:
+        """Try baselines, heads and a net, as far as the data and the time allow.
+
+        Returns:
+            The best model, with what was tried and why nothing more was.
+
+        Raises:
+            ModelError: If there is neither a backbone nor time for a net.
+        """
+        if self.small:
+            # Blown up to a backbone's size, small images cost a thousand times the disk and tell nothing new.
+            net = self.net(None)
+            best = None if self.stopped else self.probes(forced=net is None)
+        else:
+            # A head on few photos answers better than a net that learns to see from as many.
+            best = self.probes(forced=True)
+            net = None if self.stopped else self.net(best)
+        if best is None and net is None:
+            best = self.probes(forced=True)
+        return self._outcome(best, net)
+
+    def probe(self) -> Outcome:
+        """As `climb`, but heads on frozen backbones only.
+
+        Raises:
+            ModelError: If there is no backbone.
+        """
+        return self._outcome(self.probes(forced=True), None)
+
+    def _outcome(self, best: Ranked[C] | None, net: Outcome | None) -> Outcome:
+        """The better of the two, with all that was tried."""
+        if net is not None and (best is None or self.net_wins(best, net)):
+            chosen = net
+            own = {attempt["name"] for attempt in net.tried}
+            for attempt in self.tried:
+                attempt["chosen"] = attempt["name"] in own
+        elif best is not None:
+            chosen, _ = self.timed("fit", partial(self.built, best))
+            chosen = replace(chosen, licences=tuple(licence_of(part.card) for part in best.parts))
+            best.attempt["chosen"] = True
+        else:
+            raise ModelError(
+                "There was neither a backbone nor time for a net. Name a backbone with --model, give "
+                "--weights, or give a longer --budget."
+            )
+        return replace(
+            chosen,
+            tried=tuple(self.tried),
+            stopped=self.stopped or " ".join(filter(None, (chosen.stopped, self._what_was_tried()))),
+            advice=LONGER if self.left_out and not self.stopped else chosen.advice,
+            seconds={name: round(value, 3) for name, value in self.seconds.items()},
+            images={"embed": self.embedded_images, **chosen.images},
+        )
+
+    def _what_was_tried(self) -> str:
+        """How many heads were fitted, and what was left out for time."""
+        heads = _counted(len(self.candidates), "head")
+        backbones = _counted(
+            len({part.card.name for each in self.candidates for part in each.parts}), "backbone"
+        )
+        were = "was" if len(self.candidates) == 1 else "were"
+        tried = f"{heads} on {backbones} {were} tried." if self.candidates else ""
+        return tried + (f" Left out for time: {'; '.join(self.left_out)}." if self.left_out else "")
+
+    # ---- embedding --------------------------------------------------------------------------------------
+
+    def embedded(self, *, forced: bool) -> Iterator[Part]:
+        """One backbone after the other, as far as they can be afforded.
+
+        The largest comes first; where preparing all would take a good part of the time, the smallest, and
+        none after one that is too slow. `forced` takes the one that costs least where that is none of them,
+        as does a name in the recipe.
+        """
+        forced = forced or bool(self.recipe.model.name)
+        found, slow = False, ""
+        short = self._is_short()
+        for card in reversed(self.cards) if short else self.cards:
+            if slow:
+                self.skip(f"probe {card.model}", f"{slow} is too slow already, and smaller", for_time=True)
+                continue
+            part = self._embed(card, forced=self.together)
+            if part is not None:
+                found = True
+                yield part
+            elif short:
+                slow = card.model
+        if forced and self.cards and not found:
+            least = min(
+                self.cards, key=lambda card: self.costs.seconds(f"embed {card.name}") or card.size_bytes
+            )
+            self._unskip(f"probe {least.model}")
+            part = self._embed(least, forced=True)
+            if part is not None:
+                yield part
+
+    def _embed(self, card: WeightCard, *, forced: bool) -> Part | None:
+        began = time.perf_counter()
+        engine = self.engine(card)
+        decision = self.journal.decide(f"embed {card.name}", partial(self._afford, engine, forced))
+        each = float(decision["seconds_an_image"])
+        if each:
+            self.costs.note(f"embed {card.name}", each)
+        if not decision["take"]:
+            self.skip(f"probe {card.model}", decision["reason"], for_time=True)
+            return None
+        if not self.settled:
+            self._settle(int(decision["images"]), int(decision.get("views", 0)))
+        if self.kept and self.deadline.limited:  # with a head at hand, an embedding may be given up
+            decision = self.journal.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
+        if not decision["take"]:
+            self.skip(f"probe {card.model}", decision["reason"], for_time=True)
+            return None
+        missing = self._missing(engine, self.views)
+        embedding = time.perf_counter()
+        part = self.part(engine, self.views, each)
+        if missing >= MANY_IMAGES:
+            self.costs.note(f"embed {card.name}", time.perf_counter() - embedding, missing)
+        self.seconds["embed"] += time.perf_counter() - began
+        return part
+
+    def _embed_in_time(self, engine: Engine) -> dict[str, Any]:
+        """Whether the rows were embedded before the time was up."""
+        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
+        try:
+            engine.embed(
+                pixels,
+                self.problem.keys(self.rows),
+                go_on=lambda: self.deadline.margin() > 0,
+                **self._seen(self.views),
+            )
+        except TimeUp as reason:
+            return {"take": False, "reason": str(reason)}
+        return {"take": True}
+
+    def engine(self, card: WeightCard) -> Engine:
+        """What embeds images with a backbone."""
+        if card.name not in self.engines:
+            self.engines[card.name] = Engine(
+                card,
+                pooling=self.pooling,
+                cache=self.problem.cache,
+                listener=self.listener,
+                threads=self.threads,
+                device="cuda" if self.device.type == "cuda" else "cpu",
+            )
+        return self.engines[card.name]
+
+    def part(self, engine: Engine, views: int, seconds_an_image: float) -> Part:
+        """Embed the images that heads learn from, and so many augmented views of each."""
+        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
+        self.embedded_images += self._missing(engine, views)
+        features = engine.embed(pixels, self.problem.keys(self.rows), **self._seen(views))
+        return Part(
+            card=engine.card,
+            raw=features[0],
+            block=self.block(engine, features),
+            seconds_an_image=seconds_an_image,
+        )
+
+    def _seen(self, views: int) -> dict[str, Any]:
+        """How each image is looked at, as `Engine` takes it."""
+        return {"views": views, "augment": self.recipe.augment, "seed": self.seed}
+
+    def _missing(self, engine: Engine, views: int) -> int:
+        """Images and views of them that the cache lacks."""
+        return engine.missing(self.problem.keys(self.rows), **self._seen(views))
+
+    def _afford(self, engine: Engine, forced: bool) -> dict[str, Any]:
+        """Whether this backbone fits into what is left, on how many images and in how many views."""
+        if forced:
+            self.deadline.require(SLACK * self._opening_seconds(engine), f"a head on {engine.card.model}")
+        elif late := self._too_late_to_open(engine):
+            return {"take": False, "reason": late, "images": 0, "views": 0, "seconds_an_image": 0.0}
+        some = self.problem.pixels(self.rows[:16], engine.card.spec, self.listener)
+        with nullcontext() if engine.is_open else self.costs.timing("open"):
+            each = engine.seconds_an_image(some)
+        left = self.deadline.remaining()
+        judging = each * self.tests
+        train, val = len(self.problem.train), len(self.problem.val)
+        images, views = len(self.rows), self.views
+        if not self.settled:
+            images = min(images, max(MOST_IMAGES, val))
+            while views and each * self._missing(engine, views) > VIEWS_SHARE * left - judging:
+                views -= 1
+        missing = self._missing(engine, views)
+        cost = each * missing / max(len(self.rows), 1)  # of an image, with its views
+        share = SMALL_SHARE if self.small else PHOTO_SHARE
+        room = share * left - judging - self.head_seconds(images, views)
+        if not self.settled and images * cost > room:
+            fewest = min(len(self.rows), val + FEWEST_IMAGES)
+            images = max(fewest, int(room / cost)) if room > 0 else fewest
+        enough = not self.small or images >= val + SMALL_LEAST * train
+        facts = {"images": images, "views": views, "seconds_an_image": round(each, 6)}
+        if forced:
+            self.deadline.require(SLACK * (images * cost + judging), f"heads on {engine.card.model}")
+        if forced or (enough and images * cost <= room):
+            return {"take": True, **facts}
+        words = f"embedding {missing:,} images would take about {duration(missing * each)}"
+        return {"take": False, "reason": f"{words}, and {duration(left)} are left", **facts}
+
+    def _too_late_to_open(self, engine: Engine) -> str:
+        """Why there is no time to make the graph of another backbone and to pack it, or nothing."""
+        if not self.deadline.limited:
+            return ""
+        seconds = self._opening_seconds(engine)
+        if SLACK * seconds <= self.deadline.remaining():
+            return ""
+        words = f"preparing it would take about {duration(seconds)}"
+        return f"{words}, and {duration(self.deadline.remaining())} are left"
+
+    def _is_short(self) -> bool:
+        """Whether preparing all backbones would take a good part of the time."""
+        if not self.deadline.limited or self.together or len(self.cards) < 2:
+            return False
+
+        def choose() -> dict[str, Any]:
+            opening = sum(self._opening_seconds(self.engine(card)) for card in self.cards)
+            return {"take": True, "smallest_first": opening > OPENING_SHARE * self.deadline.remaining()}
+
+        return bool(self.journal.decide("order of backbones", choose)["smallest_first"])
+
+    def _opening_seconds(self, engine: Engine) -> float:
+        if engine.is_open:
+            return 0.0
+        known = self.costs.knows("open")
+        return self.costs.seconds("open") if known else OPENING_WORK * self.costs.pace()
+
+    def _settle(self, images: int, views: int) -> None:
+        """Which images heads learn from, all of val and as many of train as fit, and in how many views."""
+        if views < self.views:
+            self.listener.say(f"Augmented views of each image: {views} instead of {self.views}, for time.")
+        self.views = views
+        self.rows = rows_to_learn(self.problem, images, seed=self.seed)
+        if self.trained < len(self.problem.train):
+            self.listener.say(
+                f"Heads learn from {self.trained:,} of {len(self.problem.train):,} training images."
+            )
+        self.fill_pool()
+        self.settled = True
+
+    @property
+    def trained(self) -> int:
+        """How many of the rows belong to the train part; those of val follow."""
+        return len(self.rows) - len(self.problem.val)
+
+    # ---- what an answer costs ---------------------------------------------------------------------------
+
+    def economical(self, best: Ranked[C]) -> Ranked[C]:
+        """The candidate with the cheapest answer among those shown to lose no more than the recipe allows.
+
+        What an image takes stands in decisions that a resumed run repeats, so that it chooses the same.
+        """
+        allowed = 0.0 if self.together else PREFERENCES[self.recipe.probe.prefer]
+        found = [
+            (each.seconds_an_image, self.loss(each.candidate), place, points)
+            for place, each in enumerate(self.candidates)
+            if allowed
+            and each.seconds_an_image <= (1 - LEAST_SAVING) * best.seconds_an_image
+            and (points := self.points_lost(best.candidate, each.candidate)) <= allowed
+        ]
+        if not found:
+            return best
+        _, _, place, points = min(found)
+        cheaper = self.candidates[place]
+        own, other = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
+        reason = (
+            f"kept, for it answers an image in {own} ms instead of {other} and loses at most "
+            f"{max(points, 0.0):.2g} points to {best.name}"
+        )
+        cheaper.attempt["note"] += f"; {reason}"
+        self.listener.say(f"{cheaper.attempt['name']}: {reason}")
+        return cheaper
+
+    # ---- nets -------------------------------------------------------------------------------------------
+
+    def net(self, best: Ranked[C] | None) -> Outcome | None:
+        """Train a net where there is time: from scratch, or the best head's backbone."""
+        part = None if best is None else best.parts[0]
+        recipe = self.net_recipe("scratch" if part is None else "finetune")
+        each = 0.0 if part is None else part.seconds_an_image
+        kind = recipe.strategy
+        decision = self.journal.decide(f"train {kind}", partial(self._afford_net, recipe, each))
+        if not decision["take"]:
+            self.skip(kind, decision["reason"], for_time=bool(len(self.problem.val)))
+            return None
+        self.listener.say(f"Next: {kind}" + ("" if part is None else f" {part.card.model}"))
+        outcome = train_net(
+            self.problem,
+            recipe,
+            card=None if part is None else part.card,
+            seed=self.seed,
+            device=self.device,
+            folder=self.folder,
+            resume=self.resume,
+            deadline=self.deadline.reserving(self._reserve(each)),
+            listener=self.listener,
+        )
+        self.seconds["fit"] += outcome.seconds["fit"]
+        self.tried += [{**attempt, "chosen": False} for attempt in outcome.tried]
+        return outcome
+
+    def _afford_net(self, recipe: Recipe, each: float) -> dict[str, Any]:
+        """Whether a net may be trained in the time that is left; its backbone takes so long for an image."""
+        train, left = len(self.problem.train), self.deadline.remaining() - each * self.tests
+        if not len(self.problem.val):
+            return {"take": False, "reason": "there are no val images to compare it on"}
+        if recipe.strategy == "scratch":
+            # `fit` plans as many epochs as there is time for.
+            if left >= LEAST_NET_SECONDS:
+                return {"take": True}
+            return {"take": False, "reason": f"only {duration(max(left, 0))} are left"}
+        cost = TRAINING_COST.get(self.device.type, TRAINING_COST["cpu"]) * each
+        seconds = recipe.train.epochs * cost * train
+        if seconds <= 2 * left:  # half of the epochs are worth a try
+            return {"take": True}
+        epochs = count_of(recipe.train.epochs, "epoch", "epochs")
+        words = f"{epochs} of {train:,} images would take about {duration(seconds)}"
+        reason = f"{words}, and {duration(max(left, 0))} are left; a longer --budget or a GPU makes room"
+        return {"take": False, "reason": reason}
+
+    def _reserve(self, each: float) -> float:
+        """Seconds that training must leave: for judging, and on small images for a probe after it."""
+        left = self.deadline.remaining()
+        later = SMALL_SHARE * left if self.small and self.cards and np.isfinite(left) else 0.0
+        return each * self.tests + later
+
+    # ---- time and notes ---------------------------------------------------------------------------------
+
+    def fitted(self, name: str, parts: Sequence[Part], fit: Callable[[], C]) -> Ranked[C]:
+        """Fit a head and note how it did, and what an answer of it takes."""
+        candidate, seconds = self.timed("fit", fit)
+        attempt = self.attempt_of(name, candidate, seconds)
+        self.listener.say(f"{name}: {attempt['note']} ({seconds:.1f} s)")
+        self.tried.append(attempt)
+        self.kept = max(self.kept, parts, key=self.after_seconds)
+        best = Ranked(candidate=candidate, parts=parts, attempt=attempt)
+        attempt["milliseconds"] = round(1000 * best.seconds_an_image, 2)
+        self.candidates.append(best)
+        return best
+
+    def timed(self, stage: str, work: Callable[[], T]) -> tuple[T, float]:
+        """What came of some work, and the seconds it took, which count for a stage."""
+        began = time.perf_counter()
+        made = work()
+        seconds = time.perf_counter() - began
+        self.seconds[stage] += seconds
+        return made, seconds
+
+    def after_seconds(self, parts: Sequence[Part]) -> float:
+        """What a head on some backbones adds to packing, judging and the report."""
+        answers = sum(self.costs.seconds(f"embed {part.card.name}", self.tests) for part in parts)
+        if self.costs.knows("finish") and not self.costs.knows("export") and parts:
+            self.costs.note("export", self.engine(parts[0].card).export_seconds())
+        return answers + self.costs.seconds("export", len(parts)) + self.costs.seconds("head")
+
+    def further_seconds(self, parts: Sequence[Part]) -> float:
+        """What the costliest of some backbones adds to that, beside those that are kept."""
+        return max(self.after_seconds([part]) for part in parts)
+
+    def flop_seconds(self) -> float:
+        """Roughly what one multiplication and addition takes now, while a head is fitted."""
+        return self.costs.pace() / (REFERENCE_FLOPS * EFFICIENCY)
+
+    def head_seconds(self, images: int, views: int) -> float:
+        """Roughly what a kernel head on so many images and views takes."""
+        return self.fits_a_head * rbf_flops(images * (views + 1)) * self.flop_seconds()
+
+    def ranked(self, name: str, parts: Sequence[Part], fit: Callable[[], C]) -> Ranked[C]:
+        """As `fitted`; what it takes says what others of its kind will take."""
+        began = time.perf_counter()
+        best = self.fitted(name, parts, fit)
+        self.costs.note("head", time.perf_counter() - began)
+        return best
+
+    def rank_seconds(self) -> float:
+        """What a head as those that backbones are compared by takes."""
+        known = self.costs.knows("head")
+        return self.costs.seconds("head") if known else self.head_seconds(len(self.rows), self.views)
+
+    def time_for(self, seconds: float, room: float | None = None) -> dict[str, Any]:
+        """Whether there are so many seconds in what is left, or in `room`, as a decision."""
+        spare, words = (self.deadline.remaining(), "left") if room is None else (room, "to spare")
+        if SLACK * seconds <= spare:
+            return {"take": True}
+        reason = f"would take about {duration(seconds)}, and {duration(max(spare, 0))} are {words}"
+        return {"take": False, "reason": reason}
+
+    def skip(self, name: str, reason: str, *, for_time: bool = False) -> None:
+        """Note what was left out."""
+        self.listener.say(f"{name}: left out, {reason}")
+        self.tried.append({"name": name, "value": None, "note": f"left out: {reason}", "chosen": False})
+        if for_time:
+            self.left_out.append(f"{name} ({reason})")
+
+    def _unskip(self, name: str) -> None:
+        """Forget that it was left out: it is taken after all."""
+        self.tried = [attempt for attempt in self.tried if attempt["name"] != name]
+        self.left_out = [entry for entry in self.left_out if not entry.startswith(f"{name} (")]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,175 @@
+"""Which images a step sees, and what they look like by then."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from mindle.training.loop.augment import Augment, mix, stronger
+from mindle.training.loop.imbalance import rarity
+from mindle.training.recipe import Recipe
+
+# Class numbers (int64), or numbers to estimate (float64).
+Labels = NDArray[Any]
+
+
+class PixelRows(Protocol):
+    """Images as `mindle.data.images.pixels` gives them: an array of uint8 does too."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One step's images, float (image, channel, height, width) in [0, 1], and labels (image, class).
+
+    Where numbers are estimated, labels are the numbers, (image, 1).
+    """
+
+    images: Tensor
+    targets: Tensor
+
+
+def draw(seed: int, *place: int) -> int:
+    """A seed for one place of a training run, such as (epoch, step): the same on every machine.
+
+    Randomness that depends on the place alone is what lets an interrupted run go on exactly.
+
+    Example:
+        >>> draw(0, 3, 1) == draw(0, 3, 1), draw(0, 3, 1) == draw(0, 1, 3)
+        (True, False)
+    """
+    text = ",".join(map(str, (seed, *place)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def order(labels: Labels, recipe: Recipe, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """Rows of each step of one epoch; the steps' sizes differ by one at most, so that none is tiny.
+
+    Example:
+        >>> [len(rows) for rows in order(np.zeros(70, int), Recipe(), seed=0, epoch=0)]
+        [24, 23, 23]
+    """
+    generator = torch.Generator().manual_seed(draw(seed, epoch))
+    evened = 1.0 if recipe.train.balance == "sampling" else recipe.train.scarce
+    if evened:
+        counts = np.bincount(labels)
+        chances = torch.from_numpy(1 / counts[labels] ** evened)
+        rows = torch.multinomial(chances, len(labels), replacement=True, generator=generator)
+    elif not recipe.train.shuffle:
+        rows = torch.arange(len(labels))
+    else:
+        rows = torch.randperm(len(labels), generator=generator)
+    return [part.numpy() for part in rows.tensor_split(steps_in(len(labels), recipe.train.batch))]
+
+
+def steps_in(images: int, batch: int) -> int:
+    """Steps of one epoch.
+
+    Example:
+        >>> steps_in(10, 4)
+        3
+    """
+    return max(1, -(-images // batch))
+
+
+def prepare(
+    pixels: PixelRows,
+    labels: Labels,
+    rows: NDArray[np.int64],
+    recipe: Recipe,
+    *,
+    classes: int,
+    seed: int,
+    place: tuple[int, int],
+    device: torch.device,
+    layout: torch.memory_format,
+    scale: float = 1.0,
+) -> Batch:
+    """Gather, augment, shrink to `scale` of each side, and mix the images of one step.
+
+    `place` is (epoch, step); with the seed it says what is drawn.
+    """
+    generator = torch.Generator().manual_seed(draw(seed, *place))
+    raw = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(device)  # (image, height, width, channel)
+    images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    targets = target_rows(labels[rows], classes).to(device)
+    size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
+    changed = Augment(recipe.augment)(images, generator, size)
+    if recipe.train.scarce:
+        luck = torch.Generator().manual_seed(draw(seed, *place, 2))
+        chances = torch.from_numpy(recipe.train.scarce * rarity(labels, classes)[labels[rows]])
+        picked = torch.rand(len(rows), generator=luck) < chances
+        if picked.any():
+            changed = changed.clone()
+            changed[picked] = Augment(stronger(recipe.augment))(images[picked], luck, size)
+    images, targets = mix(changed, targets, recipe.augment, generator)
+    return Batch(images=images.contiguous(memory_format=layout), targets=targets)
+
+
+def target_rows(labels: Labels, classes: int) -> Tensor:
+    """What a net should answer: 1 for the class and 0 elsewhere, (image, class); or the number, (image, 1).
+
+    Example:
+        >>> target_rows(np.array([1]), 2).tolist(), target_rows(np.array([0.5]), 1).tolist()
+        ([[0.0, 1.0]], [[0.5]])
+    """
+    truth = torch.from_numpy(labels)
+    return truth.float()[:, None] if truth.is_floating_point() else F.one_hot(truth, classes).float()
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Prepare the next batch in a thread while the caller uses this one.
+
+    Each batch draws from a generator of its own, so the thread changes no number. An exception in the
+    thread passes to the caller.
+    """
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=1)
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                if not _offer(ready, batch, stop):
+                    return
+            _offer(ready, None, stop)
+        except BaseException as error:
+            _offer(ready, error, stop)
+
+    thread = threading.Thread(target=work, name="mindle-batches", daemon=True)
+    thread.start()
+    try:
+        while (batch := ready.get()) is not None:
+            if isinstance(batch, BaseException):
+                raise batch
+            yield batch
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _offer(
+    ready: queue.Queue[Batch | BaseException | None],
+    item: Batch | BaseException | None,
+    stop: threading.Event,
+) -> bool:
+    """Put an item in as soon as there is room; False where nobody wants it any more."""
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False

@@ -1,0 +1,383 @@
+"""The training loop.
+
+Everything that acts on the weights stands in `_train`, in the order in which it acts: draw, augment, mix,
+forward, loss, backward, clip, step, average; then judge, keep the best, checkpoint. The randomness of a
+step derives from (seed, epoch, step) alone, so that a killed run goes on with the numbers that it would
+have had.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mindle.errors import ModelError
+from mindle.records import SILENT, Listener
+from mindle.training.budget import Deadline
+from mindle.training.loop.average import Average, changing_tensors, put
+from mindle.training.loop.batches import Batch, Labels, PixelRows, ahead, draw, order, prepare
+from mindle.training.loop.callbacks import Callback, FitState
+from mindle.training.loop.checkpoint import CHECKPOINT_SECONDS, EPOCH_CHECKPOINT_SECONDS, Progress, Saver
+from mindle.training.loop.job import Job
+from mindle.training.loop.loss import Loss, class_weights, judge, tally
+from mindle.training.loop.machine import interruptible, trimmed
+from mindle.training.loop.optimizer import build_optimizer
+from mindle.training.loop.schedule import rate_factor
+from mindle.training.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What a training run gives besides the trained model.
+
+    Attributes:
+        history: One row an epoch: epoch, train_loss, train_accuracy, val_loss, val_accuracy, rate, seconds,
+            images_per_second; of numbers, train_mae and val_mae in the place of accuracies. The train columns
+            are measured while training, on augmented images and with dropout; train_loss is what was
+            minimised, smoothing included, penalties not.
+        best_epoch: The epoch, counted from 1, whose weights the model ends with.
+        seconds: Time spent, interrupted runs included.
+        stopped: Why the run ended before its epochs were over, or "".
+    """
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+    seconds: float
+    stopped: str
+
+
+def fit(
+    model: nn.Module,
+    train: PixelRows,
+    train_labels: Labels,
+    val: PixelRows,
+    val_labels: Labels,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+    resume: bool = False,
+    deadline: Deadline | None = None,
+    listener: Listener = SILENT,
+    callbacks: Sequence[Callback] = (),
+    unit: float = 1.0,
+    later: int = 0,
+) -> FitResult:
+    """Train a model in place; it ends on the CPU, in eval mode, with the best weights.
+
+    Args:
+        model: Maps uint8 (image, height, width, channel) to logits (image, class); its method
+            `logits_from_floats` takes floats (image, channel, height, width) in [0, 1] instead.
+        train: Training images, uint8 (image, height, width, channel).
+        train_labels: Their classes, or (as floats) the standardised numbers to estimate.
+        val: Images that say which epoch is best and when to stop; may be empty.
+        val_labels: Their classes, or numbers.
+        recipe: How to train; its `train` and `augment` parts are used.
+        seed: Governs order, augmentation and dropout.
+        device: Where to train.
+        folder: A checkpoint is kept in `checkpoint/` below it.
+        resume: Go on from that checkpoint where there is one; it must be of the same run.
+        deadline: Fewer epochs are planned where all would not end in time, and the run stops before it.
+        listener: Hears each step and each epoch.
+        callbacks: Watch, and may stop the run.
+        unit: What an error of 1 is in the unit of the target, for the history of numbers.
+        later: How many images must still be answered before the deadline once the training is over.
+
+    Returns:
+        The history, and which epoch was best.
+
+    Raises:
+        ValueError: If labels and images disagree in number, or nothing can be trained.
+        ModelError: If the loss stops being a number.
+        ArtifactError: If the checkpoint is damaged or of another run.
+        KeyboardInterrupt: On Ctrl-C, after a checkpoint of the last full step.
+
+    Example:
+        >>> from mindle.models.classifier import layers_classifier
+        >>> from mindle.records import InputSpec
+        >>> from mindle.training.recipe import TrainSettings
+        >>> spec = InputSpec(height=4, width=4, colour="gray", mean=(0.5,), std=(0.5,))
+        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+        >>> net = layers_classifier(layers, spec=spec, classes=["dark", "light"], seed=0)
+        >>> images = np.repeat(np.array([30, 220], np.uint8), 8)[:, None, None, None].repeat(16, 1)
+        >>> images, labels = images.reshape(16, 4, 4, 1), np.repeat([0, 1], 8)
+        >>> recipe = Recipe(train=TrainSettings(epochs=5, peak=0.1))
+        >>> fit(net, images, labels, images, labels, recipe).history[-1]["val_accuracy"]
+        1.0
+    """
+    job = Job(
+        model=model,
+        train=train,
+        train_labels=_truth(train_labels),
+        val=val,
+        val_labels=_truth(val_labels),
+        recipe=recipe,
+        seed=seed,
+        device=torch.device(device),
+        path=None if folder is None else Path(folder) / "checkpoint" / "fit.safetensors",
+        deadline=deadline or Deadline(None),
+        listener=listener,
+        unit=unit,
+        later=later,
+    )
+    with trimmed(model, job.device), interruptible() as interrupted:
+        result = _train(job, resume=resume, callbacks=callbacks, interrupted=interrupted)
+    _place(model, torch.device("cpu"), torch.contiguous_format)
+    model.eval()
+    return result
+
+
+def _truth(labels: Labels) -> Labels:
+    """Numbers stay numbers; whatever else says which class is a class number."""
+    numbers = np.issubdtype(np.asarray(labels).dtype, np.floating)
+    return np.asarray(labels, np.float64) if numbers else np.asarray(labels, np.int64)
+
+
+def _train(
+    job: Job, *, resume: bool, callbacks: Sequence[Callback], interrupted: threading.Event
+) -> FitResult:
+    """The loop, from top to bottom."""
+    # ---- model, optimizer, loss, average ---------------------------------------------------------------
+    settings, model, clock = job.settings, job.model, job.deadline.spent
+    _place(model, job.device, job.layout)
+    optimizer = build_optimizer(model, settings)
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    loss_of = Loss(settings, trainable, class_weights(job))
+    average = Average(model, settings)
+    # Sums over an epoch: loss, right answers (of numbers absolute errors), images. Apple's MPS knows no
+    # float64.
+    wide = torch.float32 if job.device.type == "mps" else torch.float64
+    totals = torch.zeros(3, dtype=wide, device=job.device)
+
+    # ---- where to begin: at the checkpoint, or with as many epochs as there is time for ------------------
+    progress = Progress(epochs=settings.epochs)
+    saver = Saver(job=job, optimizer=optimizer, average=average, best={}, totals=totals, progress=progress)
+    if resume and job.path is not None and job.path.exists():
+        saver.restore()
+    else:
+        progress.epochs = _affordable_epochs(job)
+        saver.save()  # so that a run that goes on does not decide again
+    state = FitState(model=model, progress=progress, steps_per_epoch=job.steps_per_epoch)
+    began, judge_seconds = clock() - progress.seconds, 0.0
+    for callback in callbacks:
+        callback.on_start(state)
+
+    while progress.epoch < progress.epochs and not progress.stopped:
+        epoch, epoch_began, step_began = progress.epoch, clock() - progress.epoch_seconds, clock()
+        model.train()
+        for batch in _batches(job, epoch, progress.step, progress.epochs):
+            # ---- one step -------------------------------------------------------------------------------
+            state.rate = _rate(job, progress, progress.step)
+            for group in optimizer.param_groups:
+                group["lr"] = state.rate * group["share"]
+            torch.manual_seed(draw(job.seed, epoch, progress.step, 1))  # for dropout
+            with job.precision():
+                logits = _logits(model, batch.images)  # (image, class)
+                loss = loss_of(logits, batch.targets)
+            torch.autograd.backward((loss + loss_of.penalty()) / settings.accumulate)
+            state.batch, state.batch_loss = batch, loss.detach()
+            for callback in callbacks:
+                callback.on_gradients(state)
+            progress.step += 1
+            moves = progress.step % settings.accumulate == 0 or progress.step == job.steps_per_epoch
+            if moves:
+                if settings.clip:
+                    nn.utils.clip_grad_norm_(trainable, settings.clip)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                average.after_step(epoch * job.steps_per_epoch + progress.step - 1)
+
+            # ---- what is seen of it ---------------------------------------------------------------------
+            right = tally(logits.detach(), batch.targets)
+            totals += torch.stack([loss.detach() * len(logits), right, right.new_tensor(len(logits))])
+            state.loss = _mean_loss(job, totals, state)
+            for callback in callbacks:
+                callback.on_step(state)
+            done = epoch * job.steps_per_epoch + progress.step
+            job.listener.progress("train", done, progress.epochs * job.steps_per_epoch)
+            step_seconds, step_began = clock() - step_began, clock()
+            if _is_short(job, step_seconds, judge_seconds):
+                state.stop("the time was up")
+            if progress.stopped:
+                break
+            if moves and (interrupted.is_set() or saver.due(after=CHECKPOINT_SECONDS)):
+                progress.seconds, progress.epoch_seconds = clock() - began, clock() - epoch_began
+                saver.save()
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+
+        # ---- judge, and keep the best -------------------------------------------------------------------
+        average.after_epoch(epoch, progress.epochs)
+        judging = clock()
+        with average.in_place():
+            val_loss, val_measure = judge(job)
+            # Accuracies are often equal, and then the loss decides.
+            badness = val_measure if job.numbers else -val_measure
+            value = [val_loss, badness] if settings.watch == "val_loss" else [badness, val_loss]
+            if not settings.restore_best or not value >= progress.best:
+                progress.best, progress.best_epoch, progress.stale_epochs = value, epoch + 1, -1
+                saver.best |= {name: tensor.clone() for name, tensor in changing_tensors(model).items()}
+        judge_seconds = clock() - judging
+        row = _row(job, progress, totals, val_loss, val_measure, clock() - epoch_began, judge_seconds)
+        progress.history.append(row)
+
+        # ---- plateau and early stop ---------------------------------------------------------------------
+        progress.stale_epochs += 1
+        if settings.schedule == "plateau" and progress.stale_epochs >= settings.drop_epochs:
+            progress.drops, progress.stale_epochs = progress.drops + 1, 0
+        if settings.patience and epoch + 1 - progress.best_epoch >= settings.patience:
+            state.stop(f"no progress for {settings.patience} epochs")
+        job.listener.epoch(row)
+        for callback in callbacks:
+            callback.on_epoch(state)
+
+        # ---- checkpoint ---------------------------------------------------------------------------------
+        totals.zero_()
+        progress.epoch, progress.step, progress.epoch_seconds = epoch + 1, 0, 0.0
+        progress.seconds = clock() - began
+        ends = bool(progress.stopped) or progress.epoch == progress.epochs
+        if ends or interrupted.is_set() or saver.due(after=EPOCH_CHECKPOINT_SECONDS):
+            saver.save()
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    put(changing_tensors(model), saver.best)
+    for callback in callbacks:
+        callback.on_end(state)
+    return FitResult(
+        history=progress.history,
+        best_epoch=progress.best_epoch,
+        seconds=progress.seconds,
+        stopped=progress.stopped,
+    )
+
+
+def _place(model: nn.Module, device: torch.device, layout: torch.memory_format) -> None:
+    """Move a model to a device and lay its kernels out in memory."""
+    model.to(device=device, memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it
+
+
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
+    """Floats in [0, 1] (image, channel, height, width) -> logits (image, class)."""
+    logits: Tensor = model.logits_from_floats(images)  # type: ignore[operator]  # a method of the classifier
+    return logits
+
+
+def _rate(job: Job, progress: Progress, step: int) -> float:
+    """Learning rate of one step of the open epoch."""
+    return job.settings.peak * rate_factor(
+        job.settings,
+        step=progress.epoch * job.steps_per_epoch + step,
+        steps=progress.epochs * job.steps_per_epoch,
+        steps_per_epoch=job.steps_per_epoch,
+        drops=progress.drops,
+    )
+
+
+def _batches(job: Job, epoch: int, first: int, epochs: int) -> Iterator[Batch]:
+    """The batches of one epoch of `epochs`, from step `first` on."""
+
+    def prepared() -> Iterator[Batch]:
+        for step, rows in enumerate(order(job.train_labels, job.recipe, seed=job.seed, epoch=epoch)):
+            if step >= first:
+                yield prepare(
+                    job.train,
+                    job.train_labels,
+                    rows,
+                    job.recipe,
+                    classes=job.classes,
+                    seed=job.seed,
+                    place=(epoch, step),
+                    device=job.device,
+                    layout=job.layout,
+                    scale=job.scale(epoch, epochs),
+                )
+
+    # A CPU that trains has no core to spare for a thread that prepares.
+    return prepared() if job.device.type == "cpu" else ahead(prepared())
+
+
+def _row(
+    job: Job,
+    progress: Progress,
+    totals: Tensor,
+    val_loss: float,
+    val_measure: float,
+    seconds: float,
+    judge_seconds: float,
+) -> dict[str, Any]:
+    """One row of the history."""
+    loss_sum, right_sum, images = totals.tolist()
+    return {
+        "epoch": progress.epoch + 1,
+        "train_loss": loss_sum / images,
+        f"train_{job.measure}": right_sum / images * job.unit,
+        "val_loss": val_loss,
+        f"val_{job.measure}": val_measure,
+        "rate": _rate(job, progress, progress.step - 1),
+        "seconds": seconds,
+        "images_per_second": images / max(seconds - judge_seconds, 1e-9),
+    }
+
+
+def _mean_loss(job: Job, totals: Tensor, state: FitState) -> float:
+    """The epoch's mean loss so far; an accelerator is only made to wait for it now and then."""
+    if job.device.type != "cpu" and state.step % 20 and state.step != state.steps_per_epoch:
+        return state.loss
+    loss = float(totals[0] / totals[2])
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"The training loss must stay a number. Received {loss} in epoch {state.epoch}, "
+            f"step {state.step}, at the rate {state.rate:.3g}. "
+            f"Lower the rate (--set train.peak={job.settings.peak / 10:.1g}), "
+            "clip the gradients (--set train.clip=1) or take --set train.precision=float32."
+        )
+    return loss
+
+
+def _is_short(job: Job, step_seconds: float, judge_seconds: float) -> bool:
+    """Whether another step and the judgement of the epoch might end after the deadline."""
+    guess = 0.5 * step_seconds * len(job.val) / min(job.settings.batch, len(job.train))
+    judging = judge_seconds or guess
+    after = judging * job.later / max(len(job.val), 1)
+    return job.deadline.remaining() < 0.5 + step_seconds + 1.3 * (judging + after)
+
+
+def _affordable_epochs(job: Job) -> int:
+    """As many of the recipe's epochs as the deadline allows; a few steps are timed on a copy."""
+    wanted = job.settings.epochs
+    if math.isinf(job.deadline.remaining()):
+        return wanted
+    trial = replace(job, model=deepcopy(job.model))
+    optimizer = build_optimizer(trial.model, job.settings)
+    loss_of = Loss(job.settings, [], None)
+    trial.model.train()
+    times: list[float] = []
+    begin = job.deadline.spent()
+    for batch in _batches(trial, wanted - 1, 0, wanted):
+        with trial.precision():
+            loss = loss_of(_logits(trial.model, batch.images), batch.targets)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        times.append(job.deadline.spent() - begin)
+        begin += times[-1]
+        if len(times) == 6:
+            break
+    # The forward pass of validation is a third of a step; a tenth of the time is kept for ups and downs.
+    step_seconds = median(times[1:] or times)
+    steps = job.steps_per_epoch * (1 + len(job.val) / len(job.train) / 3)
+    epoch_seconds = max(step_seconds * steps, 1e-9)
+    after = step_seconds / 3 * job.later / min(job.settings.batch, len(job.train))
+    return max(1, min(wanted, int(0.9 * (job.deadline.remaining() - after) / epoch_seconds)))

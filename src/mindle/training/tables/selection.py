@@ -1,0 +1,543 @@
+"""`mindle train` on a table: try the models of the ladder, weigh the best together, judge honestly.
+
+Small tables are judged by repeated nested cross-validation. Each outer fold in turn is held out, and
+everything, from filling a missing cell to choosing which models answer, happens without it. One split of a
+few hundred rows would say more about the split than about the model. Larger tables have a test part of
+their own. Either way the model that is kept has learned from all rows that it may.
+
+Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.splits import deal_folds
+from mindle.data.tables.parsing.columns import Features
+from mindle.evaluation import wilson
+from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
+from mindle.models.tables.model import TableModel
+from mindle.records import SILENT, Diagnosis, Listener
+from mindle.training.budget import Deadline, duration
+from mindle.training.decisions import Decision, DecisionLog
+from mindle.training.loop.batches import draw
+from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
+from mindle.training.recipe import TableSettings as TableSettings
+from mindle.training.tables.diagnosis import TableCase, diagnose_table
+from mindle.training.tables.learners import Learner, learners
+from mindle.training.tables.passes import (
+    Deal,
+    Pass,
+    Rows,
+    Settled,
+    Shelf,
+    TableProblem,
+    freeze,
+    left_out,
+    open_gate,
+    run_pass,
+    seconds_of_fits,
+    settle,
+)
+
+Floats = NDArray[np.float64]
+
+# What a table may take from start to report unless it is told otherwise: with a slow moment, five minutes.
+BUDGET_SECONDS = 270.0
+# The final pass learns from all rows, others from four fifths; freezing and a slow moment come on top. On two
+# cores and more, learners of small tables run side by side after the first pass.
+FINAL_COST, SAFETY, SIDE_BY_SIDE = 1.5, 1.15, 1.4
+FINAL = "final"
+ALWAYS = ("baseline", "linear")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutPredictions:
+    """Answers to rows by models that had not learned from them.
+
+    Attributes:
+        rows: Which rows of the table, repeat after repeat.
+        answers: (row, class) probabilities, or (row,) estimates.
+        repeats: How often each row was answered.
+        folds: (row,) which fold of its repeat held it out; None where one split did.
+        low, high: (row,) ends of a prediction interval of 90 %; None for classes.
+    """
+
+    rows: Rows
+    answers: Floats
+    repeats: int = 1
+    folds: Rows | None = None
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOutcome:
+    """What came of it.
+
+    Attributes:
+        model: Refitted on all rows that it may learn from; for regression with the models of the folds.
+        fold_models: The models of the last cross-validation with the rows that each had not seen.
+        test: Answers to rows held out from everything: pooled over the outer folds, or of the test part.
+        val: Answers out of fold to the rows that the kept model was chosen by.
+        calibration: Held-out errors for prediction intervals with the models of the folds; None for classes.
+        protocol: How `test` came about: {"kind": "nested", "folds": 5, "repeats": 3}, or {"kind": "split"}.
+        tried: One document a learner: name, accuracy or mean absolute error out of fold with low and high,
+            seconds, note, whether it has a share.
+        stopped: Why nothing more was tried.
+        seconds: By stage.
+        diagnoses: What was wrong with the training; nothing for a healthy one.
+    """
+
+    model: TableModel
+    fold_models: tuple[tuple[TableModel, Rows], ...]
+    test: HeldOutPredictions
+    val: HeldOutPredictions
+    calibration: Calibration | None
+    protocol: Mapping[str, Any]
+    tried: Sequence[Mapping[str, Any]]
+    stopped: str
+    seconds: Mapping[str, float]
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+
+def settle_table(
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    *,
+    models: str | None = None,
+    folds: int | None = None,
+    repeats: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Fill in every default of a call: the recipe is the start, and whatever else is said changes it.
+
+    Raises:
+        ValueError: If the recipe is not for tables, or a setting is unknown or out of its range.
+
+    Example:
+        >>> settle_table(models="linear, nets", settings={"table.epochs": "20"}).table.models
+        ('linear', 'nets')
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else read_recipe(TABLE if recipe is None else recipe)
+    if chosen.strategy != TABLE:
+        named = "one" if isinstance(recipe, Recipe) else repr(str(recipe))
+        raise ValueError(
+            f'`recipe` must be for a table, with strategy = "{TABLE}". Received {named} of the strategy '
+            f'"{chosen.strategy}", which is for images. `mindle recipes {TABLE}` prints one to begin with.'
+        )
+    said = {"table.models": models, "table.folds": folds, "table.repeats": repeats, **(settings or {})}
+    return with_settings(chosen, {name: value for name, value in said.items() if value is not None})
+
+
+def fit_table(
+    features: Features,
+    truth: NDArray[np.float64] | NDArray[np.int64],
+    *,
+    classes: Sequence[str] = (),
+    rows: Rows | None = None,
+    test: Rows | None = None,
+    deal: Deal | None = None,
+    groups: NDArray[np.int64] | None = None,
+    settings: TableSettings | None = None,
+    threads: int | None = None,
+    deadline: Deadline | None = None,
+    seed: int = 0,
+    split_seed: int | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    replay: Sequence[Decision] = (),
+    record: Callable[[Decision], None] = lambda decision: None,
+    listener: Listener = SILENT,
+) -> TableOutcome:
+    """Train the models of a table and judge them on rows that they knew nothing of.
+
+    Args:
+        features: Numbers and categories of every row.
+        truth: Class number of each row, or the number to estimate.
+        classes: Class names in the order of the numbers; empty for a regression.
+        rows: Rows that may be learned from; all that are not in `test` unless given.
+        test: Rows that only judge. None nests: every row judges once a repeat, by models without it. Empty
+            judges nothing: one pass chooses, weighs together and refits.
+        deal: Deals rows into folds: `deal(rows, folds, seed)` gives the fold of each. By class, and whole
+            groups at a time, unless given.
+        groups: A number for each row of the table; rows that share one stay together.
+        settings: How it is judged, what is tried, and how it is trained.
+        threads: Of the libraries; as many as there are cores unless given.
+        deadline: When everything here must be over.
+        seed: Governs the folds inside and everything drawn.
+        split_seed: Governs the outer folds, so that runs of other seeds are judged on the same; `seed` unless
+            given.
+        folder: The run folder; finished parts are kept below its checkpoint/.
+        resume: Use what lies there.
+        replay: Decisions of the interrupted run, which are repeated whatever the clock says.
+        record: Is told each new decision.
+        listener: Hears what was tried.
+
+    Returns:
+        The model and how it did.
+    """
+    settings, deadline = settings or TableSettings(), deadline or Deadline(None)
+    held = np.zeros(0, np.int64) if test is None else test
+    known = np.setdiff1d(np.arange(len(truth)), held) if rows is None else rows
+    problem = TableProblem(
+        features=features,
+        truth=truth,
+        classes=tuple(classes),
+        deal=deal or _dealer(truth, classes, groups),
+        threads=threads or os.cpu_count() or 1,
+    )
+    shelf = None if folder is None else Shelf(folder / "checkpoint", resume)
+    outer = seed if split_seed is None else split_seed
+    ladder = _Selection(
+        problem, settings, deadline, DecisionLog(replay, record), seed, outer, shelf, listener
+    )
+    outcome = ladder.split(known, held) if test is not None else ladder.nested(known)
+    return replace(outcome, diagnoses=diagnose_table(_case_of(problem, outcome, settings)))
+
+
+def _case_of(problem: TableProblem, outcome: TableOutcome, settings: TableSettings) -> TableCase:
+    """What is known of a finished training, for its diagnosis."""
+    once = len(outcome.test.rows) // outcome.test.repeats
+    held = outcome.test.rows[:once]
+    if outcome.test.folds is not None:  # of a cross-validation the first fold stands for all
+        held = held[outcome.test.folds[:once] == 0]
+    return TableCase(
+        features=problem.features,
+        truth=problem.truth,
+        classes=problem.classes,
+        model=outcome.model,
+        rows=outcome.val.rows,
+        answers=outcome.val.answers,
+        held=held,
+        settings=settings,
+    )
+
+
+def _dealer(truth: NDArray[Any], classes: Sequence[str], groups: NDArray[np.int64] | None) -> Deal:
+    def deal(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
+        labels = truth[rows].astype(np.int64) if classes else np.zeros(len(rows), np.int64)
+        own = np.arange(len(rows)) if groups is None else groups[rows]
+        return deal_folds(labels, own, folds=folds, seed=seed)
+
+    return deal
+
+
+@dataclass
+class _Selection:
+    problem: TableProblem
+    settings: TableSettings
+    deadline: Deadline
+    journal: DecisionLog
+    seed: int
+    split_seed: int
+    shelf: Shelf | None
+    listener: Listener
+    left_out: dict[str, str] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+    paces: list[float] = field(default_factory=list)  # seconds of each pass that was made here
+    gave_way: list[str] = field(default_factory=list)  # what of the protocol did, for time
+
+    def __post_init__(self) -> None:
+        every = learners(self.settings)
+        wished = self.settings.models
+        unknown = set(wished) - {learner.name for learner in every}
+        if unknown:
+            raise ValueError(
+                f"`models` must be among {', '.join(learner.name for learner in every)}. Received "
+                f"{', '.join(sorted(unknown))}."
+            )
+        self.learners: tuple[Learner, ...] = tuple(
+            learner
+            for learner in every
+            if (not wished or learner.name in ("baseline", *wished))
+            and not (learner.positive and self.problem.classes)
+        )
+        self.began = time.perf_counter()
+
+    # ---- the two protocols ------------------------------------------------------------------------------
+
+    def split(self, known: Rows, test: Rows) -> TableOutcome:
+        """Choose by cross-validation on the known rows, and answer the test rows once."""
+        self.deadline.require(0.0, "models")
+        this = self._pass(FINAL, known, test, gated=True)
+        settled = settle(this, self._answering())
+        held = self._held([(this, settled)], repeats=1)
+        return self._outcome(this, settled, held, {"kind": "split"})
+
+    def nested(self, known: Rows) -> TableOutcome:
+        """Every row held out once a repeat; then one more pass over all rows makes the model.
+
+        Where time is short, repeats give way, then folds, then all but the first outer fold.
+        """
+        plan = self._protocol(known)
+        outer, inner, repeats = int(plan["outer"]), int(plan["inner"]), int(plan["repeats"])
+        done: list[tuple[Pass, Settled]] = []
+        for repeat in range(max(repeats, 1)):
+            fold_of = self.problem.deal(known, outer, draw(self.split_seed, 3, repeat))
+            for fold in range(outer):
+                learn, held = known[fold_of != fold], known[fold_of == fold]
+                this = self._pass(f"repeat-{repeat + 1}-fold-{fold + 1}", learn, held, folds=inner)
+                done.append((this, settle(this, self._answering())))
+                if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
+                    break
+                if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
+                    self._forget(this)
+                self.listener.progress("outer folds", len(done), outer * repeats)
+            else:
+                continue
+            break
+        whole = len(done) // outer
+        if not whole:
+            return self._first_alone(*done[0])
+        if whole < repeats:
+            self._give_way(f"{whole} of {repeats} repeats were made")
+        self._forget(done[0][0])
+        final = self._pass(FINAL, known, np.zeros(0, np.int64), folds=inner)
+        protocol = {"kind": "nested", "folds": outer, "repeats": whole}
+        settled = settle(final, self._answering())
+        return self._outcome(final, settled, self._held(done[: whole * outer], whole), protocol)
+
+    def _first_alone(self, this: Pass, settled: Settled) -> TableOutcome:
+        """What the first outer pass came to, as if its fold were a test part."""
+        self._give_way("one part of the rows judges, and the model has not learned from it")
+        return self._outcome(this, settled, self._held([(this, settled)], repeats=1), {"kind": "split"})
+
+    def _give_way(self, words: str) -> None:
+        if words not in self.gave_way:
+            self.gave_way.append(words)
+            self.listener.say(f"For time: {words}.")
+
+    def _answering(self) -> list[str]:
+        """Who may have a share: whoever was asked for; the baseline is scored beside them in any case."""
+        wished = self.settings.models
+        return [one.name for one in self.learners if not wished or one.name in wished]
+
+    def _pass(
+        self, name: str, rows: Rows, held: Rows, *, folds: int | None = None, gated: bool = False
+    ) -> Pass:
+        def gate(learner: str, seconds: float, fits: int) -> str:
+            if learner in ALWAYS or not self.deadline.limited:
+                return ""
+            decision = self.journal.decide(
+                f"{name} {learner}", lambda: self._affordable(learner, seconds * fits)
+            )
+            return str(decision.get("reason", ""))
+
+        began = time.perf_counter()
+        this = run_pass(
+            self.problem,
+            name,
+            rows,
+            held,
+            learners=self.learners,
+            folds=folds or self.settings.folds,
+            seed=draw(self.seed, 4, *name.encode()),
+            gate=gate if gated else open_gate,
+            shelf=self.shelf,
+            told=lambda learner: self.listener.say(f"{name}: {learner}") if name == FINAL else None,
+        )
+        if any(answers.fitted for answers in this.answers.values()):
+            self.paces.append(time.perf_counter() - began)
+        self.left_out |= this.skipped
+        self.learners = tuple(learner for learner in self.learners if learner.name not in this.skipped)
+        for learner, answers in this.answers.items():
+            self.spent[learner] = self.spent.get(learner, 0.0) + answers.seconds
+        return this
+
+    def _affordable(self, learner: str, cost: float) -> dict[str, Any]:
+        """Whether a learner would end in time; one that the user named has to."""
+        left = self.deadline.remaining()
+        if learner in self.settings.models:
+            self.deadline.require(SAFETY * cost, learner)
+        if SAFETY * cost <= left:
+            return {"take": True}
+        return {
+            "take": False,
+            "reason": f"would take about {duration(cost)} of the {duration(left)} that are left",
+        }
+
+    def _forget(self, this: Pass) -> None:
+        """Let go of models that only had to answer."""
+        for answers in this.answers.values():
+            answers.fitted.clear()
+        this.sets.clear()
+
+    # ---- what the clock allows --------------------------------------------------------------------------
+
+    def _protocol(self, known: Rows) -> dict[str, Any]:
+        """How the rows are judged, and who is left out: as was asked, or what there is time for."""
+        folds, repeats = self.settings.folds, self.settings.repeats
+        asked = {"outer": folds, "inner": folds, "repeats": repeats, "left_out": {}}
+        if not self.deadline.limited:
+            return asked
+        plan = self.journal.decide("protocol", lambda: self._planned(known, asked))
+        self.left_out |= plan["left_out"]
+        self.learners = tuple(one for one in self.learners if one.name not in plan["left_out"])
+        if plan["outer"] < folds:
+            self._give_way(f"{plan['outer']} of {folds} folds")
+        if 0 < plan["repeats"] < repeats:
+            self._give_way(f"{plan['repeats']} of {repeats} repeats were made")
+        return plan
+
+    def _planned(self, known: Rows, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The fullest protocol that all models have time for; else as many kinds as one split has."""
+        self.deadline.require(0.0, "models")
+        folds, whole = self.settings.folds, self.deadline.remaining()
+        suited = [one for one in self.learners if not left_out(one, self.problem, known)]
+        part = known[self.problem.deal(known, folds, draw(self.split_seed, 3, 0)) != 0]
+        costs = seconds_of_fits(
+            self.problem,
+            part,
+            suited,
+            fits=folds + 1,
+            seed=draw(self.seed, 6),
+            go_on=lambda: self.deadline.remaining() > whole / 2,
+        )
+        left, pace = self.deadline.remaining(), SIDE_BY_SIDE if self.problem.threads > 1 else 1.0
+        every = SAFETY * sum(costs.values())
+        timed = len(costs) == len(suited)
+        fewer = range(folds, min(3, folds) - 1, -1)
+        nested = [(folds, repeats) for repeats in range(self.settings.repeats, 0, -1)]
+        nested += [(count, 1) for count in fewer if count < folds]
+        for outer, repeats in nested if timed else []:
+            if every * (outer + 1) * (outer * repeats + FINAL_COST) / pace <= left:
+                return {**asked, "outer": outer, "inner": outer, "repeats": repeats}
+        split = {**asked, "repeats": 0}
+        for inner in fewer if timed else []:
+            if every * (inner + 1) / pace <= left:
+                return {**split, "inner": inner}
+        return {**split, "inner": min(3, folds), "left_out": self._without_time(suited, costs, left, pace)}
+
+    def _without_time(
+        self, suited: Sequence[Learner], costs: Mapping[str, float], left: float, pace: float
+    ) -> dict[str, str]:
+        """Who is left out of one split, with the reason; those that were named by the user never are."""
+        fits, found = SAFETY * (min(3, self.settings.folds) + 1) / pace, {}
+        kept = [one.name for one in suited if one.name in (*ALWAYS, *self.settings.models)]
+        spent = fits * sum(costs.get(name, 0.0) for name in kept)
+        self.deadline.require(spent, ", ".join(kept))
+        for one in suited:
+            cost = fits * costs.get(one.name, np.inf)
+            if one.name in kept or spent + cost <= left:
+                spent += 0.0 if one.name in kept else cost
+            elif np.isinf(cost):
+                found[one.name] = "was not timed, for time"
+            else:
+                found[one.name] = f"would take about {duration(cost)} of the {duration(left)} that are left"
+        return found
+
+    def _goes_on(self, done: Sequence[tuple[Pass, Settled]], outer: int) -> bool:
+        """Whether the rest of the repeat, and the final pass, would end in time."""
+        if not self.deadline.limited:
+            return True
+        rest = -len(done) % outer or outer  # of this repeat, or all of the next
+        need = float(np.mean(self.paces or [0.0])) * (rest + FINAL_COST)
+        name = f"after {done[-1][0].name}"
+        return bool(self.journal.decide(name, lambda: {"take": self.deadline.allows(need)})["take"])
+
+    # ---- what came of it --------------------------------------------------------------------------------
+
+    def _held(self, done: Sequence[tuple[Pass, Settled]], repeats: int) -> HeldOutPredictions:
+        rows = np.concatenate([this.held for this, _ in done])
+        place = np.concatenate([np.full(len(this.held), place) for place, (this, _) in enumerate(done)])
+        folds = len(done) // repeats
+        order = np.lexsort((rows, place // folds))  # the same rows in the same order in every repeat
+        held = HeldOutPredictions(
+            rows=rows[order],
+            answers=np.concatenate([settled.held for _, settled in done])[order],
+            repeats=repeats,
+            folds=(place % folds)[order] if folds > 1 else None,
+        )
+        if self.problem.classes:
+            return held
+        ends = [
+            prediction_interval(_calibration(this, settled), settled.held_folds) for this, settled in done
+        ]
+        return replace(
+            held,
+            answers=held.answers[:, 0],
+            low=np.concatenate([low for low, _ in ends])[order],
+            high=np.concatenate([high for _, high in ends])[order],
+        )
+
+    def _outcome(
+        self, final: Pass, settled: Settled, test: HeldOutPredictions, protocol: Mapping[str, Any]
+    ) -> TableOutcome:
+        began = time.perf_counter()
+        model = freeze(final, settled)
+        folds = tuple((fold, final.rows[final.fold_of == place]) for place, fold in enumerate(model.folds))
+        regression = not self.problem.classes
+        tried = self._tried(final, settled)
+        freezing = time.perf_counter() - began
+        own = settled.own[:, 0] if regression else settled.own
+        return TableOutcome(
+            model=model if regression else replace(model, folds=()),
+            fold_models=folds,
+            test=test,
+            val=HeldOutPredictions(rows=final.rows, answers=own),
+            calibration=_calibration(final, settled) if regression else None,
+            protocol=protocol,
+            tried=tried,
+            stopped=self._stopped(settled),
+            seconds={"fit": time.perf_counter() - self.began, "freeze": freezing},
+        )
+
+    def _tried(self, final: Pass, settled: Settled) -> list[dict[str, Any]]:
+        documents = [self._document(final, settled, name) for name in final.answers]
+        aside = [
+            {"name": name, "value": None, "note": f"left out: {reason}", "chosen": False}
+            for name, reason in self.left_out.items()
+        ]
+        if len(settled.stack.weights) > 1:
+            each = [final.answers[name].milliseconds for name in settled.stack.weights]
+            documents.append(self._scored("stack", settled.stack.note, 0.0, sum(each)))
+            documents[-1] |= self._interval(final, settled.own) | {"chosen": True}
+        return [*documents, *aside]
+
+    def _document(self, final: Pass, settled: Settled, name: str) -> dict[str, Any]:
+        share = settled.stack.weights.get(name, 0.0)
+        loss = float(settled.losses[name].mean())
+        word = "log loss" if self.problem.classes else "root mean squared error"
+        value = loss if self.problem.classes else loss**0.5
+        note = f"out of fold, {word} {value:.4g}" + (f"; {share:.0%} of the answer" if share else "")
+        own = final.answers[name].own
+        return (
+            self._scored(name, note, self.spent.get(name, 0.0), final.answers[name].milliseconds)
+            | self._interval(final, own)
+            | {"chosen": bool(share)}
+        )
+
+    def _scored(self, name: str, note: str, seconds: float, milliseconds: float) -> dict[str, Any]:
+        figures = {"seconds": round(seconds, 2), "milliseconds": float(f"{milliseconds:.3g}") or None}
+        return {"name": name, **figures, "note": note}
+
+    def _interval(self, final: Pass, own: Floats) -> dict[str, Any]:
+        """Accuracy, or mean absolute error, out of fold."""
+        truth, n = final.truth, len(final.rows)
+        if self.problem.classes:
+            right = int((own.argmax(axis=1) == truth).sum())
+            low, high = wilson(right, n)
+            return {"value": right / n, "low": low, "high": high}
+        errors = np.abs(own[:, 0] - truth)
+        reach = 1.96 * float(errors.std()) / n**0.5
+        mean = float(errors.mean())
+        return {"value": mean, "low": mean - reach, "high": mean + reach}
+
+    def _stopped(self, settled: Settled) -> str:
+        names = ", ".join(f"{name} {share:.0%}" for name, share in settled.stack.weights.items())
+        left = "; ".join(f"{name} {reason}" for name, reason in self.left_out.items())
+        gave_way = f" For time: {'; '.join(self.gave_way)}." if self.gave_way else ""
+        return f"Kept: {names} ({settled.stack.note})." + gave_way + (f" Left out: {left}." if left else "")
+
+
+def _calibration(this: Pass, settled: Settled) -> Calibration:
+    """Errors of the stack on rows that its models had not seen."""
+    return calibrate(this.truth - settled.own[:, 0], this.fold_of)

@@ -1,0 +1,45 @@
+"""One look at every image: facts as columns, thumbnails from the cache, few images in memory at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindle.data.images.decoding.decode import examine
+from mindle.data.images.duplicates import perceptual_hashes
+from mindle.data.images.scan import scan
+from mindle.data.images.sources.source import read
+from mindle.errors import DeviceError
+from mindle.records import SILENT, ArrayImages, InputSpec
+
+
+def test_facts_are_those_of_examine(tmp_path: Path) -> None:
+    digits = read("digits")
+    looks, facts = scan(digits, (), tmp_path, SILENT)
+    assert len(looks) == len(facts.rows) == 1797
+    assert isinstance(digits.images, ArrayImages)
+    rows = np.array([3, 1700])
+    places = facts.place(rows)
+    expected = [examine(digits.images.array[row]) for row in rows]
+    np.testing.assert_array_equal(facts.thumbnails[places], np.stack([one.thumbnail for one in expected]))
+    np.testing.assert_array_equal(facts.thumbnails.take(places)[np.array([1])][0], expected[1].thumbnail)
+    assert facts.heights[places].tolist() == [one.height for one in expected]
+    assert facts.stds[places] == pytest.approx([one.std for one in expected], abs=1e-4)
+    np.testing.assert_array_equal(facts.hashes[places], perceptual_hashes(facts.thumbnails[places]))
+
+
+def test_a_data_set_of_which_nothing_decodes(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    (tmp_path / "photos" / "a" / "x.jpg").write_bytes(b"no picture")
+    looks, facts = scan(read(tmp_path / "photos"), (), tmp_path / "cache", SILENT)
+    assert [look.kind for look in looks] == ["not-an-image"]
+    assert len(facts.rows) == 0
+    assert facts.thumbnails[np.zeros(0, np.int64)].shape == (0, 32, 32)
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DeviceError, match="MINDLE_CACHE"):
+        scan(read("digits"), [InputSpec(height=16, width=16)], tmp_path / "file", SILENT)

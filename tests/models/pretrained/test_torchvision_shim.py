@@ -1,0 +1,37 @@
+"""torchvision imports, with or without its operators, and only where they are missing is anything touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mindle.errors import ModelError
+from mindle.models.pretrained.torchvision_shim import import_timm, import_torchvision
+
+
+def test_networks_can_be_built() -> None:
+    assert import_torchvision().models.get_model("squeezenet1_1", weights=None) is not None
+    assert import_timm().is_model("resnet18")
+
+
+@pytest.mark.slow  # imports torch anew
+def test_the_module_is_emptied_only_where_operators_are_missing() -> None:
+    code = (
+        "import sys, torch\nfrom mindle.models.pretrained.torchvision_shim import import_torchvision\n"
+        "import_torchvision()\n"
+        "from torchvision import extension\n"
+        "emptied = not hasattr(sys.modules['torchvision._meta_registrations'], 'register_meta')\n"
+        "print(emptied == (not extension._has_ops()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
+
+
+def test_without_torchvision_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # how Python spells "cannot be imported"
+    with pytest.raises(ModelError, match="pip install torchvision"):
+        import_torchvision()

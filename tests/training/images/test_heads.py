@@ -1,0 +1,672 @@
+"""Heads: honest cross-validation, the formulas they claim, and answers that survive being built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from mindle.evaluation import fit_temperature
+from mindle.models.heads import Head, KernelHead, LinearHead
+from mindle.training.images import heads as probe
+from mindle.training.images.heads import (
+    KERNEL_SHARPNESS,
+    Candidate,
+    ConcatFeatures,
+    Directions,
+    Floats,
+    HeadData,
+    Singles,
+    blend,
+    block_of,
+    clearly_better,
+    fit_logistic,
+    fit_net,
+    fit_rbf,
+    fold_numbers,
+    log_softmax,
+    product,
+    vectors_for,
+    walk,
+)
+from mindle.training.loop.imbalance import balanced_weights
+from mindle.training.loop.loss import focal_loss
+
+CLASSES = 3
+Fit = Callable[[HeadData, ConcatFeatures], Candidate]
+Order = Literal["C", "F"]
+
+
+def clouds(
+    count: int, *, features: int = 12, spread: float = 1.5, views: int = 0, seed: int = 0
+) -> tuple[Singles, NDArray[np.int64]]:
+    """Features (view, image, feature) around one centre a class, and labels; views tremble a little."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(CLASSES, features))
+    labels = (np.arange(count) % CLASSES).astype(np.int64)
+    plain = centres[labels] + spread * rng.normal(size=(count, features))
+    tremble = 0.3 * rng.normal(size=(views, count, features))
+    return np.concatenate([plain[None], plain + tremble]).astype(np.float32), labels
+
+
+def chequers(count: int, seed: int = 0) -> tuple[Singles, NDArray[np.int64]]:
+    """Two classes that no straight line parts: the sign of the product of the first two features."""
+    x = np.random.default_rng(seed).normal(size=(1, count, 2))
+    return x.astype(np.float32), (x[0, :, 0] * x[0, :, 1] > 0).astype(np.int64)
+
+
+def pool_of(labels: NDArray[np.int64], *, views: int = 0, folds: int = 5) -> HeadData:
+    numbers = fold_numbers(labels, np.arange(len(labels)), folds=folds)
+    return HeadData(labels=labels, classes=int(labels.max()) + 1, folds=numbers, views=views)
+
+
+def rbf(pool: HeadData, joined: ConcatFeatures) -> Candidate:
+    return fit_rbf(pool, joined)
+
+
+def logistic(pool: HeadData, joined: ConcatFeatures) -> Candidate:
+    return fit_logistic(pool, joined, Directions(joined))
+
+
+def net(pool: HeadData, joined: ConcatFeatures) -> Candidate:
+    return fit_net(pool, joined, Directions(joined))
+
+
+FITS = pytest.mark.parametrize("fit", [rbf, logistic, net])
+
+
+def answers(head: Head, features: Singles) -> Floats:
+    """What a head says to raw features (image, feature)."""
+    with torch.inference_mode():
+        return np.asarray(head(torch.from_numpy(np.ascontiguousarray(features))).double().numpy())
+
+
+def gaussian(rows: NDArray[np.floating], vectors: Singles, candidate: Candidate) -> Floats:
+    """The kernel between standardised rows and vectors, written out."""
+    head = candidate.build(1.0)
+    assert isinstance(head, KernelHead)
+    gaps = rows[:, None].astype(np.float64) - vectors[None]
+    return np.asarray(np.exp(-head.gamma.item() * np.square(gaps).sum(axis=2)))
+
+
+# ---- folds ------------------------------------------------------------------------------------------------
+
+
+def test_groups_stay_whole_and_every_fold_is_used() -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 60, 200)
+    labels = (groups % 4).astype(np.int64)
+    found = fold_numbers(labels, groups)
+    for group in np.unique(groups):
+        assert len(np.unique(found[groups == group])) == 1
+    assert set(found.tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_every_class_is_spread_evenly() -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(4), [50, 23, 7, 101]))
+    found = fold_numbers(labels, np.arange(181))
+    for label in range(4):
+        counts = np.bincount(found[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_small_classes_do_not_pile_up_in_one_fold() -> None:
+    labels = np.repeat(np.arange(10), 3)
+    found = fold_numbers(labels, np.arange(30))
+    assert np.bincount(found, minlength=5).tolist() == [6] * 5
+
+
+def test_large_groups_are_balanced_by_small_ones() -> None:
+    """One group of 40 and 160 lone images of the same class: the fold of the group gets no other."""
+    groups = np.concatenate([np.zeros(40, np.int64), np.arange(1, 161)])
+    found = fold_numbers(np.zeros(200, np.int64), groups)
+    assert np.bincount(found).tolist() == [40] * 5
+
+
+def test_the_seed_decides_the_folds() -> None:
+    labels, groups = (np.arange(90) % 3).astype(np.int64), np.arange(90) // 2
+    first = fold_numbers(labels, groups, seed=1)
+    np.testing.assert_array_equal(first, fold_numbers(labels, groups, seed=1))
+    assert not np.array_equal(first, fold_numbers(labels, groups, seed=2))
+
+
+def test_views_of_an_image_share_its_fold_and_label() -> None:
+    pool = pool_of(np.array([0, 1, 1, 0], np.int64), views=2, folds=2)
+    assert (len(pool), pool.rows) == (4, 12)
+    np.testing.assert_array_equal(pool.row_folds.reshape(3, 4), np.tile(pool.folds, (3, 1)))
+    np.testing.assert_array_equal(pool.row_labels.reshape(3, 4), np.tile(pool.labels, (3, 1)))
+    np.testing.assert_allclose(pool.targets.sum(axis=1), 0)
+    assert pool.targets[0].tolist() == [0.5, -0.5]
+
+
+# ---- blocks -----------------------------------------------------------------------------------------------
+
+
+def test_a_block_is_centred_with_a_mean_squared_length_of_1() -> None:
+    block = block_of(clouds(80)[0])
+    np.testing.assert_allclose(block.x.mean(axis=0), 0, atol=1e-6)
+    assert np.square(block.x).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(block.squares, np.square(block.x).sum(axis=1), rtol=1e-5)
+
+
+def test_the_plain_view_alone_says_how_a_block_is_scaled() -> None:
+    features, _ = clouds(80, views=2)
+    plain, whole = block_of(features[:1]), block_of(features)
+    assert whole.x.shape == (240, 12)
+    np.testing.assert_array_equal(whole.x[:80], plain.x)
+    np.testing.assert_array_equal(whole.mean, plain.mean)
+    assert whole.scale == plain.scale
+
+
+def test_the_unit_of_a_backbone_does_not_matter() -> None:
+    features, _ = clouds(50)
+    np.testing.assert_allclose(block_of(100 * features).x, block_of(features).x, atol=1e-3)
+
+
+def test_features_that_never_vary_are_all_zero() -> None:
+    block = block_of(np.full((1, 6, 4), 3.0, np.float32))
+    assert block.scale == 1
+    np.testing.assert_allclose(block.x, 0, atol=1e-6)
+
+
+def two_blocks(views: int = 0) -> tuple[ConcatFeatures, Singles]:
+    """Two backbones of unlike width and unit, and their raw features side by side, (row, feature)."""
+    one, two = clouds(60, views=views)[0], 50 * clouds(60, features=5, views=views, seed=1)[0]
+    raw = np.concatenate([one, two], axis=2)
+    return ConcatFeatures([block_of(one), block_of(two)]), raw.reshape(-1, raw.shape[2])
+
+
+def test_joined_blocks_weigh_the_same() -> None:
+    joined, _ = two_blocks()
+    halves = np.square(joined.x[:, :12]).sum(axis=1).mean(), np.square(joined.x[:, 12:]).sum(axis=1).mean()
+    assert halves == pytest.approx((0.5, 0.5), rel=1e-4)
+
+
+def test_distances_are_those_of_the_joined_features() -> None:
+    joined, _ = two_blocks(views=1)
+    vectors = np.array([5, 0, 77])
+    gaps = joined.x[:, None].astype(np.float64) - joined.x[vectors][None]
+    found = joined.distances(vectors)
+    np.testing.assert_allclose(found, np.square(gaps).sum(axis=2), atol=1e-5)
+    assert found.min() >= 0
+
+
+def test_a_head_makes_the_joined_features_of_raw_ones() -> None:
+    joined, raw = two_blocks(views=1)
+    width = raw.shape[1]
+    head = LinearHead(joined.mean, joined.scale, np.eye(width), np.zeros(width), root=True)
+    np.testing.assert_allclose(answers(head, raw), joined.x, atol=1e-4)
+
+
+@pytest.mark.parametrize(("images", "features"), [(80, 12), (20, 50)])
+def test_directions_only_turn_the_features(images: int, features: int) -> None:
+    joined = ConcatFeatures([block_of(clouds(images, features=features)[0])])
+    found = Directions(joined)
+    x = joined.x.astype(np.float64)
+    products = found.z.T @ found.z
+    np.testing.assert_allclose(found.z @ found.z.T, x @ x.T, atol=1e-6)
+    np.testing.assert_allclose(products, np.diag(found.strengths), atol=1e-6)
+    np.testing.assert_allclose(found.turn.T @ found.turn, np.eye(found.z.shape[1]), atol=1e-6)
+    assert found.strengths.tolist() == sorted(found.strengths, reverse=True)
+
+
+def test_of_many_rows_a_sample_gives_the_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MOST_DIRECTIONS", 30)
+    joined = ConcatFeatures([block_of(clouds(90, features=40)[0])])
+    found, again, other = Directions(joined, seed=1), Directions(joined, seed=1), Directions(joined, seed=2)
+    assert found.z.shape == (90, 30)
+    np.testing.assert_array_equal(found.z, again.z)
+    assert not np.array_equal(found.z, other.z)
+    np.testing.assert_allclose(found.turn.T @ found.turn, np.eye(30), atol=1e-6)
+
+
+# ---- support vectors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_one_inversion_answers_as_fits_without_each_fold(views: int) -> None:
+    features, labels = clouds(60, views=views)
+    pool, joined = pool_of(labels, views=views), ConcatFeatures([block_of(features)])
+    found = fit_rbf(pool, joined, start=(0.5, 0.3), search=False)
+    kernel = gaussian(joined.x, joined.x, found) + 1
+    expected = np.empty_like(pool.targets)
+    for fold in range(5):
+        held, rest = pool.row_folds == fold, pool.row_folds != fold
+        system = kernel[np.ix_(rest, rest)] + 0.3 * np.eye(rest.sum())
+        expected[held] = kernel[np.ix_(held, rest)] @ np.linalg.solve(system, pool.targets[rest])
+    np.testing.assert_allclose(found.scores, KERNEL_SHARPNESS * expected[:60], atol=1e-3)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_the_kernel_head_is_the_fit_on_everything(blocks: int) -> None:
+    joined, raw = two_blocks(views=1)
+    joined, raw = (joined, raw) if blocks == 2 else (ConcatFeatures(joined.blocks[:1]), raw[:, :12])
+    pool = pool_of(clouds(60)[1], views=1)
+    found = fit_rbf(pool, joined)
+    unseen = np.random.default_rng(5).normal(size=(9, raw.shape[1])).astype(np.float32)
+    head = found.build(1.7)
+    rows = (probe.signed_root(unseen) - joined.mean) / joined.scale
+    kernel = gaussian(joined.x, joined.x, found) + 1
+    dual = np.linalg.solve(kernel + found.settings["penalty"] * np.eye(pool.rows), pool.targets)
+    expected = (KERNEL_SHARPNESS * (gaussian(rows, joined.x, found) + 1) @ dual + found.offsets) / 1.7
+    np.testing.assert_allclose(answers(head, unseen), expected, atol=2e-3)
+
+
+def few_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MOST_VECTORS", 60)
+    monkeypatch.setattr(probe, "LANDMARKS", 40)
+
+
+def test_many_rows_share_fewer_vectors_drawn_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_vectors(monkeypatch)
+    labels = clouds(61)[1]
+    assert vectors_for(pool_of(labels[:60])).tolist() == list(range(60))
+    found = vectors_for(pool_of(labels), seed=1)
+    assert len(np.unique(found)) == 40
+    assert found.tolist() == sorted(found)
+    np.testing.assert_array_equal(found, vectors_for(pool_of(labels), seed=1))
+    assert not np.array_equal(found, vectors_for(pool_of(labels), seed=2))
+    assert len(vectors_for(pool_of(labels[:40], views=1))) == 40  # 80 rows are too many
+
+
+def test_fewer_vectors_answer_as_fits_without_each_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_vectors(monkeypatch)
+    features, labels = clouds(90, views=1)
+    pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(features)])
+    found = fit_rbf(pool, joined, start=(1.0, 0.3), search=False)
+    vectors = joined.x[vectors_for(pool)]
+    kernel, among = (gaussian(rows, vectors, found) for rows in (joined.x, vectors))
+
+    def scores(learned: NDArray[np.bool_], rows: Floats) -> Floats:
+        mean = pool.targets[learned].mean(axis=0)
+        system = kernel[learned].T @ kernel[learned] + 0.3 * among
+        weights = np.linalg.solve(system, kernel[learned].T @ (pool.targets[learned] - mean))
+        offset = (pool.targets[learned] - kernel[learned] @ weights).mean(axis=0)
+        return np.asarray(KERNEL_SHARPNESS * (rows @ weights + offset))
+
+    folds = pool.row_folds
+    expected = np.empty((90, CLASSES))
+    for fold in range(5):
+        expected[pool.folds == fold] = scores(folds != fold, kernel[:90][pool.folds == fold])
+    np.testing.assert_allclose(found.scores, expected, atol=1e-2)
+    head = found.build(1.0)
+    assert isinstance(head, KernelHead)
+    assert head.support.shape[0] == 40
+    whole = scores(np.ones(180, bool), kernel)
+    said = answers(head, features.reshape(180, -1))
+    np.testing.assert_allclose(said, whole + found.offsets, atol=1e-2)
+
+
+def test_fewer_vectors_answer_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = clouds(150, spread=0.7)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(features)])
+    whole = fit_rbf(pool, joined)
+    few_vectors(monkeypatch)
+    found = fit_rbf(pool, joined)
+    assert found.right.mean() > whole.right.mean() - 0.05 > 0.8
+
+
+def test_the_search_never_ends_worse_than_it_began() -> None:
+    features, labels = clouds(90)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(features)])
+    plain = fit_rbf(pool, joined, search=False)
+    found = fit_rbf(pool, joined)
+    assert plain.settings == {"gamma": 1.0, "penalty": 0.1}
+    assert found.settings != plain.settings
+    assert found.log_loss < plain.log_loss
+
+
+def test_a_rare_class_gets_the_probability_it_deserves() -> None:
+    features, labels = clouds(600, spread=1.2)
+    keep = np.flatnonzero((labels > 0) | (np.arange(600) < 60))  # 20 of the first class, 200 of the others
+    pool, joined = pool_of(labels[keep]), ConcatFeatures([block_of(features[:, keep])])
+    found = fit_rbf(pool, joined)
+    rare = pool.labels == 0
+    plain = log_softmax(found.scores / fit_temperature(found.scores, pool.labels))
+    expected, mended = (np.exp(said[:, 0]).sum() for said in (plain, found.log_probabilities))
+    assert expected < mended == pytest.approx(rare.sum(), rel=0.05)
+    assert found.log_loss < -plain[np.arange(len(keep)), pool.labels].mean()
+
+
+# ---- logistic and net -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("features", "spread"), [(12, 1.5), (200, 4.0)], ids=["few", "more than images"])
+def test_the_logistic_head_agrees_with_scikit_learn(features: int, spread: float) -> None:
+    raw, labels = clouds(120, features=features, spread=spread)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    found = logistic(pool, joined)
+    model = LogisticRegression(C=1 / found.settings["penalty"], max_iter=5000, tol=1e-8)
+    model.fit(joined.x.astype(np.float64), labels)
+    said = np.exp(log_softmax(answers(found.build(1.0), raw[0])))
+    np.testing.assert_allclose(said, model.predict_proba(joined.x.astype(np.float64)), atol=5e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("a_order", ["C", "F"])
+@pytest.mark.parametrize("b_order", ["C", "F"])
+def test_products_are_those_of_numpy_whatever_the_layout(dtype: type, a_order: Order, b_order: Order) -> None:
+    generator = np.random.default_rng(0)
+    a: NDArray[Any] = np.asarray(generator.normal(size=(8, 6)), dtype, order=a_order)
+    b: NDArray[Any] = np.asarray(generator.normal(size=(6, 3)), dtype, order=b_order)
+    found = product(a, b)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, a @ b, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(product(a[::2, :3], b[::2]), a[::2, :3] @ b[::2], rtol=1e-5, atol=1e-6)
+
+
+def test_logistic_folds_agree_with_scikit_learn() -> None:
+    raw, labels = clouds(120)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    found, x = logistic(pool, joined), joined.x.astype(np.float64)
+    model = LogisticRegression(C=1 / found.settings["penalty"], max_iter=5000, tol=1e-8)
+    for fold in range(5):
+        held = pool.folds == fold
+        expected = model.fit(x[~held], labels[~held]).predict_proba(x[held])
+        np.testing.assert_allclose(np.exp(log_softmax(found.scores[held])), expected, atol=5e-3)
+
+
+def test_the_net_head_is_the_net_that_was_trained() -> None:
+    raw, labels = clouds(60, views=1)
+    pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)])
+    directions = Directions(joined)
+    z, _ = probe._net_inputs(directions)
+    trained = probe._train_nets(
+        z, pool, [np.arange(pool.rows)], seed=4, units=probe.NET_UNITS, dropout=probe.NET_DROPOUT
+    )
+    head = fit_net(pool, joined, directions, seed=4).build(2.0)
+    expected = probe._net_answers(trained, 0, z) / 2.0
+    np.testing.assert_allclose(answers(head, raw.reshape(120, -1)), expected, atol=1e-3)
+
+
+def test_a_net_parts_what_no_straight_line_can() -> None:
+    raw, labels = chequers(300)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    assert logistic(pool, joined).right.mean() < 0.65
+    found = net(pool, joined)
+    assert found.right.mean() > 0.95
+    assert rbf(pool, joined).right.mean() > 0.95
+    unseen, truth = chequers(200, seed=1)
+    assert np.mean(answers(found.build(1.0), unseen[0]).argmax(axis=1) == truth) > 0.9
+
+
+def test_fitting_a_net_leaves_the_process_as_it_was() -> None:
+    raw, labels = clouds(30)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        net(pool, joined)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# ---- all kinds of head ------------------------------------------------------------------------------------
+
+
+@FITS
+def test_every_head_learns_and_answers_the_unseen(fit: Fit) -> None:
+    raw, labels = clouds(150, spread=0.7)
+    found = fit(pool_of(labels), ConcatFeatures([block_of(raw)]))
+    unseen, truth = clouds(90, spread=0.7, seed=7)
+    assert found.right.mean() > 0.85
+    assert np.mean(answers(found.build(found.temperature), unseen[0]).argmax(axis=1) == truth) > 0.85
+
+
+@FITS
+def test_a_temperature_divides_the_logits(fit: Fit) -> None:
+    raw, labels = clouds(60)
+    found = fit(pool_of(labels), ConcatFeatures([block_of(raw)]))
+    hot, plain = answers(found.build(4.0), raw[0]), answers(found.build(1.0), raw[0])
+    np.testing.assert_allclose(4 * hot, plain, atol=1e-3)
+
+
+@FITS
+def test_the_same_seed_gives_the_same_head(fit: Fit) -> None:
+    raw, labels = clouds(60, views=1)
+    pool = pool_of(labels, views=1)
+    one, two = (fit(pool, ConcatFeatures([block_of(raw)])) for _ in range(2))
+    np.testing.assert_array_equal(one.scores, two.scores)
+    np.testing.assert_array_equal(answers(one.build(1.0), raw[0]), answers(two.build(1.0), raw[0]))
+
+
+def test_another_seed_gives_another_net() -> None:
+    raw, labels = clouds(60)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    directions = Directions(joined)
+    one, two = (fit_net(pool, joined, directions, seed=seed) for seed in (0, 1))
+    assert not np.array_equal(one.scores, two.scores)
+
+
+def test_an_images_own_label_and_those_of_its_fold_never_reach_its_scores() -> None:
+    raw, labels = clouds(60, views=1)
+    pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)])
+    held = pool.folds == 2
+    lied = replace(pool, labels=np.where(held, (labels + 1) % CLASSES, labels))
+    fits: tuple[Fit, ...] = (lambda p, j: fit_rbf(p, j, search=False), net)
+    for fit in fits:
+        true, false = fit(pool, joined), fit(lied, joined)
+        np.testing.assert_allclose(false.scores[held], true.scores[held], atol=1e-6)
+        assert np.abs(false.scores[~held] - true.scores[~held]).max() > 0.1
+
+
+@FITS
+def test_noise_is_not_believed(fit: Fit) -> None:
+    """Where the labels are drawn by lot, calibrated answers are hardly better or worse than none."""
+    raw, _ = clouds(150)
+    labels = np.random.default_rng(3).integers(0, CLASSES, 150)
+    found = fit(pool_of(labels), ConcatFeatures([block_of(raw)]))
+    assert found.log_loss == pytest.approx(math.log(CLASSES), abs=0.05)
+
+
+@FITS
+def test_a_class_of_a_single_image_stops_no_head(fit: Fit) -> None:
+    raw, labels = clouds(61)
+    labels = np.minimum(labels, 1)
+    labels[60] = 2
+    found = fit(pool_of(labels), ConcatFeatures([block_of(raw)]))
+    assert np.isfinite(found.scores).all()
+    assert np.isfinite(answers(found.build(1.0), raw[0])).all()
+
+
+@pytest.mark.parametrize("fit", [rbf, logistic])
+def test_features_that_say_nothing_give_even_answers(fit: Fit) -> None:
+    labels = (np.arange(20) % 2).astype(np.int64)
+    found = fit(pool_of(labels), ConcatFeatures([block_of(np.ones((1, 20, 8), np.float32))]))
+    assert found.log_loss == pytest.approx(math.log(2), abs=0.01)
+    logits = answers(found.build(1.0), np.ones((1, 8), np.float32))
+    np.testing.assert_allclose(np.exp(log_softmax(logits)), 0.5, atol=0.01)
+
+
+# ---- blends and choices -----------------------------------------------------------------------------------
+
+
+def blended() -> tuple[Candidate, Candidate, Candidate, Singles]:
+    raw, labels = clouds(90)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    one, two = rbf(pool, joined), logistic(pool, joined)
+    return one, two, blend(one, two), raw[0]
+
+
+def test_a_blend_is_the_mean_of_calibrated_log_probabilities() -> None:
+    one, two, both, raw = blended()
+    np.testing.assert_allclose(both.scores, (one.log_probabilities + two.log_probabilities) / 2)
+    built = [answers(part.build(part.temperature), raw) for part in (one, two)]
+    expected = (log_softmax(built[0]) + log_softmax(built[1])) / 2
+    np.testing.assert_allclose(answers(both.build(1.0), raw), expected, atol=1e-4)
+
+
+def test_a_blend_loses_no_more_than_its_parts_on_average() -> None:
+    """By the convexity of the cross-entropy."""
+    one, two, both, _ = blended()
+    assert both.log_loss <= (one.log_loss + two.log_loss) / 2 + 1e-3
+
+
+def test_a_blend_keeps_its_temperature_outside() -> None:
+    *_, both, _ = blended()
+    with pytest.raises(ValueError, match=r"must keep its temperature outside\. Received 2\.0"):
+        both.build(2.0)
+
+
+def made_up(margins: Floats) -> Candidate:
+    """A candidate of two classes whose true class, the first, leads by these margins."""
+
+    def build(temperature: float) -> Head:
+        raise NotImplementedError
+
+    scores = np.stack([margins, np.zeros_like(margins)], axis=1)
+    labels = np.zeros(len(margins), np.int64)
+    return Candidate(
+        kind="made up", scores=scores, labels=labels, offsets=np.zeros(2), temperature=1.0, build=build
+    )
+
+
+def test_losses_are_those_of_the_softmax_at_the_temperature() -> None:
+    candidate = replace(made_up(np.array([4.0, -4.0])), temperature=2.0)
+    np.testing.assert_allclose(candidate.losses, np.log1p(np.exp([-2.0, 2.0])))
+    assert candidate.log_loss == pytest.approx(candidate.losses.mean())
+    assert candidate.right.tolist() == [True, False]
+
+
+def test_better_is_what_is_better_almost_everywhere_and_not_what_is_equal() -> None:
+    margins = np.random.default_rng(0).normal(1, 1, 400)
+    old = made_up(margins)
+    assert clearly_better(made_up(margins + 0.2), old)
+    assert not clearly_better(made_up(margins - 0.2), old)
+    assert not clearly_better(old, old)
+
+
+def test_few_images_prove_less_than_many() -> None:
+    """The same mixed gain is chance on 4 images and clear on 400."""
+    old, new = np.array([1.0, 1.0, 1.0, 1.0]), np.array([3.0, 0.5, 2.8, 0.6])
+    assert made_up(new).log_loss < made_up(old).log_loss
+    assert not clearly_better(made_up(new), made_up(old))
+    assert clearly_better(made_up(np.tile(new, 100)), made_up(np.tile(old, 100)))
+
+
+@pytest.mark.parametrize("start", [1.0, 2.0, 3.0, 4.0, 5.0])
+@pytest.mark.parametrize("best", [1.0, 3.0, 5.0])
+def test_a_walk_finds_the_bottom_of_a_valley_from_anywhere(start: float, best: float) -> None:
+    assert walk((1.0, 2.0, 3.0, 4.0, 5.0), start, lambda rung: (rung - best) ** 2) == best
+
+
+def test_a_walk_stays_where_nothing_is_better() -> None:
+    assert walk((1.0, 2.0, 3.0), 2.0, lambda rung: 0.0) == 2.0
+    assert walk((7.0,), 7.0, lambda rung: rung) == 7.0
+
+
+@FITS
+def test_features_that_are_all_alike_give_every_class_its_share(
+    fit: Callable[[HeadData, ConcatFeatures], Candidate],
+) -> None:
+    labels = np.array([0, 0, 0, 1] * 10)
+    found = fit(pool_of(labels), ConcatFeatures([block_of(np.ones((1, 40, 8), np.float32))]))
+    shares = np.exp(found.log_probabilities)
+    assert np.abs(shares[:, 0] - 0.75).max() < 0.15
+
+
+# ---- classes that count more ------------------------------------------------------------------------------
+
+
+def uneven() -> tuple[HeadData, ConcatFeatures]:
+    """Half of the classes' images thinned out."""
+    features, labels = clouds(150)
+    kept = np.flatnonzero((labels == 0) | (np.arange(150) % 4 == 0))
+    labels = labels[kept]
+    return pool_of(labels), ConcatFeatures([block_of(features[:, kept])])
+
+
+def weighed(pool: HeadData) -> HeadData:
+    return replace(pool, weights=balanced_weights(pool.labels, pool.classes))
+
+
+@pytest.mark.parametrize("kind", ["rbf", "logistic", "net"])
+def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(kind: str) -> None:
+    pool, joined = uneven()
+
+    def scores(some: HeadData) -> Floats:
+        if kind == "rbf":
+            return fit_rbf(some, joined, search=False).scores
+        directions = Directions(joined)
+        fit = fit_logistic if kind == "logistic" else fit_net
+        return fit(some, joined, directions).scores
+
+    plain = scores(pool)
+    assert scores(replace(pool, weights=np.ones(CLASSES))) == pytest.approx(plain, abs=1e-3)
+    assert (scores(weighed(pool)).argmax(axis=1) != 0).sum() > (plain.argmax(axis=1) != 0).sum()
+
+
+@pytest.mark.parametrize("most", [4000, 20])
+def test_weighted_support_vectors_are_judged_as_if_fitted_without_the_fold(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "MOST_VECTORS", most)
+    monkeypatch.setattr(probe, "LANDMARKS", most)
+    pool, joined = uneven()
+    pool = weighed(pool)
+    vectors = vectors_for(pool)
+    kernel = np.exp(-joined.distances(vectors).astype(np.float64))
+    scores = probe._kernel_scores(kernel, vectors, pool, 0.1)
+    weights = pool.row_weights
+    assert weights is not None
+    for fold in range(5):
+        held, rest = pool.folds == fold, pool.folds != fold
+        if len(vectors) == pool.rows:
+            system = kernel[np.ix_(rest, rest)] + 1 + 0.1 * np.diag(1 / weights[rest])
+            alone = (kernel[np.ix_(held, rest)] + 1) @ np.linalg.solve(system, pool.targets[rest])
+        else:
+            mean = np.average(pool.targets[rest], axis=0, weights=weights[rest])
+            heavy = kernel[rest] * weights[rest][:, None]
+            system = heavy.T @ kernel[rest] + 0.1 * kernel[vectors]
+            found = np.linalg.lstsq(system, heavy.T @ (pool.targets[rest] - mean), rcond=None)[0]
+            left = pool.targets[rest] - kernel[rest] @ found
+            alone = kernel[held] @ found + np.average(left, axis=0, weights=weights[rest])
+        assert scores[held] == pytest.approx(alone, abs=1e-5)
+
+
+def test_weighted_logistic_regression_is_that_of_scikit_learn() -> None:
+    pool, joined = uneven()
+    pool = weighed(pool)
+    directions = Directions(joined)
+    weights, biases = probe._logistic(pool, directions, np.ones((pool.rows, 1)), 0.5)
+    theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=5000, class_weight="balanced")
+    theirs.fit(directions.z, pool.labels)
+    ours = log_softmax(directions.z @ weights[0] + biases[0])
+    assert np.exp(ours) == pytest.approx(theirs.predict_proba(directions.z), abs=5e-3)
+
+
+def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(6, 3)), np.arange(6) % 3
+    turned = torch.tensor(logits, requires_grad=True)
+    truth = torch.eye(3, dtype=torch.float64)[labels]
+    loss = focal_loss(turned, truth, 2.0) * 6
+    loss.backward()  # type: ignore[no-untyped-call]
+    log_p = log_softmax(logits)[np.arange(6), labels][:, None]
+    care, chosen = probe._focal(log_p, np.ones((6, 1)), 2.0)
+    slope = (np.exp(log_softmax(logits)) - truth.numpy()) * care
+    assert turned.grad is not None
+    assert slope == pytest.approx(turned.grad.numpy(), abs=1e-9)
+    assert -chosen.sum() == pytest.approx(loss.item())
+
+
+@pytest.mark.parametrize("kind", ["logistic", "net"])
+def test_heads_with_a_loss_take_the_focal_one(kind: str) -> None:
+    pool, joined = uneven()
+    directions = Directions(joined)
+    fit = fit_logistic if kind == "logistic" else fit_net
+    plain = fit(pool, joined, directions)
+    focal = fit(replace(pool, focal=2.0), joined, directions)
+    assert focal.right.mean() > 0.5
+    assert not np.allclose(focal.scores, plain.scores)
+    features = clouds(30, seed=9)[0][0]
+    assert focal.build(1.0)(torch.from_numpy(features)).shape == (30, CLASSES)

@@ -1,0 +1,111 @@
+"""Heads that estimate numbers: exact against plain least squares, honest about what they had not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mindle.models.heads import build_head, describe_head
+from mindle.training.images import heads as probe
+from mindle.training.images import number_heads
+from mindle.training.images.heads import ConcatFeatures, block_of
+from mindle.training.images.number_heads import NumberHeadData, average, clearly_closer, fit_kernel, fit_ridge
+
+Features = NDArray[np.float32]
+
+
+def features(count: int = 80, width: int = 6, seed: int = 0) -> tuple[Features, NDArray[np.float64]]:
+    """(view, image, feature) above zero, and a number that bends with them."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0.2, 4, (1, count, width)).astype(np.float32)
+    y = np.sqrt(x[0]) @ rng.normal(size=width) + 0.3 * np.sin(3 * x[0, :, 0]) + rng.normal(0, 0.1, count)
+    return x, (y - y.mean()) / y.std()
+
+
+def pool_of(y: NDArray[np.float64], views: int = 0) -> NumberHeadData:
+    return NumberHeadData(targets=y, folds=np.arange(len(y)) % 5, views=views)
+
+
+def answers(head: Any, x: Features) -> NDArray[np.float64]:
+    with torch.inference_mode():
+        return np.asarray(head(torch.from_numpy(x[0])).double().numpy())
+
+
+@pytest.mark.parametrize("few", [True, False], ids=["all rows", "functions"])
+def test_ridge_is_plain_ridge_regression(few: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not few:
+        monkeypatch.setattr(number_heads, "MOST_VECTORS", 10)
+    x, y = features()
+    joined = ConcatFeatures([block_of(x)])
+    found = fit_ridge(pool_of(y), joined)
+    z = joined.x.astype(np.float64)
+    gram = z.T @ z + found.settings["penalty"] * np.eye(z.shape[1])
+    expected = z @ np.linalg.solve(gram, z.T @ y)
+    got = answers(found.build(), x)
+    assert got.shape == (80, 6)
+    assert (
+        np.abs(got[:, 0] - expected).max() < 0.02
+    )  # its constant costs a trace, and the features are centred
+
+
+@pytest.mark.parametrize("most", [4000, 20], ids=["all rows", "landmarks"])
+@pytest.mark.parametrize("kind", ["ridge", "rbf"])
+def test_each_fold_is_estimated_by_a_head_that_did_not_see_it(
+    kind: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (number_heads, probe):
+        monkeypatch.setattr(module, "MOST_VECTORS", most)
+    monkeypatch.setattr(probe, "LANDMARKS", 30)
+    x, y = features()
+    pool = pool_of(y)
+    joined = ConcatFeatures([block_of(x)])
+    found = fit_ridge(pool, joined) if kind == "ridge" else fit_kernel(pool, joined)
+    got = answers(found.build(), x)
+    own = got[np.arange(80), 1 + pool.folds]
+    assert np.abs(own - found.estimates).max() < 1e-3
+    # Another truth in a fold moves what others say of it, and not what its own head says.
+    moved = y.copy()
+    moved[pool.folds == 2] += 5.0
+    fixed = (found.settings.get("gamma", 0.0), found.settings["penalty"])
+    if kind == "rbf":
+        again = fit_kernel(pool_of(moved), joined, fixed=fixed)
+        assert np.abs(again.estimates - found.estimates)[pool.folds == 2].max() < 1e-6
+        assert np.abs(again.estimates - found.estimates)[pool.folds != 2].max() > 0.1
+
+
+def test_a_kernel_bends_where_a_line_cannot() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0, 4, (1, 150, 2)).astype(np.float32)
+    y = np.sin(2 * np.sqrt(x[0, :, 0]) * 2)
+    pool, joined = pool_of((y - y.mean()) / y.std()), ConcatFeatures([block_of(x)])
+    line, bent = fit_ridge(pool, joined), fit_kernel(pool, joined)
+    assert bent.mae < 0.3 * line.mae
+    assert clearly_closer(bent, line)
+    assert not clearly_closer(line, bent)
+
+
+def test_the_mean_of_two_heads_is_one_head() -> None:
+    x, y = features()
+    pool, joined = pool_of(y), ConcatFeatures([block_of(x)])
+    one, two = fit_ridge(pool, joined), fit_kernel(pool, joined)
+    mixed = average(one, two)
+    head = mixed.build()
+    assert np.allclose(answers(head, x), (answers(one.build(), x) + answers(two.build(), x)) / 2, atol=1e-5)
+    assert np.allclose(mixed.estimates, (one.estimates + two.estimates) / 2)
+    again = build_head(describe_head(head))
+    again.load_state_dict(head.state_dict())
+    assert np.array_equal(answers(again, x), answers(head, x))
+
+
+def test_views_of_an_image_lie_in_its_fold() -> None:
+    x, y = features(40)
+    views = np.concatenate([x, x + np.float32(0.01)])
+    found = fit_ridge(pool_of(y, views=1), ConcatFeatures([block_of(views)]))
+    plain = fit_ridge(pool_of(y), ConcatFeatures([block_of(x)]))
+    assert len(found.estimates) == 40
+    # A copy in training would make the errors vanish.
+    assert found.mae > 0.7 * plain.mae

@@ -1,0 +1,227 @@
+"""What every ladder does: decisions that are replayed, what fits into the time, and what comes of none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from PIL import Image
+
+import mindle.data
+from mindle.errors import DataError, DeviceError, ModelError
+from mindle.models.pretrained.weights import WeightCard, find_weights, random_card
+from mindle.records import Silent
+from mindle.training.budget import Deadline
+from mindle.training.decisions import DecisionLog
+from mindle.training.images.class_selection import ClassSelection
+from mindle.training.images.features import Engine
+from mindle.training.images.problem import Problem
+from mindle.training.images.selection import common_layout
+from mindle.training.recipe import Recipe, read_recipe
+from tests.pictures import photo_folder
+
+
+class Heard(Silent):
+    """Keeps every sentence."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def embedded() -> WeightCard:
+    """The backbone that comes with mindle."""
+    return next(card for card in find_weights() if card.model == "tf_efficientnet_lite0")
+
+
+def photos(folder: Path, per_class: int) -> Problem:
+    """Drawings in three classes, which claim to be larger than they are."""
+    dataset = mindle.data.split(
+        mindle.data.check(mindle.data.read(photo_folder(folder / "photos", per_class)))
+    )
+    return Problem(dataset=dataset, typical_size=(200, 200))
+
+
+def digits() -> Problem:
+    return Problem(dataset=mindle.data.split(mindle.data.read("digits")), typical_size=(8, 8))
+
+
+def stopped_clock(left: float) -> Deadline:
+    """A deadline with so many seconds left, for ever."""
+    return Deadline(left, clock=lambda: 0.0)
+
+
+# ── decisions ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_decision_is_made_once_and_repeated_in_order() -> None:
+    made: list[Mapping[str, Any]] = []
+    journal = DecisionLog([], made.append)
+    journal.decide("one", lambda: {"take": True})
+    journal.decide("two", lambda: {"take": False, "reason": "late"})
+    again: list[Mapping[str, Any]] = []
+    replayed = DecisionLog(made, again.append)
+    assert replayed.decide("one", lambda: {"take": False}) == {"step": "one", "take": True}
+    assert replayed.decide("two", lambda: {"take": True})["reason"] == "late"
+    assert again == []
+    assert replayed.decide("three", lambda: {"take": True})["take"]
+    assert [decision["step"] for decision in again] == ["three"]
+
+
+def test_decisions_by_other_rules_are_forgotten() -> None:
+    made: list[Mapping[str, Any]] = []
+    journal = DecisionLog([{"step": "old", "take": False}, {"step": "one", "take": False}], made.append)
+    assert journal.decide("one", lambda: {"take": True})["take"]
+    assert [decision["step"] for decision in made] == ["one"]
+
+
+# ── pixels of one size ───────────────────────────────────────────────────────────────────────────
+
+
+def test_convolutional_nets_of_nearly_one_size_share_it_and_others_keep_theirs() -> None:
+    names = ("mobilenetv2_100", "mobilenetv3_small_100", "tf_efficientnet_lite1", "vit_tiny_patch16_224")
+    cards = [random_card(name) for name in names]
+    before = [card.spec for card in cards]
+    assert before[2].height == 240
+    after = [card.spec for card in common_layout(cards)]
+    assert after[2].height == after[2].width == 224
+    assert after[3] == before[3]
+    assert common_layout(cards[:1]) == cards[:1]
+
+
+# ── what fits into the time ──────────────────────────────────────────────────────────────────────
+
+
+class Slow:
+    """An engine that takes a second for an image, and has embedded nothing yet."""
+
+    card = embedded()
+    is_open = True
+
+    def seconds_an_image(self, pixels: object) -> float:
+        return 1.0
+
+    def missing(self, keys: list[str], *, views: int = 0, **_: object) -> int:
+        return len(keys) * (views + 1)
+
+
+def ladder_of(problem: Problem, seconds: float) -> ClassSelection:
+    """A ladder that has so much time left."""
+    return ClassSelection(
+        problem,
+        cards=[embedded()],
+        recipe=read_recipe("probe"),
+        deadline=stopped_clock(seconds),
+        listener=Heard(),
+        threads=1,
+    )
+
+
+def afford(problem: Problem, seconds: float, *, forced: bool = False) -> dict[str, Any]:
+    """What is decided about a slow engine with so much time left."""
+    return ladder_of(problem, seconds)._afford(cast(Engine, Slow()), forced)
+
+
+def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path: Path, cache: Path) -> None:
+    problem = photos(tmp_path, 100)
+    every, tests = len(problem.train) + len(problem.val), len(problem.dataset.rows("test"))
+    rich = afford(problem, 100_000.0)
+    assert (rich["take"], rich["views"], rich["images"]) == (True, 2, every)
+    less = afford(problem, 4 * (every + tests) + 100.0)
+    assert (less["take"], less["views"], less["images"]) == (True, 0, every)
+    poor = afford(problem, (every + tests) / 0.6)
+    assert poor["take"]
+    assert poor["views"] == 0
+    assert len(problem.val) < poor["images"] < every
+    assert not afford(problem, 5.0)["take"]
+    assert afford(problem, 2000.0, forced=True)["take"]
+    with pytest.raises(DeviceError, match=r"Received 5 s.*Give --budget \d+s"):
+        afford(problem, 5.0, forced=True)
+
+
+def test_heads_on_a_part_of_small_images_are_left_to_the_net(tmp_path: Path, cache: Path) -> None:
+    problem = photos(tmp_path, 200)
+    small = replace(problem, typical_size=(48, 48))
+    assert len(problem.train) > 400  # so that the fewest images that heads learn from are less than half
+    seconds = 2.4 * len(problem.train)
+    assert afford(problem, seconds)["take"]
+    assert not afford(small, seconds)["take"]
+
+
+@pytest.mark.parametrize(("per_class", "views"), [(20, 2), (500, 1), (800, 0)])
+def test_few_images_are_seen_in_more_views(per_class: int, views: int, tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "many" / label).mkdir(parents=True)
+        for number in range(per_class):
+            Image.new("RGB", (9, 9), (number % 250, number // 250, ord(label))).save(
+                tmp_path / "many" / label / f"{number}.png"
+            )
+    dataset = mindle.data.split(mindle.data.read(tmp_path / "many"))
+    problem = Problem(dataset=dataset, typical_size=(200, 200))
+    assert ladder_of(problem, 1.0).views == views
+
+
+def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: Path) -> None:
+    problem = photos(tmp_path, 100)
+    ladder = ladder_of(problem, 1000.0)
+    ladder._settle(230, 0)
+    assert set(problem.val.tolist()) <= set(ladder.rows.tolist())
+    assert len(ladder.rows) < len(problem.train) + len(problem.val)
+    assert ladder.pool.rows == len(ladder.rows)
+    said = " ".join(cast(Heard, ladder.listener).sentences)
+    assert "0 instead of 2" in said
+    assert f"of {len(problem.train):,} training images" in said
+
+
+def test_images_of_one_group_cannot_be_cross_validated(tmp_path: Path, cache: Path) -> None:
+    problem = photos(tmp_path, 30)
+    one = replace(problem.dataset, groups=("burst",) * len(problem.dataset))
+    with pytest.raises(DataError, match="at least two groups"):
+        ladder_of(replace(problem, dataset=one), 1000.0)._settle(200, 0)
+
+
+def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -> None:
+    problem, scratch, finetune = digits(), read_recipe("scratch"), read_recipe("finetune")
+    assert ladder_of(problem, 60.0)._afford_net(scratch, 0.0) == {"take": True}
+    assert ladder_of(problem, 10.0)._afford_net(scratch, 0.0)["reason"] == "only 10 s are left"
+    assert ladder_of(problem, 1e7)._afford_net(finetune, 1.0)["take"]
+    late = ladder_of(problem, 5000.0)._afford_net(finetune, 1.0)
+    assert not late["take"]
+    assert "a longer --budget or a GPU" in late["reason"]
+    parts = tuple("train" if part == "val" else part for part in problem.dataset.parts)
+    blind = replace(problem, dataset=replace(problem.dataset, parts=parts))
+    assert "no val images" in ladder_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
+
+
+# ── whole climbs ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_backbone_and_without_time_there_is_no_answer() -> None:
+    with pytest.raises(ModelError, match="--model"):
+        ClassSelection(digits(), cards=[], recipe=Recipe(), deadline=Deadline(None)).probe()
+    with pytest.raises(ModelError, match="longer --budget"):
+        ClassSelection(digits(), cards=[], recipe=Recipe(), deadline=stopped_clock(1.0)).climb()
+
+
+@pytest.mark.slow
+def test_small_images_are_trained_from_scratch(cache: Path, tmp_path: Path) -> None:
+    made: list[Mapping[str, Any]] = []
+    outcome = ClassSelection(
+        digits(),
+        cards=[],
+        recipe=Recipe(),
+        deadline=Deadline(30.0),
+        folder=tmp_path,
+        journal=DecisionLog(record=made.append),
+    ).climb()
+    assert outcome.strategy == "scratch"
+    assert [decision["step"] for decision in made] == ["train scratch"]
+    assert outcome.tried[0]["name"] == "majority"
+    chosen = [attempt for attempt in outcome.tried if attempt["chosen"]]
+    assert len(chosen) == 1
+    assert chosen[0]["value"] > outcome.tried[0]["high"]

@@ -1,0 +1,49 @@
+"""Every callback there is, and every one to come, keeps the protocol."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mindle.training.loop import callbacks
+from mindle.training.loop import monitor as watch
+from mindle.training.loop.callbacks import Callback, HistoryFile, StopAt
+from mindle.training.loop.fit import fit
+from mindle.training.loop.monitor import TrainingMonitor
+from mindle.training.recipe import TrainSettings
+from tests.training.nets import net, recipe, stripes
+
+KINDS = [
+    kind
+    for module in (callbacks, watch)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, Callback) and kind.__module__ == module.__name__
+]
+EVENTS = ("on_start", "on_gradients", "on_step", "on_epoch", "on_end")
+
+
+def build(kind: type[Callback], tmp_path: Path) -> Callback:
+    made = {
+        HistoryFile: lambda: HistoryFile(tmp_path / "history.csv"),
+        StopAt: lambda: StopAt("val_loss", 0.0),
+        TrainingMonitor: lambda: TrainingMonitor(TrainSettings(), classes=3),
+    }
+    maker: Callable[[], Callback] = made.get(kind, kind)
+    return maker()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_has_no_events_of_its_own_and_says_what_it_does(kind: type[Callback]) -> None:
+    assert kind.__doc__
+    assert {name for name in vars(kind) if name.startswith("on_")} <= set(EVENTS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_changes_no_number(kind: type[Callback], tmp_path: Path) -> None:
+    images, labels = stripes(30)
+    plain = fit(net(), images, labels, images, labels, recipe(epochs=2))
+    watched = fit(net(), images, labels, images, labels, recipe(epochs=2), callbacks=[build(kind, tmp_path)])
+    assert [row["val_loss"] for row in watched.history] == [row["val_loss"] for row in plain.history]

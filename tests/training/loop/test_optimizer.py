@@ -1,0 +1,64 @@
+"""Which parameters get which rate and decay."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mindle.models.classifier import backbone_classifier
+from mindle.models.pretrained.backbone import build_backbone
+from mindle.models.pretrained.weights import random_card
+from mindle.training.loop.optimizer import build_optimizer
+from mindle.training.recipe import OPTIMIZERS, TrainSettings
+from tests.training.nets import NORMED, net
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_decay_spares_norms_and_biases(optimizer: str) -> None:
+    groups = build_optimizer(net(NORMED), TrainSettings(optimizer=optimizer, weight_decay=0.1)).param_groups
+    assert {group["weight_decay"]: {p.ndim > 1 for p in group["params"]} for group in groups} == {
+        0.1: {True},
+        0.0: {False},
+    }
+
+
+def test_stages_of_a_backbone_learn_the_slower_the_farther_they_are() -> None:
+    card = random_card("resnet18")
+    backbone = build_backbone(card)
+    head = [{"kind": "dense", "units": "classes"}]
+    model = backbone_classifier([card], head, classes=["a", "b"], backbones=[backbone])
+    optimizer = build_optimizer(model, TrainSettings(layer_decay=0.5))
+    shares = {p: group["share"] for group in optimizer.param_groups for p in group["params"]}
+    stages = len(backbone.groups())
+    assert shares.keys() == set(model.parameters())
+    for place, stage in enumerate(backbone.groups()):
+        assert {shares[p] for p in stage} == {0.5 ** (stages - place)}
+    assert {shares[p] for p in model.head.parameters()} == {1.0}
+
+
+def test_layers_of_many_inputs_learn_slower_in_proportion() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(800, 40), nn.Linear(40, 2))
+    shares = {
+        p: group["share"]
+        for group in build_optimizer(model, TrainSettings(full_rate_inputs=100)).param_groups
+        for p in group["params"]
+    }
+    assert shares.keys() == set(model.parameters())
+    assert shares.pop(model[2].weight) == 100 / 800
+    assert set(shares.values()) == {1.0}
+
+
+def test_a_frozen_model_is_refused() -> None:
+    frozen = nn.Linear(2, 2).requires_grad_(False)
+    with pytest.raises(ValueError, match="must have a parameter that can be trained"):
+        build_optimizer(frozen, TrainSettings())
+
+
+def test_frozen_parameters_are_in_no_group() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[0].requires_grad_(False)
+    optimizer = build_optimizer(model, TrainSettings())
+    held = {p for group in optimizer.param_groups for p in group["params"]}
+    assert held == set(model[1].parameters())
+    assert isinstance(optimizer, torch.optim.AdamW)
