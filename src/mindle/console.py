@@ -8,12 +8,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from mindle.messages import catalogue, current_language, in_language, message
 from mindle.text import printable
 
 # What a stage counts where it does not count images.
 _UNITS = {
     "train": "steps", "heads": "fits", "search": "trials", "outer folds": "folds", "columns": "columns",
 }  # fmt: skip
+# What stands in a line about an epoch, in order.
+_COLUMNS = ("train_loss", "train_accuracy", "train_mae", "val_loss", "val_accuracy", "val_mae")
 # Shorter stages than this are not worth a line.
 _WORTH_A_LINE_SECONDS = 0.2
 
@@ -60,12 +63,13 @@ class Console:
             self._bars = None
 
     def say(self, sentence: str) -> None:
-        """Print one line; what a terminal would obey in it, such as in a name, becomes an escape."""
+        """Print one line in the language of the call; what a terminal would obey in it becomes an escape."""
+        line = printable(in_language(sentence, current_language()))
         try:
             if self._bars is not None:
-                self._bars.console.print(printable(sentence), markup=False, soft_wrap=True)
+                self._bars.console.print(line, markup=False, soft_wrap=True)
             else:
-                print(printable(sentence), file=self._stream, flush=True)
+                print(line, file=self._stream, flush=True)
         except OSError:  # nobody reads what is said beside the results: no reason to stop
             if self._stream is not sys.stderr:
                 raise
@@ -75,26 +79,35 @@ class Console:
         """Move a stage's bar; where there are no bars, one line once it is finished."""
         now = time.perf_counter()
         seconds = now - self._started.setdefault(stage, now)
-        unit = _UNITS.get(stage, "images")
-        rate = f"{done / seconds:,.0f} {unit}/s" if seconds > _WORTH_A_LINE_SECONDS and done else ""
+        fast = done / seconds if seconds > _WORTH_A_LINE_SECONDS and done else 0.0
         if self._bars is not None:
+            language = current_language()
             if stage not in self._tasks:
-                self._tasks[stage] = self._bars.add_task(stage, total=total, rate="")
-            self._bars.update(self._tasks[stage], completed=done, total=total, rate=rate)
+                self._tasks[stage] = self._bars.add_task(
+                    in_language(_stage(stage), language), total=total, rate=""
+                )
+            rate = message(f"console.rate.{_UNITS.get(stage, 'images')}", rate=fast).in_language(language)
+            self._bars.update(self._tasks[stage], completed=done, total=total, rate=rate if fast else "")
         if done >= total:
             if self._bars is not None:
                 self._bars.remove_task(self._tasks.pop(stage))
-            if rate and stage not in _UNITS:
-                self.say(f"{stage}: {done:,} {unit} in {seconds:.1f} s, {rate}")
+            if fast and stage not in _UNITS:
+                self.say(message("console.done", stage=_stage(stage), n=done, seconds=seconds, rate=fast))
             self._started.pop(stage, None)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Print a line an epoch."""
-        words = [f"epoch {int(row['epoch']):>3}"]
-        for name in ("train_loss", "train_accuracy", "train_mae", "val_loss", "val_accuracy", "val_mae"):
+        facts = [message("console.epoch", n=int(row["epoch"]))]
+        for name in _COLUMNS:
             if row.get(name) is not None:
                 form = ".4g" if name.endswith("mae") else ".4f"  # in the target's unit, whatever its size
-                words.append(f"{name.replace('_', ' ')} {row[name]:{form}}")
+                facts.append(message(f"console.{name}", value=format(row[name], form)))
         if row.get("images_per_second"):
-            words.append(f"{row['images_per_second']:,.0f} images/s")
-        self.say("  ".join(words))
+            facts.append(message("console.rate.images", rate=row["images_per_second"]))
+        self.say("  ".join(in_language(fact, current_language()) for fact in facts))
+
+
+def _stage(name: str) -> str:
+    """The name of a stage as people read it."""
+    code = f"console.stage.{name.replace(' ', '-')}"
+    return message(code) if code in catalogue() else name

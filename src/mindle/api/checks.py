@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mindle.messages import message_document
 from mindle.records import SILENT, Dataset, Finding, Listener, Table
 
 Source = str | os.PathLike[str]
@@ -156,4 +157,5 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "action": finding.action,
         "message": finding.message,
         "decision": finding.decision,
+        **message_document(finding.message),
     }
