@@ -233,7 +233,7 @@ import torch
 from safetensors.torch import save_file
 from mindle.records import Silent
 from tests.training.nets import recipe
-from tests.training.test_fit import net, run, ticking
+from tests.training.loop.test_fit import net, run, ticking
 torch.set_num_threads(1)
 
 class Ear(Silent):
