@@ -248,7 +248,7 @@ save_file(model.state_dict(), Path(sys.argv[1]) / "final.safetensors")
 
 def child(folder: Path, kill_at: int = 0) -> None:
     """Run the loop in a process of its own, and kill that where its output says it has done some steps."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", CHILD, str(folder)]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
