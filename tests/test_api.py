@@ -59,7 +59,7 @@ def test_every_file_has_a_row_and_every_reason_a_name(trained: Any) -> None:
 
 def test_scores_are_of_the_written_predictions(trained: Any) -> None:
     run, *_ = trained
-    metrics, test = run.metrics, run.folder.predictions()["test"]
+    metrics, test = run.metrics, run.folder.answers()["test"]
     assert metrics["classes"] == sorted(CLASSES)
     assert metrics["test"]["n"] == len(test.paths) > 5
     right = (test.probabilities.argmax(1) == test.labels).mean()
@@ -74,14 +74,14 @@ def test_scores_are_of_the_written_predictions(trained: Any) -> None:
 
 def test_the_bundle_answers_like_the_run_on_every_test_image(trained: Any) -> None:
     run, photos, _ = trained
-    paths = [photos / path for path in run.folder.predictions()["test"].paths]
+    paths = [photos / path for path in run.folder.answers()["test"].paths]
     columns = [f"p_{name}" for name in run.classes]
     of_bundle = mindle.load(run.path / "bundle").predict(paths)[columns].to_numpy()
     of_run = run.predict(paths, engine="torch")[columns].to_numpy()
     parity = compare_answers(of_run, of_bundle)
     assert parity.same_top1 == parity.images == len(paths)
     assert parity.largest_difference < 1e-4
-    np.testing.assert_allclose(of_bundle, run.folder.predictions()["test"].probabilities, atol=1e-6)
+    np.testing.assert_allclose(of_bundle, run.folder.answers()["test"].probabilities, atol=1e-6)
 
 
 def test_prediction_takes_whatever_holds_a_picture(trained: Any, tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ TESTED_ELSEWHERE = {
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
+    "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv
+    "evaluation/classification.py": "evaluation/test_tasks.py",
+    "evaluation/paired.py": "evaluation/test_compare.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",
     "training/search/judge.py": "training/search/test_image_trials.py",

@@ -44,13 +44,13 @@ def test_a_run_tells_of_them_and_is_read_back(work: Path) -> None:
 
     assert f"\n'=class/{FORMULA}," in text
     assert "\x1b" not in text
-    answers = run.folder.predictions()["test"]
+    answers = run.folder.answers()["test"]
     assert "=class" in answers.classes
     assert set(answers.paths) <= set(rows)
     page = mindle.report(work / "run", out=work / "again.html").read_text(encoding="utf-8")
     assert "\x1b" not in page
     again = mindle.ensemble([work / "run", _twin(work)], out=work / "both")
-    assert again.folder.predictions()["test"].paths == answers.paths
+    assert again.folder.answers()["test"].paths == answers.paths
     assert mindle.compare([work / "run", work / "both"]).pairs
 
 

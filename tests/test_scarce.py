@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import mindle
-from mindle.artifacts.bundle import named_classes
 from mindle.data.images.sources.source import read
-from mindle.evaluation.thresholds import macro_f1
+from mindle.evaluation.thresholds import macro_f1, named_classes
 from mindle.records import SILENT, ArrayImages
 
 SETTINGS: dict[str, Any] = {"strategy": "scratch", "split_seed": 1, "listener": SILENT}
@@ -50,7 +49,7 @@ def test_thresholds_say_what_is_named_everywhere(thinned: Path, tmp_path: Path) 
     assert sum(document["thresholds"].values()) == pytest.approx(1)
     thresholds = np.array([document["thresholds"][name] for name in run.classes])
 
-    for part, answers in run.folder.predictions().items():
+    for part, answers in run.folder.answers().items():
         likeliest = answers.probabilities.argmax(axis=1)
         assert np.array_equal(answers.predicted, named_classes(answers.probabilities, thresholds))
         assert answers.labels is not None
@@ -75,8 +74,8 @@ def test_thresholds_say_what_is_named_everywhere(thinned: Path, tmp_path: Path) 
 def test_thresholds_leave_probabilities_alone(thinned: Path, tmp_path: Path) -> None:
     plain = trained(thinned, tmp_path / "plain")
     run = trained(thinned, tmp_path / "run", imbalance="thresholds")
-    for part, answers in run.folder.predictions().items():
-        assert np.array_equal(answers.probabilities, plain.folder.predictions()[part].probabilities)
+    for part, answers in run.folder.answers().items():
+        assert np.array_equal(answers.probabilities, plain.folder.answers()[part].probabilities)
     assert run.metrics["test"]["log_loss"] == plain.metrics["test"]["log_loss"]
     assert plain.metrics["thresholds"] == plain.bundle.details["thresholds"] == {}
 

@@ -412,40 +412,80 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """What a model said about some images, and the truth where it is known.
+class Answers:
+    """What a model answered to some images or rows, and the truth where it is known.
+
+    A subclass for each family of tasks holds the answers themselves and says the truth.
 
     Attributes:
-        classes: Class names; column i of `probabilities` belongs to `classes[i]`.
-        paths: One name an image.
-        probabilities: float64 (image, class), rows summing to 1.
-        labels: True class index of each image, or None where nothing is known.
-        answers: Class index that is named for each image, where thresholds decide and not the largest
-            probability; None where that decides.
-        repeats: How often each row was judged by another model (repeated cross-validation); rows follow
+        paths: One name an image or row.
+        repeats: How often each row was answered by another model (repeated cross-validation); rows follow
             each other repeat by repeat.
         folds: int64 (row,), which fold of its repeat held the row out; None where one split did.
     """
 
-    classes: tuple[str, ...]
     paths: tuple[str, ...]
-    probabilities: NDArray[np.float64]
-    labels: NDArray[np.int64] | None = None
-    answers: NDArray[np.int64] | None = None
     repeats: int = 1
     folds: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
+        count = len(self.paths)
+        if self.folds is not None and len(self.folds) != count:
+            raise ValueError(f"`folds` must have {count} rows. Received {len(self.folds)}.")
+        if self.repeats < 1 or count % self.repeats:
+            raise ValueError(f"`repeats` must divide the {count} rows. Received repeats={self.repeats}.")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def task(self) -> Task:
+        """The task that such answers belong to."""
+        raise NotImplementedError
+
+    @property
+    def truth(self) -> NDArray[Any] | None:
+        """(row,) what is right, or None where it is not known."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions(Answers):
+    """Answers in classes; see `Answers` for the fields that are not here.
+
+    Attributes:
+        classes: Class names; column i of `probabilities` belongs to `classes[i]`.
+        probabilities: float64 (image, class), rows summing to 1.
+        labels: True class index of each image, or None where nothing is known.
+        answers: Class index that is named for each image, where thresholds decide and not the largest
+            probability; None where that decides.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64] | None = None
+    answers: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.probabilities.shape != (len(self.paths), len(self.classes)):
             raise ValueError(
                 f"`probabilities` must be ({len(self.paths)}, {len(self.classes)}): one row an image, one "
-                "column a "
-                f"class. Received {self.probabilities.shape}."
+                f"column a class. Received {self.probabilities.shape}."
             )
-        for name, column in (("labels", self.labels), ("answers", self.answers), ("folds", self.folds)):
+        for name, column in (("labels", self.labels), ("answers", self.answers)):
             if column is not None and len(column) != len(self.paths):
                 raise ValueError(f"`{name}` must have {len(self.paths)} rows. Received {len(column)}.")
-        _require_repeats(self.repeats, len(self.paths))
+
+    @property
+    def task(self) -> Task:
+        """One of "binary" and "multiclass"."""
+        return Task("binary" if len(self.classes) == 2 else "multiclass")
+
+    @property
+    def truth(self) -> NDArray[np.int64] | None:
+        """The labels."""
+        return self.labels
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -454,40 +494,38 @@ class Predictions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimates:
-    """What a model said about some rows or images whose target is a number, and the truth where it is known.
+class Estimates(Answers):
+    """Answers in numbers; see `Answers` for the fields that are not here.
 
     Attributes:
-        paths: One name a row.
         values: float64 (row,), what the model estimates.
         targets: float64 (row,), the truth, or None where nothing is known.
         low, high: float64 (row,), ends of a prediction interval, or None where there is none.
-        repeats: How often each row was judged by another model (repeated cross-validation); rows follow
-            each other repeat by repeat.
-        folds: int64 (row,), which fold of its repeat held the row out; None where one split did.
     """
 
-    paths: tuple[str, ...]
     values: NDArray[np.float64]
     targets: NDArray[np.float64] | None = None
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
-    repeats: int = 1
-    folds: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("values", "targets", "low", "high", "folds"):
+        super().__post_init__()
+        for name in ("values", "targets", "low", "high"):
             array = getattr(self, name)
             if array is not None and array.shape != (len(self.paths),):
                 raise ValueError(
                     f"`{name}` must be ({len(self.paths)},): one number a row. Received {array.shape}."
                 )
-        _require_repeats(self.repeats, len(self.paths))
 
+    @property
+    def task(self) -> Task:
+        """Always "regression"."""
+        return Task("regression")
 
-def _require_repeats(repeats: int, rows: int) -> None:
-    if repeats < 1 or rows % repeats:
-        raise ValueError(f"`repeats` must divide the {rows} rows. Received repeats={repeats}.")
+    @property
+    def truth(self) -> NDArray[np.float64] | None:
+        """The targets."""
+        return self.targets
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,10 @@ def write(folder: Path, answers: Predictions | Estimates, *, sha256: str = "a") 
     run = RunFolder(folder)
     metrics: dict[str, Any] = {"strategy": "probe", "seconds": {"total": 12.0}}
     if isinstance(answers, Predictions):
-        run.write_predictions({"test": answers})
+        run.write_answers({"test": answers})
         metrics |= {"task": "multiclass", "test": score(answers), "images_per_second": {}}
     else:
-        run.write_estimates({"test": answers})
+        run.write_answers({"test": answers})
         metrics |= {"task": "regression", "test": score_estimates(answers)}
     run.write_metrics(metrics)
     kind = "folder" if isinstance(answers, Predictions) else "table"
@@ -158,7 +158,7 @@ def test_tables_judged_by_the_same_folds_are_compared_over_them(tmp_path: Path) 
     assert found.main.low < found.main.value < found.main.high < -0.3
     # What has no folds, as runs of old, is compared over the rows.
     answers = RunFolder(runs["linear"].path)
-    answers.write_predictions({"test": replace(answers.predictions()["test"], folds=None)})
+    answers.write_answers({"test": replace(answers.answers()["test"], folds=None)})
     plain = mindle.compare([runs["linear"].path, runs["baseline"].path]).pairs[0][2]
     assert plain.main.test == "swaps"
     assert plain.main.value == pytest.approx(found.main.value)

@@ -93,13 +93,13 @@ def test_an_ensemble_is_a_run_that_answers_like_its_members_mixed(
         assert weights.tolist() == [0.5, 0.5]
 
     # What is written about the test part is what the bundle says of it.
-    test = run.folder.predictions()["test"]
+    test = run.folder.answers()["test"]
     rows = {path: row for row, path in enumerate(read("digits").paths)}
     whole = digits(2000)[[rows[path] for path in test.paths]]
     answers = run.predict(list(whole))[columns].to_numpy(float)
     # A stack sees logarithms of what was written with eight decimals.
     assert np.abs(answers - test.probabilities).max() < (1e-4 if method == "stack" else 1e-5)
-    assert test.paths == runs["a"].folder.predictions()["test"].paths
+    assert test.paths == runs["a"].folder.answers()["test"].paths
 
     gain = told["gain"]["differences"]["accuracy"]
     assert gain["low"] <= gain["value"] <= gain["high"]
@@ -153,7 +153,7 @@ def test_averaged_weights_are_one_net_that_torch_answers_alike(
 def test_the_average_of_a_run_and_its_copy_is_the_run(runs: dict[str, mindle.Run], tmp_path: Path) -> None:
     copy = shutil.copytree(runs["c"].path, tmp_path / "copy")
     run = mindle.ensemble([runs["c"], copy], method="average", out=tmp_path / "soup", listener=SILENT)
-    one, two = runs["c"].folder.predictions()["test"], run.folder.predictions()["test"]
+    one, two = runs["c"].folder.answers()["test"], run.folder.answers()["test"]
     assert np.abs(one.probabilities - two.probabilities).max() < 1e-6
     assert [member["weight"] for member in run.metrics["ensemble"]["members"]] == [0.5, 0.5]
 

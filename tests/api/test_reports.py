@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> mindle.Run:
     )
     folder = RunFolder(tmp_path / "ages-1")
     folder.path.mkdir()
-    folder.write_estimates({"test": test})
+    folder.write_answers({"test": test})
     folder.write_metrics(
         {
             "task": "regression",

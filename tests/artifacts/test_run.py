@@ -36,8 +36,8 @@ def test_predictions_come_back_with_eight_decimals(tmp_path: Path) -> None:
         for part in ("val", "test")
     }
     folder = RunFolder(tmp_path)
-    folder.write_predictions(parts)
-    back = folder.predictions()
+    folder.write_answers(parts)
+    back = folder.answers("multiclass")
     for part, predictions in parts.items():
         assert back[part].paths == predictions.paths
         assert back[part].classes == classes
@@ -57,8 +57,8 @@ def test_estimates_come_back_exactly(tmp_path: Path, bounded: bool) -> None:
         ),
     }
     folder = RunFolder(tmp_path)
-    folder.write_estimates(parts)
-    back = folder.estimates()
+    folder.write_answers(parts)
+    back = folder.answers("regression")
     for part, estimates in parts.items():
         assert (back[part].paths, back[part].repeats) == (estimates.paths, estimates.repeats)
         for name in ("values", "targets", "low", "high"):
@@ -71,25 +71,25 @@ def test_folds_come_back_where_a_cross_validation_judged(tmp_path: Path) -> None
     folder, plain = RunFolder(tmp_path), RunFolder(tmp_path / "plain")
     plain.path.mkdir()
     test = replace(val, paths=("row 1", "row 2") * 2, values=np.ones(4), targets=np.ones(4), repeats=2)
-    folder.write_estimates({"val": val, "test": replace(test, folds=folds)})
+    folder.write_answers({"val": val, "test": replace(test, folds=folds)})
     assert (tmp_path / "predictions.csv").read_text().splitlines()[:3] == [
         "path,split,fold,target,predicted",
         "row 1,val,,1,1",
         "row 1,test,1,1,1",
     ]
-    assert folder.estimates()["val"].folds is None
-    np.testing.assert_array_equal(folder.estimates()["test"].folds, folds)
+    assert folder.answers("regression")["val"].folds is None
+    np.testing.assert_array_equal(folder.answers("regression")["test"].folds, folds)
     answers = Predictions(
         classes=("a", "b"), paths=test.paths, probabilities=np.eye(2)[folds], labels=folds, repeats=2
     )
-    folder.write_predictions({"test": replace(answers, folds=folds)})
-    back = folder.predictions()["test"]
+    folder.write_answers({"test": replace(answers, folds=folds)})
+    back = folder.answers("binary")["test"]
     np.testing.assert_array_equal(back.folds, folds)
     np.testing.assert_array_equal(back.probabilities, answers.probabilities)
     # Runs of old, and those judged by one split, have no such column.
-    plain.write_predictions({"test": answers})
+    plain.write_answers({"test": answers})
     assert (plain.path / "predictions.csv").read_text().startswith("path,split,label,predicted")
-    assert plain.predictions()["test"].folds is None
+    assert plain.answers("binary")["test"].folds is None
 
 
 def test_history_comes_back(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_history_comes_back(tmp_path: Path) -> None:
 
 def test_an_unfinished_run_has_no_predictions(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="--resume"):
-        RunFolder(tmp_path).predictions()
+        RunFolder(tmp_path).answers("binary")
 
 
 def test_default_folders_are_numbered_and_never_shared(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as theirs
 
-from mindle.evaluation.compare import Comparison, compare, holm, mcnemar, paired_difference
+from mindle.evaluation.compare import Comparison, compare, holm
 from mindle.evaluation.metrics import score
+from mindle.evaluation.paired import mcnemar, paired_difference
 from mindle.evaluation.regression import score_estimates
 from mindle.records import Estimates, Predictions
 

@@ -7,9 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from mindle.artifacts.bundle import named_classes
 from mindle.evaluation import thresholds as room
-from mindle.evaluation.thresholds import fit_thresholds, held_out_answers, macro_f1, macro_f1_gain
+from mindle.evaluation.thresholds import (
+    fit_thresholds,
+    held_out_answers,
+    macro_f1,
+    macro_f1_gain,
+    named_classes,
+)
 
 
 def drawn(

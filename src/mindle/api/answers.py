@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mindle.api.checks import finding_document, tell_findings
 from mindle.artifacts.outputs import STREAM, Output, keep_apart, outputs_of, require_ending
-from mindle.records import SILENT, Estimates, Finding, Listener, Predictions
+from mindle.records import SILENT, Finding, Listener
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -180,6 +180,7 @@ def evaluate(
         ValueError: If `out` lies in the data, or is no CSV file.
     """
     from mindle.data.reading import refuse
+    from mindle.evaluation import tasks
 
     require_ending("out", out, (".csv",))
     keep_apart({"out": out}, [model, data])
@@ -192,8 +193,9 @@ def evaluate(
         judged, findings = _judged(opened, data, {**reading, **about_images}, listener)
     if out is not None:
         judged.write(Path(out), raw=raw)
-    scores = _scores(judged.answers)
-    listener.say(headline(scores))
+    task = tasks.of(judged.answers.task)
+    scores = task.score(judged.answers)
+    listener.say(task.headline(scores))
     for name, count in judged.unknown_classes.items():
         listener.say(
             f"! {count:,} {opened.unit} of {name!r}, a class the model does not know, are not in the score"
@@ -243,26 +245,3 @@ def _judged_rows(opened: Any, data: Any, reading: dict[str, Any]) -> tuple[Judge
 
     opened.reading = reading
     return judge_rows(opened, data), ()
-
-
-def _scores(answers: Predictions | Estimates) -> dict[str, Any]:
-    from mindle.evaluation import score, score_estimates
-
-    return score(answers) if isinstance(answers, Predictions) else score_estimates(answers)
-
-
-def headline(scores: Mapping[str, Any]) -> str:
-    """The main score with its interval, in a sentence."""
-    if "accuracy" in scores:
-        accuracy = scores["accuracy"]
-        return (
-            f"accuracy {accuracy['value']:.1%} (95 % interval {accuracy['low']:.1%} to "
-            f"{accuracy['high']:.1%}, n = {scores['n']:,})"
-        )
-    mae = scores["mae"]
-    if mae["low"] is None:  # of a single row or image
-        return f"mean absolute error {mae['value']:.4g} (n = {scores['n']:,})"
-    return (
-        f"mean absolute error {mae['value']:.4g} (95 % interval {mae['low']:.4g} to {mae['high']:.4g}, "
-        f"n = {scores['n']:,})"
-    )

@@ -14,7 +14,7 @@ from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError
-from mindle.records import Estimates, Predictions
+from mindle.records import Answers
 
 if TYPE_CHECKING:
     from mindle.evaluation import Comparison
@@ -127,10 +127,9 @@ def _names(folders: Sequence[RunFolder]) -> list[str]:
     return names
 
 
-def _test_answers(folder: RunFolder) -> Predictions | Estimates:
+def _test_answers(folder: RunFolder) -> Answers:
     with whole_run(folder.path):
-        parts: Any = folder.estimates() if folder.metrics()["task"] == "regression" else folder.predictions()
-        answers: Predictions | Estimates = parts["test"]
+        answers: Answers = folder.answers()["test"]
         return answers
 
 

@@ -195,7 +195,7 @@ def _judge(
     from mindle.training.images.ensemble import log_loss
 
     first = members[0]
-    folder.write_predictions(
+    folder.write_answers(
         {
             part: Predictions(
                 classes=first.bundle.classes,
@@ -206,7 +206,7 @@ def _judge(
             for part, truth in labels.items()
         }
     )
-    written, best = folder.predictions(), first
+    written, best = folder.answers(first.folder.metrics()["task"]), first
     if len(labels.get("val", ())):
         best = min(members, key=lambda one: log_loss(_part(one, "val").probabilities, labels["val"]))
     return _Judged(
@@ -247,7 +247,7 @@ def _read(run: Source) -> _Member:
             folder=folder,
             document=folder.document(),
             bundle=bundle,
-            predictions=folder.predictions(),
+            predictions=folder.answers(),
         )
 
 

@@ -97,28 +97,11 @@ class Run(Model):
         """
         import pandas as pd
 
-        from mindle.evaluation.report import largest_errors, most_confident_mistakes
+        from mindle.evaluation import tasks
 
-        if self.metrics["task"] == "regression":
-            numbers = reports.report_content(self.folder).numbers
-            rows = largest_errors(numbers, len(numbers.paths))
-            frame = pd.DataFrame(
-                {"path": numbers.paths, "target": numbers.targets, "predicted": numbers.values}
-            ).iloc[rows]
-            return frame.assign(error=frame["predicted"] - frame["target"]).reset_index(drop=True)
-        test = self.folder.predictions()["test"]
-        wrong = most_confident_mistakes(test, len(test.paths))
-        answers = test.predicted[wrong]
-        return pd.DataFrame(
-            {
-                "path": [test.paths[row] for row in wrong],
-                "label": [test.classes[label] for label in test.labels[wrong]]
-                if test.labels is not None
-                else [],
-                "predicted": [test.classes[best] for best in answers],
-                "confidence": test.probabilities[wrong, answers],
-            }
-        )
+        test = self.folder.answers()["test"]
+        task = tasks.of(test.task)
+        return pd.DataFrame(task.errors(task.pooled(test)))
 
     def report(self, *, lang: str = "en", out: Source | None = None) -> Path:
         """Write the report again; see `mindle.report`."""

@@ -56,10 +56,10 @@ def judge_numbers(
         bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=NumberPredictor)
         parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates[:, None])}
         parts["test"] = _estimates(dataset, rows["test"], test)
-        folder.write_estimates({part: answers for part, answers in parts.items() if answers.paths})
+        folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})
         scores = {
             part: score_estimates(answers, seed=seed, level=LEVEL)
-            for part, answers in folder.estimates().items()
+            for part, answers in folder.answers(dataset.task).items()
         }
     metrics = {
         "task": "regression",

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.answers import headline
 from mindle.api.handles import Run
 from mindle.api.numbers import judge_numbers
 from mindle.api.packing import pack, rehearsed
@@ -371,10 +370,10 @@ def _judge(
             "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
             "test": _predictions(dataset, rows["test"], test, outcome.thresholds),
         }
-        folder.write_predictions({part: answers for part, answers in parts.items() if answers.paths})
+        folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})
         # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what
         # is written.
-        scores = {part: score(answers, seed=seed) for part, answers in folder.predictions().items()}
+        scores = {part: score(answers, seed=seed) for part, answers in folder.answers(dataset.task).items()}
     thresholds = dict(zip(dataset.classes, outcome.thresholds, strict=False))
     metrics = {
         "task": dataset.task,
@@ -421,26 +420,28 @@ def _predictions(
 ) -> Predictions:
     import numpy as np
 
+    from mindle.evaluation.thresholds import named_classes
+
     return Predictions(
         classes=dataset.classes,
         paths=tuple(dataset.paths[row] for row in rows.tolist()),
         probabilities=probabilities,
-        answers=bundles.named_classes(probabilities, np.array(thresholds)) if thresholds else None,
+        answers=named_classes(probabilities, np.array(thresholds)) if thresholds else None,
         labels=dataset.labels[rows],
     )
 
 
 def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: Outcome, listener: Listener) -> None:
     """Close with the score, its error bar and where to look."""
-    test = metrics["test"]
-    baselines = metrics["baselines"]
+    from mindle.evaluation import tasks
+
+    test, baselines, task = metrics["test"], metrics["baselines"], tasks.of(metrics["task"])
     rivals = (
-        f"always the mean {baselines['mean']:.4g}, colour alone {baselines['colour']:.4g}"
-        if metrics["task"] == "regression"
-        else f"always the commonest class {baselines['majority']:.1%}, colour alone {baselines['colour']:.1%}"
+        f"{task.constant_baseline(baselines[task.baseline])}, "
+        f"colour alone {task.number.format(baselines['colour'])}"
     )
     listener.say("")
-    listener.say(f"test {headline(test)}; {rivals}; {metrics['seconds']['total']:.0f} s")
+    listener.say(f"test {task.headline(test)}; {rivals}; {metrics['seconds']['total']:.0f} s")
     if outcome.thresholds:
         listener.say("classes are named by a threshold for each; bundle.json and metrics.json have them")
     if outcome.stopped:

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.answers import headline
 from mindle.api.handles import Run
 from mindle.api.reports import write_report
 from mindle.api.starts import begin_tracking, start, write_down
@@ -241,8 +240,7 @@ def _judge(
     folder: RunFolder, table: Table, outcome: TableOutcome, run_log: RunLog, *, seed: int
 ) -> dict[str, Any]:
     """Write the bundle; judge what it answers to the test part, or what the outer folds answered."""
-    from mindle.evaluation import score, score_estimates
-    from mindle.evaluation.conformal import LEVEL
+    from mindle.evaluation import tasks
     from mindle.formats.table_onnx import write_table_graph
 
     regression, judged = table.task == "regression", {"val": outcome.val, "test": outcome.test}
@@ -265,17 +263,16 @@ def _judge(
         )
         if outcome.protocol["kind"] == "split":
             judged["test"] = _answered(bundle, table, outcome.test)
-        scores: dict[str, Any] = {}
         if regression:
-            folder.write_estimates({part: _estimates(table, held) for part, held in judged.items()})
-            for part, estimates in folder.estimates().items():
-                scores[part] = score_estimates(estimates, seed=seed, fold=estimates.folds, level=LEVEL)
+            folder.write_answers({part: _estimates(table, held) for part, held in judged.items()})
         else:
-            folder.write_predictions({part: _predictions(table, held) for part, held in judged.items()})
-            for part, predictions in folder.predictions().items():
-                scores[part] = score(predictions, seed=seed, fold=predictions.folds)
+            folder.write_answers({part: _predictions(table, held) for part, held in judged.items()})
+        task = tasks.of(table.task)
+        scores = {
+            part: task.score(answers, seed=seed) for part, answers in folder.answers(table.task).items()
+        }
     scores["test"]["protocol"] = _protocol(outcome.protocol)
-    rivals = {"baseline": "mean" if regression else "majority", "linear": "linear"}
+    rivals = {"baseline": task.baseline, "linear": "linear"}
     metrics = {
         "task": table.task,
         "classes": list(table.classes),
@@ -421,11 +418,12 @@ def _explained(table: Table, outcome: TableOutcome, deadline: Deadline, *, seed:
 
 def _tell_result(folder: RunFolder, metrics: Mapping[str, Any], outcome: TableOutcome, say: Listener) -> None:
     """Close with the score, its error bar and where to look."""
-    test = metrics["test"]
-    number = "{:.4g}" if metrics["task"] == "regression" else "{:.1%}"
-    rivals = ", ".join(f"{name} {number.format(value)}" for name, value in metrics["baselines"].items())
+    from mindle.evaluation import tasks
+
+    test, task = metrics["test"], tasks.of(metrics["task"])
+    rivals = ", ".join(f"{name} {task.number.format(value)}" for name, value in metrics["baselines"].items())
     say.say("")
-    say.say(f"{headline(test)}, {test['protocol']}; {rivals}; {metrics['seconds']['total']:.0f} s")
+    say.say(f"{task.headline(test)}, {test['protocol']}; {rivals}; {metrics['seconds']['total']:.0f} s")
     say.say(outcome.stopped)
     for found in outcome.diagnoses:
         say.say(f"! {found.kind}: {found.message} {found.remedy}")

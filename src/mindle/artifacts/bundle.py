@@ -122,24 +122,6 @@ class Bundle:
         return {"estimate": Slot("f", (None,)), "fold_estimates": Slot("f", (None, None), optional=folds)}
 
 
-def named_classes(
-    probabilities: NDArray[np.floating[Any]], thresholds: NDArray[np.float64] | None
-) -> NDArray[np.int64]:
-    """Which class is named for each image: the one whose probability is largest against its threshold.
-
-    Of two classes whose thresholds add up to 1 that is the one whose probability exceeds its threshold.
-
-    Args:
-        probabilities: (image, class).
-        thresholds: One a class, above 0; None names the likeliest.
-
-    Example:
-        >>> named_classes(np.array([[0.7, 0.3]]), np.array([0.8, 0.2])).tolist()
-        [1]
-    """
-    return np.asarray((probabilities if thresholds is None else probabilities / thresholds).argmax(axis=1))
-
-
 def write_bundle_document(bundle: Bundle) -> None:
     """Write bundle.json last, once the other files are in place, with their hashes."""
     intervals = [INTERVALS] if (bundle.folder / INTERVALS).is_file() else []

@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mindle.artifacts import answers as layouts
 from mindle.artifacts.files import first_words, read_json, reading_csv, write_csv, write_json
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
-from mindle.records import Estimates, Predictions
+from mindle.records import Answers
 
 SCHEMA = 1
 RUNS = "runs"
 FINISHED, RUNNING = "finished", "running"
-_ESTIMATES = {"target": "targets", "predicted": "values", "low": "low", "high": "high"}
 
 
 @dataclass(frozen=True)
@@ -118,47 +117,24 @@ class RunFolder:
 
         write_csv(self.path / "trials.csv", [*own, *names], map(cells, trials))
 
-    def predictions(self) -> dict[str, Predictions]:
-        """Read predictions.csv of a classification: the parts "val" and "test" with their truth."""
-        header, parts = self._answers()
-        label, said, first = header.index("label"), header.index("predicted"), header.index("confidence") + 1
-        classes = tuple(name.removeprefix("p_") for name in header[first:])
-        index = {name: i for i, name in enumerate(classes)}
-        found = {}
-        for part, members in parts.items():
-            probabilities = np.array([[float(p) for p in row[first:]] for row in members], np.float64)
-            named = np.array([index[row[said]] for row in members], np.int64)
-            # Another class than the likeliest is named where thresholds decide.
-            chosen = probabilities[np.arange(len(named)), named] < probabilities.max(axis=1)
-            found[part] = Predictions(
-                classes=classes,
-                paths=tuple(row[0] for row in members),
-                probabilities=probabilities,
-                labels=np.array([index[row[label]] for row in members], np.int64),
-                answers=named if chosen.any() else None,
-                repeats=_repeats(members),
-                folds=_folds(header, members),
-            )
-        return found
+    def answers(self, task: str | None = None) -> dict[str, Any]:
+        """Read predictions.csv: the parts "val" and "test" with their truth, of the type of the task.
 
-    def estimates(self) -> dict[str, Estimates]:
-        """Read predictions.csv of a regression: the parts "val" and "test" with their truth."""
+        Args:
+            task: What the run was trained for; what metrics.json says unless given.
+        """
+        layout = layouts.of(task or self.metrics()["task"])
         header, parts = self._answers()
         found = {}
         for part, members in parts.items():
-            columns = {
-                name: np.array([float(row[at]) for row in members], np.float64)
-                for at, name in enumerate(header)
-                if name in _ESTIMATES and members[0][at]
-            }
-            found[part] = Estimates(
-                paths=tuple(row[0] for row in members),
-                values=columns["predicted"],
-                targets=columns["target"],
-                low=columns.get("low"),
-                high=columns.get("high"),
-                repeats=_repeats(members),
-                folds=_folds(header, members),
+            cells = dict(zip(header, zip(*members, strict=True), strict=True))
+            fold = cells.get("fold", ("",))
+            found[part] = layout.read(
+                cells,
+                paths=tuple(cells["path"]),
+                # Repeats follow each other, so there are as many as the first row has answers.
+                repeats=cells["path"].count(cells["path"][0]),
+                folds=np.array(fold, np.int64) - 1 if fold[0] else None,
             )
         return found
 
@@ -176,82 +152,23 @@ class RunFolder:
             parts.setdefault(row[1], []).append(row)
         return header, parts
 
-    def write_predictions(self, parts: Mapping[str, Predictions]) -> None:
-        """Write predictions.csv: path, split, label, predicted, confidence and one column a class.
+    def write_answers(self, parts: Mapping[str, Answers]) -> None:
+        """Write predictions.csv: path, split, the truth, and what was answered.
 
-        Behind split stands a column fold where a cross-validation judged.
+        Behind split stands a column fold where a cross-validation held the rows out; folds count from 1.
         """
-        classes = next(iter(parts.values())).classes
-        place = _place_columns(parts)
+        folded = any(answers.folds is not None for answers in parts.values())
+        tables = {part: layouts.with_truth(answers) for part, answers in parts.items()}
+        columns = max((columns for columns, _ in tables.values()), key=len)  # not every part has intervals
 
         def rows() -> Iterator[list[str]]:
-            for part, predictions in parts.items():
-                given = predictions.labels
-                labels = given if given is not None else [None] * len(predictions.paths)
-                named = predictions.predicted.tolist()
-                where = _places(part, predictions, place)
-                for own, label, best, row in zip(
-                    where, labels, named, predictions.probabilities, strict=True
-                ):
-                    truth = "" if label is None else classes[label]
-                    yield [*own, truth, classes[best], f"{row[best]:.8f}", *(f"{p:.8f}" for p in row)]
+            for part, answers in parts.items():
+                folds = [""] * len(answers) if answers.folds is None else (answers.folds + 1).tolist()
+                for path, fold, row in zip(answers.paths, folds, tables[part][1], strict=True):
+                    yield [path, part, *([fold] if folded else []), *row, *[""] * (len(columns) - len(row))]
 
-        header = [*place, "label", "predicted", "confidence", *(f"p_{name}" for name in classes)]
+        header = ["path", "split", *(["fold"] if folded else []), *columns]
         write_csv(self.path / "predictions.csv", header, rows())
-
-    def write_estimates(self, parts: Mapping[str, Estimates]) -> None:
-        """Write predictions.csv: path, split, target, predicted, and the ends of intervals, if any.
-
-        Behind split stands a column fold where a cross-validation judged.
-        """
-        columns = {
-            name: field
-            for name, field in _ESTIMATES.items()
-            if any(getattr(estimates, field) is not None for estimates in parts.values())
-        }
-        place = _place_columns(parts)
-
-        def rows() -> Iterator[list[str]]:
-            for part, estimates in parts.items():
-                count = len(estimates.paths)
-                cells = [_numbers(getattr(estimates, field), count) for field in columns.values()]
-                where = _places(part, estimates, place)
-                yield from ([*own, *row] for own, *row in zip(where, *cells, strict=True))
-
-        write_csv(self.path / "predictions.csv", [*place, *columns], rows())
-
-
-def _place_columns(parts: Mapping[str, Predictions | Estimates]) -> list[str]:
-    """What predictions.csv says of where an answer belongs; folds only where a cross-validation judged."""
-    folded = any(answers.folds is not None for answers in parts.values())
-    return ["path", "split", *(["fold"] if folded else [])]
-
-
-def _places(part: str, answers: Predictions | Estimates, columns: Sequence[str]) -> list[list[str]]:
-    """Those cells of each row; folds count from 1, and repeats follow each other."""
-    if "fold" not in columns:
-        return [[path, part] for path in answers.paths]
-    folds = (
-        [""] * len(answers.paths) if answers.folds is None else [str(n + 1) for n in answers.folds.tolist()]
-    )
-    return [[path, part, fold] for path, fold in zip(answers.paths, folds, strict=True)]
-
-
-def _folds(header: Sequence[str], rows: Sequence[Sequence[str]]) -> NDArray[np.int64] | None:
-    """The fold of each row, None where the file, or this part of it, has none."""
-    if "fold" not in header or not rows[0][at := header.index("fold")]:
-        return None
-    return np.array([int(row[at]) - 1 for row in rows], np.int64)
-
-
-def _numbers(values: NDArray[np.float64] | None, count: int) -> list[str]:
-    """Cells of a column; 17 digits bring every float64 back as it was."""
-    return [""] * count if values is None else [f"{value:.17g}" for value in values]
-
-
-def _repeats(rows: Sequence[Sequence[str]]) -> int:
-    """How often each row was answered: repeats follow each other, so as often as the first one."""
-    return sum(row[0] == rows[0][0] for row in rows)
 
 
 @contextmanager

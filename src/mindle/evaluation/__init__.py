@@ -11,7 +11,6 @@ from mindle.evaluation.calibration import fit_offsets as fit_offsets
 from mindle.evaluation.calibration import fit_temperature as fit_temperature
 from mindle.evaluation.calibration import reliability_bins as reliability_bins
 from mindle.evaluation.compare import Comparison as Comparison
-from mindle.evaluation.compare import Difference as Difference
 from mindle.evaluation.compare import compare as compare
 from mindle.evaluation.compare import holm as holm
 from mindle.evaluation.conformal import Calibration as Calibration
@@ -24,6 +23,7 @@ from mindle.evaluation.intervals import bootstrap as bootstrap
 from mindle.evaluation.intervals import difference as difference
 from mindle.evaluation.intervals import wilson as wilson
 from mindle.evaluation.metrics import score as score
+from mindle.evaluation.paired import Difference as Difference
 from mindle.evaluation.regression import score_estimates as score_estimates
 
 __all__ = [

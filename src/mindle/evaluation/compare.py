@@ -13,64 +13,20 @@ difference; a paired comparison sees much smaller differences than two separate 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import LEVEL, RESAMPLES, bootstrap_rows, percentiles, wilson
-from mindle.evaluation.metrics import checked_predictions, log_losses, macro_scores, tally_resamples
-from mindle.evaluation.regression import checked_estimates
-from mindle.evaluation.repeated import (
-    corrected_error,
-    read_folds,
-    require_same_rows,
-    t_chance,
-    t_score,
-)
-from mindle.records import Estimates, Predictions
+from mindle.evaluation import tasks
+from mindle.evaluation.intervals import RESAMPLES, bootstrap_rows, percentiles
+from mindle.evaluation.paired import Difference, Floats, Ints, Measure
+from mindle.evaluation.repeated import corrected_error, read_folds, t_chance, t_score
+from mindle.records import Answers
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Measure = Callable[[Ints], dict[str, Floats]]  # (draw, row) → score to (draw,)
-
-SURE = 0.05  # a difference that luck makes less often than this is called clear
-LOWER_IS_BETTER = ("log_loss", "mae", "rmse")
 _DRAWS_AT_A_TIME = 200_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One score of two models on the same rows.
-
-    Attributes:
-        name: As in metrics.json.
-        first, second: The score of each.
-        value, low, high: Second minus first, with its 95 % interval.
-        chance: How often luck alone would make a difference at least this large if both were equally good.
-        interval: How the interval was made: "newcombe", "bootstrap" or "nadeau-bengio".
-        test: How the chance was computed: "mcnemar", "swaps" or "nadeau-bengio".
-    """
-
-    name: str
-    first: float
-    second: float
-    value: float
-    low: float
-    high: float
-    chance: float
-    interval: str
-    test: str
-
-    @property
-    def better(self) -> str:
-        """Which is clearly better, "first" or "second"; "" where luck alone does so in 1 of 20 tests."""
-        if self.chance >= SURE or self.value == 0:
-            return ""
-        return "second" if (self.value > 0) != (self.name in LOWER_IS_BETTER) else "first"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +69,8 @@ class Comparison:
 
 
 def compare(
-    first: Predictions | Estimates,
-    second: Predictions | Estimates,
+    first: Answers,
+    second: Answers,
     *,
     seed: int = 0,
     fold: NDArray[np.int64] | None = None,
@@ -145,6 +101,7 @@ def compare(
         testing hypotheses*, chapter 2.
 
     Example:
+        >>> from mindle.records import Predictions
         >>> truth = np.arange(40) % 2
         >>> def answers(wrong: int) -> Predictions:
         ...     said = np.where(np.arange(40) < wrong, 1 - truth, truth)
@@ -154,22 +111,22 @@ def compare(
         >>> round(found.value, 3), round(found.chance, 4), found.better
         (0.175, 0.0156, 'second')
     """
-    second = _matched(first, second)
-    rows, repeats = len(first.paths), first.repeats
-    if isinstance(first, Predictions) and isinstance(second, Predictions):
-        task = "binary" if len(first.classes) == 2 else "multiclass"
-        measure = _measure_answers(first, second)
-    else:
-        task = "regression"
-        measure = _measure_estimates(first, second)
+    if type(first) is not type(second):
+        raise ValueError(
+            "Both must name classes, or both must estimate numbers. Received one of each: they answer "
+            "different questions."
+        )
+    task = tasks.of(first.task)
+    second = task.matched(first, second)
+    rows, repeats, measure = len(first), first.repeats, task.measure(first, second)
     fold = _shared_folds(first, second) if fold is None else fold
     if fold is not None:
         differences = _over_folds(measure, rows, repeats, fold)
     else:
         differences = _over_rows(measure, rows, repeats, seed)
-        if repeats == 1 and isinstance(first, Predictions) and isinstance(second, Predictions):
-            differences = (_paired_accuracy(first, second), *differences[1:])
-    return Comparison(task=task, n=rows // repeats, repeats=repeats, differences=differences)
+        exact = task.exact(first, second) if repeats == 1 else ()
+        differences = (*exact, *differences[len(exact) :])
+    return Comparison(task=first.task, n=rows // repeats, repeats=repeats, differences=differences)
 
 
 def holm(chances: Sequence[float]) -> list[float]:
@@ -196,47 +153,7 @@ def holm(chances: Sequence[float]) -> list[float]:
     return found
 
 
-# ---- the same rows -----------------------------------------------------------------------------------------
-
-
-def _matched(first: Predictions | Estimates, second: Predictions | Estimates) -> Predictions | Estimates:
-    """The second one's answers in the order of the first one's rows and classes."""
-    if isinstance(first, Predictions) and isinstance(second, Predictions):
-        _require_same_classes(first.classes, second.classes)
-        (_, truth), (probabilities, labels) = checked_predictions(first), checked_predictions(second)
-        order = _order(first, second)
-        columns = [second.classes.index(name) for name in first.classes]
-        place = np.argsort(columns)  # of the second one's class in the first one's list
-        matched = Predictions(
-            classes=first.classes,
-            paths=first.paths,
-            probabilities=probabilities[order][:, columns],
-            labels=place[labels[order]],
-            answers=None if second.answers is None else place[second.answers[order]],
-            repeats=second.repeats,
-            folds=None if second.folds is None else second.folds[order],
-        )
-        names = np.array(first.classes)
-        _require_same_truth(first.paths, names[truth], names[place[labels[order]]])
-        return matched
-    if isinstance(first, Estimates) and isinstance(second, Estimates):
-        (_, wanted), (values, targets) = checked_estimates(first), checked_estimates(second)
-        order = _order(first, second)
-        _require_same_truth(first.paths, wanted, targets[order])
-        return Estimates(
-            paths=first.paths,
-            values=values[order],
-            targets=targets[order],
-            repeats=second.repeats,
-            folds=None if second.folds is None else second.folds[order],
-        )
-    raise ValueError(
-        "Both must name classes, or both must estimate numbers. Received one of each: they answer different "
-        "questions."
-    )
-
-
-def _shared_folds(first: Predictions | Estimates, second: Predictions | Estimates) -> Ints | None:
+def _shared_folds(first: Answers, second: Answers) -> Ints | None:
     """The folds by which both were judged, rows in one order; None where they are not known or differ.
 
     With other folds the two models of a fold had other training rows, and the correction for what folds share
@@ -247,92 +164,10 @@ def _shared_folds(first: Predictions | Estimates, second: Predictions | Estimate
     return first.folds
 
 
-def _require_same_classes(first: Sequence[str], second: Sequence[str]) -> None:
-    lost, new = [
-        [name for name in one if name not in other] for one, other in ((first, second), (second, first))
-    ]
-    if lost or new:
-        raise ValueError(
-            f"Both must have the same classes. {_only('first', lost)}{_only('second', new)}"
-            "Compare models of the same data."
-        )
-
-
-def _only(which: str, names: Sequence[str]) -> str:
-    """What one side alone has, the first few by name."""
-    if not names:
-        return ""
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return f"Only in the {which}: {', '.join(map(repr, names[:3]))}{more}. "
-
-
-def _order(first: Predictions | Estimates, second: Predictions | Estimates) -> Ints:
-    """Where each row of the first stands in the second; or what differs."""
-    if first.repeats != second.repeats:
-        raise ValueError(
-            "Both must have been judged as many times. Received repeats="
-            f"{first.repeats} and {second.repeats}. Compare models judged in the same way."
-        )
-    for each in (first, second):
-        truth = each.labels if isinstance(each, Predictions) else each.targets
-        require_same_rows(each.paths, np.asarray(truth), each.repeats)
-    one, two = (each.paths[: len(each.paths) // each.repeats] for each in (first, second))
-    if one != two:
-        place = {name: at for at, name in enumerate(two)}
-        here = set(one)
-        lost, new = [name for name in one if name not in place], [name for name in two if name not in here]
-        if lost or new or len(place) < len(two) or len(here) < len(one):
-            raise ValueError(
-                f"Both must answer the same rows. Received {len(one):,} and {len(two):,}. "
-                f"{_only('first', lost)}{_only('second', new)}"
-                "Compare models of the same data and the same --split-seed."
-            )
-        within = np.array([place[name] for name in one])
-    else:
-        within = np.arange(len(one))
-    return (within + len(one) * np.arange(first.repeats)[:, None]).ravel()
-
-
-def _require_same_truth(names: Sequence[str], first: NDArray[Any], second: NDArray[Any]) -> None:
-    other = np.flatnonzero(first != second)
-    if len(other):
-        at = int(other[0])
-        raise ValueError(
-            f"Both must have the same truth. It differs in {len(other):,} of {len(names):,} rows, first in "
-            f"{names[at]!r}: {first[at]} and {second[at]}. Compare models of the same data."
-        )
-
-
 # ---- scores of draws ---------------------------------------------------------------------------------------
 
 # The answers of both lie one after the other, the first one's `rows` and then the second one's, so that a
 # draw of row numbers can take a row's answer from either.
-
-
-def _measure_answers(first: Predictions, second: Predictions) -> Measure:
-    probabilities = np.concatenate([first.probabilities, second.probabilities])
-    labels = np.concatenate([np.asarray(first.labels), np.asarray(second.labels)])
-    answers = np.concatenate([first.predicted, second.predicted])
-    right, losses, classes = answers == labels, log_losses(probabilities, labels), len(first.classes)
-
-    def measure(at: Ints) -> dict[str, Floats]:
-        return {
-            "accuracy": right[at].mean(axis=1),
-            "macro_f1": macro_scores(tally_resamples(at, labels, answers, right, classes))["macro_f1"],
-            "log_loss": losses[at].mean(axis=1),
-        }
-
-    return measure
-
-
-def _measure_estimates(first: Any, second: Any) -> Measure:
-    errors = np.concatenate([first.values - first.targets, second.values - second.targets])
-
-    def measure(at: Ints) -> dict[str, Floats]:
-        drawn = errors[at]
-        return {"mae": np.abs(drawn).mean(axis=1), "rmse": np.sqrt((drawn**2).mean(axis=1))}
-
-    return measure
 
 
 def _repeated(measure: Measure, at: Ints, repeats: int, of_repeat: int) -> dict[str, Floats]:
@@ -430,71 +265,3 @@ def _over_folds(measure: Measure, rows: int, repeats: int, fold: Ints) -> tuple[
             )
         )
     return tuple(differences)
-
-
-def _paired_accuracy(first: Predictions, second: Predictions) -> Difference:
-    """Newcombe's interval and McNemar's exact test from the four counts of right and wrong."""
-    one, two = (each.predicted == np.asarray(each.labels) for each in (first, second))
-    both, gained, lost = int((one & two).sum()), int((~one & two).sum()), int((one & ~two).sum())
-    low, high = paired_difference(both, gained, lost, len(one))
-    return Difference(
-        name="accuracy",
-        first=float(one.mean()),
-        second=float(two.mean()),
-        value=(gained - lost) / len(one),
-        low=low,
-        high=high,
-        chance=mcnemar(gained, lost),
-        interval="newcombe",
-        test="mcnemar",
-    )
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """Chance of a split at least this uneven among the rows that only one of two got right, were both equal.
-
-    Args:
-        gained: Rows that only the second got right.
-        lost: Rows that only the first got right.
-
-    Example:
-        >>> round(mcnemar(9, 1), 4), mcnemar(0, 0)
-        (0.0215, 1.0)
-    """
-    from scipy.special import bdtr
-
-    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if gained + lost else 1.0
-
-
-def paired_difference(
-    both: int, gained: int, lost: int, n: int, *, level: float = LEVEL
-) -> tuple[float, float]:
-    """Ends of the interval of the second minus the first share of right answers to the same rows.
-
-    Args:
-        both: Rows that both got right.
-        gained: Rows that only the second got right.
-        lost: Rows that only the first got right.
-        n: All rows.
-        level: How often the interval holds the true difference.
-
-    Source:
-        Newcombe 1998, method 10 for paired data; the example is one of his table II.
-
-    Example:
-        >>> [round(end, 4) for end in paired_difference(36, 12, 2, 50)]
-        [0.0569, 0.3404]
-    """
-    neither = n - both - gained - lost
-    p1, p2 = (both + lost) / n, (both + gained) / n
-    (low1, high1), (low2, high2) = (wilson(hits, n, level=level) for hits in (both + lost, both + gained))
-    product = float((both + lost) * (neither + gained)) * float((both + gained) * (neither + lost))
-    shared = float(both * neither - gained * lost)
-    if shared > 0:
-        shared = max(shared - n / 2, 0.0)  # his correction for continuity
-    phi = shared / sqrt(product) if product else 0.0
-    # The two shares' own intervals, joined as the sides of a triangle whose angle is their correlation.
-    down1, up1, down2, up2 = p1 - low1, high1 - p1, p2 - low2, high2 - p2
-    low = p2 - p1 - sqrt(max(0.0, down2**2 - 2 * phi * down2 * up1 + up1**2))
-    high = p2 - p1 + sqrt(max(0.0, up2**2 - 2 * phi * up2 * down1 + down1**2))
-    return low, high

@@ -10,14 +10,19 @@ How each interval is made, as the block itself says under `intervals`:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.evaluation.conformal import LEVEL as INTERVAL_LEVEL
+from mindle.evaluation.conformal import Calibration, prediction_interval
 from mindle.evaluation.intervals import LEVEL, RESAMPLES, UNKNOWN, bootstrap_rows, counted, percentiles
+from mindle.evaluation.paired import Difference, Measure, require_same_truth, row_order
 from mindle.evaluation.repeated import Rows, judge_rows
+from mindle.messages import Message, message
 from mindle.records import Estimates
 
 Floats = NDArray[np.float64]
@@ -208,3 +213,110 @@ def _ends(draws: list[Floats], value: float, unit: float) -> tuple[float | None,
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         return None, None
     return min(low, value), max(high, value)
+
+
+class Regression:
+    """What evaluation does for a task whose answers are `Estimates`."""
+
+    main = "mae"
+    number = "{:.4g}"
+    baseline = "mean"
+
+    def answers(
+        self,
+        outputs: Mapping[str, NDArray[np.floating[Any]]],
+        paths: tuple[str, ...],
+        *,
+        classes: tuple[str, ...] = (),
+        thresholds: Floats | None = None,
+        calibration: Calibration | None = None,
+        truth: NDArray[Any] | None = None,
+    ) -> Estimates:
+        """The estimates of a graph, and prediction intervals by what its folds estimate."""
+        low = high = None
+        if calibration is not None:
+            low, high = prediction_interval(calibration, np.asarray(outputs["fold_estimates"], np.float64))
+        values = np.asarray(outputs["estimate"], np.float64)
+        return Estimates(paths=paths, values=values, targets=truth, low=low, high=high)
+
+    def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
+        """See `score_estimates`."""
+        return score_estimates(answers, seed=seed, fold=answers.folds, level=INTERVAL_LEVEL)
+
+    def headline(self, scores: Mapping[str, Any]) -> Message:
+        """Mean absolute error with its interval; a single row has none."""
+        mae, n = scores["mae"], scores["n"]
+        ends = {name: self.number.format(end) for name, end in mae.items() if end is not None}
+        return message("evaluation.mae" if len(ends) == len(mae) else "evaluation.mae-alone", **ends, n=n)
+
+    def constant_baseline(self, value: float) -> Message:
+        """How far the mean of the training targets is off."""
+        return message("evaluation.mean", value=self.number.format(value))
+
+    def pooled(self, answers: Estimates) -> Estimates:
+        """One estimate a row: the mean over the repeats where there were some."""
+        rows = len(answers) // answers.repeats
+
+        def mean(column: Floats | None) -> Any:
+            return None if column is None else column.reshape(-1, rows).mean(axis=0)
+
+        if answers.repeats == 1:
+            return answers
+        columns = {name: mean(getattr(answers, name)) for name in ("values", "targets", "low", "high")}
+        return Estimates(paths=answers.paths[:rows], **columns)
+
+    def worst(self, answers: Estimates, limit: int | None = None) -> list[int]:
+        """Rows of the largest errors, the largest first.
+
+        Example:
+            >>> Regression().worst(Estimates(
+            ...     paths=("a", "b"), values=np.array([1.0, 5.0]), targets=np.array([2.0, 2.0])))
+            [1, 0]
+        """
+        order = np.argsort(-np.abs(answers.values - _targets(answers)), kind="stable")
+        rows: list[int] = order[:limit].tolist()
+        return rows
+
+    def errors(self, answers: Estimates) -> dict[str, list[Any]]:
+        """The columns of a table of all estimates, the largest error first."""
+        rows = self.worst(answers)
+        targets, values = _targets(answers)[rows], answers.values[rows]
+        return {
+            "path": [answers.paths[row] for row in rows],
+            "target": targets.tolist(),
+            "predicted": values.tolist(),
+            "error": (values - targets).tolist(),
+        }
+
+    def matched(self, first: Estimates, second: Estimates) -> Estimates:
+        """The second model's estimates in the order of the first one's rows."""
+        (_, wanted), (values, targets) = checked_estimates(first), checked_estimates(second)
+        order = row_order(first, second)
+        require_same_truth(first.paths, wanted, targets[order])
+        return Estimates(
+            paths=first.paths,
+            values=values[order],
+            targets=targets[order],
+            repeats=second.repeats,
+            folds=None if second.folds is None else second.folds[order],
+        )
+
+    def measure(self, first: Estimates, second: Estimates) -> Measure:
+        """The scores of draws of rows, from the errors of both one after the other."""
+        errors = np.concatenate([each.values - _targets(each) for each in (first, second)])
+
+        def measure(at: Ints) -> dict[str, Floats]:
+            drawn = errors[at]
+            return {"mae": np.abs(drawn).mean(axis=1), "rmse": np.sqrt((drawn**2).mean(axis=1))}
+
+        return measure
+
+    def exact(self, first: Estimates, second: Estimates) -> tuple[Difference, ...]:
+        """None: no score of numbers has an exact test."""
+        return ()
+
+
+def _targets(estimates: Estimates) -> Floats:
+    if estimates.targets is None:
+        raise ValueError("`estimates` must carry `targets` to find errors. Received targets=None.")
+    return estimates.targets

@@ -8,11 +8,11 @@ its threshold. They are fitted for macro-F1, which every class moves alike, on i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import named_classes
 from mindle.evaluation.intervals import bootstrap_rows
 
 Floats = NDArray[np.float64]
@@ -23,6 +23,24 @@ _GRID = np.linspace(-3.9, 3.9, 79)
 _SWEEPS = 6
 _FLOOR = 1e-12
 _RESAMPLES = 200
+
+
+def named_classes(
+    probabilities: NDArray[np.floating[Any]], thresholds: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Which class is named for each image: the one whose probability is largest against its threshold.
+
+    Of two classes whose thresholds add up to 1 that is the one whose probability exceeds its threshold.
+
+    Args:
+        probabilities: (image, class).
+        thresholds: One a class, above 0; None names the likeliest.
+
+    Example:
+        >>> named_classes(np.array([[0.7, 0.3]]), np.array([0.8, 0.2])).tolist()
+        [1]
+    """
+    return np.asarray((probabilities if thresholds is None else probabilities / thresholds).argmax(axis=1))
 
 
 def macro_f1(labels: Ints, answers: Ints, classes: int) -> float:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import named_classes
 from mindle.artifacts.files import write_csv
 from mindle.data import pixels
 from mindle.data.common.names import count_of
@@ -21,6 +20,7 @@ from mindle.data.tables.parsing.columns import parse_cells
 from mindle.data.tables.parsing.unreadable import CellReport, unreadable_of
 from mindle.data.tables.reader import labels_of
 from mindle.errors import DataError
+from mindle.evaluation.thresholds import named_classes
 from mindle.records import SILENT, Dataset, Estimates, Listener, Predictions
 from mindle.serving.opened import Opened, OpenedNumbers
 from mindle.serving.rows import OpenedRows, RowAnswers

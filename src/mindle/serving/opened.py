@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import Bundle, named_classes, read_bundle
+from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import unreadable
 from mindle.artifacts.reading import exists
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.data import read_images
 from mindle.errors import ArtifactError
 from mindle.evaluation.conformal import read_calibration
+from mindle.evaluation.thresholds import named_classes
 from mindle.records import InputSpec, TableSpec
 from mindle.serving.predictor import (
     Answer,

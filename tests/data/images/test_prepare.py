@@ -399,10 +399,10 @@ def test_training_on_what_was_laid_out_gives_the_same_run(tmp_path: Path) -> Non
         mindle.train(source, out=tmp_path / f"run {number}", split_seed=2 * (number == 0), **settings)
         for number, source in enumerate((photos, tmp_path / "split", tmp_path / "x.npz"))
     ]
-    first = runs[0].folder.predictions()
+    first = runs[0].folder.answers()
     for run in runs[1:]:
         assert run.classes == runs[0].classes
-        for part, predictions in run.folder.predictions().items():
+        for part, predictions in run.folder.answers().items():
             assert np.array_equal(predictions.probabilities, first[part].probabilities)
         assert run.metrics["test"] == runs[0].metrics["test"]
 

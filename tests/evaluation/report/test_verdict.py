@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from mindle.evaluation.compare import Comparison, Difference
+from mindle.evaluation.compare import Comparison
+from mindle.evaluation.paired import Difference
 from mindle.evaluation.report.verdict import chance_text, gap_texts, verdict
 from mindle.evaluation.report.words import Words
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mindle.evaluation.compare import Comparison, Difference
+from mindle.evaluation.compare import Comparison
+from mindle.evaluation.paired import Difference
 from mindle.evaluation.report.words import Words, points, signed
 
 SHARES = ("accuracy", "macro_f1")
@@ -19,7 +20,8 @@ def verdict(comparison: Comparison, first: str, second: str, *, lang: str = "en"
         subject: "images" or "rows", what was answered; rows for numbers unless set.
 
     Example:
-        >>> from mindle.evaluation.compare import Comparison, Difference
+        >>> from mindle.evaluation.compare import Comparison
+    from mindle.evaluation.paired import Difference
         >>> gain = Difference(name="accuracy", first=0.9, second=0.93, value=0.03, low=0.011, high=0.05,
         ...                   chance=0.004, interval="newcombe", test="mcnemar")
         >>> verdict(Comparison(task="binary", n=500, repeats=1, differences=(gain,)), "runs/a", "runs/b")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.compare import paired_difference
 from mindle.evaluation.intervals import z_score
+from mindle.evaluation.paired import paired_difference
 
 LEVEL = 0.90
 # A saving of less is within what the clock can tell.
