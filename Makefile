@@ -53,7 +53,7 @@ serve-docs: $(DEV) ## the site at http://127.0.0.1:8000, rebuilt as you write
 manual: $(DEV) ## write the generated parts of docs/cli/*.md and docs/python.md anew
 	$(BIN)/python scripts/manual.py
 
-format: $(DEV) ## format, and mend what ruff can mend
+format: $(DEV) ## format, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

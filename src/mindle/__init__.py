@@ -1,4 +1,4 @@
-"""mindle: from a folder of photos to a classifier that its owner can trust.
+"""mindle: from a folder of photos, or a table, to a model that its owner can trust.
 
 Example:
     >>> import mindle
