@@ -43,6 +43,10 @@ TESTED_ELSEWHERE = {
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv
     "evaluation/classification.py": "evaluation/test_tasks.py",
     "evaluation/paired.py": "evaluation/test_compare.py",
+    "training/images/attempts.py": "training/images/test_selection.py",
+    "training/images/classification.py": "training/images/test_nets.py",
+    "training/images/regression.py": "training/images/test_nets.py",
+    "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",
     "training/search/judge.py": "training/search/test_image_trials.py",

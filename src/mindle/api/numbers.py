@@ -54,7 +54,7 @@ def judge_numbers(
 
     with run_log.stage("evaluate", len(rows["test"])):
         bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=NumberPredictor)
-        parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates[:, None])}
+        parts = {"val": _estimates(dataset, rows["val"], outcome.val_answers)}
         parts["test"] = _estimates(dataset, rows["test"], test)
         folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})
         scores = {
