@@ -39,7 +39,7 @@ import numpy as np
 from PIL import Image
 
 import mindle
-from mindle.api.answers import open_model
+from mindle.api.predict import open_model
 from mindle.artifacts.bundle import INTERVALS, REFERENCE
 from mindle.errors import MindleError
 from mindle.records import SILENT
@@ -171,7 +171,7 @@ def pictures(folder: Path) -> Kind:
         return name
 
     def call() -> str:
-        (row,) = opened.rows(opened.inputs([target]))
+        (row,) = opened.rows(opened.source.inputs([target]))
         if (row["predicted"] is None) != bool(row["reason"]):
             raise AssertionError("neither an answer nor a reason, or both")
         return "reason" if row["reason"] else "answer"

@@ -63,12 +63,12 @@ def _small_run() -> Iterator[tuple[str, str]]:
 def _rates(run: str, folder: str, *, times: int, rounds: int, seconds: float) -> dict[str, Any]:
     opened = open_model(run)
     files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file()) * times
-    pixels = np.random.default_rng(0).integers(0, 256, (32, *opened.spec.shape), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, *opened.source.spec.shape), np.uint8)
 
     def bare(batch: int) -> float:
         images, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:
-            opened.forward(pixels[:batch])
+            opened.graph({"pixels": pixels[:batch]})
             images += batch
         return images / (time.perf_counter() - began)
 

@@ -35,18 +35,18 @@ TESTED_ELSEWHERE = {
         f"cli/{command}.py": "cli/test_main.py" for command in COMMANDS
     },  # commands are run as people run them
     # One dirty folder goes through every verb.
-    **{f"api/{verbs}.py": "test_api.py" for verbs in ("answers", "handles", "listings", "runs", "starts")},
+    **{
+        f"api/{verbs}.py": "test_api.py"
+        for verbs in ("evaluate", "listings", "models", "predict", "runs", "starts")
+    },
     # The checks and readers of images and of tables run through what they share.
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv
     "evaluation/classification.py": "evaluation/test_tasks.py",
+    "serving/source.py": "serving/test_evaluate.py",  # the truth of both families of tasks
     "evaluation/paired.py": "evaluation/test_compare.py",
-    "training/images/attempts.py": "training/images/test_selection.py",
-    "training/images/classification.py": "training/images/test_nets.py",
-    "training/images/regression.py": "training/images/test_nets.py",
-    "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",
     "training/search/judge.py": "training/search/test_image_trials.py",

@@ -16,7 +16,7 @@ from mindle.data.images.decoding.decode import UndecodableImage, decode, examine
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model
-from tests.serving.test_predictor import brightness_bundle
+from tests.serving.test_session import brightness_bundle
 
 SPEC = InputSpec(height=16, width=16)
 

@@ -206,7 +206,7 @@ def test_a_model_of_classes_is_not_judged_by_numbers(root: Path, tmp_path: Path)
         out=tmp_path / "run",
         listener=Silent(),
     )
-    with pytest.raises(DataError, match=r"must tell classes.*'target' holds numbers"):
+    with pytest.raises(DataError, match=r"must hold classes.*'target' holds numbers"):
         mindle.evaluate(run, root / "data" / "discs.csv")
 
 

@@ -320,7 +320,7 @@ def test_unreadable_cells_are_counted_by_every_call(iris: Any, tmp_path: Path) -
             (odd,) = run.evaluate(source)["unreadable"]
         assert (odd["column"], odd["count"], odd["row"], odd["cell"]) == (name, 2, 3, "7.5 EUR")
     opened, answered = open_model(run.path), tmp_path / "answers.json"
-    write_answers(opened, opened.inputs([str(tmp_path / "odd.csv")]), out=None, json=str(answered))
+    write_answers(opened, opened.source.inputs([str(tmp_path / "odd.csv")]), out=None, json=str(answered))
     document = json.loads(answered.read_text("utf-8"))
     assert [odd["count"] for odd in document["unreadable"]] == [2]
     with pytest.warns(DataWarning):

@@ -16,8 +16,10 @@ from PIL import Image
 
 from mindle.cli.tables import Counts, write_answers
 from mindle.errors import DeviceError
-from mindle.records import InputSpec
+from mindle.records import InputSpec, Task
+from mindle.serving.images import ImageSource
 from mindle.serving.opened import Opened
+from mindle.serving.source import target_of
 from mindle.text import uncell
 
 COLUMNS = ["path", "predicted", "confidence", "p_어둠", "p_bright", "reason"]
@@ -28,7 +30,12 @@ def brightness(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.stack([1 - bright, bright], axis=1)
 
 
-OPENED = Opened(("어둠", "bright"), InputSpec(height=4, width=4), brightness)
+OPENED = Opened(
+    ImageSource(InputSpec(height=4, width=4)),
+    target_of(Task("binary"), ("어둠", "bright")),
+    lambda feed: {"probabilities": brightness(feed["pixels"])},
+    {"probabilities": np.zeros((0, 2))},
+)
 
 
 def png(value: int) -> bytes:

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mindle.artifacts.bundle import read_bundle, write_bundle_document
+from mindle.artifacts.bundle import write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import onnx as onnx_module
 from mindle.formats.onnx import (
     bundle_record,
     reference_pixels,
-    torch_estimates,
-    torch_probabilities,
+    torch_outputs,
     write_graph,
     write_number_graph,
 )
-from mindle.models.classifier import (
-    EstimateGraph,
-    Estimator,
-    StandardisedNumber,
-    layers_classifier,
-    layers_model,
-)
+from mindle.models.classifier import EstimateGraph, Estimator, layers_classifier, layers_estimator
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
-from mindle.serving.predictor import NumberPredictor, Predictor
+from mindle.serving.opened import open_model
 
 GRAY = InputSpec(height=28, width=28, colour="gray", mean=(0.3,), std=(0.4,))
 COLOUR = InputSpec(height=32, width=24, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -48,10 +40,13 @@ def test_a_bundle_gives_the_models_probabilities(
     assert parity.same_top1 == parity.images == 24
     record = bundle_record(model, tmp_path, temperature=1.7, metrics={}, licences=(), details={})
     write_bundle_document(record)
-    predictor = Predictor(read_bundle(tmp_path))
-    assert predictor.classes == classes
-    assert predictor.spec == spec
-    np.testing.assert_allclose(predictor.forward(pixels), torch_probabilities(model, 1.7, pixels), atol=1e-5)
+    opened = open_model(tmp_path)
+    assert opened.classes == classes
+    assert opened.source.spec == spec
+    own = torch_outputs(model, pixels, 1.7)
+    np.testing.assert_allclose(
+        opened.graph({"pixels": pixels})["probabilities"], own["probabilities"], atol=1e-5
+    )
 
 
 def test_reference_pictures_are_always_the_same() -> None:
@@ -62,7 +57,7 @@ def test_reference_pictures_are_always_the_same() -> None:
 def estimator(centre: float = 1900.0) -> Estimator:
     spec = InputSpec(height=10, width=12, colour="gray", mean=(0.4,), std=(0.3,))
     layers = [{"kind": "conv", "channels": 4}, {"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-    return layers_model(layers, StandardisedNumber(centre=centre, scale=0.01), spec=spec, seed=1)
+    return layers_estimator(layers, spec=spec, centre=centre, scale=0.01, seed=1)
 
 
 def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
@@ -72,15 +67,13 @@ def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
     assert parity.images == 4 + 7
     record = bundle_record(model, tmp_path, temperature=1.0, metrics={}, licences=(), details={})
     write_bundle_document(record)
-    predictor = NumberPredictor(read_bundle(tmp_path))
-    assert predictor.names == ("predicted",)
-    own, folds = torch_estimates(model, pixels)
-    assert folds.shape == (7, 1)
+    opened = open_model(tmp_path)
+    assert opened.columns == ["path", "predicted", "reason"]
+    own = torch_outputs(model, pixels)
+    assert own["fold_estimates"].shape == (7, 1)
     # A target far from zero keeps its decimals: the graph ends in float64.
-    assert np.abs(predictor.forward(pixels)[:, 0] - own).max() < 1e-6
-    assert np.ptp(own) > 1e-3
-    with pytest.raises(ArtifactError, match="names classes"):
-        NumberPredictor(replace(record, classes=("a", "b")))
+    assert np.abs(opened.graph({"pixels": pixels})["estimate"] - own["estimate"]).max() < 1e-6
+    assert np.ptp(own["estimate"]) > 1e-3
 
 
 def test_a_graph_with_other_numbers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

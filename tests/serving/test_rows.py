@@ -13,12 +13,10 @@ import pytest
 from onnx import TensorProto, helper, save
 
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
-from mindle.errors import ArtifactError, DataError
-from mindle.records import Column, InputSpec, TableSpec
-from mindle.serving.judging import judge_rows
+from mindle.errors import DataError
+from mindle.records import Column, TableSpec
+from mindle.serving.evaluate import evaluate
 from mindle.serving.opened import open_model
-from mindle.serving.predictor import Predictor
-from mindle.serving.rows import OpenedRows, RowPredictor
 
 COLUMNS = (
     Column(name="who", kind="category", role="id"),
@@ -78,7 +76,7 @@ def adder(folder: Path, *, intervals: bool = True) -> Bundle:
 
 def answered(folder: Path, sources: list[Any]) -> list[dict[str, Any]]:
     opened = open_model(folder)
-    return list(opened.rows(opened.inputs(sources)))
+    return list(opened.rows(opened.source.inputs(sources)))
 
 
 def test_numbers_are_read_as_those_of_training_were(tmp_path: Path) -> None:
@@ -116,21 +114,12 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
         answered(tmp_path / "bundle", [str(tmp_path / "rows.csv")])
 
 
-def test_images_and_rows_are_not_mixed_up(tmp_path: Path) -> None:
-    bundle = adder(tmp_path / "bundle")
-    with pytest.raises(ArtifactError, match="takes rows"):
-        Predictor(bundle)
-    pixels = Bundle(**{**vars(bundle), "spec": InputSpec(height=4, width=4), "classes": ("a", "b")})
-    with pytest.raises(ArtifactError, match="takes images"):
-        RowPredictor(pixels)
-
-
 def test_answering_loads_no_torch(tmp_path: Path) -> None:
     adder(tmp_path / "bundle")
     code = (
         "import sys\nfrom mindle.serving.opened import open_model\n"
         f"opened = open_model({str(tmp_path / 'bundle')!r})\n"
-        "print(next(opened.rows(opened.inputs([{'a': 1, 'b': 2}])))['predicted'])\n"
+        "print(next(opened.rows(opened.source.inputs([{'a': 1, 'b': 2}])))['predicted'])\n"
         "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'timm') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -152,10 +141,9 @@ def test_what_is_read_otherwise_or_not_at_all_is_reported(tmp_path: Path) -> Non
     file = str(tmp_path / "rows.csv")
     Path(file).write_text("a;b\n1,5;2,5\n3,5;many\n", "utf-8")
     opened = open_model(tmp_path / "bundle")
-    assert isinstance(opened, OpenedRows)
-    rows = list(opened.rows(opened.inputs([file])))
+    rows = list(opened.rows(opened.source.inputs([file])))
     assert rows[0]["predicted"] == 4
-    assert opened.report.sentences() == [
+    assert opened.source.report.sentences() == [
         f"{file!r} is read as it is written: a decimal comma in a, b (training: decimal point)",
         f"1 cell of 'b' in {file!r} is no number and read as missing; first in row 2: 'many'",
     ]
@@ -184,8 +172,7 @@ def test_mutated_files_end_with_answers_or_a_sentence(tmp_path: Path, seed: int)
     file = tmp_path / "rows.csv"
     file.write_bytes(content)
     opened = open_model(tmp_path / "bundle")
-    assert isinstance(opened, OpenedRows)
-    for call in (lambda: list(opened.rows([str(file)])), lambda: judge_rows(opened, file)):
+    for call in (lambda: list(opened.rows([str(file)])), lambda: evaluate(opened, file)):
         with suppress(DataError):
             call()
 

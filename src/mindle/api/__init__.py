@@ -1,26 +1,26 @@
 """The public calls, one verb a stage; a module here joins the rooms that a verb needs."""
 
-from mindle.api.answers import evaluate as evaluate
-from mindle.api.answers import inputs_of as inputs_of
-from mindle.api.answers import open_model as open_model
-from mindle.api.answers import predict as predict
 from mindle.api.checks import Checked as Checked
 from mindle.api.checks import check as check
 from mindle.api.checks import tell_findings as tell_findings
-from mindle.api.comparisons import Compared as Compared
-from mindle.api.comparisons import compare as compare
+from mindle.api.compare import Compared as Compared
+from mindle.api.compare import compare as compare
 from mindle.api.courses import Course as Course
 from mindle.api.courses import course as course
 from mindle.api.courses import list_experiments as list_experiments
 from mindle.api.ensembles import ensemble as ensemble
-from mindle.api.handles import Model as Model
-from mindle.api.handles import Run as Run
-from mindle.api.handles import load as load
+from mindle.api.evaluate import evaluate as evaluate
 from mindle.api.listings import cache as cache
 from mindle.api.listings import list_models as list_models
 from mindle.api.listings import list_recipes as list_recipes
 from mindle.api.listings import list_runs as list_runs
 from mindle.api.listings import show_recipe as show_recipe
+from mindle.api.models import Model as Model
+from mindle.api.models import Run as Run
+from mindle.api.models import load as load
+from mindle.api.predict import inputs_of as inputs_of
+from mindle.api.predict import open_model as open_model
+from mindle.api.predict import predict as predict
 from mindle.api.preparations import prepare as prepare
 from mindle.api.reports import report as report
 from mindle.api.runs import train as train

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.comparisons import Compared, compare
-from mindle.api.handles import Run
+from mindle.api.compare import Compared, compare
+from mindle.api.models import Run
 from mindle.api.reports import report_content, require_language
 from mindle.api.runs import train
 from mindle.artifacts.environment import reset_peak_memory

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.handles import Run
+from mindle.api.models import Run
 from mindle.api.reports import require_language, write_report
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.files import sha256_of, write_bytes
@@ -225,7 +225,7 @@ def _judge(
 
 def _read(run: Source) -> _Member:
     from mindle.serving.opened import locate
-    from mindle.serving.predictor import proven_session
+    from mindle.serving.session import proven_session
 
     path, is_run = locate(run)
     if not is_run:
@@ -436,11 +436,10 @@ def _average(
 
     from mindle import data as data_room
     from mindle.evaluation import fit_temperature
-    from mindle.formats.onnx import torch_probabilities, write_graph
+    from mindle.formats.onnx import torch_outputs, write_graph
     from mindle.models.classifier import save_model
-    from mindle.training.images.attempts import log_softmax
     from mindle.training.images.ensemble import greedy_soup
-    from mindle.training.images.nets import forward
+    from mindle.training.images.nets import forward, log_softmax
 
     names = [member.name for member in members]
     images = {
@@ -455,7 +454,7 @@ def _average(
     save_model(soup.model, folder.path)
     test = np.concatenate(
         [
-            torch_probabilities(soup.model, temperature, images["test"][rows])
+            torch_outputs(soup.model, images["test"][rows], temperature)["probabilities"]
             for rows in np.array_split(np.arange(len(images["test"])), -(-len(images["test"]) // 256))
         ]
     )

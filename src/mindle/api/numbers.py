@@ -39,7 +39,6 @@ def judge_numbers(
     from mindle.evaluation.conformal import LEVEL
     from mindle.formats.onnx import write_number_graph
     from mindle.models.classifier import Estimator
-    from mindle.serving.predictor import NumberPredictor
     from mindle.training.images.baselines import number_baselines
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
@@ -53,9 +52,8 @@ def judge_numbers(
         return parity
 
     with run_log.stage("evaluate", len(rows["test"])):
-        bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=NumberPredictor)
-        parts = {"val": _estimates(dataset, rows["val"], outcome.val_answers)}
-        parts["test"] = _estimates(dataset, rows["test"], test)
+        bundle, parity, test = pack(folder, dataset, outcome, write=write)
+        parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates), "test": test}
         folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})
         scores = {
             part: score_estimates(answers, seed=seed, level=LEVEL)
@@ -86,12 +84,8 @@ def judge_numbers(
 
 
 def _estimates(dataset: Dataset, rows: NDArray[np.int64], answers: NDArray[np.float64]) -> Estimates:
-    """Answers (image, 1), or (image, 3) with the ends of the prediction interval, beside the truth."""
-    ends = answers.shape[1] == 3
     return Estimates(
         paths=tuple(dataset.paths[row] for row in rows.tolist()),
-        values=answers[:, 0],
+        values=answers,
         targets=dataset.targets[rows],
-        low=answers[:, 1] if ends else None,
-        high=answers[:, 2] if ends else None,
     )

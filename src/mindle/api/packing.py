@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mindle.artifacts.bundle import MODEL, Bundle
 from mindle.artifacts.run import RunFolder
-from mindle.records import Dataset, InputSpec
+from mindle.records import Answers, Dataset, InputSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,21 +26,13 @@ if TYPE_CHECKING:
 PARITY_IMAGES = 16
 
 
-class Answering(Protocol):
-    """A bundle that was opened."""
-
-    def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
-        """Answers to pixels (image, height, width, channel), one row an image."""
-
-
 def pack(
     folder: RunFolder,
     dataset: Dataset,
     outcome: Outcome,
     *,
     write: Callable[[NDArray[np.uint8]], Parity],
-    opened: Callable[[Bundle], Answering],
-) -> tuple[Bundle, Parity, NDArray[np.float64]]:
+) -> tuple[Bundle, Parity, Answers]:
     """Save the model, write its bundle, open the test part, once, and let the bundle answer it.
 
     Args:
@@ -48,16 +40,14 @@ def pack(
         dataset: Checked and split.
         outcome: What the training made.
         write: Writes the graph, and proves it on some of the user's own images.
-        opened: Opens the bundle.
 
     Returns:
-        What bundle.json will say, less scores and details; the proof; the answers to the test part, (image,
-        …).
+        What bundle.json will say, less scores and most details; the proof; the answers to the test part.
     """
     from mindle import data as data_room
     from mindle.formats.onnx import bundle_record
     from mindle.models.classifier import save_model
-    from mindle.serving.predictor import forward_rows
+    from mindle.serving.opened import open_bundle
 
     model = outcome.model
     save_model(model, folder.path)
@@ -68,10 +58,15 @@ def pack(
         temperature=outcome.temperature,
         metrics={},
         licences=outcome.licences,
-        details={},
+        details={"thresholds": dict(zip(dataset.classes, outcome.thresholds, strict=False))},
     )
-    pixels = data_room.pixels(dataset, dataset.rows("test"), model.spec)
-    return bundle, parity, forward_rows(opened(bundle).forward, pixels)
+    rows = dataset.rows("test")
+    test = open_bundle(bundle).answer_stored(
+        data_room.pixels(dataset, rows, model.spec),
+        tuple(dataset.paths[row] for row in rows.tolist()),
+        truth=dataset.targets[rows] if len(dataset.targets) else dataset.labels[rows],
+    )
+    return bundle, parity, test
 
 
 def _some_pixels(dataset: Dataset, spec: InputSpec) -> NDArray[np.uint8]:
@@ -98,13 +93,13 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
         dataset: Checked and split; its test part is not looked at.
     """
     from mindle.training.images.nets import untrained
-    from mindle.training.images.plan import SELECTING
+    from mindle.training.images.plan import LADDERS
     from mindle.training.images.problem import Problem
 
-    problem, recipe = Problem.of(dataset, typical_size=plan.typical_size), plan.options.recipe
+    problem, recipe = Problem(dataset=dataset, typical_size=plan.typical_size), plan.settled.recipe
     small = _small_net()
     card = plan.cards[0] if plan.cards else None
-    nets = [small, small if recipe.strategy in SELECTING else untrained(problem, recipe, card)]
+    nets = [small, small if recipe.strategy in LADDERS else untrained(problem, recipe, card)]
     seconds = [_seconds(partial(_pack_untrained, net, dataset)) for net in nets]
     return seconds[-1] + _judging_seconds(plan, dataset) + _picture_seconds(dataset)
 
@@ -143,15 +138,15 @@ def _judging_seconds(plan: Plan, dataset: Dataset) -> float:
     """What the baselines will take that a model is compared with."""
     import sklearn.linear_model  # noqa: F401  # loaded now, so that it is not timed
 
-    from mindle.training.images import tasks
-    from mindle.training.images.baselines import some_of
-    from mindle.training.images.nets import net_spec
+    from mindle.training.images.baselines import baselines, number_baselines, some_of
+    from mindle.training.images.nets import is_gray, net_spec
     from mindle.training.images.problem import Problem
 
-    problem, task = Problem.of(dataset, typical_size=plan.typical_size), tasks.of(dataset.task)
-    spec = plan.specs[0] if plan.specs else net_spec(plan.options.recipe, plan.typical_size, problem.gray)
-    few, share = some_of(dataset, task.baseline_rows(dataset, 64))
-    return share * _seconds(lambda: task.baselines(few, spec))
+    problem = Problem(dataset=dataset, typical_size=plan.typical_size)
+    spec = plan.specs[0] if plan.specs else net_spec(plan.settled.recipe, plan.typical_size, is_gray(problem))
+    few, share = some_of(dataset)
+    judge = number_baselines if dataset.task == "regression" else baselines
+    return share * _seconds(lambda: judge(few, spec))
 
 
 def _picture_seconds(dataset: Dataset) -> float:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.handles import Run
+from mindle.api.models import Run
 from mindle.api.numbers import judge_numbers
 from mindle.api.packing import pack, rehearsed
 from mindle.api.reports import require_language, write_report
@@ -139,7 +139,7 @@ def train(
     """
     from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
-    from mindle.training.images.plan import make_plan, resolve_options
+    from mindle.training.images.plan import make_plan, settle
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -188,7 +188,7 @@ def train(
             listener=listener,
         )
     refuse({"folds": folds, "repeats": repeats}, "a table", "images")
-    settled = resolve_options(
+    settled = settle(
         recipe,
         model=model,
         strategy=strategy,
@@ -309,26 +309,21 @@ def fit_and_conclude(
 
     What is `settled` by a search is trained however little time it left.
     """
-    from mindle.training.decisions import DecisionLog
     from mindle.training.images.plan import carry_out
-    from mindle.training.images.problem import Problem
-    from mindle.training.loop.job import TrainingContext
 
     # ── fit ──
-    context = TrainingContext(
-        seed=seed,
-        folder=folder.path,
-        resume=bool(stored),
-        decisions=DecisionLog(tuple(run_log.decisions), run_log.decide),
-        listener=listener,
-    )
     outcome = carry_out(
         plan,
-        Problem.of(dataset, typical_size=plan.typical_size),
-        context,
+        dataset,
+        folder=folder.path,
         spent_seconds=run_log.spent(),
+        seed=seed,
+        resume=bool(stored),
+        replay=tuple(run_log.decisions),
+        record=run_log.decide,
         rehearse=partial(rehearsed, plan, dataset),
-        searched=settled,
+        settled=settled,
+        listener=listener,
     )
     for name, seconds in outcome.seconds.items():
         run_log.add_stage(name, seconds, outcome.images.get(name, 0))
@@ -362,7 +357,6 @@ def _judge(
     """Write the model and its bundle; open the test part, once; score what the bundle answers."""
     from mindle.evaluation import score
     from mindle.formats.onnx import write_graph
-    from mindle.serving.predictor import Predictor
     from mindle.training.images.baselines import baselines
 
     def write(pixels: NDArray[np.uint8]) -> Parity:
@@ -370,10 +364,10 @@ def _judge(
 
     model, rows = outcome.model, {part: dataset.rows(part) for part in ("val", "test")}
     with run_log.stage("evaluate", len(rows["test"])):
-        bundle, parity, test = pack(folder, dataset, outcome, write=write, opened=Predictor)
+        bundle, parity, test = pack(folder, dataset, outcome, write=write)
         parts = {
-            "val": _predictions(dataset, rows["val"], outcome.val_answers, outcome.thresholds),
-            "test": _predictions(dataset, rows["test"], test, outcome.thresholds),
+            "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
+            "test": test,
         }
         folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})
         # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what

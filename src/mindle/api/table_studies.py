@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.handles import Run
+from mindle.api.models import Run
 from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
 from mindle.api.starts import begin_tracking, start
 from mindle.api.tables import before_judging, fit_and_conclude_table, tell_table

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.handles import Run
+from mindle.api.models import Run
 from mindle.api.reports import write_report
 from mindle.api.starts import begin_tracking, start, write_down
 from mindle.artifacts import bundle as bundles
@@ -19,7 +19,7 @@ from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import RunFolder
 from mindle.artifacts.run_log import RunLog
 from mindle.data.reading import ReadingOptions
-from mindle.records import Estimates, Listener, Predictions, Table, TableSpec
+from mindle.records import Answers, Estimates, Listener, Predictions, Table, TableSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -243,7 +243,10 @@ def _judge(
     from mindle.evaluation import tasks
     from mindle.formats.table_onnx import write_table_graph
 
-    regression, judged = table.task == "regression", {"val": outcome.val, "test": outcome.test}
+    answers_of = _estimates if table.task == "regression" else _predictions
+    answered: dict[str, Answers] = {
+        part: answers_of(table, held) for part, held in (("val", outcome.val), ("test", outcome.test))
+    }
     with run_log.stage("evaluate", len(outcome.test.rows)):
         sample = _features_of(table, outcome.val.rows[:PARITY_ROWS])
         parity = write_table_graph(
@@ -262,11 +265,8 @@ def _judge(
             details={},
         )
         if outcome.protocol["kind"] == "split":
-            judged["test"] = _answered(bundle, table, outcome.test)
-        if regression:
-            folder.write_answers({part: _estimates(table, held) for part, held in judged.items()})
-        else:
-            folder.write_answers({part: _predictions(table, held) for part, held in judged.items()})
+            answered["test"] = _answered(bundle, table, outcome.test)
+        folder.write_answers(answered)
         task = tasks.of(table.task)
         scores = {
             part: task.score(answers, seed=seed) for part, answers in folder.answers(table.task).items()
@@ -437,15 +437,12 @@ def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
     return features({name: cells[rows] for name, cells in table.cells.items()}, table.columns)
 
 
-def _answered(bundle: bundles.Bundle, table: Table, held: HeldOutPredictions) -> HeldOutPredictions:
+def _answered(bundle: bundles.Bundle, table: Table, held: HeldOutPredictions) -> Answers:
     """The same rows, answered by the bundle: what is judged is what will serve."""
-    from mindle.serving.rows import RowPredictor
+    from mindle.serving.opened import open_bundle
 
-    answers = RowPredictor(bundle).forward({name: cells[held.rows] for name, cells in table.cells.items()})
-    found = answers.estimates if answers.probabilities is None else answers.probabilities
-    if found is None:
-        raise ValueError("A bundle must answer with probabilities or estimates. Received neither.")
-    return replace(held, answers=found, low=answers.low, high=answers.high)
+    cells = {name: cells[held.rows] for name, cells in table.cells.items()}
+    return open_bundle(bundle).answer_stored(cells, _names(table, held), truth=truth_of(table)[held.rows])
 
 
 def _names(table: Table, held: HeldOutPredictions) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ answers alike. Where a bundle estimates a number, `intervals.npz` says how far e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from mindle.artifacts.reading import SpecialFile, exists
 from mindle.artifacts.runtime import GRAPH_LIMIT
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError
-from mindle.records import InputSpec, TableSpec
+from mindle.records import InputSpec, TableSpec, Task
 from mindle.version import __version__
 
 SCHEMA = 1
@@ -83,6 +84,12 @@ class Bundle:
     details: Mapping[str, Any]
 
     @property
+    def task(self) -> Task:
+        """What it was trained for; bundles that do not say it are told by their classes."""
+        stated = self.details.get("task") or getattr(self.spec, "task", None)
+        return Task(stated or _task_of(len(self.classes)))
+
+    @property
     def model(self) -> Path:
         """The ONNX graph."""
         return self.folder / MODEL
@@ -105,21 +112,52 @@ class Bundle:
     @property
     def inputs(self) -> dict[str, Slot]:
         """What the graph must take, by name."""
-        if isinstance(self.spec, InputSpec):
-            return {"pixels": Slot("u1", (None, *self.spec.shape))}
-        features = [column for column in self.spec.columns if column.role == "feature"]
-        numbers = sum(column.numbers for column in features)
-        words = sum(column.kind == "category" for column in features)
-        found = {"numbers": Slot("f8", (None, numbers))} if numbers else {}
-        return found | ({"categories": Slot("U", (None, words))} if words else {})
+        return graph_inputs(self.spec)
 
     @property
     def outputs(self) -> dict[str, Slot]:
         """What the graph must answer, by name."""
-        if self.classes:
-            return {"probabilities": Slot("f", (None, len(self.classes)))}
-        folds = isinstance(self.spec, TableSpec) and not exists(self.folder / INTERVALS)
-        return {"estimate": Slot("f", (None,)), "fold_estimates": Slot("f", (None, None), optional=folds)}
+        return OUTPUTS[self.task.family](self)
+
+
+@singledispatch
+def graph_inputs(spec: Any) -> dict[str, Slot]:
+    """What the graph of a bundle must take, by name."""
+    raise TypeError(f"`spec` must be an InputSpec or a TableSpec. Received {type(spec).__name__}.")
+
+
+@graph_inputs.register
+def _pixel_inputs(spec: InputSpec) -> dict[str, Slot]:
+    return {"pixels": Slot("u1", (None, *spec.shape))}
+
+
+@graph_inputs.register
+def _column_inputs(spec: TableSpec) -> dict[str, Slot]:
+    features = [column for column in spec.columns if column.role == "feature"]
+    numbers = sum(column.numbers for column in features)
+    categories = sum(column.kind == "category" for column in features)
+    found = {"numbers": Slot("f8", (None, numbers))} if numbers else {}
+    return found | ({"categories": Slot("U", (None, categories))} if categories else {})
+
+
+def _class_outputs(bundle: Bundle) -> dict[str, Slot]:
+    return {"probabilities": Slot("f", (None, len(bundle.classes)))}
+
+
+def _number_outputs(bundle: Bundle) -> dict[str, Slot]:
+    folds = Slot("f", (None, None), optional=not exists(bundle.folder / INTERVALS))
+    return {"estimate": Slot("f", (None,)), "fold_estimates": folds}
+
+
+OUTPUTS: dict[str, Callable[[Bundle], dict[str, Slot]]] = {
+    "classification": _class_outputs,
+    "regression": _number_outputs,
+}
+"""What the graph of a bundle must answer, by family of tasks."""
+
+
+def _task_of(classes: int) -> str:
+    return {0: "regression", 2: "binary"}.get(classes, "multiclass")
 
 
 def write_bundle_document(bundle: Bundle) -> None:
@@ -248,7 +286,9 @@ def _spec(given: Any) -> InputSpec | TableSpec:
     columns = given["columns"] if isinstance(given["columns"], list) else ()
     for at, column in enumerate(columns):
         _require_fields(column, f"input.columns[{at}]", _COLUMN)
-    return read_record(TableSpec, given, "input")
+    spec = read_record(TableSpec, given, "input")
+    _require_columns(spec)
+    return spec
 
 
 def _require_fields(value: Any, name: str, fields: tuple[str, ...]) -> None:
@@ -267,12 +307,12 @@ def _require_sense(bundle: Bundle) -> None:
         )
     if bundle.temperature <= 0:
         raise ValueError(f"`temperature` must be above 0. Received {bundle.temperature}.")
-    fitting = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
-    told = [task] if task is not None else []
-    told += [bundle.spec.task] if isinstance(bundle.spec, TableSpec) else []
-    if any(each != fitting for each in told):
+    fits = {"binary": len(classes) == 2, "multiclass": len(classes) > 2}
+    stated = [Task(str(each)) for each in (task, getattr(bundle.spec, "task", None)) if each is not None]
+    if len({*stated}) > 1 or not all(fits.get(each, not classes) for each in stated):
         raise ValueError(
-            f"`task` must be {fitting} with {len(classes)} classes. Received {', '.join(map(str, told))}."
+            f"`task` must be {_task_of(len(classes))} with {len(classes)} classes. Received "
+            f"{', '.join(stated)}."
         )
     thresholds = typed(dict[str, float], bundle.details.get("thresholds") or {}, "thresholds")
     if thresholds and (set(thresholds) != set(classes) or min(thresholds.values()) <= 0):
@@ -280,8 +320,6 @@ def _require_sense(bundle: Bundle) -> None:
             "`thresholds` must hold a number above 0 for each of the classes. Received "
             f"{', '.join(list(thresholds)[:10])}."
         )
-    if isinstance(bundle.spec, TableSpec):
-        _require_columns(bundle.spec)
 
 
 def _require_columns(spec: TableSpec) -> None:

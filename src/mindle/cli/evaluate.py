@@ -27,7 +27,7 @@ def evaluate(
     json: Annotated[str | None, options.json_of("the scores")] = None,
     raw: options.Raw = False,
 ) -> None:
-    """Judge a model on new labelled data, every image of it."""
+    """Evaluate a model on new labelled data, every image of it."""
     from mindle import api
     from mindle.cli.output import write_json_document
     from mindle.console import Console

@@ -65,17 +65,18 @@ def predict(
     out, json = as_stream(out), as_stream(json)
     require_ending("--out", out, ANSWERS)
     with Console() as console:
-        source = api.open_model(model, separator=separator, header=header, weights=weights, engine=engine)
+        opened = api.open_model(model, separator=separator, header=header, weights=weights, engine=engine)
         began = time.perf_counter()
-        inputs = api.inputs_of(source, images, written={"--out": out, "--json": json})
-        counts = write_answers(source, inputs, out=out, json=json, raw=raw)
-        for sentence in source.report.sentences() if source.unit == "rows" else ():
+        inputs = api.inputs_of(opened, images, written={"--out": out, "--json": json})
+        counts = write_answers(opened, inputs, out=out, json=json, raw=raw)
+        for sentence in opened.source.report.sentences():
             console.say(f"! {sentence}")
         none = count_of(counts.failed, "has none (see its `reason`)", "have none (see their `reason`)")
         failed = f"; {none}" if counts.failed else ""
+        unit = opened.source.unit
         seconds = time.perf_counter() - began
         rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
-        answered = count_of(counts.answered, source.unit.removesuffix("s"), source.unit)
+        answered = count_of(counts.answered, unit.removesuffix("s"), unit)
         console.say(f"{answered} answered{rate}{failed}.")
         for column, count in counts.guarded.items():
             console.say(

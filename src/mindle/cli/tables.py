@@ -10,10 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mindle.artifacts.files import beside, cells, explained
 from mindle.text import json_safe, printable
+
+if TYPE_CHECKING:
+    from mindle.serving.opened import Opened
 
 STREAM = "-"
 
@@ -34,14 +37,14 @@ class Counts:
 
 
 def write_answers(
-    source: Any, inputs: Iterable[Any], *, out: str | None, json: str | None, raw: bool = False
+    opened: Opened, inputs: Iterable[Any], *, out: str | None, json: str | None, raw: bool = False
 ) -> Counts:
     """Write every answer to `out` (CSV, or JSON by its name) and to `json`, or as CSV to standard output.
 
     A file gets its name when it is whole; until then it has the ending `.partial`.
 
     Args:
-        source: The opened model.
+        opened: The model.
         inputs: What it answers.
         out: The file, "-" for standard output.
         json: The JSON file, "-" for standard output.
@@ -59,17 +62,16 @@ def write_answers(
     with ExitStack() as stack:
         tables = wanted or [_Csv(STREAM, raw, counts)]
         for table in tables:
-            stack.enter_context(table.opened(source.columns))
-        for row in source.rows(inputs):
+            stack.enter_context(table.opened(opened.columns))
+        for row in opened.rows(inputs):
             if row["reason"]:
                 counts.failed += 1
             else:
                 counts.answered += 1
             for table in tables:
                 table.write(row)
-        if source.unit == "rows":
-            for table in tables:
-                table.about = source.report.document()
+        for table in tables:
+            table.about = opened.source.document()
     return counts
 
 

@@ -43,19 +43,11 @@ def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[
     return np.stack(images)  # (image, height, width, channel)
 
 
-def torch_probabilities(
-    model: Classifier, temperature: float, pixels: NDArray[np.uint8]
-) -> NDArray[np.float64]:
-    """What the PyTorch model answers: pixels (image, height, width, channel) to (image, class)."""
-    return _answers(ProbabilityGraph(model, temperature), pixels)[0]
-
-
-def torch_estimates(
-    model: Estimator, pixels: NDArray[np.uint8]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the PyTorch model answers: pixels to estimate (image,) and fold_estimates (image, fold)."""
-    estimates, folds = _answers(EstimateGraph(model), pixels)
-    return estimates, folds
+def torch_outputs(
+    model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0
+) -> dict[str, NDArray[np.float64]]:
+    """What the PyTorch model answers to pixels (image, height, width, channel): (image, …) by output."""
+    return dict(zip(model.outputs, _answers(model.graph(temperature), pixels), strict=True))
 
 
 def _answers(graph: nn.Module, pixels: NDArray[np.uint8]) -> list[NDArray[np.float64]]:

@@ -5,133 +5,154 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import unreadable
 from mindle.artifacts.reading import exists
 from mindle.artifacts.run import FINISHED, RunFolder
-from mindle.data import read_images
 from mindle.errors import ArtifactError
-from mindle.evaluation.conformal import read_calibration
-from mindle.evaluation.thresholds import named_classes
-from mindle.records import InputSpec, TableSpec
-from mindle.serving.predictor import (
-    Answer,
-    Forward,
-    NumberPredictor,
-    Predictor,
-    answers,
-    with_intervals,
-)
-from mindle.serving.rows import OpenedRows, RowPredictor
-from mindle.text import spelled
+from mindle.evaluation import tasks
+from mindle.evaluation.conformal import Calibration, read_calibration
+from mindle.records import Answers, InputSpec, Predictions, TableSpec, Task
+from mindle.serving.images import ImageSource
+from mindle.serving.rows import RowSource
+from mindle.serving.session import Arrays, Graph, graph_of, proven_session
+from mindle.serving.source import Source, Target, target_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENGINES = ("onnx", "torch")
 IMAGENET = "imagenet:"
 LABELS_SHOWN = 5
+SOURCES: dict[type[Any], Callable[[Any, tuple[str, ...]], Source]] = {
+    InputSpec: lambda spec, classes: ImageSource(spec),
+    TableSpec: RowSource,
+}
 
 
 class Opened:
-    """A model that answers images and lays its answers out as rows of a table.
+    """A model that answers, and lays its answers out as rows of a table.
 
     Attributes:
-        unit: What it answers, in the plural.
-        classes: Class names in the order of the probabilities.
-        spec: The pixels it takes.
-        thresholds: One a class where they say which class is named; None names the likeliest.
+        source: Where it finds images or rows.
+        target: What it answers.
+        graph: Inputs to outputs, by name.
     """
-
-    unit = "images"
 
     def __init__(
         self,
-        classes: tuple[str, ...],
-        spec: InputSpec,
-        forward: Forward,
+        source: Source,
+        target: Target,
+        graph: Graph,
+        nothing: Arrays,
+        *,
         thresholds: NDArray[np.float64] | None = None,
+        calibration: Calibration | None = None,
+        layout: layouts.Layout[Any] | None = None,
     ) -> None:
-        self.classes = classes
-        self.spec = spec
-        self.forward = forward
-        self.thresholds = thresholds
+        """Put a model together.
 
-    @property
-    def columns(self) -> list[str]:
-        """Column names of a table of answers."""
-        return ["path", "predicted", "confidence", *(f"p_{name}" for name in self.classes), "reason"]
-
-    def inputs(self, given: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-        """Names and payloads of what `predict` was given; see `mindle.data.read_images`."""
-        return read_images(given)
-
-    def answers(self, images: Iterable[tuple[str, Any]]) -> Iterator[Answer]:
-        """Answer named images in order; see `mindle.serving.predictor.answers`."""
-        return answers(images, spec=self.spec, forward=self.forward)
-
-    def rows(self, images: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Answers as rows for a table; a row without an answer has a reason and None elsewhere."""
-        for answer in self.answers(images):
-            path = spelled(answer.path)
-            if answer.probabilities is None:
-                yield {**dict.fromkeys(self.columns), "path": path, "reason": answer.reason}
-            else:
-                yield {"path": path, **self._cells(answer.probabilities), "reason": ""}
-
-    def _cells(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
-        best = int(named_classes(probabilities[None], self.thresholds)[0])
-        return {
-            "predicted": self.classes[best],
-            "confidence": float(probabilities[best]),
-            **{f"p_{name}": float(p) for name, p in zip(self.classes, probabilities, strict=True)},
-        }
-
-
-class OpenedNumbers(Opened):
-    """A model that estimates a number from an image.
-
-    Attributes:
-        target: What the number is called in the data that it learned from.
-    """
-
-    def __init__(self, spec: InputSpec, forward: Forward, names: tuple[str, ...], target: str) -> None:
-        super().__init__((), spec, forward)
-        self.names = names
+        Args:
+            source: Where it finds images or rows.
+            target: What it answers.
+            graph: Inputs to outputs, by name.
+            nothing: What the graph answers where there is nothing to answer: outputs (0, …).
+            thresholds: One a class where they say which class is named; None names the likeliest.
+            calibration: What prediction intervals are made from, if anything.
+            layout: How answers are laid out; as the task says unless given.
+        """
+        self.source = source
         self.target = target
+        self.graph = graph
+        self._nothing = nothing
+        self._thresholds = thresholds
+        self._calibration = calibration
+        self._layout = layout or layouts.of(target.task)
+        self._typed = source.typed(target.classes)
+        self._columns = self._layout.columns(self.answers([], ()))
+        self.columns = [*source.keys, *self._columns, "reason"]
 
     @property
-    def columns(self) -> list[str]:
-        """Column names of a table of answers."""
-        return ["path", *self.names, "reason"]
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities; none where it estimates a number."""
+        return self.target.classes
 
-    def _cells(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
-        return dict(zip(self.names, probabilities.tolist(), strict=True))
+    def answers(
+        self, outputs: Sequence[Arrays], paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
+    ) -> Answers:
+        """What outputs of the graph answer.
+
+        Args:
+            outputs: Of some batches, one after the other.
+            paths: One name a row of all of them.
+            truth: (row,) where it is known.
+        """
+        outputs = outputs or [self._nothing]
+        made: Answers = tasks.of(self.target.task).answers(
+            {name: np.concatenate([batch[name] for batch in outputs]) for name in outputs[0]},
+            paths,
+            classes=self.classes,
+            thresholds=self._thresholds,
+            calibration=self._calibration,
+            truth=truth,
+        )
+        return made
+
+    def answer_stored(
+        self, stored: Any, paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
+    ) -> Answers:
+        """Answer what training stored: pixels, or the cells of rows by column."""
+        return self.answers([self.graph(feed) for feed in self.source.feeds(stored)], paths, truth=truth)
+
+    def rows(self, inputs: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """Answers as rows for a table; a row without an answer has a reason and None elsewhere.
+
+        Args:
+            inputs: What `source.inputs` gave.
+        """
+        for batch in self.source.batches(inputs):
+            answered = self._cells(batch.feed, batch.reasons.count("")) if batch.feed else iter(())
+            for key, reason in zip(batch.keys, batch.reasons, strict=True):
+                row = {**dict.fromkeys(self.columns), **key, "reason": reason}
+                yield row if reason else row | next(answered)
+
+    def _cells(self, feed: Arrays, count: int) -> Iterator[dict[str, Any]]:
+        answers = self.answers([self.graph(feed)], ("",) * count)
+        for cells in self._layout.rows(answers):
+            row = dict(zip(self._columns, cells, strict=True))
+            yield row | {"predicted": self._typed.get(row["predicted"], row["predicted"])}
+
+    def frame(self, inputs: Iterable[Any]) -> pd.DataFrame:
+        """Answers as a data frame; warns of what was read otherwise than in training, or not at all."""
+        import pandas as pd
+
+        found = pd.DataFrame(list(self.rows(inputs)), columns=self.columns)
+        self.source.report.warn()
+        return found
 
 
-class OpenedImageNet(Opened):
-    """A backbone that names what it sees; a thousand columns help nobody, so its rows hold the best five."""
+class TopClasses(layouts.ClassLayout):
+    """The five likeliest of a thousand classes, whose columns would help nobody."""
 
-    @property
-    def columns(self) -> list[str]:
-        """Column names of a table of answers."""
-        best = [f"{word}_{place}" for place in range(1, LABELS_SHOWN + 1) for word in ("label", "p")]
-        return ["path", "predicted", "confidence", *best, "reason"]
+    def columns(self, answers: Predictions) -> list[str]:
+        """See `Layout`."""
+        best = [f"{word}_{rank}" for rank in range(1, LABELS_SHOWN + 1) for word in ("label", "p")]
+        return ["predicted", "confidence", *best]
 
-    def _cells(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
-        order = np.argsort(-probabilities, kind="stable")[:LABELS_SHOWN]
-        cells: dict[str, Any] = {
-            "predicted": self.classes[order[0]],
-            "confidence": float(probabilities[order[0]]),
-        }
-        for place, index in enumerate(order, start=1):
-            cells[f"label_{place}"] = self.classes[index]
-            cells[f"p_{place}"] = float(probabilities[index])
-        return cells
+    def rows(self, answers: Predictions) -> Iterator[list[Any]]:
+        """See `Layout`."""
+        for probabilities in answers.probabilities:
+            order = np.argsort(-probabilities, kind="stable")[:LABELS_SHOWN].tolist()
+            best = [(answers.classes[index], float(probabilities[index])) for index in order]
+            yield [*best[0], *(cell for pair in best for cell in pair)]
 
 
 def open_model(
@@ -140,7 +161,7 @@ def open_model(
     engine: str = "onnx",
     weights: Path | None = None,
     threads: int | None = None,
-) -> Opened | OpenedRows:
+) -> Opened:
     """Open a run folder, a bundle folder, or `imagenet:<backbone>`.
 
     Args:
@@ -165,7 +186,7 @@ def open_model(
                 "engine out."
             )
         return _open_torch(folder)
-    return _open_bundle(RunFolder(folder).bundle if is_run else folder, threads)
+    return open_bundle(read_bundle(RunFolder(folder).bundle if is_run else folder), threads)
 
 
 def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
@@ -199,19 +220,29 @@ def _holds(folder: Path, name: str) -> bool:
         raise unreadable(folder / name, error) from error
 
 
-def _open_bundle(folder: Path, threads: int | None) -> Opened | OpenedRows:
-    bundle = read_bundle(folder)
-    if isinstance(bundle.spec, TableSpec):
-        return OpenedRows(RowPredictor(bundle, threads=threads))
-    if not bundle.classes:
-        numbers = NumberPredictor(bundle, threads=threads)
-        return OpenedNumbers(numbers.spec, numbers.forward, numbers.names, _target_of(bundle))
-    predictor = Predictor(bundle, threads=threads)
-    return Opened(predictor.classes, predictor.spec, predictor.forward, bundle.thresholds)
+def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
+    """Open a bundle.
+
+    Args:
+        bundle: Read and verified, or just made.
+        threads: How many threads answer; all cores unless set.
+
+    Raises:
+        ArtifactError: If its graph cannot be read, or this machine's runtime answers otherwise.
+    """
+    return _opened(bundle, graph_of(proven_session(bundle, threads)))
 
 
-def _target_of(bundle: Bundle) -> str:
-    return str(bundle.details.get("target", "target"))
+def _opened(bundle: Bundle, graph: Graph) -> Opened:
+    arrays = bundle.intervals()
+    return Opened(
+        SOURCES[type(bundle.spec)](bundle.spec, bundle.classes),
+        target_of(bundle.task, bundle.classes, str(bundle.details.get("target", ""))),
+        graph,
+        {name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
+        thresholds=bundle.thresholds,
+        calibration=read_calibration(arrays) if arrays else None,
+    )
 
 
 def _open_torch(folder: Path) -> Opened:
@@ -220,8 +251,8 @@ def _open_torch(folder: Path) -> Opened:
             f"engine='torch' must be given a run with a PyTorch model. {folder} has none: leave the engine "
             "out."
         )
-    from mindle.formats.onnx import torch_estimates, torch_probabilities
-    from mindle.models.classifier import Estimator, load_model
+    from mindle.formats.onnx import torch_outputs
+    from mindle.models.classifier import load_model
 
     model = load_model(folder)
     bundle = read_bundle(RunFolder(folder).bundle)
@@ -230,21 +261,7 @@ def _open_torch(folder: Path) -> Opened:
             f"{folder / 'model.json'} must describe the model that was packed into {bundle.folder}. Received "
             "one of other classes or pixels. Copy the whole folder again."
         )
-    if isinstance(model, Estimator):
-        arrays = bundle.intervals()
-        calibration = read_calibration(arrays) if arrays else None
-        return OpenedNumbers(
-            model.spec,
-            lambda pixels: with_intervals(*torch_estimates(model, pixels), calibration=calibration),
-            ("predicted", "low", "high") if arrays else ("predicted",),
-            _target_of(bundle),
-        )
-    return Opened(
-        tuple(model.classes),
-        model.spec,
-        lambda pixels: torch_probabilities(model, bundle.temperature, pixels),
-        bundle.thresholds,
-    )
+    return _opened(bundle, lambda feed: torch_outputs(model, feed["pixels"], bundle.temperature))
 
 
 def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Opened:
@@ -263,9 +280,10 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     if not graph.is_file():
         example = torch.zeros((1, *model.spec.shape), dtype=torch.uint8)
         export_onnx(ProbabilityGraph(model).eval(), example, graph)
-    runtime = session(graph, threads)
-
-    def forward(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(runtime.run(None, {"pixels": pixels})[0])
-
-    return OpenedImageNet(tuple(model.classes), model.spec, forward)
+    return Opened(
+        ImageSource(model.spec),
+        target_of(Task("multiclass"), tuple(model.classes)),
+        graph_of(session(graph, threads)),
+        {"probabilities": np.zeros((0, len(model.classes)))},
+        layout=TopClasses(),
+    )

@@ -1,116 +1,54 @@
-"""From rows of a table to answers with a bundle: no torch, no HTTP, and flat memory."""
+"""Rows of a table as a model takes them, a chunk at a time, in flat memory."""
 
 from __future__ import annotations
 
-import itertools
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import Bundle
+from mindle.data.common.names import count_of
+from mindle.data.reading import refuse
 from mindle.data.tables.parsing.cells import number_of
 from mindle.data.tables.parsing.columns import features
 from mindle.data.tables.parsing.mappings import row_of
 from mindle.data.tables.parsing.unreadable import CellReport
 from mindle.data.tables.roles import answer_ids
 from mindle.data.tables.rows import Rows, read_rows
-from mindle.errors import ArtifactError
-from mindle.evaluation.conformal import LEVEL, prediction_interval, read_calibration
-from mindle.records import TableSpec
-from mindle.serving.predictor import proven_session
+from mindle.errors import DataError
+from mindle.records import Finding, Listener, TableSpec
+from mindle.serving.source import Batch, Labelled, Target
 from mindle.text import spelled
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowAnswers:
-    """What a model says about some rows; of a regression or of a classification.
+class RowSource:
+    """Where a model of tables finds rows.
 
     Attributes:
-        probabilities: float64 (row, class), or None.
-        estimates: float64 (row,), or None.
-        low, high: float64 (row,), ends of the prediction interval, or None.
-    """
-
-    probabilities: NDArray[np.float64] | None = None
-    estimates: NDArray[np.float64] | None = None
-    low: NDArray[np.float64] | None = None
-    high: NDArray[np.float64] | None = None
-
-
-class RowPredictor:
-    """A bundle of a table that answers.
-
-    Attributes:
-        bundle: What it says of itself.
-        spec: The columns it takes.
-    """
-
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
-        if not isinstance(bundle.spec, TableSpec):
-            raise ArtifactError(
-                f"The bundle must be one that takes rows. Received {bundle.folder}, which takes images."
-            )
-        self.bundle = bundle
-        self.spec = bundle.spec
-        self._session = proven_session(bundle, threads)
-        arrays = bundle.intervals()
-        self._calibration = read_calibration(arrays) if arrays else None
-
-    def forward(self, cells: Mapping[str, NDArray[Any]]) -> RowAnswers:
-        """Answer rows given as values of the feature columns, as in `Table.cells`."""
-        found = features(cells, self.spec.columns)
-        categories = np.where(found.categories == None, "", found.categories)  # noqa: E711  # elementwise
-        inputs = {"numbers": found.numbers, "categories": categories.astype(object)}
-        names = [node.name for node in self._session.get_inputs()]
-        outputs = [node.name for node in self._session.get_outputs()]
-        answers = dict(
-            zip(outputs, self._session.run(outputs, {name: inputs[name] for name in names}), strict=True)
-        )
-        if "probabilities" in answers:
-            return RowAnswers(probabilities=np.asarray(answers["probabilities"], np.float64))
-        estimates = np.asarray(answers["estimate"], np.float64)
-        if self._calibration is None:
-            return RowAnswers(estimates=estimates)
-        folds = np.asarray(answers["fold_estimates"], np.float64)  # (row, fold)
-        low, high = prediction_interval(self._calibration, folds, level=LEVEL)
-        return RowAnswers(estimates=estimates, low=low, high=high)
-
-
-class OpenedRows:
-    """A model of tables that lays its answers out as rows.
-
-    Attributes:
-        predictor: The bundle that answers.
-        classes: Class names in the order of the probabilities; none where it estimates a number.
-        spec: The columns it takes.
+        spec: The columns that the model takes.
+        keys: The columns of a table of answers that name a row.
         report: What was read otherwise than in training, and what could not be read, of all rows so far.
-        reading: What a user says of files: `separator` and `header`, as `read_rows` takes them.
     """
 
     unit = "rows"
 
-    def __init__(self, predictor: RowPredictor) -> None:
+    def __init__(self, spec: TableSpec, classes: tuple[str, ...] = ()) -> None:
+        self.spec = spec
         self.report = CellReport()
-        self.reading: dict[str, Any] = {}
-        self.predictor = predictor
-        self.classes = predictor.bundle.classes
-        self.spec = predictor.spec
-        self._labels = [_own_type(name, self.spec) for name in self.classes]
-        self._ids = answer_ids([column.name for column in self.spec.ids], self.classes)
+        self._ids = answer_ids([column.name for column in spec.ids], classes)
+        self.keys = ("path", "row", *self._ids.values())
+        self._reading: dict[str, Any] = {}
 
-    @cached_property  # it looks into a file, and is asked for each row
-    def columns(self) -> list[str]:
-        """Column names of a table of answers."""
-        if self.classes:
-            told = ["predicted", "confidence", *(f"p_{name}" for name in self.classes)]
-        else:
-            told = ["predicted", *(["low", "high"] if self.predictor.bundle.intervals() else [])]
-        return ["path", "row", *self._ids.values(), *told, "reason"]
+    def read_as(self, **options: Any) -> None:
+        """Take what a user says of files: `separator` and `header`, as `read_rows` takes them."""
+        self._reading = options
+
+    def document(self) -> dict[str, Any]:
+        """What is `written` otherwise than in training, and what is `unreadable`."""
+        return self.report.document()
 
     def inputs(self, given: Iterable[Any]) -> Iterator[Any]:
         """Sources of rows among what `predict` was given: files and tables; single rows are one source."""
@@ -124,44 +62,101 @@ class OpenedRows:
         if loose:
             yield loose if len(loose) > 1 else loose[0]
 
-    def rows(self, sources: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """Answer every row of every source; one that cannot be read has a reason and None elsewhere.
+    def frame(self, given: Any) -> list[Any]:
+        """A data frame, or mappings by column name, as one source."""
+        return [given]
+
+    def batches(self, inputs: Iterable[Any]) -> Iterator[Batch]:
+        """Every row of every source; one that cannot be read has a reason.
 
         Raises:
             DataError: If a source cannot be read, or lacks columns that the model learned from.
         """
-        for source in sources:
+        for source in inputs:
             path = spelled(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
-            for chunk in self.read(source):
+            for chunk in self._read(source):
                 self.report.add(path, chunk.written, chunk.unreadable)
-                yield from self._chunk(chunk, path)
+                readable = np.array([not reason for reason in chunk.reasons])
+                yield Batch(
+                    keys=list(self._keys(chunk, path)),
+                    reasons=chunk.reasons,
+                    feed=self._feed(chunk, readable) if readable.any() else {},
+                )
 
-    def read(self, source: Any) -> Iterator[Rows]:
-        """The rows of a source as the model takes them; see `mindle.data.read_rows`."""
-        return read_rows(source, self.spec.columns, trained_separator=self.spec.separator, **self.reading)
+    def _read(self, source: Any) -> Iterator[Rows]:
+        return read_rows(source, self.spec.columns, trained_separator=self.spec.separator, **self._reading)
 
-    def _chunk(self, chunk: Rows, path: str) -> Iterator[dict[str, Any]]:
-        readable = np.array([not reason for reason in chunk.reasons])
-        answers = self.predictor.forward({name: cells[readable] for name, cells in chunk.cells.items()})
-        answered = itertools.count()
-        for at, (number, reason) in enumerate(zip(chunk.rows_from, chunk.reasons, strict=True)):
-            row = {**dict.fromkeys(self.columns), "path": path, "row": number, "reason": reason}
-            row |= {self._ids[name]: texts[at] for name, texts in chunk.ids.items()}
-            yield row if reason else row | self._cells(answers, next(answered))
+    def _keys(self, chunk: Rows, path: str) -> Iterator[dict[str, Any]]:
+        for at, number in enumerate(chunk.rows_from):
+            ids = {self._ids[name]: texts[at] for name, texts in chunk.ids.items()}
+            yield {"path": path, "row": number, **ids}
 
-    def _cells(self, answers: RowAnswers, at: int) -> dict[str, Any]:
-        if answers.probabilities is not None:
-            own = answers.probabilities[at]
-            best = int(own.argmax())
-            shares = {f"p_{name}": float(p) for name, p in zip(self.classes, own, strict=True)}
-            return {"predicted": self._labels[best], "confidence": float(own[best]), **shares}
-        named = {"predicted": answers.estimates, "low": answers.low, "high": answers.high}
-        return {name: float(values[at]) for name, values in named.items() if values is not None}
+    def _feed(self, chunk: Rows, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        return next(self.feeds({name: cells[rows] for name, cells in chunk.cells.items()}))
 
+    def feeds(self, cells: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
+        """Values of the feature columns, as in `Table.cells`, all at once."""
+        found = features(cells, self.spec.columns)
+        categories = np.where(found.categories == None, "", found.categories)  # noqa: E711  # elementwise
+        yield {"numbers": found.numbers, "categories": categories.astype(object)}
 
-def _own_type(name: str, spec: TableSpec) -> str | int | float:
-    """A class as the number that it stood for in the table, where it was one."""
-    if spec.target.kind != "number":
-        return name
-    value = number_of(name, spec.target.decimal, spec.target.thousands)
-    return int(value) if value.is_integer() else value
+    def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
+        """The classes that stood for numbers in the table, as those."""
+        target = self.spec.target
+        if target.kind != "number":
+            return {}
+        values = {name: number_of(name, target.decimal, target.thousands) for name in classes}
+        return {name: int(value) if value.is_integer() else value for name, value in values.items()}
+
+    def read_labelled(
+        self, data: Any, reading: Mapping[str, Any], target: Target, listener: Listener
+    ) -> tuple[Any, tuple[Finding, ...]]:
+        """Take what a user says of the rows; they are read as they are answered, and make no findings.
+
+        Args:
+            data: A CSV or JSON file, a data frame, or mappings, with the target among the columns.
+            reading: What the user says of it.
+            target: What the model answers.
+            listener: Hears nothing.
+
+        Raises:
+            ValueError: If something is said that is about images.
+        """
+        about_rows = {name: reading[name] for name in ("separator", "header")}
+        about_images = {name: value for name, value in reading.items() if name not in about_rows}
+        refuse(about_images, "images", "a model of rows")
+        self.read_as(**about_rows)
+        return data, ()
+
+    def labelled(self, data: Any, target: Target, listener: Listener) -> Iterator[Labelled]:
+        """Every row whose truth the model knows, a chunk at a time.
+
+        Raises:
+            DataError: If the data lack the target or other columns, or no row has a truth the model knows.
+        """
+        column, path = self.spec.target, os.fspath(data) if isinstance(data, str | os.PathLike) else ""
+        rows, used, unknown = 0, 0, Counter[str]()
+        for chunk in self._read(data):
+            if chunk.truth is None:
+                raise DataError(
+                    f"Rows to evaluate on must have the target {column.name!r}. Received none. "
+                    "`mindle predict` answers rows without it."
+                )
+            truth = target.of_texts(chunk.truth, column, chunk)
+            self.report.add(path, chunk.written, (*chunk.unreadable, *truth.unreadable))
+            known = truth.known & np.array([not reason for reason in chunk.reasons])
+            rows, used, unknown = rows + len(chunk), used + int(known.sum()), unknown + truth.unknown
+            yield Labelled(
+                paths=[chunk.names[at] for at in np.flatnonzero(known)],
+                feed=self._feed(chunk, known),
+                truth=truth.values[known],
+                unknown=truth.unknown,
+                skipped=len(chunk) - int(known.sum()) - truth.unknown.total(),
+            )
+        if not used:
+            raise DataError(
+                f"Rows to evaluate on must hold at least one {column.name!r} that the model knows"
+                + (f" ({', '.join(target.classes[:10])})." if target.classes else ".")
+                + f" Received {count_of(rows, 'row', 'rows')} without"
+                + (f", such as {next(iter(unknown))!r}." if unknown else ".")
+            )

@@ -97,9 +97,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         from mindle import data
         from mindle.data.images.sources.memory import dataset_of
-        from mindle.training.images.plan import carry_out, make_plan, resolve_options
-        from mindle.training.images.problem import Problem
-        from mindle.training.loop.job import TrainingContext
+        from mindle.training.images.plan import carry_out, make_plan, settle
 
         images = self._images(X, fitting=True)
         labels = column_or_1d(y, warn=True)
@@ -109,7 +107,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(f"`y` must hold at least two classes. Received {len(self.classes_)} class.")
         listener = self.listener or SILENT
         seed = int(check_random_state(self.random_state).randint(2**31))
-        settled = resolve_options(
+        settled = settle(
             self.recipe,
             model=self.model,
             strategy=self.strategy,
@@ -130,9 +128,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"{aside:,} of {len(dataset):,} images take no part; `findings_` says why.", stacklevel=2
             )
         with TemporaryDirectory() as folder:
-            problem = Problem.of(dataset, typical_size=plan.typical_size)
-            context = TrainingContext(seed=seed, folder=Path(folder), listener=listener)
-            outcome = carry_out(plan, problem, context)
+            outcome = carry_out(plan, dataset, folder=Path(folder), seed=seed, listener=listener)
         self.outcome_ = replace(outcome, model=outcome.model.eval())
         return self
 
@@ -144,7 +140,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 shape than those of `fit`.
         """
         from mindle.data import UndecodableImage, decode
-        from mindle.formats.onnx import torch_probabilities
+        from mindle.formats.onnx import torch_outputs
 
         check_is_fitted(self)
         images = self._images(X, fitting=False)
@@ -155,7 +151,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 pixels = [decode(image, model.spec) for image in images[start : start + _BATCH]]
             except UndecodableImage as error:
                 raise ValueError(f"Every image must be one that can be read. Received: {error}") from error
-            answers.append(torch_probabilities(model, self.outcome_.temperature, np.stack(pixels)))
+            answers.append(torch_outputs(model, np.stack(pixels), self.outcome_.temperature)["probabilities"])
         return np.concatenate(answers)  # (image, class)
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.nets import train_net
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
-from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, from_dict, read_recipe, with_settings
 from mindle.training.search.image_trials import Bench, Shelf
 from mindle.training.search.judge import Pruned
@@ -34,25 +33,25 @@ NET = from_dict(
 LITE = "tf_efficientnet_lite0"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Counted(Problem):
     """Writes down which parts' pixels it was asked for."""
 
-    asked: list[set[str]] = field(default_factory=list)
+    asked: list[set[str]]
 
     def pixels(self, rows: NDArray[np.int64], spec: InputSpec, listener: Listener = SILENT) -> Pixels:
-        self.asked.append({"train" if row in self.train else "val" for row in rows.tolist()})
+        self.asked.append({self.dataset.parts[row] for row in rows.tolist()})
         return super().pixels(rows, spec, listener)
 
 
 def digits() -> Counted:
     dataset = mindle.data.split(mindle.data.check(mindle.data.read("digits")))
-    return Counted.of(dataset, typical_size=(8, 8))
+    return Counted(dataset=dataset, typical_size=(8, 8), asked=[])
 
 
 def photos(folder: Path) -> Counted:
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(photo_folder(folder / "photos", 12))))
-    return Counted.of(dataset, typical_size=typical_size(dataset))
+    return Counted(dataset=dataset, typical_size=typical_size(dataset), asked=[])
 
 
 def head(kinds: Sequence[str], **settings: Any) -> Recipe:
@@ -77,8 +76,8 @@ def test_a_net_is_judged_as_the_loop_judges_it_and_reports_its_epochs() -> None:
 
     score = Bench(problem=problem).judge(NET, report=report)
     outcome = train_net(problem, NET)
-    labels = problem.truth[problem.val]
-    known = outcome.val_answers[np.arange(len(labels)), labels]
+    labels = problem.labels(problem.val)
+    known = outcome.val_probabilities[np.arange(len(labels)), labels]
     assert score.value == pytest.approx(-np.log(known).mean())
     assert score.images == len(labels)
     assert heard == [(row["epoch"], row["val_loss"]) for row in outcome.history]
@@ -116,7 +115,8 @@ def _interrupting(epoch: int, loss: float) -> bool:
 
 def test_nets_need_a_val_part() -> None:
     problem = digits()
-    bare = replace(problem, train=np.arange(len(problem)), val=np.arange(0))
+    parts = tuple("train" if part == "val" else part for part in problem.dataset.parts)
+    bare = Problem(dataset=replace(problem.dataset, parts=parts), typical_size=(8, 8))
     with pytest.raises(DataError, match="Give the data a val part"):
         Bench(problem=bare).judge(NET)
 
@@ -144,9 +144,7 @@ def test_a_head_is_judged_as_the_ladder_judges_its_recipe(
     problem = photos(tmp_path)
     score = Bench(problem=problem, threads=1).judge(recipe)
     cards, deadline = cards_of(recipe, None), Deadline(None)
-    outcome = ClassSelection(
-        problem, cards=cards, recipe=recipe, context=TrainingContext(deadline=deadline, threads=1)
-    ).heads_only()
+    outcome = ClassSelection(problem, cards=cards, recipe=recipe, deadline=deadline, threads=1).probe()
     chosen = next(attempt for attempt in outcome.tried if attempt["chosen"])
     assert f"{score.accuracy:.1%} of {score.images}" in chosen["note"]
     assert f"log loss {score.value:.3f}" in chosen["note"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.data.images.decoding.decode import decode
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec
-from mindle.serving.opened import open_model
-from mindle.serving.predictor import Predictor, answers
+from mindle.serving.opened import open_bundle, open_model
 
 SHAPE = (4, 4, 4, 3)
 SPEC = InputSpec(height=4, width=4)
@@ -79,48 +77,12 @@ def png(value: int) -> bytes:
     return file.getvalue()
 
 
-def test_answers_keep_order_and_name_what_failed() -> None:
-    images = [(f"{i}.png", png(i) if i % 7 else b"not an image") for i in range(100)]
-    found = list(answers(images, spec=SPEC, forward=brightness, batch=8))
-    assert [answer.path for answer in found] == [name for name, _ in images]
-    for i, answer in enumerate(found):
-        if i % 7:
-            assert answer.probabilities is not None
-            assert answer.probabilities[1] == pytest.approx(i / 255)
-            assert answer.reason == ""
-        else:
-            assert answer.probabilities is None
-            assert answer.reason
-
-
-def test_only_a_few_images_are_ever_read_ahead() -> None:
-    """Memory stays flat: when the first answer is out, only a bounded number of images has been taken."""
-    taken = 0
-
-    def endless() -> Iterator[tuple[str, Any]]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield f"{taken}.png", png(taken % 256)
-
-    stream = answers(endless(), spec=SPEC, forward=brightness, batch=4)
-    for _ in range(40):
-        next(stream)
-    assert taken <= 40 + 4 * 4
-    stream.close()
-
-
-def test_nothing_in_gives_nothing_out() -> None:
-    assert list(answers([], spec=SPEC, forward=brightness)) == []
-    assert [a.probabilities for a in answers([("x", b"")], spec=SPEC, forward=brightness)] == [None]
-
-
 def test_a_bundle_answers_like_its_model(tmp_path: Path) -> None:
-    brightness_bundle(tmp_path / "bundle")
-    predictor = Predictor(read_bundle(tmp_path / "bundle"))
-    (answer,) = predictor.answers([("사진.png", png(51))])
-    assert predictor.classes == ("어둠", "bright")
-    assert answer.probabilities == pytest.approx(brightness(decode(png(51), SPEC)[None])[0], abs=1e-6)
+    opened = open_bundle(brightness_bundle(tmp_path / "bundle"))
+    (row,) = opened.rows([("사진.png", png(51))])
+    assert opened.classes == ("어둠", "bright")
+    dark, bright = brightness(decode(png(51), SPEC)[None])[0]
+    assert (row["p_어둠"], row["p_bright"]) == pytest.approx((dark, bright), abs=1e-6)
 
 
 def test_a_runtime_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
@@ -129,7 +91,7 @@ def test_a_runtime_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
     np.savez(bundle.folder / "reference.npz", **{**arrays, "probabilities": arrays["probabilities"][:, ::-1]})
     write_bundle_document(bundle)
     with pytest.raises(ArtifactError, match="reference inputs"):
-        Predictor(read_bundle(bundle.folder))
+        open_model(bundle.folder)
 
 
 def test_a_reference_of_another_graph_is_refused(tmp_path: Path) -> None:
@@ -137,7 +99,7 @@ def test_a_reference_of_another_graph_is_refused(tmp_path: Path) -> None:
     np.savez(bundle.folder / "reference.npz", rows=np.zeros(3))
     write_bundle_document(bundle)
     with pytest.raises(ArtifactError, match="must hold pixels, probabilities, and holds rows"):
-        Predictor(read_bundle(bundle.folder))
+        open_model(bundle.folder)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +149,7 @@ def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
     bundle.model.write_bytes(b"garbage")
     write_bundle_document(bundle)
     with pytest.raises(ArtifactError, match="ONNX Runtime"):
-        Predictor(read_bundle(bundle.folder))
+        open_model(bundle.folder)
 
 
 def test_answering_loads_no_torch(tmp_path: Path) -> None:

@@ -11,28 +11,35 @@ import pytest
 
 import mindle.data
 from mindle.errors import DataError
-from mindle.records import Estimates, InputSpec, Predictions
-from mindle.serving.judging import judge, judge_rows
+from mindle.records import Estimates, InputSpec, Predictions, Task
+from mindle.serving.evaluate import evaluate
+from mindle.serving.images import ImageSource
 from mindle.serving.opened import Opened, open_model
-from mindle.serving.rows import OpenedRows
+from mindle.serving.rows import RowSource
+from mindle.serving.source import target_of
 from tests.pictures import draw
 from tests.serving.test_rows import adder
 
 
 def test_answers_are_written_beside_the_truth(tmp_path: Path, cache: Path) -> None:
     spec = InputSpec(height=8, width=8)
-    opened = Opened(("b", "a"), spec, lambda pixels: np.tile([0.25, 0.75], (len(pixels), 1)))
+    opened = Opened(
+        ImageSource(spec),
+        target_of(Task("binary"), ("b", "a")),
+        lambda feed: {"probabilities": np.tile([0.25, 0.75], (len(feed["pixels"]), 1))},
+        {"probabilities": np.zeros((0, 2))},
+    )
     for name in ("a", "b", "c"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for seed in range(3):
             draw(ord(name) % 3, seed).save(tmp_path / "data" / name / f"{seed}.png")
     dataset = mindle.data.check(mindle.data.read(tmp_path / "data"))
-    judged = judge(opened, dataset)
-    assert judged.unknown_classes == {"c": 3}
-    assert isinstance(judged.answers, Predictions)
-    assert judged.answers.labels is not None
-    assert judged.answers.labels.tolist() == [1, 1, 1, 0, 0, 0]
-    judged.write(tmp_path / "answers.csv")
+    evaluated = evaluate(opened, dataset)
+    assert evaluated.unknown_classes == {"c": 3}
+    assert isinstance(evaluated.answers, Predictions)
+    assert evaluated.answers.labels is not None
+    assert evaluated.answers.labels.tolist() == [1, 1, 1, 0, 0, 0]
+    evaluated.write(tmp_path / "answers.csv")
     with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["predicted"] for row in rows} == {"a"}
@@ -42,14 +49,13 @@ def test_answers_are_written_beside_the_truth(tmp_path: Path, cache: Path) -> No
 def test_rows_without_a_number_to_judge_by_are_reported(tmp_path: Path) -> None:
     adder(tmp_path / "bundle")
     opened = open_model(tmp_path / "bundle")
-    assert isinstance(opened, OpenedRows)
     rows = {"a": ["1,5", "2,5", "x"], "b": [1, 2, 3], "sum": ["2,5", "many", "3,5"]}
-    judged = judge_rows(opened, rows)
-    assert isinstance(judged.answers, Estimates)
-    assert judged.answers.targets.tolist() == [2.5, 3.5]
-    assert judged.answers.values[0] == 2.5
-    assert judged.left_out == 1
-    assert judged.report.sentences() == [
+    evaluated = evaluate(opened, rows)
+    assert isinstance(evaluated.answers, Estimates)
+    assert evaluated.answers.targets.tolist() == [2.5, 3.5]
+    assert evaluated.answers.values[0] == 2.5
+    assert evaluated.skipped == 1
+    assert opened.source.report.sentences() == [
         "The rows are read as they are written: a decimal comma in a, sum (training: decimal point)",
         "1 cell of 'a' is no number and read as missing; first in row 3: 'x'",
         "1 cell of 'sum' is no number and read as missing; first in row 2: 'many'",
@@ -60,7 +66,7 @@ def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(Path(__file__).parents[1] / "fixtures" / "iris.zip") as archive:
         archive.extractall(tmp_path)
     opened = open_model(tmp_path / "iris" / "bundle")
-    assert isinstance(opened, OpenedRows)
-    rows = {column.name: ["1", "2"] for column in opened.spec.columns}
+    assert isinstance(opened.source, RowSource)
+    rows = {column.name: ["1", "2"] for column in opened.source.spec.columns}
     with pytest.raises(DataError, match=r"Received 2 rows without, such as 'SETOSA'\.$"):
-        judge_rows(opened, {**rows, opened.spec.target.name: ["SETOSA", "?"]})
+        evaluate(opened, {**rows, opened.source.spec.target.name: ["SETOSA", "?"]})

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api import answers, reports
+from mindle.api import reports
+from mindle.api.evaluate import evaluate
+from mindle.api.predict import predict
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.run import RunFolder
 from mindle.records import SILENT, Listener
@@ -47,7 +49,7 @@ class Model:
         self, images: Any, *, separator: str | None = None, header: int | None = None, engine: str = "onnx"
     ) -> pd.DataFrame:
         """Answer images, or rows of a table; see `mindle.predict`."""
-        return answers.predict(self.path, images, separator=separator, header=header, engine=engine)
+        return predict(self.path, images, separator=separator, header=header, engine=engine)
 
     def evaluate(
         self,
@@ -59,8 +61,8 @@ class Model:
         label_from: str | None = None,
         listener: Listener = SILENT,
     ) -> dict[str, Any]:
-        """Judge on new labelled data; see `mindle.evaluate`."""
-        return answers.evaluate(
+        """Evaluate on new labelled data; see `mindle.evaluate`."""
+        return evaluate(
             self.path,
             data,
             target=target,

@@ -1,0 +1,109 @@
+"""A bundle's graph in ONNX Runtime, proven on this machine before it answers anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.artifacts.arrays import Slot, shown
+from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
+from mindle.artifacts.files import first_words, unreadable
+from mindle.artifacts.runtime import open_session
+from mindle.errors import ArtifactError
+
+Arrays = Mapping[str, NDArray[Any]]
+Graph = Callable[[Arrays], Arrays]  # inputs (row, …) by name to outputs (row, …) by name
+
+# Two runtimes' float32 answers to the reference images differ by about 1e-6; a wrong kernel by far more.
+REFERENCE_TOLERANCE = 1e-3
+
+
+def graph_of(session: Any) -> Graph:
+    """An ONNX Runtime session as a function; inputs that it does not take are passed over."""
+    inputs = [node.name for node in session.get_inputs()]
+    outputs = [node.name for node in session.get_outputs()]
+
+    def graph(arrays: Arrays) -> Arrays:
+        feed = {name: np.ascontiguousarray(arrays[name]) for name in inputs}
+        return dict(zip(outputs, session.run(outputs, feed), strict=True))
+
+    return graph
+
+
+def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
+    """A bundle's graph in ONNX Runtime, once it has answered the reference inputs as it did when it was made.
+
+    Args:
+        bundle: Read and verified.
+        threads: How many threads answer; all cores unless set.
+
+    Raises:
+        ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
+    """
+    try:
+        session = open_session(bundle.model, threads)
+    except PermissionError as error:
+        raise unreadable(bundle.model, error) from error
+    except MemoryError:  # nothing is wrong with the graph
+        raise
+    except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
+        raise ArtifactError(
+            f"{bundle.model} must be a graph that the installed ONNX Runtime reads: {first_words(error)}. "
+            "Upgrade onnxruntime, or train again."
+        ) from error
+    _require_fit(bundle, "takes", session.get_inputs(), bundle.inputs)
+    _require_fit(bundle, "answers", session.get_outputs(), bundle.outputs)
+    difference = _difference(bundle, session)
+    if not difference <= REFERENCE_TOLERANCE:
+        raise ArtifactError(
+            f"The bundle's reference inputs must get the stored answers within {REFERENCE_TOLERANCE:g} on "
+            f"this machine. Received a difference of {difference:.2g}. Its onnxruntime computes something "
+            "else: upgrade or downgrade onnxruntime to the version in bundle.json."
+        )
+    return session
+
+
+_TYPES = {"tensor(uint8)": "u1", "tensor(float)": "f4", "tensor(double)": "f8", "tensor(string)": "U"}
+
+
+def _require_fit(bundle: Bundle, verb: str, nodes: Sequence[Any], slots: Mapping[str, Slot]) -> None:
+    """Refuse a graph that takes or answers something else than the document says."""
+    found = {node.name: (_TYPES.get(node.type, node.type), tuple(node.shape)) for node in nodes}
+    needed = {name for name, slot in slots.items() if not slot.optional}
+    if needed <= set(found) <= set(slots) and all(slots[name].holds(*each) for name, each in found.items()):
+        return
+    raise ArtifactError(
+        f"{bundle.folder / DOCUMENT} must describe its graph, which {verb} "
+        f"{', '.join(f'{name} {shown(*each)}' for name, each in found.items()) or 'nothing'}. Received a "
+        f"document of one that {verb} {', '.join(f'{name} {slot}' for name, slot in slots.items())}. Copy "
+        "the whole folder again."
+    )
+
+
+def _difference(bundle: Bundle, session: Any) -> float:
+    """How far this machine's answers to the reference inputs lie from the stored ones, at most."""
+    arrays = bundle.reference()
+    outputs = [node.name for node in session.get_outputs()]
+    inputs = {node.name: arrays[node.name] for node in session.get_inputs() if node.name in arrays}
+    try:
+        answers = dict(zip(outputs, session.run(outputs, inputs), strict=True))
+    except MemoryError:
+        raise
+    except Exception as error:  # as above
+        raise ArtifactError(
+            f"{bundle.model} must answer its reference inputs: {first_words(error)}. Copy the whole folder "
+            "again."
+        ) from error
+    shapes = {name: answer.shape for name, answer in answers.items()}
+    if shapes != {name: array.shape for name, array in arrays.items() if name not in inputs}:
+        raise ArtifactError(
+            f"{bundle.folder / REFERENCE} must hold the answers of its graph, of the shapes {shapes}. "
+            "Received others. Copy the whole folder again."
+        )
+    return max(
+        float((np.abs(answer - arrays[name]) / np.maximum(np.abs(arrays[name]), 1)).max())
+        for name, answer in answers.items()
+    )
