@@ -23,6 +23,7 @@ from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.fit import fit
+from mindle.training.loop.job import TrainingData
 from mindle.training.loop.monitor import FIRST_LOOKS, LOOK_EVERY, TrainingMonitor
 from mindle.training.recipe import read_recipe, with_settings
 
@@ -140,7 +141,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     model = layers_classifier(card.layers(height, width), spec=spec, classes=classes, seed=0)
     turns = Turns(bare)
     watch = TimedWatch(recipe.train, classes=card.classes)
-    fit(model, pixels, labels, pixels[:0], labels[:0], recipe, callbacks=[watch, turns])
+    data = TrainingData(train=pixels, train_labels=labels, val=pixels[:0], val_labels=labels[:0])
+    fit(model, data, recipe, callbacks=[watch, turns])
     medians = {name: statistics.median(times) for name, times in turns.theirs.items()}
     best = min(medians, key=lambda name: medians[name])
     ours = statistics.median(turns.ours)

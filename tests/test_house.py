@@ -47,6 +47,10 @@ TESTED_ELSEWHERE = {
     "evaluation/classification.py": "evaluation/test_tasks.py",
     "serving/source.py": "serving/test_evaluate.py",  # the truth of both families of tasks
     "evaluation/paired.py": "evaluation/test_compare.py",
+    "training/images/attempts.py": "training/images/test_selection.py",
+    "training/images/classification.py": "training/images/test_nets.py",
+    "training/images/regression.py": "training/images/test_nets.py",
+    "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",
     "training/search/judge.py": "training/search/test_image_trials.py",

@@ -18,7 +18,13 @@ from mindle.formats.onnx import (
     write_graph,
     write_number_graph,
 )
-from mindle.models.classifier import EstimateGraph, Estimator, layers_classifier, layers_estimator
+from mindle.models.classifier import (
+    EstimateGraph,
+    Estimator,
+    StandardisedNumber,
+    layers_classifier,
+    layers_model,
+)
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model
@@ -57,7 +63,7 @@ def test_reference_pictures_are_always_the_same() -> None:
 def estimator(centre: float = 1900.0) -> Estimator:
     spec = InputSpec(height=10, width=12, colour="gray", mean=(0.4,), std=(0.3,))
     layers = [{"kind": "conv", "channels": 4}, {"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-    return layers_estimator(layers, spec=spec, centre=centre, scale=0.01, seed=1)
+    return layers_model(layers, StandardisedNumber(centre=centre, scale=0.01), spec=spec, seed=1)
 
 
 def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ from mindle.models.classifier import (
     EstimateGraph,
     Estimator,
     ProbabilityGraph,
+    StandardisedNumber,
     backbone_classifier,
-    backbone_estimator,
+    backbone_model,
     build,
     describe,
     imagenet_classifier,
     layers_classifier,
-    layers_estimator,
+    layers_model,
     load_model,
     save_model,
     to_floats,
@@ -248,7 +249,7 @@ def test_a_description_is_a_copy() -> None:
 def test_an_estimator_is_saved_and_answers_in_the_unit_of_its_target(tmp_path: Path) -> None:
     spec = InputSpec(height=8, width=8, colour="gray", mean=(0.5,), std=(0.2,))
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-    net = layers_estimator(layers, spec=spec, centre=1900.0, scale=0.5, seed=0).eval()
+    net = layers_model(layers, StandardisedNumber(centre=1900.0, scale=0.5), spec=spec, seed=0).eval()
     pixels = torch.randint(0, 256, (5, 8, 8, 1), dtype=torch.uint8)
     estimate, folds = EstimateGraph(net)(pixels)
     assert estimate.shape == (5,)
@@ -264,7 +265,7 @@ def test_an_estimator_is_saved_and_answers_in_the_unit_of_its_target(tmp_path: P
 def test_an_estimator_ends_in_one_score() -> None:
     spec = InputSpec(height=8, width=8, colour="gray", mean=(0.5,), std=(0.2,))
     with pytest.raises(ValueError, match="last layer must be dense"):
-        layers_estimator([{"kind": "dense", "units": 2}], spec=spec, centre=0.0, scale=1.0)
+        layers_model([{"kind": "dense", "units": 2}], StandardisedNumber(centre=0.0, scale=1.0), spec=spec)
 
 
 @pytest.mark.parametrize("outputs", [1, 6])
@@ -273,7 +274,7 @@ def test_a_fitted_head_gives_the_estimate_and_those_of_the_folds(outputs: int, t
     width = build_backbone(card).output_shape()[0]
     weight = np.random.default_rng(0).normal(size=(outputs, width))
     head = LinearHead(np.zeros(width), np.ones(width), weight, np.zeros(outputs))
-    net = backbone_estimator([card], head, centre=0.0, scale=1.0).eval()
+    net = backbone_model([card], head, StandardisedNumber(centre=0.0, scale=1.0)).eval()
     scores = net.logits_from_features(torch.ones(2, width))
     assert scores.shape == (2, outputs)
     assert np.allclose(scores[0].detach().numpy(), weight.sum(axis=1), rtol=1e-4)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mindle.models.classifier import Classifier, layers_classifier
 from mindle.records import InputSpec
+from mindle.training.loop.job import TrainingData
 from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
 
 SIZE = 12
@@ -57,3 +58,10 @@ def recipe(**settings: Any) -> Recipe:
     }
     augment = AugmentSettings(shift=0.1, brightness=0.1, erase=0.2, mixup=0.1)
     return Recipe(strategy="scratch", train=TrainSettings(**{**everything, **settings}), augment=augment)
+
+
+def data(
+    train: tuple[NDArray[np.uint8], NDArray[Any]], val: tuple[NDArray[np.uint8], NDArray[Any]]
+) -> TrainingData:
+    """Images with labels, as the loop takes them."""
+    return TrainingData(train=train[0], train_labels=train[1], val=val[0], val_labels=val[1])

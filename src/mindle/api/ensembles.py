@@ -438,8 +438,9 @@ def _average(
     from mindle.evaluation import fit_temperature
     from mindle.formats.onnx import torch_outputs, write_graph
     from mindle.models.classifier import save_model
+    from mindle.training.images.attempts import log_softmax
     from mindle.training.images.ensemble import greedy_soup
-    from mindle.training.images.nets import forward, log_softmax
+    from mindle.training.images.nets import forward
 
     names = [member.name for member in members]
     images = {

@@ -53,7 +53,7 @@ def judge_numbers(
 
     with run_log.stage("evaluate", len(rows["test"])):
         bundle, parity, test = pack(folder, dataset, outcome, write=write)
-        parts = {"val": _estimates(dataset, rows["val"], outcome.val_estimates), "test": test}
+        parts = {"val": _estimates(dataset, rows["val"], outcome.val_answers[:, 0]), "test": test}
         folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})
         scores = {
             part: score_estimates(answers, seed=seed, level=LEVEL)

@@ -93,13 +93,13 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
         dataset: Checked and split; its test part is not looked at.
     """
     from mindle.training.images.nets import untrained
-    from mindle.training.images.plan import LADDERS
+    from mindle.training.images.plan import SELECTING
     from mindle.training.images.problem import Problem
 
-    problem, recipe = Problem(dataset=dataset, typical_size=plan.typical_size), plan.settled.recipe
+    problem, recipe = Problem.of(dataset, typical_size=plan.typical_size), plan.options.recipe
     small = _small_net()
     card = plan.cards[0] if plan.cards else None
-    nets = [small, small if recipe.strategy in LADDERS else untrained(problem, recipe, card)]
+    nets = [small, small if recipe.strategy in SELECTING else untrained(problem, recipe, card)]
     seconds = [_seconds(partial(_pack_untrained, net, dataset)) for net in nets]
     return seconds[-1] + _judging_seconds(plan, dataset) + _picture_seconds(dataset)
 
@@ -138,15 +138,15 @@ def _judging_seconds(plan: Plan, dataset: Dataset) -> float:
     """What the baselines will take that a model is compared with."""
     import sklearn.linear_model  # noqa: F401  # loaded now, so that it is not timed
 
-    from mindle.training.images.baselines import baselines, number_baselines, some_of
-    from mindle.training.images.nets import is_gray, net_spec
+    from mindle.training.images import tasks
+    from mindle.training.images.baselines import some_of
+    from mindle.training.images.nets import net_spec
     from mindle.training.images.problem import Problem
 
-    problem = Problem(dataset=dataset, typical_size=plan.typical_size)
-    spec = plan.specs[0] if plan.specs else net_spec(plan.settled.recipe, plan.typical_size, is_gray(problem))
-    few, share = some_of(dataset)
-    judge = number_baselines if dataset.task == "regression" else baselines
-    return share * _seconds(lambda: judge(few, spec))
+    problem, task = Problem.of(dataset, typical_size=plan.typical_size), tasks.of(dataset.task)
+    spec = plan.specs[0] if plan.specs else net_spec(plan.options.recipe, plan.typical_size, problem.gray)
+    few, share = some_of(dataset, task.baseline_rows(dataset, 64))
+    return share * _seconds(lambda: task.baselines(few, spec))
 
 
 def _picture_seconds(dataset: Dataset) -> float:

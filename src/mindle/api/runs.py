@@ -139,7 +139,7 @@ def train(
     """
     from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
-    from mindle.training.images.plan import make_plan, settle
+    from mindle.training.images.plan import make_plan, resolve_options
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -188,7 +188,7 @@ def train(
             listener=listener,
         )
     refuse({"folds": folds, "repeats": repeats}, "a table", "images")
-    settled = settle(
+    settled = resolve_options(
         recipe,
         model=model,
         strategy=strategy,
@@ -309,21 +309,26 @@ def fit_and_conclude(
 
     What is `settled` by a search is trained however little time it left.
     """
+    from mindle.training.decisions import DecisionLog
     from mindle.training.images.plan import carry_out
+    from mindle.training.images.problem import Problem
+    from mindle.training.loop.job import TrainingContext
 
     # ── fit ──
+    context = TrainingContext(
+        seed=seed,
+        folder=folder.path,
+        resume=bool(stored),
+        decisions=DecisionLog(tuple(run_log.decisions), run_log.decide),
+        listener=listener,
+    )
     outcome = carry_out(
         plan,
-        dataset,
-        folder=folder.path,
+        Problem.of(dataset, typical_size=plan.typical_size),
+        context,
         spent_seconds=run_log.spent(),
-        seed=seed,
-        resume=bool(stored),
-        replay=tuple(run_log.decisions),
-        record=run_log.decide,
         rehearse=partial(rehearsed, plan, dataset),
-        settled=settled,
-        listener=listener,
+        searched=settled,
     )
     for name, seconds in outcome.seconds.items():
         run_log.add_stage(name, seconds, outcome.images.get(name, 0))
@@ -366,7 +371,7 @@ def _judge(
     with run_log.stage("evaluate", len(rows["test"])):
         bundle, parity, test = pack(folder, dataset, outcome, write=write)
         parts = {
-            "val": _predictions(dataset, rows["val"], outcome.val_probabilities, outcome.thresholds),
+            "val": _predictions(dataset, rows["val"], outcome.val_answers, outcome.thresholds),
             "test": test,
         }
         folder.write_answers({part: answers for part, answers in parts.items() if answers.paths})

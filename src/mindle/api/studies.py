@@ -34,7 +34,7 @@ from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
     from mindle.data.reading import ReadingOptions
-    from mindle.training.images.plan import Settled
+    from mindle.training.images.plan import ResolvedOptions
     from mindle.training.recipe import Recipe
     from mindle.training.search.image_trials import Bench
     from mindle.training.search.space import Space
@@ -143,7 +143,7 @@ def tune(
     require_optuna()
     from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
-    from mindle.training.images.plan import make_plan, settle
+    from mindle.training.images.plan import make_plan, resolve_options
     from mindle.training.tracking import require_tracker, tracking
 
     began = process_start()
@@ -200,7 +200,8 @@ def tune(
         )
     refuse({"folds": folds}, "a table", "images")
     settled = replace(
-        settle(recipe, model=model, strategy=strategy, weights=weights, settings=set), budget_seconds=seconds
+        resolve_options(recipe, model=model, strategy=strategy, weights=weights, settings=set),
+        budget_seconds=seconds,
     )
 
     # ── what is varied, checked before anything is done ──
@@ -274,7 +275,7 @@ def tune(
 
 
 def _train_winner(
-    settled: Settled,
+    settled: ResolvedOptions,
     dataset: Dataset,
     folder: RunFolder,
     run_log: RunLog,
@@ -301,8 +302,8 @@ def _train_winner(
 
 
 def _entries(
-    space: Source | Mapping[str, Any] | None, settled: Settled, dataset: Dataset, listener: Listener
-) -> tuple[dict[str, Any], Settled]:
+    space: Source | Mapping[str, Any] | None, settled: ResolvedOptions, dataset: Dataset, listener: Listener
+) -> tuple[dict[str, Any], ResolvedOptions]:
     """The entries of the space, and what was asked with a strategy in place of "auto"."""
     from mindle.data import typical_size
     from mindle.training.images.nets import SMALL_SIDE
@@ -326,14 +327,14 @@ def _entries(
 
 def _bases(
     entries: Mapping[str, Any],
-    settled: Settled,
+    settled: ResolvedOptions,
     recipe: Source | None,
     model: str | None,
     settings: Mapping[str, Any] | None,
 ) -> dict[str, Recipe]:
     """The recipe that points change, for each strategy that the space can name."""
     from mindle.training.images.nets import net_layers, net_spec
-    from mindle.training.images.plan import settle
+    from mindle.training.images.plan import resolve_options
     from mindle.training.recipe import STRATEGIES
 
     entry = entries.get("strategy", settled.recipe.strategy)
@@ -346,7 +347,9 @@ def _bases(
                 f"Received {strategy!r}."
             )
         if strategy not in bases:
-            bases[strategy] = settle(recipe, model=model, strategy=strategy, settings=settings).recipe
+            bases[strategy] = resolve_options(
+                recipe, model=model, strategy=strategy, settings=settings
+            ).recipe
     if any(name.startswith("model.layers.") for name in entries) and "scratch" in bases:
         # A net of the zoo that is varied layer by layer is spelt out.
         base = bases["scratch"]
@@ -362,7 +365,7 @@ def _task(
     size: tuple[int, int],
     entries: Mapping[str, Any],
     bases: Mapping[str, Recipe],
-    settled: Settled,
+    settled: ResolvedOptions,
     *,
     sampler: str,
     seed: int,

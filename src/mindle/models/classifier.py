@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class Classifier(nn.Module):
 
 
 class Estimator(Classifier):
-    """Pixels to numbers, standardised. Made by `layers_estimator` or `backbone_estimator`.
+    """Pixels to numbers, standardised. Made by `layers_model` or `backbone_model`.
 
     Its first score is the estimate. Further ones are those of models that did not see one fold each, from
     which prediction intervals are made.
@@ -208,13 +208,74 @@ def to_floats(pixels: Tensor) -> Tensor:
 # ---- making one -------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class ClassScores:
+    """The last layer of a classifier: one score a class."""
+
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"`classes` must be two or more different names. Received {list(self.classes)}.")
+
+    @property
+    def count(self) -> int:
+        """Scores of an image."""
+        return len(self.classes)
+
+    def model(self, **parts: Any) -> Classifier:
+        """The classifier made of bodies and a head."""
+        return Classifier(classes=self.classes, **parts)
+
+
+@dataclass(frozen=True)
+class StandardisedNumber:
+    """The last layer of an estimator: one number, in standard deviations `scale` from the mean `centre`."""
+
+    centre: float
+    scale: float
+    classes: tuple[str, ...] = ()
+    count = 1
+
+    def model(self, **parts: Any) -> Estimator:
+        """The estimator made of bodies and a head."""
+        return Estimator(centre=self.centre, scale=self.scale, **parts)
+
+
+Outputs = ClassScores | StandardisedNumber
+
+
+def layers_model(
+    layers: Sequence[Layer], outputs: Outputs, *, spec: InputSpec, seed: int | None = None
+) -> Classifier:
+    """A net from a list of layers, with fresh weights; "classes" units of the last layer are its outputs.
+
+    Raises:
+        ValueError: If the layers do not fit `spec`, or do not end in as many scores as there are outputs.
+
+    Example:
+        >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
+        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+        >>> net = layers_model(layers, StandardisedNumber(centre=20.0, scale=5.0), spec=spec)
+        >>> net(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape
+        torch.Size([3, 1])
+    """
+    _check_ending(layers, outputs.count)
+    shape = (spec.channels, spec.height, spec.width)
+    return outputs.model(
+        spec=spec,
+        bodies=[build_layers(layers, shape=shape, classes=outputs.count, seed=seed)],
+        normalisers=[Normalise(spec.mean, spec.std)],
+        head=nn.Identity(),
+        description=_description("layers", spec, outputs.classes)
+        | {"layers": [dict(layer) for layer in layers]},
+    )
+
+
 def layers_classifier(
     layers: Sequence[Layer], *, spec: InputSpec, classes: Sequence[str], seed: int | None = None
 ) -> Classifier:
-    """A net from a list of layers, with fresh weights.
-
-    Raises:
-        ValueError: If the layers do not fit `spec`, or do not end in one score a class (or one for two).
+    """As `layers_model`, for classes; one score will do for two of them.
 
     Example:
         >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
@@ -223,45 +284,53 @@ def layers_classifier(
         >>> net(torch.zeros(5, 8, 8, 1, dtype=torch.uint8)).shape
         torch.Size([5, 2])
     """
-    _check_classes(classes)
-    _check_ending(layers, len(classes))
-    shape = (spec.channels, spec.height, spec.width)
-    body = build_layers(layers, shape=shape, classes=len(classes), seed=seed)
-    return Classifier(
-        spec=spec,
-        classes=classes,
-        bodies=[body],
-        normalisers=[Normalise(spec.mean, spec.std)],
-        head=nn.Identity(),
-        description=_description("layers", spec, classes) | {"layers": [dict(layer) for layer in layers]},
-    )
+    return layers_model(layers, ClassScores(tuple(classes)), spec=spec, seed=seed)
 
 
-def layers_estimator(
-    layers: Sequence[Layer], *, spec: InputSpec, centre: float, scale: float, seed: int | None = None
-) -> Estimator:
-    """As `layers_classifier`, for a number: "classes" units of the last layer stand for one.
+def backbone_model(
+    cards: Sequence[WeightCard],
+    head: Head | Sequence[Layer],
+    outputs: Outputs,
+    *,
+    pooling: str = "avg",
+    backbones: Sequence[Backbone] | None = None,
+    seed: int | None = None,
+) -> Classifier:
+    """One backbone or several side by side, and a head on their features.
+
+    Args:
+        cards: The backbones; all take the same pixels (size, fit, interpolation), and each normalises
+            them its own way.
+        head: A fitted head of `mindle.models.heads`, or a list of layers, which gets fresh weights; with
+            `pooling="none"` these layers see the map (channel, height, width).
+        outputs: What the scores stand for.
+        pooling: As `build_backbone`.
+        backbones: The backbones themselves where they are already built.
+        seed: Draws the weights of a list of layers.
 
     Raises:
-        ValueError: If the layers do not fit `spec`, or do not end in one score.
-
-    Example:
-        >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
-        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-        >>> net = layers_estimator(layers, spec=spec, centre=20.0, scale=5.0)
-        >>> net(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape
-        torch.Size([3, 1])
+        ValueError: If the backbones take different pixels, or the head does not fit.
+        ModelError: As `build_backbone`.
     """
-    _check_ending(layers, 1)
-    shape = (spec.channels, spec.height, spec.width)
-    return Estimator(
-        centre=centre,
-        scale=scale,
+    spec = _common_spec(cards)
+    bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
+    if pooling == "none" and len(bodies) > 1:
+        raise ValueError("Several backbones can only be joined after pooling. Use pooling='avg'.")
+    module: nn.Module
+    if isinstance(head, Head):
+        described, module = describe_head(head), head
+    else:
+        _check_ending(head, outputs.count)
+        shape = _joined_shape(bodies)
+        described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
+        module = build_layers(head, shape=shape, classes=outputs.count, seed=seed)
+    extra = {"backbones": [card_as_dict(card) for card in cards], "pooling": pooling, "head": described}
+    return outputs.model(
         spec=spec,
-        bodies=[build_layers(layers, shape=shape, classes=1, seed=seed)],
-        normalisers=[Normalise(spec.mean, spec.std)],
-        head=nn.Identity(),
-        description=_description("layers", spec, ()) | {"layers": [dict(layer) for layer in layers]},
+        bodies=bodies,
+        normalisers=[Normalise(card.spec.mean, card.spec.std) for card in cards],
+        head=module,
+        description=_description("backbones", spec, outputs.classes) | extra,
     )
 
 
@@ -274,21 +343,7 @@ def backbone_classifier(
     backbones: Sequence[Backbone] | None = None,
     seed: int | None = None,
 ) -> Classifier:
-    """One backbone or several side by side, and a head on their features.
-
-    Args:
-        cards: The backbones; all take the same pixels (size, fit, interpolation), and each normalises
-            them its own way.
-        head: A fitted head of `mindle.models.heads`, or a list of layers, which gets fresh weights; with
-            `pooling="none"` these layers see the map (channel, height, width).
-        classes: Names of the classes.
-        pooling: As `build_backbone`.
-        backbones: The backbones themselves where they are already built.
-        seed: Draws the weights of a list of layers.
-
-    Raises:
-        ValueError: If the backbones take different pixels, or the head does not fit.
-        ModelError: As `build_backbone`.
+    """As `backbone_model`, for classes.
 
     Example:
         >>> from mindle.models.pretrained.weights import random_card
@@ -297,60 +352,8 @@ def backbone_classifier(
         >>> net.spec.height, [p["name"] for p in net.description["backbones"]]
         (224, ['resnet18'])
     """
-    _check_classes(classes)
-    parts = _backbone_parts(cards, head, classes=classes, pooling=pooling, backbones=backbones, seed=seed)
-    return Classifier(classes=classes, **parts)
-
-
-def backbone_estimator(
-    cards: Sequence[WeightCard],
-    head: Head | Sequence[Layer],
-    *,
-    centre: float,
-    scale: float,
-    pooling: str = "avg",
-    seed: int | None = None,
-) -> Estimator:
-    """As `backbone_classifier`, for a number: "classes" units of the last layer stand for one.
-
-    Raises:
-        ValueError: If the backbones take different pixels, or the head does not fit.
-        ModelError: As `build_backbone`.
-    """
-    parts = _backbone_parts(cards, head, classes=(), pooling=pooling, backbones=None, seed=seed)
-    return Estimator(centre=centre, scale=scale, **parts)
-
-
-def _backbone_parts(
-    cards: Sequence[WeightCard],
-    head: Head | Sequence[Layer],
-    *,
-    classes: Sequence[str],
-    pooling: str,
-    backbones: Sequence[Backbone] | None,
-    seed: int | None,
-) -> dict[str, Any]:
-    """What `Classifier` and `Estimator` take; without classes the head ends in one score."""
-    spec, scores = _common_spec(cards), len(classes) or 1
-    bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
-    if pooling == "none" and len(bodies) > 1:
-        raise ValueError("Several backbones can only be joined after pooling. Use pooling='avg'.")
-    module: nn.Module
-    if isinstance(head, Head):
-        described, module = describe_head(head), head
-    else:
-        _check_ending(head, scores)
-        shape = _joined_shape(bodies)
-        described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
-        module = build_layers(head, shape=shape, classes=scores, seed=seed)
-    extra = {"backbones": [card_as_dict(card) for card in cards], "pooling": pooling, "head": described}
-    return {
-        "spec": spec,
-        "bodies": bodies,
-        "normalisers": [Normalise(card.spec.mean, card.spec.std) for card in cards],
-        "head": module,
-        "description": _description("backbones", spec, classes) | extra,
-    }
+    outputs = ClassScores(tuple(classes))
+    return backbone_model(cards, head, outputs, pooling=pooling, backbones=backbones, seed=seed)
 
 
 def imagenet_classifier(card: WeightCard) -> Classifier:
@@ -410,11 +413,6 @@ def _joined_shape(bodies: Sequence[Backbone]) -> tuple[int, ...]:
     return shapes[0] if len(shapes) == 1 else (sum(shape[0] for shape in shapes),)
 
 
-def _check_classes(classes: Sequence[str]) -> None:
-    if len(classes) < 2 or len(set(classes)) != len(classes):
-        raise ValueError(f"`classes` must be two or more different names. Received {list(classes)}.")
-
-
 def _check_ending(layers: Sequence[Layer], classes: int) -> None:
     """The last layer gives one raw score a class; one score will do for two classes."""
     last = layers[-1] if layers else {}
@@ -462,18 +460,18 @@ def build(description: Mapping[str, Any]) -> Classifier:
     spec = read_record(InputSpec, description["spec"], "spec")
     classes = typed(tuple[str, ...], description["classes"], "classes")
     target = typed(dict[str, float], description.get("target") or {}, "target")
+    if description["kind"] != "layers" and description["head"]["kind"] == "top":
+        return _topped(_cards(description)[0], classes)
+    outputs = StandardisedNumber(**target) if target else ClassScores(classes)
     if description["kind"] == "layers":
-        if target:
-            return layers_estimator(description["layers"], spec=spec, **target)
-        return layers_classifier(description["layers"], spec=spec, classes=classes)
-    cards = [card_from_dict(card, card["name"]) for card in description["backbones"]]
-    if description["head"]["kind"] == "top":
-        return _topped(cards[0], classes)
+        return layers_model(description["layers"], outputs, spec=spec)
     layers = description["head"]["kind"] == "layers"
     head = description["head"]["layers"] if layers else build_head(description["head"])
-    if target:
-        return backbone_estimator(cards, head, pooling=description["pooling"], **target)
-    return backbone_classifier(cards, head, classes=classes, pooling=description["pooling"])
+    return backbone_model(_cards(description), head, outputs, pooling=description["pooling"])
+
+
+def _cards(description: Mapping[str, Any]) -> list[WeightCard]:
+    return [card_from_dict(card, card["name"]) for card in description["backbones"]]
 
 
 def save_model(model: Classifier, folder: Path) -> None:

@@ -97,7 +97,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         from mindle import data
         from mindle.data.images.sources.memory import dataset_of
-        from mindle.training.images.plan import carry_out, make_plan, settle
+        from mindle.training.images.plan import carry_out, make_plan, resolve_options
+        from mindle.training.images.problem import Problem
+        from mindle.training.loop.job import TrainingContext
 
         images = self._images(X, fitting=True)
         labels = column_or_1d(y, warn=True)
@@ -107,7 +109,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(f"`y` must hold at least two classes. Received {len(self.classes_)} class.")
         listener = self.listener or SILENT
         seed = int(check_random_state(self.random_state).randint(2**31))
-        settled = settle(
+        settled = resolve_options(
             self.recipe,
             model=self.model,
             strategy=self.strategy,
@@ -128,7 +130,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"{aside:,} of {len(dataset):,} images take no part; `findings_` says why.", stacklevel=2
             )
         with TemporaryDirectory() as folder:
-            outcome = carry_out(plan, dataset, folder=Path(folder), seed=seed, listener=listener)
+            problem = Problem.of(dataset, typical_size=plan.typical_size)
+            context = TrainingContext(seed=seed, folder=Path(folder), listener=listener)
+            outcome = carry_out(plan, problem, context)
         self.outcome_ = replace(outcome, model=outcome.model.eval())
         return self
 

@@ -21,6 +21,7 @@ from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.heads import Candidate
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.selection import Ranked
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import read_recipe, with_settings
 from tests.pictures import CLASSES, draw, photo_folder
 
@@ -35,7 +36,7 @@ def embedded() -> WeightCard:
 def split(folder: Path) -> Problem:
     """A folder, checked and split."""
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(folder)))
-    return Problem(dataset=dataset, typical_size=typical_size(dataset))
+    return Problem.of(dataset, typical_size=typical_size(dataset))
 
 
 # ── what is tried ────────────────────────────────────────────────────────────────────────────────
@@ -48,8 +49,11 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, Outcome, 
     problem = split(photo_folder(tmp_path_factory.mktemp("probed") / "photos", 12))
     journal = DecisionLog(record=made.append)
     outcome = ClassSelection(
-        problem, cards=[embedded()], recipe=QUICK, deadline=Deadline(None), journal=journal, threads=1
-    ).probe()
+        problem,
+        cards=[embedded()],
+        recipe=QUICK,
+        context=TrainingContext(deadline=Deadline(None), decisions=journal, threads=1),
+    ).heads_only()
     return problem, outcome, made
 
 
@@ -75,13 +79,13 @@ def test_the_classifier_answers_the_val_part(
     probed: tuple[Problem, Outcome, list[Mapping[str, Any]]],
 ) -> None:
     problem, outcome, _ = probed
-    assert outcome.val_probabilities.shape == (len(problem.val), len(CLASSES))
-    np.testing.assert_allclose(outcome.val_probabilities.sum(axis=1), 1)
+    assert outcome.val_answers.shape == (len(problem.val), len(CLASSES))
+    np.testing.assert_allclose(outcome.val_answers.sum(axis=1), 1)
     pixels = problem.pixels(problem.val, outcome.model.spec)[np.arange(len(problem.val))]
     with torch.inference_mode():
         answers = outcome.model(torch.from_numpy(pixels)).argmax(1).numpy()
     # It was fitted on train and val together, so it knows these.
-    assert (answers == problem.labels(problem.val)).mean() > 0.9
+    assert (answers == problem.truth[problem.val]).mean() > 0.9
     assert outcome.train_scores["n"] == len(problem.train)
 
 
@@ -94,12 +98,12 @@ def test_a_resumed_climb_repeats_its_decisions_whatever_the_clock_says(
         problem,
         cards=[embedded()],
         recipe=QUICK,
-        deadline=Deadline(0.001, clock=lambda: 0.0),
-        journal=DecisionLog(made, again.append),
-        threads=1,
-    ).probe()
+        context=TrainingContext(
+            deadline=Deadline(0.001, clock=lambda: 0.0), decisions=DecisionLog(made, again.append), threads=1
+        ),
+    ).heads_only()
     assert again == []
-    np.testing.assert_array_equal(resumed.val_probabilities, outcome.val_probabilities)
+    np.testing.assert_array_equal(resumed.val_answers, outcome.val_answers)
     assert resumed.temperature == outcome.temperature
     assert resumed.images["embed"] == 0  # the cache has them all
     untimed = [{k: v for k, v in attempt.items() if k != "seconds"} for attempt in resumed.tried]
@@ -112,7 +116,9 @@ def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferr
 ) -> None:
     problem, _, _ = probed
     recipe = with_settings(QUICK, {"probe.prefer": prefer})
-    ladder = ClassSelection(problem, cards=[embedded()], recipe=recipe, deadline=Deadline(None))
+    ladder = ClassSelection(
+        problem, cards=[embedded()], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
+    )
     part = next(iter(ladder.embedded(forced=True)))
     # The same answers at two costs, to as many images as it takes to show that they are the same.
     head = head_that_knows(np.tile(ladder.pool.labels, 20), ladder.pool.classes)
@@ -151,7 +157,9 @@ def test_joined_backbones_answer_as_one(tmp_path: Path, cache: Path, shared: Pat
         for file in sorted((shared / "data" / "flowers5" / "train" / name).iterdir())[:24]:
             shutil.copy(file, tmp_path / "flowers" / name)
     problem = split(tmp_path / "flowers")
-    outcome = ClassSelection(problem, cards=cards, recipe=QUICK, deadline=Deadline(None), threads=1).probe()
+    outcome = ClassSelection(
+        problem, cards=cards, recipe=QUICK, context=TrainingContext(deadline=Deadline(None), threads=1)
+    ).heads_only()
     names = " ".join(attempt["name"] for attempt in outcome.tried)
     assert "tf_efficientnet_lite0" in names
     assert "mobilenetv2_100" in names
@@ -159,7 +167,7 @@ def test_joined_backbones_answer_as_one(tmp_path: Path, cache: Path, shared: Pat
     pixels = problem.pixels(problem.val, outcome.model.spec)[np.arange(len(problem.val))]
     with torch.inference_mode():
         answers = outcome.model(torch.from_numpy(pixels)).argmax(1).numpy()
-    assert (answers == problem.labels(problem.val)).mean() > 0.9
+    assert (answers == problem.truth[problem.val]).mean() > 0.9
 
 
 # ── scarce classes ───────────────────────────────────────────────────────────────────────────────
@@ -178,7 +186,9 @@ def scarce(tmp_path_factory: pytest.TempPathFactory) -> Problem:
 
 def evened(problem: Problem, **settings: Any) -> Outcome:
     recipe = with_settings(QUICK, {"probe.heads": ("rbf",), **settings})
-    return ClassSelection(problem, cards=[embedded()], recipe=recipe, deadline=Deadline(None)).probe()
+    return ClassSelection(
+        problem, cards=[embedded()], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
+    ).heads_only()
 
 
 @pytest.mark.slow
@@ -188,7 +198,7 @@ def test_heads_take_weights_made_up_rows_and_stronger_views(scarce: Problem) -> 
     for settings in ({"train.balance": "weights"}, {"train.balance": "smote"}, {"train.scarce": 1.0}):
         other = evened(scarce, **settings)
         assert other.thresholds == ()
-        assert not np.allclose(other.val_probabilities, plain.val_probabilities)
+        assert not np.allclose(other.val_answers, plain.val_answers)
 
 
 def test_scarce_classes_are_cared_for_where_backbones_stand_together(scarce: Problem) -> None:
@@ -197,9 +207,11 @@ def test_scarce_classes_are_cared_for_where_backbones_stand_together(scarce: Pro
     )
     plain = embedded()
     other = replace(plain, name="the same again")
-    ladder = ClassSelection(scarce, cards=[plain, other], recipe=recipe, deadline=Deadline(None))
+    ladder = ClassSelection(
+        scarce, cards=[plain, other], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
+    )
     assert ladder.together
-    assert len(ladder.probe().thresholds) == len(CLASSES)
+    assert len(ladder.heads_only().thresholds) == len(CLASSES)
 
 
 def test_a_head_without_settings_to_search_is_fitted_once(scarce: Problem) -> None:
@@ -226,9 +238,8 @@ def test_auto_tries_what_is_there_and_a_resumed_run_chooses_the_same(scarce: Pro
             scarce,
             cards=[embedded()],
             recipe=recipe,
-            deadline=Deadline(left),
-            journal=DecisionLog(replay, made.append),
-        ).probe()
+            context=TrainingContext(deadline=Deadline(left), decisions=DecisionLog(replay, made.append)),
+        ).heads_only()
 
     first = run([], None)
     steps = [decision["step"] for decision in made]
@@ -238,4 +249,4 @@ def test_auto_tries_what_is_there_and_a_resumed_run_chooses_the_same(scarce: Pro
     again = run(list(made), 1e-6)  # no time is left, and yet all is decided as before
     assert [attempt["name"] for attempt in again.tried] == [attempt["name"] for attempt in first.tried]
     assert again.thresholds == first.thresholds
-    assert np.array_equal(again.val_probabilities, first.val_probabilities)
+    assert np.array_equal(again.val_answers, first.val_answers)

@@ -14,11 +14,13 @@ from mindle.data import read
 from mindle.models.classifier import Classifier, layers_classifier
 from mindle.models.nets.mlp import mlp
 from mindle.records import ArrayImages, Diagnosis, InputSpec
+from mindle.training.images.attempts import log_softmax
 from mindle.training.images.diagnosis import KINDS, Case, diagnose
-from mindle.training.images.nets import forward, log_softmax
+from mindle.training.images.nets import forward
 from mindle.training.loop.fit import fit
 from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
+from tests.training.nets import data as labelled
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 CONV: list[dict[str, Any]] = [
@@ -57,7 +59,7 @@ def named(
     wish = {"epochs": 8, "batch": 16, "peak": 2e-3, **settings}
     recipe = Recipe(train=TrainSettings(**wish), augment=augment or AugmentSettings())
     watch = TrainingMonitor(recipe.train, classes=len(model.classes))
-    result = fit(model, *train, *val, recipe, callbacks=[watch])
+    result = fit(model, labelled(train, val), recipe, callbacks=[watch])
     right = forward(model, train[0], np.arange(len(train[0]))).argmax(1) == train[1]  # type: ignore[arg-type]
     logits = forward(model, val[0], np.arange(len(val[0])))  # type: ignore[arg-type]
     case = Case(
@@ -251,7 +253,7 @@ def test_a_short_or_resumed_run_is_not_judged_by_its_beginning() -> None:
     model = net(DENSE, 10)
     settings = TrainSettings(epochs=1, batch=16, peak=1e-7)
     watch = TrainingMonitor(settings, classes=10)
-    result = fit(model, *train, *val, Recipe(train=settings), callbacks=[watch])
+    result = fit(model, labelled(train, val), Recipe(train=settings), callbacks=[watch])
     case = Case(
         classes=model.classes,
         train_labels=train[1],

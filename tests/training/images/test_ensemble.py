@@ -24,8 +24,9 @@ from mindle.training.images.ensemble import (
     require_same_net,
 )
 from mindle.training.loop.fit import fit
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, TrainSettings
-from tests.training.nets import stripes
+from tests.training.nets import data, stripes
 
 CLASSES = 4
 
@@ -140,7 +141,7 @@ def small_net(seed: int, epochs: int = 0, start: Classifier | None = None) -> Cl
         model.load_state_dict(start.state_dict())
     if epochs:
         recipe = Recipe(train=TrainSettings(epochs=epochs, batch=16, peak=3e-3))
-        fit(model, images, labels, images, labels, recipe, seed=seed)
+        fit(model, data((images, labels), (images, labels)), recipe, TrainingContext(seed=seed))
     return model.eval()
 
 

@@ -37,7 +37,7 @@ from mindle.training.images.heads import (
     walk,
 )
 from mindle.training.loop.imbalance import balanced_weights
-from mindle.training.loop.loss import focal_loss
+from mindle.training.loop.objectives import focal_loss
 
 CLASSES = 3
 Fit = Callable[[HeadData, ConcatFeatures], Candidate]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import resolve
 from mindle.records import InputSpec
 from mindle.training.images.nets import channel_statistics, evenly, net_layers, net_spec, train_net
-from mindle.training.images.plan import settle
+from mindle.training.images.plan import resolve_options
 from mindle.training.images.problem import Problem
 from tests.discs import discs
 from tests.pictures import photo_folder
@@ -24,23 +25,22 @@ from tests.pictures import photo_folder
 def digits(count: int) -> Problem:
     """The built-in digits, fewer of them."""
     dataset = mindle.data.split(mindle.data.check(mindle.data.read("digits")))
-    problem = Problem(dataset=dataset, typical_size=(8, 8))
-    object.__setattr__(problem, "train", problem.train[:: max(1, len(problem.train) // count)])
-    object.__setattr__(problem, "val", problem.val[:60])
-    return problem
+    problem = Problem.of(dataset, typical_size=(8, 8))
+    few = problem.train[:: max(1, len(problem.train) // count)]
+    return replace(problem, train=few, val=problem.val[:60])
 
 
 def test_from_scratch_a_net_learns_and_says_how_well(cache: Path) -> None:
-    recipe = settle(
+    recipe = resolve_options(
         model="cifar-dnn",
         settings={"train.epochs": 12, "train.batch": 16, "augment.crop": 1.0, "augment.rotate": 0},
     ).recipe
-    outcome = train_net(digits(600), recipe, seed=0)
+    outcome = train_net(digits(600), recipe)
     assert outcome.strategy == "scratch"
     assert outcome.model.spec.colour == "gray"
     assert len(outcome.history) == 12
-    assert outcome.val_probabilities.shape == (60, 10)
-    np.testing.assert_allclose(outcome.val_probabilities.sum(axis=1), 1)
+    assert outcome.val_answers.shape == (60, 10)
+    np.testing.assert_allclose(outcome.val_answers.sum(axis=1), 1)
     assert outcome.tried[0]["value"] > 0.5  # ten classes: chance is 0.1
     assert outcome.temperature > 0
 
@@ -49,13 +49,13 @@ def test_from_scratch_a_net_learns_and_says_how_well(cache: Path) -> None:
 def test_a_backbone_is_trained_as_its_strategy_says(strategy: str, tmp_path: Path, cache: Path) -> None:
     photos = mindle.data.read(photo_folder(tmp_path / "photos", 8))
     dataset = mindle.data.split(mindle.data.check(photos))
-    problem = Problem(dataset=dataset, typical_size=(48, 48))
+    problem = Problem.of(dataset, typical_size=(48, 48))
     card = resolve("tf_efficientnet_lite0")
     settings = {"train.epochs": 1, "train.batch": 8, "input.height": 64, "input.width": 64}
     before = {}
     for epochs in (1,):
-        recipe = settle(strategy=strategy, settings={**settings, "train.epochs": epochs}).recipe
-        outcome = train_net(problem, recipe, card=card, seed=0)
+        recipe = resolve_options(strategy=strategy, settings={**settings, "train.epochs": epochs}).recipe
+        outcome = train_net(problem, recipe, card=card)
         before = {name: p.requires_grad for name, p in outcome.model.bodies[0].named_parameters()}
     assert any(before.values()) == (strategy == "finetune")
     assert outcome.model.spec.shape == (64, 64, 3)
@@ -80,11 +80,11 @@ def test_a_backbone_learns_numbers(
     images, diameters = discs(80, side=32)
     np.savez(tmp_path / "discs.npz", data=images, targets=diameters)
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(tmp_path / "discs.npz")))
-    problem = Problem(dataset=dataset, typical_size=(32, 32))
+    problem = Problem.of(dataset, typical_size=(32, 32))
     small = {"train.batch": 8, "input.height": 32, "input.width": 32, "model.dropout": 0.0}
     card = resolve("tf_efficientnet_lite0")
     outcome = train_net(
-        problem, settle(strategy=strategy, settings=small | settings).recipe, card=card, seed=0
+        problem, resolve_options(strategy=strategy, settings=small | settings).recipe, card=card
     )
     assert isinstance(outcome.model, Estimator)
     assert outcome.model.spec.shape == (32, 32, 3)
@@ -96,19 +96,19 @@ def test_a_backbone_learns_numbers(
     assert moved
     assert all(moved) if strategy == "finetune" else not any(moved)
     # Closer to the diameters than their mean is, in training and where the epoch was chosen.
-    truths = problem.targets(problem.train)
+    truths = problem.truth[problem.train]
     mean = float(np.abs(truths - truths.mean()).mean())
     assert outcome.train_scores["mae"] < closer * mean
-    assert float(np.abs(outcome.val_estimates - problem.targets(problem.val)).mean()) < closer * mean
+    assert float(np.abs(outcome.val_answers[:, 0] - problem.truth[problem.val]).mean()) < closer * mean
     assert outcome.calibration is not None
     assert outcome.licences[0]["licence"] == "Apache-2.0"
 
 
 def test_sizes_follow_the_images_or_the_recipe() -> None:
-    recipe = settle(strategy="scratch").recipe
+    recipe = resolve_options(strategy="scratch").recipe
     assert net_spec(recipe, (28, 30), gray=True).shape == (28, 30, 1)
     assert net_spec(recipe, (500, 375), gray=False).shape == (160, 160, 3)
-    fixed = settle(strategy="scratch", settings={"input.height": 180, "input.width": 120}).recipe
+    fixed = resolve_options(strategy="scratch", settings={"input.height": 180, "input.width": 120}).recipe
     assert net_spec(fixed, (28, 28), gray=False).shape == (180, 120, 3)
     small, large = (InputSpec(height=side, width=side) for side in (32, 160))
     assert net_layers(recipe, small) != net_layers(recipe, large)
@@ -132,8 +132,8 @@ def test_a_spread_keeps_within_bounds() -> None:
 @pytest.mark.parametrize(("scale", "deviation"), [("unit", 1.0), ("bytes", 1 / 255), ("twice", 255.0)])
 def test_what_is_not_standardised_is_scaled_as_asked(scale: str, deviation: float, cache: Path) -> None:
     settings = {"train.epochs": 1, "input.standardise": "false", "input.scale": scale}
-    recipe = settle(model="cifar-dnn", settings=settings).recipe
-    outcome = train_net(digits(60), recipe, seed=0)
+    recipe = resolve_options(model="cifar-dnn", settings=settings).recipe
+    outcome = train_net(digits(60), recipe)
     assert outcome.model.spec.std == (deviation,)
     assert outcome.seen is not None
     assert outcome.seen.steps > 0

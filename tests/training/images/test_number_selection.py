@@ -14,16 +14,17 @@ from mindle.errors import ModelError
 from mindle.models.pretrained.weights import find_weights
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
-from mindle.training.images.nets import without_augmentation
-from mindle.training.images.number_selection import NumberSelection, require_number_recipe
+from mindle.training.images.number_selection import NumberSelection
 from mindle.training.images.problem import Outcome, Problem
+from mindle.training.images.regression import ImageRegression
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import read_recipe, with_settings
 from tests.discs import write_discs
 
 
 def problem(folder: Path, count: int = 40, side: int = 20) -> Problem:
     checked = mindle.data.check(mindle.data.read(write_discs(folder, count, side=side)))
-    return Problem(dataset=mindle.data.split(checked), typical_size=typical_size(checked))
+    return Problem.of(mindle.data.split(checked), typical_size=typical_size(checked))
 
 
 def lite() -> Any:
@@ -36,23 +37,26 @@ def lite() -> Any:
 )
 def test_what_is_about_classes_is_refused(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"`train.{name}` must be"):
-        require_number_recipe(with_settings(read_recipe("scratch"), {f"train.{name}": value}))
-    require_number_recipe(read_recipe("auto"))
+        ImageRegression().require(with_settings(read_recipe("scratch"), {f"train.{name}": value}))
+    ImageRegression().require(read_recipe("auto"))
 
 
 def test_nothing_to_train_with_is_said(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ModelError, match="neither a backbone nor time"):
         NumberSelection(
-            problem(tmp_path), cards=[], recipe=read_recipe("auto"), deadline=Deadline(1.0)
-        ).climb()
+            problem(tmp_path),
+            cards=[],
+            recipe=read_recipe("auto"),
+            context=TrainingContext(deadline=Deadline(1.0)),
+        ).run()
 
 
 def test_changes_of_pictures_are_left_out_unless_asked_for() -> None:
     recipe = read_recipe("finetune")
     assert recipe.augment.flip == "auto"
-    assert without_augmentation(recipe).augment.flip == "none"
+    assert ImageRegression().net_recipe(recipe).augment.flip == "none"
     asked = with_settings(recipe, {"augment.crop": 0.9})
-    assert without_augmentation(asked).augment == asked.augment
+    assert ImageRegression().net_recipe(asked).augment == asked.augment
 
 
 @pytest.mark.slow
@@ -62,8 +66,11 @@ def test_heads_are_tried_and_a_resumed_run_decides_nothing_anew(tmp_path: Path, 
 
     def probed(journal: DecisionLog) -> Outcome:
         return NumberSelection(
-            problem(tmp_path, 40), cards=lite(), recipe=recipe, deadline=Deadline(None), journal=journal
-        ).probe()
+            problem(tmp_path, 40),
+            cards=lite(),
+            recipe=recipe,
+            context=TrainingContext(deadline=Deadline(None), decisions=journal),
+        ).heads_only()
 
     first = probed(DecisionLog(record=made.append))
     assert [decision["step"] for decision in made][1:] == ["views"]
@@ -72,5 +79,5 @@ def test_heads_are_tried_and_a_resumed_run_decides_nothing_anew(tmp_path: Path, 
     assert int(first.calibration.counts.sum()) == len(first.calibration.errors)
     assert first.train_scores["mae"] < next(a["value"] for a in first.tried if a["name"] == "mean")
     again = probed(DecisionLog(made, pytest.fail))
-    assert np.array_equal(again.val_estimates, first.val_estimates)
+    assert np.array_equal(again.val_answers, first.val_answers)
     assert [a["name"] for a in again.tried] == [a["name"] for a in first.tried]

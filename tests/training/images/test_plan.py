@@ -6,35 +6,37 @@ import pytest
 
 import mindle.data
 from mindle.errors import ModelError
-from mindle.training.images.plan import expectation, make_plan, settle
+from mindle.training.images.plan import expectation, make_plan, resolve_options
 
 
 def test_auto_is_the_default_and_has_a_budget() -> None:
-    settled = settle()
+    settled = resolve_options()
     assert (settled.recipe.strategy, settled.budget_seconds) == ("auto", 600.0)
-    assert settle(strategy="probe").budget_seconds is None
-    assert settle(strategy="probe", budget="90s").budget_seconds == 90.0
+    assert resolve_options(strategy="probe").budget_seconds is None
+    assert resolve_options(strategy="probe", budget="90s").budget_seconds == 90.0
 
 
 def test_a_named_net_is_trained_from_scratch_and_a_backbone_is_probed() -> None:
-    assert settle(model="small-resnet").recipe.strategy == "scratch"
-    assert settle(model="mobilenetv2_100").recipe.strategy == "auto"
+    assert resolve_options(model="small-resnet").recipe.strategy == "scratch"
+    assert resolve_options(model="mobilenetv2_100").recipe.strategy == "auto"
 
 
 def test_settings_reach_the_recipe_and_its_document() -> None:
-    settled = settle(strategy="scratch", settings={"train.peak": "3e-4", "train.epochs": 7})
+    settled = resolve_options(strategy="scratch", settings={"train.peak": "3e-4", "train.epochs": 7})
     assert (settled.recipe.train.peak, settled.recipe.train.epochs) == (3e-4, 7)
     assert settled.as_dict()["recipe"]["train"]["epochs"] == 7
 
 
 def test_a_probe_needs_its_backbones_pixels_while_files_are_checked() -> None:
-    plan = make_plan(mindle.data.read("digits"), settle(strategy="probe", model="tf_efficientnet_lite0"))
+    plan = make_plan(
+        mindle.data.read("digits"), resolve_options(strategy="probe", model="tf_efficientnet_lite0")
+    )
     assert [spec.shape for spec in plan.specs] == [(224, 224, 3)]
     assert [card.model for card in plan.cards] == ["tf_efficientnet_lite0"]
 
 
 def test_small_images_keep_their_size_from_scratch() -> None:
-    plan = make_plan(mindle.data.read("digits"), settle(strategy="scratch"))
+    plan = make_plan(mindle.data.read("digits"), resolve_options(strategy="scratch"))
     assert [spec.shape[:2] for spec in plan.specs] == [(8, 8)]
     assert plan.cards == ()
     dataset = mindle.data.split(mindle.data.read("digits"))
@@ -44,20 +46,20 @@ def test_small_images_keep_their_size_from_scratch() -> None:
 def test_a_missing_model_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match="--weights"):
-        make_plan(mindle.data.read("digits"), settle(strategy="probe", model="resnet50"))
+        make_plan(mindle.data.read("digits"), resolve_options(strategy="probe", model="resnet50"))
     with pytest.raises(ValueError, match="take strategy 'scratch'"):
-        make_plan(mindle.data.read("digits"), settle(strategy="probe", model="small-resnet"))
+        make_plan(mindle.data.read("digits"), resolve_options(strategy="probe", model="small-resnet"))
 
 
 def test_random_weights_are_given_where_they_are_asked_for_and_make_sense() -> None:
     dataset = mindle.data.read("digits")
-    asked = settle(strategy="inline", model="vgg19", settings={"model.random": "true"})
+    asked = resolve_options(strategy="inline", model="vgg19", settings={"model.random": "true"})
     assert [card.origin for card in make_plan(dataset, asked).cards] == ["random weights"]
     for settings in ({"model.random": "true"}, {"model.random": "true", "model.name": "vgg19"}):
         with pytest.raises(ValueError, match=r"`model\.random` must come with a named backbone"):
-            make_plan(dataset, settle(strategy="probe", settings=settings))
+            make_plan(dataset, resolve_options(strategy="probe", settings=settings))
 
 
 def test_a_recipe_for_tables_is_refused_for_images() -> None:
     with pytest.raises(ValueError, match=r"`recipe` must be for images.*--target"):
-        settle("table")
+        resolve_options("table")

@@ -1,40 +1,98 @@
-"""A strategy sees the train and val parts, never the test part."""
+"""Training is given the rows of train and val alone: no test row, no test truth, and no way to either."""
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mindle.data
-from mindle.records import InputSpec
+from mindle.records import Dataset, InputSpec
 from mindle.training.images.problem import Problem
+from tests.discs import write_discs
 
 SPEC = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
 
 
-def digits() -> Problem:
-    dataset = mindle.data.split(mindle.data.read("digits"))
-    return Problem(dataset=dataset, typical_size=(8, 8))
+def digits() -> Dataset:
+    return mindle.data.split(mindle.data.read("digits"))
 
 
-def test_the_test_part_stays_shut(cache: Path) -> None:
-    problem = digits()
+def photos(folder: Path) -> Dataset:
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (8, 8), (number, ord(label[0]), 0)).save(folder / label / f"{number}.png")
+    return mindle.data.split(mindle.data.check(mindle.data.read(folder)))
+
+
+def reachable(root: object) -> list[object]:
+    """Every object that can be reached from one, modules, classes and their functions aside."""
+    seen: dict[int, object] = {}
+    todo = [root]
+    while todo:
+        found = todo.pop()
+        if id(found) in seen or isinstance(found, (ModuleType, type)) or _is_code(found):
+            continue
+        seen[id(found)] = found
+        todo += gc.get_referents(found)
+        if isinstance(found, np.ndarray):
+            todo += [found.base] if found.base is not None else []
+    return list(seen.values())
+
+
+def _is_code(found: object) -> bool:
+    """A function without a closure leads to its module's globals only."""
+    return hasattr(found, "__globals__") and not getattr(found, "__closure__", None)
+
+
+@pytest.mark.parametrize("kind", ["photos", "digits", "numbers"])
+def test_no_test_row_and_no_test_truth_can_be_reached(kind: str, tmp_path: Path, cache: Path) -> None:
+    make: dict[str, Any] = {
+        "photos": lambda: photos(tmp_path / "photos"),
+        "digits": digits,
+        "numbers": lambda: mindle.data.split(mindle.data.read(write_discs(tmp_path, 40, side=20))),
+    }
+    dataset = make[kind]()
+    test, taken = dataset.rows("test"), len(dataset.rows("train")) + len(dataset.rows("val"))
+    names = {dataset.paths[row] for row in test.tolist()}
+    problem = Problem.of(dataset, typical_size=(8, 8))
+    objects = reachable(problem)
+    arrays = [found for found in objects if isinstance(found, np.ndarray)]
+    assert arrays
+    assert all(len(array) <= taken for array in arrays if array.ndim)
+    assert not any(found is dataset for found in objects)
+    assert names.isdisjoint(found for found in objects if isinstance(found, str))
     assert len(problem.pixels(problem.train, SPEC)) == len(problem.train)
-    test = problem.dataset.rows("test")
-    with pytest.raises(ValueError, match="leave the test part shut"):
-        problem.pixels(np.concatenate([problem.train, test[:1]]), SPEC)
+
+
+def test_rows_keep_their_truth_hash_and_pixels(cache: Path) -> None:
+    dataset = mindle.data.check(digits())
+    dataset = mindle.data.split(dataset)
+    problem = Problem.of(dataset, typical_size=(8, 8))
+    for part, rows in (("train", problem.train), ("val", problem.val)):
+        before = dataset.rows(part)
+        np.testing.assert_array_equal(problem.truth[rows], dataset.labels[before])
+        assert problem.keys(rows) == [dataset.sha256[row] for row in before.tolist()]
+        images = problem.pixels(rows, SPEC)
+        expected = mindle.data.pixels(dataset, before, SPEC)
+        np.testing.assert_array_equal(images[np.arange(5)], expected[np.arange(5)])
+    assert problem.test_count == len(dataset.rows("test"))
 
 
 def test_rows_of_one_group_share_a_number_and_others_do_not() -> None:
-    problem = digits()
-    names = [""] * len(problem.dataset)
-    first, second, third = problem.train[:3].tolist()
+    dataset = digits()
+    names = [""] * len(dataset)
+    first, second, third = dataset.rows("train")[:3].tolist()
     names[first] = names[third] = "burst"
-    grouped = Problem(dataset=replace(problem.dataset, groups=tuple(names)), typical_size=(8, 8))
-    numbers = grouped.groups(problem.train)
+    grouped = Problem.of(replace(dataset, groups=tuple(names)), typical_size=(8, 8))
+    numbers = grouped.groups(grouped.train)
     assert numbers[0] == numbers[2] != numbers[1]
-    assert len(np.unique(numbers)) == len(problem.train) - 1
+    assert len(np.unique(numbers)) == len(grouped.train) - 1
     assert second not in (first, third)

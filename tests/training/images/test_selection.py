@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -20,6 +21,7 @@ from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.features import Engine
 from mindle.training.images.problem import Problem
 from mindle.training.images.selection import common_layout
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, read_recipe
 from tests.pictures import photo_folder
 
@@ -44,11 +46,11 @@ def photos(folder: Path, per_class: int) -> Problem:
     dataset = mindle.data.split(
         mindle.data.check(mindle.data.read(photo_folder(folder / "photos", per_class)))
     )
-    return Problem(dataset=dataset, typical_size=(200, 200))
+    return Problem.of(dataset, typical_size=(200, 200))
 
 
 def digits() -> Problem:
-    return Problem(dataset=mindle.data.split(mindle.data.read("digits")), typical_size=(8, 8))
+    return Problem.of(mindle.data.split(mindle.data.read("digits")), typical_size=(8, 8))
 
 
 def stopped_clock(left: float) -> Deadline:
@@ -116,9 +118,7 @@ def ladder_of(problem: Problem, seconds: float) -> ClassSelection:
         problem,
         cards=[embedded()],
         recipe=read_recipe("probe"),
-        deadline=stopped_clock(seconds),
-        listener=Heard(),
-        threads=1,
+        context=TrainingContext(deadline=stopped_clock(seconds), listener=Heard(), threads=1),
     )
 
 
@@ -129,7 +129,7 @@ def afford(problem: Problem, seconds: float, *, forced: bool = False) -> dict[st
 
 def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path: Path, cache: Path) -> None:
     problem = photos(tmp_path, 100)
-    every, tests = len(problem.train) + len(problem.val), len(problem.dataset.rows("test"))
+    every, tests = len(problem.train) + len(problem.val), problem.test_count
     rich = afford(problem, 100_000.0)
     assert (rich["take"], rich["views"], rich["images"]) == (True, 2, every)
     less = afford(problem, 4 * (every + tests) + 100.0)
@@ -162,7 +162,7 @@ def test_few_images_are_seen_in_more_views(per_class: int, views: int, tmp_path:
                 tmp_path / "many" / label / f"{number}.png"
             )
     dataset = mindle.data.split(mindle.data.read(tmp_path / "many"))
-    problem = Problem(dataset=dataset, typical_size=(200, 200))
+    problem = Problem.of(dataset, typical_size=(200, 200))
     assert ladder_of(problem, 1.0).views == views
 
 
@@ -180,9 +180,9 @@ def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: 
 
 def test_images_of_one_group_cannot_be_cross_validated(tmp_path: Path, cache: Path) -> None:
     problem = photos(tmp_path, 30)
-    one = replace(problem.dataset, groups=("burst",) * len(problem.dataset))
+    one = np.zeros(len(problem), np.int64)
     with pytest.raises(DataError, match="at least two groups"):
-        ladder_of(replace(problem, dataset=one), 1000.0)._settle(200, 0)
+        ladder_of(replace(problem, group_numbers=one), 1000.0)._settle(200, 0)
 
 
 def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -> None:
@@ -193,8 +193,7 @@ def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -
     late = ladder_of(problem, 5000.0)._afford_net(finetune, 1.0)
     assert not late["take"]
     assert "a longer --budget or a GPU" in late["reason"]
-    parts = tuple("train" if part == "val" else part for part in problem.dataset.parts)
-    blind = replace(problem, dataset=replace(problem.dataset, parts=parts))
+    blind = replace(problem, train=np.arange(len(problem)), val=np.arange(0))
     assert "no val images" in ladder_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
 
 
@@ -203,9 +202,13 @@ def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -
 
 def test_without_a_backbone_and_without_time_there_is_no_answer() -> None:
     with pytest.raises(ModelError, match="--model"):
-        ClassSelection(digits(), cards=[], recipe=Recipe(), deadline=Deadline(None)).probe()
+        ClassSelection(
+            digits(), cards=[], recipe=Recipe(), context=TrainingContext(deadline=Deadline(None))
+        ).heads_only()
     with pytest.raises(ModelError, match="longer --budget"):
-        ClassSelection(digits(), cards=[], recipe=Recipe(), deadline=stopped_clock(1.0)).climb()
+        ClassSelection(
+            digits(), cards=[], recipe=Recipe(), context=TrainingContext(deadline=stopped_clock(1.0))
+        ).run()
 
 
 @pytest.mark.slow
@@ -215,10 +218,10 @@ def test_small_images_are_trained_from_scratch(cache: Path, tmp_path: Path) -> N
         digits(),
         cards=[],
         recipe=Recipe(),
-        deadline=Deadline(30.0),
-        folder=tmp_path,
-        journal=DecisionLog(record=made.append),
-    ).climb()
+        context=TrainingContext(
+            deadline=Deadline(30.0), folder=tmp_path, decisions=DecisionLog(record=made.append)
+        ),
+    ).run()
     assert outcome.strategy == "scratch"
     assert [decision["step"] for decision in made] == ["train scratch"]
     assert outcome.tried[0]["name"] == "majority"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mindle.training.loop.batches import Batch, ahead, draw, order, prepare
+from mindle.training.loop.batches import Batch, Batching, ahead, draw, order
 from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
 from tests.training.nets import stripes
 
@@ -38,18 +38,14 @@ def test_places_draw_different_numbers() -> None:
 
 def one(step: int, scale: float = 1.0) -> Batch:
     images, labels = stripes(30)
-    return prepare(
-        images,
-        labels,
-        np.arange(5),
-        Recipe(augment=AugmentSettings(brightness=0.1)),
-        classes=3,
+    batching = Batching(
+        recipe=Recipe(augment=AugmentSettings(brightness=0.1)),
+        outputs=3,
         seed=0,
-        place=(0, step),
         device=torch.device("cpu"),
         layout=torch.channels_last,
-        scale=scale,
     )
+    return batching.prepare(images, labels, np.arange(5), place=(0, step), scale=scale)
 
 
 def test_a_batch_depends_on_its_place_alone() -> None:
@@ -102,17 +98,14 @@ def test_only_scarce_classes_are_changed_more() -> None:
     labels = np.repeat([0, 1], [90, 10]).astype(np.int64)
 
     def made(scarce: float) -> torch.Tensor:
-        return prepare(
-            images,
-            labels,
-            np.arange(100),
-            Recipe(train=TrainSettings(scarce=scarce)),
-            classes=2,
+        batching = Batching(
+            recipe=Recipe(train=TrainSettings(scarce=scarce)),
+            outputs=2,
             seed=0,
-            place=(0, 0),
             device=torch.device("cpu"),
             layout=torch.contiguous_format,
-        ).images
+        )
+        return batching.prepare(images, labels, np.arange(100), place=(0, 0)).images
 
     changed = (made(1.0) != made(0.0)).flatten(1).any(1).numpy()
     assert not changed[labels == 0].any()

@@ -9,7 +9,7 @@ import pytest
 
 from mindle.training.loop.callbacks import Callback, FitState, HistoryFile, StopAt
 from mindle.training.loop.fit import fit
-from tests.training.nets import net, recipe, stripes
+from tests.training.nets import data, net, recipe, stripes
 
 TRAIN, VAL = stripes(48), stripes(15, seed=1)
 
@@ -37,7 +37,7 @@ class RunLog(Callback):
 
 def test_events_come_in_order() -> None:
     run_log = RunLog()
-    fit(net(), *TRAIN, *VAL, recipe(epochs=2, batch=24), callbacks=[run_log])
+    fit(net(), data(TRAIN, VAL), recipe(epochs=2, batch=24), callbacks=[run_log])
     assert run_log.lines == [
         ("start", 0, 0),
         ("step", 1, 1),
@@ -51,8 +51,8 @@ def test_events_come_in_order() -> None:
 
 
 def test_watching_changes_no_number() -> None:
-    plain = fit(net(), *TRAIN, *VAL, recipe(epochs=2))
-    watched = fit(net(), *TRAIN, *VAL, recipe(epochs=2), callbacks=[RunLog(), RunLog()])
+    plain = fit(net(), data(TRAIN, VAL), recipe(epochs=2))
+    watched = fit(net(), data(TRAIN, VAL), recipe(epochs=2), callbacks=[RunLog(), RunLog()])
     assert [row["val_loss"] for row in plain.history] == [row["val_loss"] for row in watched.history]
 
 
@@ -63,14 +63,14 @@ def test_the_first_reason_to_stop_stands_and_the_open_epoch_is_judged() -> None:
                 state.stop("enough")
                 state.stop("too late to matter")
 
-    result = fit(net(), *TRAIN, *VAL, recipe(epochs=9), callbacks=[Stop()])
+    result = fit(net(), data(TRAIN, VAL), recipe(epochs=9), callbacks=[Stop()])
     assert result.stopped == "enough"
     assert len(result.history) == 2
 
 
 def test_the_history_file_grows_with_the_history(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
-    result = fit(net(), *TRAIN, *VAL, recipe(epochs=3), callbacks=[HistoryFile(path)])
+    result = fit(net(), data(TRAIN, VAL), recipe(epochs=3), callbacks=[HistoryFile(path)])
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["val_loss"]) for row in rows] == [row["val_loss"] for row in result.history]
@@ -79,7 +79,7 @@ def test_the_history_file_grows_with_the_history(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("metric", "goal"), [("val_accuracy", 0.0), ("train_loss", 100.0)])
 def test_a_goal_ends_the_run(metric: str, goal: float) -> None:
-    result = fit(net(), *TRAIN, *VAL, recipe(epochs=9), callbacks=[StopAt(metric, goal)])
+    result = fit(net(), data(TRAIN, VAL), recipe(epochs=9), callbacks=[StopAt(metric, goal)])
     assert len(result.history) == 1
     assert result.stopped == f"{metric} reached {goal:g}"
 

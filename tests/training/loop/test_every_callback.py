@@ -14,7 +14,7 @@ from mindle.training.loop.callbacks import Callback, HistoryFile, StopAt
 from mindle.training.loop.fit import fit
 from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import TrainSettings
-from tests.training.nets import net, recipe, stripes
+from tests.training.nets import data, net, recipe, stripes
 
 KINDS = [
     kind
@@ -44,6 +44,8 @@ def test_it_has_no_events_of_its_own_and_says_what_it_does(kind: type[Callback])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_changes_no_number(kind: type[Callback], tmp_path: Path) -> None:
     images, labels = stripes(30)
-    plain = fit(net(), images, labels, images, labels, recipe(epochs=2))
-    watched = fit(net(), images, labels, images, labels, recipe(epochs=2), callbacks=[build(kind, tmp_path)])
+    plain = fit(net(), data((images, labels), (images, labels)), recipe(epochs=2))
+    watched = fit(
+        net(), data((images, labels), (images, labels)), recipe(epochs=2), callbacks=[build(kind, tmp_path)]
+    )
     assert [row["val_loss"] for row in watched.history] == [row["val_loss"] for row in plain.history]

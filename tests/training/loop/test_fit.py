@@ -22,15 +22,17 @@ from mindle.models.classifier import Classifier
 from mindle.training.budget import Deadline
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.fit import FitResult, fit
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import AugmentSettings, Recipe
-from tests.training.nets import CONV, NORMED, net, recipe, stripes
+from tests.training.nets import CONV, NORMED, data, net, recipe, stripes
 
 TRAIN, VAL = stripes(180), stripes(45, seed=1)
 WRONG_VAL = VAL[0], (VAL[1] + 1) % 3  # the better a net has learned, the worse it does here
 
 
 def run(model: Classifier, wish: Recipe, **options: Any) -> FitResult:
-    return fit(model, *TRAIN, *VAL, wish, **options)
+    callbacks = options.pop("callbacks", ())
+    return fit(model, data(TRAIN, VAL), wish, TrainingContext(**options), callbacks=callbacks)
 
 
 def state(model: Classifier) -> dict[str, Tensor]:
@@ -232,7 +234,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from mindle.records import Silent
-from tests.training.nets import recipe
+from tests.training.nets import data, recipe
 from tests.training.loop.test_fit import net, run, ticking
 torch.set_num_threads(1)
 
@@ -285,20 +287,20 @@ def test_the_best_epoch_is_restored_or_the_last_one_kept() -> None:
 
 def test_no_validation_images_means_the_last_epoch() -> None:
     empty = TRAIN[0][:0], TRAIN[1][:0]
-    result = fit(net(), *TRAIN, *empty, recipe(epochs=2))
+    result = fit(net(), data(TRAIN, empty), recipe(epochs=2))
     assert result.best_epoch == 2
     assert np.isnan(result.history[0]["val_loss"])
 
 
 def test_patience_ends_a_run_that_stands_still() -> None:
-    result = fit(net(), *TRAIN, *WRONG_VAL, recipe(epochs=50, patience=3, schedule="constant"))
+    result = fit(net(), data(TRAIN, WRONG_VAL), recipe(epochs=50, patience=3, schedule="constant"))
     assert len(result.history) < 50
     assert result.stopped == "no progress for 3 epochs"
 
 
 def test_a_plateau_lowers_the_rate() -> None:
     wish = recipe(epochs=8, peak=0.01, schedule="plateau", drop_epochs=2, warmup_fraction=0.0)
-    rates = [row["rate"] for row in fit(net(), *TRAIN, *WRONG_VAL, wish).history]
+    rates = [row["rate"] for row in fit(net(), data(TRAIN, WRONG_VAL), wish).history]
     assert rates[0] == 0.01
     assert rates[-1] <= 0.005
 
@@ -358,9 +360,9 @@ def test_the_run_stops_before_the_deadline_when_steps_turn_slow() -> None:
 
 def test_wrong_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="`train_labels` must have one label an image. Received 3 labels"):
-        fit(net(), TRAIN[0], TRAIN[1][:3], *VAL, recipe())
+        fit(net(), data((TRAIN[0], TRAIN[1][:3]), VAL), recipe())
     with pytest.raises(ValueError, match="`train` must hold at least one image"):
-        fit(net(), TRAIN[0][:0], TRAIN[1][:0], *VAL, recipe())
+        fit(net(), data((TRAIN[0][:0], TRAIN[1][:0]), VAL), recipe())
     frozen = net()
     frozen.requires_grad_(False)
     with pytest.raises(ValueError, match="must have a parameter that can be trained"):
@@ -382,7 +384,7 @@ def test_only_what_is_not_frozen_moves(tmp_path: Path) -> None:
 def test_one_image_and_two_classes_with_one_score_train_too() -> None:
     layers: list[dict[str, Any]] = [{"kind": "flatten"}, {"kind": "dense", "units": 1}]
     model = net(layers, classes=2)
-    result = fit(model, TRAIN[0][:1], TRAIN[1][:1], TRAIN[0][:2], TRAIN[1][:2], recipe(epochs=2))
+    result = fit(model, data((TRAIN[0][:1], TRAIN[1][:1]), (TRAIN[0][:2], TRAIN[1][:2])), recipe(epochs=2))
     assert len(result.history) == 2
 
 
@@ -390,4 +392,4 @@ def test_one_image_and_two_classes_with_one_score_train_too() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_it_learns_on_a_cuda_device() -> None:
     plain = replace(recipe(epochs=12), augment=AugmentSettings(shift=0.1))
-    assert run(net(), plain, device="cuda").history[-1]["val_accuracy"] > 0.9
+    assert run(net(), plain, device=torch.device("cuda")).history[-1]["val_accuracy"] > 0.9

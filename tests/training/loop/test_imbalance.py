@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.training.images.plan import settle
+from mindle.training.images.plan import resolve_options
 from mindle.training.loop.imbalance import (
     METHODS,
     balanced_weights,
@@ -19,7 +19,7 @@ from mindle.training.recipe import Recipe
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_sets_one_thing_and_switches_the_others_off(method: str) -> None:
-    chosen = settle(imbalance=method, settings=None).recipe.train
+    chosen = resolve_options(imbalance=method, settings=None).recipe.train
     plain = Recipe().train
     changed = [
         name
@@ -36,18 +36,20 @@ def test_every_method_sets_one_thing_and_switches_the_others_off(method: str) ->
 
 
 def test_without_the_flag_a_recipe_stays_as_it_is_and_set_has_the_last_word() -> None:
-    assert settle(settings={"train.focal": 1.0}).recipe.train.focal == 1.0
-    assert settle(imbalance="focal", settings={"train.focal": 1.0}).recipe.train.focal == 1.0
-    assert settle(imbalance="weights", settings={"train.focal": 1.0}).recipe.train.balance == "weights"
-    assert settle().recipe.train == settle(imbalance="none").recipe.train
+    assert resolve_options(settings={"train.focal": 1.0}).recipe.train.focal == 1.0
+    assert resolve_options(imbalance="focal", settings={"train.focal": 1.0}).recipe.train.focal == 1.0
+    assert (
+        resolve_options(imbalance="weights", settings={"train.focal": 1.0}).recipe.train.balance == "weights"
+    )
+    assert resolve_options().recipe.train == resolve_options(imbalance="none").recipe.train
 
 
 def test_unknown_methods_and_methods_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="must be one of auto, none, weights"):
-        settle(imbalance="oversample")
+        resolve_options(imbalance="oversample")
     for strategy in ("scratch", "inline", "finetune"):
         with pytest.raises(ValueError, match="a net sees pictures"):
-            settle(strategy=strategy, imbalance="smote")
+            resolve_options(strategy=strategy, imbalance="smote")
 
 
 def test_weights_even_classes_out_and_absent_classes_weigh_nothing() -> None:

@@ -10,34 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from mindle.records import SILENT
-from mindle.training.budget import Deadline
-from mindle.training.loop.job import Job
+from mindle.training.loop.job import Job, TrainingContext
 from mindle.training.recipe import Recipe
-from tests.training.nets import CONV, NORMED, SIZE, net, recipe, stripes
+from tests.training.nets import CONV, NORMED, SIZE, data, net, recipe, stripes
 
 TRAIN, VAL = stripes(50), stripes(9, seed=1)
-CPU = torch.device("cpu")
 
 
 def job(wish: Recipe | None = None, **parts: Any) -> Job:
     """A job of 50 stripes; parts may be set."""
-    given: dict[str, Any] = {
-        "model": net(),
-        "train": TRAIN[0],
-        "train_labels": TRAIN[1],
-        "val": VAL[0],
-        "val_labels": VAL[1],
-        "seed": 0,
-    }
-    return Job(
-        **{**given, **parts},
-        recipe=wish or recipe(),
-        device=CPU,
-        path=None,
-        deadline=Deadline(None),
-        listener=SILENT,
-    )
+    model, seed = parts.pop("model", None) or net(), parts.pop("seed", 0)
+    images = replace(data(TRAIN, VAL), **parts)
+    return Job(model=model, data=images, recipe=wish or recipe(), context=TrainingContext(seed=seed))
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
@@ -58,7 +42,7 @@ def test_there_must_be_something_to_learn_from() -> None:
 
 
 def test_a_val_part_may_be_empty() -> None:
-    assert len(job(val=VAL[0][:0], val_labels=VAL[1][:0]).val) == 0
+    assert len(job(val=VAL[0][:0], val_labels=VAL[1][:0]).data.val) == 0
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(16, 4), (25, 2), (50, 1), (1000, 1), (1, 50)])
@@ -71,7 +55,7 @@ def test_classes_are_counted_by_asking_the_model_which_stays_as_it_was(training:
     model = net(NORMED, classes=7)
     model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    assert job(model=model).classes == 7
+    assert job(model=model).outputs == 7
     assert model.training is training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 

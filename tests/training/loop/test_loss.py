@@ -1,9 +1,8 @@
-"""The loss, its weights, and the judgement of an epoch."""
+"""The loss, its weights, and the evaluation of an epoch."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,35 +10,23 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mindle.models.classifier import layers_estimator
-from mindle.records import SILENT, InputSpec
-from mindle.training.budget import Deadline
+from mindle.models.classifier import StandardisedNumber, layers_model
+from mindle.records import InputSpec
 from mindle.training.loop.job import Job
-from mindle.training.loop.loss import Loss, class_weights, focal_loss, judge
+from mindle.training.loop.loss import Loss, class_weights, evaluate
+from mindle.training.loop.objectives import CLASSIFICATION, Regression, focal_loss
 from mindle.training.recipe import Recipe, TrainSettings
-from tests.training.nets import net, stripes
+from tests.training.nets import data, net, stripes
 
 
 def job(labels: np.ndarray, settings: TrainSettings) -> Job:
     images, _ = stripes(len(labels))
-    return Job(
-        model=net(),
-        train=images,
-        train_labels=labels,
-        val=images,
-        val_labels=labels,
-        recipe=Recipe(train=settings),
-        seed=0,
-        device=torch.device("cpu"),
-        path=Path("unused"),
-        deadline=Deadline(None),
-        listener=SILENT,
-    )
+    return Job(model=net(), data=data((images, labels), (images, labels)), recipe=Recipe(train=settings))
 
 
 def test_smoothing_spreads_a_share_of_each_label() -> None:
     logits, targets = torch.randn(4, 3), torch.eye(3)[[0, 1, 2, 0]]
-    smooth = Loss(TrainSettings(label_smoothing=0.3), [], None)(logits, targets)
+    smooth = Loss(CLASSIFICATION, TrainSettings(label_smoothing=0.3))(logits, targets)
     by_hand = -(0.7 * targets + 0.1).mul(F.log_softmax(logits, 1)).sum(1).mean()
     assert smooth.item() == pytest.approx(by_hand.item())
 
@@ -49,10 +36,10 @@ def test_penalties_count_weights_and_not_biases() -> None:
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[3.0, -4.0]]))
         layer.bias.fill_(100)
-    loss = Loss(TrainSettings(l1=0.1, l2=0.01), list(layer.parameters()), None)
+    loss = Loss(CLASSIFICATION, TrainSettings(l1=0.1, l2=0.01), list(layer.parameters()))
     with torch.no_grad():
         assert float(loss.penalty()) == pytest.approx(0.1 * 7 + 0.01 * 25)
-    assert Loss(TrainSettings(), list(layer.parameters()), None).penalty() == 0.0
+    assert Loss(CLASSIFICATION, TrainSettings(), list(layer.parameters())).penalty() == 0.0
 
 
 def test_class_weights_make_classes_equal_and_leave_the_scale() -> None:
@@ -64,10 +51,10 @@ def test_class_weights_make_classes_equal_and_leave_the_scale() -> None:
     assert class_weights(job(labels, TrainSettings())) is None
 
 
-def test_judging_in_pieces_gives_what_one_piece_gives() -> None:
+def test_evaluating_in_pieces_gives_what_one_piece_gives() -> None:
     images, labels = stripes(2000)
     work = job(labels, TrainSettings())
-    loss, accuracy = judge(work)
+    loss, accuracy = evaluate(work)
     with torch.inference_mode():
         logits = work.model.eval()(torch.from_numpy(images))
     assert loss == pytest.approx(F.cross_entropy(logits, torch.from_numpy(labels)).item(), rel=1e-5)
@@ -77,10 +64,10 @@ def test_judging_in_pieces_gives_what_one_piece_gives() -> None:
 def test_focal_loss_is_cross_entropy_at_gamma_0_and_cares_less_for_what_is_right() -> None:
     logits, labels = torch.randn(16, 3), torch.arange(16) % 3
     targets, weights = torch.eye(3)[labels], torch.tensor([0.5, 1.0, 2.0])
-    plain = Loss(TrainSettings(label_smoothing=0.1), [], weights)(logits, targets)
+    plain = Loss(CLASSIFICATION, TrainSettings(label_smoothing=0.1), [], weights)(logits, targets)
     soft = 0.9 * targets + 0.1 / 3
     assert focal_loss(logits, soft, 0.0, weights).item() == pytest.approx(plain.item())
-    focal = Loss(TrainSettings(focal=2.0), [], None)
+    focal = Loss(CLASSIFICATION, TrainSettings(focal=2.0))
     p = torch.softmax(logits, 1)[torch.arange(16), labels]
     assert focal(logits, targets).item() == pytest.approx((-((1 - p) ** 2) * p.log()).mean().item())
 
@@ -97,24 +84,20 @@ def test_numbers_have_the_huber_loss_and_their_absolute_errors() -> None:
     truth = np.array([0.5, -0.2, 0.0, 3.0, -4.0, 1.0])
     spec = InputSpec(height=images.shape[1], width=images.shape[2], colour="gray", mean=(0.5,), std=(0.2,))
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-    model = layers_estimator(layers, spec=spec, centre=0.0, scale=2.0, seed=0)
+    model = layers_model(layers, StandardisedNumber(centre=0.0, scale=2.0), spec=spec, seed=0)
     numbers = replace(
         job(np.zeros(6, np.int64), TrainSettings()),
         model=model,
-        train=images,
-        train_labels=truth,
-        val=images,
-        val_labels=truth,
-        unit=2.0,
+        data=data((images, truth), (images, truth)),
+        objective=Regression(unit=2.0),
     )
-    assert numbers.numbers
     with torch.no_grad():
         answers = model(torch.from_numpy(images))[:, 0].double().numpy()
     off = np.abs(answers - truth)
     huber = np.where(off < 1, off**2 / 2, off - 0.5)
-    loss, mae = judge(numbers)
+    loss, mae = evaluate(numbers)
     assert loss == pytest.approx(huber.mean(), rel=1e-5)
     assert mae == pytest.approx(2 * off.mean(), rel=1e-5)
-    of_batch = Loss(TrainSettings(label_smoothing=0.1), [], None)
+    of_batch = Loss(numbers.objective, TrainSettings(label_smoothing=0.1))
     column = torch.from_numpy(truth).float()[:, None]
     assert of_batch(model(torch.from_numpy(images)), column).item() == pytest.approx(huber.mean(), rel=1e-5)

@@ -7,14 +7,14 @@ import numpy as np
 from mindle.training.loop.fit import fit
 from mindle.training.loop.monitor import FIRST_LOOKS, FIRST_STEPS, LOOK_EVERY, TrainingMonitor
 from mindle.training.recipe import TrainSettings
-from tests.training.nets import net, recipe, stripes
+from tests.training.nets import data, net, recipe, stripes
 
 
 def test_it_keeps_the_first_steps_and_looks_now_and_then() -> None:
     images, labels = stripes(180)
     wish = recipe(epochs=10)
     watch = TrainingMonitor(wish.train, classes=3)
-    fit(net(), images, labels, images, labels, wish, callbacks=[watch])
+    fit(net(), data((images, labels), (images, labels)), wish, callbacks=[watch])
     seen = watch.seen()
     assert seen.steps == 120
     assert seen.from_start
@@ -30,7 +30,7 @@ def test_it_sees_what_the_net_is_given() -> None:
     images, labels = stripes(60)
     wish = recipe(epochs=1)
     watch = TrainingMonitor(wish.train, classes=3)
-    fit(net(), images, labels, images, labels, wish, callbacks=[watch])
+    fit(net(), data((images, labels), (images, labels)), wish, callbacks=[watch])
     seen = watch.seen()
     share = images / 255
     assert abs(seen.pixel_std - share.std()) < 0.03  # augmented

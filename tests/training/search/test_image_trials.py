@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.nets import train_net
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, from_dict, read_recipe, with_settings
 from mindle.training.search.image_trials import Bench, Shelf
 from mindle.training.search.judge import Pruned
@@ -33,25 +34,25 @@ NET = from_dict(
 LITE = "tf_efficientnet_lite0"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Counted(Problem):
     """Writes down which parts' pixels it was asked for."""
 
-    asked: list[set[str]]
+    asked: list[set[str]] = field(default_factory=list)
 
     def pixels(self, rows: NDArray[np.int64], spec: InputSpec, listener: Listener = SILENT) -> Pixels:
-        self.asked.append({self.dataset.parts[row] for row in rows.tolist()})
+        self.asked.append({"train" if row in self.train else "val" for row in rows.tolist()})
         return super().pixels(rows, spec, listener)
 
 
 def digits() -> Counted:
     dataset = mindle.data.split(mindle.data.check(mindle.data.read("digits")))
-    return Counted(dataset=dataset, typical_size=(8, 8), asked=[])
+    return Counted.of(dataset, typical_size=(8, 8))
 
 
 def photos(folder: Path) -> Counted:
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(photo_folder(folder / "photos", 12))))
-    return Counted(dataset=dataset, typical_size=typical_size(dataset), asked=[])
+    return Counted.of(dataset, typical_size=typical_size(dataset))
 
 
 def head(kinds: Sequence[str], **settings: Any) -> Recipe:
@@ -76,8 +77,8 @@ def test_a_net_is_judged_as_the_loop_judges_it_and_reports_its_epochs() -> None:
 
     score = Bench(problem=problem).judge(NET, report=report)
     outcome = train_net(problem, NET)
-    labels = problem.labels(problem.val)
-    known = outcome.val_probabilities[np.arange(len(labels)), labels]
+    labels = problem.truth[problem.val]
+    known = outcome.val_answers[np.arange(len(labels)), labels]
     assert score.value == pytest.approx(-np.log(known).mean())
     assert score.images == len(labels)
     assert heard == [(row["epoch"], row["val_loss"]) for row in outcome.history]
@@ -115,8 +116,7 @@ def _interrupting(epoch: int, loss: float) -> bool:
 
 def test_nets_need_a_val_part() -> None:
     problem = digits()
-    parts = tuple("train" if part == "val" else part for part in problem.dataset.parts)
-    bare = Problem(dataset=replace(problem.dataset, parts=parts), typical_size=(8, 8))
+    bare = replace(problem, train=np.arange(len(problem)), val=np.arange(0))
     with pytest.raises(DataError, match="Give the data a val part"):
         Bench(problem=bare).judge(NET)
 
@@ -144,7 +144,9 @@ def test_a_head_is_judged_as_the_ladder_judges_its_recipe(
     problem = photos(tmp_path)
     score = Bench(problem=problem, threads=1).judge(recipe)
     cards, deadline = cards_of(recipe, None), Deadline(None)
-    outcome = ClassSelection(problem, cards=cards, recipe=recipe, deadline=deadline, threads=1).probe()
+    outcome = ClassSelection(
+        problem, cards=cards, recipe=recipe, context=TrainingContext(deadline=deadline, threads=1)
+    ).heads_only()
     chosen = next(attempt for attempt in outcome.tried if attempt["chosen"])
     assert f"{score.accuracy:.1%} of {score.images}" in chosen["note"]
     assert f"log loss {score.value:.3f}" in chosen["note"]

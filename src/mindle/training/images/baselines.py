@@ -46,8 +46,8 @@ def baselines(
     if len(train) > MOST_TRAIN:
         train = _some(train, dataset.labels[train], seed)
     learned = colour_histograms(pixels(dataset, train, spec, cache=cache))
-    judged = colour_histograms(pixels(dataset, test, spec, cache=cache))
-    answers = _logistic_answers(learned, dataset.labels[train], judged)
+    held_out = colour_histograms(pixels(dataset, test, spec, cache=cache))
+    answers = _logistic_answers(learned, dataset.labels[train], held_out)
     return {"majority": float((truth == commonest).mean()), "colour": float((truth == answers).mean())}
 
 
@@ -74,32 +74,42 @@ def number_baselines(
     if len(train) > MOST_TRAIN:
         train = np.sort(np.random.default_rng(seed).choice(train, MOST_TRAIN, replace=False))
     learned = colour_histograms(pixels(dataset, train, spec, cache=cache))
-    judged = colour_histograms(pixels(dataset, test, spec, cache=cache))
+    held_out = colour_histograms(pixels(dataset, test, spec, cache=cache))
     model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(learned, targets[train])
     return {
         "mean": float(np.abs(truth - mean).mean()),
-        "colour": float(np.abs(truth - model.predict(judged)).mean()),
+        "colour": float(np.abs(truth - model.predict(held_out)).mean()),
     }
 
 
-def some_of(dataset: Dataset, count: int = 64) -> tuple[Dataset, float]:
-    """The data with about `count` images of the train part, half of them in the place of the test part.
+def some_of(dataset: Dataset, rows: NDArray[np.int64], count: int = 64) -> tuple[Dataset, float]:
+    """The data with some rows of the train part, and a few of val in the place of the test part.
 
     Returns:
         These, and how many times as many images the baselines of the whole data look at.
     """
     train, test = dataset.rows("train"), dataset.rows("test")
-    chosen = train[np.arange(min(count, len(train))) * len(train) // min(count, len(train))]
-    if dataset.task != "regression":
-        chosen = np.union1d(chosen, train[np.unique(dataset.labels[train], return_index=True)[1]])
     parts = [""] * len(dataset)
-    for row in chosen.tolist():
+    for row in rows.tolist():
         parts[row] = "train"
     for row in dataset.rows("val")[: count // 4].tolist():
         parts[row] = "test"
     few = replace(dataset, parts=tuple(parts))
-    judged = min(len(train), MOST_TRAIN) + len(test)
-    return few, judged / max(len(few.rows("train")) + len(few.rows("test")), 1)
+    whole = min(len(train), MOST_TRAIN) + len(test)
+    return few, whole / max(len(few.rows("train")) + len(few.rows("test")), 1)
+
+
+def some_evenly(dataset: Dataset, count: int) -> NDArray[np.int64]:
+    """Up to `count` rows of the train part, evenly spaced."""
+    train = dataset.rows("train")
+    return train[np.arange(min(count, len(train))) * len(train) // min(count, len(train))]
+
+
+def some_of_each(dataset: Dataset, count: int) -> NDArray[np.int64]:
+    """These, and the first row of each class."""
+    train = dataset.rows("train")
+    firsts = train[np.unique(dataset.labels[train], return_index=True)[1]]
+    return np.union1d(some_evenly(dataset, count), firsts)
 
 
 def _some(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -143,7 +153,7 @@ def _histograms(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _logistic_answers(
-    learned: NDArray[np.float64], labels: NDArray[np.int64], judged: NDArray[np.float64]
+    learned: NDArray[np.float64], labels: NDArray[np.int64], held_out: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     import warnings
 
@@ -153,4 +163,4 @@ def _logistic_answers(
     model = LogisticRegression(C=WEAK_PENALTY, max_iter=200)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline may be a little short of its best
-        return np.asarray(model.fit(learned, labels).predict(judged), np.int64)
+        return np.asarray(model.fit(learned, labels).predict(held_out), np.int64)

@@ -23,6 +23,7 @@ from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.models.classifier import backbone_classifier
 from mindle.models.heads import Head
 from mindle.training.images.answer_cost import points_lost
+from mindle.training.images.attempts import accuracy_attempt
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import (
     MOST_DIRECTIONS,
@@ -69,7 +70,7 @@ def pool_of(problem: Problem, rows: NDArray[np.int64], *, folds: int, views: int
     Raises:
         DataError: If all of them belong to one group.
     """
-    labels = problem.labels(rows)
+    labels = problem.truth[rows]
     return HeadData(
         labels=labels,
         classes=len(problem.classes),
@@ -102,33 +103,20 @@ class ClassSelection(ModelSelection[Candidate]):
     @property
     def val_labels(self) -> NDArray[np.int64]:
         """Class index of each row of val."""
-        return self.problem.labels(self.problem.val)
+        return self.problem.truth[self.problem.val]
 
     def baseline(self) -> dict[str, Any]:
         """What always naming the commonest class would reach."""
-        commonest = int(np.bincount(self.problem.labels(self.problem.train)).argmax())
+        commonest = int(np.bincount(self.problem.truth[self.problem.train]).argmax())
         right = int((self.val_labels == commonest).sum())
         note = f"always {self.problem.classes[commonest]!r}, the commonest class"
-        return self._attempt("majority", right, 0.0, note)
+        return accuracy_attempt("majority", right, len(self.problem.val), 0.0, note)
 
     def attempt_of(self, name: str, candidate: Candidate, seconds: float) -> dict[str, Any]:
         """Its accuracy on the val part, and both scores on all images it was cross-validated on."""
         right = candidate.right
         note = f"cross-validated {right.mean():.1%} of {len(right):,}, log loss {candidate.log_loss:.3f}"
-        return self._attempt(name, int(right[self.trained :].sum()), seconds, note)
-
-    def _attempt(self, name: str, right: int, seconds: float, note: str) -> dict[str, Any]:
-        n = len(self.problem.val)
-        low, high = wilson(right, n)
-        return {
-            "name": name,
-            "value": right / n if n else None,
-            "low": low,
-            "high": high,
-            "seconds": round(seconds, 2),
-            "note": note,
-            "chosen": False,
-        }
+        return accuracy_attempt(name, int(right[self.trained :].sum()), len(self.problem.val), seconds, note)
 
     def loss(self, candidate: Candidate) -> float:
         """Cross-entropy out of fold."""
@@ -247,7 +235,7 @@ class ClassSelection(ModelSelection[Candidate]):
                 return best
             cost = self.rank_seconds() * len(rest) + self.further_seconds(rest)
             step = f"join {'+'.join(part.card.model for part in own)}"
-            decision = self.journal.decide(step, partial(self.time_for, cost))
+            decision = self.decisions.decide(step, partial(self.time_for, cost))
             if not decision["take"]:
                 self.skip(f"{best.name} joined with others", decision["reason"], for_time=True)
                 return best
@@ -269,7 +257,7 @@ class ClassSelection(ModelSelection[Candidate]):
             if (self.stopped and not ranked) or (ranked and self._nothing_to_search(kind)):
                 continue
             name, cost = f"{kind} head on {best.name}", self._kind_seconds(kind, best)
-            decision = self.journal.decide(f"{kind} on {best.name}", partial(self.time_for, cost))
+            decision = self.decisions.decide(f"{kind} on {best.name}", partial(self.time_for, cost))
             if not decision["take"]:
                 self.skip(name, decision["reason"], for_time=True)
                 continue
@@ -346,7 +334,7 @@ class ClassSelection(ModelSelection[Candidate]):
         trials: dict[str, Ranked[Candidate]] = {}
         for method in ("weights", "smote") if smote_is_there() else ("weights",):
             cost = sum(self._kind_seconds(kind, best) for kind in kinds)
-            decision = self.journal.decide(f"imbalance {method}", partial(self.time_for, cost))
+            decision = self.decisions.decide(f"imbalance {method}", partial(self.time_for, cost))
             if decision["take"]:
                 name = f"imbalance: {' and '.join(kinds)} with {method}"
                 fit = partial(self._evened, kinds, best.parts, method)
@@ -370,7 +358,7 @@ class ClassSelection(ModelSelection[Candidate]):
         chosen, reason = choose_method(labels, plain, answers, len(self.problem.classes), seed=self.seed)
         right = (answers.get(chosen, plain) == labels)[self.trained :]
         self.listener.say(f"imbalance: {reason}")
-        self.tried.append(self._attempt(f"imbalance: {chosen}", int(right.sum()), 0.0, reason))
+        self.tried.append(accuracy_attempt(f"imbalance: {chosen}", int(right.sum()), len(right), 0.0, reason))
         return chosen
 
     # ---- nets -------------------------------------------------------------------------------------------
@@ -379,7 +367,7 @@ class ClassSelection(ModelSelection[Candidate]):
         """Train a net where there is time, and see whether more could be told apart from it."""
         outcome = super().net(best)
         if outcome is not None:
-            wrong = int((outcome.val_probabilities.argmax(axis=1) != self.val_labels).sum())
+            wrong = int((outcome.val_answers.argmax(axis=1) != self.val_labels).sum())
             self._stop_at(wrong, len(self.val_labels), "val images are answered wrong")
         return outcome
 
@@ -398,7 +386,7 @@ class ClassSelection(ModelSelection[Candidate]):
 
     def net_wins(self, best: Ranked[Candidate], net: Outcome) -> bool:
         """More right answers on the val part, or as many with a lower cross-entropy."""
-        labels, probabilities = self.val_labels, net.val_probabilities  # (image,), (image, class)
+        labels, probabilities = self.val_labels, net.val_answers  # (image,), (image, class)
         right = (probabilities.argmax(axis=1) == labels).mean()
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean()
         head = best.candidate
@@ -418,7 +406,7 @@ class ClassSelection(ModelSelection[Candidate]):
             model=model.eval(),
             strategy="probe",
             temperature=candidate.temperature,
-            val_probabilities=np.exp(candidate.log_probabilities[trained:]),
+            val_answers=np.exp(candidate.log_probabilities[trained:]),
             train_scores={
                 "n": trained,
                 "accuracy": float(right),

@@ -39,8 +39,9 @@ from torch import nn
 from mindle.data.common.splits import deal_folds
 from mindle.evaluation import fit_offsets, fit_temperature
 from mindle.models.heads import ROOT_FLOOR, BlendHead, Head, KernelHead, LinearHead, NetHead
+from mindle.training.images.attempts import log_softmax
 from mindle.training.loop.batches import draw
-from mindle.training.loop.loss import focal_loss
+from mindle.training.loop.objectives import focal_loss
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -269,17 +270,6 @@ def clearly_better(new: Candidate, old: Candidate) -> bool:
 def blend_helps(mixed: Candidate, best: Candidate) -> bool:
     """Whether a blend is worth a second head: clearly better, and not wrong more often."""
     return bool(mixed.right.sum() >= best.right.sum()) and clearly_better(mixed, best)
-
-
-def log_softmax(scores: Floats) -> Floats:
-    """Log-probabilities of scores (image, class).
-
-    Example:
-        >>> np.exp(log_softmax(np.zeros((1, 4)))).tolist()
-        [[0.25, 0.25, 0.25, 0.25]]
-    """
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def _candidate(

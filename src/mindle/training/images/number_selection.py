@@ -19,10 +19,10 @@ import torch
 
 from mindle.data.common.splits import bands
 from mindle.evaluation.conformal import calibrate
-from mindle.models.classifier import backbone_estimator
+from mindle.models.classifier import StandardisedNumber, backbone_model
 from mindle.training.images.answer_cost import error_share_lost
+from mindle.training.images.attempts import error_attempt
 from mindle.training.images.heads import ConcatFeatures, rbf_flops
-from mindle.training.images.nets import number_attempt, target_scale
 from mindle.training.images.number_heads import (
     NumberCandidate,
     NumberHeadData,
@@ -32,6 +32,7 @@ from mindle.training.images.number_heads import (
     fit_ridge,
 )
 from mindle.training.images.problem import Outcome
+from mindle.training.images.regression import ImageRegression
 from mindle.training.images.selection import (
     VIEWS_SHARE,
     ModelSelection,
@@ -42,25 +43,6 @@ from mindle.training.images.selection import (
     names_of,
     views_of,
 )
-from mindle.training.recipe import Recipe
-
-# Settings of classes and what they are called at the prompt; a number has none of them.
-CLASS_SETTINGS = {"balance": "none", "scarce": 0.0, "focal": 0.0, "thresholds": False}
-
-
-def require_number_recipe(recipe: Recipe) -> None:
-    """Refuse a recipe that asks something about classes.
-
-    Raises:
-        ValueError: Naming the first such setting.
-    """
-    for name, off in CLASS_SETTINGS.items():
-        value = getattr(recipe.train, name)
-        if value != off:
-            raise ValueError(
-                f"`train.{name}` must be {off!r} where a number is estimated: it is about scarce classes. "
-                f"Received train.{name}={value!r}. Leave it (or --imbalance) out."
-            )
 
 
 class NumberSelection(ModelSelection[NumberCandidate]):
@@ -70,21 +52,21 @@ class NumberSelection(ModelSelection[NumberCandidate]):
     pool: NumberHeadData
 
     @cached_property
-    def target(self) -> dict[str, float]:
+    def outputs(self) -> StandardisedNumber:
         """Centre and scale of the numbers; heads estimate them standardised."""
-        return target_scale(self.problem)
+        return ImageRegression().outputs(self.problem)
 
     def baseline(self) -> dict[str, Any]:
         """What always estimating the mean would reach."""
-        centre = self.target["centre"]
-        errors = np.abs(self.problem.targets(self.problem.val) - centre)
-        return number_attempt("mean", errors, 0.0, f"always {centre:.4g}, the mean")
+        centre = self.outputs.centre
+        errors = np.abs(self.problem.truth[self.problem.val] - centre)
+        return error_attempt("mean", errors, 0.0, f"always {centre:.4g}, the mean")
 
     def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
         """Its mean absolute error on the val part, and on all images it was cross-validated on."""
-        errors = candidate.errors * self.target["scale"]
+        errors = candidate.errors * self.outputs.scale
         note = f"cross-validated error {errors.mean():.4g} on {len(errors):,} images"
-        return number_attempt(name, errors[self.trained :], seconds, note)
+        return error_attempt(name, errors[self.trained :], seconds, note)
 
     def loss(self, candidate: NumberCandidate) -> float:
         """Mean absolute error out of fold."""
@@ -97,11 +79,11 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 
     def fill_pool(self) -> None:
         """Standardised numbers of the rows, and folds with as many small as large ones in each."""
-        targets = self.problem.targets(self.rows)
+        targets = self.problem.truth[self.rows]
         strata, folds = bands(targets), self.recipe.probe.folds
         found = folds_of(self.problem, self.rows, strata, folds=folds, seed=self.seed)
         self.pool = NumberHeadData(
-            targets=(targets - self.target["centre"]) / self.target["scale"],
+            targets=(targets - self.outputs.centre) / self.outputs.scale,
             folds=np.unique(found, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
         )
 
@@ -139,7 +121,7 @@ class NumberSelection(ModelSelection[NumberCandidate]):
             if layout_of(card.spec) != layout_of(best.parts[0].card.spec):
                 continue
             cost = 2 * self.rank_seconds() + self.further_seconds(other.parts)
-            decision = self.journal.decide(f"join {card.name}", partial(self.time_for, cost))
+            decision = self.decisions.decide(f"join {card.name}", partial(self.time_for, cost))
             if decision["take"]:
                 best = _closer(self._best_head([*best.parts, *other.parts]), best)
             else:
@@ -151,7 +133,7 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         views = views_of(self.recipe, self.problem)
         if not views:
             return best
-        decision = self.journal.decide("views", partial(self._afford_views, best, views))
+        decision = self.decisions.decide("views", partial(self._afford_views, best, views))
         if not decision["take"]:
             self.skip("augmented views", decision["reason"], for_time=True)
             return best
@@ -176,16 +158,16 @@ class NumberSelection(ModelSelection[NumberCandidate]):
     def built(self, best: Ranked[NumberCandidate]) -> Outcome:
         """The estimator on the best head."""
         candidate, pool, trained = best.candidate, self.pool, self.trained
-        centre, scale = self.target["centre"], self.target["scale"]
+        centre, scale = self.outputs.centre, self.outputs.scale
         cards = [part.card for part in best.parts]
-        model = backbone_estimator(cards, candidate.build(), centre=centre, scale=scale, pooling=self.pooling)
+        model = backbone_model(cards, candidate.build(), self.outputs, pooling=self.pooling)
         model.eval()
         with torch.inference_mode():
             known = model.logits_from_features(torch.from_numpy(best.raw[:trained]))[:, 0].double().numpy()
         return Outcome(
             model=model,
             strategy="probe",
-            val_estimates=candidate.estimates[trained:] * scale + centre,
+            val_answers=candidate.estimates[trained:, None] * scale + centre,
             calibration=calibrate((pool.targets - candidate.estimates) * scale, pool.folds),
             train_scores={
                 "n": trained,

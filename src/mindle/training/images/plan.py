@@ -1,4 +1,4 @@
-"""From what was asked to what is done: settings settled, backbones found, a strategy carried out."""
+"""From what was asked to what is done: options resolved, backbones found, a strategy carried out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from mindle.data import typical_size
@@ -18,21 +17,25 @@ from mindle.data.common.summary import disk_bytes
 from mindle.errors import ModelError
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.weights import WeightCard, find_weights, random_card, resolve
-from mindle.records import SILENT, Dataset, InputSpec, Listener
+from mindle.records import Dataset, InputSpec
 from mindle.training.budget import Deadline, Finish, duration, parse_budget
 from mindle.training.device import choose_device
-from mindle.training.images.diagnosis import Case, NumberCase, diagnose, diagnose_numbers
+from mindle.training.images import tasks
+from mindle.training.images.nets import SMALL_SIDE, net_spec, train_net
 from mindle.training.images.problem import Outcome, Problem
+from mindle.training.images.selection import common_layout
 from mindle.training.loop.imbalance import imbalance_settings
+from mindle.training.loop.job import TrainingContext
 from mindle.training.loop.machine import memory_kept
 from mindle.training.recipe import STRATEGIES, TABLE, Recipe, as_dict, read_recipe, with_settings
 
 AUTO_BUDGET_SECONDS = 600.0
-LADDERS = ("auto", "probe")
+# Strategies that try several heads and nets, and choose.
+SELECTING = ("auto", "probe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class ResolvedOptions:
     """What was asked, complete: every default filled in.
 
     Attributes:
@@ -54,7 +57,7 @@ class Settled:
         }
 
 
-def settle(
+def resolve_options(
     recipe: str | PathLike[str] | Recipe | None = None,
     *,
     model: str | None = None,
@@ -64,7 +67,7 @@ def settle(
     settings: Mapping[str, Any] | None = None,
     imbalance: str | None = None,
     prefer: str | None = None,
-) -> Settled:
+) -> ResolvedOptions:
     """Fill in every default of a call.
 
     A named recipe is the start, else the default recipe of the strategy; `model`, `imbalance`, `prefer` and
@@ -75,7 +78,7 @@ def settle(
         ValueError: If a strategy, recipe or setting is unknown or out of its range.
 
     Example:
-        >>> settle(model="small-resnet").recipe.strategy, settle().budget_seconds
+        >>> resolve_options(model="small-resnet").recipe.strategy, resolve_options().budget_seconds
         ('scratch', 600.0)
     """
     if strategy is not None and strategy not in STRATEGIES:
@@ -109,7 +112,9 @@ def settle(
     seconds = parse_budget(budget)
     if seconds is None and chosen.strategy == "auto":
         seconds = AUTO_BUDGET_SECONDS
-    return Settled(recipe=chosen, weights=None if weights is None else Path(weights), budget_seconds=seconds)
+    return ResolvedOptions(
+        recipe=chosen, weights=None if weights is None else Path(weights), budget_seconds=seconds
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,23 +122,21 @@ class Plan:
     """What will be done.
 
     Attributes:
-        settled: What was asked.
+        options: What was asked.
         cards: The backbones that may be used, in order of preference.
         specs: Pixel layouts worth decoding while the files are checked.
         device: Where nets are trained.
         typical_size: Median (height, width) of the images.
     """
 
-    settled: Settled
+    options: ResolvedOptions
     cards: tuple[WeightCard, ...]
     specs: tuple[InputSpec, ...]
     device: torch.device
     typical_size: tuple[int, int]
 
 
-def make_plan(
-    dataset: Dataset, settled: Settled, *, device: str = "auto", spent_seconds: float = 0.0
-) -> Plan:
+def make_plan(dataset: Dataset, options: ResolvedOptions, *, device: str = "auto") -> Plan:
     """Find what the strategy needs, so that a missing weight file is said before any work is done.
 
     Raises:
@@ -141,15 +144,12 @@ def make_plan(
         DeviceError: If the device is not there.
         ValueError: If a number is to be estimated, and the recipe asks something about classes.
     """
-    recipe = settled.recipe
-    if dataset.task == "regression":
-        from mindle.training.images.number_selection import require_number_recipe
-
-        require_number_recipe(recipe)
+    recipe = options.recipe
+    tasks.of(dataset.task).require(recipe)
     size = typical_size(dataset)
-    cards = cards_of(recipe, settled.weights)
+    cards = cards_of(recipe, options.weights)
     return Plan(
-        settled=settled,
+        options=options,
         cards=cards,
         specs=_specs(recipe, cards, size),
         device=choose_device(device),
@@ -196,8 +196,6 @@ def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
     found = find_weights(weights)
     if recipe.strategy not in ("auto", "probe"):
         return (found[0],)
-    from mindle.training.images.selection import common_layout
-
     return tuple(common_layout(found))
 
 
@@ -212,8 +210,6 @@ def _named(name: str, strategy: str, weights: Path | None) -> tuple[WeightCard, 
             f"`model` must be one backbone for strategy {strategy!r}. Received {name!r}. "
             "Strategy probe joins several."
         )
-    from mindle.training.images.selection import common_layout
-
     cards = tuple(common_layout(cards))
     if len({(card.spec.shape, card.spec.fit, card.spec.interpolation) for card in cards}) > 1:
         raise ModelError(
@@ -225,8 +221,6 @@ def _named(name: str, strategy: str, weights: Path | None) -> tuple[WeightCard, 
 
 def _specs(recipe: Recipe, cards: Sequence[WeightCard], size: tuple[int, int]) -> tuple[InputSpec, ...]:
     """Pixel layouts that will be needed for sure; the rest is decoded when somebody asks."""
-    from mindle.training.images.nets import SMALL_SIDE, net_spec
-
     if recipe.strategy == "scratch":
         return (net_spec(recipe, size, gray=False),)
     if recipe.strategy == "auto" and max(size) <= SMALL_SIDE:
@@ -243,9 +237,9 @@ def _specs(recipe: Recipe, cards: Sequence[WeightCard], size: tuple[int, int]) -
 
 def expectation(plan: Plan, dataset: Dataset) -> str:
     """What the rest is expected to need in time and disk, in a sentence."""
-    recipe, count = plan.settled.recipe, len(dataset.rows())
+    recipe, count = plan.options.recipe, len(dataset.rows())
     disk = disk_bytes(count, plan.specs) / 1e6
-    seconds = plan.settled.budget_seconds
+    seconds = plan.options.budget_seconds
     words = f"strategy {recipe.strategy}; about {disk:,.0f} MB of cache"
     if recipe.strategy in ("scratch", "inline", "finetune"):
         epochs = count_of(recipe.train.epochs, "epoch", "epochs")
@@ -258,112 +252,40 @@ def expectation(plan: Plan, dataset: Dataset) -> str:
 @memory_kept()
 def carry_out(
     plan: Plan,
-    dataset: Dataset,
+    problem: Problem,
+    context: TrainingContext,
     *,
-    folder: Path,
     spent_seconds: float = 0.0,
-    seed: int = 0,
-    resume: bool = False,
-    replay: Sequence[Mapping[str, Any]] = (),
-    record: Callable[[Mapping[str, Any]], None] = lambda decision: None,
     rehearse: Callable[[], float] | None = None,
-    settled: bool = False,
-    listener: Listener = SILENT,
+    searched: bool = False,
 ) -> Outcome:
     """Do what the plan says.
 
     Args:
         plan: Made by `make_plan`.
-        dataset: Checked and split.
-        folder: The run folder, for checkpoints.
+        problem: The train and val parts.
+        context: Seed, run folder, decisions, listener; its device and deadline follow from the plan.
         spent_seconds: What has been spent of the budget.
-        seed: Seed of the training.
-        resume: Go on from a checkpoint in `folder`.
-        replay: Decisions of the interrupted run, to be repeated.
-        record: Is told each decision.
         rehearse: Says how many seconds what follows the training will take, by doing it on something small;
             asked where there is a budget. Nothing follows unless given.
-        settled: Train in any case: a search has found this recipe, and used up the time.
-        listener: Hears progress.
+        searched: Train in any case: a search has found this recipe, and used up the time.
 
     Raises:
         DeviceError: If the budget is too short for any training and what follows it.
     """
-    problem = Problem(dataset=dataset, typical_size=plan.typical_size)
-    recipe = plan.settled.recipe
-    seconds = None if settled and recipe.strategy in LADDERS else plan.settled.budget_seconds
-    whole = Deadline(seconds, spent_seconds=spent_seconds)
-    deadline = whole if rehearse is None else whole.reserving(Finish(whole.costs, rehearse))
-    if recipe.strategy in LADDERS:
-        from mindle.training.decisions import DecisionLog
-        from mindle.training.images.class_selection import ClassSelection
-        from mindle.training.images.number_selection import NumberSelection
-
-        kind = NumberSelection if problem.task == "regression" else ClassSelection
-        ladder = kind(
-            problem,
-            cards=plan.cards,
-            recipe=recipe,
-            deadline=deadline,
-            device=plan.device,
-            folder=folder,
-            resume=resume,
-            journal=DecisionLog(replay, record),
-            seed=seed,
-            listener=listener,
-        )
-        outcome = ladder.probe() if recipe.strategy == "probe" else ladder.climb()
-        return _diagnosed(problem, outcome)
-    from mindle.training.images.nets import train_net
-
-    if not (resume or settled):
-        deadline.require(0.0, "training")
-    outcome = train_net(
-        problem,
-        recipe,
-        card=plan.cards[0] if plan.cards else None,
-        seed=seed,
-        device=plan.device,
-        folder=folder,
-        resume=resume,
-        deadline=deadline,
-        listener=listener,
+    recipe, task = plan.options.recipe, tasks.of(problem.task)
+    selects = recipe.strategy in SELECTING
+    deadline = Deadline(
+        None if searched and selects else plan.options.budget_seconds, spent_seconds=spent_seconds
     )
-    return _diagnosed(problem, outcome)
-
-
-def _diagnosed(problem: Problem, outcome: Outcome) -> Outcome:
-    """The same with what was wrong with the training."""
-    if problem.task == "regression":
-        return replace(outcome, diagnoses=diagnose_numbers(number_case_of(problem, outcome)))
-    return replace(outcome, diagnoses=diagnose(case_of(problem, outcome)))
-
-
-def case_of(problem: Problem, outcome: Outcome) -> Case:
-    """What is known of a finished training, for its diagnosis."""
-    return Case(
-        classes=problem.classes,
-        train_labels=problem.labels(problem.train),
-        val_labels=problem.labels(problem.val),
-        val_probabilities=outcome.val_probabilities,
-        train_scores=outcome.train_scores,
-        history=outcome.history,
-        seen=outcome.seen,
-    )
-
-
-def number_case_of(problem: Problem, outcome: Outcome) -> NumberCase:
-    """What is known of a finished training on numbers, for its diagnosis."""
-    none = np.zeros(0, np.int64)
-    targets = problem.targets(problem.train)
-    off = torch.from_numpy((targets - targets.mean()) / (targets.std() or 1.0))
-    return NumberCase(
-        classes=(),
-        train_labels=none,
-        val_labels=none,
-        val_probabilities=np.zeros((0, 0)),
-        train_scores=outcome.train_scores,
-        history=outcome.history,
-        seen=outcome.seen,
-        guess_loss=float(torch.nn.functional.huber_loss(off, torch.zeros_like(off))),
-    )
+    if rehearse is not None:
+        deadline = deadline.reserving(Finish(deadline.costs, rehearse))
+    context = replace(context, device=plan.device, deadline=deadline)
+    if selects:
+        selection = task.selection(problem, cards=plan.cards, recipe=recipe, context=context)
+        outcome = selection.heads_only() if recipe.strategy == "probe" else selection.run()
+    else:
+        if not (context.resume or searched):
+            deadline.require(0.0, "training")
+        outcome = train_net(problem, recipe, context, card=next(iter(plan.cards), None))
+    return replace(outcome, diagnoses=task.diagnoses(problem, outcome))

@@ -13,66 +13,113 @@ from numpy.typing import NDArray
 from mindle.data import Pixels, pixels
 from mindle.evaluation.conformal import Calibration
 from mindle.models.classifier import Classifier
-from mindle.records import SILENT, Dataset, Diagnosis, InputSpec, Listener
+from mindle.records import (
+    SILENT,
+    ArrayImages,
+    Dataset,
+    Diagnosis,
+    FileImages,
+    InputSpec,
+    Listener,
+    Task,
+)
+from mindle.training.images import tasks
 from mindle.training.loop.monitor import TrainingStats
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """A checked and split data set as a strategy may see it: the train and val parts, never the test part.
+    """The train and val rows of a split data set, numbered anew: all that a strategy is given.
+
+    Nothing here leads to a test row or its truth: `of` copies what belongs to the other rows.
 
     Attributes:
-        dataset: With `parts` filled.
+        task: What is to be predicted.
+        classes: Class names in the order of the labels.
+        truth: Class index, or number to estimate, of each row.
+        train, val: Which rows belong to either part.
         typical_size: Median (height, width) of the images before any resizing.
+        test_count: How many test images there are, for the time that evaluating them takes.
         cache: Where pixels and features are kept; the user's cache folder unless set.
+        images: These rows' images without truth.
+        group_numbers: Rows with the same number must stay in one fold.
     """
 
-    dataset: Dataset
+    task: Task
+    classes: tuple[str, ...]
+    truth: NDArray[Any]
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
     typical_size: tuple[int, int]
+    test_count: int
     cache: Path | None = None
-    train: NDArray[np.int64] = field(init=False)
-    val: NDArray[np.int64] = field(init=False)
+    images: Dataset
+    group_numbers: NDArray[np.int64]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "train", self.dataset.rows("train"))
-        object.__setattr__(self, "val", self.dataset.rows("val"))
+    @classmethod
+    def of(cls, dataset: Dataset, *, typical_size: tuple[int, int], cache: Path | None = None) -> Problem:
+        """The rows of a checked and split data set that training may see."""
+        train, val = dataset.rows("train"), dataset.rows("val")
+        rows = np.union1d(train, val)
+        truth = tasks.of(dataset.task).truth(dataset)
+        names = [dataset.groups[row] or f"\0{row}" for row in rows.tolist()]
+        return cls(
+            task=dataset.task,
+            classes=dataset.classes,
+            truth=truth[rows],
+            train=np.searchsorted(rows, train),
+            val=np.searchsorted(rows, val),
+            typical_size=typical_size,
+            test_count=len(dataset.rows("test")),
+            cache=cache,
+            images=only(dataset, rows),
+            group_numbers=np.unique(names, return_inverse=True)[1].astype(np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.truth)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the labels."""
-        return self.dataset.classes
-
-    def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Class index of each row."""
-        return self.dataset.labels[rows]
-
-    @property
-    def task(self) -> str:
-        """What is to be told of an image, as `Dataset.task`."""
-        return self.dataset.task
-
-    def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The number to estimate of each row."""
-        return self.dataset.targets[rows]
+    def gray(self) -> bool:
+        """Whether the images are arrays of one channel; files are taken for colour."""
+        source = self.images.images
+        return isinstance(source, ArrayImages) and (source.array.ndim == 3 or source.array.shape[-1] == 1)
 
     def keys(self, rows: NDArray[np.int64]) -> list[str]:
         """Content hash of each row, under which its features are stored."""
-        return [self.dataset.sha256[row] for row in rows.tolist()]
+        return [self.images.sha256[row] for row in rows.tolist()]
 
     def groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """A number for each row; rows with the same number must stay in one fold."""
-        names = [self.dataset.groups[row] or f"\0{row}" for row in rows.tolist()]
-        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+        return np.unique(self.group_numbers[rows], return_inverse=True)[1].astype(np.int64)
 
     def pixels(self, rows: NDArray[np.int64], spec: InputSpec, listener: Listener = SILENT) -> Pixels:
-        """Decoded images of some rows; test rows are refused.
+        """Decoded images of some rows."""
+        return pixels(self.images, rows, spec, cache=self.cache, listener=listener)
 
-        Raises:
-            ValueError: If a row belongs to the sealed test part.
-        """
-        if any(self.dataset.parts[row] == "test" for row in rows.tolist()):
-            raise ValueError("A strategy must leave the test part shut. Received a row of it.")
-        return pixels(self.dataset, rows, spec, cache=self.cache, listener=listener)
+
+def only(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
+    """The images of some rows, without their truth: a copy, from which no other row can be reached."""
+    count, images = len(rows), dataset.images
+    kept: FileImages | ArrayImages
+    if isinstance(images, ArrayImages):
+        kept = ArrayImages(array=images.array if count == len(images.array) else images.array[rows])
+    else:
+        kept = FileImages(root=images.root, names=tuple(images.names[row] for row in rows.tolist()))
+    blank = ("",) * count
+    return Dataset(
+        name=dataset.name,
+        kind=dataset.kind,
+        source="",
+        classes=(),
+        paths=tuple(dataset.paths[row] for row in rows.tolist()),
+        labels=np.full(count, -1),
+        given=blank,
+        groups=blank,
+        images=kept,
+        set_aside=blank,
+        sha256=tuple(dataset.sha256[row] for row in rows.tolist()) if dataset.sha256 else (),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +130,8 @@ class Outcome:
         model: The trained classifier, from uint8 pixels to logits.
         strategy: Which strategy made it, in a word: "probe", "inline", "finetune" or "scratch".
         temperature: What the logits are divided by before the softmax.
-        val_probabilities: (image, class) for the val rows, by a model that had not learned from them.
+        val_answers: Probabilities (image, class), or estimates in one column, for the val rows, by a model
+            that had not learned from them.
         train_scores: How well the model knows what it learned from: {"n": …, "accuracy": …}, or "mae"; of
             heads under "out_of_fold" how well each image was answered by those that had not seen it.
         tried: One document a candidate: name, accuracy (or mean absolute error) with low and high, seconds,
@@ -97,14 +145,13 @@ class Outcome:
         licences: Licence and source of each set of weights inside the model.
         advice: What would probably help, or "".
         thresholds: One a class, adding up to 1, where they say which class is named; else empty.
-        val_estimates: (image,) where numbers are estimated, by a model that had not learned from them.
         calibration: What prediction intervals of numbers are made from.
     """
 
     model: Classifier
     strategy: str
     temperature: float = 1.0
-    val_probabilities: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    val_answers: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     train_scores: Mapping[str, Any]
     tried: Sequence[Mapping[str, Any]]
     stopped: str
@@ -116,5 +163,4 @@ class Outcome:
     licences: tuple[Mapping[str, str], ...] = ()
     advice: str = ""
     thresholds: tuple[float, ...] = ()
-    val_estimates: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     calibration: Calibration | None = None

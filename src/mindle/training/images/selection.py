@@ -19,25 +19,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mindle.data.common.names import count_of
 from mindle.errors import DataError, ModelError
 from mindle.models.pretrained.weights import WeightCard
-from mindle.records import SILENT, InputSpec, Listener
-from mindle.training.budget import REFERENCE_FLOPS, Deadline, TimeUp, duration
-from mindle.training.decisions import DecisionLog
+from mindle.records import InputSpec
+from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
 from mindle.training.images.answer_cost import LEAST_SAVING
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import BackboneFeatures, block_of, fold_numbers, rbf_flops
 from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.batches import draw
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import PREFERENCES, Recipe, read_recipe
 
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
@@ -217,28 +215,15 @@ class ModelSelection(ABC, Generic[C]):
         problem: The data; its test part stays shut.
         cards: The backbones that may be used.
         recipe: Its `probe`, `augment`, `input` and `model.pooling` parts are used.
-        deadline: When everything here must be over.
-        device: Where nets are trained and, if it is CUDA, images are embedded.
-        folder: The run folder, for the checkpoint of a net.
-        resume: Go on from that checkpoint. Heads need none: their features are found again in the cache.
-        journal: Repeats the decisions of the interrupted run, and records new ones.
-        seed: Governs folds and everything drawn.
-        listener: Hears what was tried.
-        threads: Of ONNX Runtime; as many as there are cores unless set.
+        context: Seed, device, run folder (for the checkpoint of a net), deadline, decisions, listener.
+            Heads need no checkpoint: their features are found again in the cache.
     """
 
     problem: Problem
     _: KW_ONLY
     cards: Sequence[WeightCard]
     recipe: Recipe
-    deadline: Deadline
-    device: torch.device = torch.device("cpu")
-    folder: Path | None = None
-    resume: bool = False
-    journal: DecisionLog = field(default_factory=DecisionLog)
-    seed: int = 0
-    listener: Listener = SILENT
-    threads: int | None = None
+    context: TrainingContext = field(default_factory=TrainingContext)
 
     # How often a kernel head is fitted before it is compared, for the time that this takes.
     fits_a_head: ClassVar[int]
@@ -246,14 +231,16 @@ class ModelSelection(ABC, Generic[C]):
     def __post_init__(self) -> None:
         self.cards = sorted(common_layout(self.cards), key=lambda card: -card.size_bytes)
         self.small = max(self.problem.typical_size) <= SMALL_SIDE
-        self.tests = len(self.problem.dataset.rows("test"))  # how many, for the time that judging takes
+        self.tests = self.problem.test_count
+        self.seed, self.listener = self.context.seed, self.context.listener
+        self.decisions = self.context.decisions
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
-        self.costs = self.deadline.costs
+        self.costs = self.context.deadline.costs
         # What may have to be packed and judged: the costliest backbones that a head was fitted on.
         self.kept: Sequence[Part] = ()
         self.engines: dict[str, Engine] = {}
-        self.deadline = self.deadline.reserving(lambda left: self.after_seconds(self.kept))
+        self.deadline = self.context.deadline.reserving(lambda left: self.after_seconds(self.kept))
         self.views = 0  # that are embedded with each image at once
         self.rows = np.concatenate([self.problem.train, self.problem.val])
         self.settled = False  # whether these rows are those that heads learn from
@@ -311,7 +298,7 @@ class ModelSelection(ABC, Generic[C]):
 
     # ---- the way up -------------------------------------------------------------------------------------
 
-    def climb(self) -> Outcome:
+    def run(self) -> Outcome:
         """Try baselines, heads and a net, as far as the data and the time allow.
 
         Returns:
@@ -332,8 +319,8 @@ class ModelSelection(ABC, Generic[C]):
             best = self.probes(forced=True)
         return self._outcome(best, net)
 
-    def probe(self) -> Outcome:
-        """As `climb`, but heads on frozen backbones only.
+    def heads_only(self) -> Outcome:
+        """As `run`, but heads on frozen backbones only.
 
         Raises:
             ModelError: If there is no backbone.
@@ -409,7 +396,7 @@ class ModelSelection(ABC, Generic[C]):
     def _embed(self, card: WeightCard, *, forced: bool) -> Part | None:
         began = time.perf_counter()
         engine = self.engine(card)
-        decision = self.journal.decide(f"embed {card.name}", partial(self._afford, engine, forced))
+        decision = self.decisions.decide(f"embed {card.name}", partial(self._afford, engine, forced))
         each = float(decision["seconds_an_image"])
         if each:
             self.costs.note(f"embed {card.name}", each)
@@ -419,7 +406,7 @@ class ModelSelection(ABC, Generic[C]):
         if not self.settled:
             self._settle(int(decision["images"]), int(decision.get("views", 0)))
         if self.kept and self.deadline.limited:  # with a head at hand, an embedding may be given up
-            decision = self.journal.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
+            decision = self.decisions.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
         if not decision["take"]:
             self.skip(f"probe {card.model}", decision["reason"], for_time=True)
             return None
@@ -453,8 +440,8 @@ class ModelSelection(ABC, Generic[C]):
                 pooling=self.pooling,
                 cache=self.problem.cache,
                 listener=self.listener,
-                threads=self.threads,
-                device="cuda" if self.device.type == "cuda" else "cpu",
+                threads=self.context.threads,
+                device="cuda" if self.context.device.type == "cuda" else "cpu",
             )
         return self.engines[card.name]
 
@@ -530,7 +517,7 @@ class ModelSelection(ABC, Generic[C]):
             opening = sum(self._opening_seconds(self.engine(card)) for card in self.cards)
             return {"take": True, "smallest_first": opening > OPENING_SHARE * self.deadline.remaining()}
 
-        return bool(self.journal.decide("order of backbones", choose)["smallest_first"])
+        return bool(self.decisions.decide("order of backbones", choose)["smallest_first"])
 
     def _opening_seconds(self, engine: Engine) -> float:
         if engine.is_open:
@@ -592,7 +579,7 @@ class ModelSelection(ABC, Generic[C]):
         recipe = self.net_recipe("scratch" if part is None else "finetune")
         each = 0.0 if part is None else part.seconds_an_image
         kind = recipe.strategy
-        decision = self.journal.decide(f"train {kind}", partial(self._afford_net, recipe, each))
+        decision = self.decisions.decide(f"train {kind}", partial(self._afford_net, recipe, each))
         if not decision["take"]:
             self.skip(kind, decision["reason"], for_time=bool(len(self.problem.val)))
             return None
@@ -600,13 +587,8 @@ class ModelSelection(ABC, Generic[C]):
         outcome = train_net(
             self.problem,
             recipe,
+            replace(self.context, deadline=self.deadline.reserving(self._reserve(each))),
             card=None if part is None else part.card,
-            seed=self.seed,
-            device=self.device,
-            folder=self.folder,
-            resume=self.resume,
-            deadline=self.deadline.reserving(self._reserve(each)),
-            listener=self.listener,
         )
         self.seconds["fit"] += outcome.seconds["fit"]
         self.tried += [{**attempt, "chosen": False} for attempt in outcome.tried]
@@ -622,7 +604,7 @@ class ModelSelection(ABC, Generic[C]):
             if left >= LEAST_NET_SECONDS:
                 return {"take": True}
             return {"take": False, "reason": f"only {duration(max(left, 0))} are left"}
-        cost = TRAINING_COST.get(self.device.type, TRAINING_COST["cpu"]) * each
+        cost = TRAINING_COST.get(self.context.device.type, TRAINING_COST["cpu"]) * each
         seconds = recipe.train.epochs * cost * train
         if seconds <= 2 * left:  # half of the epochs are worth a try
             return {"take": True}

@@ -7,20 +7,17 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from mindle.training.loop.augment import Augment, mix, stronger
 from mindle.training.loop.imbalance import rarity
+from mindle.training.loop.objectives import CLASSIFICATION, Labels, Objective
 from mindle.training.recipe import Recipe
-
-# Class numbers (int64), or numbers to estimate (float64).
-Labels = NDArray[Any]
 
 
 class PixelRows(Protocol):
@@ -33,10 +30,7 @@ class PixelRows(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One step's images, float (image, channel, height, width) in [0, 1], and labels (image, class).
-
-    Where numbers are estimated, labels are the numbers, (image, 1).
-    """
+    """One step's images, float (image, channel, height, width) in [0, 1], and targets (image, output)."""
 
     images: Tensor
     targets: Tensor
@@ -85,49 +79,51 @@ def steps_in(images: int, batch: int) -> int:
     return max(1, -(-images // batch))
 
 
-def prepare(
-    pixels: PixelRows,
-    labels: Labels,
-    rows: NDArray[np.int64],
-    recipe: Recipe,
-    *,
-    classes: int,
-    seed: int,
-    place: tuple[int, int],
-    device: torch.device,
-    layout: torch.memory_format,
-    scale: float = 1.0,
-) -> Batch:
-    """Gather, augment, shrink to `scale` of each side, and mix the images of one step.
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How images become the batch of a step.
 
-    `place` is (epoch, step); with the seed it says what is drawn.
+    Attributes:
+        recipe: Its augmentation is used.
+        objective: Says what targets are.
+        outputs: How many logits the net gives.
+        seed: With the place of a step, says what is drawn.
+        device, layout: Where batches lie, and their memory order.
     """
-    generator = torch.Generator().manual_seed(draw(seed, *place))
-    raw = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(device)  # (image, height, width, channel)
-    images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-    targets = target_rows(labels[rows], classes).to(device)
-    size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
-    changed = Augment(recipe.augment)(images, generator, size)
-    if recipe.train.scarce:
-        luck = torch.Generator().manual_seed(draw(seed, *place, 2))
-        chances = torch.from_numpy(recipe.train.scarce * rarity(labels, classes)[labels[rows]])
-        picked = torch.rand(len(rows), generator=luck) < chances
-        if picked.any():
-            changed = changed.clone()
-            changed[picked] = Augment(stronger(recipe.augment))(images[picked], luck, size)
-    images, targets = mix(changed, targets, recipe.augment, generator)
-    return Batch(images=images.contiguous(memory_format=layout), targets=targets)
 
+    recipe: Recipe
+    objective: Objective = CLASSIFICATION
+    outputs: int
+    seed: int
+    device: torch.device
+    layout: torch.memory_format
 
-def target_rows(labels: Labels, classes: int) -> Tensor:
-    """What a net should answer: 1 for the class and 0 elsewhere, (image, class); or the number, (image, 1).
-
-    Example:
-        >>> target_rows(np.array([1]), 2).tolist(), target_rows(np.array([0.5]), 1).tolist()
-        ([[0.0, 1.0]], [[0.5]])
-    """
-    truth = torch.from_numpy(labels)
-    return truth.float()[:, None] if truth.is_floating_point() else F.one_hot(truth, classes).float()
+    def prepare(
+        self,
+        pixels: PixelRows,
+        labels: Labels,
+        rows: NDArray[np.int64],
+        *,
+        place: tuple[int, int],
+        scale: float = 1.0,
+    ) -> Batch:
+        """Gather, augment, shrink to `scale` of each side, and mix the images of one step, (epoch, step)."""
+        recipe, oversample = self.recipe, self.recipe.train.scarce
+        generator = torch.Generator().manual_seed(draw(self.seed, *place))
+        raw = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(self.device)  # (image, height, …)
+        images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        targets = self.objective.targets(labels[rows], self.outputs).to(self.device)
+        size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
+        changed = Augment(recipe.augment)(images, generator, size)
+        if oversample:
+            picking = torch.Generator().manual_seed(draw(self.seed, *place, 2))
+            chances = torch.from_numpy(oversample * rarity(labels, self.outputs)[labels[rows]])
+            picked = torch.rand(len(rows), generator=picking) < chances
+            if picked.any():
+                changed = changed.clone()
+                changed[picked] = Augment(stronger(recipe.augment))(images[picked], picking, size)
+        images, targets = mix(changed, targets, recipe.augment, generator)
+        return Batch(images=images.contiguous(memory_format=self.layout), targets=targets)
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

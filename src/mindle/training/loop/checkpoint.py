@@ -81,7 +81,7 @@ class Saver:
 
     def due(self, *, after: float) -> bool:
         """Whether the last checkpoint is older than `after` seconds."""
-        return self.job.path is not None and self.job.deadline.spent() - self.saved_at >= after
+        return self.job.path is not None and self.job.context.deadline.spent() - self.saved_at >= after
 
     def save(self) -> None:
         """Write everything.
@@ -89,7 +89,7 @@ class Saver:
         Raises:
             DeviceError: If the disk is full or may not be written.
         """
-        self.saved_at = self.job.deadline.spent()
+        self.saved_at = self.job.context.deadline.spent()
         if self.job.path is None:
             return
         self.progress.averaged_epochs = self.average.epochs_in
@@ -134,7 +134,7 @@ class Saver:
         put(own, parts["model"])
         self.average.tensors = {n: torch.empty_like(own[n]).copy_(t) for n, t in parts["average"].items()}
         self.average.epochs_in = self.progress.averaged_epochs
-        self.best |= {name: tensor.to(self.job.device) for name, tensor in parts["best"].items()}
+        self.best |= {name: tensor.to(self.job.context.device) for name, tensor in parts["best"].items()}
         self._restore_optimizer(parts["optimizer"])
         self.totals.copy_(tensors["totals"])
 

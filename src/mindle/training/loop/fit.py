@@ -1,7 +1,7 @@
 """The training loop.
 
 Everything that acts on the weights stands in `_train`, in the order in which it acts: draw, augment, mix,
-forward, loss, backward, clip, step, average; then judge, keep the best, checkpoint. The randomness of a
+forward, loss, backward, clip, step, average; then evaluate, keep the best, checkpoint. The randomness of a
 step derives from (seed, epoch, step) alone, so that a killed run goes on with the numbers that it would
 have had.
 """
@@ -13,24 +13,21 @@ import threading
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
-from mindle.records import SILENT, Listener
-from mindle.training.budget import Deadline
 from mindle.training.loop.average import Average, changing_tensors, put
-from mindle.training.loop.batches import Batch, Labels, PixelRows, ahead, draw, order, prepare
+from mindle.training.loop.batches import Batch, Batching, ahead, draw, order
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.checkpoint import CHECKPOINT_SECONDS, EPOCH_CHECKPOINT_SECONDS, Progress, Saver
-from mindle.training.loop.job import Job
-from mindle.training.loop.loss import Loss, class_weights, judge, tally
+from mindle.training.loop.job import Job, TrainingContext, TrainingData
+from mindle.training.loop.loss import Loss, class_weights, evaluate
 from mindle.training.loop.machine import interruptible, trimmed
+from mindle.training.loop.objectives import CLASSIFICATION, Objective
 from mindle.training.loop.optimizer import build_optimizer
 from mindle.training.loop.schedule import rate_factor
 from mindle.training.recipe import Recipe
@@ -58,20 +55,12 @@ class FitResult:
 
 def fit(
     model: nn.Module,
-    train: PixelRows,
-    train_labels: Labels,
-    val: PixelRows,
-    val_labels: Labels,
+    data: TrainingData,
     recipe: Recipe,
+    context: TrainingContext | None = None,
     *,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    folder: Path | None = None,
-    resume: bool = False,
-    deadline: Deadline | None = None,
-    listener: Listener = SILENT,
+    objective: Objective = CLASSIFICATION,
     callbacks: Sequence[Callback] = (),
-    unit: float = 1.0,
     later: int = 0,
 ) -> FitResult:
     """Train a model in place; it ends on the CPU, in eval mode, with the best weights.
@@ -79,19 +68,12 @@ def fit(
     Args:
         model: Maps uint8 (image, height, width, channel) to logits (image, class); its method
             `logits_from_floats` takes floats (image, channel, height, width) in [0, 1] instead.
-        train: Training images, uint8 (image, height, width, channel).
-        train_labels: Their classes, or (as floats) the standardised numbers to estimate.
-        val: Images that say which epoch is best and when to stop; may be empty.
-        val_labels: Their classes, or numbers.
+        data: Training and validation images with their labels.
         recipe: How to train; its `train` and `augment` parts are used.
-        seed: Governs order, augmentation and dropout.
-        device: Where to train.
-        folder: A checkpoint is kept in `checkpoint/` below it.
-        resume: Go on from that checkpoint where there is one; it must be of the same run.
-        deadline: Fewer epochs are planned where all would not end in time, and the run stops before it.
-        listener: Hears each step and each epoch.
+        context: Seed, device, folder of the checkpoint, deadline and listener. Fewer epochs are planned where
+            all would not end before the deadline, and the run stops before it.
+        objective: What is minimised, and measured beside it.
         callbacks: Watch, and may stop the run.
-        unit: What an error of 1 is in the unit of the target, for the history of numbers.
         later: How many images must still be answered before the deadline once the training is over.
 
     Returns:
@@ -113,63 +95,53 @@ def fit(
         >>> images = np.repeat(np.array([30, 220], np.uint8), 8)[:, None, None, None].repeat(16, 1)
         >>> images, labels = images.reshape(16, 4, 4, 1), np.repeat([0, 1], 8)
         >>> recipe = Recipe(train=TrainSettings(epochs=5, peak=0.1))
-        >>> fit(net, images, labels, images, labels, recipe).history[-1]["val_accuracy"]
+        >>> data = TrainingData(train=images, train_labels=labels, val=images, val_labels=labels)
+        >>> fit(net, data, recipe).history[-1]["val_accuracy"]
         1.0
     """
+    labelled = replace(
+        data,
+        train_labels=objective.labels(data.train_labels),
+        val_labels=objective.labels(data.val_labels),
+    )
     job = Job(
         model=model,
-        train=train,
-        train_labels=_truth(train_labels),
-        val=val,
-        val_labels=_truth(val_labels),
+        data=labelled,
         recipe=recipe,
-        seed=seed,
-        device=torch.device(device),
-        path=None if folder is None else Path(folder) / "checkpoint" / "fit.safetensors",
-        deadline=deadline or Deadline(None),
-        listener=listener,
-        unit=unit,
+        context=context or TrainingContext(),
+        objective=objective,
         later=later,
     )
-    with trimmed(model, job.device), interruptible() as interrupted:
-        result = _train(job, resume=resume, callbacks=callbacks, interrupted=interrupted)
+    with trimmed(model, job.context.device), interruptible() as interrupted:
+        result = _train(job, callbacks=callbacks, interrupted=interrupted)
     _place(model, torch.device("cpu"), torch.contiguous_format)
     model.eval()
     return result
 
 
-def _truth(labels: Labels) -> Labels:
-    """Numbers stay numbers; whatever else says which class is a class number."""
-    numbers = np.issubdtype(np.asarray(labels).dtype, np.floating)
-    return np.asarray(labels, np.float64) if numbers else np.asarray(labels, np.int64)
-
-
-def _train(
-    job: Job, *, resume: bool, callbacks: Sequence[Callback], interrupted: threading.Event
-) -> FitResult:
+def _train(job: Job, *, callbacks: Sequence[Callback], interrupted: threading.Event) -> FitResult:
     """The loop, from top to bottom."""
     # ---- model, optimizer, loss, average ---------------------------------------------------------------
-    settings, model, clock = job.settings, job.model, job.deadline.spent
-    _place(model, job.device, job.layout)
+    settings, model, clock = job.settings, job.model, job.context.deadline.spent
+    _place(model, job.context.device, job.layout)
     optimizer = build_optimizer(model, settings)
     trainable = [p for p in model.parameters() if p.requires_grad]
-    loss_of = Loss(settings, trainable, class_weights(job))
+    loss_of = Loss(job.objective, settings, trainable, class_weights(job))
     average = Average(model, settings)
-    # Sums over an epoch: loss, right answers (of numbers absolute errors), images. Apple's MPS knows no
-    # float64.
-    wide = torch.float32 if job.device.type == "mps" else torch.float64
-    totals = torch.zeros(3, dtype=wide, device=job.device)
+    # Sums over an epoch: loss, measure, images. Apple's MPS knows no float64.
+    wide = torch.float32 if job.context.device.type == "mps" else torch.float64
+    totals = torch.zeros(3, dtype=wide, device=job.context.device)
 
     # ---- where to begin: at the checkpoint, or with as many epochs as there is time for ------------------
     progress = Progress(epochs=settings.epochs)
     saver = Saver(job=job, optimizer=optimizer, average=average, best={}, totals=totals, progress=progress)
-    if resume and job.path is not None and job.path.exists():
+    if job.context.resume and job.path is not None and job.path.exists():
         saver.restore()
     else:
         progress.epochs = _affordable_epochs(job)
         saver.save()  # so that a run that goes on does not decide again
     state = FitState(model=model, progress=progress, steps_per_epoch=job.steps_per_epoch)
-    began, judge_seconds = clock() - progress.seconds, 0.0
+    began, evaluation_seconds = clock() - progress.seconds, 0.0
     for callback in callbacks:
         callback.on_start(state)
 
@@ -181,7 +153,7 @@ def _train(
             state.rate = _rate(job, progress, progress.step)
             for group in optimizer.param_groups:
                 group["lr"] = state.rate * group["share"]
-            torch.manual_seed(draw(job.seed, epoch, progress.step, 1))  # for dropout
+            torch.manual_seed(draw(job.context.seed, epoch, progress.step, 1))  # for dropout
             with job.precision():
                 logits = _logits(model, batch.images)  # (image, class)
                 loss = loss_of(logits, batch.targets)
@@ -199,15 +171,16 @@ def _train(
                 average.after_step(epoch * job.steps_per_epoch + progress.step - 1)
 
             # ---- what is seen of it ---------------------------------------------------------------------
-            right = tally(logits.detach(), batch.targets)
-            totals += torch.stack([loss.detach() * len(logits), right, right.new_tensor(len(logits))])
+            measured = job.objective.tally(logits.detach(), batch.targets)
+            count = measured.new_tensor(len(logits))
+            totals += torch.stack([loss.detach() * len(logits), measured, count])
             state.loss = _mean_loss(job, totals, state)
             for callback in callbacks:
                 callback.on_step(state)
             done = epoch * job.steps_per_epoch + progress.step
-            job.listener.progress("train", done, progress.epochs * job.steps_per_epoch)
+            job.context.listener.progress("train", done, progress.epochs * job.steps_per_epoch)
             step_seconds, step_began = clock() - step_began, clock()
-            if _is_short(job, step_seconds, judge_seconds):
+            if _is_short(job, step_seconds, evaluation_seconds):
                 state.stop("the time was up")
             if progress.stopped:
                 break
@@ -217,19 +190,19 @@ def _train(
                 if interrupted.is_set():
                     raise KeyboardInterrupt
 
-        # ---- judge, and keep the best -------------------------------------------------------------------
+        # ---- evaluate, and keep the best ----------------------------------------------------------------
         average.after_epoch(epoch, progress.epochs)
-        judging = clock()
+        evaluating = clock()
         with average.in_place():
-            val_loss, val_measure = judge(job)
+            val_loss, val_measure = evaluate(job)
             # Accuracies are often equal, and then the loss decides.
-            badness = val_measure if job.numbers else -val_measure
+            badness = job.objective.sign * val_measure
             value = [val_loss, badness] if settings.watch == "val_loss" else [badness, val_loss]
             if not settings.restore_best or not value >= progress.best:
                 progress.best, progress.best_epoch, progress.stale_epochs = value, epoch + 1, -1
                 saver.best |= {name: tensor.clone() for name, tensor in changing_tensors(model).items()}
-        judge_seconds = clock() - judging
-        row = _row(job, progress, totals, val_loss, val_measure, clock() - epoch_began, judge_seconds)
+        evaluation_seconds = clock() - evaluating
+        row = _row(job, progress, totals, val_loss, val_measure, clock() - epoch_began, evaluation_seconds)
         progress.history.append(row)
 
         # ---- plateau and early stop ---------------------------------------------------------------------
@@ -238,7 +211,7 @@ def _train(
             progress.drops, progress.stale_epochs = progress.drops + 1, 0
         if settings.patience and epoch + 1 - progress.best_epoch >= settings.patience:
             state.stop(f"no progress for {settings.patience} epochs")
-        job.listener.epoch(row)
+        job.context.listener.epoch(row)
         for callback in callbacks:
             callback.on_epoch(state)
 
@@ -287,25 +260,25 @@ def _rate(job: Job, progress: Progress, step: int) -> float:
 
 def _batches(job: Job, epoch: int, first: int, epochs: int) -> Iterator[Batch]:
     """The batches of one epoch of `epochs`, from step `first` on."""
+    data, seed = job.data, job.context.seed
+    batching = Batching(
+        recipe=job.recipe,
+        objective=job.objective,
+        outputs=job.outputs,
+        seed=seed,
+        device=job.context.device,
+        layout=job.layout,
+    )
 
     def prepared() -> Iterator[Batch]:
-        for step, rows in enumerate(order(job.train_labels, job.recipe, seed=job.seed, epoch=epoch)):
+        for step, rows in enumerate(order(data.train_labels, job.recipe, seed=seed, epoch=epoch)):
             if step >= first:
-                yield prepare(
-                    job.train,
-                    job.train_labels,
-                    rows,
-                    job.recipe,
-                    classes=job.classes,
-                    seed=job.seed,
-                    place=(epoch, step),
-                    device=job.device,
-                    layout=job.layout,
-                    scale=job.scale(epoch, epochs),
+                yield batching.prepare(
+                    data.train, data.train_labels, rows, place=(epoch, step), scale=job.scale(epoch, epochs)
                 )
 
     # A CPU that trains has no core to spare for a thread that prepares.
-    return prepared() if job.device.type == "cpu" else ahead(prepared())
+    return prepared() if job.context.device.type == "cpu" else ahead(prepared())
 
 
 def _row(
@@ -315,25 +288,25 @@ def _row(
     val_loss: float,
     val_measure: float,
     seconds: float,
-    judge_seconds: float,
+    evaluation_seconds: float,
 ) -> dict[str, Any]:
     """One row of the history."""
-    loss_sum, right_sum, images = totals.tolist()
+    loss_sum, measured, images = totals.tolist()
     return {
         "epoch": progress.epoch + 1,
         "train_loss": loss_sum / images,
-        f"train_{job.measure}": right_sum / images * job.unit,
+        f"train_{job.objective.measure}": measured / images * job.objective.unit,
         "val_loss": val_loss,
-        f"val_{job.measure}": val_measure,
+        f"val_{job.objective.measure}": val_measure,
         "rate": _rate(job, progress, progress.step - 1),
         "seconds": seconds,
-        "images_per_second": images / max(seconds - judge_seconds, 1e-9),
+        "images_per_second": images / max(seconds - evaluation_seconds, 1e-9),
     }
 
 
 def _mean_loss(job: Job, totals: Tensor, state: FitState) -> float:
     """The epoch's mean loss so far; an accelerator is only made to wait for it now and then."""
-    if job.device.type != "cpu" and state.step % 20 and state.step != state.steps_per_epoch:
+    if job.context.device.type != "cpu" and state.step % 20 and state.step != state.steps_per_epoch:
         return state.loss
     loss = float(totals[0] / totals[2])
     if not math.isfinite(loss):
@@ -346,38 +319,38 @@ def _mean_loss(job: Job, totals: Tensor, state: FitState) -> float:
     return loss
 
 
-def _is_short(job: Job, step_seconds: float, judge_seconds: float) -> bool:
-    """Whether another step and the judgement of the epoch might end after the deadline."""
-    guess = 0.5 * step_seconds * len(job.val) / min(job.settings.batch, len(job.train))
-    judging = judge_seconds or guess
-    after = judging * job.later / max(len(job.val), 1)
-    return job.deadline.remaining() < 0.5 + step_seconds + 1.3 * (judging + after)
+def _is_short(job: Job, step_seconds: float, evaluation_seconds: float) -> bool:
+    """Whether another step and the evaluation of the epoch might end after the deadline."""
+    guess = 0.5 * step_seconds * len(job.data.val) / min(job.settings.batch, len(job.data.train))
+    evaluating = evaluation_seconds or guess
+    after = evaluating * job.later / max(len(job.data.val), 1)
+    return job.context.deadline.remaining() < 0.5 + step_seconds + 1.3 * (evaluating + after)
 
 
 def _affordable_epochs(job: Job) -> int:
     """As many of the recipe's epochs as the deadline allows; a few steps are timed on a copy."""
     wanted = job.settings.epochs
-    if math.isinf(job.deadline.remaining()):
+    if math.isinf(job.context.deadline.remaining()):
         return wanted
     trial = replace(job, model=deepcopy(job.model))
     optimizer = build_optimizer(trial.model, job.settings)
-    loss_of = Loss(job.settings, [], None)
+    loss_of = Loss(job.objective, job.settings)
     trial.model.train()
     times: list[float] = []
-    begin = job.deadline.spent()
+    begin = job.context.deadline.spent()
     for batch in _batches(trial, wanted - 1, 0, wanted):
         with trial.precision():
             loss = loss_of(_logits(trial.model, batch.images), batch.targets)
         torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        times.append(job.deadline.spent() - begin)
+        times.append(job.context.deadline.spent() - begin)
         begin += times[-1]
         if len(times) == 6:
             break
     # The forward pass of validation is a third of a step; a tenth of the time is kept for ups and downs.
     step_seconds = median(times[1:] or times)
-    steps = job.steps_per_epoch * (1 + len(job.val) / len(job.train) / 3)
+    steps = job.steps_per_epoch * (1 + len(job.data.val) / len(job.data.train) / 3)
     epoch_seconds = max(step_seconds * steps, 1e-9)
-    after = step_seconds / 3 * job.later / min(job.settings.batch, len(job.train))
-    return max(1, min(wanted, int(0.9 * (job.deadline.remaining() - after) / epoch_seconds)))
+    after = step_seconds / 3 * job.later / min(job.settings.batch, len(job.data.train))
+    return max(1, min(wanted, int(0.9 * (job.context.deadline.remaining() - after) / epoch_seconds)))

@@ -1,11 +1,11 @@
-"""One training run as it was asked for: what `fit` was given, checked, and what follows from it."""
+"""One training run as it was asked for: what `fit` is given, checked, and what follows from it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,36 +15,53 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mindle.records import Listener
+from mindle.records import SILENT, Listener
 from mindle.training.budget import Deadline
+from mindle.training.decisions import DecisionLog
 from mindle.training.loop.average import changing_tensors
-from mindle.training.loop.batches import Labels, PixelRows, steps_in
+from mindle.training.loop.batches import PixelRows, steps_in
+from mindle.training.loop.objectives import CLASSIFICATION, Labels, Objective
 from mindle.training.recipe import Recipe, TrainSettings, as_dict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """The arguments of `fit`; see there.
+class TrainingContext:
+    """What a training runs in: everything that does not say what is learned.
 
     Attributes:
-        path: Where the checkpoint is kept, or None.
-        unit: What an error of 1 is in the unit of the target, where labels are numbers.
-        later: How many images must be answered after the training, before the deadline.
+        seed: Governs whatever is drawn.
+        device: Where nets are trained; if it is CUDA, images are embedded there too.
+        folder: The run folder: a checkpoint is kept in `checkpoint/` below it.
+        resume: Go on from that checkpoint where there is one; it must be of the same run.
+        deadline: When it must be over.
+        decisions: Repeats the decisions of the interrupted run, and records new ones.
+        listener: Hears steps, epochs, and what was tried.
+        threads: Of ONNX Runtime; as many as there are cores unless set.
     """
 
-    model: nn.Module
+    seed: int = 0
+    device: torch.device = torch.device("cpu")
+    folder: Path | None = None
+    resume: bool = False
+    deadline: Deadline = field(default_factory=lambda: Deadline(None))
+    decisions: DecisionLog = field(default_factory=DecisionLog)
+    listener: Listener = SILENT
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Images, uint8 (image, height, width, channel), with their classes or standardised numbers.
+
+    Attributes:
+        train, train_labels: What is learned from.
+        val, val_labels: What says which epoch is best and when to stop; may be empty.
+    """
+
     train: PixelRows
     train_labels: Labels
     val: PixelRows
     val_labels: Labels
-    recipe: Recipe
-    seed: int
-    device: torch.device
-    path: Path | None
-    deadline: Deadline
-    listener: Listener
-    unit: float = 1.0
-    later: int = 0
 
     def __post_init__(self) -> None:
         for name, images, labels in (
@@ -59,15 +76,23 @@ class Job:
         if not len(self.train):
             raise ValueError("`train` must hold at least one image. Received none.")
 
-    @property
-    def numbers(self) -> bool:
-        """Whether the labels are numbers to estimate, not classes."""
-        return bool(np.issubdtype(self.train_labels.dtype, np.floating))
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The arguments of `fit`; see there."""
+
+    model: nn.Module
+    data: TrainingData
+    recipe: Recipe
+    context: TrainingContext = field(default_factory=TrainingContext)
+    objective: Objective = CLASSIFICATION
+    later: int = 0
 
     @property
-    def measure(self) -> str:
-        """What the history tells beside the loss: "accuracy", or "mae" of numbers."""
-        return "mae" if self.numbers else "accuracy"
+    def path(self) -> Path | None:
+        """Where the checkpoint is kept."""
+        folder = self.context.folder
+        return None if folder is None else Path(folder) / "checkpoint" / "fit.safetensors"
 
     @property
     def settings(self) -> TrainSettings:
@@ -77,21 +102,21 @@ class Job:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
-        return steps_in(len(self.train), self.settings.batch)
+        return steps_in(len(self.data.train), self.settings.batch)
 
     @cached_property
-    def classes(self) -> int:
+    def outputs(self) -> int:
         """How many logits the model gives."""
         training = self.model.training
         self.model.eval()
         with torch.inference_mode():
-            classes = int(self.model(self.pixels(self.train, np.zeros(1, np.int64))).shape[1])
+            logits = self.model(self.pixels(self.data.train, np.zeros(1, np.int64)))
         self.model.train(training)
-        return classes
+        return int(logits.shape[1])
 
     def pixels(self, images: PixelRows, rows: NDArray[np.int64]) -> Tensor:
         """uint8 (image, height, width, channel) on the device."""
-        return torch.from_numpy(np.ascontiguousarray(images[rows])).to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(images[rows])).to(self.context.device)
 
     @cached_property
     def layout(self) -> torch.memory_format:
@@ -109,9 +134,15 @@ class Job:
         """Autocast to bfloat16 where the recipe wants it, or leaves it open and the card has it."""
         wish = self.settings.precision
         if wish == "auto":
-            able = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+            able = self.context.device.type == "cuda" and torch.cuda.is_bf16_supported(
+                including_emulation=False
+            )
             wish = "bfloat16" if able else "float32"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if wish == "bfloat16" else nullcontext()
+        return (
+            torch.autocast(self.context.device.type, dtype=torch.bfloat16)
+            if wish == "bfloat16"
+            else nullcontext()
+        )
 
     def scale(self, epoch: int, epochs: int) -> float:
         """Side of an epoch's images as a share of the full side.
@@ -124,7 +155,13 @@ class Job:
     @cached_property
     def identity(self) -> str:
         """A hash of what makes a run what it is: recipe, seed, labels, and the model's names and shapes."""
-        labels = [hashlib.sha256(part.tobytes()).hexdigest() for part in (self.train_labels, self.val_labels)]
+        parts = (self.data.train_labels, self.data.val_labels)
+        labels = [hashlib.sha256(part.tobytes()).hexdigest() for part in parts]
         shapes = {name: list(tensor.shape) for name, tensor in changing_tensors(self.model).items()}
-        facts = {"recipe": as_dict(self.recipe), "seed": self.seed, "labels": labels, "shapes": shapes}
+        facts = {
+            "recipe": as_dict(self.recipe),
+            "seed": self.context.seed,
+            "labels": labels,
+            "shapes": shapes,
+        }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

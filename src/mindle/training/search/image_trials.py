@@ -43,6 +43,7 @@ from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.images.selection import MOST_IMAGES, rows_to_learn, views_of
 from mindle.training.loop.callbacks import Callback, FitState
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe
 from mindle.training.search.judge import Pruned, Report, Score, go_on
 
@@ -158,17 +159,14 @@ class Bench:
         outcome = train_net(
             self.problem,
             recipe,
+            TrainingContext(seed=self.seed, device=self.device, folder=folder, resume=True),
             card=card,
-            seed=self.seed,
-            device=self.device,
-            folder=folder,
-            resume=True,
             callbacks=[Pruning(report, self.deadline)],
         )
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        labels = self.problem.labels(self.problem.val)
-        answers = outcome.val_probabilities  # (image, class)
+        labels = self.problem.truth[self.problem.val]
+        answers = outcome.val_answers  # (image, class)
         known = answers[np.arange(len(labels)), labels]
         return Score(
             value=float(-np.log(np.maximum(known, 1e-12)).mean()),

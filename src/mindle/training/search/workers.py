@@ -106,7 +106,7 @@ class Task:
         """What judges its recipes."""
         height, width = self.typical_size
         return Bench(
-            problem=Problem(dataset=dataset, typical_size=(height, width)),
+            problem=Problem.of(dataset, typical_size=(height, width)),
             weights=None if self.weights is None else Path(self.weights),
             device=choose_device(self.device),
             seed=self.seed,
