@@ -174,7 +174,7 @@ def test_rows_and_classes_are_matched_by_name() -> None:
 def test_with_folds_it_is_the_corrected_t_test() -> None:
     one, two = estimates(1.0, seed=1, repeats=3), estimates(0.8, seed=2, repeats=3)
     fold = np.tile(np.arange(150) % 5, 3)
-    found = compare(one, two, fold=fold).main
+    found = compare(replace(one, folds=fold), replace(two, folds=fold)).main
     assert one.targets is not None
     gain = np.abs(two.values - one.targets) - np.abs(one.values - one.targets)
     each = gain.reshape(3, 30, 5).mean(axis=1).ravel()  # every fifth row is of one fold
@@ -215,7 +215,8 @@ def test_repeated_answers_of_classes_are_drawn_row_by_row() -> None:
     found = compare(one, two)
     assert (found.main.interval, found.main.test) == ("bootstrap", "swaps")
     assert found.main.better == "second"
-    with_folds = compare(one, two, fold=np.tile(np.arange(200) % 4, 2))
+    folds = np.tile(np.arange(200) % 4, 2)
+    with_folds = compare(replace(one, folds=folds), replace(two, folds=folds))
     assert {each.test for each in with_folds.differences} == {"nadeau-bengio"}
 
 

@@ -12,12 +12,9 @@ from mindle.evaluation import conformal
 from mindle.evaluation.conformal import (
     Calibration,
     calibrate,
-    cv_plus,
-    measured_coverage,
     prediction_interval,
     read_calibration,
 )
-from mindle.evaluation.intervals import wilson
 
 
 def by_hand(estimates: Any, residuals: Any, folds: Any, level: float) -> tuple[list[float], list[float]]:
@@ -41,7 +38,7 @@ def test_it_is_the_published_definition(n: int, level: float, monkeypatch: pytes
     residuals, folds = generator.standard_t(2, n), generator.integers(0, 4, n)
     folds[:4] = range(4)
     estimates = generator.normal(size=(7, 4))
-    low, high = cv_plus(estimates, residuals, folds, level=level)
+    low, high = prediction_interval(calibrate(residuals, folds), estimates, level=level)
     expected = by_hand(estimates, residuals, folds, level)
     assert low.tolist() == pytest.approx(expected[0])
     assert high.tolist() == pytest.approx(expected[1])
@@ -63,8 +60,8 @@ def test_heavy_tails_are_covered_as_often_as_promised(level: float) -> None:
         folds = np.arange(150) % 10
         models = [ridge(x[folds != fold], y[folds != fold]) for fold in range(10)]
         residuals = np.array([y[i] - x[i] @ models[folds[i]] for i in range(150)])
-        low, high = cv_plus(
-            np.stack([fresh @ model for model in models], axis=1), residuals, folds, level=level
+        low, high = prediction_interval(
+            calibrate(residuals, folds), np.stack([fresh @ model for model in models], axis=1), level=level
         )
         hits += int(((low <= truth) & (truth <= high)).sum())
         trials += 300
@@ -75,10 +72,11 @@ def test_heavy_tails_are_covered_as_often_as_promised(level: float) -> None:
 
 
 def test_too_few_rows_for_the_level_give_an_endless_interval() -> None:
-    low, high = cv_plus(np.zeros((2, 2)), np.ones(8), np.arange(8) % 2, level=0.9)
+    low, high = prediction_interval(calibrate(np.ones(8), np.arange(8) % 2), np.zeros((2, 2)), level=0.9)
     assert np.isneginf(low).all()
     assert np.isposinf(high).all()
-    low, high = cv_plus(np.zeros((1, 2)), np.ones(9), np.arange(9) % 2, level=0.9)  # 0.1 · 10 is one row
+    kept = calibrate(np.ones(9), np.arange(9) % 2)  # 0.1 · 10 is one row
+    low, high = prediction_interval(kept, np.zeros((1, 2)), level=0.9)
     assert (low[0], high[0]) == (-1.0, 1.0)
 
 
@@ -124,14 +122,3 @@ def test_what_does_not_fit_is_refused() -> None:
         Calibration(errors=np.ones(3), counts=np.array([1, 1]))
     with pytest.raises(ValueError, match="sizes of at least 0"):
         Calibration(errors=-np.ones(2), counts=np.array([1, 1]))
-
-
-def test_coverage_is_measured_with_its_interval() -> None:
-    truth = np.arange(10.0)
-    found = measured_coverage(truth, truth - 1, truth + np.where(truth < 8, 1, -0.5))
-    low, high = wilson(8, 10)
-    assert found == {"value": 0.8, "low": low, "high": high}
-    with pytest.raises(ValueError, match="of one length, at least 1. Received 0, 0 and 0"):
-        measured_coverage(np.zeros(0), np.zeros(0), np.zeros(0))
-    with pytest.raises(ValueError, match="Received NaN"):
-        measured_coverage(np.array([np.nan]), np.zeros(1), np.ones(1))

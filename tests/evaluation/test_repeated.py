@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_the_corrected_error_is_the_published_formula() -> None:
 def test_the_value_is_the_mean_of_the_pooled_scores_and_the_interval_that_of_the_folds() -> None:
     estimates, fold = repeated()
     assert estimates.targets is not None
-    block = score_estimates(estimates, fold=fold)
+    block = score_estimates(replace(estimates, folds=fold))
     errors = np.abs(estimates.values - estimates.targets)
     assert (block["n"], block["repeats"], block["folds"]) == (442, 3, 5)
     assert block["mae"]["value"] == pytest.approx(errors.mean())
@@ -101,7 +102,7 @@ def test_the_value_is_the_mean_of_the_pooled_scores_and_the_interval_that_of_the
 
 
 def test_more_repeats_do_not_make_the_interval_of_few_rows_vanish() -> None:
-    few, many = (score_estimates(pooled, fold=fold) for pooled, fold in (repeated(1), repeated(12)))
+    few, many = (score_estimates(replace(pooled, folds=fold)) for pooled, fold in (repeated(1), repeated(12)))
     width = [block["mae"]["high"] - block["mae"]["low"] for block in (few, many)]
     assert width[1] > 0.25 * width[0]
     # Twelve times the answers without the correction would be about a third of a bootstrap's width.
@@ -112,7 +113,7 @@ def test_more_repeats_do_not_make_the_interval_of_few_rows_vanish() -> None:
 def test_every_value_lies_in_its_interval_inside_its_range() -> None:
     for predictions in (answered(), answered(strength=4.0), answered(strength=-1.0, classes=2)):
         fold = np.tile(np.arange(60) % 4, 2)
-        block = score(predictions, fold=fold)
+        block = score(replace(predictions, folds=fold))
         for name, method in block["intervals"]["methods"].items():
             if method == "widened":
                 one = block[name]
@@ -144,7 +145,7 @@ def test_answers_without_a_mistake_keep_an_honest_interval() -> None:
         labels=np.tile([0, 1], 20),
         repeats=2,
     )
-    block = score(predictions, fold=np.tile(np.arange(20) // 4, 2))
+    block = score(replace(predictions, folds=np.tile(np.arange(20) // 4, 2)))
     # 5 folds, twice: a variance of 5 / 10 + 5 / 4 times that of the rows, as of so many rows fewer
     rows = 20 / (5 / 10 + 5 / 4)
     assert (block["accuracy"]["low"], block["accuracy"]["high"]) == pytest.approx(wilson(rows, rows))
@@ -157,7 +158,7 @@ def test_few_folds_near_the_end_of_the_range_keep_a_sane_interval() -> None:
     predictions = Predictions(
         classes=("a", "b"), paths=tuple(map(str, range(150))), probabilities=probabilities, labels=labels
     )
-    accuracy = score(predictions, fold=np.arange(150) // 50)["accuracy"]
+    accuracy = score(replace(predictions, folds=np.arange(150) // 50))["accuracy"]
     low, high = wilson(148, 150)
     assert 0.9 < accuracy["low"] < low
     assert high < accuracy["high"] < 1
@@ -183,7 +184,7 @@ def test_repeats_of_other_rows_are_refused_by_name() -> None:
     names = (*estimates.paths[:-1], "a stranger")
     wrong = Estimates(paths=names, values=estimates.values, targets=estimates.targets, repeats=2)
     with pytest.raises(ValueError, match="'a stranger' .* as row 442 of repeat 2, 'row 441'"):
-        score_estimates(wrong, fold=fold)
+        score_estimates(replace(wrong, folds=fold))
     predictions = answered()
     assert predictions.labels is not None
     predictions.labels[60] = (predictions.labels[60] + 1) % 3

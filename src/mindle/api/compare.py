@@ -145,7 +145,7 @@ def _require_same_files(one: RunFolder, two: RunFolder) -> None:
     other = [path for path, sha256 in hashes[0].items() if hashes[1].get(path, sha256) != sha256]
     if other:
         raise ValueError(
-            f"Both must have judged the same test files. {len(other):,} changed in between, first "
+            f"Both must have answered the same test files. {len(other):,} changed in between, first "
             f"{other[0]!r}. Train again on the data as they are now."
         )
 

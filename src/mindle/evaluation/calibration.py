@@ -152,22 +152,6 @@ def error_by_chance(
     return float(np.quantile(errors, level) / max(1, len(number)))
 
 
-def apply_temperature(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """Soften (above 1) or sharpen (below 1) probabilities; the order of the classes stays.
-
-    Example:
-        >>> apply_temperature(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
-        [[0.667, 0.333]]
-    """
-    if not temperature > 0:
-        raise ValueError(f"`temperature` must be above 0. Received temperature={temperature}.")
-    with np.errstate(divide="ignore"):
-        scaled = np.maximum(np.log(np.asarray(probabilities, np.float64)), _FLOOR) / temperature
-    odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    softened: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-    return softened
-
-
 def fit_temperature(log_probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """The temperature that makes held-out log-probabilities (or logits) say what they are worth.
 

@@ -61,7 +61,7 @@ class Classification:
 
     def score(self, answers: Predictions, *, seed: int = 0) -> dict[str, Any]:
         """See `mindle.evaluation.score`."""
-        return score(answers, seed=seed, fold=answers.folds)
+        return score(answers, seed=seed)
 
     def headline(self, scores: Mapping[str, Any]) -> Message:
         """Accuracy with its interval."""

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mindle.evaluation import tasks
 from mindle.evaluation.intervals import RESAMPLES, bootstrap_rows, percentiles
@@ -73,7 +72,6 @@ def compare(
     second: Answers,
     *,
     seed: int = 0,
-    fold: NDArray[np.int64] | None = None,
 ) -> Comparison:
     """Compare two models that answered the same rows.
 
@@ -84,8 +82,6 @@ def compare(
         first: What one model said, with the truth.
         second: What the other said about the same rows, with the same truth.
         seed: Of the bootstrap and the swaps.
-        fold: (row,), which fold of its repeat answered each row of `first`, where both were judged by the
-            same cross-validation; what both say of their folds, where they agree, unless given.
 
     Returns:
         The differences in accuracy, macro F1 and log loss, or in MAE and RMSE.
@@ -119,7 +115,7 @@ def compare(
     task = tasks.of(first.task)
     second = task.matched(first, second)
     rows, repeats, measure = len(first), first.repeats, task.measure(first, second)
-    fold = _shared_folds(first, second) if fold is None else fold
+    fold = _shared_folds(first, second)
     if fold is not None:
         differences = _over_folds(measure, rows, repeats, fold)
     else:
@@ -154,7 +150,7 @@ def holm(chances: Sequence[float]) -> list[float]:
 
 
 def _shared_folds(first: Answers, second: Answers) -> Ints | None:
-    """The folds by which both were judged, rows in one order; None where they are not known or differ.
+    """The folds that held the rows of both out, rows in one order; None where they are not known or differ.
 
     With other folds the two models of a fold had other training rows, and the correction for what folds share
     does not hold.

@@ -23,8 +23,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import wilson
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -155,42 +153,3 @@ def prediction_interval(
 def _pieces(count: int, size: int) -> Iterator[slice]:
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
-
-
-def cv_plus(
-    fold_estimates: Floats, residuals: Floats, folds: Ints, *, level: float = LEVEL
-) -> tuple[Floats, Floats]:
-    """`calibrate` and `prediction_interval` in one call.
-
-    Args:
-        fold_estimates: (row, fold), what the model of each fold estimates for new rows.
-        residuals: (training row,), truth minus held-out estimate.
-        folds: (training row,), which fold held each out.
-        level: How often the truth should lie inside.
-
-    Returns:
-        (low, high), each (row,).
-    """
-    return prediction_interval(calibrate(residuals, folds), fold_estimates, level=level)
-
-
-def measured_coverage(targets: Floats, low: Floats, high: Floats) -> dict[str, float]:
-    """Share of truths inside their interval, with its own 95 % interval (Wilson).
-
-    Raises:
-        ValueError: If the arrays disagree in length, are empty, or hold NaN.
-
-    Example:
-        >>> measured_coverage(np.array([1.0, 5.0]), np.array([0.0, 0.0]), np.array([2.0, 2.0]))["value"]
-        0.5
-    """
-    if not len(targets) or not len(targets) == len(low) == len(high):
-        raise ValueError(
-            "`targets`, `low` and `high` must be of one length, at least 1. "
-            f"Received {len(targets)}, {len(low)} and {len(high)}."
-        )
-    if np.isnan([targets, low, high]).any():
-        raise ValueError("`targets`, `low` and `high` must be numbers. Received NaN.")
-    hits = int(((low <= targets) & (targets <= high)).sum())
-    ends = wilson(hits, len(targets))
-    return {"value": hits / len(targets), "low": ends[0], "high": ends[1]}

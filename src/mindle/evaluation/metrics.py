@@ -8,7 +8,7 @@ How each interval is made, as the block itself says under `intervals`:
                 expected calibration error; 2,000 resamples of the images, the middle 95 %
     jackknife   ROC AUC and average precision: what one image more or less would change, summed up; the same
                 spread that the bootstrap finds, at a thousandth of its cost
-    widened     overall scores where the images or rows were judged by cross-validation and the folds are
+    widened     overall scores where the images or rows were answered in cross-validation and the folds are
                 known: the intervals above, by Nadeau and Bengio's factor; see `mindle.evaluation.repeated`
 """
 
@@ -33,7 +33,7 @@ from mindle.evaluation.intervals import (
     percentiles,
     wilson,
 )
-from mindle.evaluation.repeated import Rows, judge_rows
+from mindle.evaluation.repeated import Rows, score_repeats
 from mindle.records import Predictions
 
 Floats = NDArray[np.float64]
@@ -65,10 +65,8 @@ SCALES = {
 _SUM_TOLERANCE = 1e-3  # half-precision probabilities of a thousand classes still pass
 
 
-def score(
-    predictions: Predictions, *, seed: int = 0, fold: NDArray[np.int64] | None = None
-) -> dict[str, Any]:
-    """Judge predictions whose truth is known.
+def score(predictions: Predictions, *, seed: int = 0) -> dict[str, Any]:
+    """Score predictions whose truth is known.
 
     Every score is `{"value", "low", "high"}`, a 95 % interval; `ece` is a plain number with `ece_interval`
     beside it. None stands where there is nothing to measure: the recall of a class without images, the
@@ -81,14 +79,13 @@ def score(
     class that is never predicted counts as 0 there, so that nothing is gained by never naming it.
     `confusion[i][j]` counts images of class i (rows: truth) that were called class j (columns: answers).
 
-    Repeated cross-validation (`predictions.repeats` above 1, or `fold`): the mean over the repeats of the
+    Repeated cross-validation (`repeats` above 1, or `folds`): the mean over the repeats of the
     pooled score; see `mindle.evaluation.repeated` for the interval. `n` counts each image once, `confusion`
     once a repeat.
 
     Args:
         predictions: With labels; at least one image.
         seed: Of the bootstrap.
-        fold: (image,), which fold of its repeat answered it, where this was cross-validation.
 
     Returns:
         A dictionary that JSON can hold.
@@ -107,10 +104,10 @@ def score(
     probabilities, labels = checked_predictions(predictions)
     answers, classes = predictions.predicted, predictions.classes
 
-    def judge(rows: Rows) -> dict[str, Any]:
+    def score_rows(rows: Rows) -> dict[str, Any]:
         return _block(probabilities[rows], labels[rows], answers[rows], classes, seed)
 
-    return judge_rows(judge, predictions.paths, labels, predictions.repeats, fold, SCALES)
+    return score_repeats(score_rows, predictions, SCALES)
 
 
 def _block(
@@ -146,13 +143,13 @@ def _block(
 
 
 def checked_predictions(predictions: Predictions) -> tuple[Floats, Ints]:
-    """Probabilities and labels, or the reason why they cannot be judged.
+    """Probabilities and labels, or the reason why they cannot be scored.
 
     Raises:
         ValueError: If labels are missing or out of range, or probabilities are NaN, negative or off 1 in sum.
     """
     if predictions.labels is None:
-        raise ValueError("`predictions` must carry `labels` to be judged. Received labels=None.")
+        raise ValueError("`predictions` must carry `labels` to be scored. Received labels=None.")
     probabilities = np.asarray(predictions.probabilities, np.float64)
     labels = np.asarray(predictions.labels, np.int64)
     if not len(labels):

@@ -80,8 +80,8 @@ def row_order(first: Answers, second: Answers) -> Ints:
     """Where each row of the first stands in the second; or what differs."""
     if first.repeats != second.repeats:
         raise ValueError(
-            "Both must have been judged as many times. Received repeats="
-            f"{first.repeats} and {second.repeats}. Compare models judged in the same way."
+            "Both must have been answered as many times. Received repeats="
+            f"{first.repeats} and {second.repeats}. Compare models evaluated in the same way."
         )
     for each in (first, second):
         require_same_rows(each.paths, np.asarray(each.truth), each.repeats)

@@ -4,7 +4,7 @@ How each interval is made, as the block itself says under `intervals`:
 
     bootstrap       every score of the errors: 2,000 resamples of the rows, the middle 95 %
     wilson          coverage: how many of n truths lie inside their prediction interval
-    widened         every score but coverage, where the rows were judged by cross-validation and the folds are
+    widened         every score but coverage, where this was cross-validation and the folds are
                     known: the bootstrap's, by Nadeau and Bengio's factor; see `mindle.evaluation.repeated`
 """
 
@@ -21,7 +21,7 @@ from mindle.evaluation.conformal import LEVEL as INTERVAL_LEVEL
 from mindle.evaluation.conformal import Calibration, prediction_interval
 from mindle.evaluation.intervals import LEVEL, RESAMPLES, UNKNOWN, bootstrap_rows, counted, percentiles
 from mindle.evaluation.paired import Difference, Measure, require_same_truth, row_order
-from mindle.evaluation.repeated import Rows, judge_rows
+from mindle.evaluation.repeated import Rows, score_repeats
 from mindle.messages import Message, message
 from mindle.records import Estimates
 
@@ -42,10 +42,9 @@ def score_estimates(
     estimates: Estimates,
     *,
     seed: int = 0,
-    fold: NDArray[np.int64] | None = None,
     level: float | None = None,
 ) -> dict[str, Any]:
-    """Judge estimates whose truth is known.
+    """Score estimates whose truth is known.
 
     Every score is `{"value", "low", "high"}`, a 95 % interval: `mae`, `rmse` and `median_absolute_error` in
     the target's unit, `r2` (1 is perfect, 0 as good as always naming the mean of these targets) and Pearson's
@@ -54,13 +53,12 @@ def score_estimates(
     where all targets are alike, correlation where all estimates are. A score has no interval where resampling
     cannot vary it: of a single row, or where every error has one size.
 
-    Repeated cross-validation (`estimates.repeats` above 1, or `fold`): the mean over the repeats of the
+    Repeated cross-validation (`repeats` above 1, or `folds`): the mean over the repeats of the
     pooled score; see `mindle.evaluation.repeated` for the interval. `n` counts each row once.
 
     Args:
         estimates: With targets; at least one row.
         seed: Of the bootstrap.
-        fold: (row,), which fold of its repeat estimated it, where this was cross-validation.
         level: The coverage that the prediction intervals promise, kept as `interval_level`.
 
     Returns:
@@ -80,14 +78,14 @@ def score_estimates(
         raise ValueError(f"`level` must lie between 0 and 1. Received level={level}.")
     inside = _inside(estimates, targets)
 
-    def judge(rows: Rows) -> dict[str, Any]:
+    def score_rows(rows: Rows) -> dict[str, Any]:
         block = _block(values[rows], targets[rows], seed)
         if inside is not None:
             block["coverage"] = counted(int(inside[rows].sum()), len(inside[rows]))
             block["intervals"]["methods"]["coverage"] = "wilson"
         return block
 
-    block = judge_rows(judge, estimates.paths, targets, estimates.repeats, fold, SCALES)
+    block = score_repeats(score_rows, estimates, SCALES)
     if estimates.low is not None and estimates.high is not None:
         width = float(np.mean(estimates.high - estimates.low))
         block["interval_width"] = width if isfinite(width) else None
@@ -97,13 +95,13 @@ def score_estimates(
 
 
 def checked_estimates(estimates: Estimates) -> tuple[Floats, Floats]:
-    """Values and targets, or the reason why they cannot be judged.
+    """Values and targets, or the reason why they cannot be scored.
 
     Raises:
         ValueError: If targets are missing, there is no row, or a number is NaN or infinite.
     """
     if estimates.targets is None:
-        raise ValueError("`estimates` must carry `targets` to be judged. Received targets=None.")
+        raise ValueError("`estimates` must carry `targets` to be scored. Received targets=None.")
     if not estimates.paths:
         raise ValueError("`estimates` must hold at least one row. Received none.")
     for name in ("values", "targets"):
@@ -241,7 +239,7 @@ class Regression:
 
     def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
         """See `score_estimates`."""
-        return score_estimates(answers, seed=seed, fold=answers.folds, level=INTERVAL_LEVEL)
+        return score_estimates(answers, seed=seed, level=INTERVAL_LEVEL)
 
     def headline(self, scores: Mapping[str, Any]) -> Message:
         """Mean absolute error with its interval; a single row has none."""

@@ -1,7 +1,7 @@
-"""Cross-validation, once or repeated: one score out of many judgements of the same rows.
+"""Cross-validation, once or repeated: one score out of several answers to the same rows.
 
 The value is the mean over the repeats of the pooled score: within a repeat every row is answered once, by a
-model that has not seen it, and all of these answers are judged together. Its interval begins with what the
+model that has not seen it, and all of these answers are scored together. Its interval begins with what the
 rows alone say, as if one model had answered them: the mean of the repeats' own intervals. The models of two
 folds share most of their training rows, so that this is too narrow. With J folds in all, S² the variance of
 their scores, n₂ rows in a fold and n₁ rows to train on, Nadeau and Bengio's variance of the score is
@@ -10,7 +10,7 @@ their scores, n₂ rows in a fold and n₁ rows to train on, Nadeau and Bengio's
 
 The expected S² of folds of n₂ rows is the variance of one row's score over n₂, so that of a repeat's k folds
 the rows' own variance is S² / k, and the interval is widened by the factor √(k / J + k · n₂ / n₁), on a scale
-where it cannot leave the score's range. Repeating judges the same rows again: it lowers k / J, never n₂ / n₁.
+where it cannot leave the score's range. Repeating scores the same rows again: it lowers k / J, never n₂ / n₁.
 
 S² itself, measured on the three to thirty folds at hand, is no basis: near 0 and 1 such t intervals hold the
 truth in as few as 58 % of draws, and on a scale of log-odds they reach over half of the range. The widened
@@ -34,11 +34,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.intervals import LEVEL, Score
+from mindle.records import Answers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Rows = Ints | slice
-BackboneFeatures = dict[str, Any]
+Scores = dict[str, Any]
 
 METHOD = "widened"
 
@@ -54,12 +55,12 @@ _ENDS = {"share": (0.0, 1.0), "positive": (0.0,), "correlation": (-1.0, 1.0), "a
 
 @dataclass(frozen=True)
 class Folds:
-    """Which rows were judged together.
+    """Which rows each fold held out.
 
     Attributes:
         rows: Row numbers of each fold, repeat by repeat.
         of_repeat: How many folds a repeat has.
-        ratio: Rows judged for each row trained on, n₂ / n₁, on average.
+        ratio: Rows held out for each row trained on, n₂ / n₁, on average.
     """
 
     rows: tuple[Ints, ...]
@@ -83,7 +84,7 @@ def repeat_rows(rows: int, repeats: int) -> list[Ints]:
 
 
 def require_same_rows(names: Sequence[str], truth: NDArray[Any], repeats: int) -> None:
-    """Refuse repeats that do not judge the same rows in the same order.
+    """Refuse repeats that do not answer the same rows in the same order.
 
     Raises:
         ValueError: Naming the first row that differs.
@@ -103,7 +104,7 @@ def read_folds(fold: NDArray[np.int64], rows: int, repeats: int) -> Folds:
     """The folds that a number for each row tells.
 
     Args:
-        fold: (row,), which fold of its repeat judged it; any whole numbers.
+        fold: (row,), which fold of its repeat held it out; any whole numbers.
         rows: How many rows there are, over all repeats.
         repeats: How many repeats.
 
@@ -120,15 +121,15 @@ def read_folds(fold: NDArray[np.int64], rows: int, repeats: int) -> Folds:
     members: list[Ints] = []
     ratios = []
     for part in repeat_rows(rows, repeats):
-        numbers = np.unique(fold[part])
-        if len(numbers) < 2:
+        indices = np.unique(fold[part])
+        if len(indices) < 2:
             raise ValueError(
                 "`fold` must tell at least 2 folds in each repeat. Received one. Leave it out where there "
                 "are none."
             )
-        own = [part[fold[part] == number] for number in numbers]
-        members += own
-        ratios += [len(one) / (len(part) - len(one)) for one in own]
+        held_out = [part[fold[part] == index] for index in indices]
+        members += held_out
+        ratios += [len(one) / (len(part) - len(one)) for one in held_out]
     return Folds(tuple(members), len(members) // repeats, float(np.mean(ratios)))
 
 
@@ -137,7 +138,7 @@ def corrected_error(scores: Floats, ratio: float) -> float:
 
     Args:
         scores: One a fold, over all repeats; at least two.
-        ratio: Rows judged for each row trained on; 1 / (k - 1) for k folds.
+        ratio: Rows held out for each row trained on; 1 / (k - 1) for k folds.
 
     Example:
         >>> round(corrected_error(np.array([0.8, 0.9, 0.85, 0.95, 0.9]), 1 / 4), 4)
@@ -170,22 +171,12 @@ def t_chance(distance: float, freedom: float) -> float:
     return min(1.0, 2 * float(stdtr(freedom, -abs(distance))))
 
 
-def judge_rows(
-    judge: Callable[[Rows], BackboneFeatures],
-    names: Sequence[str],
-    truth: NDArray[Any],
-    repeats: int,
-    fold: NDArray[np.int64] | None,
-    scales: Mapping[str, str],
-) -> BackboneFeatures:
-    """One block of scores: of rows that were judged once, or out of repeated judgements of the same rows.
+def score_repeats(score: Callable[[Rows], Scores], answers: Answers, scales: Mapping[str, str]) -> Scores:
+    """One block of scores, also where several models answered the same rows.
 
     Args:
-        judge: Scores some rows, with intervals.
-        names: What each row is called, over all repeats.
-        truth: (row,), label or target of each.
-        repeats: How many repeats.
-        fold: (row,), which fold of its repeat judged it, or None where that is not known.
+        score: Scores some rows, with intervals.
+        answers: With their truth, their repeats, and their folds where these are known.
         scales: Name of each score whose interval is widened to its range: "share", "positive", "correlation"
             or "at most 1".
 
@@ -194,13 +185,14 @@ def judge_rows(
         `folds` where they are known.
 
     Raises:
-        ValueError: If the repeats hold different rows, or `fold` does not fit them.
+        ValueError: If the repeats hold different rows, or the folds do not fit them.
     """
-    if repeats == 1 and fold is None:
-        return judge(slice(None))
-    require_same_rows(names, truth, repeats)
-    folds = None if fold is None else read_folds(fold, len(names), repeats)
-    block = mean_block([judge(part) for part in repeat_rows(len(names), repeats)])
+    rows, repeats = len(answers), answers.repeats
+    if repeats == 1 and answers.folds is None:
+        return score(slice(None))
+    require_same_rows(answers.paths, np.asarray(answers.truth), repeats)
+    folds = None if answers.folds is None else read_folds(answers.folds, rows, repeats)
+    block = mean_block([score(part) for part in repeat_rows(rows, repeats)])
     block["repeats"] = repeats
     if folds is None:
         return block
@@ -218,7 +210,7 @@ def widened(score: Mapping[str, Any], inflation: float, scale: str) -> Score:
     Args:
         score: A value between `low` and `high`.
         inflation: How many times larger the variance is.
-        scale: The score's range, a name in `judge_rows`.
+        scale: The score's range, a name in `score_repeats`.
 
     Example:
         >>> widened({"value": 1.0, "low": 0.9, "high": 1.0}, 2.0, "share")
@@ -237,7 +229,7 @@ def widened(score: Mapping[str, Any], inflation: float, scale: str) -> Score:
     return {"value": value, "low": moved(score["low"]), "high": moved(score["high"])}
 
 
-def mean_block(blocks: Sequence[Mapping[str, Any]]) -> BackboneFeatures:
+def mean_block(blocks: Sequence[Mapping[str, Any]]) -> Scores:
     """The mean of blocks of the same rows: scores and ends of intervals are averaged, confusions added up.
 
     Example:
@@ -245,7 +237,7 @@ def mean_block(blocks: Sequence[Mapping[str, Any]]) -> BackboneFeatures:
         >>> mean_block([one, two])
         {'n': 4, 'ece': 0.2, 'confusion': [[3]]}
     """
-    mean: BackboneFeatures = {name: _mean([block[name] for block in blocks]) for name in blocks[0]}
+    mean: Scores = {name: _mean([block[name] for block in blocks]) for name in blocks[0]}
     if "confusion" in mean:
         mean["confusion"] = np.sum([block["confusion"] for block in blocks], axis=0).tolist()
     return mean

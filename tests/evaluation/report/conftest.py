@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,7 @@ def estimated() -> Callable[..., ReportContent]:
         test, fold = estimates(n, spread=spread, repeats=repeats), np.tile(np.arange(n) % 4, repeats)
         metrics = {
             "task": "regression",
-            "test": score_estimates(test, level=0.9, fold=fold if repeats > 1 else None),
+            "test": score_estimates(replace(test, folds=fold if repeats > 1 else None), level=0.9),
             "val": score_estimates(estimates(50, spread=spread, seed=1)),
             "train": {"mae": 1.0},
             "baselines": {"mean": {"value": 6.4, "low": 5.5, "high": 7.3}, "linear": 3.5},
@@ -210,7 +211,7 @@ def classified_rows(full: Callable[..., ReportContent]) -> Callable[..., ReportC
             labels=np.tile(one.labels, repeats),
             repeats=repeats,
         )
-        block = score(test, fold=np.tile(np.arange(90) % 5, repeats) if repeats > 1 else None)
+        block = score(replace(test, folds=np.tile(np.arange(90) % 5, repeats) if repeats > 1 else None))
         return full(
             classes=("no", "yes"),
             **{

@@ -21,7 +21,7 @@ def verdict(comparison: Comparison, first: str, second: str, *, lang: str = "en"
 
     Example:
         >>> from mindle.evaluation.compare import Comparison
-    from mindle.evaluation.paired import Difference
+        >>> from mindle.evaluation.paired import Difference
         >>> gain = Difference(name="accuracy", first=0.9, second=0.93, value=0.03, low=0.011, high=0.05,
         ...                   chance=0.004, interval="newcombe", test="mcnemar")
         >>> verdict(Comparison(task="binary", n=500, repeats=1, differences=(gain,)), "runs/a", "runs/b")
