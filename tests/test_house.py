@@ -50,6 +50,10 @@ TESTED_ELSEWHERE = {
     "training/images/attempts.py": "training/images/test_selection.py",
     "training/images/classification.py": "training/images/test_nets.py",
     "training/images/regression.py": "training/images/test_nets.py",
+    **{
+        f"training/images/heads/{name}.py": "training/images/test_heads.py"
+        for name in ("candidates", "data", "kernel", "logistic", "net", "solver")
+    },
     "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",

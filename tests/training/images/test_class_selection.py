@@ -1,4 +1,4 @@
-"""The ladder of classes: what is tried, scarce classes, and that a resumed run decides nothing anew."""
+"""The selection of classes: what is tried, scarce classes, and that a resumed run decides nothing anew."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mindle.models.pretrained.weights import WeightCard, find_weights
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
 from mindle.training.images.class_selection import ClassSelection
-from mindle.training.images.heads import Candidate
+from mindle.training.images.heads.candidates import ClassCandidate
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.selection import Ranked
 from mindle.training.loop.job import TrainingContext
@@ -116,29 +116,29 @@ def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferr
 ) -> None:
     problem, _, _ = probed
     recipe = with_settings(QUICK, {"probe.prefer": prefer})
-    ladder = ClassSelection(
+    selection = ClassSelection(
         problem, cards=[embedded()], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
     )
-    part = next(iter(ladder.embedded(forced=True)))
+    part = next(iter(selection.embedded(forced=True)))
     # The same answers at two costs, to as many images as it takes to show that they are the same.
-    head = head_that_knows(np.tile(ladder.pool.labels, 20), ladder.pool.classes)
+    head = head_that_knows(np.tile(selection.data.truth, 20), selection.data.classes)
     dear, cheap = (
         Ranked(
             candidate=head, parts=[replace(part, seconds_an_image=seconds)], attempt={"name": "", "note": ""}
         )
         for seconds in (0.05, 0.01)
     )
-    ladder.candidates += [dear, cheap]
-    assert ladder.economical(dear) is {"dear": dear, "cheap": cheap}[kept]
+    selection.candidates += [dear, cheap]
+    assert selection.economical(dear) is {"dear": dear, "cheap": cheap}[kept]
     assert ("answers an image in 10 ms instead of 50" in cheap.attempt["note"]) == (kept == "cheap")
 
 
-def head_that_knows(labels: Any, classes: int) -> Candidate:
+def head_that_knows(labels: Any, classes: int) -> ClassCandidate:
     """A head that answered every row right."""
-    return Candidate(
+    return ClassCandidate(
         kind="rbf",
         scores=10 * np.eye(classes)[labels],
-        labels=labels,
+        truth=labels,
         offsets=np.zeros(classes),
         temperature=1.0,
         build=lambda temperature: pytest.fail("it is only compared"),
@@ -207,11 +207,11 @@ def test_scarce_classes_are_cared_for_where_backbones_stand_together(scarce: Pro
     )
     plain = embedded()
     other = replace(plain, name="the same again")
-    ladder = ClassSelection(
+    selection = ClassSelection(
         scarce, cards=[plain, other], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
     )
-    assert ladder.together
-    assert len(ladder.heads_only().thresholds) == len(CLASSES)
+    assert selection.together
+    assert len(selection.heads_only().thresholds) == len(CLASSES)
 
 
 def test_a_head_without_settings_to_search_is_fitted_once(scarce: Problem) -> None:

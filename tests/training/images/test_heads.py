@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,34 +14,42 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+import mindle.data
 from mindle.evaluation import fit_temperature
 from mindle.models.heads import Head, KernelHead, LinearHead
-from mindle.training.images import heads as probe
-from mindle.training.images.heads import (
-    KERNEL_SHARPNESS,
-    Candidate,
+from mindle.training import recipe as recipe_module
+from mindle.training.images.attempts import log_softmax
+from mindle.training.images.class_selection import ClassSelection
+from mindle.training.images.heads import HEADS, Pace
+from mindle.training.images.heads import data as head_data
+from mindle.training.images.heads import logistic as logistic_module
+from mindle.training.images.heads import net as net_module
+from mindle.training.images.heads.candidates import ClassCandidate, blend, clearly_better
+from mindle.training.images.heads.data import (
+    ClassHeadData,
     ConcatFeatures,
     Directions,
     Floats,
-    HeadData,
     Singles,
-    blend,
     block_of,
-    clearly_better,
-    fit_logistic,
-    fit_net,
-    fit_rbf,
     fold_numbers,
-    log_softmax,
-    product,
+    signed_root,
     vectors_for,
-    walk,
 )
+from mindle.training.images.heads.kernel import KERNEL_SHARPNESS, fit_rbf
+from mindle.training.images.heads.logistic import fit_logistic
+from mindle.training.images.heads.net import fit_net
+from mindle.training.images.heads.solver import Dual, Primal, product, walk
+from mindle.training.images.plan import cards_of
+from mindle.training.images.problem import Problem
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.objectives import focal_loss
+from mindle.training.recipe import ProbeSettings, read_recipe, with_settings
+from mindle.training.search.image_trials import Bench
+from tests.pictures import photo_folder
 
 CLASSES = 3
-Fit = Callable[[HeadData, ConcatFeatures], Candidate]
+Fit = Callable[[ClassHeadData, ConcatFeatures], ClassCandidate]
 Order = Literal["C", "F"]
 
 
@@ -62,21 +71,21 @@ def chequers(count: int, seed: int = 0) -> tuple[Singles, NDArray[np.int64]]:
     return x.astype(np.float32), (x[0, :, 0] * x[0, :, 1] > 0).astype(np.int64)
 
 
-def pool_of(labels: NDArray[np.int64], *, views: int = 0, folds: int = 5) -> HeadData:
+def pool_of(labels: NDArray[np.int64], *, views: int = 0, folds: int = 5) -> ClassHeadData:
     numbers = fold_numbers(labels, np.arange(len(labels)), folds=folds)
-    return HeadData(labels=labels, classes=int(labels.max()) + 1, folds=numbers, views=views)
+    return ClassHeadData(truth=labels, classes=int(labels.max()) + 1, folds=numbers, views=views)
 
 
-def rbf(pool: HeadData, joined: ConcatFeatures) -> Candidate:
+def rbf(pool: ClassHeadData, joined: ConcatFeatures) -> ClassCandidate:
     return fit_rbf(pool, joined)
 
 
-def logistic(pool: HeadData, joined: ConcatFeatures) -> Candidate:
-    return fit_logistic(pool, joined, Directions(joined))
+def logistic(pool: ClassHeadData, joined: ConcatFeatures) -> ClassCandidate:
+    return fit_logistic(pool, joined)
 
 
-def net(pool: HeadData, joined: ConcatFeatures) -> Candidate:
-    return fit_net(pool, joined, Directions(joined))
+def net(pool: ClassHeadData, joined: ConcatFeatures) -> ClassCandidate:
+    return fit_net(pool, joined)
 
 
 FITS = pytest.mark.parametrize("fit", [rbf, logistic, net])
@@ -88,7 +97,7 @@ def answers(head: Head, features: Singles) -> Floats:
         return np.asarray(head(torch.from_numpy(np.ascontiguousarray(features))).double().numpy())
 
 
-def gaussian(rows: NDArray[np.floating], vectors: Singles, candidate: Candidate) -> Floats:
+def gaussian(rows: NDArray[np.floating], vectors: Singles, candidate: ClassCandidate) -> Floats:
     """The kernel between standardised rows and vectors, written out."""
     head = candidate.build(1.0)
     assert isinstance(head, KernelHead)
@@ -141,7 +150,7 @@ def test_views_of_an_image_share_its_fold_and_label() -> None:
     pool = pool_of(np.array([0, 1, 1, 0], np.int64), views=2, folds=2)
     assert (len(pool), pool.rows) == (4, 12)
     np.testing.assert_array_equal(pool.row_folds.reshape(3, 4), np.tile(pool.folds, (3, 1)))
-    np.testing.assert_array_equal(pool.row_labels.reshape(3, 4), np.tile(pool.labels, (3, 1)))
+    np.testing.assert_array_equal(pool.row_truth.reshape(3, 4), np.tile(pool.truth, (3, 1)))
     np.testing.assert_allclose(pool.targets.sum(axis=1), 0)
     assert pool.targets[0].tolist() == [0.5, -0.5]
 
@@ -218,9 +227,9 @@ def test_directions_only_turn_the_features(images: int, features: int) -> None:
 
 
 def test_of_many_rows_a_sample_gives_the_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "MOST_DIRECTIONS", 30)
+    monkeypatch.setattr(head_data, "MOST_DIRECTIONS", 30)
     joined = ConcatFeatures([block_of(clouds(90, features=40)[0])])
-    found, again, other = Directions(joined, seed=1), Directions(joined, seed=1), Directions(joined, seed=2)
+    found, again, other = (Directions(ConcatFeatures(joined.blocks, seed)) for seed in (1, 1, 2))
     assert found.z.shape == (90, 30)
     np.testing.assert_array_equal(found.z, again.z)
     assert not np.array_equal(found.z, other.z)
@@ -252,7 +261,7 @@ def test_the_kernel_head_is_the_fit_on_everything(blocks: int) -> None:
     found = fit_rbf(pool, joined)
     unseen = np.random.default_rng(5).normal(size=(9, raw.shape[1])).astype(np.float32)
     head = found.build(1.7)
-    rows = (probe.signed_root(unseen) - joined.mean) / joined.scale
+    rows = (signed_root(unseen) - joined.mean) / joined.scale
     kernel = gaussian(joined.x, joined.x, found) + 1
     dual = np.linalg.solve(kernel + found.settings["penalty"] * np.eye(pool.rows), pool.targets)
     expected = (KERNEL_SHARPNESS * (gaussian(rows, joined.x, found) + 1) @ dual + found.offsets) / 1.7
@@ -260,20 +269,19 @@ def test_the_kernel_head_is_the_fit_on_everything(blocks: int) -> None:
 
 
 def few_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "MOST_VECTORS", 60)
-    monkeypatch.setattr(probe, "LANDMARKS", 40)
+    monkeypatch.setattr(head_data, "MOST_VECTORS", 60)
+    monkeypatch.setattr(head_data, "LANDMARKS", 40)
 
 
 def test_many_rows_share_fewer_vectors_drawn_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     few_vectors(monkeypatch)
-    labels = clouds(61)[1]
-    assert vectors_for(pool_of(labels[:60])).tolist() == list(range(60))
-    found = vectors_for(pool_of(labels), seed=1)
+    assert vectors_for(60).tolist() == list(range(60))
+    found = vectors_for(61, seed=1)
     assert len(np.unique(found)) == 40
     assert found.tolist() == sorted(found)
-    np.testing.assert_array_equal(found, vectors_for(pool_of(labels), seed=1))
-    assert not np.array_equal(found, vectors_for(pool_of(labels), seed=2))
-    assert len(vectors_for(pool_of(labels[:40], views=1))) == 40  # 80 rows are too many
+    np.testing.assert_array_equal(found, vectors_for(61, seed=1))
+    assert not np.array_equal(found, vectors_for(61, seed=2))
+    assert len(vectors_for(80)) == 40  # 80 rows are too many
 
 
 def test_fewer_vectors_answer_as_fits_without_each_fold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +289,7 @@ def test_fewer_vectors_answer_as_fits_without_each_fold(monkeypatch: pytest.Monk
     features, labels = clouds(90, views=1)
     pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(features)])
     found = fit_rbf(pool, joined, start=(1.0, 0.3), search=False)
-    vectors = joined.x[vectors_for(pool)]
+    vectors = joined.x[vectors_for(pool.rows)]
     kernel, among = (gaussian(rows, vectors, found) for rows in (joined.x, vectors))
 
     def scores(learned: NDArray[np.bool_], rows: Floats) -> Floats:
@@ -309,7 +317,7 @@ def test_fewer_vectors_answer_nearly_as_well(monkeypatch: pytest.MonkeyPatch) ->
     pool, joined = pool_of(labels), ConcatFeatures([block_of(features)])
     whole = fit_rbf(pool, joined)
     few_vectors(monkeypatch)
-    found = fit_rbf(pool, joined)
+    found = fit_rbf(pool, ConcatFeatures(joined.blocks))
     assert found.right.mean() > whole.right.mean() - 0.05 > 0.8
 
 
@@ -320,7 +328,7 @@ def test_the_search_never_ends_worse_than_it_began() -> None:
     found = fit_rbf(pool, joined)
     assert plain.settings == {"gamma": 1.0, "penalty": 0.1}
     assert found.settings != plain.settings
-    assert found.log_loss < plain.log_loss
+    assert found.loss < plain.loss
 
 
 def test_a_rare_class_gets_the_probability_it_deserves() -> None:
@@ -328,11 +336,11 @@ def test_a_rare_class_gets_the_probability_it_deserves() -> None:
     keep = np.flatnonzero((labels > 0) | (np.arange(600) < 60))  # 20 of the first class, 200 of the others
     pool, joined = pool_of(labels[keep]), ConcatFeatures([block_of(features[:, keep])])
     found = fit_rbf(pool, joined)
-    rare = pool.labels == 0
-    plain = log_softmax(found.scores / fit_temperature(found.scores, pool.labels))
+    rare = pool.truth == 0
+    plain = log_softmax(found.scores / fit_temperature(found.scores, pool.truth))
     expected, mended = (np.exp(said[:, 0]).sum() for said in (plain, found.log_probabilities))
     assert expected < mended == pytest.approx(rare.sum(), rel=0.05)
-    assert found.log_loss < -plain[np.arange(len(keep)), pool.labels].mean()
+    assert found.loss < -plain[np.arange(len(keep)), pool.truth].mean()
 
 
 # ---- logistic and net -------------------------------------------------------------------------------------
@@ -377,12 +385,12 @@ def test_the_net_head_is_the_net_that_was_trained() -> None:
     raw, labels = clouds(60, views=1)
     pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)])
     directions = Directions(joined)
-    z, _ = probe._net_inputs(directions)
-    trained = probe._train_nets(
-        z, pool, [np.arange(pool.rows)], seed=4, units=probe.NET_UNITS, dropout=probe.NET_DROPOUT
+    z, _ = net_module._net_inputs(directions)
+    trained = net_module._train_nets(
+        z, pool, [np.arange(pool.rows)], seed=4, units=net_module.UNITS, dropout=net_module.DROPOUT
     )
-    head = fit_net(pool, joined, directions, seed=4).build(2.0)
-    expected = probe._net_answers(trained, 0, z) / 2.0
+    head = fit_net(pool, joined, seed=4).build(2.0)
+    expected = net_module._net_answers(trained, 0, z) / 2.0
     np.testing.assert_allclose(answers(head, raw.reshape(120, -1)), expected, atol=1e-3)
 
 
@@ -442,8 +450,7 @@ def test_the_same_seed_gives_the_same_head(fit: Fit) -> None:
 def test_another_seed_gives_another_net() -> None:
     raw, labels = clouds(60)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
-    directions = Directions(joined)
-    one, two = (fit_net(pool, joined, directions, seed=seed) for seed in (0, 1))
+    one, two = (fit_net(pool, joined, seed=seed) for seed in (0, 1))
     assert not np.array_equal(one.scores, two.scores)
 
 
@@ -451,7 +458,7 @@ def test_an_images_own_label_and_those_of_its_fold_never_reach_its_scores() -> N
     raw, labels = clouds(60, views=1)
     pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)])
     held = pool.folds == 2
-    lied = replace(pool, labels=np.where(held, (labels + 1) % CLASSES, labels))
+    lied = replace(pool, truth=np.where(held, (labels + 1) % CLASSES, labels))
     fits: tuple[Fit, ...] = (lambda p, j: fit_rbf(p, j, search=False), net)
     for fit in fits:
         true, false = fit(pool, joined), fit(lied, joined)
@@ -465,7 +472,7 @@ def test_noise_is_not_believed(fit: Fit) -> None:
     raw, _ = clouds(150)
     labels = np.random.default_rng(3).integers(0, CLASSES, 150)
     found = fit(pool_of(labels), ConcatFeatures([block_of(raw)]))
-    assert found.log_loss == pytest.approx(math.log(CLASSES), abs=0.05)
+    assert found.loss == pytest.approx(math.log(CLASSES), abs=0.05)
 
 
 @FITS
@@ -482,7 +489,7 @@ def test_a_class_of_a_single_image_stops_no_head(fit: Fit) -> None:
 def test_features_that_say_nothing_give_even_answers(fit: Fit) -> None:
     labels = (np.arange(20) % 2).astype(np.int64)
     found = fit(pool_of(labels), ConcatFeatures([block_of(np.ones((1, 20, 8), np.float32))]))
-    assert found.log_loss == pytest.approx(math.log(2), abs=0.01)
+    assert found.loss == pytest.approx(math.log(2), abs=0.01)
     logits = answers(found.build(1.0), np.ones((1, 8), np.float32))
     np.testing.assert_allclose(np.exp(log_softmax(logits)), 0.5, atol=0.01)
 
@@ -490,7 +497,7 @@ def test_features_that_say_nothing_give_even_answers(fit: Fit) -> None:
 # ---- blends and choices -----------------------------------------------------------------------------------
 
 
-def blended() -> tuple[Candidate, Candidate, Candidate, Singles]:
+def blended() -> tuple[ClassCandidate, ClassCandidate, ClassCandidate, Singles]:
     raw, labels = clouds(90)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
     one, two = rbf(pool, joined), logistic(pool, joined)
@@ -508,7 +515,7 @@ def test_a_blend_is_the_mean_of_calibrated_log_probabilities() -> None:
 def test_a_blend_loses_no_more_than_its_parts_on_average() -> None:
     """By the convexity of the cross-entropy."""
     one, two, both, _ = blended()
-    assert both.log_loss <= (one.log_loss + two.log_loss) / 2 + 1e-3
+    assert both.loss <= (one.loss + two.loss) / 2 + 1e-3
 
 
 def test_a_blend_keeps_its_temperature_outside() -> None:
@@ -517,7 +524,7 @@ def test_a_blend_keeps_its_temperature_outside() -> None:
         both.build(2.0)
 
 
-def made_up(margins: Floats) -> Candidate:
+def made_up(margins: Floats) -> ClassCandidate:
     """A candidate of two classes whose true class, the first, leads by these margins."""
 
     def build(temperature: float) -> Head:
@@ -525,15 +532,15 @@ def made_up(margins: Floats) -> Candidate:
 
     scores = np.stack([margins, np.zeros_like(margins)], axis=1)
     labels = np.zeros(len(margins), np.int64)
-    return Candidate(
-        kind="made up", scores=scores, labels=labels, offsets=np.zeros(2), temperature=1.0, build=build
+    return ClassCandidate(
+        kind="made up", scores=scores, truth=labels, offsets=np.zeros(2), temperature=1.0, build=build
     )
 
 
 def test_losses_are_those_of_the_softmax_at_the_temperature() -> None:
     candidate = replace(made_up(np.array([4.0, -4.0])), temperature=2.0)
     np.testing.assert_allclose(candidate.losses, np.log1p(np.exp([-2.0, 2.0])))
-    assert candidate.log_loss == pytest.approx(candidate.losses.mean())
+    assert candidate.loss == pytest.approx(candidate.losses.mean())
     assert candidate.right.tolist() == [True, False]
 
 
@@ -548,7 +555,7 @@ def test_better_is_what_is_better_almost_everywhere_and_not_what_is_equal() -> N
 def test_few_images_prove_less_than_many() -> None:
     """The same mixed gain is chance on 4 images and clear on 400."""
     old, new = np.array([1.0, 1.0, 1.0, 1.0]), np.array([3.0, 0.5, 2.8, 0.6])
-    assert made_up(new).log_loss < made_up(old).log_loss
+    assert made_up(new).loss < made_up(old).loss
     assert not clearly_better(made_up(new), made_up(old))
     assert clearly_better(made_up(np.tile(new, 100)), made_up(np.tile(old, 100)))
 
@@ -566,7 +573,7 @@ def test_a_walk_stays_where_nothing_is_better() -> None:
 
 @FITS
 def test_features_that_are_all_alike_give_every_class_its_share(
-    fit: Callable[[HeadData, ConcatFeatures], Candidate],
+    fit: Callable[[ClassHeadData, ConcatFeatures], ClassCandidate],
 ) -> None:
     labels = np.array([0, 0, 0, 1] * 10)
     found = fit(pool_of(labels), ConcatFeatures([block_of(np.ones((1, 40, 8), np.float32))]))
@@ -577,7 +584,7 @@ def test_features_that_are_all_alike_give_every_class_its_share(
 # ---- classes that count more ------------------------------------------------------------------------------
 
 
-def uneven() -> tuple[HeadData, ConcatFeatures]:
+def uneven() -> tuple[ClassHeadData, ConcatFeatures]:
     """Half of the classes' images thinned out."""
     features, labels = clouds(150)
     kept = np.flatnonzero((labels == 0) | (np.arange(150) % 4 == 0))
@@ -585,20 +592,19 @@ def uneven() -> tuple[HeadData, ConcatFeatures]:
     return pool_of(labels), ConcatFeatures([block_of(features[:, kept])])
 
 
-def weighed(pool: HeadData) -> HeadData:
-    return replace(pool, weights=balanced_weights(pool.labels, pool.classes))
+def weighed(pool: ClassHeadData) -> ClassHeadData:
+    return replace(pool, weights=balanced_weights(pool.truth, pool.classes))
 
 
 @pytest.mark.parametrize("kind", ["rbf", "logistic", "net"])
 def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(kind: str) -> None:
     pool, joined = uneven()
 
-    def scores(some: HeadData) -> Floats:
+    def scores(some: ClassHeadData) -> Floats:
         if kind == "rbf":
             return fit_rbf(some, joined, search=False).scores
-        directions = Directions(joined)
         fit = fit_logistic if kind == "logistic" else fit_net
-        return fit(some, joined, directions).scores
+        return fit(some, joined).scores
 
     plain = scores(pool)
     assert scores(replace(pool, weights=np.ones(CLASSES))) == pytest.approx(plain, abs=1e-3)
@@ -609,18 +615,20 @@ def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(ki
 def test_weighted_support_vectors_are_judged_as_if_fitted_without_the_fold(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "MOST_VECTORS", most)
-    monkeypatch.setattr(probe, "LANDMARKS", most)
+    monkeypatch.setattr(head_data, "MOST_VECTORS", most)
+    monkeypatch.setattr(head_data, "LANDMARKS", most)
     pool, joined = uneven()
     pool = weighed(pool)
-    vectors = vectors_for(pool)
+    vectors = vectors_for(pool.rows)
     kernel = np.exp(-joined.distances(vectors).astype(np.float64))
-    scores = probe._kernel_scores(kernel, vectors, pool, 0.1)
+    dual = len(vectors) == pool.rows
+    solver = Dual(pool, kernel) if dual else Primal(pool, kernel, kernel[vectors], constant=False)
+    scores = solver.out_of_fold(0.1)
     weights = pool.row_weights
     assert weights is not None
     for fold in range(5):
         held, rest = pool.folds == fold, pool.folds != fold
-        if len(vectors) == pool.rows:
+        if dual:
             system = kernel[np.ix_(rest, rest)] + 1 + 0.1 * np.diag(1 / weights[rest])
             alone = (kernel[np.ix_(held, rest)] + 1) @ np.linalg.solve(system, pool.targets[rest])
         else:
@@ -637,9 +645,9 @@ def test_weighted_logistic_regression_is_that_of_scikit_learn() -> None:
     pool, joined = uneven()
     pool = weighed(pool)
     directions = Directions(joined)
-    weights, biases = probe._logistic(pool, directions, np.ones((pool.rows, 1)), 0.5)
+    weights, biases = logistic_module._logistic(pool, directions, np.ones((pool.rows, 1)), 0.5)
     theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=5000, class_weight="balanced")
-    theirs.fit(directions.z, pool.labels)
+    theirs.fit(directions.z, pool.truth)
     ours = log_softmax(directions.z @ weights[0] + biases[0])
     assert np.exp(ours) == pytest.approx(theirs.predict_proba(directions.z), abs=5e-3)
 
@@ -652,7 +660,7 @@ def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:
     loss = focal_loss(turned, truth, 2.0) * 6
     loss.backward()  # type: ignore[no-untyped-call]
     log_p = log_softmax(logits)[np.arange(6), labels][:, None]
-    care, chosen = probe._focal(log_p, np.ones((6, 1)), 2.0)
+    care, chosen = logistic_module._focal(log_p, np.ones((6, 1)), 2.0)
     slope = (np.exp(log_softmax(logits)) - truth.numpy()) * care
     assert turned.grad is not None
     assert slope == pytest.approx(turned.grad.numpy(), abs=1e-9)
@@ -662,11 +670,46 @@ def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:
 @pytest.mark.parametrize("kind", ["logistic", "net"])
 def test_heads_with_a_loss_take_the_focal_one(kind: str) -> None:
     pool, joined = uneven()
-    directions = Directions(joined)
     fit = fit_logistic if kind == "logistic" else fit_net
-    plain = fit(pool, joined, directions)
-    focal = fit(replace(pool, focal=2.0), joined, directions)
+    plain = fit(pool, joined)
+    focal = fit(replace(pool, focal=2.0), joined)
     assert focal.right.mean() > 0.5
     assert not np.allclose(focal.scores, plain.scores)
     features = clouds(30, seed=9)[0][0]
     assert focal.build(1.0)(torch.from_numpy(features)).shape == (30, CLASSES)
+
+
+class Nearest:
+    """A toy kind of head, from outside of the package: the kernel head at its usual settings."""
+
+    focal = True
+
+    def options(self, settings: ProbeSettings) -> tuple[Any, ...]:
+        return ()
+
+    def is_fixed(self, settings: ProbeSettings) -> bool:
+        return True
+
+    def fit(
+        self, data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+    ) -> ClassCandidate:
+        return replace(fit_rbf(data, features, search=False), kind="nearest")
+
+    def seconds(self, data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
+        return pace.rank_seconds
+
+
+def test_a_head_from_outside_is_tried_by_auto_and_by_a_search(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    monkeypatch.setitem(HEADS, "nearest", Nearest())
+    monkeypatch.setattr("mindle.training.recipe.HEADS", (*recipe_module.HEADS, "nearest"))
+    settings = {"probe.heads": "nearest", "probe.views": 0, "model.name": "tf_efficientnet_lite0"}
+    recipe = with_settings(read_recipe("probe"), settings)
+    dataset = mindle.data.split(mindle.data.check(mindle.data.read(photo_folder(tmp_path / "photos", 12))))
+    problem = Problem.of(dataset, typical_size=(48, 48))
+    outcome = ClassSelection(problem, cards=cards_of(recipe, None), recipe=recipe).heads_only()
+    assert [attempt["name"] for attempt in outcome.tried if attempt["chosen"]] == [
+        "nearest head on tf_efficientnet_lite0"
+    ]
+    assert Bench(problem=problem).judge(recipe).note.startswith("nearest head")

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.models.heads import build_head, describe_head
-from mindle.training.images import heads as probe
-from mindle.training.images import number_heads
-from mindle.training.images.heads import ConcatFeatures, block_of
-from mindle.training.images.number_heads import NumberHeadData, average, clearly_closer, fit_kernel, fit_ridge
+from mindle.training.images.heads import data as head_data
+from mindle.training.images.heads import kernel
+from mindle.training.images.heads.candidates import average, clearly_better
+from mindle.training.images.heads.data import ConcatFeatures, NumberHeadData, block_of
+from mindle.training.images.heads.kernel import fit_kernel, fit_ridge
 
 Features = NDArray[np.float32]
 
@@ -27,7 +28,7 @@ def features(count: int = 80, width: int = 6, seed: int = 0) -> tuple[Features, 
 
 
 def pool_of(y: NDArray[np.float64], views: int = 0) -> NumberHeadData:
-    return NumberHeadData(targets=y, folds=np.arange(len(y)) % 5, views=views)
+    return NumberHeadData(truth=y, folds=np.arange(len(y)) % 5, views=views)
 
 
 def answers(head: Any, x: Features) -> NDArray[np.float64]:
@@ -38,14 +39,14 @@ def answers(head: Any, x: Features) -> NDArray[np.float64]:
 @pytest.mark.parametrize("few", [True, False], ids=["all rows", "functions"])
 def test_ridge_is_plain_ridge_regression(few: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not few:
-        monkeypatch.setattr(number_heads, "MOST_VECTORS", 10)
+        monkeypatch.setattr(kernel, "MOST_VECTORS", 10)
     x, y = features()
     joined = ConcatFeatures([block_of(x)])
     found = fit_ridge(pool_of(y), joined)
     z = joined.x.astype(np.float64)
     gram = z.T @ z + found.settings["penalty"] * np.eye(z.shape[1])
     expected = z @ np.linalg.solve(gram, z.T @ y)
-    got = answers(found.build(), x)
+    got = answers(found.build(1.0), x)
     assert got.shape == (80, 6)
     assert (
         np.abs(got[:, 0] - expected).max() < 0.02
@@ -57,14 +58,14 @@ def test_ridge_is_plain_ridge_regression(few: bool, monkeypatch: pytest.MonkeyPa
 def test_each_fold_is_estimated_by_a_head_that_did_not_see_it(
     kind: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (number_heads, probe):
+    for module in (head_data, kernel):
         monkeypatch.setattr(module, "MOST_VECTORS", most)
-    monkeypatch.setattr(probe, "LANDMARKS", 30)
+    monkeypatch.setattr(head_data, "LANDMARKS", 30)
     x, y = features()
     pool = pool_of(y)
     joined = ConcatFeatures([block_of(x)])
     found = fit_ridge(pool, joined) if kind == "ridge" else fit_kernel(pool, joined)
-    got = answers(found.build(), x)
+    got = answers(found.build(1.0), x)
     own = got[np.arange(80), 1 + pool.folds]
     assert np.abs(own - found.estimates).max() < 1e-3
     # Another truth in a fold moves what others say of it, and not what its own head says.
@@ -83,9 +84,9 @@ def test_a_kernel_bends_where_a_line_cannot() -> None:
     y = np.sin(2 * np.sqrt(x[0, :, 0]) * 2)
     pool, joined = pool_of((y - y.mean()) / y.std()), ConcatFeatures([block_of(x)])
     line, bent = fit_ridge(pool, joined), fit_kernel(pool, joined)
-    assert bent.mae < 0.3 * line.mae
-    assert clearly_closer(bent, line)
-    assert not clearly_closer(line, bent)
+    assert bent.loss < 0.3 * line.loss
+    assert clearly_better(bent, line)
+    assert not clearly_better(line, bent)
 
 
 def test_the_mean_of_two_heads_is_one_head() -> None:
@@ -93,8 +94,9 @@ def test_the_mean_of_two_heads_is_one_head() -> None:
     pool, joined = pool_of(y), ConcatFeatures([block_of(x)])
     one, two = fit_ridge(pool, joined), fit_kernel(pool, joined)
     mixed = average(one, two)
-    head = mixed.build()
-    assert np.allclose(answers(head, x), (answers(one.build(), x) + answers(two.build(), x)) / 2, atol=1e-5)
+    head = mixed.build(1.0)
+    both = [answers(each.build(1.0), x) for each in (one, two)]
+    assert np.allclose(answers(head, x), (both[0] + both[1]) / 2, atol=1e-5)
     assert np.allclose(mixed.estimates, (one.estimates + two.estimates) / 2)
     again = build_head(describe_head(head))
     again.load_state_dict(head.state_dict())
@@ -108,4 +110,4 @@ def test_views_of_an_image_lie_in_its_fold() -> None:
     plain = fit_ridge(pool_of(y), ConcatFeatures([block_of(x)]))
     assert len(found.estimates) == 40
     # A copy in training would make the errors vanish.
-    assert found.mae > 0.7 * plain.mae
+    assert found.loss > 0.7 * plain.loss

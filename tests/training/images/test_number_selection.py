@@ -64,12 +64,12 @@ def test_heads_are_tried_and_a_resumed_run_decides_nothing_anew(tmp_path: Path, 
     made: list[Any] = []
     recipe = with_settings(read_recipe("probe"), {"probe.views": 1, "probe.folds": 4})
 
-    def probed(journal: DecisionLog) -> Outcome:
+    def probed(log: DecisionLog) -> Outcome:
         return NumberSelection(
             problem(tmp_path, 40),
             cards=lite(),
             recipe=recipe,
-            context=TrainingContext(deadline=Deadline(None), decisions=journal),
+            context=TrainingContext(deadline=Deadline(None), decisions=log),
         ).heads_only()
 
     first = probed(DecisionLog(record=made.append))

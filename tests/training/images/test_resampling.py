@@ -9,23 +9,22 @@ import numpy as np
 import pytest
 
 from mindle.errors import ModelError
-from mindle.training.images.heads import (
+from mindle.training.images.heads.data import (
+    ClassHeadData,
     ConcatFeatures,
-    Directions,
     Floats,
-    HeadData,
     block_of,
-    fit_logistic,
-    fit_net,
-    fit_rbf,
     fold_numbers,
 )
-from mindle.training.images.resampling import smote_is_there, with_made_up_rows
+from mindle.training.images.heads.kernel import fit_rbf
+from mindle.training.images.heads.logistic import fit_logistic
+from mindle.training.images.heads.net import fit_net
+from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
 
 pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
 
 
-def scarce(views: int = 0, seed: int = 0) -> tuple[HeadData, ConcatFeatures]:
+def scarce(views: int = 0, seed: int = 0) -> tuple[ClassHeadData, ConcatFeatures]:
     """120 images of one class, 24 of another and 5 of a third, with two backbones' features."""
     rng = np.random.default_rng(seed)
     labels = np.repeat([0, 1, 2], [120, 24, 5]).astype(np.int64)
@@ -33,29 +32,29 @@ def scarce(views: int = 0, seed: int = 0) -> tuple[HeadData, ConcatFeatures]:
     features = centres[labels] + 2 * rng.normal(size=(views + 1, len(labels), 6))
     blocks = [block_of(features[..., :4].astype(np.float32)), block_of(features[..., 4:].astype(np.float32))]
     folds = fold_numbers(labels, np.arange(len(labels)), folds=4)
-    return HeadData(labels=labels, classes=3, folds=folds, views=views), ConcatFeatures(blocks)
+    return ClassHeadData(truth=labels, classes=3, folds=folds, views=views), ConcatFeatures(blocks)
 
 
 @pytest.mark.parametrize("views", [0, 2])
 def test_every_fold_gets_as_many_rows_of_each_class_that_has_two_images_there(views: int) -> None:
     pool, joined = scarce(views)
-    grown, more = with_made_up_rows(pool, joined)
+    grown, more = with_synthetic_samples(pool, joined)
     assert more.x.shape == (grown.rows, joined.x.shape[1])
     assert np.array_equal(more.x[: pool.rows], joined.x)
     for fold in range(4):
-        real = np.bincount(pool.labels[pool.folds == fold], minlength=3)
-        rows = np.bincount(grown.row_labels[grown.row_folds == fold], minlength=3)
+        real = np.bincount(pool.truth[pool.folds == fold], minlength=3)
+        rows = np.bincount(grown.row_truth[grown.row_folds == fold], minlength=3)
         for label in range(3):
             expected = real.max() if real[label] > 1 else real[label]
             assert rows[label] == expected * (views + 1)
 
 
-def test_made_up_rows_lie_between_two_images_of_their_class_and_fold() -> None:
+def test_synthetic_samples_lie_between_two_images_of_their_class_and_fold() -> None:
     pool, joined = scarce()
-    grown, more = with_made_up_rows(pool, joined)
+    grown, more = with_synthetic_samples(pool, joined)
     assert grown.rows > pool.rows
     for row in range(pool.rows, grown.rows):
-        same = (pool.folds == grown.row_folds[row]) & (pool.labels == grown.row_labels[row])
+        same = (pool.folds == grown.row_folds[row]) & (pool.truth == grown.row_truth[row])
         ends = joined.x[same].astype(np.float64)
         x = more.x[row].astype(np.float64)
         # On a segment the two distances add up to its length.
@@ -65,36 +64,33 @@ def test_made_up_rows_lie_between_two_images_of_their_class_and_fold() -> None:
         assert gaps.min() < 1e-4
 
 
-def test_what_lies_in_a_fold_changes_no_made_up_row_elsewhere() -> None:
+def test_what_lies_in_a_fold_changes_no_synthetic_sample_elsewhere() -> None:
     pool, joined = scarce()
     changed = ConcatFeatures(
         [replace(block, x=np.where((pool.folds == 1)[:, None], -block.x, block.x)) for block in joined.blocks]
     )
-    (one, x), (two, y) = with_made_up_rows(pool, joined), with_made_up_rows(pool, changed)
-    assert np.array_equal(one.row_labels, two.row_labels)
+    (one, x), (two, y) = with_synthetic_samples(pool, joined), with_synthetic_samples(pool, changed)
+    assert np.array_equal(one.row_truth, two.row_truth)
     outside = one.row_folds != 1
     assert np.array_equal(x.x[outside], y.x[outside])
 
 
-def scores(kind: str, pool: HeadData, joined: ConcatFeatures) -> Floats:
+def scores(kind: str, pool: ClassHeadData, joined: ConcatFeatures) -> Floats:
     if kind == "rbf":
         return fit_rbf(pool, joined, search=False).scores
-    directions = Directions(joined)
-    return (
-        fit_logistic(pool, joined, directions) if kind == "logistic" else fit_net(pool, joined, directions)
-    ).scores
+    return (fit_logistic(pool, joined) if kind == "logistic" else fit_net(pool, joined)).scores
 
 
 @pytest.mark.parametrize("kind", ["rbf", "logistic", "net"])
-def test_every_head_learns_from_made_up_rows_and_finds_more_of_the_scarce_class(kind: str) -> None:
+def test_every_head_learns_from_synthetic_samples_and_finds_more_of_the_scarce_class(kind: str) -> None:
     pool, joined = scarce(seed=3)
-    plain, evened = scores(kind, pool, joined), scores(kind, *with_made_up_rows(pool, joined))
+    plain, evened = scores(kind, pool, joined), scores(kind, *with_synthetic_samples(pool, joined))
     assert evened.shape == plain.shape == (len(pool), 3)
     assert (evened.argmax(axis=1) > 0).sum() > (plain.argmax(axis=1) > 0).sum()
 
 
 def test_out_of_fold_scores_are_those_of_a_fit_without_the_folds_rows() -> None:
-    pool, joined = with_made_up_rows(*scarce())
+    pool, joined = with_synthetic_samples(*scarce())
     fitted = fit_rbf(pool, joined, search=False)
     kernel_scores = fitted.scores
     for fold in range(4):
@@ -112,4 +108,4 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert smote_is_there()
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     with pytest.raises(ModelError, match=r"mindle\[imbalance\]"):
-        with_made_up_rows(*scarce())
+        with_synthetic_samples(*scarce())

@@ -1,4 +1,4 @@
-"""What every ladder does: decisions that are replayed, what fits into the time, and what comes of none."""
+"""What every selection does: decisions that are replayed, what fits into the time, and what comes of none."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def stopped_clock(left: float) -> Deadline:
 
 def test_a_decision_is_made_once_and_repeated_in_order() -> None:
     made: list[Mapping[str, Any]] = []
-    journal = DecisionLog([], made.append)
-    journal.decide("one", lambda: {"take": True})
-    journal.decide("two", lambda: {"take": False, "reason": "late"})
+    log = DecisionLog([], made.append)
+    log.decide("one", lambda: {"take": True})
+    log.decide("two", lambda: {"take": False, "reason": "late"})
     again: list[Mapping[str, Any]] = []
     replayed = DecisionLog(made, again.append)
     assert replayed.decide("one", lambda: {"take": False}) == {"step": "one", "take": True}
@@ -77,8 +77,8 @@ def test_a_decision_is_made_once_and_repeated_in_order() -> None:
 
 def test_decisions_by_other_rules_are_forgotten() -> None:
     made: list[Mapping[str, Any]] = []
-    journal = DecisionLog([{"step": "old", "take": False}, {"step": "one", "take": False}], made.append)
-    assert journal.decide("one", lambda: {"take": True})["take"]
+    log = DecisionLog([{"step": "old", "take": False}, {"step": "one", "take": False}], made.append)
+    assert log.decide("one", lambda: {"take": True})["take"]
     assert [decision["step"] for decision in made] == ["one"]
 
 
@@ -112,8 +112,8 @@ class Slow:
         return len(keys) * (views + 1)
 
 
-def ladder_of(problem: Problem, seconds: float) -> ClassSelection:
-    """A ladder that has so much time left."""
+def selection_of(problem: Problem, seconds: float) -> ClassSelection:
+    """A selection that has so much time left."""
     return ClassSelection(
         problem,
         cards=[embedded()],
@@ -124,7 +124,7 @@ def ladder_of(problem: Problem, seconds: float) -> ClassSelection:
 
 def afford(problem: Problem, seconds: float, *, forced: bool = False) -> dict[str, Any]:
     """What is decided about a slow engine with so much time left."""
-    return ladder_of(problem, seconds)._afford(cast(Engine, Slow()), forced)
+    return selection_of(problem, seconds)._afford(cast(Engine, Slow()), forced)
 
 
 def test_views_are_dropped_before_images_and_images_before_the_backbone(tmp_path: Path, cache: Path) -> None:
@@ -163,17 +163,17 @@ def test_few_images_are_seen_in_more_views(per_class: int, views: int, tmp_path:
             )
     dataset = mindle.data.split(mindle.data.read(tmp_path / "many"))
     problem = Problem.of(dataset, typical_size=(200, 200))
-    assert ladder_of(problem, 1.0).views == views
+    assert selection_of(problem, 1.0).views == views
 
 
 def test_heads_learn_from_all_of_val_and_a_part_of_train(tmp_path: Path, cache: Path) -> None:
     problem = photos(tmp_path, 100)
-    ladder = ladder_of(problem, 1000.0)
-    ladder._settle(230, 0)
-    assert set(problem.val.tolist()) <= set(ladder.rows.tolist())
-    assert len(ladder.rows) < len(problem.train) + len(problem.val)
-    assert ladder.pool.rows == len(ladder.rows)
-    said = " ".join(cast(Heard, ladder.listener).sentences)
+    selection = selection_of(problem, 1000.0)
+    selection._use_rows(230, 0)
+    assert set(problem.val.tolist()) <= set(selection.rows.tolist())
+    assert len(selection.rows) < len(problem.train) + len(problem.val)
+    assert selection.data.rows == len(selection.rows)
+    said = " ".join(cast(Heard, selection.listener).sentences)
     assert "0 instead of 2" in said
     assert f"of {len(problem.train):,} training images" in said
 
@@ -182,19 +182,19 @@ def test_images_of_one_group_cannot_be_cross_validated(tmp_path: Path, cache: Pa
     problem = photos(tmp_path, 30)
     one = np.zeros(len(problem), np.int64)
     with pytest.raises(DataError, match="at least two groups"):
-        ladder_of(replace(problem, group_numbers=one), 1000.0)._settle(200, 0)
+        selection_of(replace(problem, group_numbers=one), 1000.0)._use_rows(200, 0)
 
 
 def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -> None:
     problem, scratch, finetune = digits(), read_recipe("scratch"), read_recipe("finetune")
-    assert ladder_of(problem, 60.0)._afford_net(scratch, 0.0) == {"take": True}
-    assert ladder_of(problem, 10.0)._afford_net(scratch, 0.0)["reason"] == "only 10 s are left"
-    assert ladder_of(problem, 1e7)._afford_net(finetune, 1.0)["take"]
-    late = ladder_of(problem, 5000.0)._afford_net(finetune, 1.0)
+    assert selection_of(problem, 60.0)._afford_net(scratch, 0.0) == {"take": True}
+    assert selection_of(problem, 10.0)._afford_net(scratch, 0.0)["reason"] == "only 10 s are left"
+    assert selection_of(problem, 1e7)._afford_net(finetune, 1.0)["take"]
+    late = selection_of(problem, 5000.0)._afford_net(finetune, 1.0)
     assert not late["take"]
     assert "a longer --budget or a GPU" in late["reason"]
     blind = replace(problem, train=np.arange(len(problem)), val=np.arange(0))
-    assert "no val images" in ladder_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
+    assert "no val images" in selection_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
 
 
 # ── whole climbs ─────────────────────────────────────────────────────────────────────────────────

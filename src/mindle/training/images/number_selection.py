@@ -22,15 +22,9 @@ from mindle.evaluation.conformal import calibrate
 from mindle.models.classifier import StandardisedNumber, backbone_model
 from mindle.training.images.answer_cost import error_share_lost
 from mindle.training.images.attempts import error_attempt
-from mindle.training.images.heads import ConcatFeatures, rbf_flops
-from mindle.training.images.number_heads import (
-    NumberCandidate,
-    NumberHeadData,
-    average,
-    clearly_closer,
-    fit_kernel,
-    fit_ridge,
-)
+from mindle.training.images.heads.candidates import NumberCandidate, average, clearly_better
+from mindle.training.images.heads.data import ConcatFeatures, NumberHeadData
+from mindle.training.images.heads.kernel import fit_kernel, fit_ridge, rbf_flops
 from mindle.training.images.problem import Outcome
 from mindle.training.images.regression import ImageRegression
 from mindle.training.images.selection import (
@@ -49,7 +43,7 @@ class NumberSelection(ModelSelection[NumberCandidate]):
     """The ladder of numbers; it is given what `ModelSelection` says."""
 
     fits_a_head = 12  # a search fits about so many pairs of settings
-    pool: NumberHeadData
+    data: NumberHeadData
 
     @cached_property
     def outputs(self) -> StandardisedNumber:
@@ -64,71 +58,62 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 
     def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
         """Its mean absolute error on the val part, and on all images it was cross-validated on."""
-        errors = candidate.errors * self.outputs.scale
+        errors = candidate.losses * self.outputs.scale
         note = f"cross-validated error {errors.mean():.4g} on {len(errors):,} images"
         return error_attempt(name, errors[self.trained :], seconds, note)
 
-    def loss(self, candidate: NumberCandidate) -> float:
-        """Mean absolute error out of fold."""
-        return candidate.mae
-
     def points_lost(self, best: NumberCandidate, other: NumberCandidate) -> float:
         """In per cent of the error of always answering the mean, out of fold."""
-        plain = np.abs(self.pool.targets - self.pool.targets.mean()).mean()
-        return error_share_lost(best.errors, other.errors, float(plain))
+        plain = np.abs(self.data.truth - self.data.truth.mean()).mean()
+        return error_share_lost(best.losses, other.losses, float(plain))
 
-    def fill_pool(self) -> None:
+    def head_data(self) -> NumberHeadData:
         """Standardised numbers of the rows, and folds with as many small as large ones in each."""
         targets = self.problem.truth[self.rows]
         strata, folds = bands(targets), self.recipe.probe.folds
         found = folds_of(self.problem, self.rows, strata, folds=folds, seed=self.seed)
-        self.pool = NumberHeadData(
-            targets=(targets - self.outputs.centre) / self.outputs.scale,
+        return NumberHeadData(
+            truth=(targets - self.outputs.centre) / self.outputs.scale,
             folds=np.unique(found, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
         )
 
     # ---- heads ------------------------------------------------------------------------------------------
 
-    def probes(self, *, forced: bool) -> Ranked[NumberCandidate] | None:
-        """The best head on the best backbones; None where none could be afforded."""
-        if self.together:
-            return self._with_views(self._best_head(list(self.embedded(forced=forced))))
-        singles = [self._best_head([part]) for part in self.embedded(forced=forced)]
-        return self._with_views(self.economical(self._joined(singles))) if singles else None
-
-    def _best_head(self, parts: Sequence[Part], views: int = 0) -> Ranked[NumberCandidate]:
+    def rank(self, parts: Sequence[Part], views: int = 0) -> Ranked[NumberCandidate]:
         """The better of ridge regression and kernel, or their mean where that is clearly closer."""
         name = names_of(parts) + (f", {views} views" if views else "")
-        pool, joined = replace(self.pool, views=views), ConcatFeatures([part.block for part in parts])
-        settings, found = self.recipe.probe, []
+        features = ConcatFeatures([part.block for part in parts], self.seed)
+        data, settings, found = replace(self.data, views=views), self.recipe.probe, []
         if "rbf" in settings.heads:
             fixed = (settings.rbf_gamma, settings.rbf_penalty)
-            fit = partial(fit_kernel, pool, joined, seed=self.seed, fixed=fixed)
-            found.append(self.ranked(f"rbf head on {name}", parts, fit))
+            found.append(
+                self.ranked(f"rbf head on {name}", parts, partial(fit_kernel, data, features, fixed=fixed))
+            )
         if "logistic" in settings.heads or not found:
-            found.append(self.fitted(f"ridge head on {name}", parts, partial(fit_ridge, pool, joined)))
-        best = min(found, key=lambda each: each.candidate.mae)
+            found.append(self.fitted(f"ridge head on {name}", parts, partial(fit_ridge, data, features)))
+        best = min(found, key=lambda each: each.candidate.loss)
         if len(found) == 2:
             fit = partial(average, found[0].candidate, found[1].candidate)
             best = _closer(self.fitted(f"mean of both heads on {name}", parts, fit), best)
         return best
 
-    def _joined(self, singles: Sequence[Ranked[NumberCandidate]]) -> Ranked[NumberCandidate]:
-        """The best single backbone, with each further one that is clearly worth its place."""
-        best, *others = sorted(singles, key=lambda each: each.candidate.mae)
-        for other in others if self.recipe.probe.join else ():
+    def joined(
+        self, best: Ranked[NumberCandidate], singles: Sequence[Ranked[NumberCandidate]]
+    ) -> Ranked[NumberCandidate]:
+        """The best single backbone, with each further one that is clearly worth its cost."""
+        for other in sorted(singles, key=lambda each: each.candidate.loss)[1:]:
             card = other.parts[0].card
             if layout_of(card.spec) != layout_of(best.parts[0].card.spec):
                 continue
             cost = 2 * self.rank_seconds() + self.further_seconds(other.parts)
             decision = self.decisions.decide(f"join {card.name}", partial(self.time_for, cost))
             if decision["take"]:
-                best = _closer(self._best_head([*best.parts, *other.parts]), best)
+                best = _closer(self.rank([*best.parts, *other.parts]), best)
             else:
                 self.skip(f"{card.model} joined", decision["reason"], for_time=True)
         return best
 
-    def _with_views(self, best: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
+    def finished(self, best: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
         """The same on augmented views too, where images are few and views clearly help."""
         views = views_of(self.recipe, self.problem)
         if not views:
@@ -141,7 +126,7 @@ class NumberSelection(ModelSelection[NumberCandidate]):
             "embed",
             lambda: [self.part(self.engine(each.card), views, each.seconds_an_image) for each in best.parts],
         )
-        return _closer(self._best_head(parts, views), best)
+        return _closer(self.rank(parts, views), best)
 
     def _afford_views(self, best: Ranked[NumberCandidate], views: int) -> dict[str, Any]:
         each, left = sum(part.seconds_an_image for part in best.parts), self.deadline.remaining()
@@ -157,10 +142,10 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 
     def built(self, best: Ranked[NumberCandidate]) -> Outcome:
         """The estimator on the best head."""
-        candidate, pool, trained = best.candidate, self.pool, self.trained
+        candidate, data, trained = best.candidate, self.data, self.trained
         centre, scale = self.outputs.centre, self.outputs.scale
         cards = [part.card for part in best.parts]
-        model = backbone_model(cards, candidate.build(), self.outputs, pooling=self.pooling)
+        model = backbone_model(cards, candidate.build(1.0), self.outputs, pooling=self.pooling)
         model.eval()
         with torch.inference_mode():
             known = model.logits_from_features(torch.from_numpy(best.raw[:trained]))[:, 0].double().numpy()
@@ -168,11 +153,11 @@ class NumberSelection(ModelSelection[NumberCandidate]):
             model=model,
             strategy="probe",
             val_answers=candidate.estimates[trained:, None] * scale + centre,
-            calibration=calibrate((pool.targets - candidate.estimates) * scale, pool.folds),
+            calibration=calibrate((data.truth - candidate.estimates) * scale, data.folds),
             train_scores={
                 "n": trained,
-                "mae": float(np.abs(known - pool.targets[:trained]).mean() * scale),
-                "out_of_fold": {"mae": float(candidate.errors[:trained].mean() * scale)},
+                "mae": float(np.abs(known - data.truth[:trained]).mean() * scale),
+                "out_of_fold": {"mae": float(candidate.losses[:trained].mean() * scale)},
             },
             tried=(best.attempt,),
             stopped="",
@@ -182,4 +167,4 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 
 def _closer(new: Ranked[NumberCandidate], old: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
     """The new head where it is clearly closer, else the old one."""
-    return new if clearly_closer(new.candidate, old.candidate) else old
+    return new if clearly_better(new.candidate, old.candidate) else old

@@ -1,8 +1,7 @@
-"""Rows made up between those of real images of a scarce class: SMOTE, on features, fold by fold.
+"""Synthetic samples between real images of a minority class: SMOTE, on features, fold by fold.
 
-A made-up row lies between two images of one fold and belongs to that fold. Whoever is judged by
-cross-validation leaves it out together with them: no image that is judged ever shaped a row that was
-learned from.
+A synthetic sample lies between two images of one fold and belongs to that fold. Cross-validation leaves it
+out together with them: no held-out image ever shaped a sample that was learned from.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.errors import ModelError
-from mindle.training.images.heads import BackboneFeatures, ConcatFeatures, HeadData
+from mindle.training.images.heads.data import BackboneFeatures, ClassHeadData, ConcatFeatures
 from mindle.training.loop.batches import draw
 
 NEIGHBOURS = 5
 
 
-def with_made_up_rows(
-    pool: HeadData, joined: ConcatFeatures, *, seed: int = 0
-) -> tuple[HeadData, ConcatFeatures]:
-    """The pool and its features with as many rows of every class as the commonest has, in each fold.
+def with_synthetic_samples(
+    data: ClassHeadData, features: ConcatFeatures
+) -> tuple[ClassHeadData, ConcatFeatures]:
+    """The data and its features with as many rows of every class as the commonest has, in each fold.
 
-    Of a class with a single image in a fold nothing can be made up there.
+    Of a class with a single image in a fold nothing can be synthesised there.
 
     Source:
         Chawla et al. 2002, https://arxiv.org/abs/1106.1813, as imbalanced-learn has it.
@@ -33,29 +32,29 @@ def with_made_up_rows(
     Raises:
         ModelError: If imbalanced-learn is not installed.
     """
-    images, width = len(pool), joined.x.shape[1]
-    made: list[NDArray[np.float32]] = [np.zeros((0, width), np.float32)]
+    images, width = len(data), features.x.shape[1]
+    samples: list[NDArray[np.float32]] = [np.zeros((0, width), np.float32)]
     labels: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     folds: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    for fold in np.unique(pool.folds).tolist():
-        rows = np.flatnonzero(pool.folds == fold)  # the plain views come first
-        found = _made_up(joined.x[:images][rows], pool.labels[rows], pool.views, draw(seed, fold))
-        made.append(found[0])
+    for fold in np.unique(data.folds).tolist():
+        rows = np.flatnonzero(data.folds == fold)  # the plain views come first
+        seed = draw(features.seed, fold)
+        found = _synthetic(features.x[:images][rows], data.truth[rows], data.views, seed)
+        samples.append(found[0])
         labels.append(found[1])
         folds.append(np.full(len(found[1]), fold, np.int64))
-    further = np.concatenate(made)
-    grown = replace(
-        pool,
-        further_labels=np.concatenate([pool.further_labels, *labels]),
-        further_folds=np.concatenate([pool.further_folds, *folds]),
+    extended = replace(
+        data,
+        further_truth=np.concatenate([data.further_truth, *labels]),
+        further_folds=np.concatenate([data.further_folds, *folds]),
     )
-    return grown, _grown(joined, further)
+    return extended, _extended(features, np.concatenate(samples))
 
 
-def _made_up(
+def _synthetic(
     x: NDArray[np.float32], labels: NDArray[np.int64], views: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Made-up rows of one fold and their classes; as many for each view as for the plain one."""
+    """Synthetic samples of one fold and their classes; as many for each view as for the plain one."""
     counts = np.bincount(labels)
     most = int(counts.max())
     wanted = {
@@ -97,13 +96,13 @@ def smote_is_there() -> bool:
     return find_spec("imblearn") is not None
 
 
-def _grown(joined: ConcatFeatures, further: NDArray[np.float32]) -> ConcatFeatures:
+def _extended(features: ConcatFeatures, further: NDArray[np.float32]) -> ConcatFeatures:
     """The blocks with further rows below, cut from rows over all features."""
     blocks, start = [], 0
-    for block in joined.blocks:
+    for block in features.blocks:
         width = block.x.shape[1]
         # `ConcatFeatures` divides every block by the root of their number; here that is undone.
-        own = further[:, start : start + width] * np.float32(len(joined.blocks) ** 0.5)
-        blocks.append(BackboneFeatures(x=np.concatenate([block.x, own]), mean=block.mean, scale=block.scale))
+        rows = further[:, start : start + width] * np.float32(len(features.blocks) ** 0.5)
+        blocks.append(BackboneFeatures(x=np.concatenate([block.x, rows]), mean=block.mean, scale=block.scale))
         start += width
-    return ConcatFeatures(blocks)
+    return ConcatFeatures(blocks, features.seed)

@@ -31,7 +31,9 @@ from mindle.records import InputSpec
 from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
 from mindle.training.images.answer_cost import LEAST_SAVING
 from mindle.training.images.features import Engine
-from mindle.training.images.heads import BackboneFeatures, block_of, fold_numbers, rbf_flops
+from mindle.training.images.heads.candidates import Candidate
+from mindle.training.images.heads.data import BackboneFeatures, HeadData, block_of, fold_numbers
+from mindle.training.images.heads.kernel import rbf_flops
 from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.batches import draw
@@ -67,7 +69,7 @@ SLACK = 1.15
 MOST_VIEWS, MOST_VIEWED_ROWS = 2, 2500
 
 T = TypeVar("T")
-C = TypeVar("C")  # what a fitted head is called where candidates are compared
+C = TypeVar("C", bound=Candidate)
 
 
 def common_layout(cards: Sequence[WeightCard]) -> list[WeightCard]:
@@ -243,7 +245,7 @@ class ModelSelection(ABC, Generic[C]):
         self.deadline = self.context.deadline.reserving(lambda left: self.after_seconds(self.kept))
         self.views = 0  # that are embedded with each image at once
         self.rows = np.concatenate([self.problem.train, self.problem.val])
-        self.settled = False  # whether these rows are those that heads learn from
+        self.rows_chosen = False  # whether these rows are those that heads learn from
         self.seconds = {"embed": 0.0, "fit": 0.0}
         self.embedded_images = 0
         self.stopped = ""
@@ -258,23 +260,24 @@ class ModelSelection(ABC, Generic[C]):
         """What an answer that needs no picture reaches, as an attempt."""
 
     @abstractmethod
-    def fill_pool(self) -> None:
-        """Find labels and folds of the rows, which are now those that heads learn from."""
+    def head_data(self) -> HeadData:
+        """Truth and folds of the rows, which are now those that heads learn from."""
 
     @abstractmethod
-    def probes(self, *, forced: bool) -> Ranked[C] | None:
-        """The best head on the best backbones; None where none could be afforded.
+    def rank(self, parts: Sequence[Part]) -> Ranked[C]:
+        """The head on some backbones that these are compared by."""
 
-        `forced` takes the first backbone whatever it costs.
-        """
+    @abstractmethod
+    def joined(self, best: Ranked[C], singles: Sequence[Ranked[C]]) -> Ranked[C]:
+        """The best single backbone, with others that clearly help."""
+
+    @abstractmethod
+    def finished(self, best: Ranked[C]) -> Ranked[C]:
+        """What else is tried on the chosen backbones."""
 
     @abstractmethod
     def attempt_of(self, name: str, candidate: C, seconds: float) -> dict[str, Any]:
         """How a head did: on the val part, and in the note on all images it was cross-validated on."""
-
-    @abstractmethod
-    def loss(self, candidate: C) -> float:
-        """What heads are compared by; less is better."""
 
     @abstractmethod
     def points_lost(self, best: C, other: C) -> float:
@@ -296,7 +299,32 @@ class ModelSelection(ABC, Generic[C]):
         """How a net is trained: by the recipe of that name, on the input that was asked for."""
         return replace(read_recipe(kind), input=self.recipe.input)
 
-    # ---- the way up -------------------------------------------------------------------------------------
+    def enough(self, best: Ranked[C]) -> bool:
+        """Whether nothing more could be told apart from this head."""
+        return False
+
+    def probes(self, *, forced: bool) -> Ranked[C] | None:
+        """The best head on the best backbones; None where none could be afforded.
+
+        `forced` takes the first backbone whatever it costs.
+        """
+        if self.together:
+            best = self.rank(list(self.embedded(forced=forced)))
+            self.enough(best)
+            return self.finished(best)
+        singles: list[Ranked[C]] = []
+        for part in self.embedded(forced=forced):
+            singles.append(self.rank([part]))
+            if self.enough(singles[-1]):
+                break
+        if not singles:
+            return None
+        best = min(singles, key=lambda single: single.candidate.loss)
+        if self.recipe.probe.join and not self.stopped:
+            best = self.joined(best, singles)
+        return self.finished(self.economical(best))
+
+    # ---- the search --------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """Try baselines, heads and a net, as far as the data and the time allow.
@@ -403,8 +431,8 @@ class ModelSelection(ABC, Generic[C]):
         if not decision["take"]:
             self.skip(f"probe {card.model}", decision["reason"], for_time=True)
             return None
-        if not self.settled:
-            self._settle(int(decision["images"]), int(decision.get("views", 0)))
+        if not self.rows_chosen:
+            self._use_rows(int(decision["images"]), int(decision.get("views", 0)))
         if self.kept and self.deadline.limited:  # with a head at hand, an embedding may be given up
             decision = self.decisions.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
         if not decision["take"]:
@@ -478,7 +506,7 @@ class ModelSelection(ABC, Generic[C]):
         judging = each * self.tests
         train, val = len(self.problem.train), len(self.problem.val)
         images, views = len(self.rows), self.views
-        if not self.settled:
+        if not self.rows_chosen:
             images = min(images, max(MOST_IMAGES, val))
             while views and each * self._missing(engine, views) > VIEWS_SHARE * left - judging:
                 views -= 1
@@ -486,7 +514,7 @@ class ModelSelection(ABC, Generic[C]):
         cost = each * missing / max(len(self.rows), 1)  # of an image, with its views
         share = SMALL_SHARE if self.small else PHOTO_SHARE
         room = share * left - judging - self.head_seconds(images, views)
-        if not self.settled and images * cost > room:
+        if not self.rows_chosen and images * cost > room:
             fewest = min(len(self.rows), val + FEWEST_IMAGES)
             images = max(fewest, int(room / cost)) if room > 0 else fewest
         enough = not self.small or images >= val + SMALL_LEAST * train
@@ -525,7 +553,7 @@ class ModelSelection(ABC, Generic[C]):
         known = self.costs.knows("open")
         return self.costs.seconds("open") if known else OPENING_WORK * self.costs.pace()
 
-    def _settle(self, images: int, views: int) -> None:
+    def _use_rows(self, images: int, views: int) -> None:
         """Which images heads learn from, all of val and as many of train as fit, and in how many views."""
         if views < self.views:
             self.listener.say(f"Augmented views of each image: {views} instead of {self.views}, for time.")
@@ -535,8 +563,8 @@ class ModelSelection(ABC, Generic[C]):
             self.listener.say(
                 f"Heads learn from {self.trained:,} of {len(self.problem.train):,} training images."
             )
-        self.fill_pool()
-        self.settled = True
+        self.data = self.head_data()
+        self.rows_chosen = True
 
     @property
     def trained(self) -> int:
@@ -552,7 +580,7 @@ class ModelSelection(ABC, Generic[C]):
         """
         allowed = 0.0 if self.together else PREFERENCES[self.recipe.probe.prefer]
         found = [
-            (each.seconds_an_image, self.loss(each.candidate), place, points)
+            (each.seconds_an_image, each.candidate.loss, place, points)
             for place, each in enumerate(self.candidates)
             if allowed
             and each.seconds_an_image <= (1 - LEAST_SAVING) * best.seconds_an_image

@@ -22,21 +22,17 @@ from mindle.errors import DataError
 from mindle.models.pretrained.weights import WeightCard
 from mindle.records import SILENT, Listener
 from mindle.training.budget import Deadline, TimeUp
-from mindle.training.images.class_selection import few_mistakes, pool_of
+from mindle.training.images.class_selection import few_mistakes, head_data_of
 from mindle.training.images.features import Engine
-from mindle.training.images.heads import (
+from mindle.training.images.heads import HEADS
+from mindle.training.images.heads.candidates import ClassCandidate, blend, blend_helps
+from mindle.training.images.heads.data import (
     BackboneFeatures,
-    Candidate,
+    ClassHeadData,
     ConcatFeatures,
     Directions,
     Distances,
-    HeadData,
-    blend,
-    blend_helps,
     block_of,
-    fit_logistic,
-    fit_net,
-    fit_rbf,
 )
 from mindle.training.images.nets import train_net
 from mindle.training.images.plan import cards_of
@@ -100,9 +96,11 @@ class Shelf:
 
 
 def _bytes_of(value: Any) -> int:
-    """What the arrays of a value hold."""
-    own = vars(value) if hasattr(value, "__dict__") else {}
-    return sum(each.nbytes for each in own.values() if isinstance(each, np.ndarray))
+    """What the arrays of a value hold, and those of its parts."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    parts = vars(value).values() if hasattr(value, "__dict__") else ()
+    return sum(_bytes_of(part) for part in parts if isinstance(part, (np.ndarray, Distances, Directions)))
 
 
 @dataclass(kw_only=True)
@@ -183,52 +181,30 @@ class Bench:
 
     def _head(self, recipe: Recipe) -> Score:
         """As the ladder does with a recipe that leaves nothing open, its rule for blends included."""
-        found: list[Candidate] = []
+        found: list[ClassCandidate] = []
         for kind in sorted(recipe.probe.heads, key=lambda kind: kind != "rbf"):
             found.append(self._candidate(kind, recipe))
             if few_mistakes(int((~found[-1].right).sum()), len(found[-1].right)):
                 break
-        found.sort(key=lambda candidate: candidate.log_loss)
+        found.sort(key=lambda candidate: candidate.loss)
         best = found[0]
         if len(found) > 1:
             mixed = blend(best, found[1])
             best = mixed if blend_helps(mixed, best) else best
         return Score(
-            value=best.log_loss,
+            value=best.loss,
             accuracy=float(best.right.mean()),
             images=len(best.right),
             note=f"{best.kind} head on {recipe.model.name}",
         )
 
-    def _candidate(self, kind: str, recipe: Recipe) -> Candidate:
-        settings = recipe.probe
-        pool = self._pool(recipe)
-        base = self._features_key(recipe)
-        joined: ConcatFeatures = self.shelf.once(
-            ("joined", base), lambda: ConcatFeatures(self._blocks(recipe))
+    def _candidate(self, kind: str, recipe: Recipe) -> ClassCandidate:
+        settings, base = recipe.probe, self._features_key(recipe)
+        features: ConcatFeatures = self.shelf.once(
+            ("features", base), lambda: ConcatFeatures(self._blocks(recipe), self.seed)
         )
-        if kind == "rbf":
-            measured: Distances = self.shelf.once(
-                ("distances", base), lambda: Distances(pool, joined, self.seed)
-            )
-            fixed = (settings.rbf_gamma, settings.rbf_penalty)
-            own = ("rbf", base, settings.folds, fixed)
-            return self.shelf.once(
-                own, lambda: fit_rbf(pool, joined, seed=self.seed, fixed=fixed, measured=measured)
-            )
-        directions: Directions = self.shelf.once(("directions", base), lambda: Directions(joined, self.seed))
-        if kind == "logistic":
-            penalty = settings.logistic_penalty
-            own_penalty = ("logistic", base, settings.folds, penalty)
-            return self.shelf.once(own_penalty, lambda: fit_logistic(pool, joined, directions, fixed=penalty))
-        return fit_net(
-            pool,
-            joined,
-            directions,
-            seed=self.seed,
-            units=settings.net_units,
-            dropout=settings.net_dropout,
-        )
+        key = (kind, base, settings.folds, HEADS[kind].options(settings))
+        return self.shelf.once(key, lambda: HEADS[kind].fit(self._data(recipe), features, settings))
 
     def embed(self, recipes: Iterable[Recipe]) -> None:
         """Embed ahead of the trials what some recipes need, so that each of them takes no time for it."""
@@ -240,11 +216,11 @@ class Bench:
         images = min(len(self.problem.train) + len(self.problem.val), max(MOST_IMAGES, len(self.problem.val)))
         return self.shelf.once("rows", lambda: rows_to_learn(self.problem, images, seed=self.seed))
 
-    def _pool(self, recipe: Recipe) -> HeadData:
+    def _data(self, recipe: Recipe) -> ClassHeadData:
         views, folds = views_of(recipe, self.problem), recipe.probe.folds
         return self.shelf.once(
-            ("pool", views, folds),
-            lambda: pool_of(self.problem, self._rows(), folds=folds, views=views, seed=self.seed),
+            ("data", views, folds),
+            lambda: head_data_of(self.problem, self._rows(), folds=folds, views=views, seed=self.seed),
         )
 
     def _features_key(self, recipe: Recipe) -> tuple[Any, ...]:

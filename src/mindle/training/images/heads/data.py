@@ -1,0 +1,291 @@
+"""What heads learn from: truth and folds of images, and their features, ready for a head.
+
+    features -> signed root -> centred, one scale a backbone -> head -> scores
+
+The root matters most: the features of a ReLU net are long-tailed, and a scale for each feature (the usual
+standardisation) blows up the rare ones. Cross-validated on 1,500 photos of flowers, EfficientNet-Lite0:
+88.5 % with a scale a feature, 90.8 % with the root and one scale for all, at the best settings of either.
+
+Source:
+    Signed roots: Perronnin et al. 2010, "Improving the Fisher kernel", section 3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.splits import deal_folds
+from mindle.models.heads import ROOT_FLOOR
+from mindle.training.loop.batches import draw
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+# Up to this many rows every one is a support vector; 4,000 take a matrix of 128 MB and some seconds.
+MOST_VECTORS, LANDMARKS = 4000, 2000
+# Linear heads work in as many directions as there are rows or features, but in no more than these.
+MOST_DIRECTIONS = 2500
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadData:
+    """The images that heads learn from, less their features.
+
+    Attributes:
+        truth: Class index, or standardised number, of each image.
+        folds: Fold of the cross-validation that each image belongs to.
+        views: Augmented views of each image, besides the plain one; rows are (view, image).
+        further_truth, further_folds: Of rows beyond these: more views of minority classes, or synthetic ones.
+    """
+
+    truth: NDArray[Any]
+    folds: Ints
+    views: int = 0
+    further_truth: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
+    further_folds: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def rows(self) -> int:
+        """Rows of features: images times views, and further ones."""
+        return len(self.truth) * (self.views + 1) + len(self.further_truth)
+
+    @property
+    def row_truth(self) -> NDArray[Any]:
+        """Class index or number of each row of features."""
+        return np.concatenate([np.tile(self.truth, self.views + 1), self.further_truth])
+
+    @property
+    def row_folds(self) -> Ints:
+        """Fold of each row of features."""
+        return np.concatenate([np.tile(self.folds, self.views + 1), self.further_folds])
+
+    @property
+    def row_weights(self) -> Floats | None:
+        """What each row of features counts, or None where all count alike."""
+        return None
+
+    @property
+    def targets(self) -> Floats:
+        """What least squares fit, (row, output)."""
+        return np.asarray(self.row_truth, np.float64)[:, None]
+
+
+class NumberHeadData(HeadData):
+    """Images with standardised numbers; folds are numbered 0, 1, 2 and so on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassHeadData(HeadData):
+    """Images with classes.
+
+    Attributes:
+        classes: How many classes.
+        weights: What a row of each class counts, (class,); None counts all alike.
+        focal: Gamma of the focal loss, for heads that have a loss; 0 is plain cross-entropy.
+    """
+
+    classes: int
+    weights: Floats | None = None
+    focal: float = 0.0
+
+    @property
+    def rebalanced(self) -> bool:
+        """Whether minority classes count more than their images do."""
+        return self.weights is not None or bool(len(self.further_truth))
+
+    @property
+    def row_weights(self) -> Floats | None:
+        """What each row of features counts, or None where all count alike."""
+        return None if self.weights is None else self.weights[self.row_truth]
+
+    @property
+    def targets(self) -> Floats:
+        """1 - 1/classes for the true class, -1/classes for the others: (row, class)."""
+        return np.asarray(np.eye(self.classes)[self.row_truth] - 1 / self.classes)
+
+
+def fold_numbers(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
+) -> NDArray[np.int64]:
+    """Which fold each image belongs to: whole groups, every class spread evenly."""
+    return deal_folds(labels, groups, folds=folds, seed=draw(seed, folds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneFeatures:
+    """The features of one backbone, ready for a head.
+
+    Attributes:
+        x: float32 (row, feature): rooted, centred, with a mean squared length of 1.
+        mean: What was subtracted, (feature,).
+        scale: What was divided by.
+    """
+
+    x: Singles
+    mean: Floats
+    scale: float
+
+    def with_rows(self, features: Singles) -> BackboneFeatures:
+        """This block with further rows below, from raw features (row, feature), as its own were made."""
+        further = ((signed_root(features) - self.mean) / self.scale).astype(np.float32)
+        return BackboneFeatures(x=np.concatenate([self.x, further]), mean=self.mean, scale=self.scale)
+
+    @cached_property
+    def squares(self) -> Singles:
+        """Squared length of each row."""
+        return np.asarray(np.einsum("ij,ij->i", self.x, self.x), np.float32)
+
+
+def block_of(features: Singles) -> BackboneFeatures:
+    """Root, centre and scale raw features (view, image, feature); the plain view says how.
+
+    Example:
+        >>> block = block_of(np.array([[[0.0, 4.0], [4.0, 0.0]]], np.float32))
+        >>> block.x.astype(float).round(3).tolist()
+        [[-0.707, 0.707], [0.707, -0.707]]
+    """
+    rooted = signed_root(features)
+    mean: Floats = rooted[0].mean(axis=0, dtype=np.float64)
+    spread = float(np.square(rooted[0] - mean).sum(axis=1).mean())
+    scale = spread**0.5 if spread > 0 else 1.0
+    x = (rooted.reshape(-1, rooted.shape[-1]) - mean) / scale
+    return BackboneFeatures(x=x.astype(np.float32), mean=mean, scale=scale)
+
+
+def signed_root(features: Singles) -> Singles:
+    """As `mindle.models.heads.signed_root`, for arrays."""
+    return np.asarray(features / np.sqrt(np.abs(features) + np.float32(ROOT_FLOOR)), np.float32)
+
+
+class ConcatFeatures:
+    """The blocks of one backbone or several, side by side, each of the same weight.
+
+    What several heads need of them is made once: squared distances and directions.
+
+    Args:
+        blocks: One a backbone.
+        seed: Draws support vectors and directions where there are many rows.
+
+    Shapes: x (row, feature); mean and scale (feature,), as heads take them.
+    """
+
+    def __init__(self, blocks: Sequence[BackboneFeatures], seed: int = 0) -> None:
+        self.blocks = tuple(blocks)
+        self.seed = seed
+        self._share = len(self.blocks) ** 0.5
+
+    def __len__(self) -> int:
+        return len(self.blocks[0].x)
+
+    @cached_property
+    def x(self) -> Singles:
+        """Standardised features, (row, feature)."""
+        joined = np.concatenate([block.x for block in self.blocks], axis=1)
+        return np.asarray(joined / self._share, np.float32)
+
+    @property
+    def mean(self) -> Floats:
+        """Mean of each rooted feature."""
+        return np.concatenate([block.mean for block in self.blocks])
+
+    @property
+    def scale(self) -> Floats:
+        """What each rooted and centred feature is divided by."""
+        return np.concatenate([np.full(len(block.mean), block.scale * self._share) for block in self.blocks])
+
+    def distances(self, vectors: NDArray[np.int64]) -> Singles:
+        """Squared distances of all rows to some of them, (row, vector)."""
+        total = np.zeros((len(self.blocks[0].x), len(vectors)), np.float32)
+        for block in self.blocks:
+            total += block.squares[:, None] + block.squares[vectors] - 2 * (block.x @ block.x[vectors].T)
+        return np.asarray(np.maximum(total, 0) / len(self.blocks), np.float32)
+
+    @cached_property
+    def measured(self) -> Distances:
+        """Squared distances to the support vectors."""
+        return Distances(self)
+
+    @cached_property
+    def directions(self) -> Directions:
+        """The same, turned into uncorrelated directions."""
+        return Directions(self)
+
+
+def vectors_for(rows: int, seed: int = 0) -> Ints:
+    """Rows that become support vectors: all of them, or where there are many, 2,000 drawn at random.
+
+    Example:
+        >>> len(vectors_for(6)), len(vectors_for(9000))
+        (6, 2000)
+    """
+    if rows <= MOST_VECTORS:
+        return np.arange(rows)
+    drawn = np.random.default_rng(draw(seed, rows)).choice(rows, LANDMARKS, replace=False)
+    return np.sort(drawn)
+
+
+class Distances:
+    """Squared distances of all rows to the support vectors, and their usual size.
+
+    Attributes:
+        vectors: Rows that are support vectors.
+        squares: float32 (row, vector).
+        unit: Median of what is not 0; gamma is counted in it.
+    """
+
+    def __init__(self, features: ConcatFeatures) -> None:
+        self.vectors = vectors_for(len(features), features.seed)
+        self.squares = features.distances(self.vectors)
+        some = self.squares[:: max(1, len(features) // 1000)]
+        self.unit = float(np.median(some[some > 0])) if np.any(some > 0) else 1.0
+
+    def kernel(self, gamma: float) -> Floats:
+        """The Gaussian kernel (row, vector), made in one piece of memory."""
+        kernel = self.squares.astype(np.float64)
+        kernel *= -gamma / self.unit
+        return np.exp(kernel, out=kernel)
+
+
+class Directions:
+    """The features turned so that their directions are uncorrelated, the strongest first.
+
+    Attributes:
+        z: (row, direction), float64.
+        turn: (feature, direction): z = x @ turn.
+        strengths: Sum of squares of each direction.
+    """
+
+    def __init__(self, concatenated: ConcatFeatures) -> None:
+        x = concatenated.x.astype(np.float64)
+        rows, features = x.shape
+        if features <= min(rows, MOST_DIRECTIONS):
+            strengths, turn = np.linalg.eigh(x.T @ x)
+        else:
+            # As many directions as rows; of many rows a sample spans what matters.
+            some = x
+            if rows > MOST_DIRECTIONS:
+                drawn = np.random.default_rng(draw(concatenated.seed, rows)).choice(
+                    rows, MOST_DIRECTIONS, replace=False
+                )
+                some = x[np.sort(drawn)]
+            strengths, sides = np.linalg.eigh(some @ some.T)
+            turn = some.T @ sides / np.sqrt(np.maximum(strengths, 1e-12))
+        keep = np.flatnonzero(strengths >= 1e-9 * strengths[-1])[::-1]  # all where all are 0
+        self.turn = np.ascontiguousarray(turn[:, keep])
+        self.z = x @ self.turn
+        self.strengths = np.einsum("ij,ij->j", self.z, self.z)
+
+    @cached_property
+    def single(self) -> Singles:
+        """`z` in float32."""
+        return np.asarray(self.z, np.float32)
