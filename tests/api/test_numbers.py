@@ -88,7 +88,7 @@ def test_files_of_a_run(run: mindle.Run, root: Path) -> None:
     assert set(bundle.intervals()) == {"errors", "counts"}
     assert bundle.details["parity"]["largest_difference"] < 1e-4
     report = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "The largest errors" in report
+    assert "Largest errors" in report
     assert "data:image/jpeg" in report
 
 

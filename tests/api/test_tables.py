@@ -271,7 +271,7 @@ def test_what_means_nothing_to_a_table_is_refused(tmp_path: Path, arguments: Any
     ("kind", "title", "how"),
     [
         ("rows-normalised", "Columns mixed by normalising rows", normalize),
-        ("fitted-on-test", "Scaling fitted on the test part", scale),
+        ("fitted-on-test", "Scaling fitted on the test split", scale),
     ],
 )
 def test_what_a_file_had_been_through_is_in_run_and_report(

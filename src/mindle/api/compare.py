@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.reports import report_content, require_language
+from mindle.api.reports import report_content, require_language, unit_of
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
@@ -41,14 +41,14 @@ class Compared:
         """What was found between every two, a sentence or two each."""
         from mindle.evaluation.report.verdict import verdict
 
-        subject = "images" if all(run["images"] for run in self.runs) else "rows"
-        return [verdict(found, one, two, lang=lang, subject=subject) for one, two, found, _ in self.pairs]
+        unit = self.runs[0]["unit"]
+        return [verdict(found, one, two, lang=lang, unit=unit) for one, two, found, _ in self.pairs]
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `mindle compare --json` writes."""
         return {
             "schema": 1,
-            "runs": [{key: value for key, value in run.items() if key != "images"} for run in self.runs],
+            "runs": [{key: value for key, value in run.items() if key != "unit"} for run in self.runs],
             "pairs": [
                 {"first": one, "second": two, "adjusted_chance": adjusted, **found.as_dict()}
                 for one, two, found, adjusted in self.pairs
@@ -184,5 +184,5 @@ def _entry(name: str, folder: RunFolder) -> dict[str, Any]:
             "scores": {score: test[score] for score in SCORES if score in test},
             "seconds": metrics["seconds"]["total"],
             "data": document["name"],
-            "images": document.get("kind") != "table",
+            "unit": unit_of(document),
         }

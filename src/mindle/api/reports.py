@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError, DataError
+from mindle.messages import read_message
+from mindle.messages import require_language as require_language
 from mindle.records import Dataset, Diagnosis, Finding
 
 if TYPE_CHECKING:
-    from mindle.evaluation.report import ReportContent
+    from mindle.evaluation.report import DataSummary, Explanation, ReportContent, TrainingSummary
 
 Source = str | os.PathLike[str]
 
-LANGUAGES = ("en", "ko")
 # How many mistakes the report shows as pictures.
 PICTURES = 24
+# What the answers of each kind of data are about, where that is not images.
+UNITS = {"table": "rows"}
 
 
 def report(run: Source, *, lang: str = "en", out: Source | None = None) -> Path:
@@ -53,12 +55,6 @@ def report(run: Source, *, lang: str = "en", out: Source | None = None) -> Path:
         return write_report(folder, None, lang=lang, out=target)
 
 
-def require_language(lang: str) -> None:
-    """Refuse a language that reports are not written in, before any work is done."""
-    if lang not in LANGUAGES:
-        raise ValueError(f"`lang` must be one of {', '.join(LANGUAGES)}. Received lang={lang!r}.")
-
-
 def write_report(folder: RunFolder, dataset: Dataset | None, *, lang: str, out: Path) -> Path:
     """Write a run's report to `out`; with its data at hand, pictures need not be searched for."""
     from mindle.evaluation import report as page
@@ -67,66 +63,96 @@ def write_report(folder: RunFolder, dataset: Dataset | None, *, lang: str, out: 
     return out
 
 
+def unit_of(document: Mapping[str, Any]) -> str:
+    """What one answer of a run is about, "images" or "rows", from its run.json."""
+    return UNITS.get(document.get("kind", ""), "images")
+
+
 def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportContent:
     """Gather what the report shows from the files of a run."""
-    from mindle.evaluation.report import Attempt, Licence, ReportContent
+    from mindle.evaluation.report import Licence, Provenance, ReportContent
 
     document, metrics = folder.document(), folder.metrics()
-    data = document["data"]
-    estimated = metrics["task"] == "regression"
-    content = ReportContent(
+    return ReportContent(
         name=document["name"],
         metrics=metrics,
-        predictions={} if estimated else folder.answers(),
-        estimates=folder.answers() if estimated else {},
-        command=document["command"],
-        finished=document["finished"].replace("T", " ").replace("+00:00", " UTC"),
-        history=folder.history(),
-        findings=[Finding(**{**finding, "files": tuple(finding["files"])}) for finding in data["findings"]],
-        parts=data["counts"],
+        answers=folder.answers(),
+        data=_data(document, metrics),
+        training=_training(folder, document),
+        explanation=_explanation(folder, document, metrics, dataset),
+        provenance=Provenance(
+            command=document["command"],
+            finished=document["finished"].replace("T", " ").replace("+00:00", " UTC"),
+            recipe=document.get("recipe", document["asked"]["recipe"]),
+            environment={
+                "mindle": document["mindle"],
+                **document["libraries"],
+                **document["hardware"],
+                **{name: document["asked"][name] for name in ("seed", "split_seed", "device")},
+            },
+            licences=[
+                Licence(name=licence["name"], licence=licence["licence"], source=licence["source"])
+                for licence in document["licences"]
+            ],
+        ),
+    )
+
+
+def _data(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> DataSummary:
+    from mindle.evaluation.report import DataSummary
+
+    data = document["data"]
+    columns = [
+        {name: column[name] for name in ("name", "kind", "role", "missing", "note")}
+        for column in data.get("columns", ())
+    ]
+    targets = [column["name"] for column in columns if column["role"] == "target"]
+    return DataSummary(
+        unit=unit_of(document),
+        target=next(iter(targets), metrics.get("target", "")),
+        counts=data["counts"],
         set_aside=data["set_aside"],
-        tried=[Attempt(**attempt) for attempt in document["tried"]],
-        diagnosis=[Diagnosis(**found) for found in document.get("diagnoses", ())],
-        stopped=" ".join(filter(None, (document["stopped"], document["advice"]))),
-        recipe=document.get("recipe", document["asked"]["recipe"]),
-        environment={
-            "mindle": document["mindle"],
-            **document["libraries"],
-            **document["hardware"],
-            **{name: document["asked"][name] for name in ("seed", "split_seed", "device")},
-        },
+        findings=[_finding(finding) for finding in data["findings"]],
+        columns=columns,
         fingerprint=data["fingerprint"],
-        licences=[
-            Licence(name=licence["name"], licence=licence["licence"], source=licence["source"])
-            for licence in document["licences"]
-        ],
-        **(_of_table(document) if document.get("kind") == "table" else {"target": metrics.get("target", "")}),
+    )
+
+
+def _finding(document: Mapping[str, Any]) -> Finding:
+    return Finding(
+        kind=document["kind"],
+        files=tuple(document["files"]),
+        message=read_message(document["message"], document),
+        action=document["action"],
+        decision=document["decision"],
+    )
+
+
+def _training(folder: RunFolder, document: Mapping[str, Any]) -> TrainingSummary:
+    from mindle.evaluation.report import Attempt, TrainingSummary
+
+    return TrainingSummary(
+        history=folder.history(),
+        tried=[Attempt(**attempt) for attempt in document["tried"]],
+        stopped=[document["stopped"], document["advice"]],
+        diagnoses=[Diagnosis(**found) for found in document.get("diagnoses", ())],
         search={**document["search"], "trials": folder.trials()} if "search" in document else {},
     )
-    return replace(content, pictures=_pictures(document, _shown(content), dataset))
 
 
-def _of_table(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What only a table's report shows."""
-    columns = document["data"]["columns"]
-    return {
-        "target": next(column["name"] for column in columns if column["role"] == "target"),
-        "columns": [
-            {name: column[name] for name in ("name", "kind", "role", "missing", "note")} for column in columns
-        ],
-        **document["explained"],
-    }
+def _explanation(
+    folder: RunFolder, document: Mapping[str, Any], metrics: Mapping[str, Any], dataset: Dataset | None
+) -> Explanation:
+    """What only some sources can show: pictures of images, cells and importance of the columns of a table."""
+    from mindle.evaluation import tasks
+    from mindle.evaluation.report import Explanation
 
-
-def _shown(content: ReportContent) -> set[str]:
-    """Paths of the images that the report shows: the surest mistakes, or the largest errors."""
-    from mindle.evaluation.report import largest_errors, most_confident_mistakes
-
-    if content.subject == "rows":
-        return set()
-    if content.estimated:
-        return {content.numbers.paths[row] for row in largest_errors(content.numbers, PICTURES)}
-    return {content.answers.paths[row] for row in most_confident_mistakes(content.answers, PICTURES)}
+    if "explained" in document:
+        return Explanation(**document["explained"])
+    evaluation = tasks.of(metrics["task"])
+    test = evaluation.pooled(folder.answers()["test"])
+    wanted = {test.paths[row] for row in evaluation.worst(test, PICTURES)}
+    return Explanation(pictures=_pictures(document, wanted, dataset))
 
 
 def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | None) -> dict[str, bytes]:

@@ -5,15 +5,41 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mindle.evaluation import score, score_estimates
-from mindle.evaluation.report import Attempt, Licence, ReportContent, most_confident_mistakes
+from mindle.evaluation.classification import Classification
+from mindle.evaluation.report import (
+    Attempt,
+    DataSummary,
+    Explanation,
+    Licence,
+    Provenance,
+    ReportContent,
+    TrainingSummary,
+)
 from mindle.records import Diagnosis, Estimates, Finding, Predictions
+
+RECORDS = {
+    "data": DataSummary,
+    "training": TrainingSummary,
+    "explanation": Explanation,
+    "provenance": Provenance,
+}
+
+
+def content_of(**given: Any) -> ReportContent:
+    """A content from the fields of all its records at once."""
+    records = {}
+    for name, record in RECORDS.items():
+        own = {field.name: given.pop(field.name) for field in fields(record) if field.name in given}
+        records[name] = record(**own)
+    return ReportContent(**given, **records)
+
 
 ODD_NAMES = ("<b>&\"'", "🌼 데이지", "very long " * 12, "إقحوان", "a\x00b\udce9\u202etrick")
 
@@ -82,26 +108,26 @@ def full() -> Callable[..., ReportContent]:
         given: dict[str, Any] = {
             "name": "flowers-1",
             "metrics": metrics,
-            "predictions": {"test": test, "val": val},
+            "answers": {"test": test, "val": val},
             "command": "mindle train 'my photos' --seed 0",
             "finished": "2026-01-31 10:00",
             "history": history,
             "findings": findings,
-            "parts": {name: {"train": 100, "val": 20, "test": 40, "set_aside": 1} for name in classes},
+            "counts": {name: {"train": 100, "val": 20, "test": 40, "set_aside": 1} for name in classes},
             "set_aside": {"leak": 1, "truncated": 2},
             "tried": [
                 Attempt(name="logistic", value=0.8, low=0.7, high=0.9, seconds=2.0, note="plain"),
                 Attempt(name="support vectors", value=0.9, low=0.8, high=0.95, seconds=4.0, chosen=True),
                 Attempt(name="fine-tune", value=None, note="no time"),
             ],
-            "stopped": "The budget was spent.",
+            "stopped": ["The budget was spent."],
             "recipe": {"strategy": "probe", "train": {"epochs": 3, "peak": None}},
             "environment": {"torch": "2.13.0", "seed": 0},
             "fingerprint": "abcdef",
             "licences": [Licence(name="lite0", licence="Apache-2.0", source="a package")],
-            "pictures": {test.paths[row]: jpeg() for row in most_confident_mistakes(test, 3)},
+            "pictures": {test.paths[row]: jpeg() for row in Classification().worst(test, 3)},
         }
-        return ReportContent(**{**given, **changes})
+        return content_of(**{**given, **changes})
 
     return make
 
@@ -113,9 +139,7 @@ def bare() -> Callable[..., ReportContent]:
     def make(classes: Sequence[str] = ("a", "b"), n: int = 40, **options: Any) -> ReportContent:
         test = answers(classes, n, **options)
         task = "binary" if len(classes) == 2 else "multiclass"
-        return ReportContent(
-            name="bare", metrics={"task": task, "test": score(test)}, predictions={"test": test}
-        )
+        return ReportContent(name="bare", metrics={"task": task, "test": score(test)}, answers={"test": test})
 
     return make
 
@@ -148,6 +172,7 @@ def table_parts(paths: Sequence[str]) -> dict[str, Any]:
     """What a report on a table has beside what one on images has."""
     return {
         "target": "price",
+        "unit": "rows",
         "columns": [
             {"name": "area", "kind": "number", "role": "feature", "missing": 3, "note": ""},
             {"name": "town <b>", "kind": "category", "role": "feature", "missing": 0, "note": "2 towns"},
@@ -184,15 +209,15 @@ def estimated() -> Callable[..., ReportContent]:
         given: dict[str, Any] = {
             "name": "houses-1",
             "metrics": metrics,
-            "estimates": {"test": test},
-            "unit": "k$",
+            "answers": {"test": test},
+            "target_unit": "k$",
             "history": [{"epoch": e, "train_loss": 1 / e, "val_loss": 1.2 / e} for e in (1, 2, 3)],
-            "diagnosis": diagnoses(),
-            "parts": {"rows": {"train": 300, "test": n}},
+            "diagnoses": diagnoses(),
+            "counts": {"rows": {"train": 300, "test": n}},
             "set_aside": {"duplicate": 2},
             **table_parts(test.paths),
         }
-        return ReportContent(**{**given, **changes})
+        return content_of(**{**given, **changes})
 
     return make
 
@@ -220,7 +245,7 @@ def classified_rows(full: Callable[..., ReportContent]) -> Callable[..., ReportC
                     "test": block,
                     "baselines": {"majority": 0.5, "logistic": 0.99},
                 },
-                "predictions": {"test": test},
+                "answers": {"test": test},
                 "pictures": {},
                 **table_parts(test.paths[:90]),
                 **changes,

@@ -26,8 +26,8 @@ def variants(full: Make) -> list[Variant]:
         metrics = {"task": "multiclass", "test": score(test), "seconds": {"total": 75.0}}
         content = full(
             metrics=metrics,
-            predictions={"test": test},
-            diagnosis=diagnoses() if name == "as written" else (),
+            answers={"test": test},
+            diagnoses=diagnoses() if name == "as written" else (),
         )
         settings = {
             "strategy": "scratch",
@@ -41,9 +41,7 @@ def variants(full: Make) -> list[Variant]:
 
 def pairs(variants: list[Variant]) -> list[Any]:
     one, two = variants
-    if one.content.estimated:
-        return [(one.name, two.name, compare(one.content.estimates["test"], two.content.estimates["test"]))]
-    return [(one.name, two.name, compare(one.content.predictions["test"], two.content.predictions["test"]))]
+    return [(one.name, two.name, compare(one.content.answers["test"], two.content.answers["test"]))]
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
@@ -69,7 +67,7 @@ def test_the_page_is_whole_and_loads_nothing(variants: list[Variant], lang: str)
 def test_it_says_which_is_better_and_what_differs(variants: list[Variant]) -> None:
     page = Reader(comparison_html("digits", variants, pairs(variants)))
     assert "“done well” is clearly better than “as written”." in page.words
-    assert "train.peak 1.0 0.01" in page.words
+    assert "train.peak 1 0.01" in page.words
     assert "train.shuffle false true" in page.words
     behind = page.words.index("The settings that were the same")
     assert page.words.index("train.epochs 5") > behind
@@ -97,8 +95,8 @@ def test_numbers_are_compared_by_their_error(estimated: Make) -> None:
         test = estimates(80, spread=spread)
         content = estimated(
             metrics={"task": "regression", "test": score_estimates(test)},
-            estimates={"test": test},
-            diagnosis=(),
+            answers={"test": test},
+            diagnoses=(),
         )
         variants.append(Variant(name=name, content=content, parameters=10, settings={}))
     page = Reader(comparison_html("houses", variants, pairs(variants)))

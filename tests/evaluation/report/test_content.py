@@ -1,39 +1,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
-import numpy as np
 import pytest
 
-from mindle.evaluation.report import ReportContent, most_confident_mistakes
-from mindle.records import Predictions
+from mindle.evaluation.report import ReportContent, content
+from mindle.evaluation.report.formatting import Score
 
 
-def test_mistakes_come_surest_first_and_no_more_than_asked(full: Callable[..., ReportContent]) -> None:
-    test = full(n=200).predictions["test"]
-    rows = most_confident_mistakes(test, 5)
-    sure = test.probabilities[rows].max(axis=1)
-    assert len(rows) == 5
-    assert (np.diff(sure) <= 0).all()
-    assert test.labels is not None
-    assert (test.probabilities[rows].argmax(axis=1) != test.labels[rows]).all()
-
-
-def test_mistakes_need_the_truth() -> None:
-    unknown = Predictions(classes=("a", "b"), paths=("x",), probabilities=np.array([[0.5, 0.5]]))
-    with pytest.raises(ValueError, match="must carry `labels`"):
-        most_confident_mistakes(unknown)
-
-
-def test_a_report_needs_a_task_and_a_test_part(full: Callable[..., ReportContent]) -> None:
+def test_a_report_needs_a_task_and_a_test_split(full: Callable[..., ReportContent]) -> None:
     with pytest.raises(ValueError, match="`task` binary or multiclass or regression. Received task='guess'"):
         full(metrics={"task": "guess", "test": {}})
-    with pytest.raises(ValueError, match="the test part in `metrics` and in `estimates`"):
-        full(metrics={"task": "regression", "test": {}})
-    with pytest.raises(ValueError, match="needs the test part"):
-        full(predictions={})
+    with pytest.raises(ValueError, match="the test split in `metrics` and in `answers`"):
+        full(metrics={"task": "regression"})
+    with pytest.raises(ValueError, match="needs the test split"):
+        full(answers={})
 
 
 def test_training_images_are_counted(full: Callable[..., ReportContent]) -> None:
-    assert full().train_images() == 300
-    assert full(parts={}).train_images() == 0
+    assert full().data.total("train") == 300
+    assert full(counts={}).data.total("train") == 0
+
+
+def test_scores_have_their_intervals(full: Callable[..., ReportContent]) -> None:
+    made = full()
+    assert made.test_score("accuracy") == Score(**made.test["accuracy"])
+    assert made.test_score("no-such-score") == Score(None)
+    assert made.train_score("accuracy") == (1.0, False)
+    assert made.train_score("mae") is None
+
+
+def test_no_record_is_wide() -> None:
+    records = [
+        each
+        for each in vars(content).values()
+        if isinstance(each, type) and each.__module__ == content.__name__
+    ]
+    assert max(len(fields(record)) for record in records) <= 8

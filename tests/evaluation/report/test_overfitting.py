@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.evaluation.report import judge_overfitting
+from mindle.evaluation.report.overfitting import overfitting
+from mindle.evaluation.report.sentences import Sentences
+
+EN, KO = Sentences("en"), Sentences("ko")
 
 
 @pytest.mark.parametrize(
@@ -17,32 +20,32 @@ from mindle.evaluation.report import judge_overfitting
     ],
 )
 def test_verdicts(train: tuple[float, int], test: tuple[float, int], verdict: str) -> None:
-    found = judge_overfitting(train, test)
+    found = overfitting(train, test, say=EN)
     assert found.verdict == verdict
     assert found.low <= found.gap <= found.high
     assert found.gap == pytest.approx(train[0] - test[0])
 
 
 def test_the_sentence_holds_the_numbers_in_both_languages() -> None:
-    en = judge_overfitting((0.99, 1500), (0.90, 400), val=(0.92, 300))
-    ko = judge_overfitting((0.99, 1500), (0.90, 400), val=(0.92, 300), lang="ko")
+    en = overfitting((0.99, 1500), (0.90, 400), val=(0.92, 300), say=EN)
+    ko = overfitting((0.99, 1500), (0.90, 400), val=(0.92, 300), say=KO)
     for sentence in (en.sentence, ko.sentence):
         assert all(number in sentence for number in ("99.0%", "92.0%", "90.0%", "+9.0"))
-    assert "by heart" in en.sentence
+    assert "memorised" in en.sentence
     assert "외운" in ko.sentence
 
 
 def test_a_validation_that_flatters_is_told() -> None:
-    found = judge_overfitting((0.99, 2000), (0.85, 1000), val=(0.95, 1000))
+    found = overfitting((0.99, 2000), (0.85, 1000), val=(0.95, 1000), say=EN)
     assert found.flattered
     assert "believe the test" in found.sentence
-    assert not judge_overfitting((0.99, 2000), (0.85, 1000), val=(0.86, 1000)).flattered
+    assert not overfitting((0.99, 2000), (0.85, 1000), val=(0.86, 1000), say=EN).flattered
 
 
 def test_equal_models_are_rarely_called_over_fitted() -> None:
     generator = np.random.default_rng(0)
     pairs = zip(generator.binomial(1000, 0.9, 500), generator.binomial(300, 0.9, 500), strict=True)
     called = [
-        judge_overfitting((a / 1000, 1000), (b / 300, 300)).verdict in ("some", "strong") for a, b in pairs
+        overfitting((a / 1000, 1000), (b / 300, 300), say=EN).verdict in ("some", "strong") for a, b in pairs
     ]
     assert np.mean(called) < 0.05

@@ -211,7 +211,9 @@ def test_the_same_content_gives_the_same_bytes(full: Make) -> None:
 def test_it_can_be_written_again_from_json_and_rounded_predictions(full: Make) -> None:
     content = full()
     metrics: dict[str, Any] = json.loads(json.dumps(content.metrics))
-    again = full(metrics=metrics, history=[{k: str(v) for k, v in row.items()} for row in content.history])
+    again = full(
+        metrics=metrics, history=[{k: str(v) for k, v in row.items()} for row in content.training.history]
+    )
     assert report_html(again) == report_html(content)
 
 
@@ -257,5 +259,5 @@ def test_no_plotting_library_is_loaded(tmp_path: Path) -> None:
 
 def test_confidence_without_spread_is_drawn(bare: Make) -> None:
     content = bare(n=3, strength=80.0)
-    assert np.allclose(content.predictions["test"].probabilities.max(axis=1), 1.0)
+    assert np.allclose(content.answers["test"].probabilities.max(axis=1), 1.0)
     read(content)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mindle.evaluation.intervals import difference
-from mindle.evaluation.report.words import Words, percent, points
+from mindle.evaluation.report.content import ReportContent
+from mindle.evaluation.report.formatting import percent, points
+from mindle.evaluation.report.sentences import Sentences
 
 Verdict = Literal["none", "some", "strong", "reversed"]
 STRONG = 0.05  # five points: the gap at which one usually does something about it
+Share = tuple[float, int]  # an accuracy, and of how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,24 +35,17 @@ class Overfitting:
     sentence: str
 
 
-def judge_overfitting(
-    train: tuple[float, int],
-    test: tuple[float, int],
-    *,
-    val: tuple[float, int] | None = None,
-    out_of_fold: bool = False,
-    lang: str = "en",
-    subject: str = "images",
+def overfitting(
+    train: Share, test: Share, *, val: Share | None = None, out_of_fold: bool = False, say: Sentences
 ) -> Overfitting:
     """Compare accuracies that are each (share, number of images).
 
     Args:
         train: On the training images.
-        test: On the sealed part.
-        val: On the validation part, where there is one.
+        test: On the test split.
+        val: On the validation split, where there is one.
         out_of_fold: Whether that on the training images is of models that had not seen them.
-        lang: "en" or "ko".
-        subject: "images" or "rows", what was learnt.
+        say: Of the page.
 
     Returns:
         The verdict, the gap with its 95 % interval, and a sentence or two.
@@ -58,33 +54,43 @@ def judge_overfitting(
         The interval of a difference of proportions: Newcombe 1998, method 10.
 
     Example:
-        >>> found = judge_overfitting((0.99, 1500), (0.90, 400))
+        >>> found = overfitting((0.99, 1500), (0.90, 400), say=Sentences("en"))
         >>> found.verdict, round(found.gap, 2)
         ('strong', 0.09)
     """
-    words = Words(lang, subject)
     gap, low, high = difference(train, test)
     verdict: Verdict = "none"
     if high < 0:
         verdict = "reversed"
     elif low > 0:
         verdict = "strong" if gap >= STRONG else "some"
-    known = {
-        "train_out_of_fold" if out_of_fold else "train": train,
-        **({"val": val} if val else {}),
-        "test": test,
-    }
-    listed = ", ".join(f"{words(f'part.{part}')} {percent(share)}" for part, (share, _) in known.items())
-    sentences = [
-        words("overfit.accuracies", listed=listed, gap=points(gap), low=points(low), high=points(high)),
-        words(f"overfit.{verdict}"),
-    ]
-    flattered = False
-    if val:
-        lead, lead_low, _ = difference(val, test)
-        flattered = lead_low > 0
-        if flattered:
-            sentences.append(words("overfit.flattered", gap=points(lead)))
-    return Overfitting(
-        verdict=verdict, gap=gap, low=low, high=high, flattered=flattered, sentence=" ".join(sentences)
+    known = {"train_out_of_fold" if out_of_fold else "train": train, "val": val, "test": test}
+    listed = ", ".join(
+        f"{say(f'part.{split}')} {percent(share[0])}" for split, share in known.items() if share
     )
+    sentences = [
+        say("overfit.accuracies", listed=listed, gap=points(gap), low=points(low), high=points(high)),
+        say(f"overfit.{verdict}"),
+    ]
+    lead, lead_low, _ = difference(val, test) if val else (0.0, 0.0, 0.0)
+    if lead_low > 0:
+        sentences.append(say("overfit.flattered", gap=points(lead)))
+    return Overfitting(
+        verdict=verdict, gap=gap, low=low, high=high, flattered=lead_low > 0, sentence=" ".join(sentences)
+    )
+
+
+def overfitting_of(content: ReportContent, say: Sentences) -> tuple[bool, str] | None:
+    """Whether the gap of a run is harmless, with the sentence; None where training is not known."""
+    trained, learned = content.data.total("train"), content.train_score("accuracy")
+    if learned is None or not trained:
+        return None
+    val, test = content.validation, content.test
+    found = overfitting(
+        (learned[0], trained),
+        (test["accuracy"]["value"], int(test["n"])),
+        val=(val["accuracy"]["value"], int(val["n"])) if val else None,
+        out_of_fold=learned[1],
+        say=say,
+    )
+    return found.verdict != "strong" and not found.flattered, found.sentence

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mindle.evaluation.compare import Comparison
 from mindle.evaluation.paired import Difference
-from mindle.evaluation.report.words import Words, points, signed
+from mindle.evaluation.report.formatting import p_value, points, signed
+from mindle.evaluation.report.sections import SHARE, score_format
+from mindle.evaluation.report.sentences import Sentences
 
-SHARES = ("accuracy", "macro_f1")
 
-
-def verdict(comparison: Comparison, first: str, second: str, *, lang: str = "en", subject: str = "") -> str:
+def verdict(
+    comparison: Comparison, first: str, second: str, *, lang: str = "en", unit: str = "images"
+) -> str:
     """Say what a comparison found in its main score.
 
     Args:
@@ -17,7 +19,7 @@ def verdict(comparison: Comparison, first: str, second: str, *, lang: str = "en"
         first: Name of the first.
         second: Name of the second.
         lang: "en" or "ko".
-        subject: "images" or "rows", what was answered; rows for numbers unless set.
+        unit: "images" or "rows", what was answered.
 
     Example:
         >>> from mindle.evaluation.compare import Comparison
@@ -27,54 +29,52 @@ def verdict(comparison: Comparison, first: str, second: str, *, lang: str = "en"
         >>> verdict(Comparison(task="binary", n=500, repeats=1, differences=(gain,)), "runs/a", "runs/b")
         '“runs/b” is clearly better than “runs/a”. Accuracy over the same 500 images, “runs/b” − “runs/a”: \
 +3.0 points (95% interval +1.1 to +5.0). Were both equally good, luck alone would make a difference this \
-large in 4 of 1,000 tests.'
+large in 4 of 1,000 tests (p = 0.004).'
     """
-    words = Words(lang, subject or ("rows" if comparison.task == "regression" else "images"))
-    main = comparison.main
+    say, main = Sentences(lang, unit), comparison.main
+    names = {"first": first, "second": second}
     if main.better:
-        pair = (
-            {"winner": second, "loser": first}
-            if main.better == "second"
-            else {"winner": first, "loser": second}
-        )
-        found = words("verdict.clear", **pair)
+        loser = {"first": second, "second": first}[main.better]
+        found = say("verdict.clear", winner=names[main.better], loser=loser)
     else:
-        found = words("verdict.same" if main.value == 0 else "verdict.unclear", first=first, second=second)
-    value, low, high = gap_texts(main, words)
-    gap = words(
+        found = say("verdict.same" if main.value == 0 else "verdict.unclear", **names)
+    value, low, high = gap_texts(main, say)
+    answered = say("unit.images", n=comparison.n)
+    gap = say(
         "verdict.gap",
-        metric=words(f"metric.{main.name}"),
-        first=first,
-        second=second,
-        n=words.counted("images", comparison.n),
+        metric=say(f"metric.{main.name}"),
+        **names,
+        answered=answered,
         value=value,
         low=low,
         high=high,
     )
-    return f"{found} {gap} {words('verdict.luck', chance=chance_text(main.chance, words))}"
+    return (
+        f"{found} {gap} {say('verdict.luck', chance=chance_text(main.chance, say), p=p_value(main.chance))}"
+    )
 
 
-def gap_texts(difference: Difference, words: Words) -> tuple[str, str, str]:
+def gap_texts(difference: Difference, say: Sentences) -> tuple[str, str, str]:
     """Value and ends of a difference as people write them: shares in points, the unit once."""
     ends = (difference.value, difference.low, difference.high)
-    if difference.name in SHARES:
+    if score_format(difference.name) is SHARE:
         value, low, high = (points(end) for end in ends)
-        return words("verdict.points", value=value), low, high
+        return say("verdict.points", value=value), low, high
     value, low, high = (signed(end) for end in ends)
     return value, low, high
 
 
-def chance_text(chance: float, words: Words) -> str:
+def chance_text(chance: float, say: Sentences) -> str:
     """A probability as so many of so many tests.
 
     Example:
-        >>> [chance_text(chance, Words("en")) for chance in (0.0004, 0.032, 0.4)]
+        >>> [chance_text(chance, Sentences("en")) for chance in (0.0004, 0.032, 0.4)]
         ['in fewer than 1 of 1,000 tests', 'in 32 of 1,000 tests', 'in 40 of 100 tests']
     """
     if chance < 0.001:
-        return words("verdict.never")
+        return say("verdict.never")
     if chance < 0.0995:
-        return words("verdict.thousand", n=f"{1000 * chance:.0f}")
+        return say("verdict.thousand", n=f"{1000 * chance:.0f}")
     if chance < 0.995:
-        return words("verdict.hundred", n=f"{100 * chance:.0f}")
-    return words("verdict.always")
+        return say("verdict.hundred", n=f"{100 * chance:.0f}")
+    return say("verdict.always")
