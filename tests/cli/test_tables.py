@@ -181,9 +181,9 @@ def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     met: list[str] = []
 
     def images() -> Iterator[tuple[str, Any]]:
-        yield "1.png", png(51)
+        for number in range(400):  # more than are decoded before the first is written
+            yield f"{number}.png", png(51)
         met.extend(sorted(path.name for path in tmp_path.iterdir()))
-        yield "2.png", png(51)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -9,6 +9,7 @@ from typing import Any
 from mindle.api.checks import finding_document, tell_findings
 from mindle.api.predict import open_model
 from mindle.artifacts.outputs import keep_apart, require_ending
+from mindle.messages import message
 from mindle.records import SILENT, Listener
 
 Source = str | os.PathLike[str]
@@ -49,7 +50,6 @@ def evaluate(
         DataError: If the data share no class with the model.
         ValueError: If `out` lies in the data, or is no CSV file.
     """
-    from mindle.data.common.names import count_of
     from mindle.evaluation import tasks
     from mindle.serving import evaluate as labelled
 
@@ -66,17 +66,13 @@ def evaluate(
     scores = task.score(evaluated.answers)
     listener.say(task.headline(scores))
     for name, count in evaluated.unknown_classes.items():
-        listener.say(
-            f"! {count:,} {opened.source.unit} of {name!r}, a class the model does not know, are not in the "
-            "score"
-        )
+        listener.say(message("evaluation.unknown-class", n=count, name=name, unit=opened.source.unit))
     for sentence in report.sentences():
         listener.say(f"! {sentence}")
     if listener is SILENT:
         report.warn()
     if evaluated.skipped:
-        rows = count_of(evaluated.skipped, "row is", "rows are")
-        listener.say(f"! {rows} not in the score: without a target, or unreadable")
+        listener.say(message("evaluation.skipped", n=evaluated.skipped))
     return {
         "schema": 1,
         "test": scores,

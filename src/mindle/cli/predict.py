@@ -10,6 +10,7 @@ import typer
 from mindle.artifacts.outputs import ANSWERS, require_ending
 from mindle.cli import options
 from mindle.errors import DataError
+from mindle.messages import message
 
 
 def predict(
@@ -55,7 +56,6 @@ def predict(
     from mindle.cli.output import as_stream
     from mindle.cli.tables import write_answers
     from mindle.console import Console
-    from mindle.data.common.names import count_of
 
     if not images:
         raise ValueError(
@@ -71,17 +71,12 @@ def predict(
         counts = write_answers(opened, inputs, out=out, json=json, raw=raw)
         for sentence in opened.source.report.sentences():
             console.say(f"! {sentence}")
-        none = count_of(counts.failed, "has none (see its `reason`)", "have none (see their `reason`)")
-        failed = f"; {none}" if counts.failed else ""
-        unit = opened.source.unit
         seconds = time.perf_counter() - began
-        rate = f", {counts.answered / seconds:,.0f} a second" if seconds > 1 else ""
-        answered = count_of(counts.answered, unit.removesuffix("s"), unit)
-        console.say(f"{answered} answered{rate}{failed}.")
+        rate = message("predict.rate", rate=counts.answered / seconds) if seconds > 1 else ""
+        failed = message("predict.failed", n=counts.failed) if counts.failed else ""
+        unit = opened.source.unit
+        console.say(message("predict.answered", n=counts.answered, rate=rate, failed=failed, unit=unit))
         for column, count in counts.guarded.items():
-            console.say(
-                f"{count_of(count, f'text of {column!r} has', f'texts of {column!r} have')} an ' before, so "
-                "that no spreadsheet runs them (--raw leaves it out)."
-            )
+            console.say(message("predict.guarded", n=count, column=column))
     if counts.failed and not counts.answered:
         raise typer.Exit(DataError.exit_code)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json as jsons
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mindle.serving.opened import Opened
 
 STREAM = "-"
+Write = Callable[[Mapping[str, Any]], None]  # of a row, by column
 
 
 @dataclass
@@ -53,124 +55,88 @@ def write_answers(
     Raises:
         DeviceError: If a file cannot be written, or the disk is full.
     """
-    counts = Counts()
-    wanted: list[_Table] = []
-    if out is not None:
-        wanted.append(_Json(out) if out.lower().endswith(".json") else _Csv(out, raw, counts))
-    if json is not None:
-        wanted.append(_Json(json))
+    counts, rows = Counts(), opened.rows(inputs)
+    first = list(islice(rows, 1))  # before any header: a model that cannot answer leaves none behind
+    wanted = [] if out is None else [(out, out.lower().endswith(".json"))]
+    wanted += [] if json is None else [(json, True)]
+    writers: list[Write] = []
     with ExitStack() as stack:
-        tables = wanted or [_Csv(STREAM, raw, counts)]
-        for table in tables:
-            stack.enter_context(table.opened(opened.columns))
-        for row in opened.rows(inputs):
+        for target, document in wanted or [(STREAM, False)]:
+            table = _json(target, opened) if document else _csv(target, opened, counts, raw)
+            writers.append(stack.enter_context(table))
+        for row in chain(first, rows):
             if row["reason"]:
                 counts.failed += 1
             else:
                 counts.answered += 1
-            for table in tables:
-                table.write(row)
-        for table in tables:
-            table.about = opened.source.document()
+            for write in writers:
+                write(row)
     return counts
 
 
-class _Table:
-    """Rows on their way into one file, or to standard output for "-"."""
+@dataclass(frozen=True)
+class _File:
+    """A file, or standard output; what the disk refuses says what to do."""
 
-    def __init__(self, target: str) -> None:
-        self.target = target
-        self.named = "standard output" if target == STREAM else target
-        self.file: IO[str] = sys.stdout
-        self.begun = False
-        self.about: Mapping[str, Any] = {}  # what a document says besides its rows
+    file: IO[str]
+    named: str
 
-    @contextmanager
-    def opened(self, columns: Sequence[str]) -> Iterator[None]:
-        """Open, begin and, if nothing went wrong in between, end the table."""
-        self.columns = columns
-        with ExitStack() as stack:
-            self.file = stack.enter_context(self._open())
-            yield
-            with explained(self.named):
-                self._begin()
-                self.end()
-                self.file.flush()
-
-    @contextmanager
-    def _open(self) -> Iterator[IO[str]]:
-        if self.target == STREAM:
-            if isinstance(sys.stdout, TextIOWrapper):
-                sys.stdout.reconfigure(errors="backslashreplace")
-            yield sys.stdout
-            return
-        with beside(Path(self.target)) as place:
-            with explained(self.named):
-                file = place.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-            try:
-                yield file
-            finally:
-                with explained(self.named):
-                    file.close()
-
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Write one row."""
+    def write(self, text: str) -> None:
         with explained(self.named):
-            self._begin()
-            self.put(row)
-
-    def _begin(self) -> None:
-        """With the first row, so that a model that cannot answer leaves no header behind."""
-        if not self.begun:
-            self.begun = True
-            self.begin()
-
-    def begin(self) -> None:
-        raise NotImplementedError
-
-    def put(self, row: Mapping[str, Any]) -> None:
-        raise NotImplementedError
-
-    def end(self) -> None:
-        """Nothing follows the rows, unless a format wants something."""
+            self.file.write(text)
 
 
-class _Csv(_Table):
-    def __init__(self, target: str, raw: bool, counts: Counts) -> None:
-        super().__init__(target)
-        self.raw = raw
-        self.counts = counts
-
-    def begin(self) -> None:
-        self.rows = csv.writer(self.file, lineterminator="\n")
-        self.shown = self.file.isatty()
-        self._write(cells(self.columns, raw=self.raw))
-
-    def put(self, row: Mapping[str, Any]) -> None:
-        given = [row[name] for name in self.columns]
-        written = cells(given, raw=self.raw)
-        for name, before, after in zip(self.columns, given, written, strict=True):
-            if isinstance(before, str) and len(after) == len(before) + 1:
-                self.counts.guarded[name] = self.counts.guarded.get(name, 0) + 1
-        self._write([f"{value:.8f}" if isinstance(value, float) else value for value in written])
-
-    def _write(self, row: Sequence[Any]) -> None:
-        """On a terminal without what it would obey."""
-        self.rows.writerow([printable(v) if isinstance(v, str) else v for v in row] if self.shown else row)
+@contextmanager
+def _opened(target: str) -> Iterator[_File]:
+    """The target, which has another name until it is whole."""
+    if target == STREAM:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        yield _File(sys.stdout, "standard output")
+        with explained("standard output"):
+            sys.stdout.flush()
+        return
+    with beside(Path(target)) as draft:
+        with explained(target):
+            file = draft.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        try:
+            yield _File(file, target)
+        finally:
+            with explained(target):
+                file.close()
 
 
-class _Json(_Table):
-    def begin(self) -> None:
-        self.separator = "\n"
-        self.file.write('{"schema": 1, "predictions": [')
+@contextmanager
+def _csv(target: str, opened: Opened, counts: Counts, raw: bool) -> Iterator[Write]:
+    with _opened(target) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        terminal = file.file.isatty()
 
-    def put(self, row: Mapping[str, Any]) -> None:
-        self.file.write(self.separator + json_safe(jsons.dumps(row, ensure_ascii=False)))
-        self.separator = ",\n"
+        def shown(value: Any) -> Any:
+            if isinstance(value, float):
+                return f"{value:.8f}"
+            return printable(value) if terminal and isinstance(value, str) else value
 
-    def end(self) -> None:
+        def write(row: Mapping[str, Any]) -> None:
+            values = [row[name] for name in opened.columns]
+            written = cells(values, raw=raw)
+            for name, before, after in zip(opened.columns, values, written, strict=True):
+                if isinstance(before, str) and len(after) == len(before) + 1:
+                    counts.guarded[name] = counts.guarded.get(name, 0) + 1
+            writer.writerow(map(shown, written))
+
+        writer.writerow(map(shown, cells(opened.columns, raw=raw)))
+        yield write
+
+
+@contextmanager
+def _json(target: str, opened: Opened) -> Iterator[Write]:
+    with _opened(target) as file:
+        file.write('{"schema": 1, "predictions": [')
+        separators = chain(["\n"], repeat(",\n"))
+        yield lambda row: file.write(next(separators) + json_safe(jsons.dumps(row, ensure_ascii=False)))
         about = "".join(
             f", {jsons.dumps(name)}: {jsons.dumps(value, ensure_ascii=False)}"
-            for name, value in self.about.items()
+            for name, value in opened.source.document().items()
         )
-        self.file.write(f"\n]{about}}}\n")
+        file.write(f"\n]{about}}}\n")
