@@ -189,3 +189,12 @@ def test_a_budget_that_is_too_short_names_one_that_would_do() -> None:
     with pytest.raises(DeviceError, match=r"Received 30 s, of which 12 s are gone.*Give --budget 60s"):
         deadline.require(28, "training")
     Deadline(None, clock=Clock()).require(1e9, "training")
+
+
+def test_without_a_limit_the_machine_is_not_measured() -> None:
+    done: list[None] = []
+    costs = Costs(work=lambda: done.append(None), paced=False)
+    costs.note("image", 20.0, units=10)
+    assert costs.seconds("image", 5) == 10.0
+    assert not done
+    assert Deadline(None).costs.pace() == 0.0

@@ -1,4 +1,4 @@
-"""How a classifier comes to be: recipes, the loop, features, heads, the ladder of `auto`.
+"""How a model is trained: recipes, the loop, features, heads, model selection.
 
 Calls that share their module's name are imported from it: `from mindle.training.loop.fit import fit`.
 """

@@ -16,7 +16,7 @@ from mindle.errors import DeviceError
 FRESH_SECONDS = 5.0
 # While more than this is left, what must follow the training is guessed; nearer to the limit it is measured.
 FAR_SECONDS, GUESS_SECONDS = 300.0, 45.0
-# What follows is kept this much longer than it was measured, for ups and downs.
+# What follows is reserved this much longer than it was measured, for ups and downs.
 MARGIN = 1.3
 # The least budget that is named has a little room, and is a round number.
 ROOM, STEP_SECONDS = 1.15, 5
@@ -47,8 +47,8 @@ def parse_budget(budget: str | float | None) -> float | None:
     if number:
         seconds = float(text)
     else:
-        said = parts.groupdict() if parts else {}
-        seconds = sum(float(count) * UNITS[unit] for unit, count in said.items() if count)
+        counts = parts.groupdict() if parts else {}
+        seconds = sum(float(count) * UNITS[unit] for unit, count in counts.items() if count)
     if not seconds > 0:
         raise ValueError(f"`budget` must be a time such as 90s, 10m, 2h or 1h30m. Received {budget!r}.")
     return seconds
@@ -91,7 +91,7 @@ class TimeUp(Exception):
 
 
 class Costs:
-    """What pieces of work took in this run, told in seconds of the machine as it is now.
+    """What pieces of work took in this run, in seconds of the machine as it is now.
 
     Beside other programs a machine gets slower. With each cost stands the time that a fixed piece of work
     took just then; what it takes now, against that, says how much longer everything takes.
@@ -99,6 +99,7 @@ class Costs:
     Args:
         clock: Gives seconds; only differences matter.
         work: The fixed piece of work.
+        paced: Do it now and then; without a budget nobody asks how fast the machine is.
 
     Example:
         >>> now, slow = [0.0], [1.0]
@@ -117,14 +118,16 @@ class Costs:
         self,
         clock: Callable[[], float] = time.perf_counter,
         work: Callable[[], None] = reference_work,
+        *,
+        paced: bool = True,
     ) -> None:
-        self._clock, self._work = clock, work
+        self._clock, self._work, self._paced = clock, work, paced
         self._known: dict[str, tuple[float, float]] = {}
         self._pace, self._measured = 0.0, -np.inf
 
     def pace(self) -> float:
-        """Seconds that the fixed piece of work takes now."""
-        if self._clock() - self._measured > FRESH_SECONDS:
+        """Seconds that the fixed piece of work takes now; 0 where it is never done."""
+        if self._paced and self._clock() - self._measured > FRESH_SECONDS:
             if not np.isfinite(self._measured):
                 self._work()  # loads what it needs
             self._pace = self._once()
@@ -187,7 +190,7 @@ class Deadline:
         if not spent_seconds >= 0:
             raise ValueError(f"`spent_seconds` must be 0 or more. Received {spent_seconds!r}.")
         self.budget_seconds = budget_seconds
-        self.costs = costs or Costs()
+        self.costs = costs or Costs(paced=self.limited)
         self._clock = clock
         self._began = clock() - spent_seconds
         self._reserves: tuple[Reserve, ...] = ()
@@ -209,12 +212,12 @@ class Deadline:
         """Seconds left, below 0 where they are short; infinite where there is no limit."""
         if self.budget_seconds is None:
             return float("inf")
-        left, kept = self.budget_seconds - self.spent(), 0.0
+        left, reserved = self.budget_seconds - self.spent(), 0.0
         if not self._reserves:
             return left
         for reserve in self._reserves:
-            kept += reserve(left - kept)
-        return self.budget_seconds - self.spent() - kept  # to measure what is kept takes time, too
+            reserved += reserve(left - reserved)
+        return self.budget_seconds - self.spent() - reserved  # measuring that takes time, too
 
     def allows(self, seconds: float) -> bool:
         """Whether work of `seconds` would end before the limit."""
@@ -235,7 +238,7 @@ class Deadline:
             return
         least = STEP_SECONDS * math.ceil(ROOM * (self.budget_seconds + short) / STEP_SECONDS)
         raise DeviceError(
-            f"`budget` must leave time for {words}, packing, judging and the report. Received "
+            f"`budget` must leave time for {words}, export, evaluation and the report. Received "
             f"{duration(self.budget_seconds)}, of which {duration(self.spent())} are gone; {duration(short)} "
             f"are lacking, as fast as this machine is now. Give --budget {least}s or more."
         )
@@ -261,10 +264,10 @@ def _always(seconds: float) -> Reserve:
 
 
 class Finish:
-    """Seconds to keep for what must follow the training: packing, judging, the report.
+    """Seconds to keep for what must follow the training: export, evaluation, the report.
 
     Far from the limit a generous guess does. Nearer to it the work is rehearsed once, on something small, and
-    what that took is kept, longer as the machine gets slower.
+    what that took is reserved, longer as the machine gets slower.
 
     Args:
         costs: Of this run.

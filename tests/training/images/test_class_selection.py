@@ -57,7 +57,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, Outcome, 
     return problem, outcome, made
 
 
-def test_every_rung_is_told_and_one_is_chosen(
+def test_every_candidate_is_listed_and_one_is_chosen(
     probed: tuple[Problem, Outcome, list[Mapping[str, Any]]],
 ) -> None:
     problem, outcome, made = probed

@@ -563,12 +563,12 @@ def test_few_images_prove_less_than_many() -> None:
 @pytest.mark.parametrize("start", [1.0, 2.0, 3.0, 4.0, 5.0])
 @pytest.mark.parametrize("best", [1.0, 3.0, 5.0])
 def test_a_walk_finds_the_bottom_of_a_valley_from_anywhere(start: float, best: float) -> None:
-    assert walk((1.0, 2.0, 3.0, 4.0, 5.0), start, lambda rung: (rung - best) ** 2) == best
+    assert walk((1.0, 2.0, 3.0, 4.0, 5.0), start, lambda value: (value - best) ** 2) == best
 
 
 def test_a_walk_stays_where_nothing_is_better() -> None:
-    assert walk((1.0, 2.0, 3.0), 2.0, lambda rung: 0.0) == 2.0
-    assert walk((7.0,), 7.0, lambda rung: rung) == 7.0
+    assert walk((1.0, 2.0, 3.0), 2.0, lambda value: 0.0) == 2.0
+    assert walk((7.0,), 7.0, lambda value: value) == 7.0
 
 
 @FITS

@@ -1,4 +1,4 @@
-"""The ladder of numbers: refusals, decisions that are replayed, and what is tried."""
+"""Model selection for numbers: refusals, decisions that are replayed, and what is tried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every selection does: decisions that are replayed, what fits into the time, and what comes of none."""
+"""Every model selection: decisions that are replayed, what fits into the time, and what comes of none."""
 
 from __future__ import annotations
 

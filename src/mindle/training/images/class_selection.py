@@ -1,7 +1,7 @@
-"""The ladder where classes are named: three kinds of head, the two best blended, and care for scarce classes.
+"""Model selection for classes: kinds of head, the two best blended, methods against class imbalance.
 
 A kernel head on each usable backbone comes first; then backbones joined; then other kinds of head on the best
-of these. By then so few images may be answered wrong that nothing more could be told apart: the ladder stops.
+of these. By then so few images may be answered wrong that nothing more could be told apart: then it stops.
 
 Heads are compared by the cross-entropy of answers out of fold, a head and a net by their right answers on the
 val part. Augmented views are embedded at once, for a mirrored picture of a class is still one of it.
@@ -46,7 +46,7 @@ from mindle.training.recipe import Recipe
 # With so few mistakes even a candidate without any could not be told apart: the sign test of 5 against 0
 # gives 0.06. On few images that would often be so, and another candidate costs little there.
 FEW_MISTAKES, FEW_SHARE = 5, 0.02
-MOST_SCARCE_VIEWS = 8
+MOST_OVERSAMPLED_VIEWS = 8
 LARGER = ("convnext_tiny.in12k_ft_in1k", "114 MB")
 LARGE_BYTES = 60_000_000
 
@@ -79,7 +79,7 @@ def few_mistakes(wrong: int, n: int) -> bool:
 
 
 class ClassSelection(ModelSelection[ClassCandidate]):
-    """The ladder of classes; it is given what `ModelSelection` says."""
+    """Model selection for classes; it is given what `ModelSelection` says."""
 
     fits_a_head = 1  # backbones are compared by a head at its usual settings, which are searched later
     data: ClassHeadData
@@ -125,19 +125,19 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         return replace(data, weights=weights, focal=settings.focal)
 
     def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
-        """Features of all views, and where that was asked for of more views of scarce classes."""
+        """Features of all views, and where that was asked for of more views of minority classes."""
         block = super().block(engine, features)
         return block.with_rows(self._oversampled(engine)) if self.recipe.train.scarce else block
 
     def _oversampled(self, engine: Engine) -> NDArray[np.float32]:
-        """Features (row, feature) of further, stronger augmented views of images of scarce classes.
+        """Features (row, feature) of further, stronger augmented views of images of minority classes.
 
         The first backbone's call says which, in the pool; the others follow.
         """
         data = self.data
         counts = np.bincount(data.truth, minlength=data.classes)
         wanted = self.recipe.train.scarce * (counts.max() / np.maximum(counts, 1) - 1) * (self.views + 1)
-        times = np.minimum(np.rint(wanted), MOST_SCARCE_VIEWS).astype(np.int64)[data.truth]  # (image,)
+        times = np.minimum(np.rint(wanted), MOST_OVERSAMPLED_VIEWS).astype(np.int64)[data.truth]  # (image,)
         chosen = np.flatnonzero(times)
         if not len(chosen):
             return np.zeros((0, engine.width()), np.float32)
@@ -231,18 +231,20 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         self, found: Sequence[Ranked[ClassCandidate]]
     ) -> tuple[Ranked[ClassCandidate], tuple[str, ...]]:
         """The first of some heads on the same backbones, or its blend with the next kind where that helps."""
-        best, own = found[0], found[0].candidate
-        other = next((each.candidate for each in found if each.candidate.kind != own.kind), None)
+        best, first = found[0], found[0].candidate
+        other = next((each.candidate for each in found if each.candidate.kind != first.kind), None)
         if other is None:
-            return best, (own.kind,)
-        name = f"{own.kind} and {other.kind} heads on {best.name}, blended"
-        mixed = self.fitted(name, best.parts, partial(blend, own, other))
-        if blend_helps(mixed.candidate, own):
-            return mixed, (own.kind, other.kind)
-        return best, (own.kind,)
+            return best, (first.kind,)
+        name = f"{first.kind} and {other.kind} heads on {best.name}, blended"
+        mixed = self.fitted(name, best.parts, partial(blend, first, other))
+        if blend_helps(mixed.candidate, first):
+            return mixed, (first.kind, other.kind)
+        return best, (first.kind,)
 
     def _kind_seconds(self, kind: str, best: Ranked[ClassCandidate]) -> float:
-        """Roughly what searching the settings of a kind of head takes."""
+        """Roughly what searching the settings of a kind of head takes; nobody asks without a budget."""
+        if not self.deadline.limited:
+            return 0.0
         width = sum(part.raw.shape[1] for part in best.parts)
         pace = Pace(flop_seconds=self.flop_seconds(), rank_seconds=self.rank_seconds())
         return HEADS[kind].seconds(self.data, width, self.recipe.probe, pace)
@@ -319,7 +321,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         return outcome
 
     def net_recipe(self, kind: str) -> Recipe:
-        """The named recipe, with what was asked for scarce classes."""
+        """The named recipe, with what was asked against class imbalance."""
         recipe, asked = super().net_recipe(kind), self.recipe.train
         balance = asked.balance if asked.balance not in ("none", "smote") else recipe.train.balance
         train = replace(

@@ -1,4 +1,4 @@
-"""Images with classes: how nets learn them, and what is told of it."""
+"""Images with classes: how nets learn them, and how well."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _thresholds(
     note: dict[str, Any] = {"name": "imbalance", "value": None, "chosen": False}
     if auto and not asked:
         if ratio(train_labels) < WORTH_TRYING:
-            words = f"left out: the largest class has {ratio(train_labels):.1f} times the smallest's images"
+            words = f"skipped: the largest class has {ratio(train_labels):.1f} times the smallest's images"
             return (), ({**note, "note": words},)
         folds = fold_numbers(labels, np.arange(len(labels)), seed=seed)
         plain, classes = probabilities.argmax(axis=1), probabilities.shape[1]

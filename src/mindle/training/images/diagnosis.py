@@ -25,7 +25,7 @@ from mindle.training.loop.monitor import TrainingStats
 KINDS: dict[str, str] = {
     "labels-sorted": "batches hold one class after the other",
     "inputs-unscaled": "the net is given numbers far larger or far smaller than about 1",
-    "rate-too-high": "the learning rate throws the weights about",
+    "rate-too-high": "the learning rate is so high that training diverges",
     "exploding-gradients": "gradients grow without bound",
     "vanishing-gradients": "gradients hardly reach the first layers",
     "rate-too-low": "the weights hardly move",
@@ -45,7 +45,7 @@ KINDS: dict[str, str] = {
 FEWEST_STEPS = 50
 # Within 2 % of guessing (0.679 for two classes) nothing was learned; within 10 %, hardly anything.
 NOTHING, HARDLY = 0.98, 0.90
-# Random batches lie near 0 on this scale, sorted ones at 1; of eight or more batches none is 0.8 by luck.
+# Random batches lie near 0 on this scale, sorted ones at 1; of eight or more batches none is 0.8 by chance.
 SORTED, FEWEST_BATCHES = 0.8, 8
 # Initial weights are made for inputs with a deviation of about 1: [0, 1] has 0.25, bytes have 64. 20 times
 # smaller than [0, 1] happens where pixels were divided by 255 twice.
@@ -107,7 +107,7 @@ class Case:
 
     @property
     def watched(self) -> TrainingStats | None:
-        """What was seen, where it was enough to judge by."""
+        """What was seen, where it was enough for a diagnosis."""
         return self.seen if self.seen is not None and self.seen.steps >= FEWEST_STEPS else None
 
     def stands_above(self, share: float) -> bool:
@@ -350,8 +350,8 @@ def loss_at_chance(case: Case) -> Diagnosis | None:
         kind="loss-at-chance",
         message=f"The loss stood at {ended:.3f} after {len(case.history)} epochs, against {level}"
         f"{gradients}{moved}.",
-        remedy="See whether labels belong to their images, whether a handful of images can be learned by "
-        "heart, and try other learning rates.",
+        remedy="See whether labels belong to their images, whether the net can overfit one batch, "
+        "and try other learning rates.",
         evidence=_epochs("Loss against guessing", case, ("train_loss", "val_loss")),
     )
 
@@ -371,7 +371,7 @@ def constant_prediction(case: Case) -> Diagnosis | None:
         message=f"{answers[best]:.0%} of the validation images get the same answer, "
         f"{case.classes[best]!r}, which is right for {truth[best]:.0%}.",
         remedy="Weigh or draw the classes evenly (train.balance), and see whether the net behaves the same "
-        "in training and in judgement (batch norm, scaling).",
+        "in training and in evaluation (batch norm, scaling).",
         evidence=figure(
             "Answers and truth",
             "class, counted from 1",

@@ -1,4 +1,4 @@
-"""What a frozen backbone sees in each image, computed once and kept.
+"""What a frozen backbone sees in each image, computed once and cached.
 
 The backbone and its normalisation become one ONNX graph, which ONNX Runtime runs 2.5 times as fast as
 PyTorch does on a CPU (MobileNetV2 at 224 px, two cores). When the graph is made it is compared with
@@ -246,7 +246,7 @@ class Engine:
             self.listener.progress("embed", done + start + len(places), total)
 
     def seconds_an_image(self, pixels: PixelRows) -> float:
-        """How long one image takes, judged by one batch; the graph is made, if need be, and kept."""
+        """How long one image takes, measured on one batch; the graph is made, if need be, and kept."""
         some = pixels[np.arange(min(BATCH, len(pixels)))]
         self.run(some)  # opens the graph and lets it allocate its memory
         began = time.perf_counter()
@@ -300,7 +300,7 @@ class Engine:
     def _export(self, graph: Path, proof: Path, images: NDArray[np.uint8]) -> None:
         began = time.perf_counter()
         model = Embedding(self.card, self.pooling).eval()
-        # A made-up batch as well: the first real images may be as good as black.
+        # A synthetic batch as well: the first real images may be as good as black.
         noise = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
         export_onnx(model, torch.from_numpy(images[:1]), graph, output_name="features")
         difference = 0.0
@@ -345,14 +345,14 @@ class _Viewer:
         rows = [row for row, view in enumerate(views) if view]
         if not rows:
             return images
-        luck = [self._luck(keys[row], views[row]) for row in rows]
+        generators = [self._generator(keys[row], views[row]) for row in rows]
         floats = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().div_(255)
-        seen = self._augment(floats, luck).clamp_(0, 1)  # (image, channel, height, width)
+        seen = self._augment(floats, generators).clamp_(0, 1)  # (image, channel, height, width)
         images = images.copy()
         images[rows] = seen.mul_(255).round_().byte().permute(0, 2, 3, 1).numpy()
         return images
 
-    def _luck(self, key: str, view: int) -> torch.Generator:
+    def _generator(self, key: str, view: int) -> torch.Generator:
         place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "little")
         return torch.Generator().manual_seed(draw(self._seed, view, place))
 

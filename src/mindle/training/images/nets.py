@@ -98,7 +98,7 @@ class TrainedNet:
         return forward(self.model, self.train, some), some
 
     def outcome(self) -> Outcome:
-        """What is told of any net; the task adds its scores."""
+        """What holds for any net; the task adds its scores."""
         return Outcome(
             model=self.model,
             strategy=self.recipe.strategy,

@@ -1,4 +1,4 @@
-"""The ladder where a number is estimated: ridge regression, a Gaussian kernel, and their mean.
+"""Model selection for a number: ridge regression, a Gaussian kernel, and their mean.
 
 Both kinds of head are tried on each usable backbone; then backbones are joined; and the best of these is
 tried on augmented views. Of classes it is known that a mirrored picture stays what it is; of a number only
@@ -40,7 +40,7 @@ from mindle.training.images.selection import (
 
 
 class NumberSelection(ModelSelection[NumberCandidate]):
-    """The ladder of numbers; it is given what `ModelSelection` says."""
+    """Model selection for a number; it is given what `ModelSelection` says."""
 
     fits_a_head = 12  # a search fits about so many pairs of settings
     data: NumberHeadData

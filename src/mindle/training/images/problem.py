@@ -101,11 +101,11 @@ class Problem:
 def only(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     """The images of some rows, without their truth: a copy, from which no other row can be reached."""
     count, images = len(rows), dataset.images
-    kept: FileImages | ArrayImages
+    some: FileImages | ArrayImages
     if isinstance(images, ArrayImages):
-        kept = ArrayImages(array=images.array if count == len(images.array) else images.array[rows])
+        some = ArrayImages(array=images.array if count == len(images.array) else images.array[rows])
     else:
-        kept = FileImages(root=images.root, names=tuple(images.names[row] for row in rows.tolist()))
+        some = FileImages(root=images.root, names=tuple(images.names[row] for row in rows.tolist()))
     blank = ("",) * count
     return Dataset(
         name=dataset.name,
@@ -116,7 +116,7 @@ def only(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
         labels=np.full(count, -1),
         given=blank,
         groups=blank,
-        images=kept,
+        images=some,
         set_aside=blank,
         sha256=tuple(dataset.sha256[row] for row in rows.tolist()) if dataset.sha256 else (),
     )

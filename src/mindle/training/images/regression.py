@@ -1,4 +1,4 @@
-"""Images with a number: how nets learn to estimate it, and what is told of it."""
+"""Images with a number: how nets learn to estimate it, and how well."""
 
 from __future__ import annotations
 

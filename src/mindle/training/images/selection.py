@@ -1,12 +1,12 @@
-"""`auto` and `probe`: try what is cheap first, keep what is best, stop where more could not be told apart.
+"""Model selection of `auto` and `probe`: cheap candidates first; the best is kept.
 
-The rungs, in order: always what needs no picture; heads on the features of each usable backbone, the largest
-file first; backbones joined; and for `auto` a net, trained from scratch on small images and fine-tuned on
-photos. Heads are compared on images of the train and val parts that they had not learned from
-(cross-validation), a head and a net on the val part. The test part is shut.
+In order: a baseline that needs no picture; heads on the features of each usable backbone, the largest file
+first; concatenated backbones; and for `auto` a net, trained from scratch on small images and fine-tuned on
+photos. Heads are compared by cross-validation over the train and val splits, a head and a net on the val
+split. The test split is sealed.
 
-Here is what every ladder does. Which heads there are and which of two is better is said by `class_ladder` and
-`number_ladder`.
+Here is what every model selection does. Which heads there are and which of two is better is said by
+`class_selection` and `number_selection`.
 
 Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
 """
@@ -43,7 +43,7 @@ from mindle.training.recipe import PREFERENCES, Recipe, read_recipe
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
 MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
 # Share of the rate of large matrix products on one thread that fitting a head reaches on all of them; a low
-# guess, so that a budget is kept.
+# guess, so that a budget holds.
 EFFICIENCY = 0.5
 # Share of the time left that embedding one backbone may take: small images leave more to a net. Augmented
 # views are a refinement: they are dropped before another backbone, and long before images, has to be.
@@ -59,7 +59,7 @@ MANY_IMAGES = 48
 OPENING_WORK = 50
 # Where preparing all backbones takes more than this share of the time, the smallest comes first.
 OPENING_SHARE = 0.1
-LONGER = "A longer --budget leaves time for what was left out."
+LONGER = "A longer --budget leaves time for what was skipped."
 # What is about to be done is taken to last this much longer than it was measured, for ups and downs.
 SLACK = 1.15
 
@@ -140,7 +140,7 @@ def rows_to_learn(problem: Problem, images: int, *, seed: int = 0) -> NDArray[np
 def folds_of(
     problem: Problem, rows: NDArray[np.int64], strata: NDArray[np.int64], *, folds: int, seed: int
 ) -> NDArray[np.int64]:
-    """The fold of each row that heads learn from: every stratum spread evenly, groups kept whole.
+    """The fold of each row that heads learn from: every stratum spread evenly, groups whole.
 
     Raises:
         DataError: If all rows belong to one group.
@@ -154,7 +154,7 @@ def folds_of(
     return fold_numbers(strata, groups, folds=folds, seed=seed)
 
 
-# ---- the ladder -------------------------------------------------------------------------------------------
+# ---- model selection --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # a part is equal to itself alone
@@ -181,7 +181,7 @@ class Ranked(Generic[C]):
     Attributes:
         candidate: The head, and how it answered images that it had not learned from.
         parts: The backbones it stands on.
-        attempt: What is told of it in the list of what was tried.
+        attempt: How it is listed among what was tried.
     """
 
     candidate: C
@@ -211,7 +211,7 @@ def names_of(parts: Sequence[Part]) -> str:
 
 @dataclass
 class ModelSelection(ABC, Generic[C]):
-    """One climb: what it is given, what it has tried so far, and the time it has left.
+    """One search for the best model: its input, what it has tried so far, and the time that is left.
 
     Attributes:
         problem: The data; its test part stays shut.
@@ -239,17 +239,17 @@ class ModelSelection(ABC, Generic[C]):
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
         self.costs = self.context.deadline.costs
-        # What may have to be packed and judged: the costliest backbones that a head was fitted on.
-        self.kept: Sequence[Part] = ()
+        # What may have to be exported and evaluated: the costliest backbones that a head was fitted on.
+        self.costliest: Sequence[Part] = ()
         self.engines: dict[str, Engine] = {}
-        self.deadline = self.context.deadline.reserving(lambda left: self.after_seconds(self.kept))
+        self.deadline = self.context.deadline.reserving(lambda left: self.after_seconds(self.costliest))
         self.views = 0  # that are embedded with each image at once
         self.rows = np.concatenate([self.problem.train, self.problem.val])
         self.rows_chosen = False  # whether these rows are those that heads learn from
         self.seconds = {"embed": 0.0, "fit": 0.0}
         self.embedded_images = 0
         self.stopped = ""
-        self.left_out: list[str] = []  # for time
+        self.skipped: list[str] = []  # for time
         self.tried = [self.baseline()]
         self.candidates: list[Ranked[C]] = []  # heads that were fitted, in order
 
@@ -289,7 +289,7 @@ class ModelSelection(ABC, Generic[C]):
 
     @abstractmethod
     def built(self, best: Ranked[C]) -> Outcome:
-        """A model of the best head; what was tried besides is told later."""
+        """A model of the best head; what else was tried is added later."""
 
     def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
         """Features (view, image, feature), ready for a head."""
@@ -359,9 +359,9 @@ class ModelSelection(ABC, Generic[C]):
         """The better of the two, with all that was tried."""
         if net is not None and (best is None or self.net_wins(best, net)):
             chosen = net
-            own = {attempt["name"] for attempt in net.tried}
+            names = {attempt["name"] for attempt in net.tried}
             for attempt in self.tried:
-                attempt["chosen"] = attempt["name"] in own
+                attempt["chosen"] = attempt["name"] in names
         elif best is not None:
             chosen, _ = self.timed("fit", partial(self.built, best))
             chosen = replace(chosen, licences=tuple(licence_of(part.card) for part in best.parts))
@@ -375,20 +375,20 @@ class ModelSelection(ABC, Generic[C]):
             chosen,
             tried=tuple(self.tried),
             stopped=self.stopped or " ".join(filter(None, (chosen.stopped, self._what_was_tried()))),
-            advice=LONGER if self.left_out and not self.stopped else chosen.advice,
+            advice=LONGER if self.skipped and not self.stopped else chosen.advice,
             seconds={name: round(value, 3) for name, value in self.seconds.items()},
             images={"embed": self.embedded_images, **chosen.images},
         )
 
     def _what_was_tried(self) -> str:
-        """How many heads were fitted, and what was left out for time."""
+        """How many heads were fitted, and what was skipped for time."""
         heads = _counted(len(self.candidates), "head")
         backbones = _counted(
             len({part.card.name for each in self.candidates for part in each.parts}), "backbone"
         )
         were = "was" if len(self.candidates) == 1 else "were"
         tried = f"{heads} on {backbones} {were} tried." if self.candidates else ""
-        return tried + (f" Left out for time: {'; '.join(self.left_out)}." if self.left_out else "")
+        return tried + (f" Skipped for time: {'; '.join(self.skipped)}." if self.skipped else "")
 
     # ---- embedding --------------------------------------------------------------------------------------
 
@@ -433,7 +433,7 @@ class ModelSelection(ABC, Generic[C]):
             return None
         if not self.rows_chosen:
             self._use_rows(int(decision["images"]), int(decision.get("views", 0)))
-        if self.kept and self.deadline.limited:  # with a head at hand, an embedding may be given up
+        if self.costliest and self.deadline.limited:  # with a head at hand, an embedding may be given up
             decision = self.decisions.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
         if not decision["take"]:
             self.skip(f"probe {card.model}", decision["reason"], for_time=True)
@@ -503,24 +503,24 @@ class ModelSelection(ABC, Generic[C]):
         with nullcontext() if engine.is_open else self.costs.timing("open"):
             each = engine.seconds_an_image(some)
         left = self.deadline.remaining()
-        judging = each * self.tests
+        evaluating = each * self.tests
         train, val = len(self.problem.train), len(self.problem.val)
         images, views = len(self.rows), self.views
         if not self.rows_chosen:
             images = min(images, max(MOST_IMAGES, val))
-            while views and each * self._missing(engine, views) > VIEWS_SHARE * left - judging:
+            while views and each * self._missing(engine, views) > VIEWS_SHARE * left - evaluating:
                 views -= 1
         missing = self._missing(engine, views)
         cost = each * missing / max(len(self.rows), 1)  # of an image, with its views
         share = SMALL_SHARE if self.small else PHOTO_SHARE
-        room = share * left - judging - self.head_seconds(images, views)
+        room = share * left - evaluating - self.head_seconds(images, views)
         if not self.rows_chosen and images * cost > room:
             fewest = min(len(self.rows), val + FEWEST_IMAGES)
             images = max(fewest, int(room / cost)) if room > 0 else fewest
         enough = not self.small or images >= val + SMALL_LEAST * train
         facts = {"images": images, "views": views, "seconds_an_image": round(each, 6)}
         if forced:
-            self.deadline.require(SLACK * (images * cost + judging), f"heads on {engine.card.model}")
+            self.deadline.require(SLACK * (images * cost + evaluating), f"heads on {engine.card.model}")
         if forced or (enough and images * cost <= room):
             return {"take": True, **facts}
         words = f"embedding {missing:,} images would take about {duration(missing * each)}"
@@ -580,19 +580,19 @@ class ModelSelection(ABC, Generic[C]):
         """
         allowed = 0.0 if self.together else PREFERENCES[self.recipe.probe.prefer]
         found = [
-            (each.seconds_an_image, each.candidate.loss, place, points)
-            for place, each in enumerate(self.candidates)
+            (each.seconds_an_image, each.candidate.loss, index, points)
+            for index, each in enumerate(self.candidates)
             if allowed
             and each.seconds_an_image <= (1 - LEAST_SAVING) * best.seconds_an_image
             and (points := self.points_lost(best.candidate, each.candidate)) <= allowed
         ]
         if not found:
             return best
-        _, _, place, points = min(found)
-        cheaper = self.candidates[place]
-        own, other = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
+        _, _, index, points = min(found)
+        cheaper = self.candidates[index]
+        fast, slow = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
         reason = (
-            f"kept, for it answers an image in {own} ms instead of {other} and loses at most "
+            f"kept, for it answers an image in {fast} ms instead of {slow} and loses at most "
             f"{max(points, 0.0):.2g} points to {best.name}"
         )
         cheaper.attempt["note"] += f"; {reason}"
@@ -642,7 +642,7 @@ class ModelSelection(ABC, Generic[C]):
         return {"take": False, "reason": reason}
 
     def _reserve(self, each: float) -> float:
-        """Seconds that training must leave: for judging, and on small images for a probe after it."""
+        """Seconds that training must leave: for evaluating, and on small images for a probe after it."""
         left = self.deadline.remaining()
         later = SMALL_SHARE * left if self.small and self.cards and np.isfinite(left) else 0.0
         return each * self.tests + later
@@ -655,7 +655,7 @@ class ModelSelection(ABC, Generic[C]):
         attempt = self.attempt_of(name, candidate, seconds)
         self.listener.say(f"{name}: {attempt['note']} ({seconds:.1f} s)")
         self.tried.append(attempt)
-        self.kept = max(self.kept, parts, key=self.after_seconds)
+        self.costliest = max(self.costliest, parts, key=self.after_seconds)
         best = Ranked(candidate=candidate, parts=parts, attempt=attempt)
         attempt["milliseconds"] = round(1000 * best.seconds_an_image, 2)
         self.candidates.append(best)
@@ -670,14 +670,14 @@ class ModelSelection(ABC, Generic[C]):
         return made, seconds
 
     def after_seconds(self, parts: Sequence[Part]) -> float:
-        """What a head on some backbones adds to packing, judging and the report."""
+        """What a head on some backbones adds to export, evaluation and the report."""
         answers = sum(self.costs.seconds(f"embed {part.card.name}", self.tests) for part in parts)
         if self.costs.knows("finish") and not self.costs.knows("export") and parts:
             self.costs.note("export", self.engine(parts[0].card).export_seconds())
         return answers + self.costs.seconds("export", len(parts)) + self.costs.seconds("head")
 
     def further_seconds(self, parts: Sequence[Part]) -> float:
-        """What the costliest of some backbones adds to that, beside those that are kept."""
+        """What the costliest of some backbones adds to that, beside the costliest so far."""
         return max(self.after_seconds([part]) for part in parts)
 
     def flop_seconds(self) -> float:
@@ -709,16 +709,16 @@ class ModelSelection(ABC, Generic[C]):
         return {"take": False, "reason": reason}
 
     def skip(self, name: str, reason: str, *, for_time: bool = False) -> None:
-        """Note what was left out."""
-        self.listener.say(f"{name}: left out, {reason}")
-        self.tried.append({"name": name, "value": None, "note": f"left out: {reason}", "chosen": False})
+        """Note what is not tried, and why."""
+        self.listener.say(f"{name}: skipped, {reason}")
+        self.tried.append({"name": name, "value": None, "note": f"skipped: {reason}", "chosen": False})
         if for_time:
-            self.left_out.append(f"{name} ({reason})")
+            self.skipped.append(f"{name} ({reason})")
 
     def _unskip(self, name: str) -> None:
-        """Forget that it was left out: it is taken after all."""
+        """Forget that it was skipped: it is tried after all."""
         self.tried = [attempt for attempt in self.tried if attempt["name"] != name]
-        self.left_out = [entry for entry in self.left_out if not entry.startswith(f"{name} (")]
+        self.skipped = [entry for entry in self.skipped if not entry.startswith(f"{name} (")]
 
 
 def _counted(count: int, noun: str) -> str:

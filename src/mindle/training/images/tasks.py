@@ -1,4 +1,4 @@
-"""What training on images asks of a task, and the one place that picks it."""
+"""What training on images asks of a task, and where it is looked up."""
 
 from __future__ import annotations
 

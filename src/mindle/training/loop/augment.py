@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from mindle.training.recipe import AugmentSettings
 
-# One generator for a batch, or one for each image, so that its luck does not hang on its company.
-Luck = torch.Generator | Sequence[torch.Generator]
+# One generator for a batch, or one for each image, whose augmentation then does not depend on its batch.
+Generators = torch.Generator | Sequence[torch.Generator]
 
 # The words of the recipe -> the words of `torch.nn.functional.grid_sample`.
 _PADDING = {"reflect": "reflection", "edge": "border", "black": "zeros"}
@@ -58,13 +58,13 @@ class Augment:
     def __init__(self, settings: AugmentSettings) -> None:
         self.settings = settings
 
-    def __call__(self, images: Tensor, generator: Luck, size: tuple[int, int] | None = None) -> Tensor:
+    def __call__(self, images: Tensor, generator: Generators, size: tuple[int, int] | None = None) -> Tensor:
         """Return the images changed, and at another (height, width) if wanted; the input stays as it is."""
         images = self._move(images, generator, size or (images.shape[2], images.shape[3]))
         images = self._colour(images, generator)
         return self._erase(images, generator)
 
-    def _move(self, images: Tensor, generator: Luck, size: tuple[int, int]) -> Tensor:
+    def _move(self, images: Tensor, generator: Generators, size: tuple[int, int]) -> Tensor:
         """Flip, rotate, zoom, shift and crop."""
         wish = self.settings
         if wish.rotate or wish.zoom or wish.crop < 1:
@@ -84,13 +84,13 @@ class Augment:
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
         return images
 
-    def _signs(self, images: Tensor, generator: Luck) -> Tensor:
+    def _signs(self, images: Tensor, generator: Generators) -> Tensor:
         """(image, 2): -1 where an image is mirrored along x or along y, else 1."""
         coins = _rand(len(images), 2, generator) < 0.5
         allowed = torch.tensor(_flips(self.settings.flip, images.shape[1]))
         return torch.where(coins & allowed, -1.0, 1.0)
 
-    def _flip(self, images: Tensor, generator: Luck) -> Tensor:
+    def _flip(self, images: Tensor, generator: Generators) -> Tensor:
         """Mirror without interpolation."""
         mirrored = (self._signs(images, generator) < 0).to(images.device)
         for axis, allowed in zip((3, 2), _flips(self.settings.flip, images.shape[1]), strict=True):
@@ -98,7 +98,7 @@ class Augment:
                 images = torch.where(mirrored[:, 3 - axis, None, None, None], images.flip(axis), images)
         return images
 
-    def _shift(self, images: Tensor, generator: Luck) -> Tensor:
+    def _shift(self, images: Tensor, generator: Generators) -> Tensor:
         """Move by whole pixels without interpolation: pad once, then cut a window out of each image."""
         height, width = images.shape[-2:]
         reach_y, reach_x = int(height * self.settings.shift), int(width * self.settings.shift)
@@ -114,11 +114,11 @@ class Augment:
             ]
         )
 
-    def _affine(self, images: Tensor, generator: Luck) -> Tensor:
+    def _affine(self, images: Tensor, generator: Generators) -> Tensor:
         """(image, 2, 3): where each output position, in [-1, 1] x [-1, 1], reads from; x comes first."""
         wish = self.settings
         count, height, width = len(images), images.shape[2], images.shape[3]
-        # One row of draws an image, whatever is switched on: settings do not shift one another's luck.
+        # One row of draws an image, whatever is switched on: settings do not shift one another's draws.
         draws = _rand(count, 7, generator).double()
         signed = draws * 2 - 1
         angle = signed[:, 0] * wish.rotate * 2 * math.pi
@@ -136,7 +136,7 @@ class Augment:
         turn = torch.stack([cosine, -sine * height / width, sine * width / height, cosine], 1).view(-1, 2, 2)
         return torch.cat([turn * scale[:, None, :], offset[:, :, None]], 2).float()
 
-    def _colour(self, images: Tensor, generator: Luck) -> Tensor:
+    def _colour(self, images: Tensor, generator: Generators) -> Tensor:
         """Brightness (added), contrast (around the image's mean) and saturation (around its gray).
 
         All three are linear in the colours, so that one small matrix an image does them in one pass.
@@ -159,7 +159,7 @@ class Augment:
         changed = torch.baddbmm(constant, colours, images.reshape(len(images), channels, -1))
         return changed.clamp_(0, 1).view(images.shape)
 
-    def _erase(self, images: Tensor, generator: Luck) -> Tensor:
+    def _erase(self, images: Tensor, generator: Generators) -> Tensor:
         """Overwrite a rectangle of 2 to 20 % of the area with the image's mean colour.
 
         Source: Zhong et al. 2017, https://arxiv.org/abs/1708.04896; filled with the mean, not with noise.
@@ -180,11 +180,11 @@ class Augment:
         return images
 
 
-def _rand(count: int, columns: int, generator: Luck) -> Tensor:
+def _rand(count: int, columns: int, generator: Generators) -> Tensor:
     """Uniform draws in [0, 1), (image, column)."""
     if isinstance(generator, torch.Generator):
         return torch.rand(count, columns, generator=generator)
-    return torch.stack([torch.rand(columns, generator=own) for own in generator])
+    return torch.stack([torch.rand(columns, generator=each) for each in generator])
 
 
 def _flips(word: str, channels: int) -> tuple[bool, bool]:

@@ -57,10 +57,10 @@ def order(labels: Labels, recipe: Recipe, *, seed: int, epoch: int) -> list[NDAr
         [24, 23, 23]
     """
     generator = torch.Generator().manual_seed(draw(seed, epoch))
-    evened = 1.0 if recipe.train.balance == "sampling" else recipe.train.scarce
-    if evened:
+    evenness = 1.0 if recipe.train.balance == "sampling" else recipe.train.scarce
+    if evenness:
         counts = np.bincount(labels)
-        chances = torch.from_numpy(1 / counts[labels] ** evened)
+        chances = torch.from_numpy(1 / counts[labels] ** evenness)
         rows = torch.multinomial(chances, len(labels), replacement=True, generator=generator)
     elif not recipe.train.shuffle:
         rows = torch.arange(len(labels))

@@ -42,7 +42,7 @@ class FitState:
 
     @property
     def epoch(self) -> int:
-        """The open epoch, from 1; after an epoch was judged, that one."""
+        """The open epoch, from 1; after an epoch was evaluated, that one."""
         return max(self.progress.epoch + 1 if self.progress.step else 0, len(self.progress.history))
 
     @property
@@ -78,7 +78,7 @@ class Callback:
         """After each step."""
 
     def on_epoch(self, state: FitState) -> None:
-        """After each epoch was judged; `state.history[-1]` is its row."""
+        """After each epoch was evaluated; `state.history[-1]` is its row."""
 
     def on_end(self, state: FitState) -> None:
         """After the last epoch, with the best weights in the model."""

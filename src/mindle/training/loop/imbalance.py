@@ -1,4 +1,4 @@
-"""What can be done where one class has many images and another few, by its name at the prompt."""
+"""Methods against class imbalance, by their names at the prompt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mindle.evaluation.thresholds import macro_f1, macro_f1_gain
 
 METHODS = ("auto", "none", "weights", "sampling", "augment", "smote", "focal", "thresholds")
-# Heads on features only: nets trained by epochs see pictures, between which nothing can be made up.
+# Heads on features only: nets trained by epochs see pictures, between which nothing can be interpolated.
 HEADS_ONLY = ("smote",)
 # The largest class against the smallest; below this nothing is tried. `check` speaks of it from 3 on.
 WORTH_TRYING = 1.5
@@ -111,8 +111,8 @@ def choose_method(
         'none'
     """
     gains = {name: macro_f1_gain(labels, plain, named, classes, seed=seed) for name, named in answers.items()}
-    told = ", ".join(f"{name} {gain:+.3f} \u00b1 {error:.3f}" for name, (gain, error) in gains.items())
-    reason = f"macro-F1 {macro_f1(labels, plain, classes):.3f} without a method; {told}"
+    gained = ", ".join(f"{name} {gain:+.3f} \u00b1 {error:.3f}" for name, (gain, error) in gains.items())
+    reason = f"macro-F1 {macro_f1(labels, plain, classes):.3f} without a method; {gained}"
     clear = {name: gain for name, (gain, error) in gains.items() if gain > error}
     if not clear:
         return "none", f"{reason}; no gain is larger than its standard error, so nothing is changed"

@@ -1,4 +1,4 @@
-"""What a net is trained for: how labels become targets, the loss, and the measure told beside it."""
+"""What a net is trained for: how labels become targets, the loss, and the measure beside it."""
 
 from __future__ import annotations
 
