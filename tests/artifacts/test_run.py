@@ -122,7 +122,7 @@ def test_runs_are_listed_in_natural_order(tmp_path: Path) -> None:
     assert find_runs(tmp_path / "absent") == []
 
 
-def test_a_run_json_that_is_no_file_is_passed_over_and_said(tmp_path: Path) -> None:
+def test_a_run_json_that_is_no_file_is_skipped_and_reported(tmp_path: Path) -> None:
     RunFolder(tmp_path / "good").write_document({"state": "finished"})
     for name in ("folder", "loop", "pipe"):
         (tmp_path / name).mkdir()
@@ -132,7 +132,7 @@ def test_a_run_json_that_is_no_file_is_passed_over_and_said(tmp_path: Path) -> N
     said: list[str] = []
     assert [run.path.name for run, _ in read_runs(tmp_path, said.append)] == ["good"]
     assert len(said) == 3
-    assert all("is passed over" in sentence for sentence in said)
+    assert all("is skipped" in sentence for sentence in said)
 
 
 def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ class NumberLayout:
     truth = "target"
     exact = "{:.17g}"  # 17 digits bring every float64 back as it was
     fields = {"predicted": "values", "low": "low", "high": "high"}
+    record = Estimates
 
     def columns(self, answers: Estimates) -> list[str]:
         """See `Layout`."""
@@ -105,7 +106,7 @@ class NumberLayout:
             for name, column in cells.items()
             if name in fields and column[0]
         }
-        return Estimates(**columns, **common)
+        return self.record(**columns, **common)
 
 
 LAYOUTS: dict[str, Layout[Any]] = {"classification": ClassLayout(), "regression": NumberLayout()}

@@ -85,7 +85,7 @@ class Bundle:
 
     @property
     def task(self) -> Task:
-        """What it was trained for; bundles that do not say it are told by their classes."""
+        """What it was trained for; where a bundle does not say it, as its classes show."""
         stated = self.details.get("task") or getattr(self.spec, "task", None)
         return Task(stated or _task_of(len(self.classes)))
 
@@ -161,7 +161,7 @@ def _task_of(classes: int) -> str:
 
 
 def write_bundle_document(bundle: Bundle) -> None:
-    """Write bundle.json last, once the other files are in place, with their hashes."""
+    """Write bundle.json last, once the other files are in file, with their hashes."""
     intervals = [INTERVALS] if (bundle.folder / INTERVALS).is_file() else []
     write_json(
         bundle.folder / DOCUMENT,
@@ -188,15 +188,15 @@ def read_bundle(folder: Path) -> Bundle:
             document says something that cannot be.
         DeviceError: If the system refuses to read a file.
     """
-    place = folder / DOCUMENT
-    document = read_json(place, schema=SCHEMA, what="bundle")
+    file = folder / DOCUMENT
+    document = read_json(file, schema=SCHEMA, what="bundle")
     _verify(folder, document.get("files"))
     try:
         bundle = _bundle(folder, document)
         _require_sense(bundle)
     except ValueError as error:
         raise ArtifactError(
-            f"{place} must be a whole bundle document; {first_words(error)} Copy the whole folder again, or "
+            f"{file} must be a whole bundle document; {first_words(error)} Copy the whole folder again, or "
             "train again."
         ) from error
     _require_counts(bundle.reference(), bundle.intervals(), folder)
@@ -265,17 +265,17 @@ _FIELDS: dict[str, Any] = {
 
 
 def _bundle(folder: Path, document: Mapping[str, Any]) -> Bundle:
-    """The document as a record, each field of its own type."""
+    """The document as a record, each field of its type."""
     missing = [name for name in (*_FIELDS, "input") if name not in document]
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}.")
-    own = {name: typed(hint, document[name], name) for name, hint in _FIELDS.items()}
+    fields = {name: typed(hint, document[name], name) for name, hint in _FIELDS.items()}
     known = {*_FIELDS, "input", "schema", "files"}
     return Bundle(
         folder=folder,
         spec=_spec(document["input"]),
         details={key: value for key, value in document.items() if key not in known},
-        **own,
+        **fields,
     )
 
 
@@ -292,7 +292,7 @@ def _spec(given: Any) -> InputSpec | TableSpec:
 
 
 def _require_fields(value: Any, name: str, fields: tuple[str, ...]) -> None:
-    """Refuse an object that lacks what was always written; a default in its place would answer otherwise."""
+    """Refuse an object that lacks what was always written; a default in its file would answer otherwise."""
     missing = [field for field in fields if isinstance(value, dict) and field not in value]
     if missing:
         raise ValueError(f"`{name}` lacks {', '.join(missing)}.")

@@ -108,14 +108,14 @@ class RunFolder:
         """
         names = list(dict.fromkeys(name for trial in trials for name in trial["settings"]))
         score = "rmse" if "rmse" in trials[0] else "log_loss"
-        own = ("number", "state", score, "accuracy", "seconds", "note")
+        first = ("number", "state", score, "accuracy", "seconds", "note")
 
         def cells(trial: Mapping[str, Any]) -> list[Any]:
             drawn = trial["settings"]
-            facts = [trial[name] for name in own]
+            facts = [trial[name] for name in first]
             return facts + [json.dumps(drawn[n], ensure_ascii=False) if n in drawn else "" for n in names]
 
-        write_csv(self.path / "trials.csv", [*own, *names], map(cells, trials))
+        write_csv(self.path / "trials.csv", [*first, *names], map(cells, trials))
 
     def answers(self, task: str | None = None) -> dict[str, Any]:
         """Read predictions.csv: the parts "val" and "test" with their truth, of the type of the task.
@@ -210,17 +210,17 @@ def find_runs(folder: Path) -> list[RunFolder]:
     return [
         RunFolder(path)
         for path in sorted(folder.iterdir(), key=natural)
-        if os.path.lexists(path / "run.json")  # whatever it is: what cannot be read is said
+        if os.path.lexists(path / "run.json")  # whatever it is: what cannot be read is reported
     ]
 
 
 def read_runs(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    """The runs below a folder with their run.json; one that cannot be read is passed over and said."""
+    """The runs below a folder with their run.json; one that cannot be read is skipped and reported."""
     for run in find_runs(folder):
         try:
             yield run, run.document()
         except MindleError as error:
-            say(f"! {run.path} is passed over: {error}")
+            say(f"! {run.path} is skipped: {error}")
 
 
 def claim_default(name: str, root: Path = Path(RUNS)) -> RunFolder:

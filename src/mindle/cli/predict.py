@@ -59,7 +59,7 @@ def predict(
 
     if not images:
         raise ValueError(
-            "`mindle predict` must be told what to predict: files, folders, globs, or - for names on "
+            "`mindle predict` must be given what to predict: files, folders, globs, or - for names on "
             "standard input."
         )
     out, json = as_stream(out), as_stream(json)

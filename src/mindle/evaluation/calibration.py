@@ -71,14 +71,14 @@ def reliability_bins(
     """
     confidence, right, number = _confidence_and_right(probabilities, labels, bins)
     counts = np.bincount(number, minlength=bins)
-    said = np.bincount(number, confidence, bins)
+    sums = np.bincount(number, confidence, bins)
     hits = np.bincount(number, right, bins)
     return [
         ReliabilityBin(
             low=i / bins,
             high=(i + 1) / bins,
             n=int(n),
-            confidence=float(said[i] / n) if n else None,
+            confidence=float(sums[i] / n) if n else None,
             accuracy=float(hits[i] / n) if n else None,
         )
         for i, n in enumerate(counts)
@@ -126,7 +126,7 @@ def error_by_chance(
     draws: int = 200,
     seed: int = 0,
 ) -> float:
-    """The expected calibration error that a perfectly calibrated model exceeds only by bad luck.
+    """The expected calibration error that a perfectly calibrated model exceeds only by chance.
 
     Right and wrong are drawn again and again with just the confidences that were stated; of the errors that
     this chance alone makes, `level` lie below the returned one.

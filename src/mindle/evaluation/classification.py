@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,14 @@ class Classification:
         if answers.repeats == 1:
             return answers
         rows = len(answers) // answers.repeats
-        return Predictions(
-            classes=answers.classes,
+        return replace(
+            answers,
             paths=answers.paths[:rows],
             probabilities=answers.probabilities.reshape(answers.repeats, rows, -1).mean(axis=0),
             labels=None if answers.labels is None else answers.labels[:rows],
+            answers=None,
+            repeats=1,
+            folds=None,
         )
 
     def worst(self, answers: Predictions, limit: int | None = None) -> list[int]:
@@ -121,13 +125,13 @@ class Classification:
         index = np.argsort(columns)  # of the second one's class in the first one's list
         names = np.array(first.classes)
         require_same_truth(first.paths, names[truth], names[index[labels[order]]])
-        return Predictions(
+        return replace(
+            second,
             classes=first.classes,
             paths=first.paths,
             probabilities=probabilities[order][:, columns],
             labels=index[labels[order]],
             answers=None if second.answers is None else index[second.answers[order]],
-            repeats=second.repeats,
             folds=None if second.folds is None else second.folds[order],
         )
 

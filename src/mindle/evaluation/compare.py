@@ -79,8 +79,8 @@ def compare(
     matched by name, classes too, whatever their order.
 
     Args:
-        first: What one model said, with the truth.
-        second: What the other said about the same rows, with the same truth.
+        first: What one model answered, with the truth.
+        second: What the other answered to the same rows, with the same truth.
         seed: Of the bootstrap and the swaps.
 
     Returns:
@@ -100,9 +100,9 @@ def compare(
         >>> from mindle.records import Predictions
         >>> truth = np.arange(40) % 2
         >>> def answers(wrong: int) -> Predictions:
-        ...     said = np.where(np.arange(40) < wrong, 1 - truth, truth)
+        ...     best = np.where(np.arange(40) < wrong, 1 - truth, truth)
         ...     return Predictions(classes=("cat", "dog"), paths=tuple(map(str, range(40))),
-        ...                        probabilities=0.8 * np.eye(2)[said] + 0.1, labels=truth)
+        ...                        probabilities=0.8 * np.eye(2)[best] + 0.1, labels=truth)
         >>> found = compare(answers(9), answers(2)).main
         >>> round(found.value, 3), round(found.chance, 4), found.better
         (0.175, 0.0156, 'second')

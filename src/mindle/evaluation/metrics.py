@@ -200,9 +200,9 @@ def _class_scores(tally: Tally, at: int) -> dict[str, Any]:
 
 def _among_top(probabilities: Floats, labels: Ints, k: int) -> int:
     """How many images have the truth among the k likeliest classes; ties go to the earlier."""
-    own = probabilities[np.arange(len(labels)), labels][:, None]
+    of_truth = probabilities[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
-    ahead = (probabilities > own) | ((probabilities == own) & earlier)
+    ahead = (probabilities > of_truth) | ((probabilities == of_truth) & earlier)
     return int((ahead.sum(axis=1) < k).sum())
 
 
@@ -225,8 +225,8 @@ def macro_scores(tally: Tally) -> dict[str, Floats]:
 
 def log_losses(probabilities: Floats, labels: Ints) -> Floats:
     """Minus the logarithm of the probability given to the truth, clipped as scikit-learn's log_loss does."""
-    own = probabilities[np.arange(len(labels)), labels]
-    losses: Floats = -np.log(np.clip(own, np.finfo(np.float64).eps, 1.0))
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    losses: Floats = -np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0))
     return losses
 
 
@@ -318,12 +318,12 @@ def _standard_error(influence: Floats) -> float:
 def _ranking(probabilities: Floats, labels: Ints) -> list[tuple[_Ranked, _Ranked] | None]:
     """(ROC AUC, average precision) of each class; None where all images or none belong to it."""
     return [
-        _rank(probabilities[:, at], own) if 0 < (own := labels == at).sum() < len(labels) else None
+        _rank(probabilities[:, at], positive) if 0 < (positive := labels == at).sum() < len(labels) else None
         for at in range(probabilities.shape[1])
     ]
 
 
-def _rank(scores: Floats, own: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked]:
+def _rank(scores: Floats, positive: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked]:
     """ROC AUC and average precision of one class, ties counted as scikit-learn counts them.
 
     Source:
@@ -331,28 +331,31 @@ def _rank(scores: Floats, own: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked]:
         the derivative of its definition by each image's weight; Efron 1982, chapter 6, for why the sum of
         squares is the variance.
     """
-    positives, negatives = np.sort(scores[own]), np.sort(scores[~own])
+    positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
     p, n = len(positives), len(negatives)
     influence_auc, influence_ap = np.empty(len(scores)), np.empty(len(scores))
 
     # ROC AUC: the share of negatives below each positive, and of positives above each negative.
     below = (
-        (np.searchsorted(negatives, scores[own], "left") + np.searchsorted(negatives, scores[own], "right"))
+        (
+            np.searchsorted(negatives, scores[positive], "left")
+            + np.searchsorted(negatives, scores[positive], "right")
+        )
         / 2
         / n
     )
     above = (
         1
         - (
-            np.searchsorted(positives, scores[~own], "left")
-            + np.searchsorted(positives, scores[~own], "right")
+            np.searchsorted(positives, scores[~positive], "left")
+            + np.searchsorted(positives, scores[~positive], "right")
         )
         / 2
         / p
     )
     auc = float(below.mean())
-    influence_auc[own] = (below - auc) / sqrt(p * max(1, p - 1))
-    influence_auc[~own] = (above - auc) / sqrt(n * max(1, n - 1))
+    influence_auc[positive] = (below - auc) / sqrt(p * max(1, p - 1))
+    influence_auc[~positive] = (above - auc) / sqrt(n * max(1, n - 1))
     if min(p, n) == 1:  # one image cannot vary: fall back on the worst case
         influence_auc[:] = 0.0
 
@@ -363,9 +366,11 @@ def _rank(scores: Floats, own: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked]:
     ap = float(precision.mean())
     gain = np.concatenate([[0.0], np.cumsum(fp / (tp + fp) ** 2)]) / p
     harm = np.concatenate([[0.0], np.cumsum(tp / (tp + fp) ** 2)]) / p
-    at_own = np.searchsorted(positives, scores[own], "right")
-    influence_ap[own] = (precision[np.searchsorted(positives, scores[own], "left")] - ap) / p + gain[at_own]
-    influence_ap[~own] = -harm[np.searchsorted(positives, scores[~own], "right")]
+    at_own = np.searchsorted(positives, scores[positive], "right")
+    influence_ap[positive] = (
+        precision[np.searchsorted(positives, scores[positive], "left")] - ap
+    ) / p + gain[at_own]
+    influence_ap[~positive] = -harm[np.searchsorted(positives, scores[~positive], "right")]
     if p == 1:
         influence_ap[:] = 0.0
     return _Ranked(auc, influence_auc, min(p, n)), _Ranked(ap, influence_ap, p)

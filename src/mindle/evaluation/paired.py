@@ -87,16 +87,16 @@ def row_order(first: Answers, second: Answers) -> Ints:
         require_same_rows(each.paths, np.asarray(each.truth), each.repeats)
     one, two = (each.paths[: len(each.paths) // each.repeats] for each in (first, second))
     if one != two:
-        place = {name: at for at, name in enumerate(two)}
+        index = {name: at for at, name in enumerate(two)}
         here = set(one)
-        lost, new = [name for name in one if name not in place], [name for name in two if name not in here]
-        if lost or new or len(place) < len(two) or len(here) < len(one):
+        lost, new = [name for name in one if name not in index], [name for name in two if name not in here]
+        if lost or new or len(index) < len(two) or len(here) < len(one):
             raise ValueError(
                 f"Both must answer the same rows. Received {len(one):,} and {len(two):,}. "
                 f"{_only('first', lost)}{_only('second', new)}"
                 "Compare models of the same data and the same --split-seed."
             )
-        within = np.array([place[name] for name in one])
+        within = np.array([index[name] for name in one])
     else:
         within = np.arange(len(one))
     return (within + len(one) * np.arange(first.repeats)[:, None]).ravel()

@@ -11,6 +11,7 @@ How each interval is made, as the block itself says under `intervals`:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -219,6 +220,7 @@ class Regression:
     main = "mae"
     number = "{:.4g}"
     baseline = "mean"
+    record = Estimates
 
     def answers(
         self,
@@ -235,7 +237,7 @@ class Regression:
         if calibration is not None:
             low, high = prediction_interval(calibration, np.asarray(outputs["fold_estimates"], np.float64))
         values = np.asarray(outputs["estimate"], np.float64)
-        return Estimates(paths=paths, values=values, targets=truth, low=low, high=high)
+        return self.record(paths=paths, values=values, targets=truth, low=low, high=high)
 
     def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
         """See `score_estimates`."""
@@ -261,7 +263,7 @@ class Regression:
         if answers.repeats == 1:
             return answers
         columns = {name: mean(getattr(answers, name)) for name in ("values", "targets", "low", "high")}
-        return Estimates(paths=answers.paths[:rows], **columns)
+        return replace(answers, paths=answers.paths[:rows], repeats=1, folds=None, **columns)
 
     def worst(self, answers: Estimates, limit: int | None = None) -> list[int]:
         """Rows of the largest errors, the largest first.
@@ -291,11 +293,13 @@ class Regression:
         (_, wanted), (values, targets) = checked_estimates(first), checked_estimates(second)
         order = row_order(first, second)
         require_same_truth(first.paths, wanted, targets[order])
-        return Estimates(
+        return replace(
+            second,
             paths=first.paths,
             values=values[order],
             targets=targets[order],
-            repeats=second.repeats,
+            low=None,
+            high=None,
             folds=None if second.folds is None else second.folds[order],
         )
 

@@ -96,10 +96,12 @@ def fit_thresholds(probabilities: Floats, labels: Ints) -> Floats:
     best = macro_f1(labels, probabilities.argmax(axis=1), classes)
     for _ in range(_SWEEPS):
         before = best
-        for own in range(classes):
-            gain, value = _best_gain(scores + np.where(np.arange(classes) == own, 0.0, gains), labels, own)
+        for current in range(classes):
+            gain, value = _best_gain(
+                scores + np.where(np.arange(classes) == current, 0.0, gains), labels, current
+            )
             if value > best + 1e-12:
-                gains[own], best = gain, value
+                gains[current], best = gain, value
         if best <= before:
             break
     thresholds = np.exp(-gains + gains.min())
@@ -110,7 +112,7 @@ def fit_thresholds(probabilities: Floats, labels: Ints) -> Floats:
     return thresholds if reached > macro_f1(labels, probabilities.argmax(axis=1), classes) else plain
 
 
-def _best_gain(scores: Floats, labels: Ints, own: int) -> tuple[float, float]:
+def _best_gain(scores: Floats, labels: Ints, current: int) -> tuple[float, float]:
     """What to add to one class's scores for the highest macro-F1, and that macro-F1.
 
     Every image goes to the class if what is added exceeds the image's distance to the best other class, so
@@ -118,14 +120,14 @@ def _best_gain(scores: Floats, labels: Ints, own: int) -> tuple[float, float]:
     """
     classes, points = scores.shape[1], len(_GRID)
     others = scores.copy()
-    others[:, own] = -np.inf
+    others[:, current] = -np.inf
     rival = others.argmax(axis=1)  # (image,)
-    distance = others[np.arange(len(labels)), rival] - scores[:, own]
-    place = np.searchsorted(_GRID, distance, side="right")  # the first grid point that takes the image
+    distance = others[np.arange(len(labels)), rival] - scores[:, current]
+    first = np.searchsorted(_GRID, distance, side="right")  # the first grid point that takes the image
 
     def counts(rows: NDArray[np.bool_], of: Ints) -> Ints:
         """How many of some images each grid point takes from each class, (grid, class)."""
-        flat = np.bincount(place[rows] * classes + of[rows], minlength=(points + 1) * classes)
+        flat = np.bincount(first[rows] * classes + of[rows], minlength=(points + 1) * classes)
         return np.asarray(flat.reshape(points + 1, classes)[:points].cumsum(axis=0), np.int64)
 
     everyone = np.ones(len(labels), bool)
@@ -133,8 +135,8 @@ def _best_gain(scores: Floats, labels: Ints, own: int) -> tuple[float, float]:
     taken = counts(everyone, rival)
     named = np.bincount(rival, minlength=classes) - taken
     right = np.bincount(labels[rival == labels], minlength=classes) - counts(rival == labels, rival)
-    named[:, own] = taken.sum(axis=1)
-    right[:, own] = counts(labels == own, labels)[:, own]
+    named[:, current] = taken.sum(axis=1)
+    right[:, current] = counts(labels == current, labels)[:, current]
     values = _mean_f1(right, truth, named)
     # Of equals the one that changes least.
     chosen = np.lexsort((np.abs(_GRID), -values.round(12)))[0]
@@ -150,17 +152,17 @@ def held_out_answers(probabilities: Floats, labels: Ints, folds: Ints) -> Ints:
         [0, 1, 0, 1]
     """
     answers: Ints = probabilities.argmax(axis=1)
-    for held, rest in _folds(folds):
+    for held_out, rest in _folds(folds):
         thresholds = fit_thresholds(probabilities[rest], labels[rest])
-        answers[held] = named_classes(probabilities[held], thresholds)
+        answers[held_out] = named_classes(probabilities[held_out], thresholds)
     return answers
 
 
 def _folds(folds: Ints) -> Iterator[tuple[Ints, Ints]]:
     for fold in np.unique(folds):
-        held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(rest):
-            yield held, rest
+            yield held_out, rest
 
 
 def macro_f1_gain(labels: Ints, old: Ints, new: Ints, classes: int, *, seed: int = 0) -> tuple[float, float]:

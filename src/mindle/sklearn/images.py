@@ -120,7 +120,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         dataset = dataset_of(images, numbers, [str(name) for name in self.classes_])
         plan = make_plan(dataset, settled, device=self.device)
         dataset = data.check(dataset, specs=plan.specs, listener=listener)
-        # scikit-learn holds out what a model is judged by, so nothing is kept for a test part here.
+        # scikit-learn holds out what a model is evaluated on, so nothing is kept for a test part here.
         parts = (1 - self.val_fraction, self.val_fraction, 0.0)
         dataset = data.split(dataset, seed=seed, fractions=parts)
         self.findings_ = dataset.findings

@@ -115,8 +115,8 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         from mindle.training.budget import Deadline, parse_budget
         from mindle.training.tables.selection import fit_table, settle_table
 
-        said = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
-        settings = settle_table(settings=said).table
+        asked = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
+        settings = settle_table(settings=asked).table
         least = max(LEAST_ROWS, settings.folds)
         if len(y) < least:
             raise ValueError(f"`X` must have {least} rows or more. Received n_samples={len(y)}.")

@@ -1,0 +1,87 @@
+"""A task from outside of the package is answered, evaluated, written and compared with one entry a room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mindle
+from mindle.artifacts import answers as layouts
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.run import RunFolder
+from mindle.evaluation import compare, tasks
+from mindle.evaluation.regression import Regression
+from mindle.records import FAMILIES, Estimates, TableSpec, Task
+from mindle.serving import source
+from mindle.serving.opened import open_model
+from tests.serving.test_rows import COLUMNS, adder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(Estimates):
+    """Whole numbers of at least 0."""
+
+    @property
+    def task(self) -> Task:
+        return Task("count")
+
+
+class Counting(Regression):
+    """As for numbers, rounded."""
+
+    record = Counted
+
+    def answers(self, outputs: Mapping[str, Any], paths: tuple[str, ...], **more: Any) -> Estimates:
+        found = super().answers(outputs, paths, **more)
+        return replace(found, values=np.maximum(np.rint(found.values), 0))
+
+
+class CountLayout(layouts.NumberLayout):
+    """As for numbers."""
+
+    record = Counted
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "count", "count")
+    monkeypatch.setitem(layouts.LAYOUTS, "count", CountLayout())
+    monkeypatch.setitem(bundles.OUTPUTS, "count", bundles.OUTPUTS["regression"])
+    monkeypatch.setitem(tasks.TASKS, "count", Counting())
+    monkeypatch.setitem(source.TARGETS, "count", source.NumberTarget)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_count_is_answered_evaluated_written_and_compared(tmp_path: Path) -> None:
+    bundle = replace(
+        adder(tmp_path / "bundle"),
+        spec=TableSpec(columns=COLUMNS, task=Task("count")),
+        details={"task": "count"},
+    )
+    bundles.write_bundle_document(bundle)
+    rows = pd.DataFrame({"who": ["Ada", "Bob", "Eva"], "a": [1, 2, -9], "b": [0.4, 1.7, 0]})
+    found = mindle.load(tmp_path / "bundle").predict(rows)
+    assert found["predicted"].tolist() == [1, 4, 0]
+    assert (found["low"] < found["predicted"]).all()
+
+    truth = np.array([1.0, 3.0, 0.0])
+    result = mindle.evaluate(tmp_path / "bundle", rows.assign(sum=truth), out=tmp_path / "answers.csv")
+    assert result["test"]["mae"]["value"] == pytest.approx(1 / 3)
+    assert (tmp_path / "answers.csv").read_text().splitlines()[0] == "path,target,predicted,low,high"
+
+    opened = open_model(tmp_path / "bundle")
+    cells = {"a": rows["a"].to_numpy(float), "b": rows["b"].to_numpy(float)}
+    test = opened.answer_stored(cells, ("1", "2", "3"), truth=truth)
+    assert isinstance(test, Counted)
+    folder = RunFolder(tmp_path)
+    folder.write_answers({"test": test})
+    again = folder.answers("count")["test"]
+    assert isinstance(again, Counted)
+    assert compare(test, again).main.value == 0
+    assert compare(test, again).task == "count"
