@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from mindle.artifacts.run import (
     whole_run,
 )
 from mindle.errors import ArtifactError, DataError
-from mindle.records import Estimates, Predictions
+from mindle.messages import in_language, message
+from mindle.records import Estimates, Finding, Predictions
 
 
 def test_predictions_come_back_with_eight_decimals(tmp_path: Path) -> None:
@@ -172,3 +174,16 @@ def test_documents_that_do_not_fit_are_said_of_the_run(tmp_path: Path, error: Ex
 def test_mindles_own_errors_pass() -> None:
     with pytest.raises(DataError, match="other"), whole_run("run"):
         raise DataError("other")
+
+
+def test_sentences_of_a_run_can_be_said_in_another_language(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    finding = Finding(kind="few", files=(), message=message("console.epoch", n=3), action="kept")
+    folder.write_document({"data": {"findings": [asdict(finding)]}, "name": "photos"})
+    raw = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert raw["data"]["findings"][0]["message"] == "epoch   3"
+    assert raw["sentences"] == {"epoch   3": {"code": "console.epoch", "values": {"n": 3}}}
+    (read,) = folder.document()["data"]["findings"]
+    assert in_language(read["message"], "ko") == "에포크   3"
+    folder.write_document({"name": "photos"})
+    assert "sentences" not in (tmp_path / "run.json").read_text("utf-8")

@@ -7,7 +7,14 @@ import json
 
 import numpy as np
 
-from mindle.messages import in_language, message, message_document, read_message
+from mindle.messages import (
+    in_language,
+    message,
+    message_document,
+    read_message,
+    sentences_of,
+    with_sentences,
+)
 
 
 def test_a_message_is_its_english_text() -> None:
@@ -43,3 +50,16 @@ def test_a_sentence_of_another_version_stays_its_text() -> None:
 
 def test_a_copy_can_be_said_again() -> None:
     assert copy.deepcopy(message("console.epoch", n=3)).in_language("ko") == "에포크   3"
+
+
+def test_the_sentences_of_a_document_come_back_wherever_they_stood() -> None:
+    said, outer = message("console.epoch", n=1), message("console.epoch", n=2)
+    document = {"a": [{"b": said}, "plain", 3, None], "c": outer, "d": str(said)}
+    stored = json.loads(json.dumps({**document, "sentences": sentences_of(document)}))
+    restored = with_sentences(stored, stored.pop("sentences"))
+    assert restored == document
+    assert in_language(restored["a"][0]["b"], "ko") == "에포크   1"
+    assert in_language(restored["c"], "ko") == "에포크   2"
+    assert with_sentences(
+        {"a": "of a later version"}, {"of a later version": {"code": "no.such", "values": {}}}
+    ) == {"a": "of a later version"}

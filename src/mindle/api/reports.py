@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError, DataError
-from mindle.messages import read_message
 from mindle.messages import require_language as require_language
 from mindle.records import Dataset, Diagnosis, Finding
 
@@ -112,19 +111,9 @@ def _data(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> DataSummar
         target=next(iter(targets), metrics.get("target", "")),
         counts=data["counts"],
         set_aside=data["set_aside"],
-        findings=[_finding(finding) for finding in data["findings"]],
+        findings=[Finding(**{**finding, "files": tuple(finding["files"])}) for finding in data["findings"]],
         columns=columns,
         fingerprint=data["fingerprint"],
-    )
-
-
-def _finding(document: Mapping[str, Any]) -> Finding:
-    return Finding(
-        kind=document["kind"],
-        files=tuple(document["files"]),
-        message=read_message(document["message"], document),
-        action=document["action"],
-        decision=document["decision"],
     )
 
 

@@ -21,6 +21,7 @@ from mindle.artifacts import answers as layouts
 from mindle.artifacts.files import first_words, read_json, reading_csv, write_csv, write_json
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
+from mindle.messages import sentences_of, with_sentences
 from mindle.records import Answers
 
 SCHEMA = 1
@@ -50,12 +51,16 @@ class RunFolder:
         return self.path / "report.html"
 
     def document(self) -> dict[str, Any]:
-        """Read run.json."""
-        return read_json(self.path / "run.json", schema=SCHEMA, what="run")
+        """Read run.json; its sentences can be said in another language again."""
+        document = read_json(self.path / "run.json", schema=SCHEMA, what="run")
+        restored: dict[str, Any] = with_sentences(document, document.pop("sentences", {}))
+        return restored
 
     def write_document(self, document: Mapping[str, Any]) -> None:
-        """Write run.json."""
-        write_json(self.path / "run.json", {"schema": SCHEMA, **document})
+        """Write run.json; beside the English text of its sentences stand their codes and values."""
+        sentences = sentences_of(document)
+        more = {"sentences": sentences} if sentences else {}
+        write_json(self.path / "run.json", {"schema": SCHEMA, **document, **more})
 
     def metrics(self) -> dict[str, Any]:
         """Read metrics.json."""

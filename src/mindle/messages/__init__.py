@@ -17,6 +17,8 @@ from mindle.messages.message import in_language as in_language
 from mindle.messages.message import message as message
 from mindle.messages.message import message_document as message_document
 from mindle.messages.message import read_message as read_message
+from mindle.messages.message import sentences_of as sentences_of
+from mindle.messages.message import with_sentences as with_sentences
 from mindle.messages.particles import with_particles as with_particles
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "message_document",
     "read_message",
     "require_language",
+    "sentences_of",
     "speaking",
     "text_of",
     "with_particles",
+    "with_sentences",
 ]

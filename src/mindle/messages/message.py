@@ -89,6 +89,36 @@ def read_message(text: str, document: Mapping[str, Any]) -> str:
         return text
 
 
+def sentences_of(document: Any) -> dict[str, dict[str, Any]]:
+    """Every sentence of the catalogue that a document of JSON holds, at any depth: text to code and values.
+
+    Example:
+        >>> sentences_of({"notes": [message("console.epoch", n=1), "a name"]})
+        {'epoch   1': {'code': 'console.epoch', 'values': {'n': 1}}}
+    """
+    if isinstance(document, Message):
+        return {str(document): message_document(document)}
+    if isinstance(document, Mapping):
+        document = list(document.values())
+    found: dict[str, dict[str, Any]] = {}
+    for each in document if isinstance(document, list | tuple) else ():
+        found |= sentences_of(each)
+    return found
+
+
+def with_sentences(document: Any, sentences: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A document of JSON in which the texts that `sentences_of` named can be translated again."""
+    if isinstance(document, Mapping):
+        return {name: with_sentences(value, sentences) for name, value in document.items()}
+    if isinstance(document, list):
+        return [with_sentences(value, sentences) for value in document]
+    return read_message(document, sentences[document]) if _is_named(document, sentences) else document
+
+
+def _is_named(value: Any, sentences: Mapping[str, Any]) -> bool:
+    return isinstance(value, str) and value in sentences
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Message):
         return {"text": str(value), **message_document(value)}

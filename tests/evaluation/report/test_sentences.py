@@ -12,7 +12,16 @@ from mindle.messages import catalogue as every_sentence
 
 # Families whose members are chosen by a value; what they may hold is settled by other rooms' words.
 BY_VALUE = {"kind", "action", "stage", "baseline", "task", "part", "metric", "meaning", "method"}
-BY_VALUE |= {"diagnosed", "columnkind", "columnrole", "sampler", "trial", "classification", "regression"}
+BY_VALUE |= {
+    "diagnosed",
+    "columnkind",
+    "columnrole",
+    "sampler",
+    "trial",
+    "protocol",
+    "classification",
+    "regression",
+}
 
 
 def catalogue() -> dict[str, dict[str, str]]:

@@ -217,7 +217,7 @@ def protocol(page: Page, form: str = "") -> str:
     """How the scores came about where that was no single test split, briefly with `form` "short_"."""
     folds, repeats = page.content.test.get("folds"), int(page.content.test.get("repeats", 1))
     if folds is None:
-        return "" if form else str(page.content.test.get("protocol", ""))
+        return "" if form else page.say.known("protocol", page.content.test.get("protocol", ""))
     name = "once" if repeats == 1 else "repeated"
     return page.say(f"protocol.{form}{name}", folds=str(folds), repeats=str(repeats))
 
