@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +22,7 @@ from mindle.records import SILENT, Listener
 _BATCH = 32
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # what scikit-learn asks of a constructor: to store
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """mindle's image classifier as a scikit-learn estimator.
 
@@ -60,32 +61,17 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         True
     """
 
-    def __init__(
-        self,
-        *,
-        model: str | None = None,
-        strategy: str | None = None,
-        recipe: str | os.PathLike[str] | None = None,
-        weights: str | os.PathLike[str] | None = None,
-        budget: str | float | None = None,
-        settings: Mapping[str, Any] | None = None,
-        image_shape: tuple[int, ...] | None = None,
-        val_fraction: float = 0.15,
-        device: str = "auto",
-        random_state: Any = None,
-        listener: Listener | None = None,
-    ) -> None:
-        self.model = model
-        self.strategy = strategy
-        self.recipe = recipe
-        self.weights = weights
-        self.budget = budget
-        self.settings = settings
-        self.image_shape = image_shape
-        self.val_fraction = val_fraction
-        self.device = device
-        self.random_state = random_state
-        self.listener = listener
+    model: str | None = None
+    strategy: str | None = None
+    recipe: str | os.PathLike[str] | None = None
+    weights: str | os.PathLike[str] | None = None
+    budget: str | float | None = None
+    settings: Mapping[str, Any] | None = None
+    image_shape: tuple[int, ...] | None = None
+    val_fraction: float = 0.15
+    device: str = "auto"
+    random_state: Any = None
+    listener: Listener | None = None
 
     def fit(self, X: Any, y: Any) -> ImageClassifier:
         """Learn from labelled images.

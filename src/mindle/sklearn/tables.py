@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,27 +24,17 @@ _LEVEL = 0.9
 _NO_TARGET = "no_validation"  # what scikit-learn calls it
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # what scikit-learn asks of a constructor: to store
 class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both have in common: how rows are read, and one pass of the ladder over all of them."""
 
-    def __init__(
-        self,
-        *,
-        models: Sequence[str] = (),
-        folds: int = 5,
-        budget: str | float | None = None,
-        kinds: Mapping[str, str] | None = None,
-        settings: Mapping[str, Any] | None = None,
-        random_state: Any = None,
-        listener: Listener | None = None,
-    ) -> None:
-        self.models = models
-        self.folds = folds
-        self.budget = budget
-        self.kinds = kinds
-        self.settings = settings
-        self.random_state = random_state
-        self.listener = listener
+    models: Sequence[str] = ()
+    folds: int = 5
+    budget: str | float | None = None
+    kinds: Mapping[str, str] | None = None
+    settings: Mapping[str, Any] | None = None
+    random_state: Any = None
+    listener: Listener | None = None
 
     def _rows(self, X: Any, *, fitting: bool, y: Any = _NO_TARGET) -> Any:
         """A data frame, also of mappings, or an array; scikit-learn's own errors where it is neither."""
