@@ -14,7 +14,7 @@ from mindle.artifacts.files import write_text
 from mindle.evaluation.compare import Comparison
 from mindle.evaluation.report.content import ReportContent
 from mindle.evaluation.report.figures import Axes, amounts, downwards, named, shortened
-from mindle.evaluation.report.formatting import NONE, count, p_value
+from mindle.evaluation.report.formatting import NONE, amount, count, p_value
 from mindle.evaluation.report.page import built, page_of, render
 from mindle.evaluation.report.sections import (
     SHARE,
@@ -150,7 +150,8 @@ def _forest(variants: Sequence[Variant], page: Page) -> Markup:
     high = min(1.0, high) if form is SHARE else high
     names = [shortened(variant.name, 20) for variant in variants]
     rows = downwards(named(names))
-    x = amounts(low, high, label, most=5, written=lambda value: form.text(round(value, 12)))
+    written = (lambda value: f"{100 * value:g}%") if form is SHARE else amount
+    x = amounts(low, high, label, most=5, written=written)
     axes = Axes(x=x, y=rows, width=330 + rows.room, height=70 + 62 * len(variants), right=26)
     marks: list[Markup] = []
     for at, (value, start, end) in enumerate(found):
