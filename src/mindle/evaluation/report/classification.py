@@ -231,8 +231,8 @@ def confusion_map(matrix: Ints, classes: Sequence[str], say: Sentences, *, numbe
     marks += _square_labels(classes, margin, side, size) if labelled else []
     whole = margin + side * many + 4
     drawn = element("g", *marks, class_="matrix", font_size=size)
-    told = {"title": say("confusion.title"), "description": say("confusion.description")}
-    return svg(whole, whole, drawn, class_="fixed" if numbered else "whole", **told)
+    texts = {"title": say("confusion.title"), "description": say("confusion.description")}
+    return svg(whole, whole, drawn, class_="fixed" if numbered else "whole", **texts)
 
 
 def _square_counts(matrix: Ints, depths: Ints, margin: float, side: float) -> Markup:

@@ -160,7 +160,7 @@ def _forest(variants: Sequence[Variant], page: Page) -> Markup:
             continue
         if start is not None and end is not None:
             marks.append(axes.spans(start, at, end, at, f"span {class_}"))
-        marks.append(axes.dots([value], [at], f"place {class_}", 7.0))
+        marks.append(axes.dots([value], [at], f"mean {class_}", 7.0))
         marks += axes.texts([value], [at], [form.text(value)], "label", above=14)
     described = "; ".join(
         f"{name}: {form.text(score.value)}" for name, score in zip(names, found, strict=True)
@@ -201,8 +201,8 @@ def _paired(comparisons: Paired, page: Page) -> Values | None:
                 (page.say(f"metric.{each.name}"), value, f"{low} – {high}", chance, style, bool(each.better))
             )
         # A single verdict stands at the top of the page.
-        said = _verdict((one, two, found), page) if len(comparisons) > 1 else ""
-        pairs.append({"title": f"{two} − {one}", "verdict": said, "rows": rows})
+        conclusion = _verdict((one, two, found), page) if len(comparisons) > 1 else ""
+        pairs.append({"title": f"{two} − {one}", "verdict": conclusion, "rows": rows})
     return {"pairs": pairs} if pairs else None
 
 

@@ -24,18 +24,18 @@ def answers_per_seed(n: int) -> int:
 def dandelion(n: int, wrong: int, say: Sentences) -> Markup:
     """One seed an answer; those of wrong answers are grey and lie beside the head."""
     each = answers_per_seed(n)
-    gone = 0 if not wrong else max(1, round(wrong / each))
-    kept = 0 if wrong == n else max(1, round((n - wrong) / each))
-    radius = min(112.0, 13.0 * sqrt(max(1, kept)))
-    size = min(5.0, 0.34 * radius * sqrt(pi / max(1, kept)))
-    index = np.arange(kept)
-    away, angle = radius * np.sqrt((index + 0.5) / max(1, kept)), index * _GOLDEN_ANGLE
+    grey = 0 if not wrong else max(1, round(wrong / each))
+    yellow = 0 if wrong == n else max(1, round((n - wrong) / each))
+    radius = min(112.0, 13.0 * sqrt(max(1, yellow)))
+    size = min(5.0, 0.34 * radius * sqrt(pi / max(1, yellow)))
+    index = np.arange(yellow)
+    away, angle = radius * np.sqrt((index + 0.5) / max(1, yellow)), index * _GOLDEN_ANGLE
     return svg(
         480,
         316,
         element("path", d=f"M138 {number(128 + radius)}Q152 280 143 316", class_="stem"),
         circles(138 + away * np.cos(angle), 128 + away * np.sin(angle), round(size, 2), "kept"),
-        _flying_seeds(_beside_the_head(gone)),
+        _flying_seeds(_beside_the_head(grey)),
         title=say("seeds.title"),
         description=say("seeds.description", right=count(n - wrong), n=n, each=each),
         class_="seeds",
@@ -53,12 +53,12 @@ def _flying_seeds(positions: Floats) -> Markup:
     return element("g", *(element("g", seed, transform=move) for move in moves), class_="gone")
 
 
-def _beside_the_head(gone: int) -> Floats:
+def _beside_the_head(grey: int) -> Floats:
     """Positions (seed, [x, y, turn]): evenly spread by two irrational steps, then shaken."""
-    i = np.arange(gone)
-    shaken = np.random.default_rng(5).normal(0, 1, (gone, 3))  # the same picture every time
+    i = np.arange(grey)
+    shaken = np.random.default_rng(5).normal(0, 1, (grey, 3))  # the same picture every time
     along, across = (0.5 + i * 0.7548776662) % 1, (0.5 + i * 0.5698402910) % 1
-    height = 60.0 if gone < 4 else 150.0
+    height = 60.0 if grey < 4 else 150.0
     x = 284 + 172 * along + 5 * shaken[:, 0]
     y = 34 + 44 * (1 - along) + height * across + 5 * shaken[:, 1]
     return np.stack([x, y, 14 * shaken[:, 2]], axis=1)

@@ -105,8 +105,8 @@ def _remarks(page: Page) -> Iterable[Remark | None]:
         # Two scores of this size differ by more than chance at about 1.4 times the reach of one.
         reach = (mae.high - mae.low) / 2 * sqrt(2)
         size = page.say("unit.images", n=int(page.content.test["n"]))
-        told = with_unit(amount(reach, 2), page)
-        yield reach < mae.value / 4, page.say("regression.size", tested=size, reach=told)
+        text = with_unit(amount(reach, 2), page)
+        yield reach < mae.value / 4, page.say("regression.size", tested=size, reach=text)
     yield _overfitting(page)
     targets, values = truths_and_values(page.content)
     yield _bias(values - targets, page)
@@ -258,14 +258,15 @@ def coverage(page: Page) -> Values | None:
         return None
     level, width, n = test.get("interval_level"), test.get("interval_width"), int(test["n"])
     hits = {"hits": count(round(found.value * n)), "total": count(n)}
-    held = page.say("coverage.held", **hits, value=percent(found.value), span=span(found.low, found.high))
-    wide = width is not None and isfinite(width)
+    sentences = [
+        page.say("coverage.held", **hits, value=percent(found.value), span=span(found.low, found.high))
+    ]
+    if width is not None and isfinite(width):
+        sentences.append(page.say("coverage.width", width=main_text(page, width)))
     drawn = _drawn_intervals(estimates)
     return {
         "level": "" if level is None else f"{100 * level:g}%",
-        "held": " ".join(
-            [held, *([page.say("coverage.width", width=main_text(page, width))] if wide else [])]
-        ),
+        "covered": " ".join(sentences),
         "drawn": len(drawn),
         "figure": _interval_figure(estimates, drawn, page) if len(drawn) else "",
     }
@@ -299,8 +300,11 @@ def _interval_figure(estimates: Estimates, some: Any, page: Page) -> Markup:
         axes.dots(order[inside], targets[inside], "near"),
         axes.dots(order[~inside], targets[~inside], "far"),
     ]
-    told = {"title": page.say("coverage.title"), "description": page.say("coverage.description", n=len(some))}
-    return axes.drawn(*marks, **told)
+    texts = {
+        "title": page.say("coverage.title"),
+        "description": page.say("coverage.description", n=len(some)),
+    }
+    return axes.drawn(*marks, **texts)
 
 
 def errors(page: Page) -> Values:
