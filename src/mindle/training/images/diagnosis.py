@@ -12,12 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.intervals import difference, wilson
+from mindle.messages import message
 from mindle.records import Diagnosis
 from mindle.training.diagnoses import FEWEST_ANSWERS, LARGE_INPUT, figure
 from mindle.training.loop.monitor import TrainingStats
@@ -163,16 +165,32 @@ def diagnose(case: Case) -> tuple[Diagnosis, ...]:
     causes = causes or _found(case, (exploding, rate_too_high, vanishing, rate_too_low))[:1]
     failures = _found(case, (loss_at_chance, constant_prediction, val_below_majority))
     if causes:
-        first = replace(causes[0], message=" ".join([causes[0].message, *(f.message for f in failures)]))
-        causes = [first, *causes[1:]]
+        causes = [_together([causes[0], *failures]), *causes[1:]]
     elif failures:
-        causes = [replace(failures[0], message=" ".join(f.message for f in failures))]
+        causes = [_together(failures)]
     sorted_or_failed = failures or any(found.kind == "labels-sorted" for found in causes)
     return tuple(causes if sorted_or_failed else [*causes, *_found(case, (overfitting,))])
 
 
 def _found(case: Case, rules: Sequence[Callable[[Case], Diagnosis | None]]) -> list[Diagnosis]:
     return [found for rule in rules if (found := rule(case)) is not None]
+
+
+def _together(found: Sequence[Diagnosis]) -> Diagnosis:
+    """The first diagnosis, with what the others saw."""
+    seen = [each.message for each in found]
+    pairs = reduce(lambda first, second: message("diagnosis.together", first=first, second=second), seen)
+    return replace(found[0], message=pairs)
+
+
+def _diagnosis(kind: str, evidence: Mapping[str, Any], seen: str, **values: Any) -> Diagnosis:
+    """A diagnosis with its sentences from the catalogue."""
+    return Diagnosis(
+        kind=kind,
+        message=message(f"diagnosis.{kind}.{seen}", **values),
+        remedy=message(f"diagnosis.{kind}.remedy", **values),
+        evidence=evidence,
+    )
 
 
 # ---- causes -----------------------------------------------------------------------------------------------
@@ -195,12 +213,9 @@ def labels_sorted(case: Case) -> Diagnosis | None:
     if anyone > 0.8 or np.mean((same - expected) / (1 - expected)) < SORTED:
         return None
     largest = float((counts.max(axis=1) / size).mean())
-    return Diagnosis(
-        kind="labels-sorted",
-        message=f"Batches came sorted by class: on average {largest:.0%} of a batch were of one class, "
-        f"where a shuffled one has about {_largest_share(shares, int(size.mean())):.0%}.",
-        remedy="Shuffle the images before they are put into batches (train.shuffle = true).",
-        evidence=figure(
+    return _diagnosis(
+        "labels-sorted",
+        figure(
             "Classes in the first batches",
             "step",
             "share of the batch",
@@ -209,6 +224,9 @@ def labels_sorted(case: Case) -> Diagnosis | None:
                 for i, name in enumerate(case.classes[:6])
             },
         ),
+        "seen",
+        largest=largest,
+        shuffled=_largest_share(shares, int(size.mean())),
     )
 
 
@@ -221,13 +239,9 @@ def inputs_unscaled(case: Case) -> Diagnosis | None:
     small = seen.input_std < SMALL_SHARE * seen.pixel_std
     if not (large or small):
         return None
-    way = "were not scaled" if large else "were scaled down once too often"
-    return Diagnosis(
-        kind="inputs-unscaled",
-        message=f"The inputs {way}: what the net is given has a mean of {seen.input_mean:.3g} and a "
-        f"deviation of {seen.input_std:.2g}, where initial weights expect about 1.",
-        remedy="Scale the pixels to 0 to 1 once, or better standardise them (input.standardise = true).",
-        evidence=figure(
+    return _diagnosis(
+        "inputs-unscaled",
+        figure(
             "What the net is given",
             "0 mean, 1 deviation",
             "value",
@@ -237,6 +251,9 @@ def inputs_unscaled(case: Case) -> Diagnosis | None:
                 "standardised": [(0, 0.0), (1, 1.0)],
             },
         ),
+        "large" if large else "small",
+        mean=seen.input_mean,
+        std=seen.input_std,
     )
 
 
@@ -249,13 +266,15 @@ def rate_too_high(case: Case) -> Diagnosis | None:
     ended = float(case.history[-1]["train_loss"])
     if not (worst >= SPIKE * first or seen.moved >= MOVED_FAR or ended >= 1.5 * case.chance):
         return None
-    return Diagnosis(
-        kind="rate-too-high",
-        message=f"The learning rate is too high: within {len(seen.losses)} steps the loss went from "
-        f"{seen.losses[0]:.3g} up to {worst:.3g}, and the weights went {seen.moved:.3g} times their norm "
-        "away from where they began.",
-        remedy="Divide the learning rate (train.peak) by ten, until the loss falls from the start.",
-        evidence=_steps("Loss of the first steps", "loss", {"loss": seen.losses}, case.chance),
+    return _diagnosis(
+        "rate-too-high",
+        _steps("Loss of the first steps", "loss", {"loss": seen.losses}, case.chance),
+        "seen",
+        steps=len(seen.losses),
+        first=float(seen.losses[0]),
+        worst=worst,
+        moved=seen.moved,
+        setting="train.peak",
     )
 
 
@@ -270,12 +289,12 @@ def exploding(case: Case) -> Diagnosis | None:
     if not (at_first >= EXPLODED or (leaps >= 2 and not case.stands_above(HARDLY))):
         return None
     largest = float(seen.norms.max())
-    return Diagnosis(
-        kind="exploding-gradients",
-        message=f"Gradients explode: their norm began at {seen.norms[0]:.3g} and rose to {largest:.3g}, "
-        "where healthy ones lie between 0.1 and 50.",
-        remedy="Clip the gradients (train.clip = 1), add batch norms, or start with smaller weights.",
-        evidence=_looks("Norm of the gradients", seen, {"all weights": seen.norms}),
+    return _diagnosis(
+        "exploding-gradients",
+        _looks("Norm of the gradients", seen, {"all weights": seen.norms}),
+        "seen",
+        first=float(seen.norms[0]),
+        largest=largest,
     )
 
 
@@ -290,17 +309,9 @@ def vanishing(case: Case) -> Diagnosis | None:
     if not (reached < REACHED or late < VANISHED):
         return None
     middle = np.median(seen.gradients, axis=0)
-    words = (
-        f"the first layer's are {reached:.1e} times those of the layer that gets most"
-        if reached < REACHED
-        else f"their norm sank to {late:.1e}, as behind units that never fire"
-    )
-    return Diagnosis(
-        kind="vanishing-gradients",
-        message=f"Gradients vanish on their way to the first layers: {words}.",
-        remedy="Use ReLU instead of sigmoids, batch norms and shortcuts, fewer layers, or a lower rate where "
-        "units have died.",
-        evidence=figure(
+    return _diagnosis(
+        "vanishing-gradients",
+        figure(
             "Gradient of each layer, from the input to the output",
             "layer",
             "log10 of the root mean square",
@@ -310,6 +321,9 @@ def vanishing(case: Case) -> Diagnosis | None:
                 ]
             },
         ),
+        "first-layer" if reached < REACHED else "everywhere",
+        reached=reached,
+        late=late,
     )
 
 
@@ -321,12 +335,15 @@ def rate_too_low(case: Case) -> Diagnosis | None:
     losses = [row["train_loss"] for row in case.history]
     if losses[-1] < HARDLY * float(seen.losses[0]):
         return None
-    return Diagnosis(
-        kind="rate-too-low",
-        message=f"The learning rate is too low: in {seen.steps:,} steps no weight moved further than "
-        f"{seen.moved:.2%} of its norm, and the loss went from {seen.losses[0]:.3f} to {losses[-1]:.3f}.",
-        remedy="Multiply the learning rate (train.peak) by ten, until the loss falls visibly in an epoch.",
-        evidence=_epochs("Training loss", case, ("train_loss",)),
+    return _diagnosis(
+        "rate-too-low",
+        _epochs("Training loss", case, ("train_loss",)),
+        "seen",
+        steps=seen.steps,
+        moved=seen.moved,
+        first=float(seen.losses[0]),
+        last=losses[-1],
+        setting="train.peak",
     )
 
 
@@ -339,20 +356,25 @@ def loss_at_chance(case: Case) -> Diagnosis | None:
         return None
     ended = float(case.history[-1]["train_loss"])
     n = int((case.shares > 0).sum())
-    if case.chance > 0.99 * math.log(n):
-        level = f"ln({n}) = {math.log(n):.3f}, which is guessing"
-    else:
-        level = f"{case.chance:.3f}, which is what the classes' shares alone give"
-    seen = case.seen
-    gradients = f"; the gradients' norm was {np.median(seen.norms):.2g}" if seen and len(seen.norms) else ""
-    moved = f", and the weights moved by {seen.moved:.2g} times their norm" if seen else ""
-    return Diagnosis(
-        kind="loss-at-chance",
-        message=f"The loss stood at {ended:.3f} after {len(case.history)} epochs, against {level}"
-        f"{gradients}{moved}.",
-        remedy="See whether labels belong to their images, whether the net can overfit one batch, "
-        "and try other learning rates.",
-        evidence=_epochs("Loss against guessing", case, ("train_loss", "val_loss")),
+    guessing = case.chance > 0.99 * math.log(n)
+    chance = math.log(n) if guessing else case.chance
+    level = message(
+        f"diagnosis.loss-at-chance.{'guessing' if guessing else 'shares'}", classes=n, chance=chance
+    )
+    seen, gradients, moved = case.seen, "", ""
+    if seen and len(seen.norms):
+        gradients = message("diagnosis.loss-at-chance.gradients", norm=float(np.median(seen.norms)))
+    if seen:
+        moved = message("diagnosis.loss-at-chance.moved", moved=seen.moved)
+    return _diagnosis(
+        "loss-at-chance",
+        _epochs("Loss against guessing", case, ("train_loss", "val_loss")),
+        "seen",
+        loss=ended,
+        n=len(case.history),
+        level=level,
+        gradients=gradients,
+        moved=moved,
     )
 
 
@@ -366,13 +388,9 @@ def constant_prediction(case: Case) -> Diagnosis | None:
     best = int(answers.argmax())
     if answers[best] < CONSTANT or truth.max() > LARGEST_MAJORITY:
         return None
-    return Diagnosis(
-        kind="constant-prediction",
-        message=f"{answers[best]:.0%} of the validation images get the same answer, "
-        f"{case.classes[best]!r}, which is right for {truth[best]:.0%}.",
-        remedy="Weigh or draw the classes evenly (train.balance), and see whether the net behaves the same "
-        "in training and in evaluation (batch norm, scaling).",
-        evidence=figure(
+    return _diagnosis(
+        "constant-prediction",
+        figure(
             "Answers and truth",
             "class, counted from 1",
             "share of the validation images",
@@ -381,6 +399,10 @@ def constant_prediction(case: Case) -> Diagnosis | None:
                 "truth": list(enumerate(truth.tolist(), 1)),
             },
         ),
+        "seen",
+        share=float(answers[best]),
+        label=case.classes[best],
+        right=float(truth[best]),
     )
 
 
@@ -395,13 +417,9 @@ def val_below_majority(case: Case) -> Diagnosis | None:
     _, high = wilson(right, n)
     if high >= majority:
         return None
-    return Diagnosis(
-        kind="val-below-majority",
-        message=f"{right / n:.1%} of {n:,} validation images are right (at most {high:.1%} with 95 % "
-        f"confidence), fewer than the {majority:.1%} of always answering {case.classes[commonest]!r}.",
-        remedy="Look at some validation images with their labels: they may be mixed up, prepared "
-        "differently, or from elsewhere than the training images.",
-        evidence=_epochs("Accuracy", case, ("train_accuracy", "val_accuracy"), majority)
+    return _diagnosis(
+        "val-below-majority",
+        _epochs("Accuracy", case, ("train_accuracy", "val_accuracy"), majority)
         if case.history
         else figure(
             "Validation",
@@ -409,6 +427,12 @@ def val_below_majority(case: Case) -> Diagnosis | None:
             "share right",
             {"accuracy": [(0, right / n), (1, majority)]},
         ),
+        "seen",
+        share=right / n,
+        n=n,
+        high=high,
+        majority=majority,
+        label=case.classes[commonest],
     )
 
 
@@ -433,14 +457,15 @@ def overfitting(case: Case) -> Diagnosis | None:
     gap, low, _ = difference((train, train_n), (val, n))
     if not (low >= FAR or (low >= NEAR and risen >= RISEN)):
         return None
-    rose = f", and the validation loss rose by {risen - 1:.0%} from its best" if risen >= RISEN else ""
-    return Diagnosis(
-        kind="overfitting",
-        message=f"Training stands {100 * gap:.0f} points above validation ({train:.1%} against "
-        f"{val:.1%}){rose}.",
-        remedy="Augment the images, shrink or regularise the net (dropout, train.weight_decay), stop "
-        "earlier, or begin with a pretrained backbone.",
-        evidence=_epochs("Accuracy", case, ("train_accuracy", "val_accuracy")),
+    rose = message("diagnosis.overfitting.risen", share=risen - 1) if risen >= RISEN else ""
+    return _diagnosis(
+        "overfitting",
+        _epochs("Accuracy", case, ("train_accuracy", "val_accuracy")),
+        "seen",
+        points=100 * gap,
+        train=train,
+        val=val,
+        risen=rose,
     )
 
 
