@@ -111,7 +111,16 @@ def _data(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> DataSummar
         target=next(iter(targets), metrics.get("target", "")),
         counts=data["counts"],
         set_aside=data["set_aside"],
-        findings=[Finding(**{**finding, "files": tuple(finding["files"])}) for finding in data["findings"]],
+        findings=[
+            Finding(
+                kind=finding["kind"],
+                files=tuple(finding["files"]),
+                message=finding["message"],
+                action=finding["action"],
+                decision=finding["decision"],
+            )
+            for finding in data["findings"]
+        ],
         columns=columns,
         fingerprint=data["fingerprint"],
     )

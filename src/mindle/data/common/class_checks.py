@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from mindle.data.common.names import count_of
+from mindle.messages import message
 from mindle.records import Finding
 
 FEW_IMAGES = 20
@@ -35,11 +35,12 @@ def judge_classes(names: Sequence[str], counts: Counter[int], things: str = "ima
         >>> [finding.kind for finding in judge_classes(["cat", "dog"], Counter({0: 90, 1: 9}))]
         ['few', 'imbalance']
     """
+    called = message(f"data.things.{things}")
     findings = [
         Finding(
             kind="unusable-class",
             files=(name,),
-            message=f"Class {name!r} has no usable {things} left, so that it cannot be learned.",
+            message=message("data.classes.unusable-class", name=name, things=called),
             action="kept as a name",
             decision=True,
         )
@@ -53,8 +54,13 @@ def judge_classes(names: Sequence[str], counts: Counter[int], things: str = "ima
             Finding(
                 kind="few",
                 files=tuple(names[label] for label in few),
-                message=f"{count_of(len(few), 'class has', 'classes have')} fewer than {FEW_IMAGES} usable "
-                f"{things} ({listed}{', …' if len(few) > 8 else ''}); scores will be uncertain.",
+                message=message(
+                    "data.classes.few",
+                    n=len(few),
+                    least=FEW_IMAGES,
+                    things=called,
+                    classes=listed + (", …" if len(few) > 8 else ""),
+                ),
                 action="kept",
             )
         )
@@ -65,8 +71,15 @@ def judge_classes(names: Sequence[str], counts: Counter[int], things: str = "ima
             Finding(
                 kind="imbalance",
                 files=(names[most], names[least]),
-                message=f"Class {names[most]!r} has {many / lowest:.1f} times the {things} of class "
-                f"{names[least]!r} ({many:,} and {lowest:,}).",
+                message=message(
+                    "data.classes.imbalance",
+                    most=names[most],
+                    least=names[least],
+                    ratio=many / lowest,
+                    things=called,
+                    many=many,
+                    few=lowest,
+                ),
                 action="kept",
             )
         )

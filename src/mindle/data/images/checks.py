@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from mindle.data.common.class_checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
 from mindle.data.common.draw import check_drawn
 from mindle.data.common.groups import Groups, bind_groups
-from mindle.data.common.names import count_of
 from mindle.data.common.splits import strata
 from mindle.data.common.store import cache_dir
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
 from mindle.data.images.scan import Facts, Scan, scan
 from mindle.data.images.sources.source import READ_KINDS
+from mindle.messages import message
 from mindle.records import PARTS, SILENT, Dataset, Finding, InputSpec, Listener
 
 CHECK_KINDS: dict[str, str] = {
@@ -68,20 +68,7 @@ BLANK_STD = 0.5
 SAME_TARGET, NEAR_TARGET = 0.1, 1.0
 FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
 
-# What a sentence says about one file and about several. A person can do something about some of them:
-# install a package, allow reading.
-_PROBLEMS = {
-    "undecodable": ("image is damaged", "images are damaged"),
-    "truncated": ("image ends early", "images end early"),
-    "bomb": ("image is too large to decode safely", "images are too large to decode safely"),
-    "missing-codec": ("image takes another package to read", "images take another package to read"),
-    "special": ("file is a pipe, a device or a socket", "files are pipes, devices or sockets"),
-    "unsupported": ("image has a layout that is not read", "images have a layout that is not read"),
-    "empty": ("file is empty", "files are empty"),
-    "not-an-image": ("file is no image", "files are no images"),
-    "missing": ("file is gone", "files are gone"),
-    "unreadable": ("file cannot be read", "files cannot be read"),
-}
+# A person can do something about some files: install a package, allow reading.
 _PROBLEM_DECISIONS = ("missing-codec", "unreadable", "unsupported")
 
 
@@ -194,31 +181,48 @@ class _Draft:
         if self.numbers:
             known = [number for row in rows if (number := self.dataset.targets[row]) == number]
             ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
-            return f"{self.dataset.target} {' to '.join(ends) or 'unknown'}"
+            return _range_of(self.dataset.target, list(ends))
         counts = Counter(self.label(row) for row in rows)
         names = [
             f"{self.dataset.classes[label]} {count:,}" for label, count in counts.most_common() if label >= 0
         ]
-        return ", ".join(names[:8]) + (f" and {len(names) - 8} more classes" if len(names) > 8 else "")
+        if len(names) <= 8:
+            return ", ".join(names)
+        return message("data.list.and_more_classes", names=", ".join(names[:8]), n=len(names) - 8)
 
     def named(self, rows: Sequence[int]) -> str:
         """Some rows by their paths: "a.jpg and b.jpg and 3 more"."""
-        shown = " and ".join(self.dataset.paths[row] for row in rows[:2])
-        return shown if len(rows) <= 2 else f"{shown} and {len(rows) - 2} more"
+        shown = all_of([self.dataset.paths[row] for row in rows[:2]])
+        return shown if len(rows) <= 2 else message("data.list.and_more", names=shown, n=len(rows) - 2)
 
     def add(
-        self, kind: str, rows: Iterable[int], message: str, action: str, *, decision: bool = False
+        self, kind: str, rows: Iterable[int], sentence: str, action: str, *, decision: bool = False
     ) -> None:
         """Note a finding about some rows."""
         files = tuple(self.dataset.paths[row] for row in rows)
         self.findings.append(
-            Finding(kind=kind, files=files, message=message, action=action, decision=decision)
+            Finding(kind=kind, files=files, message=sentence, action=action, decision=decision)
         )
 
     def drop(self, kind: str, rows: Iterable[int]) -> None:
         """Set rows aside for a reason."""
         for row in rows:
             self.set_aside[row] = kind
+
+
+def all_of(texts: Sequence[str]) -> str:
+    """Texts with "and" between them, in the language of the sentence that holds them."""
+    *others, last = texts
+    return message("data.list.and", first=all_of(others), second=last) if others else last
+
+
+def _range_of(target: str, ends: Sequence[str]) -> str:
+    """A target with the smallest and largest of some values."""
+    if not ends:
+        return message("data.list.unknown", target=target)
+    if len(ends) == 1:
+        return f"{target} {ends[0]}"
+    return message("data.list.range", target=target, low=ends[0], high=ends[1])
 
 
 # ------------------------------------------------------------------------------------- single pictures
@@ -235,8 +239,13 @@ def _find_problems(draft: _Draft) -> None:
         draft.add(
             kind,
             rows,
-            f"{count_of(len(rows), *_PROBLEMS[kind])} ({draft.by_class(rows)}); "
-            f"first: {draft.dataset.paths[rows[0]]}. {draft.looks[rows[0]].detail}",
+            message(
+                f"data.problem.{kind}",
+                n=len(rows),
+                classes=draft.by_class(rows),
+                first=draft.dataset.paths[rows[0]],
+                detail=draft.looks[rows[0]].detail,
+            ),
             "set aside",
             decision=kind in _PROBLEM_DECISIONS,
         )
@@ -256,8 +265,15 @@ def _find_tiny(draft: _Draft) -> None:
     draft.add(
         "tiny",
         rows,
-        f"{count_of(len(rows), 'image is', 'images are')} less than {TINY_SIDE} pixels high or wide "
-        f"({draft.by_class(rows)}); first: {draft.dataset.paths[rows[0]]} ({height} x {width}).",
+        message(
+            "data.images.tiny",
+            n=len(rows),
+            side=TINY_SIDE,
+            classes=draft.by_class(rows),
+            first=draft.dataset.paths[rows[0]],
+            height=height,
+            width=width,
+        ),
         "set aside",
     )
 
@@ -271,19 +287,15 @@ def _find_blank(draft: _Draft) -> None:
     meant = {label for label, count in blanks.items() if 2 * count >= sizes[label]}
     aside = [row for row in rows if draft.label(row) not in meant]
     kept = [row for row in rows if draft.label(row) in meant]
-    meaning = " At least half of their class is blank, so that this may be what the class shows."
-    if draft.numbers:
-        meaning = " At least half of all images are blank, so that this may be what they show."
-    for some, action, rest in (
-        (aside, "set aside", ""),
-        (kept, "kept", meaning),
+    for some, action, code in (
+        (aside, "set aside", "data.images.blank"),
+        (kept, "kept", "data.images.blank-all" if draft.numbers else "data.images.blank-class"),
     ):
         if some:
             draft.add(
                 "blank",
                 some,
-                f"{count_of(len(some), 'image is', 'images are')} blank, all pixels alike "
-                f"({draft.by_class(some)}); first: {draft.dataset.paths[some[0]]}.{rest}",
+                message(code, n=len(some), classes=draft.by_class(some), first=draft.dataset.paths[some[0]]),
                 action,
                 decision=action == "kept",
             )
@@ -307,10 +319,12 @@ def _find_odd_modes(draft: _Draft) -> None:
         draft.add(
             "odd-mode",
             names,
-            f"{count_of(len(names), 'image is', 'images are')} stored as neither plain RGB nor gray, "
-            f"or animated ({listed}); first: {draft.dataset.paths[next(iter(names))]}. Colours are "
-            "converted, deeper values scaled to 8 bits, transparency lies over white, and an animation "
-            "gives its first picture.",
+            message(
+                "data.images.odd-mode",
+                n=len(names),
+                modes=listed,
+                first=draft.dataset.paths[next(iter(names))],
+            ),
             "kept, converted",
         )
 
@@ -330,8 +344,7 @@ def _find_copies(draft: _Draft) -> None:
         draft.add(
             "duplicate",
             rows,
-            f"{count_of(len(plain), 'image is', 'images are')} there more than once, in {len(rows):,} "
-            f"identical files; first: {draft.named(plain[0])}.",
+            message("data.images.duplicate", n=len(plain), files=len(rows), first=draft.named(plain[0])),
             "kept together",
         )
 
@@ -348,14 +361,19 @@ def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
     if not groups:
         return
     rows = [row for group in groups for row in group]
-    first = " and ".join(f"{draft.dataset.paths[row]} ({draft.truth(row)})" for row in groups[0][:3])
-    kind, truths = ("two-targets", "targets that differ") if draft.numbers else ("two-labels", "labels")
+    first = all_of([f"{draft.dataset.paths[row]} ({draft.truth(row)})" for row in groups[0][:3]])
+    kind = "two-targets" if draft.numbers else "two-labels"
     draft.drop(kind, rows)
     draft.add(
         kind,
         rows,
-        f"{count_of(len(groups), 'image has', 'images have')} two {truths}, in {len(rows):,} identical files "
-        f"({draft.by_class(rows)}); first: {first}. Keep the right one of each.",
+        message(
+            f"data.images.{kind}",
+            n=len(groups),
+            files=len(rows),
+            classes=draft.by_class(rows),
+            first=first,
+        ),
         "set aside",
         decision=True,
     )
@@ -376,8 +394,12 @@ def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
     draft.add(
         "leak",
         [row for group in groups for row in group],
-        f"{count_of(len(groups), 'image lies', 'images lie')} in two parts of the given split "
-        f"({draft.by_class(dropped)}); first: {draft.named(groups[0])}. The held-out part keeps its copy.",
+        message(
+            "data.images.leak",
+            n=len(groups),
+            classes=draft.by_class(dropped),
+            first=draft.named(groups[0]),
+        ),
         f"dropped from {' and '.join(parts)}",
         decision=True,
     )
@@ -428,18 +450,17 @@ def _tell_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
             sorts["near-leak"].append((a, b))
         if not differ and given[a] == given[b]:
             sorts["near-duplicate"].append((a, b))
-    for kind, rest, action in (
-        ("near-two-labels", " under two labels", "kept together"),
-        ("near-two-targets", " under targets that lie far apart", "kept together"),
-        ("near-leak", " in two parts of the given split", "kept as given"),
-        ("near-duplicate", "", "kept together"),
+    for kind, action in (
+        ("near-two-labels", "kept together"),
+        ("near-two-targets", "kept together"),
+        ("near-leak", "kept as given"),
+        ("near-duplicate", "kept together"),
     ):
         if sorts[kind]:
-            count = count_of(len(sorts[kind]), "pair of pictures is", "pairs of pictures are")
             draft.add(
                 kind,
                 dict.fromkeys(row for pair in sorts[kind] for row in pair),
-                f"{count} nearly the same{rest}; first: {draft.named(sorts[kind][0])}.",
+                message(f"data.images.{kind}", n=len(sorts[kind]), first=draft.named(sorts[kind][0])),
                 action,
                 decision=kind != "near-duplicate",
             )
@@ -457,9 +478,13 @@ def _bind(draft: _Draft, groups: list[list[int]]) -> None:
         draft.add(
             "large-group",
             rows,
-            f"{count_of(len(large), 'group', 'groups')} of more than {limit} pictures look alike "
-            f"({draft.by_class(rows)}); first: {draft.named(large[0])}. "
-            "Scores may look too good where such pictures lie on both sides of a split.",
+            message(
+                "data.images.large-group",
+                n=len(large),
+                limit=limit,
+                classes=draft.by_class(rows),
+                first=draft.named(large[0]),
+            ),
             "kept, not held together",
             decision=True,
         )
@@ -479,8 +504,7 @@ def _find_cut_groups(draft: _Draft) -> None:
         draft.add(
             "group-cut",
             [row for rows in cut.values() for row in rows],
-            f"{count_of(len(cut), 'group lies', 'groups lie')} in two parts of the given split; "
-            f"first: group {name!r} with {draft.named(first)}.",
+            message("data.images.group-cut", n=len(cut), name=name, first=draft.named(first)),
             "kept as given",
             decision=True,
         )
@@ -496,13 +520,17 @@ def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
     targets, paths = dataset.targets[list(rows)], [dataset.paths[row] for row in rows]
     findings = []
     if np.ptp(targets) == 0:
-        message = f"All {len(rows):,} usable images have the {dataset.target} {targets[0]:g}: nothing varies."
+        sentence = message(
+            "data.targets.one", total=len(rows), target=dataset.target, value=float(targets[0])
+        )
         findings.append(
-            Finding(kind="one-target", files=(dataset.target,), message=message, action="kept", decision=True)
+            Finding(
+                kind="one-target", files=(dataset.target,), message=sentence, action="kept", decision=True
+            )
         )
     if len(rows) < FEW_NUMBERS:
-        message = f"There are fewer than {FEW_NUMBERS} usable images ({len(rows)}); scores will be uncertain."
-        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=message, action="kept"))
+        sentence = message("data.targets.few", least=FEW_NUMBERS, total=len(rows))
+        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=sentence, action="kept"))
     lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
     far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower))
     if upper > lower and len(far):
@@ -511,8 +539,14 @@ def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
             Finding(
                 kind="odd-target",
                 files=tuple(paths[at] for at in far),
-                message=f"{count_of(len(far), 'target lies', 'targets lie')} far from all others, half of "
-                f"which are {lower:g} to {upper:g}; first: {paths[first]} ({targets[first]:g}).",
+                message=message(
+                    "data.targets.odd",
+                    n=len(far),
+                    low=lower,
+                    high=upper,
+                    first=paths[first],
+                    value=float(targets[first]),
+                ),
                 action="kept",
             )
         )
