@@ -17,7 +17,6 @@ from mindle.models.heads import (
     NetHead,
     build_head,
     describe_head,
-    pairwise_coefficients,
 )
 
 RNG = np.random.default_rng(0)
@@ -30,6 +29,18 @@ X = torch.from_numpy(FEATURES).float()
 def linear(labels: np.ndarray) -> tuple[LinearHead, LogisticRegression]:
     model = LogisticRegression().fit(SCALER.transform(FEATURES), labels)
     return LinearHead(SCALER.mean_, SCALER.scale_, model.coef_, model.intercept_), model
+
+
+def pairwise_coefficients(dual: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """scikit-learn's `dual_coef_` spread to one column a pair of classes: (0, 1), (0, 2), … (1, 2), …"""
+    classes, ends = len(counts), np.cumsum(counts)
+    block = [slice(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True)]
+    pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+    columns = np.zeros((int(ends[-1]), len(pairs)))
+    for column, (i, j) in enumerate(pairs):
+        columns[block[i], column] = dual[j - 1, block[i]]
+        columns[block[j], column] = dual[i, block[j]]
+    return columns
 
 
 def kernel(labels: np.ndarray) -> tuple[KernelHead, SVC]:

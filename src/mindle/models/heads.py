@@ -117,9 +117,9 @@ class KernelHead(nn.Module):
 
     There is one decision a pair of classes, or one a class.
 
-    Shapes: mean, scale (feature,); support (vector, feature), standardised; coefficients (vector, pair), see
-    `pairwise_coefficients`; intercept (pair,); mapping (class, pair), or (1, pair); offset (class,). With one
-    decision a class, "pair" reads "class".
+    Shapes: mean, scale (feature,); support (vector, feature), standardised; coefficients (vector, pair);
+    intercept (pair,); mapping (class, pair), or (1, pair); offset (class,). With one decision a class,
+    "pair" reads "class".
 
     Source:
         Chang & Lin 2011, LIBSVM, sections 2.1 and 7, https://www.csie.ntu.edu.tw/~cjlin/papers/libsvm.pdf.
@@ -185,33 +185,6 @@ class KernelHead(nn.Module):
         kernel = torch.exp(-self.gamma * distances)
         decisions = kernel @ self.coefficients.to(wide) + self.intercept  # (image, pair)
         return two_logits(decisions @ self.mapping.to(wide).T + self.offset).float()
-
-
-def pairwise_coefficients(dual: Numbers, counts: Sequence[int]) -> NDArray[np.float64]:
-    """Spread scikit-learn's `dual_coef_` to one column a pair of classes, so that decisions are one product.
-
-    The columns are the pairs (0, 1), (0, 2), … (1, 2), …, in the order of
-    `SVC(decision_function_shape="ovo").decision_function`.
-
-    Args:
-        dual: `SVC.dual_coef_`, (class - 1, vector).
-        counts: `SVC.n_support_`, how many of the vectors belong to each class, in order.
-
-    Example:
-        >>> pairwise_coefficients(np.array([[0.5, -0.5]]), [1, 1])
-        array([[ 0.5],
-               [-0.5]])
-    """
-    classes = len(counts)
-    ends = np.cumsum(counts)
-    _require("dual", dual, (classes - 1, int(ends[-1])))
-    block = [slice(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True)]
-    pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
-    columns = np.zeros((int(ends[-1]), len(pairs)))
-    for column, (i, j) in enumerate(pairs):
-        columns[block[i], column] = dual[j - 1, block[i]]
-        columns[block[j], column] = dual[i, block[j]]
-    return columns
 
 
 class NetHead(nn.Module):

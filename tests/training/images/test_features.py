@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from mindle.models.pretrained.weights import WeightCard, find_weights, random_card
 from mindle.records import Silent
-from mindle.training.images.features import BATCH, Embedding, Engine, embed
+from mindle.training.images.features import BATCH, Embedding, Engine
 from mindle.training.recipe import AugmentSettings
 
 SIDE = 64
@@ -53,6 +54,12 @@ class Counted:
             raise OSError("the disk was pulled out")
         self.fetched += len(rows)
         return self.images[rows]
+
+
+def embed(card: WeightCard, pixels: Any, keys: list[str], **options: Any) -> NDArray[np.float32]:
+    """Features by an engine of their own."""
+    of_images = {name: options.pop(name) for name in ("views", "augment", "seed") if name in options}
+    return Engine(card, **options).embed(pixels, keys, **of_images)
 
 
 def embedded() -> WeightCard:

@@ -20,7 +20,7 @@ from mindle.models.heads import Head, KernelHead, LinearHead
 from mindle.training import recipe as recipe_module
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.class_selection import ClassSelection
-from mindle.training.images.heads import HEADS, Pace
+from mindle.training.images.heads import HEADS, HeadKind
 from mindle.training.images.heads import data as head_data
 from mindle.training.images.heads import logistic as logistic_module
 from mindle.training.images.heads import net as net_module
@@ -679,30 +679,22 @@ def test_heads_with_a_loss_take_the_focal_one(kind: str) -> None:
     assert focal.build(1.0)(torch.from_numpy(features)).shape == (30, CLASSES)
 
 
-class Nearest:
-    """A toy kind of head, from outside of the package: the kernel head at its usual settings."""
+def fit_nearest(
+    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+) -> ClassCandidate:
+    """A toy kind of head from outside of the package: the kernel head at its usual settings."""
+    return replace(fit_rbf(data, features, search=False), kind="nearest")
 
-    focal = True
 
-    def options(self, settings: ProbeSettings) -> tuple[Any, ...]:
-        return ()
-
-    def is_fixed(self, settings: ProbeSettings) -> bool:
-        return True
-
-    def fit(
-        self, data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-    ) -> ClassCandidate:
-        return replace(fit_rbf(data, features, search=False), kind="nearest")
-
-    def seconds(self, data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-        return pace.rank_seconds
+NEAREST = HeadKind(
+    fit=fit_nearest, seconds=lambda data, width, settings, pace: 1.0, options=lambda settings: ()
+)
 
 
 def test_a_head_from_outside_is_tried_by_auto_and_by_a_search(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
 ) -> None:
-    monkeypatch.setitem(HEADS, "nearest", Nearest())
+    monkeypatch.setitem(HEADS, "nearest", NEAREST)
     monkeypatch.setattr("mindle.training.recipe.HEADS", (*recipe_module.HEADS, "nearest"))
     settings = {"probe.heads": "nearest", "probe.views": 0, "model.name": "tf_efficientnet_lite0"}
     recipe = with_settings(read_recipe("probe"), settings)

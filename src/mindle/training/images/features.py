@@ -63,47 +63,6 @@ class Embedding(nn.Module):
         return features
 
 
-def embed(
-    card: WeightCard,
-    pixels: PixelRows,
-    keys: Sequence[str],
-    *,
-    pooling: str = "avg",
-    views: int = 0,
-    augment: AugmentSettings | None = None,
-    seed: int = 0,
-    cache: Path | None = None,
-    listener: Listener = SILENT,
-    threads: int | None = None,
-    device: str = "cpu",
-) -> NDArray[np.float32]:
-    """Features of images, and of augmented views of them.
-
-    Args:
-        card: The backbone.
-        pixels: Images as `card.spec` wants them, uint8 (image, height, width, channel).
-        keys: Content hash of each image.
-        pooling: As `build_backbone`; "none" is taken for "avg".
-        views: How many augmented views of each image, besides the plain one.
-        augment: How a view differs; nothing differs unless set.
-        seed: With an image's key and the view's number, says what is drawn for it.
-        cache: The cache folder; the user's unless set.
-        listener: Hears progress of the stage "embed".
-        threads: Of ONNX Runtime; as many as there are cores unless set.
-        device: "cpu", or where PyTorch should run.
-
-    Returns:
-        (view, image, feature); view 0 is plain.
-
-    Raises:
-        ValueError: If there is not one key an image.
-        ModelError: If the weights cannot be used.
-        DeviceError: If the cache cannot be written.
-    """
-    engine = Engine(card, pooling=pooling, cache=cache, listener=listener, threads=threads, device=device)
-    return engine.embed(pixels, keys, views=views, augment=augment, seed=seed)
-
-
 class Engine:
     """Runs one backbone in batches of one size, through the fastest engine that agrees with PyTorch.
 
@@ -200,9 +159,21 @@ class Engine:
         seed: int = 0,
         go_on: Callable[[], bool] = lambda: True,
     ) -> NDArray[np.float32]:
-        """(view, image, feature); see the function `embed`.
+        """Features of images, and of augmented views of them.
+
+        Args:
+            pixels: Images as the card's spec wants them, uint8 (image, height, width, channel).
+            keys: Content hash of each image.
+            views: How many augmented views of each image, besides the plain one.
+            augment: How a view differs; nothing differs unless set.
+            seed: With an image's key and the view's number, says what is drawn for it.
+            go_on: Asked before each batch.
+
+        Returns:
+            (view, image, feature); view 0 is plain.
 
         Raises:
+            ValueError: If there is not one key an image.
             TimeUp: If `go_on`, asked before each batch, said no; what was embedded is kept.
         """
         if len(keys) != len(pixels):

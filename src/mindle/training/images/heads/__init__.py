@@ -5,6 +5,7 @@ Another kind of head is a module here, a line in `HEADS`, and its name in `recip
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,103 +30,90 @@ class Pace:
     rank_seconds: float
 
 
-class HeadKind(Protocol):
-    """A kind of head; the candidate that it fits builds the head on everything."""
+class Fit(Protocol):
+    """Fits and cross-validates a kind of head; its usual settings will do where it is not to `search`."""
 
-    @property
-    def focal(self) -> bool:
-        """Whether it can minimise the focal loss."""
-
-    def options(self, settings: ProbeSettings) -> tuple[Any, ...]:
-        """The settings that it goes by; a fit with the same ones gives the same."""
-
-    def is_fixed(self, settings: ProbeSettings) -> bool:
-        """Whether there is nothing to search, so that a quick fit is the best one."""
-
-    def fit(
+    def __call__(
         self, data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
     ) -> ClassCandidate:
-        """Fit and cross-validate it; its usual settings will do where it is not to `search`."""
-
-    def seconds(self, data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-        """Roughly what searching its settings takes on so many features."""
+        """The best candidate of that kind."""
 
 
-class Rbf:
-    """An LS-SVM with a Gaussian kernel; least squares have no focal form."""
+@dataclass(frozen=True, kw_only=True)
+class HeadKind:
+    """A kind of head; the candidate that it fits builds the head on everything.
 
-    focal = False
+    Attributes:
+        fit: Fits and cross-validates it.
+        seconds: Roughly what searching its settings takes, of data and so many features.
+        options: The settings that it goes by; a fit with the same ones gives the same.
+        is_fixed: Whether there is nothing to search, so that a quick fit is the best one.
+        focal: Whether it can minimise the focal loss.
+    """
 
-    def options(self, settings: ProbeSettings) -> tuple[Any, ...]:
-        """Gamma and penalty."""
-        return (settings.rbf_gamma, settings.rbf_penalty)
-
-    def is_fixed(self, settings: ProbeSettings) -> bool:
-        """Whether both are given."""
-        return bool(settings.rbf_gamma and settings.rbf_penalty)
-
-    def fit(
-        self, data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-    ) -> ClassCandidate:
-        """See `fit_rbf`."""
-        fixed = (settings.rbf_gamma, settings.rbf_penalty)
-        return fit_rbf(data, features, search=search, fixed=fixed)
-
-    def seconds(self, data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-        """A search fits about seven pairs of settings."""
-        return 7 * pace.rank_seconds
+    fit: Fit
+    seconds: Callable[[ClassHeadData, int, ProbeSettings, Pace], float]
+    options: Callable[[ProbeSettings], tuple[Any, ...]]
+    is_fixed: Callable[[ProbeSettings], bool] = lambda settings: True
+    focal: bool = True
 
 
-class Logistic:
-    """Multinomial logistic regression."""
-
-    focal = True
-
-    def options(self, settings: ProbeSettings) -> tuple[Any, ...]:
-        """The penalty."""
-        return (settings.logistic_penalty,)
-
-    def is_fixed(self, settings: ProbeSettings) -> bool:
-        """Its fit always is the best one."""
-        return True
-
-    def fit(
-        self, data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-    ) -> ClassCandidate:
-        """See `fit_logistic`."""
-        return fit_logistic(data, features, fixed=settings.logistic_penalty)
-
-    def seconds(self, data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-        """By its operations."""
-        return logistic_flops(data, width) * pace.flop_seconds
+def _rbf_options(settings: ProbeSettings) -> tuple[float, float]:
+    return (settings.rbf_gamma, settings.rbf_penalty)
 
 
-class Net:
-    """A small hidden layer."""
+def _fit_rbf(
+    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+) -> ClassCandidate:
+    return fit_rbf(data, features, search=search, fixed=_rbf_options(settings))
 
-    focal = True
 
-    def options(self, settings: ProbeSettings) -> tuple[Any, ...]:
-        """Its width and dropout."""
-        return (settings.net_units, settings.net_dropout)
+def _rbf_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
+    """A search fits about seven pairs of settings."""
+    return 7 * pace.rank_seconds
 
-    def is_fixed(self, settings: ProbeSettings) -> bool:
-        """Its fit always is the best one."""
-        return True
 
-    def fit(
-        self, data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-    ) -> ClassCandidate:
-        """See `fit_net`."""
-        units, dropout = self.options(settings)
-        return fit_net(data, features, seed=features.seed, units=units, dropout=dropout)
+def _fit_logistic(
+    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+) -> ClassCandidate:
+    return fit_logistic(data, features, fixed=settings.logistic_penalty)
 
-    def seconds(self, data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-        """By a few of its steps, and the operations of turning the features."""
-        directions = min(data.rows, width, MOST_DIRECTIONS)
-        turning = 12.0 * float(directions) ** 3 * pace.flop_seconds
-        return estimate_net_seconds(data, directions, units=settings.net_units) + turning
+
+def _logistic_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
+    return logistic_flops(data, width) * pace.flop_seconds
+
+
+def _fit_net(
+    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+) -> ClassCandidate:
+    seed, units, dropout = features.seed, settings.net_units, settings.net_dropout
+    return fit_net(data, features, seed=seed, units=units, dropout=dropout)
+
+
+def _net_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
+    """By a few of its steps, and the operations of turning the features."""
+    directions = min(data.rows, width, MOST_DIRECTIONS)
+    turning = 12.0 * float(directions) ** 3 * pace.flop_seconds
+    return estimate_net_seconds(data, directions, units=settings.net_units) + turning
 
 
 # By their names in `probe.heads`.
-HEADS: dict[str, HeadKind] = {"rbf": Rbf(), "logistic": Logistic(), "net": Net()}
+HEADS: dict[str, HeadKind] = {
+    "rbf": HeadKind(
+        fit=_fit_rbf,
+        seconds=_rbf_seconds,
+        options=_rbf_options,
+        is_fixed=lambda settings: all(_rbf_options(settings)),
+        focal=False,  # least squares have no focal form
+    ),
+    "logistic": HeadKind(
+        fit=_fit_logistic,
+        seconds=_logistic_seconds,
+        options=lambda settings: (settings.logistic_penalty,),
+    ),
+    "net": HeadKind(
+        fit=_fit_net,
+        seconds=_net_seconds,
+        options=lambda settings: (settings.net_units, settings.net_dropout),
+    ),
+}
