@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.names import count_of, part_of
+from mindle.data.common.names import all_of, part_of
+from mindle.messages import message
 from mindle.records import Finding
 
 
@@ -35,8 +36,7 @@ def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str],
         Finding(
             kind="unicode-normalised",
             files=tuple(same),
-            message=f"{count_of(len(same), 'file name is', 'file names are')} there twice, spelled with "
-            f"different Unicode characters that look the same; first: {same[0]}.",
+            message=message("data.names.twice", n=len(same), first=same[0]),
             action="both kept, the second under a numbered name",
         )
     ]
@@ -68,8 +68,7 @@ def settle_given(given: Sequence[str], *, spelled: Sequence[str] = ()) -> tuple[
     finding = Finding(
         kind="held-out",
         files=(word,),
-        message=f"Only one held-out part is given, {word!r}: it is kept sealed as the test part, and "
-        f"validation is cut from the training part.",
+        message=message("data.splits.held-out", word=word),
         action="used as the test part",
     )
     return ["test" if part == "val" else part for part in given], [finding]
@@ -144,7 +143,7 @@ def _empty_class(label: str) -> Finding:
     return Finding(
         kind="empty-class",
         files=(label,),
-        message=f"Class {label!r} has no images.",
+        message=message("data.classes.empty", name=label),
         action="left out of the classes",
         decision=True,
     )
@@ -154,8 +153,7 @@ def _class_extra(label: str, files: list[str]) -> Finding:
     return Finding(
         kind="class-extra",
         files=tuple(files),
-        message=f"Class {label!r} has no images in the training part, only "
-        f"{count_of(len(files), 'image', 'images')} held out; first: {files[0]}. It cannot be learned.",
+        message=message("data.classes.extra", name=label, n=len(files), first=files[0]),
         action="set aside",
         decision=True,
     )
@@ -165,7 +163,7 @@ def _class_missing(label: str, part: str) -> Finding:
     return Finding(
         kind="class-missing",
         files=(label,),
-        message=f"Class {label!r} has no images in the {part} part, so nothing is measured for it there.",
+        message=message("data.classes.missing", name=label, part=part),
         action="kept",
         decision=True,
     )
@@ -175,7 +173,7 @@ def _single(label: str, path: str) -> Finding:
     return Finding(
         kind="single",
         files=(path,),
-        message=f"Class {label!r} has one image to learn from, {path}; learning and judging it take more.",
+        message=message("data.classes.single", name=label, path=path),
         action="kept",
         decision=True,
     )
@@ -185,8 +183,7 @@ def _one_class(label: str) -> Finding:
     return Finding(
         kind="one-class",
         files=(label,),
-        message=f"There is only one class, {label!r}, and a classifier needs two. If the class folders lie "
-        f"one level deeper, give that folder instead.",
+        message=message("data.classes.only-one", name=label),
         action="kept",
         decision=True,
     )
@@ -211,8 +208,7 @@ def lookalikes(classes: Sequence[str]) -> list[Finding]:
         Finding(
             kind="name-collision",
             files=tuple(labels),
-            message=f"The class names {' and '.join(map(repr, labels))} differ only in case, width or "
-            f"spaces. Rename one folder or label if they are the same class.",
+            message=message("data.names.collision", names=all_of([repr(label) for label in labels])),
             action="kept as different classes",
             decision=True,
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from mindle.data.common.names import part_of
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import PARTS, Dataset, Draw, Finding
 
 NOT_DRAWN = "not-drawn"
@@ -97,8 +98,9 @@ def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
     finding = Finding(
         kind=NOT_DRAWN,
         files=(),
-        message=f"{len(drawn.rows()):,} of {len(dataset.rows()):,} images are used, {number} of each class, "
-        f"drawn with split seed {seed}.",
+        message=message(
+            "data.splits.drawn", used=len(drawn.rows()), total=len(dataset.rows()), number=number, seed=seed
+        ),
         action="the others are left out",
     )
     return replace(drawn, findings=(*drawn.findings, finding))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from mindle.messages import message
 from mindle.records import Part
 from mindle.text import spelled
 
@@ -180,3 +181,9 @@ def _part_in(word: str) -> Part | None:
         ),
         None,
     )
+
+
+def all_of(texts: Sequence[str]) -> str:
+    """Texts with "and" between them, in the language of the sentence that holds them."""
+    *others, last = texts
+    return message("data.list.and", first=all_of(others), second=last) if others else last

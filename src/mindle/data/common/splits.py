@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.draw import shares_of
+from mindle.data.common.names import all_of
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import PARTS, Dataset, Finding
 
 Fractions = tuple[float, float, float]
@@ -333,8 +335,13 @@ def missing_classes(
                 Finding(
                     kind="class-missing",
                     files=(name,),
-                    message=f"Class {name!r} has no {stock.things} in the {' and '.join(lacking)} part"
-                    f"{'s' if len(lacking) > 1 else ''}: it has too few {stock.things} that may be parted.",
+                    message=message(
+                        "data.splits.class-missing",
+                        name=name,
+                        things=message(f"data.things.{stock.things}"),
+                        parts=all_of(lacking),
+                        n=len(lacking),
+                    ),
                     action="kept",
                 )
             )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mindle.data.common.class_checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
 from mindle.data.common.draw import check_drawn
 from mindle.data.common.groups import Groups, bind_groups
+from mindle.data.common.names import all_of
 from mindle.data.common.splits import strata
 from mindle.data.common.store import cache_dir
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
@@ -208,12 +209,6 @@ class _Draft:
         """Set rows aside for a reason."""
         for row in rows:
             self.set_aside[row] = kind
-
-
-def all_of(texts: Sequence[str]) -> str:
-    """Texts with "and" between them, in the language of the sentence that holds them."""
-    *others, last = texts
-    return message("data.list.and", first=all_of(others), second=last) if others else last
 
 
 def _range_of(target: str, ends: Sequence[str]) -> str:
