@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.intervals import wilson
+from mindle.messages import message
 
 
 def accuracy_attempt(name: str, right: int, n: int, seconds: float, note: str) -> dict[str, Any]:
@@ -53,6 +54,18 @@ def _attempt(
         "note": note,
         "chosen": False,
     }
+
+
+def both(first: str, second: str, kind: str = "remarks") -> str:
+    """Two remarks, or "sentences", one after the other; one alone where the other is empty.
+
+    Example:
+        >>> both("kept", "cheaper"), both("", "cheaper")
+        ('kept; cheaper', 'cheaper')
+    """
+    if not (first and second):
+        return first or second
+    return message(f"selection.{kind}", first=first, second=second)
 
 
 def log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:

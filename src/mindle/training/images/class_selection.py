@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from mindle.evaluation import wilson
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
+from mindle.messages import message
 from mindle.models.classifier import backbone_classifier
 from mindle.models.heads import Head
 from mindle.training.images.answer_cost import points_lost
-from mindle.training.images.attempts import accuracy_attempt
+from mindle.training.images.attempts import accuracy_attempt, both
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import HEADS, Pace
 from mindle.training.images.heads.candidates import ClassCandidate, blend, blend_helps, clearly_better
@@ -98,13 +99,15 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """What always naming the commonest class would reach."""
         commonest = int(np.bincount(self.problem.truth[self.problem.train]).argmax())
         right = int((self.val_labels == commonest).sum())
-        note = f"always {self.problem.classes[commonest]!r}, the commonest class"
+        note = message("selection.note.majority", label=self.problem.classes[commonest])
         return accuracy_attempt("majority", right, len(self.problem.val), 0.0, note)
 
     def attempt_of(self, name: str, candidate: ClassCandidate, seconds: float) -> dict[str, Any]:
         """Its accuracy on the val part, and both scores on all images it was cross-validated on."""
         right = candidate.right
-        note = f"cross-validated {right.mean():.1%} of {len(right):,}, log loss {candidate.loss:.3f}"
+        note = message(
+            "selection.note.class-head", share=float(right.mean()), n=len(right), loss=candidate.loss
+        )
         return accuracy_attempt(name, int(right[self.trained :].sum()), len(self.problem.val), seconds, note)
 
     def points_lost(self, best: ClassCandidate, other: ClassCandidate) -> float:
@@ -168,7 +171,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
     def enough(self, best: Ranked[ClassCandidate]) -> bool:
         """Whether even a head without mistakes could not be told apart from this one."""
         right = best.candidate.right
-        return self._stop_at(int((~right).sum()), len(right), "images are answered wrong out of fold")
+        return self._stop_at(int((~right).sum()), len(right), "out-of-fold")
 
     def _kinds(self) -> tuple[str, ...]:
         """Kinds of head to try; those that have no focal form are skipped for it."""
@@ -204,7 +207,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
                 return best
             found = min([self.rank([*chosen, part]) for part in rest], key=lambda trial: trial.candidate.loss)
             if not clearly_better(found.candidate, best.candidate):
-                found.attempt["note"] += "; not clearly better than with one backbone less"
+                found.attempt["note"] = both(found.attempt["note"], message("selection.no-gain"))
                 return best
             best = found
             if self.enough(best):
@@ -253,10 +256,8 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         if not few_mistakes(wrong, n):
             return False
         low, high = wilson(n - wrong, n)
-        self.stopped = (
-            f"{wrong} of {n:,} {words} ({1 - wrong / n:.1%} right, 95 % interval {low:.1%} to {high:.1%}): "
-            "another candidate could not be told apart from this one."
-        )
+        share = 1 - wrong / n
+        self.stopped = message(f"selection.enough-{words}", wrong=wrong, n=n, share=share, low=low, high=high)
         return True
 
     # ---- imbalance --------------------------------------------------------------------------------------
@@ -277,7 +278,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """The head with the method that is clearly better by macro-F1 out of fold, and its name."""
         data = self.data
         if ratio(data.truth) < WORTH_TRYING or self.stopped:
-            words = f"the largest class has {ratio(data.truth):.1f} times the smallest's images"
+            words = message("selection.note.no-imbalance", ratio=ratio(data.truth))
             self.skip("imbalance", self.stopped or words)
             return best, "none"
         trials: dict[str, Ranked[ClassCandidate]] = {}
@@ -306,7 +307,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         labels, plain = self.data.truth, best.candidate.answers
         chosen, reason = choose_method(labels, plain, answers, len(self.problem.classes), seed=self.seed)
         right = (answers.get(chosen, plain) == labels)[self.trained :]
-        self.listener.say(f"imbalance: {reason}")
+        self.listener.say(message("selection.remark", name="imbalance", note=reason))
         self.tried.append(accuracy_attempt(f"imbalance: {chosen}", int(right.sum()), len(right), 0.0, reason))
         return chosen
 
@@ -317,7 +318,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         outcome = super().net(best)
         if outcome is not None:
             wrong = int((outcome.val_answers.argmax(axis=1) != self.val_labels).sum())
-            self._stop_at(wrong, len(self.val_labels), "val images are answered wrong")
+            self._stop_at(wrong, len(self.val_labels), "on-val")
         return outcome
 
     def net_recipe(self, kind: str) -> Recipe:
@@ -375,10 +376,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         large = any(card.size_bytes > LARGE_BYTES for card in self.cards)
         if named or large or bool((~best.candidate.right).mean() < 0.01):
             return ""
-        return (
-            f"All backbones at hand are small. A larger one would probably help: --model {name} ({size}, "
-            "fetched once from the Hugging Face hub)."
-        )
+        return message("selection.larger", name=name, size=size)
 
 
 @torch.inference_mode()

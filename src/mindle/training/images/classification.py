@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mindle.evaluation import fit_temperature
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
+from mindle.messages import message
 from mindle.models.classifier import ClassScores, Outputs
 from mindle.records import Dataset, Diagnosis, InputSpec
 from mindle.training.images.attempts import accuracy_attempt, log_softmax
@@ -121,8 +122,8 @@ def _thresholds(
     note: dict[str, Any] = {"name": "imbalance", "value": None, "chosen": False}
     if auto and not asked:
         if ratio(train_labels) < WORTH_TRYING:
-            words = f"skipped: the largest class has {ratio(train_labels):.1f} times the smallest's images"
-            return (), ({**note, "note": words},)
+            even = message("selection.note.no-imbalance", ratio=ratio(train_labels))
+            return (), ({**note, "note": message("selection.skipped", reason=even)},)
         folds = fold_numbers(labels, np.arange(len(labels)), seed=seed)
         plain, classes = probabilities.argmax(axis=1), probabilities.shape[1]
         answers = {"thresholds": held_out_answers(probabilities, labels, folds)}

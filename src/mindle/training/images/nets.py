@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.data import Pixels
-from mindle.data.common.names import count_of
+from mindle.messages import message
 from mindle.models.classifier import Classifier, Outputs, backbone_model, layers_model
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.weights import WeightCard
@@ -86,7 +86,12 @@ class TrainedNet:
     def note(self) -> str:
         """Its size and its best epoch."""
         parameters, result = sum(p.numel() for p in self.model.parameters()), self.result
-        return f"{parameters:,} parameters, best epoch {result.best_epoch} of {len(result.history)}"
+        return message(
+            "selection.note.net",
+            parameters=parameters,
+            best=result.best_epoch,
+            epochs=len(result.history),
+        )
 
     def val_scores(self) -> NDArray[np.float64]:
         """Scores (image, output) of the val images."""
@@ -255,6 +260,5 @@ def licence_of(card: WeightCard) -> dict[str, str]:
 def _why_stopped(result: FitResult) -> str:
     epochs = len(result.history)
     if result.stopped:
-        return f"Training stopped after {count_of(epochs, 'epoch', 'epochs')}: {result.stopped}."
-    all_of_them = f"All {epochs:,} epochs were" if epochs != 1 else "The one epoch was"
-    return f"{all_of_them} trained; the weights are those of epoch {result.best_epoch}."
+        return message("selection.stopped.early", n=epochs, why=result.stopped)
+    return message("selection.stopped.done", n=epochs, best=result.best_epoch)

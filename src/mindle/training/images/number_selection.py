@@ -19,6 +19,7 @@ import torch
 
 from mindle.data.common.splits import bands
 from mindle.evaluation.conformal import calibrate
+from mindle.messages import message
 from mindle.models.classifier import StandardisedNumber, backbone_model
 from mindle.training.images.answer_cost import error_share_lost
 from mindle.training.images.attempts import error_attempt
@@ -54,12 +55,12 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         """What always estimating the mean would reach."""
         centre = self.outputs.centre
         errors = np.abs(self.problem.truth[self.problem.val] - centre)
-        return error_attempt("mean", errors, 0.0, f"always {centre:.4g}, the mean")
+        return error_attempt("mean", errors, 0.0, message("selection.note.mean", mean=centre))
 
     def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
         """Its mean absolute error on the val part, and on all images it was cross-validated on."""
         errors = candidate.losses * self.outputs.scale
-        note = f"cross-validated error {errors.mean():.4g} on {len(errors):,} images"
+        note = message("selection.note.number-head", error=float(errors.mean()), n=len(errors))
         return error_attempt(name, errors[self.trained :], seconds, note)
 
     def points_lost(self, best: NumberCandidate, other: NumberCandidate) -> float:

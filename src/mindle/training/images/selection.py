@@ -18,18 +18,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.names import count_of
 from mindle.errors import DataError, ModelError
+from mindle.messages import message
 from mindle.models.pretrained.weights import WeightCard
 from mindle.records import InputSpec
 from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
 from mindle.training.images.answer_cost import LEAST_SAVING
+from mindle.training.images.attempts import both
 from mindle.training.images.features import Engine
 from mindle.training.images.heads.candidates import Candidate
 from mindle.training.images.heads.data import BackboneFeatures, HeadData, block_of, fold_numbers
@@ -59,7 +60,6 @@ MANY_IMAGES = 48
 OPENING_WORK = 50
 # Where preparing all backbones takes more than this share of the time, the smallest comes first.
 OPENING_SHARE = 0.1
-LONGER = "A longer --budget leaves time for what was skipped."
 # What is about to be done is taken to last this much longer than it was measured, for ups and downs.
 SLACK = 1.15
 
@@ -374,21 +374,22 @@ class ModelSelection(ABC, Generic[C]):
         return replace(
             chosen,
             tried=tuple(self.tried),
-            stopped=self.stopped or " ".join(filter(None, (chosen.stopped, self._what_was_tried()))),
-            advice=LONGER if self.skipped and not self.stopped else chosen.advice,
+            stopped=self.stopped or both(chosen.stopped, self._what_was_tried(), "sentences"),
+            advice=message("selection.longer") if self.skipped and not self.stopped else chosen.advice,
             seconds={name: round(value, 3) for name, value in self.seconds.items()},
             images={"embed": self.embedded_images, **chosen.images},
         )
 
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was skipped for time."""
-        heads = _counted(len(self.candidates), "head")
-        backbones = _counted(
-            len({part.card.name for each in self.candidates for part in each.parts}), "backbone"
-        )
-        were = "was" if len(self.candidates) == 1 else "were"
-        tried = f"{heads} on {backbones} {were} tried." if self.candidates else ""
-        return tried + (f" Skipped for time: {'; '.join(self.skipped)}." if self.skipped else "")
+        tried, skipped = "", ""
+        if self.candidates:
+            names = {part.card.name for each in self.candidates for part in each.parts}
+            backbones = message("selection.backbones", n=len(names))
+            tried = message("selection.tried", n=len(self.candidates), backbones=backbones)
+        if self.skipped:
+            skipped = message("selection.skipped-for-time", names=reduce(both, self.skipped))
+        return both(tried, skipped, "sentences")
 
     # ---- embedding --------------------------------------------------------------------------------------
 
@@ -404,7 +405,8 @@ class ModelSelection(ABC, Generic[C]):
         short = self._is_short()
         for card in reversed(self.cards) if short else self.cards:
             if slow:
-                self.skip(f"probe {card.model}", f"{slow} is too slow already, and smaller", for_time=True)
+                reason = message("selection.time.slow", name=slow)
+                self.skip(f"probe {card.model}", reason, for_time=True)
                 continue
             part = self._embed(card, forced=self.together)
             if part is not None:
@@ -523,8 +525,9 @@ class ModelSelection(ABC, Generic[C]):
             self.deadline.require(SLACK * (images * cost + evaluating), f"heads on {engine.card.model}")
         if forced or (enough and images * cost <= room):
             return {"take": True, **facts}
-        words = f"embedding {missing:,} images would take about {duration(missing * each)}"
-        return {"take": False, "reason": f"{words}, and {duration(left)} are left", **facts}
+        seconds, rest = duration(missing * each), duration(left)
+        reason = message("selection.time.embedding", n=missing, cost=seconds, left=rest)
+        return {"take": False, "reason": reason, **facts}
 
     def _too_late_to_open(self, engine: Engine) -> str:
         """Why there is no time to make the graph of another backbone and to pack it, or nothing."""
@@ -533,8 +536,8 @@ class ModelSelection(ABC, Generic[C]):
         seconds = self._opening_seconds(engine)
         if SLACK * seconds <= self.deadline.remaining():
             return ""
-        words = f"preparing it would take about {duration(seconds)}"
-        return f"{words}, and {duration(self.deadline.remaining())} are left"
+        left = duration(self.deadline.remaining())
+        return message("selection.time.opening", cost=duration(seconds), left=left)
 
     def _is_short(self) -> bool:
         """Whether preparing all backbones would take a good part of the time."""
@@ -556,13 +559,11 @@ class ModelSelection(ABC, Generic[C]):
     def _use_rows(self, images: int, views: int) -> None:
         """Which images heads learn from, all of val and as many of train as fit, and in how many views."""
         if views < self.views:
-            self.listener.say(f"Augmented views of each image: {views} instead of {self.views}, for time.")
+            self.listener.say(message("selection.views", views=views, wanted=self.views))
         self.views = views
         self.rows = rows_to_learn(self.problem, images, seed=self.seed)
         if self.trained < len(self.problem.train):
-            self.listener.say(
-                f"Heads learn from {self.trained:,} of {len(self.problem.train):,} training images."
-            )
+            self.listener.say(message("selection.subset", rows=self.trained, all=len(self.problem.train)))
         self.data = self.head_data()
         self.rows_chosen = True
 
@@ -591,12 +592,11 @@ class ModelSelection(ABC, Generic[C]):
         _, _, index, points = min(found)
         cheaper = self.candidates[index]
         fast, slow = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
-        reason = (
-            f"kept, for it answers an image in {fast} ms instead of {slow} and loses at most "
-            f"{max(points, 0.0):.2g} points to {best.name}"
+        reason = message(
+            "selection.economical", fast=fast, slow=slow, points=max(points, 0.0), name=best.name
         )
-        cheaper.attempt["note"] += f"; {reason}"
-        self.listener.say(f"{cheaper.attempt['name']}: {reason}")
+        cheaper.attempt["note"] = both(cheaper.attempt["note"], reason)
+        self.listener.say(message("selection.remark", name=cheaper.attempt["name"], note=reason))
         return cheaper
 
     # ---- nets -------------------------------------------------------------------------------------------
@@ -611,7 +611,9 @@ class ModelSelection(ABC, Generic[C]):
         if not decision["take"]:
             self.skip(kind, decision["reason"], for_time=bool(len(self.problem.val)))
             return None
-        self.listener.say(f"Next: {kind}" + ("" if part is None else f" {part.card.model}"))
+        self.listener.say(
+            message("selection.next", name=kind if part is None else f"{kind} {part.card.model}")
+        )
         outcome = train_net(
             self.problem,
             recipe,
@@ -626,19 +628,23 @@ class ModelSelection(ABC, Generic[C]):
         """Whether a net may be trained in the time that is left; its backbone takes so long for an image."""
         train, left = len(self.problem.train), self.deadline.remaining() - each * self.tests
         if not len(self.problem.val):
-            return {"take": False, "reason": "there are no val images to compare it on"}
+            return {"take": False, "reason": message("selection.time.no-val")}
         if recipe.strategy == "scratch":
             # `fit` plans as many epochs as there is time for.
             if left >= LEAST_NET_SECONDS:
                 return {"take": True}
-            return {"take": False, "reason": f"only {duration(max(left, 0))} are left"}
+            return {"take": False, "reason": message("selection.time.short", left=duration(max(left, 0)))}
         cost = TRAINING_COST.get(self.context.device.type, TRAINING_COST["cpu"]) * each
         seconds = recipe.train.epochs * cost * train
         if seconds <= 2 * left:  # half of the epochs are worth a try
             return {"take": True}
-        epochs = count_of(recipe.train.epochs, "epoch", "epochs")
-        words = f"{epochs} of {train:,} images would take about {duration(seconds)}"
-        reason = f"{words}, and {duration(max(left, 0))} are left; a longer --budget or a GPU makes room"
+        reason = message(
+            "selection.time.epochs",
+            n=recipe.train.epochs,
+            images=train,
+            cost=duration(seconds),
+            left=duration(max(left, 0)),
+        )
         return {"take": False, "reason": reason}
 
     def _reserve(self, each: float) -> float:
@@ -653,7 +659,7 @@ class ModelSelection(ABC, Generic[C]):
         """Fit a head and note how it did, and what an answer of it takes."""
         candidate, seconds = self.timed("fit", fit)
         attempt = self.attempt_of(name, candidate, seconds)
-        self.listener.say(f"{name}: {attempt['note']} ({seconds:.1f} s)")
+        self.listener.say(message("selection.candidate", name=name, note=attempt["note"], seconds=seconds))
         self.tried.append(attempt)
         self.costliest = max(self.costliest, parts, key=self.after_seconds)
         best = Ranked(candidate=candidate, parts=parts, attempt=attempt)
@@ -702,24 +708,22 @@ class ModelSelection(ABC, Generic[C]):
 
     def time_for(self, seconds: float, room: float | None = None) -> dict[str, Any]:
         """Whether there are so many seconds in what is left, or in `room`, as a decision."""
-        spare, words = (self.deadline.remaining(), "left") if room is None else (room, "to spare")
+        spare, words = (self.deadline.remaining(), "left") if room is None else (room, "spare")
         if SLACK * seconds <= spare:
             return {"take": True}
-        reason = f"would take about {duration(seconds)}, and {duration(max(spare, 0))} are {words}"
+        left = duration(max(spare, 0))
+        reason = message(f"selection.time.{words}", cost=duration(seconds), left=left)
         return {"take": False, "reason": reason}
 
     def skip(self, name: str, reason: str, *, for_time: bool = False) -> None:
         """Note what is not tried, and why."""
-        self.listener.say(f"{name}: skipped, {reason}")
-        self.tried.append({"name": name, "value": None, "note": f"skipped: {reason}", "chosen": False})
+        self.listener.say(message("selection.skipping", name=name, reason=reason))
+        note = message("selection.skipped", reason=reason)
+        self.tried.append({"name": name, "value": None, "note": note, "chosen": False})
         if for_time:
-            self.skipped.append(f"{name} ({reason})")
+            self.skipped.append(message("selection.named", name=name, reason=reason))
 
     def _unskip(self, name: str) -> None:
         """Forget that it was skipped: it is tried after all."""
         self.tried = [attempt for attempt in self.tried if attempt["name"] != name]
         self.skipped = [entry for entry in self.skipped if not entry.startswith(f"{name} (")]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
