@@ -10,8 +10,6 @@ from mindle.models.tables.scorers import DenseNets as DenseNets
 from mindle.models.tables.scorers import Exponential as Exponential
 from mindle.models.tables.scorers import KernelMachine as KernelMachine
 from mindle.models.tables.scorers import Linear as Linear
-from mindle.models.tables.storage import load_table_model as load_table_model
-from mindle.models.tables.storage import save_table_model as save_table_model
 from mindle.models.tables.trees import Trees as Trees
 
 __all__ = [
@@ -24,6 +22,4 @@ __all__ = [
     "TableModel",
     "Trees",
     "fit_encoder",
-    "load_table_model",
-    "save_table_model",
 ]
