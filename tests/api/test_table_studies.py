@@ -51,7 +51,7 @@ def test_a_search_ends_in_an_ordinary_run(wine: mindle.Run) -> None:
     page = wine.folder.report.read_text(encoding="utf-8")
     assert 'id="search"' in page
     assert "table.models" in page
-    assert "judged on rows it had not learned from" in page
+    assert "evaluated on rows it had not learned from" in page
 
 
 def test_the_winners_bundle_answers_new_rows(wine: mindle.Run) -> None:

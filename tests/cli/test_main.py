@@ -120,7 +120,7 @@ def test_runs_are_compared(work: Path) -> None:
         "loss",
         "time",
     ]
-    assert "“photos-1” and “photos-2” gave answers of the same worth." in done.stdout
+    assert "“photos-1” and “photos-2” are equally good." in done.stdout
     done = mindle("compare", "runs/photos-1", "copies/photos-2", "--json", "-", cwd=work)
     (pair,) = json.loads(done.stdout)["pairs"]
     assert pair["differences"]["accuracy"]["chance"] == 1.0
