@@ -13,7 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
 from mindle.training.tables.learners import Fitted, FittedTrees, Learner, TrainSet, learners
-from mindle.training.tables.passes import Pass, Shelf, TableProblem, freeze, run_pass, settle
+from mindle.training.tables.passes import Pass, PassCheckpoint, TableProblem, blend, freeze, run_pass
 from tests.formats.test_table_onnx import problem
 
 
@@ -37,8 +37,8 @@ SOME = (
 ROWS, HELD = np.arange(0, 120), np.arange(120, 160)
 
 
-def one_pass(own: TableProblem, shelf: Shelf | None = None) -> Pass:
-    return run_pass(own, "pass", ROWS, HELD, learners=SOME, folds=3, seed=1, shelf=shelf)
+def one_pass(own: TableProblem, checkpoint: PassCheckpoint | None = None) -> Pass:
+    return run_pass(own, "pass", ROWS, HELD, learners=SOME, folds=3, seed=1, checkpoint=checkpoint)
 
 
 def poisoned(own: TableProblem) -> TableProblem:
@@ -63,11 +63,11 @@ def test_held_rows_change_nothing_that_is_learned(outputs: int) -> None:
     one, other = one_pass(own), one_pass(poisoned(own))
     for name, answers in one.answers.items():
         assert np.array_equal(answers.own, other.answers[name].own)
-    settled, poisoned_settled = settle(one), settle(other)
-    assert settled.stack.weights == poisoned_settled.stack.weights
-    assert settled.temperature == poisoned_settled.temperature
+    blended, poisoned_blended = blend(one), blend(other)
+    assert blended.stack.weights == poisoned_blended.stack.weights
+    assert blended.temperature == poisoned_blended.temperature
     cells = own.cells(HELD)
-    models = freeze(one, settled), freeze(other, poisoned_settled)
+    models = freeze(one, blended), freeze(other, poisoned_blended)
     answers = [model.probabilities(*cells) if outputs > 1 else model.estimates(*cells) for model in models]
     assert np.array_equal(*answers)
 
@@ -87,41 +87,41 @@ def test_a_leak_would_be_noticed() -> None:
 def test_the_frozen_model_gives_the_answers_that_were_judged(outputs: int) -> None:
     own = problem(outputs)
     this = one_pass(own)
-    settled = settle(this)
-    model = freeze(this, settled)
+    blended = blend(this)
+    model = freeze(this, blended)
     cells = own.cells(HELD)
     if outputs == 1:
-        assert model.estimates(*cells) == pytest.approx(settled.held[:, 0], rel=1e-9)
-        assert model.fold_estimates(*cells) == pytest.approx(settled.held_folds, rel=1e-9)
+        assert model.estimates(*cells) == pytest.approx(blended.held[:, 0], rel=1e-9)
+        assert model.fold_estimates(*cells) == pytest.approx(blended.held_folds, rel=1e-9)
         fold = model.folds[1].estimates(*own.cells(ROWS[this.fold_of == 1]))
-        assert fold == pytest.approx(settled.own[this.fold_of == 1, 0], rel=1e-9)
+        assert fold == pytest.approx(blended.own[this.fold_of == 1, 0], rel=1e-9)
     else:
-        assert model.probabilities(*cells) == pytest.approx(settled.held, abs=1e-9)
-        assert settled.own.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
+        assert model.probabilities(*cells) == pytest.approx(blended.held, abs=1e-9)
+        assert blended.own.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
 
 
 def test_the_stack_is_no_worse_than_its_best_member() -> None:
-    settled = settle(one_pass(problem(1)))
-    assert settled.stack.losses.mean() <= min(loss.mean() for loss in settled.losses.values()) + 1e-9
+    blended = blend(one_pass(problem(1)))
+    assert blended.stack.losses.mean() <= min(loss.mean() for loss in blended.losses.values()) + 1e-9
 
 
 def test_kept_answers_are_used_again_and_models_fitted_to_the_same(tmp_path: Path) -> None:
     own = problem(1)
-    first = one_pass(own, Shelf(tmp_path, resume=False))
-    again = one_pass(own, Shelf(tmp_path, resume=True))
+    first = one_pass(own, PassCheckpoint(tmp_path, resume=False))
+    again = one_pass(own, PassCheckpoint(tmp_path, resume=True))
     assert not any(answers.fitted for answers in again.answers.values())
     for name, answers in first.answers.items():
         assert np.array_equal(answers.own, again.answers[name].own)
     cells = own.cells(HELD)
-    one, other = (freeze(this, settle(this)).estimates(*cells) for this in (first, again))
+    one, other = (freeze(this, blend(this)).estimates(*cells) for this in (first, again))
     assert np.array_equal(one, other)
 
 
 def test_a_damaged_checkpoint_costs_time_only(tmp_path: Path) -> None:
     own = problem(1)
-    first = one_pass(own, Shelf(tmp_path, resume=False))
+    first = one_pass(own, PassCheckpoint(tmp_path, resume=False))
     (tmp_path / "pass-linear.safetensors").write_bytes(b"half of")
-    again = one_pass(own, Shelf(tmp_path, resume=True))
+    again = one_pass(own, PassCheckpoint(tmp_path, resume=True))
     assert np.array_equal(first.answers["linear"].own, again.answers["linear"].own)
 
 

@@ -13,24 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from mindle.evaluation import fit_temperature
 from mindle.models.tables.encoder import VIEWS
-from mindle.models.tables.model import softmax
 from mindle.training.budget import Deadline, TimeUp
 from mindle.training.loop.batches import draw
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.search.judge import Pruned, Report, Score, go_on
+from mindle.training.tables import tasks
 from mindle.training.tables.learners import Fitted, Learner, learners
 from mindle.training.tables.passes import (
     Floats,
     Prepared,
     Rows,
     TableProblem,
-    left_out,
     prepare,
+    skip_reason,
     threads_of,
 )
-from mindle.training.tables.stacking import Loss, choose_weights, log_loss, mixed_answers, squared_loss
+from mindle.training.tables.stacking import choose_weights, mixed_answers
 
 # What `choices` of `table.models` may name instead of listing it.
 MODELS = "models"
@@ -48,7 +47,7 @@ def candidates(problem: TableProblem, rows: Rows, wished: Sequence[str] = ()) ->
         ValueError: If a name is none, or nothing is left.
     """
     names = require_models(wished) if wished else [one.name for one in learners() if one.name != "baseline"]
-    suited = [one.name for one in learners() if one.name in names and not left_out(one, problem, rows)]
+    suited = [one.name for one in learners() if one.name in names and not skip_reason(one, problem, rows)]
     if not suited:
         raise ValueError(f"`model` must name a model that suits the table. Received {', '.join(names)}.")
     alone = tuple((name,) for name in suited)
@@ -143,7 +142,7 @@ class TableBench:
             for learner in learners(settings)
             if (learner.name in names or not names and learner.name != "baseline")
         ]
-        reasons = {learner.name: left_out(learner, self.problem, self.rows) for learner in chosen}
+        reasons = {learner.name: skip_reason(learner, self.problem, self.rows) for learner in chosen}
         suited = [learner for learner in chosen if not reasons[learner.name]]
         if not suited:
             raise ValueError("; ".join(f"{name} {reason}" for name, reason in reasons.items()))
@@ -175,17 +174,14 @@ class TableBench:
     def _score(self, own: Mapping[str, Floats], judged: np.ndarray[Any, Any]) -> Score:
         """Of rows judged so far, by what the models answer together."""
         truth = self.problem.truth[self.rows[judged]]
-        regression = self.problem.outputs == 1
-        if not regression:
-            own = {name: softmax(scores / fit_temperature(scores, truth)) for name, scores in own.items()}
-        loss: Loss = squared_loss(truth) if regression else log_loss(truth)
+        task = tasks.of(self.problem.task)
+        own = {name: task.answers(scores, task.temperature(scores, truth)) for name, scores in own.items()}
+        loss = task.loss(truth)
         weights = choose_weights(own, loss) if len(own) > 1 else dict.fromkeys(own, 1.0)
         mixed = mixed_answers(own, weights)
         mean = float(loss(mixed).mean())
         note = " + ".join(
             f"{name} {weight:.0%}" if len(own) > 1 else name for name, weight in weights.items()
         )
-        if regression:
-            return Score(value=mean**0.5, accuracy=None, images=len(truth), note=note)
-        right = float((mixed.argmax(axis=1) == truth).mean())
-        return Score(value=mean, accuracy=right, images=len(truth), note=note)
+        accuracy = task.accuracy(mixed, truth)
+        return Score(value=task.value(mean), accuracy=accuracy, images=len(truth), note=note)

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.model import TableModel
 from mindle.training.loop.batches import draw
-from mindle.training.tables.stacking import log_loss
+from mindle.training.tables import tasks
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Judges = Sequence[tuple[TableModel, Rows]]
 
 REPEATS, MOST_ROWS = 5, 600
-GRID, MOST_WORDS, BACKGROUND = 24, 20, 200
+GRID, MOST_CATEGORIES, BACKGROUND = 24, 20, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Dependence:
     Attributes:
         column: Its name.
         kind: "number" or "category".
-        values: Where it was put: numbers from low to high, or words; None is a missing word.
+        values: Where it was put: numbers from low to high, or categories; None is a missing one.
         answers: (value, output) mean probabilities, or mean estimates (value, 1).
         density: (value,) share of rows nearest to each value: where there are none, a curve is a guess.
     """
@@ -106,7 +106,7 @@ def permutation_importance(
                 order = np.random.default_rng(draw(seed, 9, column, repeat)).permutation(len(rows))
                 moved = _with(numbers, categories, column, partial(np.take, indices=order))
                 increase[column, repeat] += weight * (_loss(model, *moved, truth[rows]) - own)
-    metric = "log_loss" if judges[0][0].classes else "mae"
+    metric = tasks.of(judges[0][0].task).importance_metric
     return Importance(columns=columns, metric=metric, value=float(value), increase=increase)
 
 
@@ -139,7 +139,7 @@ def partial_dependence(
         if number
         else features.categories[every, place - len(features.number_names)]
     )
-    values = _grid(cells) if number else _words(cells)
+    values = _grid(cells) if number else _categories(cells)
     some = _some(every, BACKGROUND, seed)
     numbers, categories = features.numbers[some], features.categories[some]
     answers = []
@@ -170,14 +170,11 @@ def _with(
 
 
 def _answers(model: TableModel, numbers: Floats, categories: NDArray[Any]) -> Floats:
-    if model.classes:
-        return model.probabilities(numbers, categories)
-    return model.estimates(numbers, categories)[:, None]
+    return tasks.of(model.task).model_answers(model, numbers, categories)
 
 
 def _loss(model: TableModel, numbers: Floats, categories: NDArray[Any], truth: NDArray[Any]) -> float:
-    answers = _answers(model, numbers, categories)
-    losses = log_loss(truth)(answers) if model.classes else np.abs(answers[:, 0] - truth)
+    losses = tasks.of(model.task).importance_loss(truth)(_answers(model, numbers, categories))
     return float(losses.mean())
 
 
@@ -192,12 +189,12 @@ def _grid(cells: Floats) -> list[float]:
     return [float(value) for value in values]
 
 
-def _words(cells: NDArray[Any]) -> list[str | None]:
-    """The commonest words, a missing one among them."""
+def _categories(cells: NDArray[Any]) -> list[str | None]:
+    """The commonest categories, a missing one among them."""
     counts: dict[str | None, int] = {}
     for cell in cells:
         counts[cell] = counts.get(cell, 0) + 1
-    return sorted(counts, key=lambda word: (-counts[word], word or ""))[:MOST_WORDS]
+    return sorted(counts, key=lambda name: (-counts[name], name or ""))[:MOST_CATEGORIES]
 
 
 def _density(cells: NDArray[Any], values: Sequence[float | str | None], *, number: bool) -> Floats:

@@ -1,4 +1,4 @@
-"""One pass of the ladder of tables: cross-validate every learner on some rows, and weigh them together.
+"""One pass over a table: cross-validate every learner on some rows, and blend their answers.
 
 A pass is given the rows it may learn from, and nothing else of the table's truth. Everything that is chosen
 (encoders, settings, shares, temperatures) is chosen inside it, so that rows held out of a pass are judged by
@@ -22,25 +22,16 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.files import write_bytes
 from mindle.data.tables.parsing.columns import Features
-from mindle.evaluation import fit_temperature
 from mindle.models.tables.encoder import fit_encoder, training_trees
-from mindle.models.tables.model import Member, TableModel, cooled, softmax
+from mindle.models.tables.model import Member, TableModel
 from mindle.training.loop.batches import draw
+from mindle.training.tables import tasks
 from mindle.training.tables.learners import Fitted, Learner, TrainSet
-from mindle.training.tables.stacking import (
-    Loss,
-    Stack,
-    log_loss,
-    mixed_answers,
-    robust_loss,
-    squared_loss,
-    stack,
-    steady_weights,
-)
+from mindle.training.tables.stacking import Loss, Stack, mixed_answers, stack, steady_weights
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Deal = Callable[[Rows, int, int], NDArray[np.int64]]
+AssignFolds = Callable[[Rows, int, int], NDArray[np.int64]]
 BudgetCheck = Callable[[str, float, int], str]
 
 # Fits on fewer rows than this gain nothing from a second thread; two learners side by side do.
@@ -67,7 +58,7 @@ class TableProblem:
     features: Features
     truth: NDArray[np.float64] | NDArray[np.int64]
     classes: tuple[str, ...]
-    deal: Deal
+    deal: AssignFolds
     threads: int
 
     @property
@@ -109,24 +100,20 @@ def prepare(
 ) -> Prepared:
     """Fit an encoder on these rows, and nothing on any other, and make the views that are wanted."""
     numbers, categories = problem.cells(rows)
-    truth, centre, scale = problem.truth[rows], 0.0, 1.0
-    targets: Floats
-    if not problem.classes:
-        centre, scale = float(truth.mean()), float(truth.std()) or 1.0
-        truth = np.asarray((truth - centre) / scale, np.float64)
-        targets = truth[:, None]
-    elif problem.outputs == 2:
-        targets = (truth == 1)[:, None].astype(np.float64)
-    else:
-        targets = np.eye(problem.outputs)[truth]
-    encoder = fit_encoder(numbers, categories, targets)
+    target = tasks.of(problem.task).target(problem.truth[rows], problem.outputs)
+    encoder = fit_encoder(numbers, categories, target.columns)
     made = {view: encoder.view(view, numbers, categories) for view in views if view != "trees"}
     if "trees" in views:
-        made["trees"] = training_trees(encoder, numbers, categories, targets, seed=seed)
+        made["trees"] = training_trees(encoder, numbers, categories, target.columns, seed=seed)
     train = TrainSet(
-        encoder=encoder, views=made, truth=truth, outputs=problem.outputs, centre=centre, scale=scale
+        encoder=encoder,
+        views=made,
+        truth=target.truth,
+        outputs=problem.outputs,
+        centre=target.centre,
+        scale=target.scale,
     )
-    return Prepared(rows=rows, train=train, centre=centre, scale=scale)
+    return Prepared(rows=rows, train=train, centre=target.centre, scale=target.scale)
 
 
 @dataclass(kw_only=True)
@@ -190,7 +177,7 @@ def run_pass(
     folds: int,
     seed: int,
     gate: BudgetCheck = open_gate,
-    shelf: Shelf | None = None,
+    checkpoint: PassCheckpoint | None = None,
     told: Callable[[str], None] = lambda name: None,
 ) -> Pass:
     """Cross-validate learners on `rows`, and let them answer `held`, whose truth is not looked at.
@@ -205,7 +192,7 @@ def run_pass(
         seed: Governs the folds and every learner.
         gate: Given a learner, the seconds of its first fit and how many there are to be, says why it is left
             out, or "".
-        shelf: Keeps answers, so that an interrupted pass goes on where it was.
+        checkpoint: Keeps answers, so that an interrupted pass goes on where it was.
         told: Hears of each learner before its turn.
     """
     fold_of = problem.deal(rows, folds, seed)
@@ -219,14 +206,14 @@ def run_pass(
 
     def turn(learner: Learner) -> tuple[Answers | None, str]:
         told(learner.name)
-        kept = None if shelf is None else shelf.read(name, learner.name)
-        reason = left_out(learner, problem, rows)
+        kept = None if checkpoint is None else checkpoint.read(name, learner.name)
+        reason = skip_reason(learner, problem, rows)
         if kept is not None:
             gate(learner.name, kept.seconds, 1)  # it was let through then: the decision is repeated
         elif not reason:
             kept, reason = _cross_validate(this, learner, views, gate)
-            if kept is not None and shelf is not None:
-                shelf.write(name, learner.name, kept)
+            if kept is not None and checkpoint is not None:
+                checkpoint.write(name, learner.name, kept)
         return kept, reason
 
     with threads_of(problem.threads_for(len(rows))):
@@ -309,7 +296,7 @@ def threads_of(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def left_out(learner: Learner, problem: TableProblem, rows: Rows) -> str:
+def skip_reason(learner: Learner, problem: TableProblem, rows: Rows) -> str:
     """Why a learner does not suit a table, or ""."""
     if learner.most_rows is not None and len(rows) > learner.most_rows:
         return f"is for at most {learner.most_rows:,} rows, and there are {len(rows):,}"
@@ -378,12 +365,12 @@ def _timed(fits: Iterator[Fitted]) -> Iterator[tuple[Fitted, float]]:
         yield model, time.perf_counter() - began
 
 
-# ---- weighing together ------------------------------------------------------------------------------------
+# ---- the blend of learners ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
-    """What a pass came to.
+class Blend:
+    """How the learners of a pass answer together.
 
     Attributes:
         stack: Shares of the members.
@@ -405,7 +392,7 @@ class Settled:
     losses: Mapping[str, Floats]
 
 
-def settle(this: Pass, names: Sequence[str] | None = None) -> Settled:
+def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
     """Choose shares, and temperatures for classes, on answers to rows that no model had learned from.
 
     Args:
@@ -415,37 +402,21 @@ def settle(this: Pass, names: Sequence[str] | None = None) -> Settled:
     taken = this.answers
     names = [name for name in taken if names is None or name in names] or list(taken)
     truth = this.truth
-    if this.problem.outputs == 1:
-        own = {name: answers.own for name, answers in taken.items()}
-        temperatures = dict.fromkeys(taken, 1.0)
-        reach = min(float(np.median(np.abs(own[name][:, 0] - truth))) for name in names) or 1.0
-        chosen = _shares(
-            this, {name: own[name] for name in names}, lambda rows: robust_loss(truth[rows], reach)
-        )
-        loss = squared_loss(truth)
-        return Settled(
-            stack=chosen,
-            temperatures=temperatures,
-            temperature=1.0,
-            own=mixed_answers(own, chosen.weights),
-            held=mixed_answers({name: a.held for name, a in taken.items()}, chosen.weights),
-            held_folds=mixed_answers({name: a.held_folds for name, a in taken.items()}, chosen.weights),
-            losses={name: loss(answer) for name, answer in own.items()},
-        )
-    temperatures = {name: fit_temperature(answers.own, truth) for name, answers in taken.items()}
-    own = {name: softmax(answers.own / temperatures[name]) for name, answers in taken.items()}
-    held = {name: softmax(answers.held / temperatures[name]) for name, answers in taken.items()}
-    loss = log_loss(truth)
-    chosen = _shares(this, {name: own[name] for name in names}, lambda rows: log_loss(truth[rows]))
-    mixed = mixed_answers(own, chosen.weights)
-    temperature = fit_temperature(np.log(np.maximum(mixed, 1e-12)), truth)
-    return Settled(
+    task = tasks.of(this.problem.task)
+    temperatures = {name: task.temperature(answers.own, truth) for name, answers in taken.items()}
+    own = {name: task.answers(answers.own, temperatures[name]) for name, answers in taken.items()}
+    held = {name: task.answers(answers.held, temperatures[name]) for name, answers in taken.items()}
+    eligible = {name: own[name] for name in names}
+    chosen = _shares(this, eligible, task.weighting_loss(truth, eligible))
+    mixed, loss = mixed_answers(own, chosen.weights), task.loss(truth)
+    temperature = task.blend_temperature(mixed, truth)
+    return Blend(
         stack=chosen,
         temperatures=temperatures,
         temperature=temperature,
-        own=cooled(mixed, temperature),
-        held=cooled(mixed_answers(held, chosen.weights), temperature),
-        held_folds=np.zeros((len(this.held), 0)),
+        own=task.blended(mixed, temperature),
+        held=task.blended(mixed_answers(held, chosen.weights), temperature),
+        held_folds=mixed_answers({name: a.held_folds for name, a in taken.items()}, chosen.weights),
         losses={name: loss(answer) for name, answer in own.items()},
     )
 
@@ -459,22 +430,22 @@ def _shares(this: Pass, own: Mapping[str, Floats], loss_of: Callable[[Rows], Los
     return stack(own, loss_of(every), weights=weights)
 
 
-def freeze(this: Pass, settled: Settled) -> TableModel:
-    """The model of a settled pass as a record, with the models of its folds."""
-    kept = [name for name in this.answers if name in settled.stack.weights]
-    models = [_frozen(this, settled, kept, place) for place in range(len(this.sets))]
+def freeze(this: Pass, blended: Blend) -> TableModel:
+    """The model of a finished pass as a record, with the models of its folds."""
+    kept = [name for name in this.answers if name in blended.stack.weights]
+    models = [_frozen(this, blended, kept, place) for place in range(len(this.sets))]
     return replace(models[-1], folds=tuple(models[:-1]))
 
 
-def _frozen(this: Pass, settled: Settled, kept: Sequence[str], place: int) -> TableModel:
+def _frozen(this: Pass, blended: Blend, kept: Sequence[str], place: int) -> TableModel:
     one, features = this.sets[place], this.problem.features
     members = tuple(
         Member(
             name=name,
             view=this.learners[name].view,
             model=this.refit(name)[place].freeze(),
-            weight=settled.stack.weights[name],
-            temperature=settled.temperatures[name],
+            weight=blended.stack.weights[name],
+            temperature=blended.temperatures[name],
         )
         for name in kept
     )
@@ -487,7 +458,7 @@ def _frozen(this: Pass, settled: Settled, kept: Sequence[str], place: int) -> Ta
         members=members,
         centre=one.centre,
         scale=one.scale,
-        temperature=settled.temperature,
+        temperature=blended.temperature,
     )
 
 
@@ -495,7 +466,7 @@ def _frozen(this: Pass, settled: Settled, kept: Sequence[str], place: int) -> Ta
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PassCheckpoint:
     """Finished answers of an unfinished run, one small file a learner and pass.
 
     Attributes:

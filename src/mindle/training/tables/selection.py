@@ -1,4 +1,4 @@
-"""`mindle train` on a table: try the models of the ladder, weigh the best together, judge honestly.
+"""`mindle train` on a table: cross-validate the models, blend the best, evaluate on held-out rows.
 
 Small tables are judged by repeated nested cross-validation. Each outer fold in turn is held out, and
 everything, from filling a missing cell to choosing which models answer, happens without it. One split of a
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from mindle.data.common.splits import deal_folds
 from mindle.data.tables.parsing.columns import Features
-from mindle.evaluation import wilson
 from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
 from mindle.models.tables.model import TableModel
 from mindle.records import SILENT, Diagnosis, Listener
@@ -31,21 +30,22 @@ from mindle.training.decisions import Decision, DecisionLog
 from mindle.training.loop.batches import draw
 from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
 from mindle.training.recipe import TableSettings as TableSettings
+from mindle.training.tables import tasks
 from mindle.training.tables.diagnosis import TableCase, diagnose_table
 from mindle.training.tables.learners import Learner, learners
 from mindle.training.tables.passes import (
-    Deal,
+    AssignFolds,
+    Blend,
     Pass,
+    PassCheckpoint,
     Rows,
-    Settled,
-    Shelf,
     TableProblem,
+    blend,
     freeze,
-    left_out,
     open_gate,
     run_pass,
     seconds_of_fits,
-    settle,
+    skip_reason,
 )
 
 Floats = NDArray[np.float64]
@@ -144,7 +144,7 @@ def fit_table(
     classes: Sequence[str] = (),
     rows: Rows | None = None,
     test: Rows | None = None,
-    deal: Deal | None = None,
+    deal: AssignFolds | None = None,
     groups: NDArray[np.int64] | None = None,
     settings: TableSettings | None = None,
     threads: int | None = None,
@@ -194,12 +194,12 @@ def fit_table(
         deal=deal or _dealer(truth, classes, groups),
         threads=threads or os.cpu_count() or 1,
     )
-    shelf = None if folder is None else Shelf(folder / "checkpoint", resume)
+    checkpoint = None if folder is None else PassCheckpoint(folder / "checkpoint", resume)
     outer = seed if split_seed is None else split_seed
-    ladder = _Selection(
-        problem, settings, deadline, DecisionLog(replay, record), seed, outer, shelf, listener
+    selection = _Selection(
+        problem, settings, deadline, DecisionLog(replay, record), seed, outer, checkpoint, listener
     )
-    outcome = ladder.split(known, held) if test is not None else ladder.nested(known)
+    outcome = selection.split(known, held) if test is not None else selection.nested(known)
     return replace(outcome, diagnoses=diagnose_table(_case_of(problem, outcome, settings)))
 
 
@@ -221,7 +221,7 @@ def _case_of(problem: TableProblem, outcome: TableOutcome, settings: TableSettin
     )
 
 
-def _dealer(truth: NDArray[Any], classes: Sequence[str], groups: NDArray[np.int64] | None) -> Deal:
+def _dealer(truth: NDArray[Any], classes: Sequence[str], groups: NDArray[np.int64] | None) -> AssignFolds:
     def deal(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
         labels = truth[rows].astype(np.int64) if classes else np.zeros(len(rows), np.int64)
         own = np.arange(len(rows)) if groups is None else groups[rows]
@@ -238,7 +238,7 @@ class _Selection:
     journal: DecisionLog
     seed: int
     split_seed: int
-    shelf: Shelf | None
+    checkpoint: PassCheckpoint | None
     listener: Listener
     left_out: dict[str, str] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
@@ -260,6 +260,7 @@ class _Selection:
             if (not wished or learner.name in ("baseline", *wished))
             and not (learner.positive and self.problem.classes)
         )
+        self.task = tasks.of(self.problem.task)
         self.began = time.perf_counter()
 
     # ---- the two protocols ------------------------------------------------------------------------------
@@ -268,9 +269,9 @@ class _Selection:
         """Choose by cross-validation on the known rows, and answer the test rows once."""
         self.deadline.require(0.0, "models")
         this = self._pass(FINAL, known, test, gated=True)
-        settled = settle(this, self._answering())
-        held = self._held([(this, settled)], repeats=1)
-        return self._outcome(this, settled, held, {"kind": "split"})
+        blended = blend(this, self._answering())
+        held = self._held([(this, blended)], repeats=1)
+        return self._outcome(this, blended, held, {"kind": "split"})
 
     def nested(self, known: Rows) -> TableOutcome:
         """Every row held out once a repeat; then one more pass over all rows makes the model.
@@ -279,13 +280,13 @@ class _Selection:
         """
         plan = self._protocol(known)
         outer, inner, repeats = int(plan["outer"]), int(plan["inner"]), int(plan["repeats"])
-        done: list[tuple[Pass, Settled]] = []
+        done: list[tuple[Pass, Blend]] = []
         for repeat in range(max(repeats, 1)):
             fold_of = self.problem.deal(known, outer, draw(self.split_seed, 3, repeat))
             for fold in range(outer):
                 learn, held = known[fold_of != fold], known[fold_of == fold]
                 this = self._pass(f"repeat-{repeat + 1}-fold-{fold + 1}", learn, held, folds=inner)
-                done.append((this, settle(this, self._answering())))
+                done.append((this, blend(this, self._answering())))
                 if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
                     break
                 if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
@@ -302,13 +303,13 @@ class _Selection:
         self._forget(done[0][0])
         final = self._pass(FINAL, known, np.zeros(0, np.int64), folds=inner)
         protocol = {"kind": "nested", "folds": outer, "repeats": whole}
-        settled = settle(final, self._answering())
-        return self._outcome(final, settled, self._held(done[: whole * outer], whole), protocol)
+        blended = blend(final, self._answering())
+        return self._outcome(final, blended, self._held(done[: whole * outer], whole), protocol)
 
-    def _first_alone(self, this: Pass, settled: Settled) -> TableOutcome:
+    def _first_alone(self, this: Pass, blended: Blend) -> TableOutcome:
         """What the first outer pass came to, as if its fold were a test part."""
         self._give_way("one part of the rows judges, and the model has not learned from it")
-        return self._outcome(this, settled, self._held([(this, settled)], repeats=1), {"kind": "split"})
+        return self._outcome(this, blended, self._held([(this, blended)], repeats=1), {"kind": "split"})
 
     def _give_way(self, words: str) -> None:
         if words not in self.gave_way:
@@ -341,7 +342,7 @@ class _Selection:
             folds=folds or self.settings.folds,
             seed=draw(self.seed, 4, *name.encode()),
             gate=gate if gated else open_gate,
-            shelf=self.shelf,
+            checkpoint=self.checkpoint,
             told=lambda learner: self.listener.say(f"{name}: {learner}") if name == FINAL else None,
         )
         if any(answers.fitted for answers in this.answers.values()):
@@ -391,7 +392,7 @@ class _Selection:
         """The fullest protocol that all models have time for; else as many kinds as one split has."""
         self.deadline.require(0.0, "models")
         folds, whole = self.settings.folds, self.deadline.remaining()
-        suited = [one for one in self.learners if not left_out(one, self.problem, known)]
+        suited = [one for one in self.learners if not skip_reason(one, self.problem, known)]
         part = known[self.problem.deal(known, folds, draw(self.split_seed, 3, 0)) != 0]
         costs = seconds_of_fits(
             self.problem,
@@ -434,7 +435,7 @@ class _Selection:
                 found[one.name] = f"would take about {duration(cost)} of the {duration(left)} that are left"
         return found
 
-    def _goes_on(self, done: Sequence[tuple[Pass, Settled]], outer: int) -> bool:
+    def _goes_on(self, done: Sequence[tuple[Pass, Blend]], outer: int) -> bool:
         """Whether the rest of the repeat, and the final pass, would end in time."""
         if not self.deadline.limited:
             return True
@@ -445,21 +446,21 @@ class _Selection:
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def _held(self, done: Sequence[tuple[Pass, Settled]], repeats: int) -> HeldOutPredictions:
+    def _held(self, done: Sequence[tuple[Pass, Blend]], repeats: int) -> HeldOutPredictions:
         rows = np.concatenate([this.held for this, _ in done])
         place = np.concatenate([np.full(len(this.held), place) for place, (this, _) in enumerate(done)])
         folds = len(done) // repeats
         order = np.lexsort((rows, place // folds))  # the same rows in the same order in every repeat
         held = HeldOutPredictions(
             rows=rows[order],
-            answers=np.concatenate([settled.held for _, settled in done])[order],
+            answers=np.concatenate([blended.held for _, blended in done])[order],
             repeats=repeats,
             folds=(place % folds)[order] if folds > 1 else None,
         )
-        if self.problem.classes:
+        if not self.task.has_intervals:
             return held
         ends = [
-            prediction_interval(_calibration(this, settled), settled.held_folds) for this, settled in done
+            prediction_interval(_calibration(this, blended), blended.held_folds) for this, blended in done
         ]
         return replace(
             held,
@@ -469,49 +470,48 @@ class _Selection:
         )
 
     def _outcome(
-        self, final: Pass, settled: Settled, test: HeldOutPredictions, protocol: Mapping[str, Any]
+        self, final: Pass, blended: Blend, test: HeldOutPredictions, protocol: Mapping[str, Any]
     ) -> TableOutcome:
         began = time.perf_counter()
-        model = freeze(final, settled)
+        model = freeze(final, blended)
         folds = tuple((fold, final.rows[final.fold_of == place]) for place, fold in enumerate(model.folds))
-        regression = not self.problem.classes
-        tried = self._tried(final, settled)
+        intervals = self.task.has_intervals
+        tried = self._tried(final, blended)
         freezing = time.perf_counter() - began
-        own = settled.own[:, 0] if regression else settled.own
+        own = blended.own[:, 0] if intervals else blended.own
         return TableOutcome(
-            model=model if regression else replace(model, folds=()),
+            model=model if intervals else replace(model, folds=()),
             fold_models=folds,
             test=test,
             val=HeldOutPredictions(rows=final.rows, answers=own),
-            calibration=_calibration(final, settled) if regression else None,
+            calibration=_calibration(final, blended) if intervals else None,
             protocol=protocol,
             tried=tried,
-            stopped=self._stopped(settled),
+            stopped=self._stopped(blended),
             seconds={"fit": time.perf_counter() - self.began, "freeze": freezing},
         )
 
-    def _tried(self, final: Pass, settled: Settled) -> list[dict[str, Any]]:
-        documents = [self._document(final, settled, name) for name in final.answers]
+    def _tried(self, final: Pass, blended: Blend) -> list[dict[str, Any]]:
+        documents = [self._document(final, blended, name) for name in final.answers]
         aside = [
             {"name": name, "value": None, "note": f"left out: {reason}", "chosen": False}
             for name, reason in self.left_out.items()
         ]
-        if len(settled.stack.weights) > 1:
-            each = [final.answers[name].milliseconds for name in settled.stack.weights]
-            documents.append(self._scored("stack", settled.stack.note, 0.0, sum(each)))
-            documents[-1] |= self._interval(final, settled.own) | {"chosen": True}
+        if len(blended.stack.weights) > 1:
+            each = [final.answers[name].milliseconds for name in blended.stack.weights]
+            documents.append(self._scored("stack", blended.stack.note, 0.0, sum(each)))
+            documents[-1] |= self.task.score(blended.own, final.truth) | {"chosen": True}
         return [*documents, *aside]
 
-    def _document(self, final: Pass, settled: Settled, name: str) -> dict[str, Any]:
-        share = settled.stack.weights.get(name, 0.0)
-        loss = float(settled.losses[name].mean())
-        word = "log loss" if self.problem.classes else "root mean squared error"
-        value = loss if self.problem.classes else loss**0.5
-        note = f"out of fold, {word} {value:.4g}" + (f"; {share:.0%} of the answer" if share else "")
+    def _document(self, final: Pass, blended: Blend, name: str) -> dict[str, Any]:
+        share = blended.stack.weights.get(name, 0.0)
+        loss = float(blended.losses[name].mean())
+        note = f"out of fold, {self.task.loss_name} {self.task.value(loss):.4g}"
+        note += f"; {share:.0%} of the answer" if share else ""
         own = final.answers[name].own
         return (
             self._scored(name, note, self.spent.get(name, 0.0), final.answers[name].milliseconds)
-            | self._interval(final, own)
+            | self.task.score(own, final.truth)
             | {"chosen": bool(share)}
         )
 
@@ -519,25 +519,13 @@ class _Selection:
         figures = {"seconds": round(seconds, 2), "milliseconds": float(f"{milliseconds:.3g}") or None}
         return {"name": name, **figures, "note": note}
 
-    def _interval(self, final: Pass, own: Floats) -> dict[str, Any]:
-        """Accuracy, or mean absolute error, out of fold."""
-        truth, n = final.truth, len(final.rows)
-        if self.problem.classes:
-            right = int((own.argmax(axis=1) == truth).sum())
-            low, high = wilson(right, n)
-            return {"value": right / n, "low": low, "high": high}
-        errors = np.abs(own[:, 0] - truth)
-        reach = 1.96 * float(errors.std()) / n**0.5
-        mean = float(errors.mean())
-        return {"value": mean, "low": mean - reach, "high": mean + reach}
-
-    def _stopped(self, settled: Settled) -> str:
-        names = ", ".join(f"{name} {share:.0%}" for name, share in settled.stack.weights.items())
+    def _stopped(self, blended: Blend) -> str:
+        names = ", ".join(f"{name} {share:.0%}" for name, share in blended.stack.weights.items())
         left = "; ".join(f"{name} {reason}" for name, reason in self.left_out.items())
         gave_way = f" For time: {'; '.join(self.gave_way)}." if self.gave_way else ""
-        return f"Kept: {names} ({settled.stack.note})." + gave_way + (f" Left out: {left}." if left else "")
+        return f"Kept: {names} ({blended.stack.note})." + gave_way + (f" Left out: {left}." if left else "")
 
 
-def _calibration(this: Pass, settled: Settled) -> Calibration:
+def _calibration(this: Pass, blended: Blend) -> Calibration:
     """Errors of the stack on rows that its models had not seen."""
-    return calibrate(this.truth - settled.own[:, 0], this.fold_of)
+    return calibrate(this.truth - blended.own[:, 0], this.fold_of)
