@@ -118,11 +118,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     torch.set_flush_denormal(True)
     card = ZOO[arguments.net]
     channels, height, width = card.shape
-    settings = {"train.epochs": 1, "train.small_fraction": 0.0}  # every step at full size, as theirs
-    settings |= {"train.batch": arguments.batch} if arguments.batch else {}
+    settings = {"train.epochs": 1, "train.progressive_fraction": 0.0}  # every step at full size, as theirs
+    settings |= {"train.batch_size": arguments.batch} if arguments.batch else {}
     settings |= dict(setting.split("=", 1) for setting in arguments.settings)
     recipe = with_settings(read_recipe(arguments.net), settings)
-    batch = recipe.train.batch
+    batch = recipe.train.batch_size
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (batch * arguments.steps, height, width, channels), np.uint8)
     labels = rng.integers(0, card.classes, len(pixels))

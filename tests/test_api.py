@@ -19,7 +19,7 @@ from tests.pictures import CLASSES, draw, fingerprints, photo_folder
 
 SETTINGS: dict[str, Any] = {
     "strategy": "scratch",
-    "set": {"train.epochs": 3, "train.batch": 16},
+    "set": {"train.epochs": 3, "train.batch_size": 16},
     "listener": SILENT,
 }
 

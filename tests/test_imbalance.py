@@ -38,7 +38,7 @@ def thinned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(data: Path, out: Path, epochs: int = 8, **settings: Any) -> mindle.Run:
-    few = {"train.epochs": epochs, "train.batch": 32}
+    few = {"train.epochs": epochs, "train.batch_size": 32}
     return mindle.train(data, out=out, set=few, **SETTINGS, **settings)
 
 

@@ -16,7 +16,16 @@ import pytest
 from tests.pictures import photo_folder
 
 TIMED = ("seconds", "images_per_second")
-SCRATCH = ["--strategy", "scratch", "--set", "train.epochs=6", "--set", "train.batch=8", "--device", "cpu"]
+SCRATCH = [
+    "--strategy",
+    "scratch",
+    "--set",
+    "train.epochs=6",
+    "--set",
+    "train.batch_size=8",
+    "--device",
+    "cpu",
+]
 
 
 def command(photos: Path, out: Path, flags: list[str]) -> list[str]:

@@ -106,7 +106,7 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_experiment_of_a_table_compares_the_same_folds(houses: Path, tmp_path: Path) -> None:
-    heard, settings = Heard(), {"table.widths": "32, 16", "as_written.table.epochs": "1"}
+    heard, settings = Heard(), {"table.hidden_layer_sizes": "32, 16", "as_written.table.epochs": "1"}
     wish = {"quick": True, "set": settings, "only": ["as_written", "same_net"]}
     done = mindle.course("boston-mlp", houses, out=tmp_path, listener=heard, **wish)
     document = done.document
@@ -185,8 +185,8 @@ def test_without_its_weights_vgg19_is_left_out_at_once_and_done_well_runs(
 
 @pytest.mark.slow
 def test_vgg19_runs_with_random_weights_where_that_is_asked_for(flowers: Path, tmp_path: Path) -> None:
-    settings = {"as_written.model.random": "true", "as_written.input.height": "64"}
-    settings |= {"as_written.input.width": "64", "as_written.train.batch": "8"}
+    settings = {"as_written.model.random_init": "true", "as_written.input.height": "64"}
+    settings |= {"as_written.input.width": "64", "as_written.train.batch_size": "8"}
     done = mindle.course(
         "flowers-vgg19", flowers, out=tmp_path / "out", epochs=1, set=settings, listener=SILENT
     )

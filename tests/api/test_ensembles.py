@@ -34,7 +34,7 @@ def train(out: Path, seed: int, net: str = "net", data: str = "digits", **settin
         lines.append("[[model.layers]]")
         lines += [f"{key} = {json.dumps(value)}" for key, value in layer.items()]
     recipe.write_text("\n".join(lines))
-    few = {"train.epochs": 2, "train.batch": 64}
+    few = {"train.epochs": 2, "train.batch_size": 64}
     return mindle.train(data, recipe=recipe, seed=seed, out=out, set=few, listener=SILENT, **settings)
 
 

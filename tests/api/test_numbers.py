@@ -33,7 +33,7 @@ LAYERS: tuple[Mapping[str, Any], ...] = (
 TINY = Recipe(
     strategy="scratch",
     model=ModelSettings(layers=LAYERS),
-    train=TrainSettings(epochs=12, batch=16, peak=3e-3),
+    train=TrainSettings(epochs=12, batch_size=16, learning_rate=3e-3),
 )
 SIDE = 16
 

@@ -22,7 +22,7 @@ from tests.pictures import photo_folder
 
 SPACE = """
 [space]
-"train.peak" = { low = 1e-3, high = 1e-1, log = true }
+"train.learning_rate" = { low = 1e-3, high = 1e-1, log = true }
 "model.layers.1.units" = { choices = [8, 16, 32] }
 """
 RECIPE = """
@@ -38,7 +38,7 @@ kind = "dense"
 units = "classes"
 [train]
 epochs = 2
-batch = 128
+batch_size = 128
 """
 
 
@@ -70,11 +70,11 @@ def test_a_search_ends_in_an_ordinary_run(tmp_path: Path, files: dict[str, Any],
     assert run.metrics["val"]["accuracy"]["value"] == pytest.approx(best["accuracy"])
     assert run.metrics["test"]["n"] > 200
     recipe = read_recipe(out / "recipe.toml")
-    assert recipe.train.peak == best["settings"]["train.peak"]
+    assert recipe.train.learning_rate == best["settings"]["train.learning_rate"]
     assert recipe.model.layers[1]["units"] == best["settings"]["model.layers.1.units"]
     page = run.folder.report.read_text(encoding="utf-8")
     assert 'id="search"' in page
-    assert "train.peak" in page
+    assert "train.learning_rate" in page
     assert "탐색" in run.report(lang="ko", out=tmp_path / "ko.html").read_text(encoding="utf-8")
     # The same settings and seed, asked for again, give the very same trials.
     again = tune("digits", **files, trials=4, out=tmp_path / "again", listener=SILENT)
@@ -87,7 +87,10 @@ def test_a_search_ends_in_an_ordinary_run(tmp_path: Path, files: dict[str, Any],
 
 def test_what_is_wrong_is_said_before_anything_is_done(tmp_path: Path, cache: Path) -> None:
     for arguments, words in (
-        ({"space": {"train.peek": {"low": 1e-4, "high": 1e-2}}}, "Did you mean 'train.peak'"),
+        (
+            {"space": {"train.learning_rat": {"low": 1e-4, "high": 1e-2}}},
+            "Did you mean 'train.learning_rate'",
+        ),
         ({"space": {"strategy": {"choices": ["probe", "guess"]}}}, "Received 'guess'"),
         ({"sampler": "bayes"}, "Received 'bayes'"),
         ({"trials": 0}, "`trials` must be 1 or more"),
@@ -171,11 +174,13 @@ def test_a_search_killed_anywhere_resumes_with_no_trial_lost(
 @pytest.mark.slow
 def test_a_grid_by_two_workers(tmp_path: Path, files: dict[str, Any], cache: Path) -> None:
     files["space"] = {
-        "train.peak": {"low": 1e-3, "high": 1e-1, "log": True, "steps": 2},
+        "train.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True, "steps": 2},
         "model.layers.1.units": {"choices": [8, 16]},
     }
     run = tune("digits", **files, sampler="grid", workers=2, out=tmp_path / "run", listener=SILENT)
     drawn = [trial["settings"] for trial in run.folder.trials()]
     assert drawn == [
-        {"train.peak": peak, "model.layers.1.units": units} for peak in (1e-3, 1e-1) for units in (8, 16)
+        {"train.learning_rate": peak, "model.layers.1.units": units}
+        for peak in (1e-3, 1e-1)
+        for units in (8, 16)
     ]

@@ -111,12 +111,12 @@ def test_a_search_that_was_stopped_goes_on(wine: mindle.Run, tmp_path: Path, cac
 
 
 def test_numbers_are_searched_by_their_error(tmp_path: Path, cache: Path) -> None:
-    space = {"table.svm_penalty": {"choices": [0.1, 10.0]}, "table.models": ["SVM"]}
+    space = {"table.svm_C": {"choices": [0.1, 10.0]}, "table.models": ["SVM"]}
     run = mindle.tune("diabetes", space=space, sampler="grid", folds=3, out=tmp_path / "run", listener=SILENT)
     trials = run.folder.trials()
     assert [trial["settings"] for trial in trials] == [
-        {"table.svm_penalty": 0.1},
-        {"table.svm_penalty": 10.0},
+        {"table.svm_C": 0.1},
+        {"table.svm_C": 10.0},
     ]
     assert all(40 < trial["rmse"] < 90 and trial["accuracy"] is None for trial in trials)
     assert run.folder.document()["search"]["score"] == "rmse"
@@ -140,7 +140,7 @@ def test_a_frame_with_a_target_and_ids(tmp_path: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"space": {"train.peak": {"low": 1e-4, "high": 1e-2}}}, "must name settings table"),
+        ({"space": {"train.learning_rate": {"low": 1e-4, "high": 1e-2}}}, "must name settings table"),
         ({"space": {"table.folds": {"choices": [3, 5]}}}, "must name settings table"),
         ({"space": {"table.svm_gama": {"low": 0.1, "high": 1.0}}}, "Did you mean 'table.svm_gamma'"),
         ({"space": {"table.svm_gamma": {"low": -1.0, "high": 1.0}}}, "`svm_gamma` must lie in"),

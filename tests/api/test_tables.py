@@ -216,8 +216,8 @@ ONE_NET = """
 strategy = "table"
 [table]
 models = ["nets"]
-widths = [8]
-nets = 1
+hidden_layer_sizes = [8]
+ensemble_size = 1
 epochs = 20
 folds = 2
 repeats = 1

@@ -155,9 +155,12 @@ def test_setting_aside_keeps_every_file(tmp_path: Path) -> None:
 
 
 def test_differences_name_the_setting() -> None:
-    stored = {"seed": 0, "recipe": {"train": {"peak": 0.1, "epochs": 3}}}
-    wanted = {"seed": 0, "recipe": {"train": {"peak": 0.2, "epochs": 3}}, "device": "cpu"}
-    assert list(differences(stored, wanted)) == ["device: None, now cpu", "recipe.train.peak: 0.1, now 0.2"]
+    stored = {"seed": 0, "recipe": {"train": {"learning_rate": 0.1, "epochs": 3}}}
+    wanted = {"seed": 0, "recipe": {"train": {"learning_rate": 0.2, "epochs": 3}}, "device": "cpu"}
+    assert list(differences(stored, wanted)) == [
+        "device: None, now cpu",
+        "recipe.train.learning_rate: 0.1, now 0.2",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_report_in_korean(work: Path) -> None:
     [
         (["train", "nowhere"], 3, "nowhere"),
         (["train", "digits", "--strategy", "probbe"], 2, "Did you mean 'probe'"),
-        (["train", "digits", "--set", "epochs"], 2, "train.peak=3e-4"),
+        (["train", "digits", "--set", "epochs"], 2, "train.learning_rate=3e-4"),
         (["train", "digits", "--strategy", "probe", "--model", "resnt18"], 4, "resnet18"),
         (["predict", "nowhere", "x.png"], 4, "nowhere"),
         (["predict", "runs/photos-1"], 2, "what to predict"),

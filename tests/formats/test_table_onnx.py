@@ -75,7 +75,7 @@ def test_every_learner_answers_the_same_as_a_graph(learner: Learner, outputs: in
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("scale", ["rows", "none"])
 def test_however_nets_were_fed_the_graph_feeds_them_alike(scale: str, outputs: int, tmp_path: Path) -> None:
-    settings = TableSettings(scale=scale, scale_target=False, epochs=5, nets=2)
+    settings = TableSettings(scale=scale, scale_target=False, epochs=5, ensemble_size=2)
     nets = next(one for one in learners(settings) if one.name == "nets")
     model = trained(nets, outputs)
     zeros = np.zeros((1, NUMBERS.shape[1])), CATEGORIES[:1]

@@ -39,13 +39,17 @@ def net(layers: Layers, **settings: Any) -> Recipe:
     return Recipe(
         strategy="scratch",
         model=ModelSettings(layers=layers),
-        train=TrainSettings(**{"epochs": 4, "batch": 16, "average": "ema", "average_decay": 0.9, **settings}),
+        train=TrainSettings(
+            **{"epochs": 4, "batch_size": 16, "weight_averaging": "ema", "ema_decay": 0.9, **settings}
+        ),
         augment=AugmentSettings(rotate=0.02, crop=0.8, brightness=0.1, contrast=0.1),
     )
 
 
 def digits_scratch(root: Path) -> mindle.Run:
-    return mindle.train("digits", recipe=net(DENSE, batch=64, peak=1e-2), out=root / "run", listener=SILENT)
+    return mindle.train(
+        "digits", recipe=net(DENSE, batch_size=64, learning_rate=1e-2), out=root / "run", listener=SILENT
+    )
 
 
 def digits_probe(root: Path) -> mindle.Run:
@@ -65,12 +69,14 @@ def digits_probe(root: Path) -> mindle.Run:
 def shapes(root: Path) -> mindle.Run:
     """Class folders with broken, foreign and doubled files."""
     photos = photo_folder(root / "photos", dirty=True)
-    return mindle.train(photos, recipe=net(CONVOLUTION, peak=3e-3), out=root / "run", listener=SILENT)
+    return mindle.train(
+        photos, recipe=net(CONVOLUTION, learning_rate=3e-3), out=root / "run", listener=SILENT
+    )
 
 
 def discs_scratch(root: Path) -> mindle.Run:
     file = write_discs(root / "data", 120, side=16)
-    return mindle.train(file, recipe=net(CONVOLUTION, peak=3e-3), out=root / "run", listener=SILENT)
+    return mindle.train(file, recipe=net(CONVOLUTION, learning_rate=3e-3), out=root / "run", listener=SILENT)
 
 
 def discs_probe(root: Path) -> mindle.Run:
@@ -119,7 +125,7 @@ def ensemble(root: Path) -> mindle.Run:
     members = [
         mindle.train(
             "digits",
-            recipe=net(layers, batch=64, peak=1e-2),
+            recipe=net(layers, batch_size=64, learning_rate=1e-2),
             seed=seed,
             out=root / f"member-{seed}",
             listener=SILENT,

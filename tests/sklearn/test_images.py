@@ -24,7 +24,7 @@ NET = ImageClassifier(
     recipe="scratch",
     model="small-resnet",
     image_shape=(8, 8),
-    settings={"train.epochs": 5, "train.batch": 8},
+    settings={"train.epochs": 5, "train.batch_size": 8},
     random_state=0,
 )
 
@@ -81,10 +81,15 @@ def test_it_works_in_a_pipeline_under_cross_validation(digits: Any) -> None:
 def test_a_grid_goes_over_its_parameters(digits: Any) -> None:
     grid = GridSearchCV(
         clone(NET),
-        {"settings": [{"train.epochs": 1, "train.peak": 1e-6}, {"train.epochs": 5, "train.batch": 8}]},
+        {
+            "settings": [
+                {"train.epochs": 1, "train.learning_rate": 1e-6},
+                {"train.epochs": 5, "train.batch_size": 8},
+            ]
+        },
         cv=2,
     ).fit(*digits)
-    assert grid.best_params_["settings"] == {"train.epochs": 5, "train.batch": 8}
+    assert grid.best_params_["settings"] == {"train.epochs": 5, "train.batch_size": 8}
 
 
 @pytest.mark.parametrize("together", [VotingClassifier, StackingClassifier])
@@ -105,7 +110,9 @@ def test_paths_are_images_too(tmp_path: Path) -> None:
         Image.fromarray(rng.integers(shade - 50, shade + 50, (16, 16, 3)).astype(np.uint8)).save(paths[-1])
         labels.append(bool(number % 2))
     (tmp_path / "3.png").write_bytes(b"torn")
-    net = ImageClassifier(strategy="scratch", settings={"train.epochs": 6, "train.batch": 8}, random_state=0)
+    net = ImageClassifier(
+        strategy="scratch", settings={"train.epochs": 6, "train.batch_size": 8}, random_state=0
+    )
     with pytest.warns(UserWarning, match="1 of 30 images take no part"):
         net.fit(paths[:30], labels[:30])
     assert any("3.png" in name for finding in net.findings_ for name in finding.files)

@@ -47,16 +47,16 @@ def recipe(**settings: Any) -> Recipe:
     """A recipe in which everything that is random or averaged takes part."""
     everything: dict[str, Any] = {
         "epochs": 4,
-        "batch": 16,
-        "peak": 0.01,
+        "batch_size": 16,
+        "learning_rate": 0.01,
         "weight_decay": 0.01,
-        "clip": 5.0,
+        "clip_grad_norm": 5.0,
         "schedule": "one-cycle",
-        "average": "ema",
-        "average_decay": 0.9,
+        "weight_averaging": "ema",
+        "ema_decay": 0.9,
         "label_smoothing": 0.05,
     }
-    augment = AugmentSettings(shift=0.1, brightness=0.1, erase=0.2, mixup=0.1)
+    augment = AugmentSettings(shift=0.1, brightness=0.1, random_erasing=0.2, mixup=0.1)
     return Recipe(strategy="scratch", train=TrainSettings(**{**everything, **settings}), augment=augment)
 
 

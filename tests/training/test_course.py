@@ -100,12 +100,12 @@ def test_vgg19_with_the_notes_head_has_exactly_their_parameters(
 
 def test_a_learner_shortens_and_changes_all_variants_or_one() -> None:
     experiment = read_experiment("daisy-cnn")
-    settings = {"as_written.train.peak": "1e-4", "train.batch": "8"}
+    settings = {"as_written.train.learning_rate": "1e-4", "train.batch_size": "8"}
     found = changed(experiment, settings=settings, epochs=7, quick=False)
     assert {recipe.train.epochs for recipe in found.values()} == {7}
-    assert {recipe.train.batch for recipe in found.values()} == {8}
-    assert found[AS_WRITTEN].train.peak == 1e-4
-    assert found[DONE_WELL].train.peak == experiment.variants[DONE_WELL].train.peak
+    assert {recipe.train.batch_size for recipe in found.values()} == {8}
+    assert found[AS_WRITTEN].train.learning_rate == 1e-4
+    assert found[DONE_WELL].train.learning_rate == experiment.variants[DONE_WELL].train.learning_rate
     quick = changed(experiment, settings={}, epochs=None, quick=True)
     assert {recipe.train.epochs for recipe in quick.values()} == {QUICK_EPOCHS}
 
@@ -125,18 +125,18 @@ def test_the_net_of_a_table_is_the_same_in_both_variants() -> None:
     assert experiment.needs.target == "last"
     for variant, nets in ((AS_WRITTEN, 1), ("same_net", 4)):
         table = experiment.variants[variant].table
-        sizes = [13, *table.widths, 1]
+        sizes = [13, *table.hidden_layer_sizes, 1]
         count = sum((before + 1) * after for before, after in zip(sizes[:-1], sizes[1:], strict=True))
-        assert (count, table.nets, table.models) == (179_713, nets, ("nets",))
+        assert (count, table.ensemble_size, table.models) == (179_713, nets, ("nets",))
     assert experiment.variants[DONE_WELL].table == TableSettings()
 
 
 def test_the_nets_of_a_table_are_shortened_too() -> None:
     experiment = read_experiment("boston-mlp")
-    settings = {"as_written.table.epochs": "3", "table.batch": "16"}
+    settings = {"as_written.table.epochs": "3", "table.batch_size": "16"}
     found = changed(experiment, settings=settings, epochs=7, quick=False)
     assert [recipe.table.epochs for recipe in found.values()] == [3, 7, 7]
-    assert {recipe.table.batch for recipe in found.values()} == {16}
+    assert {recipe.table.batch_size for recipe in found.values()} == {16}
     assert changed(experiment, settings={}, epochs=None, quick=False) == dict(experiment.variants)
     quick = changed(experiment, settings={}, epochs=None, quick=True)
     assert {(r.table.epochs, r.table.folds, r.table.repeats) for r in quick.values()} == {(2, 2, 1)}

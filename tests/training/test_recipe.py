@@ -38,12 +38,12 @@ def test_every_strategy_has_a_recipe_of_its_name() -> None:
 def test_a_file_is_read_and_its_defaults_are_filled_in(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
-        'strategy = "scratch"\n[train]\npeak = 1\n[[model.layers]]\nkind = "flatten"\n'
+        'strategy = "scratch"\n[train]\nlearning_rate = 1\n[[model.layers]]\nkind = "flatten"\n'
         '[[model.layers]]\nkind = "dense"\nunits = "classes"\n[probe]\nheads = ["rbf"]\n'
     )
     recipe = read_recipe(path)
-    assert recipe.train.peak == 1.0
-    assert isinstance(recipe.train.peak, float)
+    assert recipe.train.learning_rate == 1.0
+    assert isinstance(recipe.train.learning_rate, float)
     assert recipe.model.layers == ({"kind": "flatten"}, {"kind": "dense", "units": "classes"})
     assert recipe.probe.heads == ("rbf",)
     assert recipe.augment == AugmentSettings()
@@ -52,7 +52,7 @@ def test_a_file_is_read_and_its_defaults_are_filled_in(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("train.peak", "3e-4", 3e-4),
+        ("train.learning_rate", "3e-4", 3e-4),
         ("train.epochs", " 7 ", 7),
         ("train.restore_best", "false", False),
         ("train.optimizer", "sgd", "sgd"),
@@ -62,7 +62,7 @@ def test_a_file_is_read_and_its_defaults_are_filled_in(tmp_path: Path) -> None:
         ("model.name", "resnet18", "resnet18"),
         ("augment.flip", "horizontal_and_vertical", "both"),
         ("augment.fill", "nearest", "edge"),
-        ("table.widths", "512, 256", (512, 256)),
+        ("table.hidden_layer_sizes", "512, 256", (512, 256)),
         ("table.models", "nets, linear", ("nets", "linear")),
         ("table.scale_target", "false", False),
     ],
@@ -76,21 +76,27 @@ def test_text_is_read_by_the_settings_type(name: str, text: str, value: object) 
 
 
 def test_values_and_settings_without_a_section_work_too() -> None:
-    recipe = with_settings(Recipe(), {"strategy": "scratch", "train.peak": 1e-2, "train.epochs": 3})
-    assert (recipe.strategy, recipe.train.peak, recipe.train.epochs) == ("scratch", 1e-2, 3)
+    recipe = with_settings(Recipe(), {"strategy": "scratch", "train.learning_rate": 1e-2, "train.epochs": 3})
+    assert (recipe.strategy, recipe.train.learning_rate, recipe.train.epochs) == ("scratch", 1e-2, 3)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("train.peek", "1", r"Unknown setting 'train.peek'. Did you mean 'train.peak'\?"),
-        ("peak", "1", r"Unknown setting 'peak'. Did you mean 'train.peak'\?"),
+        (
+            "train.learning_rat",
+            "1",
+            r"Unknown setting 'train.learning_rat'. Did you mean 'train.learning_rate'\?",
+        ),
+        ("learning_rate", "1", r"Unknown setting 'learning_rate'. Did you mean 'train.learning_rate'\?"),
+        ("train.peak", "1", r"The setting 'train.peak' is now called 'train.learning_rate'"),
+        ("train.drop_epochs", "1", r"is now called 'train.step_size' and 'train.lr_patience'"),
         ("train", "1", r"`train` must be a table"),
         ("train.epochs", "many", r"`train.epochs` must be a whole number. Received 'many'."),
         ("train.epochs", 2.5, r"`train.epochs` must be a whole number. Received 2.5."),
         ("train.epochs", True, r"`train.epochs` must be a whole number. Received True."),
         ("train.epochs", "0", r"`epochs` must lie in 1 to"),
-        ("train.peak", "fast", r"`train.peak` must be a number. Received 'fast'."),
+        ("train.learning_rate", "fast", r"`train.learning_rate` must be a number. Received 'fast'."),
         ("train.restore_best", "maybe", r"`train.restore_best` must be a true or false. Received 'maybe'."),
         (
             "train.optimizer",
@@ -112,8 +118,12 @@ def test_values_and_settings_without_a_section_work_too() -> None:
         ("probe.heads", "forest", r"`heads` must be one of logistic, rbf, net"),
         ("probe.heads", "", r"`heads` must name at least one of"),
         ("input.height", "5", r"`height` and `width` must both be given or both be 0"),
-        ("table.widths", "512, wide", r"`table.widths` must be a list of whole numbers"),
-        ("table.widths", "0", r"`widths` must lie in 1 to"),
+        (
+            "table.hidden_layer_sizes",
+            "512, wide",
+            r"`table.hidden_layer_sizes` must be a list of whole numbers",
+        ),
+        ("table.hidden_layer_sizes", "0", r"`hidden_layer_sizes` must lie in 1 to"),
         ("table.scale", "row", r"`scale` must be one of columns, rows, none"),
         ("table.schedule", "cosine", r"`schedule` must be one of one-cycle, constant"),
         ("table.epochs", 3, r'`table.epochs` must be left out: it is about tables, and the strategy "auto"'),
@@ -154,8 +164,8 @@ def test_a_recipe_does_not_share_its_layers_with_what_it_was_made_of() -> None:
 
 def test_the_table_lists_every_setting_with_its_default() -> None:
     table = {setting.name: setting for setting in setting_table()}
-    assert table["train.peak"].default == TrainSettings().peak
-    assert table["train.peak"].type == "number"
+    assert table["train.learning_rate"].default == TrainSettings().learning_rate
+    assert table["train.learning_rate"].type == "number"
     assert all(setting.help for setting in table.values())
 
 
@@ -175,7 +185,7 @@ def test_standardised_inputs_have_no_other_scale() -> None:
 
 
 def test_a_recipe_for_tables_holds_what_is_about_tables_and_nothing_else(tmp_path: Path) -> None:
-    recipe = from_dict({"strategy": "table", "table": {"widths": [64], "scale": "rows"}})
+    recipe = from_dict({"strategy": "table", "table": {"hidden_layer_sizes": [64], "scale": "rows"}})
     assert set(as_dict(recipe)) == {"about", "strategy", "table"}
     assert "table" not in as_dict(Recipe())
     (tmp_path / "mine.toml").write_text(as_toml(recipe))

@@ -100,7 +100,7 @@ def course(
         device: "auto", "cpu", "cuda" or "mps".
         epochs: At most so many in each variant that has epochs.
         quick: Two epochs each, to see that everything runs.
-        set: Settings to change: "train.peak" in all variants, "as_written.train.peak" in one.
+        set: Settings to change: "train.epochs" in all variants, "as_written.train.epochs" in one.
         only: Run these variants alone; others that are there already stay on the page.
         lang: Language of the pages, "en" or "ko"; what the experiment itself says is English.
         listener: Hears sentences and progress; prints to standard output unless set.
@@ -222,14 +222,14 @@ def _left_out(recipe: Recipe, weights: Source | None) -> str:
     from mindle.models.pretrained.weights import resolve
 
     name = recipe.model.name
-    if recipe.strategy == "scratch" or not name or recipe.model.random:
+    if recipe.strategy == "scratch" or not name or recipe.model.random_init:
         return ""
     try:
         resolve(name, None if weights is None else Path(weights), hub=False)
     except ModelError:
         return (
             f"the pretrained weights of {name} are not on this machine. Give them with --weights, or "
-            "see it run with random ones: --set as_written.model.random=true."
+            "see it run with random ones: --set as_written.model.random_init=true."
         )
     return ""
 

@@ -96,7 +96,7 @@ def train(
             "smote", "focal" or "thresholds"; what the recipe says unless set.
         prefer: What to keep of several backbones: "accuracy", or the cheapest answer that is shown to lose at
             most 0.5 points ("balance", the default) or 2 points ("speed").
-        set: Settings of the recipe to change, such as `{"train.peak": 3e-4}`, of a table
+        set: Settings of the recipe to change, such as `{"train.learning_rate": 3e-4}`, of a table
             `{"table.epochs": 20}`.
         target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
             column of numbers, where it is not called `target`.

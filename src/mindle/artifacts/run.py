@@ -22,6 +22,7 @@ from mindle.artifacts.files import first_words, read_json, reading_csv, write_cs
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
 from mindle.messages import sentences_of, with_sentences
+from mindle.recipes.renamed import run_of_today, with_names_of_today
 from mindle.records import Answers
 
 SCHEMA = 1
@@ -52,9 +53,18 @@ class RunFolder:
 
     def document(self) -> dict[str, Any]:
         """Read run.json; its sentences can be said in another language again."""
-        document = read_json(self.path / "run.json", schema=SCHEMA, what="run")
+        document = run_of_today(self._stored())
         restored: dict[str, Any] = with_sentences(document, document.pop("sentences", {}))
         return restored
+
+    def _stored(self) -> dict[str, Any]:
+        return read_json(self.path / "run.json", schema=SCHEMA, what="run")
+
+    @property
+    def has_old_settings(self) -> bool:
+        """Whether run.json names its settings as version 0.1.0 did."""
+        stored = self._stored()
+        return run_of_today(stored) != stored
 
     def write_document(self, document: Mapping[str, Any]) -> None:
         """Write run.json; beside the English text of its sentences stand their codes and values."""
@@ -101,7 +111,9 @@ class RunFolder:
                 **{name: float(text) if (text := row.pop(name)) else None for name in (score, "accuracy")},
                 "seconds": float(row.pop("seconds")),
                 "note": row.pop("note"),
-                "settings": {name: json.loads(text) for name, text in row.items() if text},
+                "settings": with_names_of_today(
+                    {name: json.loads(text) for name, text in row.items() if text}
+                ),
             }
             for row in rows
         ]
@@ -257,7 +269,7 @@ def set_aside(folder: Path) -> Path:
 
 
 def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
-    """Name every setting that differs between two documents, as `train.peak: 0.001, now 0.003`."""
+    """Name every setting that differs between two documents, as `train.learning_rate: 0.001, now 0.003`."""
     for key in sorted(set(stored) | set(wanted)):
         old, new = stored.get(key), wanted.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -283,6 +295,7 @@ def claim(
 
     Raises:
         ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
+        ArtifactError: If the run to go on with is an unfinished one of version 0.1.0.
     """
     keep_apart({"--out": out or Path(RUNS)}, [asked.get("source")])
     if out is None:
@@ -301,6 +314,12 @@ def claim(
     folder = RunFolder(out)
     stored = folder.document()
     if resume:
+        if stored.get("state") != FINISHED and folder.has_old_settings:
+            raise ArtifactError(
+                f"`resume` must name a run that this version began. Received {out}, an unfinished run of "
+                "version 0.1.0, whose settings had other names. Leave out --resume, or choose another "
+                "--out, to begin a new run."
+            )
         changed = list(differences(stored.get("asked", {}), asked))
         if changed:
             raise ValueError(

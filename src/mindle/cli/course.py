@@ -34,7 +34,7 @@ def course(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Change a setting, of all variants (train.peak=3e-4) or of one "
+            help="Change a setting, of all variants (train.learning_rate=3e-4) or of one "
             "(as_written.train.epochs=3). May be repeated.",
         ),
     ] = None,
@@ -78,7 +78,7 @@ def course(
             device=device,
             epochs=epochs,
             quick=quick,
-            set=pairs(set_ or [], "--set", "train.peak=3e-4"),
+            set=pairs(set_ or [], "--set", "train.learning_rate=3e-4"),
             only=only or (),
             lang=lang,
             listener=console,

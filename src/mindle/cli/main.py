@@ -216,7 +216,7 @@ def _told(error: Exception) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return DeviceError.exit_code, (
             "The machine ran out of memory. Close other programs, or choose a smaller --model or batch "
-            "(--set train.batch=8)."
+            "(--set train.batch_size=8)."
         )
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return EXIT_WRONG_CALL, (

@@ -42,7 +42,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Change a setting of the recipe: train.peak=3e-4. May be repeated.",
+        help="Change a setting of the recipe: train.learning_rate=3e-4. May be repeated.",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the training.")]

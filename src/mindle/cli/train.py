@@ -99,7 +99,7 @@ def train(
             resume=resume,
             imbalance=imbalance,
             prefer=prefer,
-            set=pairs(settings or [], "--set", "train.peak=3e-4"),
+            set=pairs(settings or [], "--set", "train.learning_rate=3e-4"),
             target=target,
             task=task,
             columns=names(columns),

@@ -84,7 +84,7 @@ def tune(
             device=device,
             out=out,
             resume=resume,
-            set=pairs(settings or [], "--set", "train.peak=3e-4"),
+            set=pairs(settings or [], "--set", "train.learning_rate=3e-4"),
             target=target,
             task=task,
             columns=names(columns),

@@ -55,7 +55,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         >>> from sklearn.datasets import load_digits
         >>> images, labels = load_digits(return_X_y=True)
         >>> net = ImageClassifier(model="small-resnet", image_shape=(8, 8), random_state=0,
-        ...     settings={"train.epochs": 5, "train.batch": 8})
+        ...     settings={"train.epochs": 5, "train.batch_size": 8})
         >>> net = net.fit(images[:300] / 16, labels[:300])
         >>> bool(net.score(images[300:400] / 16, labels[300:400]) > 0.5)
         True

@@ -167,7 +167,7 @@ def changed(
 
     Args:
         experiment: Whose.
-        settings: Dotted names to values; "as_written.train.peak" is of one variant, "train.peak" of all.
+        settings: Dotted names to values; "as_written.train.epochs" is of one variant, "train.epochs" of all.
         epochs: At most so many in every variant that has epochs.
         quick: At most QUICK_EPOCHS; a table is judged once, with QUICK_FOLDS folds.
 
@@ -175,9 +175,9 @@ def changed(
         ValueError: If a setting is unknown, or out of its range.
 
     Example:
-        >>> chosen = changed(read_experiment("daisy-mlp"), settings={"as_written.train.peak": 1e-4},
+        >>> chosen = changed(read_experiment("daisy-mlp"), settings={"as_written.train.learning_rate": 1e-4},
         ...                  epochs=3, quick=False)
-        >>> [(recipe.train.epochs, recipe.train.peak) for recipe in chosen.values()]
+        >>> [(recipe.train.epochs, recipe.train.learning_rate) for recipe in chosen.values()]
         [(3, 0.0001), (3, 0.001)]
     """
     most = min(epochs or 1_000_000, QUICK_EPOCHS if quick else 1_000_000)

@@ -1,7 +1,7 @@
 """What a way of training consists of: one frozen record for each concern, written as TOML.
 
 A recipe is data. `read_recipe` finds one by name or file, `with_settings` changes single fields of it
-("train.peak" to "3e-4"), `as_dict` and `from_dict` carry it through run.json. Type, default, range and
+("train.epochs" to "3"), `as_dict` and `from_dict` carry it through run.json. Type, default, range and
 meaning of a field stand together; the manual and the prompt read them from here (`setting_table`).
 """
 
@@ -22,6 +22,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from mindle.errors import DataError
 from mindle.recipes import recipe_names as recipe_names
 from mindle.recipes import recipe_text as recipe_text
+from mindle.recipes.renamed import names_of_today
 from mindle.records import COLOURS, FITS, INTERPOLATIONS
 
 # Ways to train on images, and the one way to train on a table.
@@ -83,7 +84,7 @@ class ModelSettings:
     pooling: Annotated[str, "How a backbone's map becomes features: none, avg, max or both"] = "avg"
     dropout: Annotated[float, "Dropout before the dense layer that is put behind a backbone"] = 0.2
     trainable: Annotated[int | str, "finetune: how many of the backbone's last stages learn, or all"] = "all"
-    random: Annotated[
+    random_init: Annotated[
         bool, "Give a backbone random weights, to see a setup run whose weights are missing"
     ] = False
 
@@ -150,15 +151,15 @@ class ProbeSettings:
         "Augmented views of each training image, besides the plain one; auto gives them to few images",
     ] = "auto"
     heads: Annotated[tuple[str, ...], "Kinds of head to try: logistic, rbf (support vectors), net"] = HEADS
-    join: Annotated[bool, "Try several backbones side by side too"] = True
+    concat: Annotated[bool, "Try concatenated features of several backbones too"] = True
     folds: Annotated[int, "Parts of the training images for cross-validation"] = 5
     rbf_gamma: Annotated[
         float, "rbf: how fast likeness fades, per median squared distance; 0 lets cross-validation choose"
     ] = 0.0
-    rbf_penalty: Annotated[float, "rbf: pull towards smooth answers; 0 lets cross-validation choose"] = 0.0
-    logistic_penalty: Annotated[
-        float, "logistic: penalty on squared weights; 0 lets cross-validation choose"
+    rbf_l2: Annotated[
+        float, "rbf: L2 regularisation (ridge) of the kernel head; 0 lets cross-validation choose"
     ] = 0.0
+    logistic_l2: Annotated[float, "logistic: L2 regularisation; 0 lets cross-validation choose"] = 0.0
     prefer: Annotated[
         str,
         "Which of several backbones to keep: the most accurate (accuracy), or the cheapest that is shown to "
@@ -176,7 +177,7 @@ class ProbeSettings:
             _within("views", self.views, 0, 100)
         _within("folds", self.folds, 2, 100)
         _one_of("prefer", self.prefer, tuple(PREFERENCES))
-        for name in ("rbf_gamma", "rbf_penalty", "logistic_penalty"):
+        for name in ("rbf_gamma", "rbf_l2", "logistic_l2"):
             _within(name, getattr(self, name), 0, 1e6)
         _within("net_units", self.net_units, 1, 4096)
         _within("net_dropout", self.net_dropout, 0, 0.95)
@@ -204,12 +205,16 @@ class AugmentSettings:
     crop: Annotated[float, "Smallest share of the area that a random crop keeps; 1 switches cropping off"] = (
         1.0
     )
-    stretch: Annotated[float, "Widest against narrowest aspect ratio of a random crop"] = 16 / 9
+    ratio: Annotated[
+        float, "Largest over smallest aspect ratio of a random crop; 16/9 is torchvision's (3/4, 4/3)"
+    ] = 16 / 9
     fill: Annotated[str, "What lies beyond the edge: reflect, edge or black"] = "reflect"
     brightness: Annotated[float, "Add up to this share of full white, or take it away"] = 0.0
     contrast: Annotated[float, "Stretch or squeeze around the image's mean by up to this share"] = 0.0
     saturation: Annotated[float, "Strengthen or weaken colours by up to this share"] = 0.0
-    erase: Annotated[float, "Chance that a rectangle of an image is painted over"] = 0.0
+    random_erasing: Annotated[
+        float, "Random erasing: probability that a rectangle of an image is painted over"
+    ] = 0.0
     mixup: Annotated[float, "Alpha of mixup, which blends two images and their labels; 0 is off"] = 0.0
     cutmix: Annotated[float, "Alpha of cutmix, which pastes a part of one image into another; 0 is off"] = 0.0
 
@@ -220,8 +225,8 @@ class AugmentSettings:
         _within("zoom", self.zoom, 0, 0.9)
         _within("shift", self.shift, 0, 0.5)
         _within("crop", self.crop, 0.05, 1)
-        _within("stretch", self.stretch, 1, 4)
-        for name in ("brightness", "contrast", "saturation", "erase"):
+        _within("ratio", self.ratio, 1, 4)
+        for name in ("brightness", "contrast", "saturation", "random_erasing"):
             _within(name, getattr(self, name), 0, 1)
         for name in ("mixup", "cutmix"):
             _within(name, getattr(self, name), 0, 10)
@@ -232,34 +237,43 @@ class TrainSettings:
     """The loop: how long, how fast, with which optimizer, and what is kept.
 
     Example:
-        >>> TrainSettings(epochs=5, peak=3e-4).optimizer
+        >>> TrainSettings(epochs=5, learning_rate=3e-4).optimizer
         'adamw'
     """
 
     epochs: Annotated[int, "How often every training image is seen"] = 30
-    batch: Annotated[int, "Images in a step"] = 32
+    batch_size: Annotated[int, "Images in a step"] = 32
     shuffle: Annotated[bool, "Draw the images in a new order each epoch; false keeps that of the data"] = True
-    accumulate: Annotated[int, "Steps whose gradients are added up before the weights move"] = 1
+    grad_accum_steps: Annotated[
+        int, "Gradient accumulation: steps whose gradients are summed before an update"
+    ] = 1
     optimizer: Annotated[str, "adamw, adam, sgd or rmsprop"] = "adamw"
-    peak: Annotated[float, "Highest learning rate, reached after the warm-up"] = 1e-3
+    learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up (max_lr)"] = 1e-3
     momentum: Annotated[float, "Momentum of sgd; beta 1 of adam and adamw"] = 0.9
     beta2: Annotated[float, "Memory of squared gradients: beta 2 of adam and adamw, rho of rmsprop"] = 0.999
-    weight_decay: Annotated[float, "Pull of weights towards zero; norms and biases are spared"] = 0.0
-    clip: Annotated[float, "Largest norm of the gradients; 0 does not clip"] = 0.0
+    weight_decay: Annotated[float, "Decoupled weight decay; norms and biases are exempt"] = 0.0
+    clip_grad_norm: Annotated[float, "Largest norm of the gradients; 0 does not clip"] = 0.0
     schedule: Annotated[str, "How the rate falls: cosine, one-cycle, step, plateau or constant"] = "cosine"
-    warmup_fraction: Annotated[float, "Share of all steps spent climbing to the peak"] = 0.05
-    final_fraction: Annotated[float, "Rate at the end of cosine and one-cycle, as a share of the peak"] = 0.01
-    drop_epochs: Annotated[
-        int, "step: epochs between two drops; plateau: epochs without progress before one"
-    ] = 5
-    drop_factor: Annotated[float, "What a drop of step or plateau multiplies the rate by"] = 0.5
-    small_fraction: Annotated[float, "Share of the epochs, at the beginning, that see smaller images"] = 0.0
-    small_scale: Annotated[float, "Side of those smaller images as a share of the full side"] = 0.55
+    warmup_fraction: Annotated[
+        float, "Share of all steps in which the learning rate rises linearly to its highest"
+    ] = 0.05
+    min_lr_ratio: Annotated[
+        float, "Learning rate at the end of cosine and one-cycle, as a share of the highest"
+    ] = 0.01
+    step_size: Annotated[int, "step: epochs between two drops of the learning rate"] = 5
+    lr_patience: Annotated[int, "plateau: epochs without progress before a drop of the learning rate"] = 5
+    gamma: Annotated[float, "step and plateau: factor of the learning rate at a drop"] = 0.5
+    progressive_fraction: Annotated[
+        float, "Progressive resizing: share of the epochs, at the beginning, with smaller images; 0 is off"
+    ] = 0.0
+    progressive_scale: Annotated[
+        float, "Progressive resizing: side of the smaller images as a share of the full side"
+    ] = 0.55
     layer_decay: Annotated[
         float, "finetune: rate of each stage as a share of that of the next one towards the head"
     ] = 1.0
-    full_rate_inputs: Annotated[
-        int, "Dense layers of more inputs than this learn slower, in proportion; 0 treats all layers alike"
+    lr_scale_fan_in: Annotated[
+        int, "Fan-in above which a dense layer's learning rate is scaled by this over its fan-in; 0 is off"
     ] = 0
     label_smoothing: Annotated[float, "Share of each label that is spread over all classes"] = 0.0
     l1: Annotated[float, "Penalty on the sum of absolute weights"] = 0.0
@@ -269,53 +283,60 @@ class TrainSettings:
         "Rare classes: none, weights (in the loss), sampling (drawn more often), smote (heads: features made "
         "up between those of real images) or auto (what macro-F1 says)",
     ] = "none"
-    scarce: Annotated[
-        float, "Rare classes are drawn more often and augmented more strongly; 0 is off, 1 evens them out"
+    oversample: Annotated[
+        float, "Oversample minority classes, with stronger augmentation; 0 is off, 1 balances the classes"
     ] = 0.0
-    focal: Annotated[
-        float, "Gamma of the focal loss, which cares less for what is answered right; 0 is off, 2 is usual"
+    focal_gamma: Annotated[
+        float, "Gamma of the focal loss, which down-weights easy samples; 0 is off, 2 is usual"
     ] = 0.0
     thresholds: Annotated[
         bool, "Name the class by a threshold for each, fitted for macro-F1 on images not learned from"
     ] = False
-    average: Annotated[
-        str, "Weights that are judged and kept: none, ema or last (mean of the last epochs)"
+    weight_averaging: Annotated[
+        str, "Weights that are evaluated and kept: none, ema or last (mean of the last epochs, as in SWA)"
     ] = "none"
-    average_decay: Annotated[float, "ema: share of the old average that each step keeps"] = 0.998
+    ema_decay: Annotated[float, "ema: share of the old average that each step keeps"] = 0.998
     average_epochs: Annotated[int, "last: how many epochs at the end are averaged"] = 5
-    watch: Annotated[str, "What says which epoch is best: val_loss or val_accuracy"] = "val_loss"
+    monitor: Annotated[str, "Metric that says which epoch is best: val_loss or val_accuracy"] = "val_loss"
     restore_best: Annotated[bool, "End with the best epoch's weights rather than the last one's"] = True
     patience: Annotated[int, "Stop after this many epochs without progress; 0 never stops early"] = 0
     precision: Annotated[str, "auto, float32 or bfloat16; auto is bfloat16 on CUDA cards that have it"] = (
         "auto"
     )
-    layout: Annotated[str, "Memory order of maps: auto, channels-last or contiguous"] = "auto"
+    memory_format: Annotated[str, "Memory format of feature maps: auto, channels-last or contiguous"] = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "accumulate", "drop_epochs", "average_epochs"):
+        for name in (
+            "epochs",
+            "batch_size",
+            "grad_accum_steps",
+            "step_size",
+            "lr_patience",
+            "average_epochs",
+        ):
             _within(name, getattr(self, name), 1, 1_000_000)
         for name, allowed in (
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("balance", BALANCES),
-            ("average", AVERAGES),
-            ("watch", WATCHED),
+            ("weight_averaging", AVERAGES),
+            ("monitor", WATCHED),
             ("precision", PRECISIONS),
-            ("layout", LAYOUTS),
+            ("memory_format", LAYOUTS),
         ):
             _one_of(name, getattr(self, name), allowed)
-        _within("peak", self.peak, 1e-8, 100)
-        for name in ("momentum", "beta2", "average_decay", "warmup_fraction", "label_smoothing"):
+        _within("learning_rate", self.learning_rate, 1e-8, 100)
+        for name in ("momentum", "beta2", "ema_decay", "warmup_fraction", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1). Received {name}={getattr(self, name)!r}.")
-        _within("small_scale", self.small_scale, 0.1, 1)
-        _within("scarce", self.scarce, 0, 1)
-        _within("focal", self.focal, 0, 10)
-        for name in ("small_fraction", "final_fraction", "drop_factor", "layer_decay"):
+        _within("progressive_scale", self.progressive_scale, 0.1, 1)
+        _within("oversample", self.oversample, 0, 1)
+        _within("focal_gamma", self.focal_gamma, 0, 10)
+        for name in ("progressive_fraction", "min_lr_ratio", "gamma", "layer_decay"):
             _within(name, getattr(self, name), 0, 1)
-        for name in ("weight_decay", "clip", "l1", "l2"):
+        for name in ("weight_decay", "clip_grad_norm", "l1", "l2"):
             _within(name, getattr(self, name), 0, 1000)
-        for name in ("patience", "full_rate_inputs"):
+        for name in ("patience", "lr_scale_fan_in"):
             _within(name, getattr(self, name), 0, 1_000_000)
 
 
@@ -324,7 +345,7 @@ class TableSettings:
     """A table: how it is judged, which models are tried, and how the nets among them are built and trained.
 
     Example:
-        >>> TableSettings(models=("nets",), widths=(512, 256)).scale
+        >>> TableSettings(models=("nets",), hidden_layer_sizes=(512, 256)).scale
         'columns'
     """
 
@@ -333,57 +354,61 @@ class TableSettings:
     ] = ()
     folds: Annotated[int, "Parts of the cross-validation"] = 5
     repeats: Annotated[int, "Under 2,000 rows: how often all is repeated, with other folds"] = 3
-    widths: Annotated[tuple[int, ...], "nets: units of the hidden layers"] = (128, 64)
-    nets: Annotated[
-        int, "nets: how many, from different seeds, answer with their mean; 0 goes by the number of rows"
+    hidden_layer_sizes: Annotated[tuple[int, ...], "nets: units of the hidden layers"] = (128, 64)
+    ensemble_size: Annotated[
+        int, "nets: how many, from different seeds, are averaged; 0 goes by the number of rows"
     ] = 0
     epochs: Annotated[int, "nets: how often every row is seen; 0 goes by the number of rows"] = 0
-    batch: Annotated[int, "nets: rows in a step; 0 goes by the number of rows"] = 0
+    batch_size: Annotated[int, "nets: rows in a step; 0 goes by the number of rows"] = 0
     optimizer: Annotated[str, "nets: adamw, adam, sgd or rmsprop"] = "adamw"
-    peak: Annotated[float, "nets: highest learning rate"] = 1e-2
+    learning_rate: Annotated[float, "nets: highest learning rate"] = 1e-2
     momentum: Annotated[float, "nets: momentum of sgd; beta 1 of adam and adamw"] = 0.9
     beta2: Annotated[float, "nets: memory of squared gradients: beta 2 of adam and adamw, rho of rmsprop"] = (
         0.99
     )
     schedule: Annotated[str, "nets: one-cycle, where the rate rises and falls, or constant"] = "one-cycle"
-    decay: Annotated[float, "nets: pull of weights towards zero; offsets and embeddings are spared"] = 0.02
+    weight_decay: Annotated[float, "nets: weight decay; biases and embeddings are exempt"] = 0.02
     dropout: Annotated[float, "nets: share of hidden units left out at random"] = 0.0
     loss: Annotated[str, "nets: of a target that is a number: huber or squared"] = "huber"
-    huber: Annotated[float, "nets: where the huber loss turns from squared to absolute"] = 0.5
+    huber_delta: Annotated[
+        float, "nets: delta of the Huber loss, where it turns from squared to absolute"
+    ] = 0.5
     scale: Annotated[
         str,
         "nets: what they are given: columns (each standardised), rows (each divided by its length, which "
         "mixes units) or none (numbers as they are)",
     ] = "columns"
     scale_target: Annotated[bool, "nets: learn a number with mean 0 and deviation 1"] = True
-    forest_leaf: Annotated[int, "forests: fewest rows in a leaf; 0 goes by the number of rows"] = 0
-    forest_features: Annotated[
-        float, "forests: share of the columns that a split looks at; 0 takes what is usual"
+    forest_min_samples_leaf: Annotated[
+        int, "forests: smallest number of rows in a leaf; 0 goes by the number of rows"
+    ] = 0
+    forest_max_features: Annotated[
+        float, "forests: share of the columns considered at a split; 0 takes the usual"
     ] = 0.0
-    boosting_rate: Annotated[float, "boosting: learning rate; 0 takes what suits the library"] = 0.0
-    boosting_leaves: Annotated[int, "boosting: leaves of a tree; 0 goes by the number of rows"] = 0
+    boosting_learning_rate: Annotated[float, "boosting: learning rate; 0 takes what suits the library"] = 0.0
+    boosting_num_leaves: Annotated[int, "boosting: leaves of a tree; 0 goes by the number of rows"] = 0
     boosting_rounds: Annotated[
         int, "boosting: how many trees a score has; 0 takes what suits the library"
     ] = 0
-    svm_penalty: Annotated[float, "SVM: how dear a mistake is (C); 0 takes 10 for numbers, 3 for classes"] = (
-        0.0
-    )
+    svm_C: Annotated[
+        float, "SVM: C, the inverse of its regularisation; 0 takes 10 for regression, 3 for classes"
+    ] = 0.0
     svm_gamma: Annotated[float, "SVM: how fast likeness fades, as a multiple of scikit-learn's scale"] = 1.0
 
     def __post_init__(self) -> None:
-        _within("forest_leaf", self.forest_leaf, 0, 1_000_000)
-        for name in ("forest_features", "boosting_rate"):
+        _within("forest_min_samples_leaf", self.forest_min_samples_leaf, 0, 1_000_000)
+        for name in ("forest_max_features", "boosting_learning_rate"):
             _within(name, getattr(self, name), 0, 1)
-        for name in ("boosting_leaves", "boosting_rounds"):
+        for name in ("boosting_num_leaves", "boosting_rounds"):
             _within(name, getattr(self, name), 0, 100_000)
-        _within("svm_penalty", self.svm_penalty, 0, 1e9)
+        _within("svm_C", self.svm_C, 0, 1e9)
         _within("svm_gamma", self.svm_gamma, 1e-9, 1e9)
         _within("folds", self.folds, 2, 100)
         _within("repeats", self.repeats, 1, 100)
-        for name in ("nets", "epochs", "batch"):
+        for name in ("ensemble_size", "epochs", "batch_size"):
             _within(name, getattr(self, name), 0, 1_000_000)
-        for width in self.widths:
-            _within("widths", width, 1, 65_536)
+        for width in self.hidden_layer_sizes:
+            _within("hidden_layer_sizes", width, 1, 65_536)
         for name, allowed in (
             ("optimizer", OPTIMIZERS),
             ("schedule", TABLE_SCHEDULES),
@@ -391,9 +416,9 @@ class TableSettings:
             ("scale", TABLE_SCALES),
         ):
             _one_of(name, getattr(self, name), allowed)
-        _within("peak", self.peak, 1e-8, 100)
-        _within("decay", self.decay, 0, 1000)
-        _within("huber", self.huber, 1e-6, 1e9)
+        _within("learning_rate", self.learning_rate, 1e-8, 100)
+        _within("weight_decay", self.weight_decay, 0, 1000)
+        _within("huber_delta", self.huber_delta, 1e-6, 1e9)
         for name in ("momentum", "beta2", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1). Received {name}={getattr(self, name)!r}.")
@@ -573,7 +598,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         ValueError: If a setting is unknown, of another type or out of its range.
 
     Example:
-        >>> with_settings(Recipe(), {"train.peak": "3e-4"}).train.peak
+        >>> with_settings(Recipe(), {"train.learning_rate": "3e-4"}).train.learning_rate
         0.0003
     """
     types = _types()
@@ -674,7 +699,12 @@ def _require_known(name: str, types: Mapping[str, Any]) -> None:
         raise ValueError(
             f"`{name}` must be a table of settings. Write [{name}] in a file, or --set {name}.NAME=VALUE."
         )
-    # Of two that end alike the first is meant: train.peak rather than table.peak.
+    new = [today for today in names_of_today(name) if today != name]
+    if new:
+        raise ValueError(
+            f"The setting '{name}' is now called {' and '.join(map(repr, new))}. Write that instead."
+        )
+    # Of two that end alike the first is meant: train.learning_rate rather than table.learning_rate.
     bare = {known.rpartition(".")[2]: known for known in reversed(list(types))}
     hint = f" Did you mean '{bare[name]}'?" if name in bare else _did_you_mean(name, types)
     raise ValueError(f"Unknown setting '{name}'.{hint} docs/training.md lists all {len(types)}.")

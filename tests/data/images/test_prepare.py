@@ -392,7 +392,7 @@ def test_training_on_what_was_laid_out_gives_the_same_run(tmp_path: Path) -> Non
     mindle.prepare(photos, tmp_path / "x.npz", size=(32, 32), split_seed=2)
     settings: dict[str, Any] = {
         "strategy": "scratch",
-        "set": {"train.epochs": 2, "train.batch": 8, "input.height": 32, "input.width": 32},
+        "set": {"train.epochs": 2, "train.batch_size": 8, "input.height": 32, "input.width": 32},
         "listener": SILENT,
     }
     runs = [

@@ -121,7 +121,7 @@ def full() -> Callable[..., ReportContent]:
                 Attempt(name="fine-tune", value=None, note="no time"),
             ],
             "stopped": ["The budget was spent."],
-            "recipe": {"strategy": "probe", "train": {"epochs": 3, "peak": None}},
+            "recipe": {"strategy": "probe", "train": {"epochs": 3, "learning_rate": None}},
             "environment": {"torch": "2.13.0", "seed": 0},
             "fingerprint": "abcdef",
             "licences": [Licence(name="lite0", licence="Apache-2.0", source="a package")],

@@ -31,7 +31,7 @@ def variants(full: Make) -> list[Variant]:
         )
         settings = {
             "strategy": "scratch",
-            "train": {"peak": rate, "shuffle": name == "done well", "epochs": 5},
+            "train": {"learning_rate": rate, "shuffle": name == "done well", "epochs": 5},
         }
         found.append(
             Variant(name=name, content=content, parameters=12_345, settings=settings, facts={"Disk": "3 MB"})
@@ -67,7 +67,7 @@ def test_the_page_is_whole_and_loads_nothing(variants: list[Variant], lang: str)
 def test_it_says_which_is_better_and_what_differs(variants: list[Variant]) -> None:
     page = Reader(comparison_html("digits", variants, pairs(variants)))
     assert "“done well” is clearly better than “as written”." in page.words
-    assert "train.peak 1 0.01" in page.words
+    assert "train.learning_rate 1 0.01" in page.words
     assert "train.shuffle false true" in page.words
     behind = page.words.index("The settings that were the same")
     assert page.words.index("train.epochs 5") > behind

@@ -36,7 +36,7 @@ def found(count: int = 6) -> dict[str, Any]:
             "accuracy": 1 - 0.5 / (number + 1),
             "seconds": 0.5,
             "note": "rbf head",
-            "settings": {"train.peak": 10.0 ** -(number % 5 + 1), "probe.heads": ["rbf", "<b>"]},
+            "settings": {"train.learning_rate": 10.0 ** -(number % 5 + 1), "probe.heads": ["rbf", "<b>"]},
         }
         for number in range(count)
     ]
@@ -47,7 +47,7 @@ def found(count: int = 6) -> dict[str, Any]:
         "trials": trials,
         "best": count - 1,
         "counts": {"complete": count - 2, "pruned": 1, "failed": 1},
-        "importance": {"train.peak": 0.75, "probe.heads": 0.25},
+        "importance": {"train.learning_rate": 0.75, "probe.heads": 0.25},
     }
 
 

@@ -195,7 +195,7 @@ def evened(problem: Problem, **settings: Any) -> Outcome:
 def test_heads_take_weights_made_up_rows_and_stronger_views(scarce: Problem) -> None:
     pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
     plain = evened(scarce)
-    for settings in ({"train.balance": "weights"}, {"train.balance": "smote"}, {"train.scarce": 1.0}):
+    for settings in ({"train.balance": "weights"}, {"train.balance": "smote"}, {"train.oversample": 1.0}):
         other = evened(scarce, **settings)
         assert other.thresholds == ()
         assert not np.allclose(other.val_answers, plain.val_answers)
@@ -223,7 +223,7 @@ def test_a_head_without_settings_to_search_is_fitted_once(scarce: Problem) -> No
 
 
 def test_a_focal_loss_leaves_least_squares_out(scarce: Problem) -> None:
-    settings = {"train.focal": 2.0, "probe.heads": ("rbf", "logistic")}
+    settings = {"train.focal_gamma": 2.0, "probe.heads": ("rbf", "logistic")}
     tried = [attempt["name"] for attempt in evened(scarce, **settings).tried]
     assert any(name.startswith("logistic") for name in tried)
     assert not any(name.startswith("rbf") for name in tried)

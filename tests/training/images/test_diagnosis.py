@@ -56,7 +56,7 @@ def named(
     **settings: Any,
 ) -> tuple[Diagnosis, ...]:
     """Train, and say what was wrong with it."""
-    wish = {"epochs": 8, "batch": 16, "peak": 2e-3, **settings}
+    wish = {"epochs": 8, "batch_size": 16, "learning_rate": 2e-3, **settings}
     recipe = Recipe(train=TrainSettings(**wish), augment=augment or AugmentSettings())
     watch = TrainingMonitor(recipe.train, classes=len(model.classes))
     result = fit(model, labelled(train, val), recipe, callbacks=[watch])
@@ -88,14 +88,14 @@ ONE_CYCLE = {"schedule": "one-cycle", "warmup_fraction": 0.1, "weight_decay": 0.
 HEALTHY: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "adamw": (CONV, {}),
     "adamw, dense": (DENSE, {}),
-    "one-cycle, averaged": (CONV, {**ONE_CYCLE, "average": "ema", "average_decay": 0.9}),
-    "sgd": (DENSE, {"optimizer": "sgd", "peak": 0.05}),
-    "rmsprop": (DENSE, {"optimizer": "rmsprop", "peak": 1e-3, "beta2": 0.9}),
+    "one-cycle, averaged": (CONV, {**ONE_CYCLE, "weight_averaging": "ema", "ema_decay": 0.9}),
+    "sgd": (DENSE, {"optimizer": "sgd", "learning_rate": 0.05}),
+    "rmsprop": (DENSE, {"optimizer": "rmsprop", "learning_rate": 1e-3, "beta2": 0.9}),
     "smoothed, weighed": (DENSE, {"label_smoothing": 0.1, "balance": "weights"}),
     "sampled": (CONV, {"balance": "sampling"}),
-    "two epochs": (CONV, {"epochs": 2, "batch": 8}),
-    "clipped": (DENSE, {"clip": 1.0}),
-    "tiny batches": (DENSE, {"batch": 4, "epochs": 4}),
+    "two epochs": (CONV, {"epochs": 2, "batch_size": 8}),
+    "clipped": (DENSE, {"clip_grad_norm": 1.0}),
+    "tiny batches": (DENSE, {"batch_size": 4, "epochs": 4}),
 }
 
 
@@ -115,7 +115,7 @@ def test_a_healthy_deep_net_with_batch_norms() -> None:
     block = [{"kind": "conv", "channels": 8, "padding": "same", "bias": False}]
     block += [{"kind": "batch_norm", "activation": "relu"}]
     layers = [*block * 6, {"kind": "global_pool"}, {"kind": "dense", "units": "classes"}]
-    assert kinds(named(*digits(), net(layers, 10), peak=5e-3)) == []
+    assert kinds(named(*digits(), net(layers, 10), learning_rate=5e-3)) == []
 
 
 def test_a_healthy_run_with_rare_classes() -> None:
@@ -164,7 +164,7 @@ def test_inputs_as_bytes() -> None:
 
 
 def test_inputs_scaled_twice() -> None:
-    found = named(*digits(), net(DENSE, 10, mean=0.0, std=255.0), epochs=4, peak=1e-3)
+    found = named(*digits(), net(DENSE, 10, mean=0.0, std=255.0), epochs=4, learning_rate=1e-3)
     assert kinds(found) == ["inputs-unscaled"]
     assert "once too often" in found[0].message
     assert "ln(10) = 2.303" in found[0].message
@@ -172,21 +172,23 @@ def test_inputs_scaled_twice() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_rate_too_high(optimizer: str) -> None:
-    found = named(*digits(), net(DENSE, 10), optimizer=optimizer, peak={"adam": 3.0, "sgd": 3.0}[optimizer])
+    found = named(
+        *digits(), net(DENSE, 10), optimizer=optimizer, learning_rate={"adam": 3.0, "sgd": 3.0}[optimizer]
+    )
     assert kinds(found) == ["rate-too-high"]
-    assert "train.peak" in found[0].remedy
+    assert "train.learning_rate" in found[0].remedy
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_rate_too_low(optimizer: str) -> None:
-    assert kinds(named(*digits(), net(CONV, 10), optimizer=optimizer, peak=1e-7)) == ["rate-too-low"]
+    assert kinds(named(*digits(), net(CONV, 10), optimizer=optimizer, learning_rate=1e-7)) == ["rate-too-low"]
 
 
 def test_exploding_gradients() -> None:
     model = net(mlp((64,) * 6, outputs="classes"), 10)
     for parameter in model.parameters():
         parameter.data *= 8.0
-    assert kinds(named(*digits(), model, peak=1e-4))[:1] == ["exploding-gradients"]
+    assert kinds(named(*digits(), model, learning_rate=1e-4))[:1] == ["exploding-gradients"]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
@@ -210,7 +212,7 @@ def test_loss_at_chance_where_labels_do_not_belong_to_their_images() -> None:
     coins = np.random.default_rng(1).permutation(labels)
     val_coins = np.random.default_rng(2).permutation(val_labels)
     layers = mlp((32,), (0.5,), outputs=1)
-    augment = AugmentSettings(shift=0.2, rotate=0.2, erase=0.5)
+    augment = AugmentSettings(shift=0.2, rotate=0.2, random_erasing=0.5)
     found = named(
         (images, coins), (val_images, val_coins), net(layers, 2), augment=augment, epochs=6, l2=0.02
     )
@@ -251,7 +253,7 @@ def test_overfitting() -> None:
 def test_a_short_or_resumed_run_is_not_judged_by_its_beginning() -> None:
     train, val = digits()
     model = net(DENSE, 10)
-    settings = TrainSettings(epochs=1, batch=16, peak=1e-7)
+    settings = TrainSettings(epochs=1, batch_size=16, learning_rate=1e-7)
     watch = TrainingMonitor(settings, classes=10)
     result = fit(model, labelled(train, val), Recipe(train=settings), callbacks=[watch])
     case = Case(

@@ -140,7 +140,7 @@ def small_net(seed: int, epochs: int = 0, start: Classifier | None = None) -> Cl
     if start is not None:
         model.load_state_dict(start.state_dict())
     if epochs:
-        recipe = Recipe(train=TrainSettings(epochs=epochs, batch=16, peak=3e-3))
+        recipe = Recipe(train=TrainSettings(epochs=epochs, batch_size=16, learning_rate=3e-3))
         fit(model, data((images, labels), (images, labels)), recipe, TrainingContext(seed=seed))
     return model.eval()
 

@@ -33,7 +33,7 @@ def digits(count: int) -> Problem:
 def test_from_scratch_a_net_learns_and_says_how_well(cache: Path) -> None:
     recipe = resolve_options(
         model="cifar-dnn",
-        settings={"train.epochs": 12, "train.batch": 16, "augment.crop": 1.0, "augment.rotate": 0},
+        settings={"train.epochs": 12, "train.batch_size": 16, "augment.crop": 1.0, "augment.rotate": 0},
     ).recipe
     outcome = train_net(digits(600), recipe)
     assert outcome.strategy == "scratch"
@@ -51,7 +51,7 @@ def test_a_backbone_is_trained_as_its_strategy_says(strategy: str, tmp_path: Pat
     dataset = mindle.data.split(mindle.data.check(photos))
     problem = Problem.of(dataset, typical_size=(48, 48))
     card = resolve("tf_efficientnet_lite0")
-    settings = {"train.epochs": 1, "train.batch": 8, "input.height": 64, "input.width": 64}
+    settings = {"train.epochs": 1, "train.batch_size": 8, "input.height": 64, "input.width": 64}
     before = {}
     for epochs in (1,):
         recipe = resolve_options(strategy=strategy, settings={**settings, "train.epochs": epochs}).recipe
@@ -65,10 +65,10 @@ def test_a_backbone_is_trained_as_its_strategy_says(strategy: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("strategy", "settings", "closer"),
     [
-        ("inline", {"train.epochs": 3, "train.peak": 1e-2}, 0.6),
+        ("inline", {"train.epochs": 3, "train.learning_rate": 1e-2}, 0.6),
         pytest.param(
             "finetune",
-            {"train.epochs": 5, "train.peak": 1e-3, "train.average": "none"},
+            {"train.epochs": 5, "train.learning_rate": 1e-3, "train.weight_averaging": "none"},
             0.9,
             marks=pytest.mark.slow,  # 8 s
         ),
@@ -81,7 +81,7 @@ def test_a_backbone_learns_numbers(
     np.savez(tmp_path / "discs.npz", data=images, targets=diameters)
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(tmp_path / "discs.npz")))
     problem = Problem.of(dataset, typical_size=(32, 32))
-    small = {"train.batch": 8, "input.height": 32, "input.width": 32, "model.dropout": 0.0}
+    small = {"train.batch_size": 8, "input.height": 32, "input.width": 32, "model.dropout": 0.0}
     card = resolve("tf_efficientnet_lite0")
     outcome = train_net(
         problem, resolve_options(strategy=strategy, settings=small | settings).recipe, card=card

@@ -33,7 +33,7 @@ def lite() -> Any:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("balance", "weights"), ("scarce", 0.5), ("focal", 2.0), ("thresholds", True)],
+    [("balance", "weights"), ("oversample", 0.5), ("focal_gamma", 2.0), ("thresholds", True)],
 )
 def test_what_is_about_classes_is_refused(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"`train.{name}` must be"):

@@ -22,8 +22,8 @@ def test_a_named_net_is_trained_from_scratch_and_a_backbone_is_probed() -> None:
 
 
 def test_settings_reach_the_recipe_and_its_document() -> None:
-    settled = resolve_options(strategy="scratch", settings={"train.peak": "3e-4", "train.epochs": 7})
-    assert (settled.recipe.train.peak, settled.recipe.train.epochs) == (3e-4, 7)
+    settled = resolve_options(strategy="scratch", settings={"train.learning_rate": "3e-4", "train.epochs": 7})
+    assert (settled.recipe.train.learning_rate, settled.recipe.train.epochs) == (3e-4, 7)
     assert settled.as_dict()["recipe"]["train"]["epochs"] == 7
 
 
@@ -53,10 +53,10 @@ def test_a_missing_model_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_random_weights_are_given_where_they_are_asked_for_and_make_sense() -> None:
     dataset = mindle.data.read("digits")
-    asked = resolve_options(strategy="inline", model="vgg19", settings={"model.random": "true"})
+    asked = resolve_options(strategy="inline", model="vgg19", settings={"model.random_init": "true"})
     assert [card.origin for card in make_plan(dataset, asked).cards] == ["random weights"]
-    for settings in ({"model.random": "true"}, {"model.random": "true", "model.name": "vgg19"}):
-        with pytest.raises(ValueError, match=r"`model\.random` must come with a named backbone"):
+    for settings in ({"model.random_init": "true"}, {"model.random_init": "true", "model.name": "vgg19"}):
+        with pytest.raises(ValueError, match=r"`model\.random_init` must come with a named backbone"):
             make_plan(dataset, resolve_options(strategy="probe", settings=settings))
 
 

@@ -39,7 +39,7 @@ EVERYTHING = AugmentSettings(
     brightness=0.2,
     contrast=0.3,
     saturation=0.3,
-    erase=0.5,
+    random_erasing=0.5,
 )
 
 
@@ -162,7 +162,7 @@ def test_brightness_contrast_and_saturation_do_what_they_say() -> None:
 
 def test_a_full_chance_of_erasing_touches_every_image_in_one_rectangle() -> None:
     images = photos(50, 40, 40)
-    changed = Augment(AugmentSettings(erase=1))(images, generator())
+    changed = Augment(AugmentSettings(random_erasing=1))(images, generator())
     for image, got in zip(images, changed, strict=True):
         touched = (image != got).any(0)
         rows, columns = touched.any(1).nonzero().flatten(), touched.any(0).nonzero().flatten()
@@ -219,7 +219,7 @@ def test_with_a_generator_each_an_image_changes_as_it_does_alone(settings: Augme
 def test_stronger_changes_are_wider_allowed_and_never_mirror_unasked() -> None:
     for settings in (
         AugmentSettings(),
-        AugmentSettings(flip="both", rotate=0.4, zoom=0.8, crop=0.1, erase=0.9),
+        AugmentSettings(flip="both", rotate=0.4, zoom=0.8, crop=0.1, random_erasing=0.9),
     ):
         more = stronger(settings)
         assert more.flip == settings.flip

@@ -18,7 +18,7 @@ def set_all(model: nn.Module, value: float) -> None:
 def test_a_moving_average_follows_with_a_growing_memory() -> None:
     model = nn.Linear(1, 1, bias=False)
     set_all(model, 0.0)
-    average = Average(model, TrainSettings(average="ema", average_decay=0.5))
+    average = Average(model, TrainSettings(weight_averaging="ema", ema_decay=0.5))
     set_all(model, 1.0)
     average.after_step(0)  # decay (1 + 0) / (10 + 0)
     assert torch.allclose(average.tensors["weight"], torch.tensor(0.9))
@@ -28,7 +28,7 @@ def test_a_moving_average_follows_with_a_growing_memory() -> None:
 
 def test_the_mean_of_the_last_epochs_is_their_plain_mean() -> None:
     model = nn.Linear(1, 1, bias=False)
-    average = Average(model, TrainSettings(average="last", average_epochs=3))
+    average = Average(model, TrainSettings(weight_averaging="last", average_epochs=3))
     for epoch in range(5):
         set_all(model, float(epoch))
         average.after_epoch(epoch, 5)
@@ -38,7 +38,7 @@ def test_the_mean_of_the_last_epochs_is_their_plain_mean() -> None:
 def test_the_model_holds_the_average_for_a_while_only() -> None:
     model = nn.Linear(1, 1, bias=False)
     set_all(model, 0.0)
-    average = Average(model, TrainSettings(average="ema"))
+    average = Average(model, TrainSettings(weight_averaging="ema"))
     set_all(model, 1.0)
     with average.in_place():
         assert model.weight.item() == 0.0
@@ -56,7 +56,7 @@ def test_no_average_leaves_the_model_alone() -> None:
 
 def test_running_statistics_are_averaged_and_counters_copied() -> None:
     norm = nn.BatchNorm1d(2)
-    average = Average(norm, TrainSettings(average="ema", average_decay=0.5))
+    average = Average(norm, TrainSettings(weight_averaging="ema", ema_decay=0.5))
     norm(torch.randn(8, 2) + 5)
     average.after_step(100)
     assert average.tensors["num_batches_tracked"].item() == 1

@@ -85,7 +85,9 @@ def test_what_goes_wrong_ahead_reaches_the_caller_and_leaves_no_thread() -> None
 def test_scarce_classes_are_drawn_more_often_by_degrees() -> None:
     labels = np.repeat([0, 1], [900, 100])
     shares = [
-        labels[np.concatenate(order(labels, Recipe(train=TrainSettings(scarce=by)), seed=0, epoch=0))].mean()
+        labels[
+            np.concatenate(order(labels, Recipe(train=TrainSettings(oversample=by)), seed=0, epoch=0))
+        ].mean()
         for by in (0.0, 0.5, 1.0)
     ]
     assert shares[0] == 0.1
@@ -99,7 +101,7 @@ def test_only_scarce_classes_are_changed_more() -> None:
 
     def made(scarce: float) -> torch.Tensor:
         batching = Batching(
-            recipe=Recipe(train=TrainSettings(scarce=scarce)),
+            recipe=Recipe(train=TrainSettings(oversample=scarce)),
             outputs=2,
             seed=0,
             device=torch.device("cpu"),
@@ -114,7 +116,7 @@ def test_only_scarce_classes_are_changed_more() -> None:
 
 
 def test_without_shuffling_the_order_is_that_of_the_data() -> None:
-    recipe = Recipe(train=TrainSettings(batch=4, shuffle=False))
+    recipe = Recipe(train=TrainSettings(batch_size=4, shuffle=False))
     labels = np.repeat([0, 1], 6)
     for epoch in (0, 1):
         steps = order(labels, recipe, seed=0, epoch=epoch)

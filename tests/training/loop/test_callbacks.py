@@ -37,7 +37,7 @@ class RunLog(Callback):
 
 def test_events_come_in_order() -> None:
     run_log = RunLog()
-    fit(net(), data(TRAIN, VAL), recipe(epochs=2, batch=24), callbacks=[run_log])
+    fit(net(), data(TRAIN, VAL), recipe(epochs=2, batch_size=24), callbacks=[run_log])
     assert run_log.lines == [
         ("start", 0, 0),
         ("step", 1, 1),

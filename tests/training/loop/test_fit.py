@@ -113,7 +113,10 @@ def test_it_learns_and_says_how() -> None:
     ],
 )
 def test_every_optimizer_and_schedule_learns(optimizer: str, schedule: str, peak: float) -> None:
-    result = run(net(), recipe(optimizer=optimizer, schedule=schedule, peak=peak, epochs=6, average="none"))
+    result = run(
+        net(),
+        recipe(optimizer=optimizer, schedule=schedule, learning_rate=peak, epochs=6, weight_averaging="none"),
+    )
     assert result.history[-1]["train_loss"] < result.history[0]["train_loss"]
     assert max(row["val_accuracy"] for row in result.history) > 0.6
 
@@ -124,12 +127,12 @@ def test_every_optimizer_and_schedule_learns(optimizer: str, schedule: str, peak
         {"l1": 1e-4, "l2": 1e-3},
         {"balance": "weights"},
         {"balance": "sampling"},
-        {"average": "last", "average_epochs": 2},
-        {"accumulate": 3},
+        {"weight_averaging": "last", "average_epochs": 2},
+        {"grad_accum_steps": 3},
         {"precision": "bfloat16"},
-        {"layout": "contiguous"},
-        {"watch": "val_accuracy", "restore_best": False},
-        {"small_fraction": 0.5, "small_scale": 0.5},
+        {"memory_format": "contiguous"},
+        {"monitor": "val_accuracy", "restore_best": False},
+        {"progressive_fraction": 0.5, "progressive_scale": 0.5},
     ],
 )
 def test_every_setting_of_the_loop_trains_and_repeats_itself(
@@ -274,7 +277,9 @@ def test_killed_processes_end_with_the_same_weights(kills: int, tmp_path: Path) 
 
 
 def test_the_best_epoch_is_restored_or_the_last_one_kept() -> None:
-    wish = recipe(epochs=8, peak=0.05, average="none", schedule="constant", clip=0.0)
+    wish = recipe(
+        epochs=8, learning_rate=0.05, weight_averaging="none", schedule="constant", clip_grad_norm=0.0
+    )
     best = net()
     result = run(best, wish)
     losses = [row["val_loss"] for row in result.history]
@@ -299,15 +304,24 @@ def test_patience_ends_a_run_that_stands_still() -> None:
 
 
 def test_a_plateau_lowers_the_rate() -> None:
-    wish = recipe(epochs=8, peak=0.01, schedule="plateau", drop_epochs=2, warmup_fraction=0.0)
+    wish = recipe(epochs=8, learning_rate=0.01, schedule="plateau", step_size=2, warmup_fraction=0.0)
     rates = [row["rate"] for row in fit(net(), data(TRAIN, WRONG_VAL), wish).history]
     assert rates[0] == 0.01
     assert rates[-1] <= 0.005
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice() -> None:
-    wish = recipe(optimizer="sgd", peak=100.0, clip=0.0, warmup_fraction=0.0, weight_decay=0.0, epochs=9)
-    with pytest.raises(ModelError, match=r"must stay a number. Received nan .*--set train.peak=1e\+01"):
+    wish = recipe(
+        optimizer="sgd",
+        learning_rate=100.0,
+        clip_grad_norm=0.0,
+        warmup_fraction=0.0,
+        weight_decay=0.0,
+        epochs=9,
+    )
+    with pytest.raises(
+        ModelError, match=r"must stay a number. Received nan .*--set train.learning_rate=1e\+01"
+    ):
         run(net(), wish)
 
 

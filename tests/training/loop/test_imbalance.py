@@ -23,23 +23,27 @@ def test_every_method_sets_one_thing_and_switches_the_others_off(method: str) ->
     plain = Recipe().train
     changed = [
         name
-        for name in ("balance", "scarce", "focal", "thresholds")
+        for name in ("balance", "oversample", "focal_gamma", "thresholds")
         if getattr(chosen, name) != getattr(plain, name)
     ]
     assert len(changed) == (method != "none")
     assert set(imbalance_settings(method)) == {
         "train.balance",
-        "train.scarce",
-        "train.focal",
+        "train.oversample",
+        "train.focal_gamma",
         "train.thresholds",
     }
 
 
 def test_without_the_flag_a_recipe_stays_as_it_is_and_set_has_the_last_word() -> None:
-    assert resolve_options(settings={"train.focal": 1.0}).recipe.train.focal == 1.0
-    assert resolve_options(imbalance="focal", settings={"train.focal": 1.0}).recipe.train.focal == 1.0
+    assert resolve_options(settings={"train.focal_gamma": 1.0}).recipe.train.focal_gamma == 1.0
     assert (
-        resolve_options(imbalance="weights", settings={"train.focal": 1.0}).recipe.train.balance == "weights"
+        resolve_options(imbalance="focal", settings={"train.focal_gamma": 1.0}).recipe.train.focal_gamma
+        == 1.0
+    )
+    assert (
+        resolve_options(imbalance="weights", settings={"train.focal_gamma": 1.0}).recipe.train.balance
+        == "weights"
     )
     assert resolve_options().recipe.train == resolve_options(imbalance="none").recipe.train
 

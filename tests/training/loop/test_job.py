@@ -47,7 +47,7 @@ def test_a_val_part_may_be_empty() -> None:
 
 @pytest.mark.parametrize(("batch", "steps"), [(16, 4), (25, 2), (50, 1), (1000, 1), (1, 50)])
 def test_an_epoch_has_as_many_steps_as_its_images_fill(batch: int, steps: int) -> None:
-    assert job(recipe(batch=batch)).steps_per_epoch == steps
+    assert job(recipe(batch_size=batch)).steps_per_epoch == steps
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -72,8 +72,8 @@ def test_maps_lie_with_their_channels_last_only_where_there_are_maps() -> None:
     flat: list[dict[str, Any]] = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
     assert job(model=net(CONV)).layout == torch.channels_last
     assert job(model=net(flat)).layout == torch.contiguous_format
-    assert job(recipe(layout="contiguous"), model=net(CONV)).layout == torch.contiguous_format
-    assert job(recipe(layout="channels-last"), model=net(flat)).layout == torch.channels_last
+    assert job(recipe(memory_format="contiguous"), model=net(CONV)).layout == torch.contiguous_format
+    assert job(recipe(memory_format="channels-last"), model=net(flat)).layout == torch.channels_last
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_cpu_computes_in_half_precision_only_when_told(precision: str, dtype: 
 
 
 def test_the_first_epochs_see_small_images() -> None:
-    small = job(recipe(small_fraction=0.5, small_scale=0.4))
+    small = job(recipe(progressive_fraction=0.5, progressive_scale=0.4))
     assert [small.scale(epoch, 5) for epoch in range(5)] == [0.4, 0.4, 0.4, 1, 1]
     assert {job(recipe()).scale(epoch, 5) for epoch in range(5)} == {1.0}
 

@@ -67,7 +67,7 @@ def test_focal_loss_is_cross_entropy_at_gamma_0_and_cares_less_for_what_is_right
     plain = Loss(CLASSIFICATION, TrainSettings(label_smoothing=0.1), [], weights)(logits, targets)
     soft = 0.9 * targets + 0.1 / 3
     assert focal_loss(logits, soft, 0.0, weights).item() == pytest.approx(plain.item())
-    focal = Loss(CLASSIFICATION, TrainSettings(focal=2.0))
+    focal = Loss(CLASSIFICATION, TrainSettings(focal_gamma=2.0))
     p = torch.softmax(logits, 1)[torch.arange(16), labels]
     assert focal(logits, targets).item() == pytest.approx((-((1 - p) ** 2) * p.log()).mean().item())
 

@@ -41,7 +41,7 @@ def test_layers_of_many_inputs_learn_slower_in_proportion() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(800, 40), nn.Linear(40, 2))
     shares = {
         p: group["share"]
-        for group in build_optimizer(model, TrainSettings(full_rate_inputs=100)).param_groups
+        for group in build_optimizer(model, TrainSettings(lr_scale_fan_in=100)).param_groups
         for p in group["params"]
     }
     assert shares.keys() == set(model.parameters())

@@ -23,7 +23,7 @@ def test_every_schedule_climbs_to_the_peak_and_never_above(schedule: str) -> Non
 
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
 def test_falling_schedules_end_where_they_should(schedule: str) -> None:
-    factors = rates(schedule=schedule, final_fraction=0.02)
+    factors = rates(schedule=schedule, min_lr_ratio=0.02)
     assert factors[-1] == pytest.approx(0.02)
     assert factors[5:] == sorted(factors[5:], reverse=True)
 
@@ -34,9 +34,9 @@ def test_one_cycle_falls_in_a_straight_line() -> None:
 
 
 def test_steps_drop_every_few_epochs_and_plateaus_when_told() -> None:
-    stairs = rates(schedule="step", drop_epochs=4, drop_factor=0.1, warmup_fraction=0.0)
+    stairs = rates(schedule="step", step_size=4, gamma=0.1, warmup_fraction=0.0)
     assert stairs[::20] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
-    assert rates(schedule="plateau", drops=2, drop_factor=0.5, warmup_fraction=0.0)[50] == 0.25
+    assert rates(schedule="plateau", drops=2, gamma=0.5, warmup_fraction=0.0)[50] == 0.25
 
 
 def test_a_single_step_has_a_rate() -> None:

@@ -29,7 +29,11 @@ from tests.pictures import photo_folder
 
 LAYERS = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
 NET = from_dict(
-    {"strategy": "scratch", "model": {"layers": LAYERS}, "train": {"epochs": 3, "batch": 128, "peak": 0.01}}
+    {
+        "strategy": "scratch",
+        "model": {"layers": LAYERS},
+        "train": {"epochs": 3, "batch_size": 128, "learning_rate": 0.01},
+    }
 )
 LITE = "tf_efficientnet_lite0"
 
@@ -132,9 +136,9 @@ def test_auto_is_no_trial() -> None:
 @pytest.mark.parametrize(
     "recipe",
     [
-        head(["rbf"], rbf_gamma=0.6, rbf_penalty=0.05),
-        head(["logistic"], logistic_penalty=0.02),
-        head(["rbf", "logistic"], rbf_gamma=2.0, rbf_penalty=1.0, logistic_penalty=0.5),
+        head(["rbf"], rbf_gamma=0.6, rbf_l2=0.05),
+        head(["logistic"], logistic_l2=0.02),
+        head(["rbf", "logistic"], rbf_gamma=2.0, rbf_l2=1.0, logistic_l2=0.5),
     ],
     ids=["rbf", "logistic", "both"],
 )
@@ -158,7 +162,7 @@ def test_trials_share_what_they_have_in_common(tmp_path: Path, cache: Path) -> N
     bench = Bench(problem=problem, threads=1)
     bench.embed([head(["rbf"])])
     asked = len(problem.asked)
-    values = [bench.judge(head(["rbf"], rbf_gamma=gamma, rbf_penalty=0.1)).value for gamma in (0.5, 1.0, 2.0)]
+    values = [bench.judge(head(["rbf"], rbf_gamma=gamma, rbf_l2=0.1)).value for gamma in (0.5, 1.0, 2.0)]
     assert len(problem.asked) == asked
     assert len(set(values)) == 3
     assert bench.judge(head(["net"], net_units=8)).images == len(problem.train) + len(problem.val)

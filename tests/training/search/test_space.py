@@ -54,10 +54,14 @@ def test_spaces_are_no_recipes() -> None:
 
 def test_names_may_be_nested_or_dotted(tmp_path: Path) -> None:
     dotted, nested = tmp_path / "dotted.toml", tmp_path / "nested.toml"
-    dotted.write_text('[space]\n"train.batch" = { choices = [16, 32] }\n"model.layers.1.units" = 8\n')
-    nested.write_text("[space.train]\nbatch = { choices = [16, 32] }\n[space.model.layers.1]\nunits = 8\n")
+    dotted.write_text('[space]\n"train.batch_size" = { choices = [16, 32] }\n"model.layers.1.units" = 8\n')
+    nested.write_text(
+        "[space.train]\nbatch_size = { choices = [16, 32] }\n[space.model.layers.1]\nunits = 8\n"
+    )
     assert read_space(dotted, "scratch") == read_space(nested, "scratch")
-    assert entries_of({"train": {"batch": {"low": 1, "high": 9}}}) == {"train.batch": {"low": 1, "high": 9}}
+    assert entries_of({"train": {"batch_size": {"low": 1, "high": 9}}}) == {
+        "train.batch_size": {"low": 1, "high": 9}
+    }
 
 
 @pytest.mark.parametrize("text", ["", "[space]\n", "[spaces]\na = 1\n", "[space]\na = 1\n[other]\nb = 2\n"])
@@ -84,24 +88,27 @@ CHOICES = {"choices": [16, 32]}
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ({"train.peek": CHOICES}, "unknown setting 'train.peek'. Did you mean 'train.peak'"),
-        ({"peak": CHOICES}, "Did you mean 'train.peak'"),
-        ({"train.peak": {"lo": 1e-4, "high": 1e-2}}, "unknown key 'lo'. Did you mean 'low'"),
-        ({"train.peak": {"low": 1e-2, "high": 1e-4}}, "low < high. Received low=0.01, high=0.0001"),
-        ({"train.peak": {"low": 0, "high": 1, "log": True}}, "low > 0 with log"),
-        ({"train.peak": {"low": 1e-4}}, "high=None"),
-        ({"train.peak": {"low": 1e-4, "high": 1e-2, "choices": [1]}}, "either choices or a range"),
-        ({"train.peak": {"low": 1e-4, "high": 1e-2, "first": 1.0}}, "must hold its `first`"),
-        ({"train.peak": {"low": 1e-4, "high": 1e-2, "log": True, "step": 1e-3}}, "no step with log"),
-        ({"train.peak": {"low": 1e-4, "high": 1e9}}, "`peak` must lie in 1e-08 to 100"),
-        ({"train.batch": {"low": 1.5, "high": 9}}, "whole numbers"),
-        ({"train.batch": {"choices": []}}, "a list of choices"),
-        ({"train.batch": {"choices": "every"}}, "backbones, views. Received 'every'"),
-        ({"train.batch": {"choices": [16, 32, 16]}}, "16 twice"),
-        ({"train.batch": {"choices": [16, "many"]}}, "`train.batch` must be a whole number"),
-        ({"train.batch": 16}, "vary at least one setting"),
+        (
+            {"train.learning_rat": CHOICES},
+            "unknown setting 'train.learning_rat'. Did you mean 'train.learning_rate'",
+        ),
+        ({"learning_rate": CHOICES}, "Did you mean 'train.learning_rate'"),
+        ({"train.learning_rate": {"lo": 1e-4, "high": 1e-2}}, "unknown key 'lo'. Did you mean 'low'"),
+        ({"train.learning_rate": {"low": 1e-2, "high": 1e-4}}, "low < high. Received low=0.01, high=0.0001"),
+        ({"train.learning_rate": {"low": 0, "high": 1, "log": True}}, "low > 0 with log"),
+        ({"train.learning_rate": {"low": 1e-4}}, "high=None"),
+        ({"train.learning_rate": {"low": 1e-4, "high": 1e-2, "choices": [1]}}, "either choices or a range"),
+        ({"train.learning_rate": {"low": 1e-4, "high": 1e-2, "first": 1.0}}, "must hold its `first`"),
+        ({"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True, "step": 1e-3}}, "no step with log"),
+        ({"train.learning_rate": {"low": 1e-4, "high": 1e9}}, "`learning_rate` must lie in 1e-08 to 100"),
+        ({"train.batch_size": {"low": 1.5, "high": 9}}, "whole numbers"),
+        ({"train.batch_size": {"choices": []}}, "a list of choices"),
+        ({"train.batch_size": {"choices": "every"}}, "backbones, views. Received 'every'"),
+        ({"train.batch_size": {"choices": [16, 32, 16]}}, "16 twice"),
+        ({"train.batch_size": {"choices": [16, "many"]}}, "`train.batch_size` must be a whole number"),
+        ({"train.batch_size": 16}, "vary at least one setting"),
         ({"train.optimizer": {"choices": ["adam", "admw"]}}, "`optimizer` must be one of"),
-        ({"train.batch": {**CHOICES, "when": {"train.epochs": 3}}}, "must name an entry with choices"),
+        ({"train.batch_size": {**CHOICES, "when": {"train.epochs": 3}}}, "must name an entry with choices"),
         ({"model.layers.9.units": CHOICES}, "4 layers, counted from 0: 0 flatten, 1 dense"),
         ({"model.layers.2.units": CHOICES}, "It has kind, rate. Layers with `units`: 1, 3"),
         ({"model.layers.2": CHOICES}, "true or false"),
@@ -115,9 +122,9 @@ def test_a_wrong_entry_is_named(entries: dict[str, Any], words: str) -> None:
 
 def test_conditions_must_not_lead_in_a_circle() -> None:
     one = {"choices": [16, 32], "when": {"train.epochs": 3}}
-    two = {"choices": [3, 4], "when": {"train.batch": 16}}
+    two = {"choices": [3, 4], "when": {"train.batch_size": 16}}
     with pytest.raises(ValueError, match="circle"):
-        space({"train.batch": one, "train.epochs": two})
+        space({"train.batch_size": one, "train.epochs": two})
 
 
 def test_layers_need_a_recipe_that_lists_them() -> None:
@@ -137,16 +144,16 @@ def test_a_point_changes_settings_options_of_layers_and_whole_layers() -> None:
     found = space(
         {
             "train.epochs": 7,
-            "train.peak": {"low": 1e-4, "high": 1e-2},
+            "train.learning_rate": {"low": 1e-4, "high": 1e-2},
             "model.layers.1.units": {"choices": [8, 64]},
             "model.layers.2": {"choices": [True, False]},
         }
     )
-    recipe = found.recipe({"train.peak": 5e-3, "model.layers.1.units": 64, "model.layers.2": False})
-    assert (recipe.train.epochs, recipe.train.peak) == (7, 5e-3)
+    recipe = found.recipe({"train.learning_rate": 5e-3, "model.layers.1.units": 64, "model.layers.2": False})
+    assert (recipe.train.epochs, recipe.train.learning_rate) == (7, 5e-3)
     assert [layer["kind"] for layer in recipe.model.layers] == ["flatten", "dense", "dense"]
     assert recipe.model.layers[1]["units"] == 64
-    assert found.first() == {"train.peak": 1e-3, "model.layers.2": True}  # 32 units are no choice
+    assert found.first() == {"train.learning_rate": 1e-3, "model.layers.2": True}  # 32 units are no choice
 
 
 def test_whole_nets_can_be_choices() -> None:
@@ -158,7 +165,7 @@ def test_whole_nets_can_be_choices() -> None:
 def test_another_strategy_brings_its_own_recipe() -> None:
     bases = {name: read_recipe(name) for name in ("probe", "finetune")}
     found = make_space({"strategy": {"choices": ["probe", "finetune"]}}, bases, "probe")
-    assert found.recipe({"strategy": "finetune"}).train.peak == bases["finetune"].train.peak
+    assert found.recipe({"strategy": "finetune"}).train.learning_rate == bases["finetune"].train.learning_rate
 
 
 def test_what_depends_on_a_choice_applies_only_with_it() -> None:
@@ -202,7 +209,7 @@ def test_a_grid_has_every_combination_once_and_nothing_that_does_not_apply() -> 
 
 def test_a_grid_needs_to_know_its_steps() -> None:
     with pytest.raises(ValueError, match="Add steps = 5"):
-        space({"train.peak": {"low": 1e-4, "high": 1e-2}}).grid()
+        space({"train.learning_rate": {"low": 1e-4, "high": 1e-2}}).grid()
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ from mindle.training.search.study import (
     run_trials,
 )
 
-BASE = from_dict({"strategy": "scratch", "train": {"peak": 1e-2}})
+BASE = from_dict({"strategy": "scratch", "train": {"learning_rate": 1e-2}})
 ENTRIES: dict[str, Any] = {
-    "train.peak": {"low": 1e-4, "high": 1.0, "log": True, "steps": 3},
+    "train.learning_rate": {"low": 1e-4, "high": 1.0, "log": True, "steps": 3},
     "train.optimizer": {"choices": ["adam", "sgd"]},
     "train.momentum": {"low": 0.1, "high": 0.9, "steps": 2, "when": {"train.optimizer": "sgd"}},
 }
@@ -52,7 +52,7 @@ class Bowl(Bench):
         self.judged.append(number)
         if len(self.judged) == self.stop_at:
             raise KeyboardInterrupt
-        value = (math.log10(recipe.train.peak) + 1.5) ** 2 + (recipe.train.optimizer == "sgd")
+        value = (math.log10(recipe.train.learning_rate) + 1.5) ** 2 + (recipe.train.optimizer == "sgd")
         for epoch in (1, 2, 3):
             if not report(epoch, value + 1 / epoch):
                 raise Pruned(f"given up after epoch {epoch}")
@@ -86,7 +86,10 @@ def test_the_same_seed_gives_the_same_trials(sampler: str, tmp_path: Path, cache
         run_trials(search, Bowl(), trials=16)
         found.append(numbers(search))
     assert found[0] == found[1] != found[2]
-    assert found[0][0][4] == {"train.peak": 0.01, "train.optimizer": "adam"}  # the recipe itself comes first
+    assert found[0][0][4] == {
+        "train.learning_rate": 0.01,
+        "train.optimizer": "adam",
+    }  # the recipe itself comes first
     assert all(
         ("train.momentum" in point) == (point["train.optimizer"] == "sgd") for *_, point, _ in found[0]
     )
@@ -104,10 +107,10 @@ def test_the_search_learns(tmp_path: Path, cache: Path) -> None:
     best = best_of(over(search))
     assert best is not None
     assert best.point["train.optimizer"] == "adam"
-    assert abs(math.log10(best.point["train.peak"]) + 1.5) < 0.2
+    assert abs(math.log10(best.point["train.learning_rate"]) + 1.5) < 0.2
     shares = importance(search)
     assert sum(shares.values()) == pytest.approx(1)
-    assert next(iter(shares)) in ("train.peak", "train.optimizer")
+    assert next(iter(shares)) in ("train.learning_rate", "train.optimizer")
     assert {trial.state for trial in over(search)} == {"complete", "pruned"}
 
 
@@ -139,7 +142,7 @@ def test_an_interrupted_search_goes_on_to_the_trials_it_would_have_had(tmp_path:
 def abandoned(search: Search, worker: str | None, attempts: int = 1) -> optuna.Trial:
     """A trial that is running, as a process left it that died."""
     trial = search.study.ask()
-    trial.suggest_float("train.peak", 1e-4, 1.0, log=True)
+    trial.suggest_float("train.learning_rate", 1e-4, 1.0, log=True)
     if worker is not None:
         session = search.session if attempts > 1 else "an earlier call"
         trial.set_user_attr(
@@ -155,7 +158,7 @@ def test_a_trial_of_a_dead_process_runs_again_under_its_number(tmp_path: Path, c
     nameless = abandoned(search, None)
     run_trials(search, Bowl(), trials=4)
     assert [trial.number for trial in over(search)] == [0, 1, 2, 3]
-    assert over(search)[lost.number].point["train.peak"] == lost.params["train.peak"]
+    assert over(search)[lost.number].point["train.learning_rate"] == lost.params["train.learning_rate"]
     assert over(search)[nameless.number].state == "complete"
 
 

@@ -56,10 +56,10 @@ def test_models_is_spelt_out_for_the_table() -> None:
     table, entries = seal(read_table("wine"), seed=0), read_space(None, "table")
     found = table_entries(entries, table, ("SVM", "linear"))
     assert found["table.models"]["choices"] == [["linear", "SVM"], ["linear"], ["SVM"]]
-    assert set(found) == {"table.models", "table.svm_penalty", "table.svm_gamma"}
+    assert set(found) == {"table.models", "table.svm_C", "table.svm_gamma"}
     every = table_entries(entries, table)
     assert every["table.models"]["choices"][0] == [names[0] for names in every["table.models"]["choices"][1:]]
-    assert "table.peak" in every
+    assert "table.learning_rate" in every
     own = {"table.svm_gamma": {"low": 0.1, "high": 1.0}}
     assert table_entries(own, table) == own
 

@@ -76,7 +76,7 @@ def test_what_does_worse_than_others_is_given_up() -> None:
 
 def test_numbers_are_judged_by_their_root_mean_squared_error() -> None:
     own = TableBench(problem=problem(ROWS[:, 0], ()), rows=np.arange(178), folds=3)
-    guess, score = own.judge(recipe("baseline")), own.judge(recipe("extra trees", forest_leaf=2))
+    guess, score = own.judge(recipe("baseline")), own.judge(recipe("extra trees", forest_min_samples_leaf=2))
     assert guess.value == pytest.approx(ROWS[:, 0].std(), rel=0.05)
     assert score.value < 0.2 * guess.value  # the column itself is among the features
     assert score.accuracy is None
@@ -104,7 +104,9 @@ def test_models_stands_for_what_suits_the_table() -> None:
 def test_what_nets_are_given_can_be_searched() -> None:
     own = bench()
     values = {
-        scale: own.judge(recipe("nets", scale=scale, widths=(16,), epochs=5, nets=1)).value
+        scale: own.judge(
+            recipe("nets", scale=scale, hidden_layer_sizes=(16,), epochs=5, ensemble_size=1)
+        ).value
         for scale in ("columns", "rows", "none")
     }
     assert min(values, key=values.__getitem__) == "columns"  # wine's columns are of unlike units

@@ -26,7 +26,9 @@ from mindle.training.search.workers import Task, bases_as_dict, restored, worker
 from tests.pictures import photo_folder
 
 LAYERS = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-BASE = from_dict({"strategy": "scratch", "model": {"layers": LAYERS}, "train": {"epochs": 2, "batch": 256}})
+BASE = from_dict(
+    {"strategy": "scratch", "model": {"layers": LAYERS}, "train": {"epochs": 2, "batch_size": 256}}
+)
 
 
 def task(folder: Path, **changes: Any) -> tuple[Task, Dataset]:
@@ -42,7 +44,7 @@ def task(folder: Path, **changes: Any) -> tuple[Task, Dataset]:
         typical_size=(8, 8),
         storage=f"sqlite:///{folder / 'search.db'}",
         name="digits",
-        entries={"train.peak": {"low": 1e-4, "high": 1e-1, "log": True}},
+        entries={"train.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}},
         bases=bases_as_dict({"scratch": BASE}),
         strategy="scratch",
         backbones=(),
@@ -60,7 +62,9 @@ def task(folder: Path, **changes: Any) -> tuple[Task, Dataset]:
 def test_a_task_survives_json(tmp_path: Path, cache: Path) -> None:
     one, _ = task(tmp_path)
     again = Task(**json.loads(json.dumps(asdict(one))))
-    assert again.space().recipe({"train.peak": 0.02}) == one.space().recipe({"train.peak": 0.02})
+    assert again.space().recipe({"train.learning_rate": 0.02}) == one.space().recipe(
+        {"train.learning_rate": 0.02}
+    )
 
 
 def test_the_data_come_back_from_the_manifest(tmp_path: Path, cache: Path) -> None:

@@ -24,7 +24,13 @@ TABLES = {
     "diabetes": load_diabetes(),
 }
 QUICK: dict[str, Any] = {"folds": 2, "repeats": 1, "models": ("linear",)}
-NETS: dict[str, Any] = {**QUICK, "models": ("nets",), "widths": (16,), "nets": 1, "epochs": 20}
+NETS: dict[str, Any] = {
+    **QUICK,
+    "models": ("nets",),
+    "hidden_layer_sizes": (16,),
+    "ensemble_size": 1,
+    "epochs": 20,
+}
 
 
 def diagnosed(
@@ -84,7 +90,7 @@ def test_healthy_tables_judged_by_every_row_name_nothing() -> None:
 
 
 def test_healthy_nets_name_nothing() -> None:
-    assert diagnosed(*houses(), **NETS, decay=0.1) == {}
+    assert diagnosed(*houses(), **NETS, weight_decay=0.1) == {}
     assert diagnosed(TABLES["wine"].data, TABLES["wine"].target, **NETS) == {}
 
 
@@ -186,7 +192,7 @@ def test_inputs_that_nobody_scaled() -> None:
 
 def test_estimates_that_are_worse_than_the_mean() -> None:
     rng = np.random.default_rng(0)
-    wild = {**NETS, "epochs": 200, "peak": 0.1, "decay": 0.0}
+    wild = {**NETS, "epochs": 200, "learning_rate": 0.1, "weight_decay": 0.0}
     found = diagnosed(rng.normal(size=(90, 12)), rng.normal(size=90), **wild)
     assert list(found) == ["worse-than-mean"]
     assert "more than the" in found["worse-than-mean"].message
@@ -194,7 +200,7 @@ def test_estimates_that_are_worse_than_the_mean() -> None:
 
 def test_a_cause_says_how_bad_the_answers_are() -> None:
     rng = np.random.default_rng(0)
-    wild = {**NETS, "epochs": 200, "peak": 0.1, "decay": 0.0}
+    wild = {**NETS, "epochs": 200, "learning_rate": 0.1, "weight_decay": 0.0}
     found = diagnosed(scale(rng.normal(size=(90, 12))), rng.normal(size=90), **wild)
     assert list(found) == ["fitted-on-test"]
     assert "always answering the mean" in found["fitted-on-test"].message
@@ -204,7 +210,7 @@ def test_classes_that_are_told_worse_than_by_the_commonest() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 30))
     labels = (rng.random(300) < 0.25).astype(np.int64)
-    found = diagnosed(x, labels, **{**NETS, "epochs": 200, "peak": 0.05})
+    found = diagnosed(x, labels, **{**NETS, "epochs": 200, "learning_rate": 0.05})
     assert list(found) == ["val-below-majority"]
     assert "of always answering '0'" in found["val-below-majority"].message
 
@@ -212,7 +218,9 @@ def test_classes_that_are_told_worse_than_by_the_commonest() -> None:
 def test_nets_that_know_their_rows_by_heart() -> None:
     diabetes = TABLES["diabetes"]
     found = diagnosed(
-        diabetes.data, diabetes.target, **{**NETS, "widths": (128,), "epochs": 150, "peak": 0.02}
+        diabetes.data,
+        diabetes.target,
+        **{**NETS, "hidden_layer_sizes": (128,), "epochs": 150, "learning_rate": 0.02},
     )
     assert set(found) & {"overfitting", "worse-than-mean"}
     noisy = np.random.default_rng(0).normal(size=(200, 20))

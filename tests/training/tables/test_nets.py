@@ -10,7 +10,7 @@ import pytest
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.nets import NetRows, foresee_nets, settings_for, train_nets
 
-FEW = TableSettings(widths=(16,), nets=2, epochs=30, batch=16)
+FEW = TableSettings(hidden_layer_sizes=(16,), ensemble_size=2, epochs=30, batch_size=16)
 
 
 def rows(count: int = 120, seed: int = 0, columns: int = 3) -> NetRows:
@@ -65,7 +65,7 @@ def test_words_are_embedded_and_multiplied_out() -> None:
 
 
 def test_dropout_is_drawn_from_the_seed() -> None:
-    settings = TableSettings(widths=(16,), nets=2, epochs=5, dropout=0.3)
+    settings = TableSettings(hidden_layer_sizes=(16,), ensemble_size=2, epochs=5, dropout=0.3)
     answers = [train_nets([rows()], outputs=1, settings=settings, seed=1)[0].scores(rows().x) for _ in "ab"]
     assert np.array_equal(*answers)
 
@@ -73,7 +73,7 @@ def test_dropout_is_drawn_from_the_seed() -> None:
 @pytest.mark.parametrize(("count", "batch"), [(300, 32), (17_000, 512), (100_000, 512)])
 def test_more_rows_take_larger_batches_and_fewer_passes(count: int, batch: int) -> None:
     settings = settings_for(count, TableSettings())
-    assert settings.batch == batch
+    assert settings.batch_size == batch
     assert 8 <= settings.epochs <= 60
 
 
@@ -88,14 +88,14 @@ def test_what_is_foreseen_grows_with_the_work_and_leaves_no_trace() -> None:
 
 
 def test_what_is_asked_for_is_not_overruled_by_the_number_of_rows() -> None:
-    asked = TableSettings(nets=1, epochs=500, batch=7)
+    asked = TableSettings(ensemble_size=1, epochs=500, batch_size=7)
     assert settings_for(100_000, asked) == asked
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
 def test_every_optimizer_learns_under_every_schedule(optimizer: str, schedule: str) -> None:
-    settings = replace(FEW, optimizer=optimizer, schedule=schedule, peak=1e-2, epochs=40)
+    settings = replace(FEW, optimizer=optimizer, schedule=schedule, learning_rate=1e-2, epochs=40)
     net = train_nets([rows()], outputs=1, settings=settings, seed=0)[0]
     assert np.corrcoef(net.scores(rows().x)[:, 0], rows().y)[0, 1] > 0.9
 

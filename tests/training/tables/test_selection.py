@@ -248,7 +248,7 @@ def stop() -> None:
 
 
 def test_repeats_then_folds_then_nesting_give_way_before_kinds_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    costs = {"baseline": 0.0, "linear": 0.1, "LightGBM": 1.0, "SVM": 0.4, "nets": 2.5}
+    costs = {"baseline": 0.0, "linear": 0.1, "LightGBM": 1.0, "SVM": 0.4, "ensemble_size": 2.5}
     met = []
     for seconds in (1000, 300, 200, 100, 40, 25, 12, 3):
         plan = planned(seconds, costs, monkeypatch)
@@ -282,7 +282,9 @@ def test_every_model_together_beats_the_linear_one() -> None:
 
 # ---- settings of the nets ---------------------------------------------------------------------------------
 
-NETS = TableSettings(folds=2, repeats=1, models=("nets",), widths=(16,), nets=1, epochs=20)
+NETS = TableSettings(
+    folds=2, repeats=1, models=("nets",), hidden_layer_sizes=(16,), ensemble_size=1, epochs=20
+)
 
 
 @pytest.mark.parametrize(
@@ -324,10 +326,12 @@ def test_whoever_was_asked_for_answers_and_the_baseline_is_scored_beside_them() 
 
 def test_a_recipe_is_settled_from_what_was_said() -> None:
     recipe = settle_table(
-        models="linear, nets", folds=4, settings={"table.widths": "32, 16", "table.repeats": 1}
+        models="linear, nets", folds=4, settings={"table.hidden_layer_sizes": "32, 16", "table.repeats": 1}
     )
-    assert recipe.table == TableSettings(models=("linear", "nets"), folds=4, repeats=1, widths=(32, 16))
-    assert settle_table(recipe, repeats=2).table.widths == (32, 16)
+    assert recipe.table == TableSettings(
+        models=("linear", "nets"), folds=4, repeats=1, hidden_layer_sizes=(32, 16)
+    )
+    assert settle_table(recipe, repeats=2).table.hidden_layer_sizes == (32, 16)
     with pytest.raises(ValueError, match=r"`recipe` must be for a table.* Received 'probe' of the strategy"):
         settle_table("probe")
     with pytest.raises(ValueError, match='Received one of the strategy "auto"'):

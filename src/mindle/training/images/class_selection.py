@@ -125,12 +125,12 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         # A head sees every row at each step: to be drawn more often is to weigh more.
         weighted = settings.balance in ("weights", "sampling")
         weights = balanced_weights(data.truth, data.classes) if weighted else None
-        return replace(data, weights=weights, focal=settings.focal)
+        return replace(data, weights=weights, focal=settings.focal_gamma)
 
     def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
         """Features of all views, and where that was asked for of more views of minority classes."""
         block = super().block(engine, features)
-        return block.with_rows(self._oversampled(engine)) if self.recipe.train.scarce else block
+        return block.with_rows(self._oversampled(engine)) if self.recipe.train.oversample else block
 
     def _oversampled(self, engine: Engine) -> NDArray[np.float32]:
         """Features (row, feature) of further, stronger augmented views of images of minority classes.
@@ -139,7 +139,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """
         data = self.data
         counts = np.bincount(data.truth, minlength=data.classes)
-        wanted = self.recipe.train.scarce * (counts.max() / np.maximum(counts, 1) - 1) * (self.views + 1)
+        wanted = self.recipe.train.oversample * (counts.max() / np.maximum(counts, 1) - 1) * (self.views + 1)
         times = np.minimum(np.rint(wanted), MOST_OVERSAMPLED_VIEWS).astype(np.int64)[data.truth]  # (image,)
         chosen = np.flatnonzero(times)
         if not len(chosen):
@@ -175,7 +175,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 
     def _kinds(self) -> tuple[str, ...]:
         """Kinds of head to try; those that have no focal form are skipped for it."""
-        kinds, focal = self.recipe.probe.heads, self.recipe.train.focal
+        kinds, focal = self.recipe.probe.heads, self.recipe.train.focal_gamma
         return tuple(kind for kind in kinds if not focal or HEADS[kind].focal) or kinds
 
     def _fit(
@@ -328,8 +328,8 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         train = replace(
             recipe.train,
             balance=balance,
-            scarce=asked.scarce,
-            focal=asked.focal,
+            oversample=asked.oversample,
+            focal_gamma=asked.focal_gamma,
             thresholds=asked.thresholds,
         )
         return replace(recipe, train=train)

@@ -274,7 +274,7 @@ def rate_too_high(case: Case) -> Diagnosis | None:
         first=float(seen.losses[0]),
         worst=worst,
         moved=seen.moved,
-        setting="train.peak",
+        setting="train.learning_rate",
     )
 
 
@@ -343,7 +343,7 @@ def rate_too_low(case: Case) -> Diagnosis | None:
         moved=seen.moved,
         first=float(seen.losses[0]),
         last=losses[-1],
-        setting="train.peak",
+        setting="train.learning_rate",
     )
 
 

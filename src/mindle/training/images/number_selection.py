@@ -86,7 +86,7 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         features = ConcatFeatures([part.block for part in parts], self.seed)
         data, settings, found = replace(self.data, views=views), self.recipe.probe, []
         if "rbf" in settings.heads:
-            fixed = (settings.rbf_gamma, settings.rbf_penalty)
+            fixed = (settings.rbf_gamma, settings.rbf_l2)
             found.append(
                 self.ranked(f"rbf head on {name}", parts, partial(fit_kernel, data, features, fixed=fixed))
             )

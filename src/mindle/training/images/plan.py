@@ -184,10 +184,10 @@ def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
             "without weights: "
             "take strategy 'scratch'."
         )
-    if recipe.model.random:
+    if recipe.model.random_init:
         if not name or recipe.strategy in ("auto", "probe"):
             raise ValueError(
-                "`model.random` must come with a named backbone and the strategy inline or finetune. "
+                "`model.random_init` must come with a named backbone and the strategy inline or finetune. "
                 f"Received model.name={name!r}, strategy={recipe.strategy!r}."
             )
         return (random_card(name),)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mindle.training.images.selection import ModelSelection
 
 # Settings of classes and their value where they are off; a number has none of them.
-CLASS_SETTINGS = {"balance": "none", "scarce": 0.0, "focal": 0.0, "thresholds": False}
+CLASS_SETTINGS = {"balance": "none", "oversample": 0.0, "focal_gamma": 0.0, "thresholds": False}
 
 
 class ImageRegression:

@@ -320,7 +320,7 @@ class ModelSelection(ABC, Generic[C]):
         if not singles:
             return None
         best = min(singles, key=lambda single: single.candidate.loss)
-        if self.recipe.probe.join and not self.stopped:
+        if self.recipe.probe.concat and not self.stopped:
             best = self.joined(best, singles)
         return self.finished(self.economical(best))
 

@@ -38,7 +38,7 @@ def stronger(settings: AugmentSettings) -> AugmentSettings:
     most = {"rotate": 0.5, "zoom": 0.9, "shift": 0.5}
     ranges = {
         name: min(most.get(name, 1.0), max(least.get(name, 0.0), 1.5 * getattr(settings, name)))
-        for name in ("rotate", "zoom", "shift", "brightness", "contrast", "saturation", "erase")
+        for name in ("rotate", "zoom", "shift", "brightness", "contrast", "saturation", "random_erasing")
     }
     return replace(settings, crop=max(0.05, 1 - max(0.2, 1.5 * (1 - settings.crop))), **ranges)
 
@@ -126,7 +126,7 @@ class Augment:
         area = 1 - draws[:, 2] * (1 - wish.crop)
         side = area.sqrt()
         # No further than the image reaches: a crop of nine tenths of the area cannot be very oblong.
-        reach = torch.exp(signed[:, 3] * math.log(wish.stretch) / 2)
+        reach = torch.exp(signed[:, 3] * math.log(wish.ratio) / 2)
         stretch = torch.minimum(torch.maximum(reach, side), 1 / side)
         extent = torch.stack([side * stretch, side / stretch], 1)
         scale = extent * zoom[:, None] * self._signs(images, generator)
@@ -164,13 +164,13 @@ class Augment:
 
         Source: Zhong et al. 2017, https://arxiv.org/abs/1708.04896; filled with the mean, not with noise.
         """
-        if not self.settings.erase:
+        if not self.settings.random_erasing:
             return images
         draws = _rand(len(images), 5, generator).tolist()
         height, width = images.shape[-2:]
         images = images.clone()
         for image, (coin, area, aspect, down, right) in zip(images, draws, strict=True):
-            if coin >= self.settings.erase:
+            if coin >= self.settings.random_erasing:
                 continue
             share, ratio = 0.02 + 0.18 * area, math.exp((aspect * 2 - 1) * math.log(3.3) / 2)
             tall = max(1, min(height, round(height * math.sqrt(share * ratio))))

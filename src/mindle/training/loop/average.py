@@ -37,18 +37,18 @@ class Average:
         self.settings = settings
         self.epochs_in = 0
         self._own = changing_tensors(model)  # the model's tensors themselves, which training writes to
-        self.tensors: dict[str, Tensor] = self._copy() if settings.average == "ema" else {}
+        self.tensors: dict[str, Tensor] = self._copy() if settings.weight_averaging == "ema" else {}
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
         """Follow one step of the optimizer; `step` counts all steps from 0."""
-        if self.settings.average == "ema":
-            self._blend(1 - min(self.settings.average_decay, (1 + step) / (10 + step)))
+        if self.settings.weight_averaging == "ema":
+            self._blend(1 - min(self.settings.ema_decay, (1 + step) / (10 + step)))
 
     @torch.no_grad()
     def after_epoch(self, epoch: int, epochs: int) -> None:
         """Take in the weights at the end of an epoch, counted from 0."""
-        if self.settings.average != "last" or epoch < epochs - self.settings.average_epochs:
+        if self.settings.weight_averaging != "last" or epoch < epochs - self.settings.average_epochs:
             return
         if not self.epochs_in:
             self.tensors = self._copy()

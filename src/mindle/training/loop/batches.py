@@ -57,7 +57,7 @@ def order(labels: Labels, recipe: Recipe, *, seed: int, epoch: int) -> list[NDAr
         [24, 23, 23]
     """
     generator = torch.Generator().manual_seed(draw(seed, epoch))
-    evenness = 1.0 if recipe.train.balance == "sampling" else recipe.train.scarce
+    evenness = 1.0 if recipe.train.balance == "sampling" else recipe.train.oversample
     if evenness:
         counts = np.bincount(labels)
         chances = torch.from_numpy(1 / counts[labels] ** evenness)
@@ -66,7 +66,7 @@ def order(labels: Labels, recipe: Recipe, *, seed: int, epoch: int) -> list[NDAr
         rows = torch.arange(len(labels))
     else:
         rows = torch.randperm(len(labels), generator=generator)
-    return [part.numpy() for part in rows.tensor_split(steps_in(len(labels), recipe.train.batch))]
+    return [part.numpy() for part in rows.tensor_split(steps_in(len(labels), recipe.train.batch_size))]
 
 
 def steps_in(images: int, batch: int) -> int:
@@ -108,7 +108,7 @@ class Batching:
         scale: float = 1.0,
     ) -> Batch:
         """Gather, augment, shrink to `scale` of each side, and mix the images of one step, (epoch, step)."""
-        recipe, oversample = self.recipe, self.recipe.train.scarce
+        recipe, oversample = self.recipe, self.recipe.train.oversample
         generator = torch.Generator().manual_seed(draw(self.seed, *place))
         raw = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(self.device)  # (image, height, …)
         images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)

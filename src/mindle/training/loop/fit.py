@@ -94,7 +94,7 @@ def fit(
         >>> net = layers_classifier(layers, spec=spec, classes=["dark", "light"], seed=0)
         >>> images = np.repeat(np.array([30, 220], np.uint8), 8)[:, None, None, None].repeat(16, 1)
         >>> images, labels = images.reshape(16, 4, 4, 1), np.repeat([0, 1], 8)
-        >>> recipe = Recipe(train=TrainSettings(epochs=5, peak=0.1))
+        >>> recipe = Recipe(train=TrainSettings(epochs=5, learning_rate=0.1))
         >>> data = TrainingData(train=images, train_labels=labels, val=images, val_labels=labels)
         >>> fit(net, data, recipe).history[-1]["val_accuracy"]
         1.0
@@ -157,15 +157,15 @@ def _train(job: Job, *, callbacks: Sequence[Callback], interrupted: threading.Ev
             with job.precision():
                 logits = _logits(model, batch.images)  # (image, class)
                 loss = loss_of(logits, batch.targets)
-            torch.autograd.backward((loss + loss_of.penalty()) / settings.accumulate)
+            torch.autograd.backward((loss + loss_of.penalty()) / settings.grad_accum_steps)
             state.batch, state.batch_loss = batch, loss.detach()
             for callback in callbacks:
                 callback.on_gradients(state)
             progress.step += 1
-            moves = progress.step % settings.accumulate == 0 or progress.step == job.steps_per_epoch
+            moves = progress.step % settings.grad_accum_steps == 0 or progress.step == job.steps_per_epoch
             if moves:
-                if settings.clip:
-                    nn.utils.clip_grad_norm_(trainable, settings.clip)
+                if settings.clip_grad_norm:
+                    nn.utils.clip_grad_norm_(trainable, settings.clip_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 average.after_step(epoch * job.steps_per_epoch + progress.step - 1)
@@ -197,7 +197,7 @@ def _train(job: Job, *, callbacks: Sequence[Callback], interrupted: threading.Ev
             val_loss, val_measure = evaluate(job)
             # Accuracies are often equal, and then the loss decides.
             badness = job.objective.sign * val_measure
-            value = [val_loss, badness] if settings.watch == "val_loss" else [badness, val_loss]
+            value = [val_loss, badness] if settings.monitor == "val_loss" else [badness, val_loss]
             if not settings.restore_best or not value >= progress.best:
                 progress.best, progress.best_epoch, progress.stale_epochs = value, epoch + 1, -1
                 saver.best |= {name: tensor.clone() for name, tensor in changing_tensors(model).items()}
@@ -207,7 +207,7 @@ def _train(job: Job, *, callbacks: Sequence[Callback], interrupted: threading.Ev
 
         # ---- plateau and early stop ---------------------------------------------------------------------
         progress.stale_epochs += 1
-        if settings.schedule == "plateau" and progress.stale_epochs >= settings.drop_epochs:
+        if settings.schedule == "plateau" and progress.stale_epochs >= settings.lr_patience:
             progress.drops, progress.stale_epochs = progress.drops + 1, 0
         if settings.patience and epoch + 1 - progress.best_epoch >= settings.patience:
             state.stop(f"no progress for {settings.patience} epochs")
@@ -249,7 +249,7 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
 
 def _rate(job: Job, progress: Progress, step: int) -> float:
     """Learning rate of one step of the open epoch."""
-    return job.settings.peak * rate_factor(
+    return job.settings.learning_rate * rate_factor(
         job.settings,
         step=progress.epoch * job.steps_per_epoch + step,
         steps=progress.epochs * job.steps_per_epoch,
@@ -313,15 +313,15 @@ def _mean_loss(job: Job, totals: Tensor, state: FitState) -> float:
         raise ModelError(
             f"The training loss must stay a number. Received {loss} in epoch {state.epoch}, "
             f"step {state.step}, at the rate {state.rate:.3g}. "
-            f"Lower the rate (--set train.peak={job.settings.peak / 10:.1g}), "
-            "clip the gradients (--set train.clip=1) or take --set train.precision=float32."
+            f"Lower the rate (--set train.learning_rate={job.settings.learning_rate / 10:.1g}), "
+            "clip the gradients (--set train.clip_grad_norm=1) or take --set train.precision=float32."
         )
     return loss
 
 
 def _is_short(job: Job, step_seconds: float, evaluation_seconds: float) -> bool:
     """Whether another step and the evaluation of the epoch might end after the deadline."""
-    guess = 0.5 * step_seconds * len(job.data.val) / min(job.settings.batch, len(job.data.train))
+    guess = 0.5 * step_seconds * len(job.data.val) / min(job.settings.batch_size, len(job.data.train))
     evaluating = evaluation_seconds or guess
     after = evaluating * job.later / max(len(job.data.val), 1)
     return job.context.deadline.remaining() < 0.5 + step_seconds + 1.3 * (evaluating + after)
@@ -352,5 +352,5 @@ def _affordable_epochs(job: Job) -> int:
     step_seconds = median(times[1:] or times)
     steps = job.steps_per_epoch * (1 + len(job.data.val) / len(job.data.train) / 3)
     epoch_seconds = max(step_seconds * steps, 1e-9)
-    after = step_seconds / 3 * job.later / min(job.settings.batch, len(job.data.train))
+    after = step_seconds / 3 * job.later / min(job.settings.batch_size, len(job.data.train))
     return max(1, min(wanted, int(0.9 * (job.context.deadline.remaining() - after) / epoch_seconds)))

@@ -18,8 +18,8 @@ WORTH_TRYING = 1.5
 
 _OFF: Mapping[str, Any] = {
     "train.balance": "none",
-    "train.scarce": 0.0,
-    "train.focal": 0.0,
+    "train.oversample": 0.0,
+    "train.focal_gamma": 0.0,
     "train.thresholds": False,
 }
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -27,9 +27,9 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
     "weights": {"train.balance": "weights"},
     "sampling": {"train.balance": "sampling"},
-    "augment": {"train.scarce": 1.0},
+    "augment": {"train.oversample": 1.0},
     "smote": {"train.balance": "smote"},
-    "focal": {"train.focal": 2.0},
+    "focal": {"train.focal_gamma": 2.0},
     "thresholds": {"train.thresholds": True},
 }
 
@@ -41,7 +41,7 @@ def imbalance_settings(method: str) -> dict[str, Any]:
         ValueError: If there is no such method.
 
     Example:
-        >>> imbalance_settings("focal")["train.focal"]
+        >>> imbalance_settings("focal")["train.focal_gamma"]
         2.0
     """
     if method not in METHODS:

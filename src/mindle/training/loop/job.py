@@ -102,7 +102,7 @@ class Job:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
-        return steps_in(len(self.data.train), self.settings.batch)
+        return steps_in(len(self.data.train), self.settings.batch_size)
 
     @cached_property
     def outputs(self) -> int:
@@ -124,7 +124,7 @@ class Job:
 
         A step with the channels last takes 0.96 (28 px, one channel) to 0.88 (180 px) of the time on a CPU.
         """
-        wish = self.settings.layout
+        wish = self.settings.memory_format
         if wish == "auto":
             convolutional = any(isinstance(module, nn.Conv2d) for module in self.model.modules())
             wish = "channels-last" if convolutional else "contiguous"
@@ -150,7 +150,7 @@ class Job:
         Source:
             Small images first: Howard 2018, https://www.fast.ai/posts/2018-08-10-fastai-diu-imagenet.html.
         """
-        return self.settings.small_scale if epoch < self.settings.small_fraction * epochs else 1.0
+        return self.settings.progressive_scale if epoch < self.settings.progressive_fraction * epochs else 1.0
 
     @cached_property
     def identity(self) -> str:

@@ -131,7 +131,7 @@ class TrainingMonitor(Callback):
             pixel_std=pixel_std,
             moved=self._moved,
             balanced=self.settings.balance != "none",
-            clipped=self.settings.clip > 0,
+            clipped=self.settings.clip_grad_norm > 0,
         )
 
 

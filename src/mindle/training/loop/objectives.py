@@ -74,9 +74,9 @@ class Classification:
     ) -> Tensor:
         """Cross-entropy or focal loss; rows of targets sum to 1."""
         smoothing = settings.label_smoothing
-        if settings.focal:
+        if settings.focal_gamma:
             soft = torch.lerp(targets, targets.new_full((), 1 / targets.shape[1]), smoothing)
-            return focal_loss(logits.float(), soft, settings.focal, class_weights)
+            return focal_loss(logits.float(), soft, settings.focal_gamma, class_weights)
         return F.cross_entropy(logits.float(), targets, class_weights, label_smoothing=smoothing)
 
     def plain_loss(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
 
     Weight decay spares biases, norms and every other parameter of one axis. A backbone's stages learn at
     `layer_decay`, `layer_decay ** 2`… of the head's rate, counted from the head back to the input. A dense
-    layer of more inputs than `full_rate_inputs` learns slower in proportion: a step moves every weight behind
+    layer of more inputs than `lr_scale_fan_in` learns slower in proportion: a step moves every weight behind
     a unit, and of 67,500 of them (a flattened photo) the same step moves its sum a hundred times as far as of
     675. Each optimizer group carries its part of the rate as "share".
 
@@ -32,7 +32,7 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
         table 3, where hidden layers have them.
 
     Example:
-        >>> optimizer = build_optimizer(nn.Linear(2000, 2), TrainSettings(full_rate_inputs=500))
+        >>> optimizer = build_optimizer(nn.Linear(2000, 2), TrainSettings(lr_scale_fan_in=500))
         >>> [group["share"] for group in optimizer.param_groups]  # the bias, the weights
         [1.0, 0.25]
     """
@@ -52,14 +52,18 @@ def optimizer_of(
     betas = (settings.momentum, settings.beta2)
     # One fused kernel for all parameters: 1.7 million of them take 2 ms a step instead of 6 on two cores.
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.peak, betas=betas, fused=True)
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
     if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=settings.peak, betas=betas, fused=True)
+        return torch.optim.Adam(groups, lr=settings.learning_rate, betas=betas, fused=True)
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
-            groups, lr=settings.peak, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True
+            groups,
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            nesterov=settings.momentum > 0,
+            fused=True,
         )
-    return torch.optim.RMSprop(groups, lr=settings.peak, alpha=settings.beta2)
+    return torch.optim.RMSprop(groups, lr=settings.learning_rate, alpha=settings.beta2)
 
 
 def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
@@ -82,7 +86,7 @@ def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[st
 
 def _share_of(parameter: nn.Parameter, settings: TrainSettings) -> float:
     """What part of the rate a parameter learns at, by the inputs of its layer."""
-    most = settings.full_rate_inputs
+    most = settings.lr_scale_fan_in
     if not most or parameter.ndim != 2:
         return 1.0
     return min(1.0, most / parameter.shape[1])  # (unit, input)

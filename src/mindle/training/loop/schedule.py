@@ -13,7 +13,7 @@ def rate_factor(
     """Share of the peak rate at one step of a training run.
 
     Every schedule begins with a linear warm-up over `warmup_fraction` of all steps. After it, `cosine` falls
-    along half a cosine, `one-cycle` falls in a straight line, `step` is multiplied every `drop_epochs`
+    along half a cosine, `one-cycle` falls in a straight line, `step` is multiplied every `step_size`
     epochs, `plateau` once for each drop so far, and `constant` stays.
 
     Args:
@@ -31,7 +31,7 @@ def rate_factor(
         One-cycle: Smith & Topin 2017, https://arxiv.org/abs/1708.07120; momentum is not cycled here.
 
     Example:
-        >>> settings = TrainSettings(schedule="cosine", warmup_fraction=0.0, final_fraction=0.0)
+        >>> settings = TrainSettings(schedule="cosine", warmup_fraction=0.0, min_lr_ratio=0.0)
         >>> [round(rate_factor(settings, step=s, steps=5, steps_per_epoch=1), 2) for s in range(5)]
         [1.0, 0.85, 0.5, 0.15, 0.0]
     """
@@ -41,9 +41,9 @@ def rate_factor(
     if settings.schedule == "constant":
         return 1.0
     if settings.schedule == "step":
-        return settings.drop_factor ** (step // (settings.drop_epochs * steps_per_epoch))
+        return settings.gamma ** (step // (settings.step_size * steps_per_epoch))
     if settings.schedule == "plateau":
-        return settings.drop_factor**drops
+        return settings.gamma**drops
     progress = (step - warmup) / max(1, steps - 1 - warmup)
     fallen = (1 - math.cos(math.pi * progress)) / 2 if settings.schedule == "cosine" else progress
-    return 1 - (1 - settings.final_fraction) * fallen
+    return 1 - (1 - settings.min_lr_ratio) * fallen

@@ -1,7 +1,7 @@
 """What a search varies: settings of a recipe by name, each with its choices or its range, as TOML.
 
     [space]
-    "train.peak" = { low = 1e-4, high = 1e-2, log = true }
+    "train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }
     "model.layers.1.units" = { choices = [64, 128] }
     "probe.rbf_gamma" = { low = 0.1, high = 4.0, log = true, when = { "probe.heads" = "rbf" } }
 
@@ -42,7 +42,7 @@ class Dimension:
     """One setting that is varied.
 
     Attributes:
-        name: Of the setting, such as "train.peak" or "model.layers.1.units".
+        name: Of the setting, such as "train.learning_rate" or "model.layers.1.units".
         choices: What it may be; empty where it has a range.
         low, high: Ends of its range, both included.
         log: Whether the range is drawn on a logarithmic scale.
@@ -53,7 +53,7 @@ class Dimension:
         when: Settings that must have one of these values, or hold one in their list, for this one to matter.
 
     Example:
-        >>> Dimension(name="train.peak", low=1e-4, high=1e-2, log=True, steps=3).grid()
+        >>> Dimension(name="train.learning_rate", low=1e-4, high=1e-2, log=True, steps=3).grid()
         (0.0001, 0.001, 0.01)
     """
 
@@ -224,7 +224,7 @@ def read_space(path: Path | None, strategy: str) -> dict[str, Any]:
         received = f"also {', '.join(others)}" if others else "no entry in it"
         raise ValueError(
             f"{name} must hold one table [space] with an entry for each setting, such as "
-            f'"train.peak" = {{ low = 1e-4, high = 1e-2, log = true }}. Received {received}.'
+            f'"train.learning_rate" = {{ low = 1e-4, high = 1e-2, log = true }}. Received {received}.'
         )
     return entries_of(document["space"])
 
@@ -233,14 +233,14 @@ def entries_of(space: Mapping[str, Any]) -> dict[str, Any]:
     """Entries by dotted name, whether they were nested or not.
 
     Example:
-        >>> entries_of({"train": {"batch": {"choices": [16, 32]}}})
-        {'train.batch': {'choices': [16, 32]}}
+        >>> entries_of({"train": {"batch_size": {"choices": [16, 32]}}})
+        {'train.batch_size': {'choices': [16, 32]}}
     """
     return dict(_flat(space))
 
 
 def _flat(entries: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Entries by dotted name, whether TOML nested them ([space.train]) or not ("train.peak" = …)."""
+    """Entries by dotted name, whether TOML nested them ([space.train]) or not ("train.learning_rate" = …)."""
     for name, entry in entries.items():
         full = f"{prefix}{name}"
         section = full in SECTIONS or f"{full}.".startswith(LAYERS)
@@ -271,9 +271,9 @@ def make_space(
         ValueError: If a setting is unknown, or a value is not one that it can have.
 
     Example:
-        >>> space = make_space({"train.batch": {"choices": [16, 32]}}, {"scratch": Recipe()}, "scratch")
-        >>> space.grid(), space.recipe({"train.batch": 16}).train.batch
-        ([{'train.batch': 16}, {'train.batch': 32}], 16)
+        >>> space = make_space({"train.batch_size": {"choices": [16, 32]}}, {"scratch": Recipe()}, "scratch")
+        >>> space.grid(), space.recipe({"train.batch_size": 16}).train.batch_size
+        ([{'train.batch_size': 16}, {'train.batch_size': 32}], 16)
     """
     kinds = {setting.name: setting.type for setting in setting_table()}
     settings: dict[str, Any] = {}

@@ -311,7 +311,7 @@ def _worse_than_mean(case: TableCase) -> Diagnosis | None:
         kind="worse-than-mean",
         message=f"Out of fold the {n:,} estimates have a root mean squared error of {own.mean() ** 0.5:.4g}, "
         f"more than the {mean.mean() ** 0.5:.4g} of always answering the mean.",
-        remedy="Lower the rate (table.peak), standardise columns and target (table.scale, "
+        remedy="Lower the rate (table.learning_rate), standardise columns and target (table.scale, "
         "table.scale_target), or let all models answer (leave out --model).",
         evidence=_bars(
             "Out of fold",
@@ -348,8 +348,8 @@ def _overfitting(case: TableCase) -> Diagnosis | None:
         kind="overfitting",
         message=f"Training stands {100 * (train - own):.0f} points above the answers out of fold: "
         f"{train:.0%} {word} of what was learned from, {own:.0%} of what was not.",
-        remedy="Fewer epochs (table.epochs), smaller layers (table.widths), dropout (table.dropout), more "
-        "decay (table.decay), or let all models answer (leave out --model).",
+        remedy="Fewer epochs (table.epochs), smaller layers (table.hidden_layer_sizes), dropout "
+        "(table.dropout), more decay (table.weight_decay), or let all models answer (leave out --model).",
         evidence=_bars("Learned and not learned", f"share {word}", "rows it learned from", own, train),
     )
 

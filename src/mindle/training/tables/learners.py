@@ -283,8 +283,8 @@ def _forest(
     leaf = max(1 if one.regression or rows < 500 else 2, round(rows / 4000))
     forest = kind(
         n_estimators=200 if rows < 5000 else 100,
-        min_samples_leaf=settings.forest_leaf or leaf,
-        max_features=settings.forest_features or features,
+        min_samples_leaf=settings.forest_min_samples_leaf or leaf,
+        max_features=settings.forest_max_features or features,
         n_jobs=threads,
         random_state=seed % 2**31,
     )
@@ -313,9 +313,9 @@ def _histogram(
         kind = HistGradientBoostingRegressor if one.regression else HistGradientBoostingClassifier
         few = len(one.truth) < 2000
         model = kind(
-            learning_rate=settings.boosting_rate or 0.06,
+            learning_rate=settings.boosting_learning_rate or 0.06,
             max_iter=settings.boosting_rounds or (150 if one.outputs > 1 else 250),
-            max_leaf_nodes=settings.boosting_leaves or (15 if few else 31),
+            max_leaf_nodes=settings.boosting_num_leaves or (15 if few else 31),
             min_samples_leaf=8 if few else 20,
             l2_regularization=1.0,
             early_stopping=False,
@@ -336,8 +336,8 @@ def _lightgbm(settings: TableSettings, sets: Sequence[TrainSet], seed: int, thre
         few = len(one.truth) < 2000
         options: dict[str, Any] = {
             "objective": "regression" if one.regression else ("binary" if one.outputs == 2 else "multiclass"),
-            "learning_rate": settings.boosting_rate or 0.05,
-            "num_leaves": settings.boosting_leaves or (15 if few else 31),
+            "learning_rate": settings.boosting_learning_rate or 0.05,
+            "num_leaves": settings.boosting_num_leaves or (15 if few else 31),
             "min_data_in_leaf": 8 if few else 20,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
@@ -375,9 +375,11 @@ def _catboost(settings: TableSettings, sets: Sequence[TrainSet], seed: int, thre
             # Its rate of learning follows the number of trees; classes need fewer before they are too sure.
             iterations=settings.boosting_rounds
             or (1000 if one.regression else (500 if one.outputs == 2 else 300)),
-            learning_rate=settings.boosting_rate or None,
+            learning_rate=settings.boosting_learning_rate or None,
             # Its trees are symmetric: twice as many leaves are one level more.
-            depth=max(1, round(math.log2(settings.boosting_leaves))) if settings.boosting_leaves else None,
+            depth=max(1, round(math.log2(settings.boosting_num_leaves)))
+            if settings.boosting_num_leaves
+            else None,
             thread_count=threads,
             random_seed=seed % 2**31,
             allow_writing_files=False,
@@ -417,7 +419,7 @@ def _vectors(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threa
         lengths = np.full(x.shape[1], width**-0.5)
         coefficients, offset = np.zeros((len(x), one.outputs)), np.zeros(one.outputs)
         if one.regression:
-            machine = SVR(C=settings.svm_penalty or 10.0, epsilon=0.05, gamma=width, cache_size=500).fit(
+            machine = SVR(C=settings.svm_C or 10.0, epsilon=0.05, gamma=width, cache_size=500).fit(
                 x, one.truth
             )
             coefficients[machine.support_, 0], offset[0] = machine.dual_coef_[0], machine.intercept_[0]
@@ -427,7 +429,7 @@ def _vectors(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threa
                 if not mine.any() or mine.all():
                     offset[column] = 1.0 if mine.all() else -1.0
                     continue
-                machine = SVC(C=settings.svm_penalty or 3.0, gamma=width, cache_size=500).fit(x, mine)
+                machine = SVC(C=settings.svm_C or 3.0, gamma=width, cache_size=500).fit(x, mine)
                 coefficients[machine.support_, column] = machine.dual_coef_[0]
                 offset[column] = machine.intercept_[0]
         used = coefficients.any(axis=1)

@@ -47,7 +47,7 @@ def settings_for(rows: int, settings: TableSettings) -> TableSettings:
 
     Example:
         >>> found = settings_for(500, TableSettings(epochs=20))
-        >>> found.epochs, found.batch, found.nets
+        >>> found.epochs, found.batch_size, found.ensemble_size
         (20, 32, 4)
     """
     nets, epochs, batch = 4, NET_EPOCHS, 32
@@ -56,9 +56,9 @@ def settings_for(rows: int, settings: TableSettings) -> TableSettings:
         nets, epochs = 3, max(8, min(40, round(40 * (16_000 / rows) ** 0.5)))
     return replace(
         settings,
-        nets=settings.nets or nets,
+        ensemble_size=settings.ensemble_size or nets,
         epochs=settings.epochs or epochs,
-        batch=settings.batch or batch,
+        batch_size=settings.batch_size or batch,
     )
 
 
@@ -98,7 +98,7 @@ class _Stack:
     ) -> None:
         settings = settings_for(max(len(one.x) for one in sets), settings)
         self.sets, self.settings, self.generator = sets, settings, generator
-        self.each = settings.nets
+        self.each = settings.ensemble_size
         count, most = len(sets) * self.each, max(len(s.x) for s in sets)
         columns = max(s.x.shape[1] for s in sets)
         x = torch.zeros(len(sets), most, columns)
@@ -112,7 +112,7 @@ class _Stack:
             self.y[place, : len(one.y)] = torch.from_numpy(np.asarray(one.y).reshape(len(one.y))).to(kind)
         self.set_of = torch.arange(len(sets)).repeat_interleave(self.each)  # (net,)
         self.embedding, self.mask, width = self._embeddings(count, columns)
-        sizes = [width, *settings.widths, outputs]
+        sizes = [width, *settings.hidden_layer_sizes, outputs]
         self.weights: list[Tensor] = []
         self.offsets: list[Tensor] = []
         for before, after in zip(sizes[:-1], sizes[1:], strict=True):
@@ -171,7 +171,7 @@ class _Stack:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return max(1, round(max(len(one.x) for one in self.sets) / self.settings.batch))
+        return max(1, round(max(len(one.x) for one in self.sets) / self.settings.batch_size))
 
     def train(self, most_steps: int | None = None) -> None:
         """All epochs of all nets, or at most so many steps of them."""
@@ -179,7 +179,7 @@ class _Stack:
         rows = [len(self.sets[place].x) for place in self.set_of.tolist()]
         spared = [p for p in self.parameters() if all(p is not w for w in self.weights)]
         groups = [
-            {"params": self.weights, "weight_decay": settings.decay},
+            {"params": self.weights, "weight_decay": settings.weight_decay},
             {"params": spared, "weight_decay": 0.0},
         ]
         optimizer = optimizer_of(groups, settings)
@@ -187,7 +187,7 @@ class _Stack:
         if settings.schedule == "one-cycle":
             total = settings.epochs * steps + 1
             cycle = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, max_lr=settings.peak, total_steps=total, cycle_momentum=False
+                optimizer, max_lr=settings.learning_rate, total_steps=total, cycle_momentum=False
             )
         batches = (chosen for _ in range(settings.epochs) for chosen in self._order(rows, steps))
         for chosen in islice(batches, most_steps):  # (net, batch)
@@ -218,7 +218,7 @@ class _Stack:
         if self.settings.loss == "squared":
             losses = F.mse_loss(answers[..., 0], truth, reduction="none")
         else:
-            losses = F.huber_loss(answers[..., 0], truth, delta=self.settings.huber, reduction="none")
+            losses = F.huber_loss(answers[..., 0], truth, delta=self.settings.huber_delta, reduction="none")
         return losses.mean(dim=1).sum()
 
     @torch.no_grad()

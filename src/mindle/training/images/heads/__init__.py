@@ -59,7 +59,7 @@ class HeadKind:
 
 
 def _rbf_options(settings: ProbeSettings) -> tuple[float, float]:
-    return (settings.rbf_gamma, settings.rbf_penalty)
+    return (settings.rbf_gamma, settings.rbf_l2)
 
 
 def _fit_rbf(
@@ -76,7 +76,7 @@ def _rbf_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace:
 def _fit_logistic(
     data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
 ) -> ClassCandidate:
-    return fit_logistic(data, features, fixed=settings.logistic_penalty)
+    return fit_logistic(data, features, fixed=settings.logistic_l2)
 
 
 def _logistic_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
@@ -109,7 +109,7 @@ HEADS: dict[str, HeadKind] = {
     "logistic": HeadKind(
         fit=_fit_logistic,
         seconds=_logistic_seconds,
-        options=lambda settings: (settings.logistic_penalty,),
+        options=lambda settings: (settings.logistic_l2,),
     ),
     "net": HeadKind(
         fit=_fit_net,
