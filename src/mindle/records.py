@@ -162,80 +162,124 @@ class Draw:
     parts: Mapping[str, int] = field(default_factory=_no_counts)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """A labelled set of images as columns of equal length, one row a file (or a row of an array).
+NOT_DRAWN = "not-drawn"
+"""Why an image takes no part that was not drawn; nothing of it is read."""
 
-    Every regular file below the root has a row, used or not; a row takes part when `set_aside` is "".
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What images and rows of a table have in common: a truth for each, and who takes part where.
 
     Attributes:
         name: Short name, used for the run folder.
-        kind: "folder", "csv", "npz", "idx", "cifar", "builtin" or "memory".
+        kind: What it was read from, such as "folder", "csv", "frame", "builtin" or "memory".
         source: What the user typed, so that a run can say how to repeat itself.
-        classes: Class names (NFC), in the order that every artifact keeps.
-        paths: Relative path of each row, NFC, with forward slashes; rows of arrays get "train/000123".
-        labels: Index into `classes`; -1 where a row has no class, and everywhere where numbers are estimated.
+        task: "binary", "multiclass" or "regression"; of images what the classes and targets say.
+        classes: Class names (NFC), in the order that every artifact keeps; empty for a regression.
+        labels: Index into `classes`; -1 where a row has no class.
+        targets: The number to estimate, NaN where a row has none; empty for classification.
         given: The split that came with the data: "train", "val", "test" or "".
         groups: Rows that share a non-empty group never lie on two sides of a split.
-        images: Where the pixels come from.
         set_aside: Why a row takes no part, one of the finding kinds; "" where it does.
-        sha256: Hash of the file's bytes (hex), "" until checked.
-        heights, widths: Size in pixels after EXIF orientation, 0 until checked or where unreadable.
-        parts: The split that is used, "" until `split`, and for rows set aside.
+        sha256: Hash of what each row holds (hex), "" until checked.
+        parts: The split that is used, "" until it is made, and for rows set aside.
         findings: What was noticed so far.
-        targets: The number to estimate, NaN where a row has none; empty for classification.
-        target: What the numbers are called in the source; "" for classification.
-        draw: The part of the set that is used, where it is not the whole.
+        heights, widths: Size in pixels after EXIF orientation, 0 until checked or where unreadable; empty
+            where rows have no size.
     """
 
     name: str
     kind: str
     source: str
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    labels: NDArray[np.int64]
-    given: tuple[str, ...]
-    groups: tuple[str, ...]
-    images: FileImages | ArrayImages
-    set_aside: tuple[str, ...]
+    task: Task
+    classes: tuple[str, ...] = ()
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+    given: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
     sha256: tuple[str, ...] = ()
-    heights: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    widths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     parts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default_factory=_no_findings)
-    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
-    target: str = ""
-    draw: Draw | None = None
+    heights: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    widths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
-        count = len(self.paths)
-        for name in ("labels", "given", "groups", "set_aside"):
-            if len(getattr(self, name)) != count:
-                raise ValueError(f"`{name}` must have {count} rows. Received {len(getattr(self, name))}.")
-        for name in ("sha256", "heights", "widths", "parts", "targets"):
-            if len(getattr(self, name)) not in (0, count):
+        columns = (
+            "labels",
+            "targets",
+            "given",
+            "groups",
+            "set_aside",
+            "sha256",
+            "parts",
+            "heights",
+            "widths",
+        )
+        for name in columns:
+            if len(getattr(self, name)) not in (0, len(self)):
                 raise ValueError(
-                    f"`{name}` must be empty or have {count} rows. Received {len(getattr(self, name))}."
+                    f"`{name}` must be empty or have {len(self)} rows. Received {len(getattr(self, name))}."
                 )
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """What each row is called on disk and by people."""
+        raise NotImplementedError
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """What is to be told of each row: its number where there are numbers, else its class."""
+        return self.targets if len(self.targets) else self.labels
+
+    def rows(self, part: str | None = None) -> NDArray[np.int64]:
+        """Indices of the rows that take part, of one part of the split or of all."""
+        unknown = ("",) * len(self)
+        return np.flatnonzero(
+            [
+                not aside and part in (None, here)
+                for aside, here in zip(self.set_aside or unknown, self.parts or unknown, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Examples):
+    """A labelled set of images as columns of equal length, one row a file (or a row of an array).
+
+    Every regular file below the root has a row, used or not; a row takes part when `set_aside` is "".
+
+    Attributes:
+        paths: Relative path of each row, NFC, with forward slashes; rows of arrays get "train/000123".
+        images: Where the pixels come from.
+        target: What the numbers are called in the source; "" for classification.
+        draw: The part of the set that is used, where it is not the whole.
+    """
+
+    paths: tuple[str, ...]
+    images: FileImages | ArrayImages
+    target: str = ""
+    draw: Draw | None = None
+    task: Task = field(init=False)
+
+    def __post_init__(self) -> None:
+        name = "regression" if len(self.targets) else "binary" if len(self.classes) == 2 else "multiclass"
+        object.__setattr__(self, "task", Task(name))
+        for name in ("labels", "given", "groups", "set_aside"):
+            if len(getattr(self, name)) != len(self):
+                raise ValueError(f"`{name}` must have {len(self)} rows. Received {len(getattr(self, name))}.")
+        super().__post_init__()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     @property
-    def task(self) -> Task:
-        """What is to be told of an image: "binary", "multiclass", or "regression" where it is a number."""
-        if len(self.targets):
-            return Task("regression")
-        return Task("binary" if len(self.classes) == 2 else "multiclass")
-
-    def rows(self, part: str | None = None) -> NDArray[np.int64]:
-        """Indices of the rows that take part, of one part of the split or of all."""
-        wanted = (
-            [not aside for aside in self.set_aside]
-            if part is None
-            else [not aside and here == part for aside, here in zip(self.set_aside, self.parts, strict=True)]
-        )
-        return np.flatnonzero(wanted)
+    def row_names(self) -> tuple[str, ...]:
+        """The path of each image."""
+        return self.paths
 
 
 COLUMN_KINDS = ("number", "category", "date")
@@ -329,68 +373,42 @@ class TableSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class Table(Examples):
     """Rows with a target, as columns of equal length; a row takes part when `set_aside` is "".
 
     Attributes:
-        name: Short name, used for the run folder.
-        kind: "csv", "frame" (a data frame or arrays in memory) or "builtin".
-        source: What the user typed.
-        task: "binary", "multiclass" or "regression".
         columns: Every column, in the order of the file.
         cells: Name of each column to its values, one a row: float64 for numbers (NaN where missing) and dates
             (days since 1970, NaN where missing), str objects for categories (None where missing).
         rows_from: Where each row stands in its source, from 1, the header not counted.
-        classes: Class names (NFC) of a classification, in the order that every artifact keeps; else empty.
-        labels: Index into `classes`; -1 where a row has none; empty for regression.
-        targets: The number to estimate, NaN where a row has none; empty for classification.
-        given: The split that came with the data: "train", "val", "test" or "".
-        groups: Rows that share a non-empty group never lie on two sides of a split.
-        set_aside: Why a row takes no part, one of the finding kinds; "" where it does.
-        sha256: Hash of each row's cells (hex), "" until checked.
-        parts: The split that is used, "" until it is made, and for rows set aside.
-        findings: What was noticed so far.
         separator: What stands between the cells of the file, "" where there is none.
     """
 
-    name: str
-    kind: str
-    source: str
-    task: Task
     columns: tuple[Column, ...]
     cells: Mapping[str, NDArray[Any]]
     rows_from: tuple[int, ...]
-    classes: tuple[str, ...] = ()
-    labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
-    given: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    set_aside: tuple[str, ...] = ()
-    sha256: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = field(default_factory=_no_findings)
     separator: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "task", Task(self.task))
-        count = len(self.rows_from)
+        count = len(self)
         wrong = [name for name, cells in self.cells.items() if len(cells) != count]
         if wrong or set(self.cells) != {column.name for column in self.columns}:
             raise ValueError(
                 f"`cells` must hold {count} values for each of `columns`. Received {', '.join(self.cells)}"
                 + (f", of other lengths: {', '.join(wrong)}." if wrong else ".")
             )
-        truth = self.targets if self.task == "regression" else self.labels
-        if len(truth) != count:
-            raise ValueError(f"A {self.task} table must have {count} targets. Received {len(truth)}.")
-        for name in ("given", "groups", "set_aside", "sha256", "parts"):
-            if len(getattr(self, name)) not in (0, count):
-                raise ValueError(
-                    f"`{name}` must be empty or have {count} rows. Received {len(getattr(self, name))}."
-                )
+        if len(self.truth) != count:
+            raise ValueError(f"A {self.task} table must have {count} targets. Received {len(self.truth)}.")
+        super().__post_init__()
 
     def __len__(self) -> int:
         return len(self.rows_from)
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """The number of each row, as "row 7"."""
+        return tuple(f"row {number}" for number in self.rows_from)
 
     @property
     def target(self) -> Column:
@@ -401,14 +419,6 @@ class Table:
     def features(self) -> tuple[Column, ...]:
         """The columns to learn from."""
         return tuple(column for column in self.columns if column.role == "feature")
-
-    def rows(self, part: str | None = None) -> NDArray[np.int64]:
-        """Indices of the rows that take part, of one part of the split or of all."""
-        aside = self.set_aside or ("",) * len(self)
-        parts = self.parts or ("",) * len(self)
-        return np.flatnonzero(
-            [not out and part in (None, here) for out, here in zip(aside, parts, strict=True)]
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,16 @@ forward slashes; `split` is empty and `finding` says why for a file that was set
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mindle.artifacts.files import reading_csv, write_csv
 from mindle.errors import ArtifactError
-from mindle.records import Dataset, Table
+from mindle.records import Examples
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "width", "height", "finding")
 
@@ -31,55 +35,40 @@ class ManifestRow:
     finding: str
 
 
-def manifest_rows(data: Dataset | Table) -> list[ManifestRow]:
-    """The rows of data that have been checked and split; of a table one for each of its rows."""
-    return _table_rows(data) if isinstance(data, Table) else _file_rows(data)
-
-
-def _table_rows(table: Table) -> list[ManifestRow]:
-    unknown = ("",) * len(table)
-    labels = _labels(table)
-    return [
-        ManifestRow(
-            path=f"row {number}",
-            sha256=(table.sha256 or unknown)[i],
-            label=labels[i],
-            split=(table.parts or unknown)[i],
-            group=(table.groups or unknown)[i],
-            width=0,
-            height=0,
-            finding=(table.set_aside or unknown)[i],
-        )
-        for i, number in enumerate(table.rows_from)
-    ]
-
-
-def _labels(data: Dataset | Table) -> list[str]:
-    """The class of each row, or its number; "" where it has none."""
-    if data.task == "regression":
-        return ["" if target != target else f"{target:.17g}" for target in data.targets.tolist()]
+def _class_names(data: Examples) -> list[str]:
     return [data.classes[label] if label >= 0 else "" for label in data.labels.tolist()]
 
 
-def _file_rows(dataset: Dataset) -> list[ManifestRow]:
-    unknown = ("",) * len(dataset)
-    labels = _labels(dataset)
+def _numbers(data: Examples) -> list[str]:
+    return ["" if target != target else f"{target:.17g}" for target in data.targets.tolist()]
+
+
+# The cell of each row's truth by family of tasks, "" where it has none; another package adds an entry.
+TRUTHS: dict[str, Callable[[Examples], list[str]]] = {
+    "classification": _class_names,
+    "regression": _numbers,
+}
+
+
+def manifest_rows(data: Examples) -> list[ManifestRow]:
+    """The rows of data that have been checked and split."""
+    unknown, sizes = ("",) * len(data), np.zeros(len(data), np.int64)
+    columns: dict[str, Sequence[Any]] = {
+        "path": data.row_names,
+        "sha256": data.sha256 or unknown,
+        "label": TRUTHS[data.task.family](data),
+        "split": data.parts or unknown,
+        "group": data.groups or unknown,
+        "width": (data.widths if len(data.widths) else sizes).tolist(),
+        "height": (data.heights if len(data.heights) else sizes).tolist(),
+        "finding": data.set_aside or unknown,
+    }
     return [
-        ManifestRow(
-            path=path,
-            sha256=(dataset.sha256 or unknown)[i],
-            label=labels[i],
-            split=(dataset.parts or unknown)[i],
-            group=dataset.groups[i],
-            width=int(dataset.widths[i]) if len(dataset.widths) else 0,
-            height=int(dataset.heights[i]) if len(dataset.heights) else 0,
-            finding=dataset.set_aside[i],
-        )
-        for i, path in enumerate(dataset.paths)
+        ManifestRow(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)
     ]
 
 
-def write_manifest(path: Path, data: Dataset | Table) -> None:
+def write_manifest(path: Path, data: Examples) -> None:
     """Write the manifest of a data set or a table, whole or not at all."""
     write_csv(path, COLUMNS, (astuple(row) for row in manifest_rows(data)))
 
@@ -117,7 +106,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         ) from error
 
 
-def fingerprint(data: Dataset | Table) -> str:
+def fingerprint(data: Examples) -> str:
     """Hash of what a run learns from: every used image's or row's content, class and part.
 
     Two folders with the same pictures under the same class names have the same fingerprint, wherever they

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from mindle.data import check, read, split
-from mindle.data.common.draw import NOT_DRAWN, draw, parse_per_class
+from mindle.data.common.draw import draw, parse_per_class
 from mindle.data.common.summary import describe, part_counts, set_aside_counts
 from mindle.errors import DataError
-from mindle.records import Dataset
+from mindle.records import NOT_DRAWN, Dataset
 
 WHOLE = "train=4,val=2,test=3"
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindle.data.common.splits import bands, split
+from mindle.data.common.regression import bands
+from mindle.data.common.splits import split
 from mindle.errors import DataError
 from mindle.records import PARTS, ArrayImages, Dataset
 

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from mindle.data.common.names import part_of
+from mindle.data.common.tasks import of
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import PARTS, Dataset, Draw, Finding
-
-NOT_DRAWN = "not-drawn"
-"""Why an image takes no part that was not drawn; nothing of it is read."""
+from mindle.records import NOT_DRAWN, PARTS, Dataset, Draw, Finding
 
 PerClass = str | int | Mapping[str, int]
 
@@ -80,11 +78,7 @@ def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
         200
     """
     count, parts = parse_per_class(per_class)
-    if dataset.task == "regression":
-        raise ValueError(
-            f"`per_class` must be left out where numbers are estimated: {dataset.source!r} has no classes. "
-            f"Received per_class={per_class!r}."
-        )
+    of(dataset.task).require_drawable(dataset, per_class)
     open_parts = _open_parts(_given(dataset), parts)
     if open_parts:
         raise ValueError(

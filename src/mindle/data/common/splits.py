@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from mindle.data.common.draw import shares_of
 from mindle.data.common.names import all_of
+from mindle.data.common.tasks import strata
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import PARTS, Dataset, Finding
 
 Fractions = tuple[float, float, float]
-STRATA = 10
-"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
 # Who gets the odd image: judging a class takes at least one of it, learning has most already.
 _ODD_FIRST = (2, 1, 0)
 
@@ -65,7 +64,8 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
 
     Of a part of a large set (`mindle.data.common.draw`) the parts are those that it names.
 
-    Where numbers are estimated, bands of them take the place of classes: see `bands`.
+    Where numbers are estimated, bands of them take the place of classes: see
+    `mindle.data.common.regression.bands`.
 
     Each class is parted by largest remainders, so that without groups every part is within one image of its
     share. A class of three or more images (or groups) is in every part; of two, one is in train and one in
@@ -90,8 +90,7 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         (1259, 269, 269)
     """
     fractions = shares_of(dataset) or fractions
-    regression = dataset.task == "regression"
-    labels = strata(dataset) if regression else dataset.labels
+    labels = strata(dataset)
     rows = np.flatnonzero(
         [not aside and label >= 0 for aside, label in zip(dataset.set_aside, labels, strict=True)]
     )
@@ -103,30 +102,8 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         names=dataset.paths,
     )
     parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
-    if regression:
-        return replace(dataset, parts=parts)
     found = missing_classes(stock, dataset.classes, parts, fractions, told=dataset.findings)
     return replace(dataset, parts=parts, findings=(*dataset.findings, *found))
-
-
-def strata(dataset: Dataset) -> NDArray[np.int64]:
-    """The band that the number of each row lies in; -1 where a row takes no part."""
-    labels = np.full(len(dataset), -1)
-    rows = dataset.rows()
-    labels[rows] = bands(dataset.targets[rows])
-    return labels
-
-
-def bands(targets: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Which of up to `STRATA` bands of equally many rows each number lies in.
-
-    Example:
-        >>> bands(np.arange(20.0)).tolist()
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
-    """
-    count = min(STRATA, max(1, len(targets) // STRATA))
-    edges = np.quantile(targets, np.arange(1, count) / count) if len(targets) else np.zeros(0)
-    return np.searchsorted(edges, targets, side="right")
 
 
 def _content(dataset: Dataset, row: int) -> str:
@@ -323,8 +300,9 @@ def missing_classes(
     wanted = [part for part, share in shares if part == "train" or share > 0 or part in given]
     known = [finding for finding in told if finding.kind == "class-missing"]
     findings = []
-    for label in sorted(used):
-        name = classes[label]
+    for label, name in enumerate(classes):
+        if label not in used:
+            continue
         lacking = [part for part in wanted if not counts[label, part]]
         said = {
             part for part in lacking for one in known if name in one.files and f" {part} part" in one.message

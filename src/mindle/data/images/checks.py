@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.class_checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
+from mindle.data.common.class_checks import GROUP_FRACTION, GROUP_LEAST
 from mindle.data.common.draw import check_drawn
 from mindle.data.common.groups import Groups, bind_groups
 from mindle.data.common.names import all_of
-from mindle.data.common.splits import strata
 from mindle.data.common.store import cache_dir
+from mindle.data.common.tasks import DataTask, of, strata
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
 from mindle.data.images.scan import Facts, Scan, scan
 from mindle.data.images.sources.source import READ_KINDS
@@ -67,7 +67,6 @@ BLANK_STD = 0.5
 # Targets of one picture may differ by this share of the standard deviation of all: people read a scale, and
 # measure again, with such errors. Of pictures that are only nearly the same, by this.
 SAME_TARGET, NEAR_TARGET = 0.1, 1.0
-FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
 
 # A person can do something about some files: install a package, allow reading.
 _PROBLEM_DECISIONS = ("missing-codec", "unreadable", "unsupported")
@@ -120,11 +119,7 @@ def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener
     _find_copies(draft)
     _find_near_duplicates(draft, listener)
     _find_cut_groups(draft)
-    if draft.numbers:
-        draft.findings += judge_targets(dataset, draft.good())
-    else:
-        counts = Counter(map(draft.label, draft.good()))
-        draft.findings += judge_classes(dataset.classes, counts)
+    draft.findings += draft.task.findings(dataset, draft.good())
     return _finished(draft)
 
 
@@ -147,49 +142,28 @@ class _Draft:
         """The class index of a row; -1 where numbers are estimated."""
         return int(self.dataset.labels[row])
 
-    @property
-    def numbers(self) -> bool:
-        """Whether rows have numbers, not classes."""
-        return self.dataset.task == "regression"
+    @cached_property
+    def task(self) -> DataTask:
+        """What is asked of the truth."""
+        return of(self.dataset.task)
 
     @cached_property
     def spread(self) -> float:
-        """Standard deviation of the numbers of all rows that have one."""
-        known = self.dataset.targets[np.isfinite(self.dataset.targets)]
-        return float(known.std()) if len(known) else 0.0
+        """By how much truths differ on the whole."""
+        return self.task.spread(self.dataset)
 
     @cached_property
     def sides(self) -> NDArray[np.int64]:
         """What the truth of each row is, roughly: its class, or the band that its number lies in."""
-        return strata(self.dataset) if self.numbers else self.dataset.labels
+        return strata(self.dataset)
 
     def differ(self, rows: Iterable[int], tolerance: float = SAME_TARGET) -> bool:
         """Whether some rows have different truths: two classes, or numbers further apart than `tolerance`."""
-        if not self.numbers:
-            return len({self.label(row) for row in rows}) > 1
-        targets = self.dataset.targets[list(rows)]
-        return bool(np.ptp(targets) > tolerance * self.spread)
-
-    def truth(self, row: int) -> str:
-        """The class or the number of a row, for people."""
-        return f"{self.dataset.targets[row]:g}" if self.numbers else self.dataset.classes[self.label(row)]
+        return bool(np.ptp(self.dataset.truth[list(rows)]) > tolerance * self.spread)
 
     def by_class(self, rows: Iterable[int]) -> str:
-        """How many of some rows each class has: "cat 3, dog 1"; cut short where there are many classes.
-
-        Of numbers, what they are: "target 1 to 3.5".
-        """
-        if self.numbers:
-            known = [number for row in rows if (number := self.dataset.targets[row]) == number]
-            ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
-            return _range_of(self.dataset.target, list(ends))
-        counts = Counter(self.label(row) for row in rows)
-        names = [
-            f"{self.dataset.classes[label]} {count:,}" for label, count in counts.most_common() if label >= 0
-        ]
-        if len(names) <= 8:
-            return ", ".join(names)
-        return message("data.list.and_more_classes", names=", ".join(names[:8]), n=len(names) - 8)
+        """What the truths of some rows are: "cat 3, dog 1" or "target 1 to 3.5"."""
+        return self.task.summary(self.dataset, list(rows))
 
     def named(self, rows: Sequence[int]) -> str:
         """Some rows by their paths: "a.jpg and b.jpg and 3 more"."""
@@ -209,15 +183,6 @@ class _Draft:
         """Set rows aside for a reason."""
         for row in rows:
             self.set_aside[row] = kind
-
-
-def _range_of(target: str, ends: Sequence[str]) -> str:
-    """A target with the smallest and largest of some values."""
-    if not ends:
-        return message("data.list.unknown", target=target)
-    if len(ends) == 1:
-        return f"{target} {ends[0]}"
-    return message("data.list.range", target=target, low=ends[0], high=ends[1])
 
 
 # ------------------------------------------------------------------------------------- single pictures
@@ -284,7 +249,7 @@ def _find_blank(draft: _Draft) -> None:
     kept = [row for row in rows if draft.label(row) in meant]
     for some, action, code in (
         (aside, "set aside", "data.images.blank"),
-        (kept, "kept", "data.images.blank-all" if draft.numbers else "data.images.blank-class"),
+        (kept, "kept", draft.task.all_blank),
     ):
         if some:
             draft.add(
@@ -356,8 +321,10 @@ def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
     if not groups:
         return
     rows = [row for group in groups for row in group]
-    first = all_of([f"{draft.dataset.paths[row]} ({draft.truth(row)})" for row in groups[0][:3]])
-    kind = "two-targets" if draft.numbers else "two-labels"
+    first = all_of(
+        [f"{draft.dataset.paths[row]} ({draft.task.text(draft.dataset, row)})" for row in groups[0][:3]]
+    )
+    kind = draft.task.same
     draft.drop(kind, rows)
     draft.add(
         kind,
@@ -436,7 +403,7 @@ def _tell_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
     """One finding for pairs of two labels, one for pairs of two given parts, one for the rest."""
     given = draft.dataset.given
     sorts: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    two = "near-two-targets" if draft.numbers else "near-two-labels"
+    two = f"near-{draft.task.same}"
     for a, b in pairs:
         differ = draft.differ((a, b), NEAR_TARGET)
         if differ:
@@ -446,8 +413,7 @@ def _tell_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
         if not differ and given[a] == given[b]:
             sorts["near-duplicate"].append((a, b))
     for kind, action in (
-        ("near-two-labels", "kept together"),
-        ("near-two-targets", "kept together"),
+        (two, "kept together"),
         ("near-leak", "kept as given"),
         ("near-duplicate", "kept together"),
     ):
@@ -506,46 +472,6 @@ def _find_cut_groups(draft: _Draft) -> None:
 
 
 # ------------------------------------------------------------------------------------------- the whole
-
-
-def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
-    """Too few numbers to estimate, numbers that never vary, and those that lie far from all others."""
-    if not rows:
-        return []
-    targets, paths = dataset.targets[list(rows)], [dataset.paths[row] for row in rows]
-    findings = []
-    if np.ptp(targets) == 0:
-        sentence = message(
-            "data.targets.one", total=len(rows), target=dataset.target, value=float(targets[0])
-        )
-        findings.append(
-            Finding(
-                kind="one-target", files=(dataset.target,), message=sentence, action="kept", decision=True
-            )
-        )
-    if len(rows) < FEW_NUMBERS:
-        sentence = message("data.targets.few", least=FEW_NUMBERS, total=len(rows))
-        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=sentence, action="kept"))
-    lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
-    far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower))
-    if upper > lower and len(far):
-        first = int(far[0])
-        findings.append(
-            Finding(
-                kind="odd-target",
-                files=tuple(paths[at] for at in far),
-                message=message(
-                    "data.targets.odd",
-                    n=len(far),
-                    low=lower,
-                    high=upper,
-                    first=paths[first],
-                    value=float(targets[first]),
-                ),
-                action="kept",
-            )
-        )
-    return findings
 
 
 def _finished(draft: _Draft) -> Dataset:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.reading import open_regular
-from mindle.data.common.draw import NOT_DRAWN
 from mindle.data.common.names import count_of
 from mindle.data.common.store import Rows, RowStore
 from mindle.data.images.decoding.decode import Examined, UndecodableImage, examine
@@ -25,7 +24,7 @@ from mindle.data.images.duplicates import perceptual_hashes
 from mindle.data.images.pixels import content_hash, in_threads, pixel_key, pixel_store, served_by_array
 from mindle.data.images.sources.source import load, row_memory
 from mindle.errors import DataError
-from mindle.records import Dataset, FileImages, InputSpec, Listener
+from mindle.records import NOT_DRAWN, Dataset, FileImages, InputSpec, Listener
 
 FACTS = np.dtype(
     [

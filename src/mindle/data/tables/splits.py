@@ -13,11 +13,11 @@ from mindle.data.common.splits import (
     Fractions,
     SplitInput,
     assign_parts,
-    bands,
     deal_folds,
     missing_classes,
     part_rows,
 )
+from mindle.data.common.tasks import of
 from mindle.data.tables.parsing.columns import shown_value
 from mindle.records import PARTS, Column, Finding, Table
 
@@ -59,8 +59,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
     findings = list(table.findings)
     if column is not None and not {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
         findings.append(_time_finding(table, parts, column))
-    if table.task != "regression":
-        findings += missing_classes(stock, table.classes, parts, fractions, told=table.findings)
+    findings += missing_classes(stock, table.classes, parts, fractions, told=table.findings)
     return replace(table, parts=parts, findings=tuple(findings))
 
 
@@ -142,15 +141,12 @@ def strata(table: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         >>> np.bincount(strata(table, table.rows())).tolist()
         [43, 44, 44, 45, 45, 43, 45, 43, 43, 47]
     """
-    if table.task != "regression":
-        return table.labels[rows]
-    return bands(table.targets[rows])
+    return of(table.task).strata(table, rows)
 
 
 def _usable(table: Table) -> NDArray[np.int64]:
     rows = table.rows()
-    truth = ~np.isnan(table.targets) if table.task == "regression" else table.labels >= 0
-    return rows[truth[rows]]
+    return rows[of(table.task).known(table)[rows]]
 
 
 def _stock(table: Table, rows: NDArray[np.int64]) -> SplitInput:

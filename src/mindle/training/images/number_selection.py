@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mindle.data.common.splits import bands
+from mindle.data.common.regression import bands
 from mindle.evaluation.conformal import calibrate
 from mindle.messages import message
 from mindle.models.classifier import StandardisedNumber, backbone_model

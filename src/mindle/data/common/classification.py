@@ -1,0 +1,109 @@
+"""Data whose truth is a class: strata, findings, counts and sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.class_checks import judge_classes
+from mindle.data.common.names import count_of
+from mindle.errors import DataError
+from mindle.messages import message
+from mindle.records import NOT_DRAWN, PARTS, Dataset, Examples, Finding
+
+
+class ClassificationData:
+    """See `mindle.data.common.tasks.DataTask`."""
+
+    same = "two-labels"
+    all_blank = "data.images.blank-class"
+
+    def strata(self, data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The class of each row."""
+        return data.labels[rows]
+
+    def known(self, data: Examples) -> NDArray[np.bool_]:
+        """Rows that have a class."""
+        return data.labels >= 0
+
+    def spread(self, data: Examples) -> float:
+        """Two classes always differ."""
+        return 0.0
+
+    def text(self, data: Examples, row: int) -> str:
+        """The name of the class."""
+        return data.classes[int(data.labels[row])]
+
+    def summary(self, data: Dataset, rows: Sequence[int]) -> str:
+        """How many rows each class has: "cat 3, dog 1"; cut short where there are many classes."""
+        counts = Counter(data.labels[list(rows)].tolist())
+        names = [f"{data.classes[label]} {count:,}" for label, count in counts.most_common() if label >= 0]
+        if len(names) <= 8:
+            return ", ".join(names)
+        return message("data.list.and_more_classes", names=", ".join(names[:8]), n=len(names) - 8)
+
+    def findings(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+        """Classes with few images, imbalance."""
+        return judge_classes(data.classes, Counter(data.labels[list(rows)].tolist()))
+
+    def counts(self, data: Examples) -> dict[str, dict[str, int]]:
+        """Rows of each class in each part."""
+        counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in data.classes}
+        unknown = ("",) * len(data)
+        for label, part, aside in zip(
+            data.labels.tolist(), data.parts or unknown, data.set_aside or unknown, strict=True
+        ):
+            column = "set_aside" if aside else part
+            if label >= 0 and aside != NOT_DRAWN and column:
+                counts[data.classes[label]][column] += 1
+        return counts
+
+    def description(self, data: Dataset, most: int) -> list[str]:
+        """A table of the classes: images by part, or in all where there is no split yet."""
+        counts = self.counts(data) if any(data.parts) else _unsplit_counts(data)
+        columns = (*PARTS, "set aside") if any(data.parts) else ("images", "set aside")
+        rows = [
+            ("class", columns),
+            *((name, [f"{count:,}" for count in row.values()]) for name, row in counts.items()),
+        ]
+        width = max(len(name) for name, _ in rows)
+        images = count_of(len(data.rows()), "image", "images")
+        lines = [f"{data.name}: {images} in {count_of(len(data.classes), 'class', 'classes')}"]
+        for name, cells in rows[: most + 1]:
+            lines.append(
+                f"  {name:<{width}}  " + " ".join(f"{cell:>7}" for cell in cells[:-1]) + f"  {cells[-1]:>9}"
+            )
+        if len(counts) > most:
+            lines.append(f"  … and {count_of(len(counts) - most, 'more class', 'more classes')}")
+        return lines
+
+    def require_drawable(self, data: Dataset, per_class: Any) -> None:
+        """Classes can be drawn from."""
+
+    def require_learnable(self, data: Dataset, aside: str) -> None:
+        """At least two classes must have training images."""
+        learned = {data.classes[label] for label in data.labels[data.rows("train")].tolist()}
+        if len(learned) < 2:
+            raise DataError(
+                f"At least two classes must have usable training images. Received {len(learned)} "
+                f"({', '.join(sorted(learned)) or 'none'}) in {data.source}.{aside} "
+                "`mindle check` names every file and its reason."
+            )
+        if not len(data.rows("test")):
+            raise DataError(
+                f"The test part must hold at least one image. Received none from {len(data.rows()):,} usable "
+                f"images in {data.source}.{aside} Give every class at least 10 images, or a test folder."
+            )
+
+
+def _unsplit_counts(data: Dataset) -> dict[str, dict[str, int]]:
+    """Images of each class where there is no split yet, and how many were set aside."""
+    counts = {name: {"images": 0, "set_aside": 0} for name in data.classes}
+    for label, aside in zip(data.labels.tolist(), data.set_aside, strict=True):
+        if label >= 0 and aside != NOT_DRAWN:
+            counts[data.classes[label]]["set_aside" if aside else "images"] += 1
+    return counts

@@ -1,0 +1,175 @@
+"""Data whose truth is a number: bands in the place of classes, findings, counts and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.class_checks import FEW_NUMBERS
+from mindle.data.common.names import count_of
+from mindle.errors import DataError
+from mindle.messages import message
+from mindle.records import PARTS, Dataset, Examples, Finding
+
+STRATA = 10
+"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
+FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
+_FEWEST_NUMBERS = 10  # fewer cannot be told from chance, nor split
+
+
+class RegressionData:
+    """See `mindle.data.common.tasks.DataTask`."""
+
+    same = "two-targets"
+    all_blank = "data.images.blank-all"
+
+    def strata(self, data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The band that the target of each row lies in."""
+        return bands(data.targets[rows])
+
+    def known(self, data: Examples) -> NDArray[np.bool_]:
+        """Rows that have a number."""
+        return ~np.isnan(data.targets)
+
+    def spread(self, data: Examples) -> float:
+        """Standard deviation of the numbers of all rows that have one."""
+        known = data.targets[np.isfinite(data.targets)]
+        return float(known.std()) if len(known) else 0.0
+
+    def text(self, data: Examples, row: int) -> str:
+        """The number, to six digits."""
+        return f"{data.targets[row]:g}"
+
+    def summary(self, data: Dataset, rows: Sequence[int]) -> str:
+        """The target with the smallest and largest of its values: "target 1 to 3.5"."""
+        values = data.targets[list(rows)]
+        known = values[~np.isnan(values)].tolist()
+        ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
+        return _range_of(data.target, list(ends))
+
+    def findings(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+        """Too few targets, targets that never vary, and those that lie far from all others."""
+        return judge_targets(data, rows)
+
+    def counts(self, data: Examples) -> dict[str, dict[str, int]]:
+        """Rows by quarter of the numbers to estimate: "1 to 2.5", as many in each."""
+        known = np.isfinite(data.targets)
+        if not known.any():
+            return {}
+        unknown = ("",) * len(data)
+        parts, asides = data.parts or unknown, data.set_aside or unknown
+        edges = np.quantile(data.targets[known], (0, 0.25, 0.5, 0.75, 1))
+        names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]
+        counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in names}
+        for row in np.flatnonzero(known).tolist():
+            column = "set_aside" if asides[row] else parts[row]
+            if column:
+                quarter = np.searchsorted(edges[1:4], data.targets[row], side="right")
+                counts[names[quarter]][column] += 1
+        return counts
+
+    def description(self, data: Dataset, most: int) -> list[str]:
+        """How the numbers to estimate are spread, by part where there is a split."""
+        rows: list[tuple[str, ...]] = [
+            ("part", "images", "least", "lower quarter", "median", "upper quarter", "most")
+        ]
+        for part in PARTS if any(data.parts) else (None,):
+            values = data.targets[data.rows(part)]
+            values = values[np.isfinite(values)]
+            if len(values):
+                spread = (f"{value:.6g}" for value in np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist())
+                rows.append((part or "all", f"{len(values):,}", *spread))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+        ]
+        images = count_of(len(data.rows()), "image", "images")
+        return [f"{data.name}: {images}, to estimate {data.target}", *(f"  {line}" for line in table)]
+
+    def require_drawable(self, data: Dataset, per_class: Any) -> None:
+        """There are no classes to draw from."""
+        raise ValueError(
+            f"`per_class` must be left out where numbers are estimated: {data.source!r} has no classes. "
+            f"Received per_class={per_class!r}."
+        )
+
+    def require_learnable(self, data: Dataset, aside: str) -> None:
+        """Enough training images with different targets must be there."""
+        train, test = data.rows("train"), data.rows("test")
+        different = len(np.unique(data.targets[train]))
+        if len(train) < _FEWEST_NUMBERS or different < 2:
+            raise DataError(
+                f"To estimate {data.target}, at least {_FEWEST_NUMBERS} usable training images with two or "
+                f"more different targets must be there. Received {len(train):,} images with {different} in "
+                f"{data.source}.{aside} `mindle check` names every file and its reason."
+            )
+        if not len(test):
+            raise DataError(
+                f"The test part must hold at least one image. Received none from {len(data.rows()):,} usable "
+                f"images in {data.source}.{aside} Give more images, or a split with a test part."
+            )
+
+
+def bands(targets: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of up to `STRATA` bands of equally many rows each number lies in.
+
+    Example:
+        >>> bands(np.arange(20.0)).tolist()
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    count = min(STRATA, max(1, len(targets) // STRATA))
+    edges = np.quantile(targets, np.arange(1, count) / count) if len(targets) else np.zeros(0)
+    return np.searchsorted(edges, targets, side="right")
+
+
+def _range_of(target: str, ends: Sequence[str]) -> str:
+    """A target with the smallest and largest of some values."""
+    if not ends:
+        return message("data.list.unknown", target=target)
+    if len(ends) == 1:
+        return f"{target} {ends[0]}"
+    return message("data.list.range", target=target, low=ends[0], high=ends[1])
+
+
+def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
+    """Too few numbers to estimate, numbers that never vary, and those that lie far from all others."""
+    if not rows:
+        return []
+    targets, paths = dataset.targets[list(rows)], [dataset.paths[row] for row in rows]
+    findings = []
+    if np.ptp(targets) == 0:
+        sentence = message(
+            "data.targets.one", total=len(rows), target=dataset.target, value=float(targets[0])
+        )
+        findings.append(
+            Finding(
+                kind="one-target", files=(dataset.target,), message=sentence, action="kept", decision=True
+            )
+        )
+    if len(rows) < FEW_NUMBERS:
+        sentence = message("data.targets.few", least=FEW_NUMBERS, total=len(rows))
+        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=sentence, action="kept"))
+    lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
+    far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower))
+    if upper > lower and len(far):
+        first = int(far[0])
+        findings.append(
+            Finding(
+                kind="odd-target",
+                files=tuple(paths[at] for at in far),
+                message=message(
+                    "data.targets.odd",
+                    n=len(far),
+                    low=lower,
+                    high=upper,
+                    first=paths[first],
+                    value=float(targets[first]),
+                ),
+                action="kept",
+            )
+        )
+    return findings
