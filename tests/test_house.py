@@ -37,7 +37,17 @@ TESTED_ELSEWHERE = {
     # One dirty folder goes through every verb.
     **{
         f"api/{verbs}.py": "test_api.py"
-        for verbs in ("evaluate", "listings", "models", "predict", "runs", "starts")
+        for verbs in (
+            "evaluate",
+            "image_pipeline",
+            "listings",
+            "models",
+            "pipeline",
+            "pipelines",
+            "predict",
+            "run_context",
+            "train",
+        )
     },
     # The checks and readers of images and of tables run through what they share.
     "data/common/classes.py": "data/images/sources/test_folder.py",
@@ -59,7 +69,7 @@ TESTED_ELSEWHERE = {
     "training/diagnoses.py": "training/images/test_diagnosis.py",
     "training/search/judge.py": "training/search/test_image_trials.py",
     "version.py": "test_house.py",  # versions agree
-    "api/packing.py": "test_api.py",  # and api/test_numbers.py: runs of both kinds are packed by it
+    "api/table_pipeline.py": "api/test_tables.py",
     "api/searches.py": "api/test_studies.py",  # and api/test_table_studies.py: both search through it
     "api/preparations.py": "data/images/test_prepare.py",  # that file lays everything out through the verb
 }

@@ -11,9 +11,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from mindle.api.run_context import RunContext
 from mindle.artifacts.files import write_text
-from mindle.artifacts.run import RunFolder
-from mindle.artifacts.run_log import RunLog
 from mindle.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
@@ -75,12 +74,10 @@ def run_search(
     task: Task | TableTask,
     search: Search,
     bench: Judge,
-    folder: RunFolder,
-    run_log: RunLog,
+    run: RunContext,
     *,
     workers: int,
     deadline: Deadline,
-    told: Tracking,
     ahead: Callable[[], None] = lambda: None,
     score: str = "log_loss",
 ) -> None:
@@ -90,11 +87,9 @@ def run_search(
         task: What every process is told.
         search: The study, opened by this process; closed at the end.
         bench: Judges the trials of this process.
-        folder: Of the run.
-        run_log: Of the run.
+        run: Whose trials these are.
         workers: How many processes run trials.
         deadline: When they must be over.
-        told: Hears of the trials.
         ahead: Done before the first trial.
         score: What a trial's value is: "log_loss" or "rmse".
 
@@ -104,6 +99,7 @@ def run_search(
     from mindle.training.recipe import as_dict, as_toml
     from mindle.training.search.study import best_of, hidden, importance, over, run_trials
 
+    told, folder, run_log = run.listener, run.folder, run.log
     before = over(search)
     if before:
         told.say(f"{len(before)} trials are there already; the search goes on after them.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.checks import require_classes
+from mindle.api.image_pipeline import ImagePipeline, rehearsed
 from mindle.api.models import Run
-from mindle.api.packing import rehearsed
-from mindle.api.reports import require_language
-from mindle.api.runs import fit_and_conclude, take_in
+from mindle.api.pipeline import conclude
+from mindle.api.run_context import RunContext, RunRequest, in_run_folder
 from mindle.api.searches import (
     SEARCH_FILE,
     hidden_storage,
@@ -25,11 +24,9 @@ from mindle.api.searches import (
     study_name,
     trials_wanted,
 )
-from mindle.api.starts import begin_tracking, command, process_start, start
 from mindle.api.table_studies import SearchOptions, tune_table
 from mindle.artifacts.run import RunFolder
 from mindle.artifacts.run_log import RunLog
-from mindle.console import Console
 from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from mindle.training.search.image_trials import Bench
     from mindle.training.search.space import Space
     from mindle.training.search.workers import Task
-    from mindle.training.tracking import Tracking
 
 Source = str | os.PathLike[str]
 
@@ -144,12 +140,12 @@ def tune(
     from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
     from mindle.training.images.plan import make_plan, resolve_options
-    from mindle.training.tracking import require_tracker, tracking
+    from mindle.training.recipe import from_dict
 
-    began = process_start()
-    listener = listener or Console(sys.stdout)
-    require_language(lang)
-    require_tracker(track)
+    request = RunRequest.of(
+        out=out, resume=resume, seed=seed, split_seed=split_seed, lang=lang, track=track, listener=listener
+    )
+    listener = request.listener
     require_counts(trials, workers)
     seconds = parse_budget(budget)
     options = ReadingOptions(
@@ -190,13 +186,7 @@ def tune(
                 seed=seed,
                 split_seed=split_seed,
             ),
-            began=began,
-            command=command(),
-            out=None if out is None else Path(out),
-            resume=resume,
-            lang=lang,
-            track=track,
-            listener=listener,
+            request=request,
         )
     refuse({"folds": folds}, "a table", "images")
     settled = replace(
@@ -237,64 +227,34 @@ def tune(
         "device": device,
         **options.as_dict(),
     }
-    folder, stored, run_log = start(
-        None if out is None else Path(out),
-        asked,
-        name=dataset.name,
-        kind=dataset.kind,
-        command=command(),
-        began=began,
-        resume=resume,
-        listener=listener,
-        kept=("search", "recipe"),
-    )
-    if run_log is None:
-        return Run(folder.path)
-    with tracking(track, listener) as told:
-        begin_tracking(told, track, folder, run_log, stored)
-        dataset = take_in(dataset, plan.specs, folder, run_log, stored, split_seed=split_seed, listener=told)
+    pipeline = ImagePipeline(dataset=dataset, plan=plan, reading=options, device=device, searched=True)
+
+    def search_and_train(run: RunContext) -> None:
+        pipeline.check(run)
         # ── search, unless a winner was found before ──
-        if "search" not in run_log.document:
-            work = _placed(work, folder, dataset, run_log, storage)
-            with run_log.stage("search"):
+        if "search" not in run.log.document:
+            placed = _placed(work, run.folder, pipeline.dataset, run.log, storage)
+            with run.log.stage("search"):
                 _search(
-                    work,
-                    dataset,
-                    folder,
-                    run_log,
+                    placed,
+                    pipeline.dataset,
+                    run,
                     workers=workers,
                     budget=seconds,
-                    rehearse=partial(rehearsed, plan, dataset),
-                    told=told,
+                    rehearse=partial(rehearsed, plan, pipeline.dataset),
                 )
-        run = _train_winner(
-            settled, dataset, folder, run_log, stored, seed=seed, device=device, lang=lang, listener=told
-        )
-        told.end(folder.path, run.metrics)
-    return run
+        winner = replace(settled, recipe=from_dict(run.log.document["recipe"]))
+        pipeline.plan = make_plan(pipeline.dataset, winner, device=device)
+        run.listener.say("Refitting the best configuration; evaluating once on test.")
+        conclude(pipeline, run, pipeline.fit(run))
 
-
-def _train_winner(
-    settled: ResolvedOptions,
-    dataset: Dataset,
-    folder: RunFolder,
-    run_log: RunLog,
-    stored: Mapping[str, Any],
-    *,
-    seed: int,
-    device: str,
-    lang: str,
-    listener: Listener,
-) -> Run:
-    """What the search found, trained and judged as `train` does."""
-    from mindle.training.images.plan import make_plan
-    from mindle.training.recipe import from_dict
-
-    winner = replace(settled, recipe=from_dict(run_log.document["recipe"]))
-    plan = make_plan(dataset, winner, device=device)
-    listener.say("The winner is trained as an ordinary run and judged once on the test part.")
-    return fit_and_conclude(
-        plan, dataset, folder, run_log, stored, seed=seed, lang=lang, listener=listener, settled=True
+    return in_run_folder(
+        request,
+        asked,
+        search_and_train,
+        name=dataset.name,
+        kind=dataset.kind,
+        kept=("search", "recipe"),
     )
 
 
@@ -453,30 +413,26 @@ def _placed(task: Task, folder: RunFolder, dataset: Dataset, run_log: RunLog, st
 def _search(
     task: Task,
     dataset: Dataset,
-    folder: RunFolder,
-    run_log: RunLog,
+    run: RunContext,
     *,
     workers: int,
     budget: float | None,
     rehearse: Callable[[], float],
-    told: Tracking,
 ) -> None:
     """Run the trials, and write down what came of them."""
-    from mindle.training.budget import Deadline, Finish
+    from mindle.training.budget import Finish
 
-    whole = Deadline(budget, spent_seconds=run_log.spent())
+    whole = run.deadline(budget)
     deadline = whole.reserving(Finish(whole.costs, rehearse))
     deadline.require(0.0, "trials")
-    search, bench = task.search(), task.bench(dataset, deadline, told)
+    search, bench = task.search(), task.bench(dataset, deadline, run.listener)
     run_search(
         task,
         search,
         bench,
-        folder,
-        run_log,
+        run,
         workers=workers,
         deadline=deadline,
-        told=told,
         ahead=lambda: _embed_ahead(search.space, bench),
     )
     shutil.rmtree(task.folder, ignore_errors=True)

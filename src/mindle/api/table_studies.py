@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.models import Run
+from mindle.api.pipeline import conclude
+from mindle.api.run_context import RunContext, RunRequest, in_run_folder
 from mindle.api.searches import SEARCH_FILE, hidden_storage, run_search, study_name, trials_wanted
-from mindle.api.starts import begin_tracking, start
-from mindle.api.tables import before_judging, fit_and_conclude_table, tell_table
-from mindle.artifacts.run import RunFolder
-from mindle.artifacts.run_log import RunLog
+from mindle.api.table_pipeline import TablePipeline, before_evaluation, record_table
 from mindle.data.reading import ReadingOptions
-from mindle.records import Listener, Table
+from mindle.records import Table
 
 if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
     from mindle.training.search.table_task import TableTask
-    from mindle.training.tracking import Tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +54,14 @@ def tune_table(
     recipe: Recipe,
     search: SearchOptions,
     *,
-    began: float,
-    command: str,
-    out: Path | None,
-    resume: bool,
-    lang: str,
-    track: str | None,
-    listener: Listener,
+    request: RunRequest,
 ) -> Run:
     """Search over the models of a table; the arguments are those of `mindle.tune`.
 
-    `recipe` is where the search begins; `began` is `time.time()` at the start of the process; `command` is
-    what was typed.
+    `recipe` is where the search begins.
     """
     from mindle.training.recipe import as_dict
     from mindle.training.search.table_task import seal
-    from mindle.training.tracking import tracking
 
     table = seal(options.read_table(data), seed=search.split_seed)
     task = _task(table, options, recipe, search)
@@ -86,83 +77,51 @@ def tune_table(
         "split_seed": search.split_seed,
         "device": "cpu",
     }
-    folder, stored, run_log = start(
-        out,
+    pipeline = TablePipeline(table=table, recipe=recipe, reading=options, searched=True)
+    return in_run_folder(
+        request,
         asked,
+        partial(_search_and_conclude, pipeline, task, search),
         name=table.name,
         kind="table",
-        command=command,
-        began=began,
-        resume=resume,
-        listener=listener,
         kept=("search", "recipe"),
     )
-    if run_log is None:
-        return Run(folder.path)
-    with tracking(track, listener) as told:
-        begin_tracking(told, track, folder, run_log, stored)
-        metrics = _search_and_conclude(table, task, search, folder, run_log, stored, lang=lang, told=told)
-        told.end(folder.path, metrics)
-    return Run(folder.path)
 
 
 def _search_and_conclude(
-    table: Table,
-    task: TableTask,
-    options: SearchOptions,
-    folder: RunFolder,
-    run_log: RunLog,
-    stored: Mapping[str, Any],
-    *,
-    lang: str,
-    told: Tracking,
-) -> dict[str, Any]:
+    pipeline: TablePipeline, task: TableTask, options: SearchOptions, run: RunContext
+) -> None:
     """The stages between an open run folder and a finished one."""
-    from mindle.training.budget import Deadline
     from mindle.training.recipe import from_dict
 
-    tell_table(table, folder, run_log, stored, told)
-    told.say(
-        f"{table.task}; {len(table.rows('test')):,} rows are sealed until the winner is judged, the search "
+    table, say = pipeline.table, run.listener.say
+    record_table(table, run)
+    say(
+        f"{table.task}; {len(table.rows('test')):,} rows are sealed until the end, the search "
         f"sees the other {len(table.rows()) - len(table.rows('test')):,}"
     )
     # ── search, unless a winner was found before ──
-    if "search" not in run_log.document:
-        document = run_log.document
+    if "search" not in run.log.document:
+        document = run.log.document
         task = replace(
             task,
-            storage=options.storage or f"sqlite:///{folder.path / SEARCH_FILE}",
+            storage=options.storage or f"sqlite:///{run.folder.path / SEARCH_FILE}",
             name=study_name(table.name, document["asked"], document["data"]["fingerprint"]),
         )
-        whole = Deadline(options.budget_seconds, spent_seconds=run_log.spent())
-        deadline = before_judging(table, whole)
-        with run_log.stage("search"):
+        deadline = before_evaluation(table, run.deadline(options.budget_seconds))
+        with run.log.stage("search"):
             run_search(
                 task,
                 task.search(),
                 task.bench(table, deadline),
-                folder,
-                run_log,
+                run,
                 workers=options.workers,
                 deadline=deadline,
-                told=told,
                 score="rmse" if table.task == "regression" else "log_loss",
             )
-    told.say("The winner is fitted to all rows outside the test part, and judged once on those inside.")
-    return fit_and_conclude_table(
-        table,
-        from_dict(run_log.document["recipe"]),
-        folder,
-        run_log,
-        stored,
-        nested=False,
-        deadline=Deadline(None),  # the search has left time for what it found
-        seed=options.seed,
-        split_seed=options.split_seed,
-        lang=lang,
-        listener=told,
-        searched=True,
-    )
+    say("Refitting the best configuration on train+val; evaluating once on test.")
+    pipeline.recipe = from_dict(run.log.document["recipe"])
+    conclude(pipeline, run, pipeline.fit(run))
 
 
 def _task(table: Table, options: ReadingOptions, recipe: Recipe, search: SearchOptions) -> TableTask:

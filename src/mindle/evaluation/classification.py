@@ -60,9 +60,17 @@ class Classification:
             labels=truth,
         )
 
+    def outputs_of(self, values: Floats) -> dict[str, Floats]:
+        """Probabilities (row, class)."""
+        return {"probabilities": values}
+
     def score(self, answers: Predictions, *, seed: int = 0) -> dict[str, Any]:
         """See `mindle.evaluation.score`."""
         return score(answers, seed=seed)
+
+    def point(self, answers: Predictions) -> float:
+        """Accuracy."""
+        return float((answers.predicted == _labels(answers)).mean())
 
     def headline(self, scores: Mapping[str, Any]) -> Message:
         """Accuracy with its interval."""

@@ -239,9 +239,17 @@ class Regression:
         values = np.asarray(outputs["estimate"], np.float64)
         return self.record(paths=paths, values=values, targets=truth, low=low, high=high)
 
+    def outputs_of(self, values: Floats) -> dict[str, Floats]:
+        """Estimates, (row,) or (row, 1)."""
+        return {"estimate": values.reshape(len(values))}
+
     def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
         """See `score_estimates`."""
         return score_estimates(answers, seed=seed, level=INTERVAL_LEVEL)
+
+    def point(self, answers: Estimates) -> float:
+        """Mean absolute error."""
+        return float(np.abs(answers.values - _targets(answers)).mean())
 
     def headline(self, scores: Mapping[str, Any]) -> Message:
         """Mean absolute error with its interval; a single row has none."""

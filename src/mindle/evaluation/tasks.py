@@ -52,8 +52,14 @@ class TaskEvaluation(Protocol[A]):
             truth: (row,) label or target, where it is known.
         """
 
+    def outputs_of(self, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """What a model answered out of fold, (row, …), under the names of a graph's outputs."""
+
     def score(self, answers: A, *, seed: int = 0) -> dict[str, Any]:
         """The block that stands as "test" and "val" in metrics.json."""
+
+    def point(self, answers: A) -> float:
+        """The main score without an interval."""
 
     def headline(self, scores: Mapping[str, Any]) -> Message:
         """The main score of a block with its interval, in a sentence."""

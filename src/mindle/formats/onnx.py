@@ -112,6 +112,15 @@ def write_number_graph(model: Estimator, folder: Path, *, pixels: NDArray[np.uin
     return _write_proven(EstimateGraph(model.cpu()), NUMBERS, model.spec, folder, pixels, prove)
 
 
+def write_image_graph(
+    model: Classifier, folder: Path, *, temperature: float, pixels: NDArray[np.uint8]
+) -> Parity:
+    """Write and prove the graph of a model of images, whatever it tells; see `write_graph`."""
+    if isinstance(model, Estimator):
+        return write_number_graph(model, folder, pixels=pixels)
+    return write_graph(model, folder, temperature=temperature, pixels=pixels)
+
+
 def _write_proven(
     graph: nn.Module,
     outputs: tuple[str, ...],

@@ -1,0 +1,295 @@
+"""Images from their source to a bundle: what the stages of a run do with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from mindle.api.pipeline import Packed, Trained
+from mindle.api.run_context import RunContext, RunRequest
+from mindle.artifacts.bundle import INTERVALS, MODEL
+from mindle.artifacts.files import write_arrays
+from mindle.data.reading import ReadingOptions
+from mindle.records import Dataset, InputSpec, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mindle.models.classifier import Classifier
+    from mindle.training.images.plan import Plan
+    from mindle.training.images.problem import Outcome
+
+# Bundles are proven on this many images that were learned from or chosen by.
+PARITY_IMAGES = 16
+
+
+@dataclass(kw_only=True)
+class ImagePipeline:
+    """The stages of a run on images; see `mindle.api.pipeline.Pipeline`.
+
+    Attributes:
+        dataset: As it was read; checked and split once `check` has run.
+        plan: What will be trained.
+        reading: How the data were read.
+        device: What was asked for.
+        searched: Whether a search chose the recipe, and used up the time.
+    """
+
+    dataset: Dataset
+    plan: Plan
+    reading: ReadingOptions
+    device: str
+    searched: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the data."""
+        return self.dataset.name
+
+    @property
+    def kind(self) -> str:
+        """Of the data, such as "folder"."""
+        return self.dataset.kind
+
+    @property
+    def task(self) -> Task:
+        """What is learned."""
+        return self.dataset.task
+
+    @property
+    def pictures(self) -> Dataset:
+        """Images of which the report shows some."""
+        return self.dataset
+
+    def asked(self, request: RunRequest) -> dict[str, Any]:
+        """Every setting of the call, as run.json keeps it."""
+        return {
+            "source": self.dataset.source,
+            **self.plan.options.as_dict(),
+            "seed": request.seed,
+            "split_seed": request.split_seed,
+            "device": self.device,
+            **self.reading.as_dict(),
+        }
+
+    def check(self, run: RunContext) -> None:
+        """Check the images, decode them once, split them, and write down what they are."""
+        from mindle import data as data_room
+        from mindle.data.common.summary import describe, part_counts, ready
+        from mindle.training.images.plan import expectation
+
+        with run.log.stage("check", len(self.dataset)):
+            checked = data_room.check(self.dataset, specs=self.plan.specs, listener=run.listener)
+            self.dataset = ready(checked, seed=run.split_seed)
+        named = {"target": self.dataset.target} if self.dataset.target else {}
+        counts = part_counts(self.dataset)
+        run.record_data(self.dataset, {**named, "counts": counts}, describe(self.dataset))
+        if not self.searched:
+            run.listener.say(expectation(self.plan, self.dataset))
+
+    def fit(self, run: RunContext) -> Outcome:
+        """Carry the plan out."""
+        from mindle.training.decisions import DecisionLog
+        from mindle.training.images.plan import carry_out
+        from mindle.training.images.problem import Problem
+        from mindle.training.loop.job import TrainingContext
+
+        context = TrainingContext(
+            seed=run.seed,
+            folder=run.folder.path,
+            resume=run.resumed,
+            decisions=DecisionLog(tuple(run.log.decisions), run.log.decide),
+            listener=run.listener,
+        )
+        outcome = carry_out(
+            self.plan,
+            Problem.of(self.dataset, typical_size=self.plan.typical_size),
+            context,
+            spent_seconds=run.log.spent(),
+            rehearse=partial(rehearsed, self.plan, self.dataset),
+            searched=self.searched,
+        )
+        for name, seconds in outcome.seconds.items():
+            run.log.add_stage(name, seconds, outcome.images.get(name, 0))
+        if outcome.history:
+            run.folder.write_history(outcome.history)
+        return outcome
+
+    def pack(self, run: RunContext, outcome: Outcome) -> Packed:
+        """Save the model, write its bundle, and let it answer the test part, once."""
+        import numpy as np
+
+        from mindle import data as data_room
+        from mindle.evaluation import tasks
+        from mindle.formats.onnx import bundle_record, write_image_graph
+        from mindle.models.classifier import save_model
+        from mindle.serving.opened import open_bundle
+
+        model, dataset, folder = outcome.model, self.dataset, run.folder.bundle
+        save_model(model, run.folder.path)
+        some = _some_pixels(dataset, model.spec)
+        parity = write_image_graph(model, folder, temperature=outcome.temperature, pixels=some)
+        if outcome.calibration is not None:
+            write_arrays(folder / INTERVALS, outcome.calibration.arrays())
+        thresholds = {"thresholds": dict(zip(dataset.classes, outcome.thresholds, strict=False))}
+        named = {"target": dataset.target} if dataset.target else thresholds
+        bundle = bundle_record(
+            model,
+            folder,
+            temperature=outcome.temperature,
+            metrics={},
+            licences=outcome.licences,
+            details=thresholds,
+        )
+        rows = {part: dataset.rows(part) for part in ("val", "test")}
+        paths = {part: tuple(dataset.paths[row] for row in rows[part].tolist()) for part in rows}
+        val = tasks.of(self.task).answers(
+            tasks.of(self.task).outputs_of(outcome.val_answers),
+            paths["val"],
+            classes=dataset.classes,
+            thresholds=np.array(outcome.thresholds) if outcome.thresholds else None,
+            truth=dataset.truth[rows["val"]],
+        )
+        test = open_bundle(bundle).answer_stored(
+            data_room.pixels(dataset, rows["test"], model.spec),
+            paths["test"],
+            truth=dataset.truth[rows["test"]],
+        )
+        return Packed(
+            bundle=bundle, parity=parity, answers={"val": val, "test": test}, metrics=named, details=named
+        )
+
+    def baselines(self, run: RunContext, outcome: Outcome) -> dict[str, float]:
+        """A constant answer, and colours alone."""
+        from mindle.training.images import tasks
+
+        return tasks.of(self.task).baselines(self.dataset, outcome.model.spec, seed=run.seed)
+
+    def trained(self, outcome: Outcome) -> Trained:
+        """What the fit made, in words and figures."""
+        return Trained(
+            strategy=outcome.strategy,
+            train_scores=outcome.train_scores,
+            stopped=outcome.stopped,
+            advice=outcome.advice,
+            diagnoses=outcome.diagnoses,
+        )
+
+    def facts(self, run: RunContext, outcome: Outcome) -> dict[str, Any]:
+        """What else of the fit stands in run.json."""
+        return {
+            "tried": list(outcome.tried),
+            "licences": [dict(licence) for licence in outcome.licences],
+            "temperature": outcome.temperature,
+            "parameters": _parameters(outcome),
+        }
+
+    def images(self, part: str) -> int:
+        """How many images are in a part."""
+        return len(self.dataset.rows(part))
+
+
+def _parameters(outcome: Outcome) -> dict[str, int]:
+    """How many numbers the model has, and how many of them this training could change."""
+    from mindle.models.nets.layers import count_parameters
+
+    model = outcome.model
+    if outcome.strategy != "probe":
+        return {"all": count_parameters(model), "trainable": count_parameters(model, trainable=True)}
+    # What a head learned are tensors of its state, and the backbones were frozen.
+    head = sum(tensor.numel() for tensor in model.head.state_dict().values())
+    bodies = sum(count_parameters(body) for body in model.bodies)
+    return {"all": head + bodies, "trainable": head}
+
+
+def _some_pixels(dataset: Dataset, spec: InputSpec) -> NDArray[np.uint8]:
+    """What a graph is proven on: the test part stays sealed until it is evaluated."""
+    import numpy as np
+
+    from mindle import data as data_room
+
+    some = np.concatenate([dataset.rows("val"), dataset.rows("train")])[:PARITY_IMAGES]
+    return data_room.pixels(dataset, some, spec)[np.arange(len(some))]
+
+
+# ---- how long that will take ------------------------------------------------------------------------------
+
+
+def rehearsed(plan: Plan, dataset: Dataset) -> float:
+    """Seconds that packing, judging and the report will take, from doing it twice on little.
+
+    The first time pays for what is only loaded once. What each backbone below a head adds, the training
+    knows.
+
+    Args:
+        plan: What will be trained.
+        dataset: Checked and split; its test part is not looked at.
+    """
+    from mindle.training.images.nets import untrained
+    from mindle.training.images.plan import SELECTING
+    from mindle.training.images.problem import Problem
+
+    problem, recipe = Problem.of(dataset, typical_size=plan.typical_size), plan.options.recipe
+    small = _small_net()
+    card = plan.cards[0] if plan.cards else None
+    nets = [small, small if recipe.strategy in SELECTING else untrained(problem, recipe, card)]
+    seconds = [_seconds(partial(_pack_untrained, net)) for net in nets]
+    return seconds[-1] + _baseline_seconds(plan, dataset) + _picture_seconds(dataset)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _small_net() -> Classifier:
+    from mindle.models.classifier import layers_classifier
+
+    spec = InputSpec(height=16, width=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    return layers_classifier(layers, spec=spec, classes=("a", "b"), seed=0)
+
+
+def _pack_untrained(net: Classifier) -> None:
+    """Write and open a bundle that is thrown away afterwards."""
+    from mindle.formats.onnx import reference_pixels, write_image_graph
+    from mindle.models.classifier import save_model
+    from mindle.models.graph import session
+
+    with TemporaryDirectory() as path:
+        folder, pixels = Path(path), reference_pixels(net.spec, PARITY_IMAGES)
+        save_model(net, folder)
+        write_image_graph(net, folder, temperature=1.0, pixels=pixels)
+        session(folder / MODEL).run(None, {"pixels": pixels})
+
+
+def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:
+    """What the baselines will take that a model is compared with."""
+    import sklearn.linear_model  # noqa: F401  # loaded now, so that it is not timed
+
+    from mindle.training.images import tasks
+    from mindle.training.images.baselines import some_of
+    from mindle.training.images.nets import net_spec
+    from mindle.training.images.problem import Problem
+
+    problem, task = Problem.of(dataset, typical_size=plan.typical_size), tasks.of(dataset.task)
+    spec = plan.specs[0] if plan.specs else net_spec(plan.options.recipe, plan.typical_size, problem.gray)
+    few, share = some_of(dataset, task.baseline_rows(dataset, 64))
+    return share * _seconds(lambda: task.baselines(few, spec))
+
+
+def _picture_seconds(dataset: Dataset) -> float:
+    """What the pictures of mistakes in the report will take."""
+    from mindle.api.reports import PICTURES
+    from mindle.data.images.thumbnails import thumbnail
+
+    some = dataset.rows("train")[:4].tolist()
+    seconds = _seconds(lambda: [thumbnail(dataset, row) for row in some])
+    return seconds * min(PICTURES, len(dataset.rows("test"))) / len(some)

@@ -1,0 +1,211 @@
+"""The stages of a run after its fit, the same for images and rows, classes and numbers.
+
+bundle → answers of the bundle to the test part, once → scores → report. What differs between images and rows
+is behind `Pipeline`, what differs between tasks behind `mindle.evaluation.tasks.of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from mindle.api.reports import write_report
+from mindle.api.run_context import RunContext, RunRequest
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.environment import peak_memory_bytes
+from mindle.messages import message
+from mindle.records import Answers, Dataset, Diagnosis, Task
+
+if TYPE_CHECKING:
+    from mindle.formats.parity import Parity
+
+O = TypeVar("O")  # noqa: E741  # what a fit made
+
+
+def _nothing() -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """A model as a bundle, and what the bundle answered.
+
+    Attributes:
+        bundle: What bundle.json will say, less its scores.
+        parity: Proof that the bundle answers like the model.
+        answers: To the val and test parts.
+        protocol: What else stands with the scores of test: how they came about.
+        metrics: What else stands in metrics.json.
+        details: What else stands in bundle.json.
+    """
+
+    bundle: bundles.Bundle
+    parity: Parity
+    answers: Mapping[str, Answers]
+    protocol: Mapping[str, Any] = field(default_factory=_nothing)
+    metrics: Mapping[str, Any] = field(default_factory=_nothing)
+    details: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a fit made, as metrics.json and run.json tell it.
+
+    Attributes:
+        strategy: What was trained.
+        train_scores: How well the model knows what it learned from.
+        stopped: Why nothing more was tried.
+        advice: What would probably help, or "".
+        diagnoses: What was wrong with the training.
+    """
+
+    strategy: str
+    train_scores: Mapping[str, Any]
+    stopped: str
+    advice: str
+    diagnoses: tuple[Diagnosis, ...]
+
+
+class Pipeline(Protocol[O]):
+    """A source of data with all that is done to it; one for images, one for rows."""
+
+    @property
+    def name(self) -> str:
+        """Of the data."""
+
+    @property
+    def kind(self) -> str:
+        """Of the data, as in run.json."""
+
+    @property
+    def task(self) -> Task:
+        """What is learned."""
+
+    @property
+    def pictures(self) -> Dataset | None:
+        """Images of which the report shows some; None of rows."""
+
+    def asked(self, request: RunRequest) -> dict[str, Any]:
+        """Every setting of the call, as run.json keeps it."""
+
+    def check(self, run: RunContext) -> None:
+        """Check the data, split them, and write down what they are."""
+
+    def fit(self, run: RunContext) -> O:
+        """Train on the train and val parts."""
+
+    def pack(self, run: RunContext, outcome: O) -> Packed:
+        """Write the bundle, and let it answer the test part, once."""
+
+    def baselines(self, run: RunContext, outcome: O) -> dict[str, float]:
+        """What simple models reach."""
+
+    def trained(self, outcome: O) -> Trained:
+        """What the fit made, in words and figures."""
+
+    def facts(self, run: RunContext, outcome: O) -> dict[str, Any]:
+        """What else of the fit stands in run.json."""
+
+    def images(self, part: str) -> int:
+        """How many images are in a part, for rates of images a second; 0 of rows."""
+
+
+def carry_out(pipeline: Pipeline[Any], run: RunContext) -> None:
+    """All stages of a run: check, fit, and what `conclude` does."""
+    pipeline.check(run)
+    conclude(pipeline, run, pipeline.fit(run))
+
+
+def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
+    """Bundle, evaluation and report of what was fitted."""
+    metrics, trained = evaluate(pipeline, run, outcome), pipeline.trained(outcome)
+    run.log.record(
+        strategy=trained.strategy,
+        stopped=trained.stopped,
+        advice=trained.advice,
+        **pipeline.facts(run, outcome),
+        diagnoses=[asdict(found) for found in trained.diagnoses],
+        peak_memory_bytes=peak_memory_bytes(),
+        finished=datetime.now(UTC).isoformat(timespec="minutes"),
+    )
+    write_report(run.folder, pipeline.pictures, lang=run.lang, out=run.folder.report)
+    run.log.finish()
+    _tell_result(run, pipeline.task, metrics, trained)
+
+
+def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> dict[str, Any]:
+    """Write the bundle, score what it answers, and write both down.
+
+    Returns:
+        What metrics.json holds.
+    """
+    from mindle.evaluation import tasks
+
+    folder = run.folder
+    with run.log.stage("evaluate", pipeline.images("test")):
+        packed = pipeline.pack(run, outcome)
+        folder.write_answers({part: answers for part, answers in packed.answers.items() if len(answers)})
+        # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what is
+        # written.
+        scores = {
+            part: tasks.of(pipeline.task).score(answers, seed=run.seed)
+            for part, answers in folder.answers(pipeline.task).items()
+        }
+    scores["test"].update(packed.protocol)
+    trained = pipeline.trained(outcome)
+    metrics = {
+        "task": pipeline.task,
+        "classes": list(packed.bundle.classes),
+        **scores,
+        "train": dict(trained.train_scores),
+        "baselines": pipeline.baselines(run, outcome),
+        "strategy": trained.strategy,
+        **packed.metrics,
+        "seconds": run.log.seconds(),
+        "images_per_second": run.log.rates(),
+    }
+    folder.write_metrics(metrics)
+    details = bundles.origin(
+        task=pipeline.task,
+        strategy=trained.strategy,
+        data=run.log.document["data"]["fingerprint"],
+        parity=packed.parity.as_dict(),
+    )
+    bundles.write_bundle_document(
+        replace(packed.bundle, metrics=scores["test"], details={**details, **packed.details})
+    )
+    return metrics
+
+
+def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], trained: Trained) -> None:
+    """Close with the score, its error bar and where to look."""
+    from mindle.evaluation import tasks
+
+    evaluation, test, say = tasks.of(task), metrics["test"], run.listener.say
+    baselines = [
+        evaluation.constant_baseline(value)
+        if name == evaluation.baseline
+        else message(f"commands.baseline.{name}", value=evaluation.number.format(value))
+        for name, value in metrics["baselines"].items()
+    ]
+    facts = {
+        "headline": evaluation.headline(test),
+        "baselines": baselines,
+        "seconds": metrics["seconds"]["total"],
+    }
+    say("")
+    if "protocol" in test:
+        say(message("commands.result_by", protocol=test["protocol"], **facts))
+    else:
+        say(message("commands.result", **facts))
+    if metrics.get("thresholds"):
+        say(message("commands.thresholds"))
+    for line in (trained.stopped, trained.advice):
+        if line:
+            say(line)
+    for found in trained.diagnoses:
+        say(message("commands.diagnosis", kind=found.kind, message=found.message, remedy=found.remedy))
+    say(message("commands.report", path=str(run.folder.report)))
+    say(message("commands.bundle", path=str(run.folder.bundle)))

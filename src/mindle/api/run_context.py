@@ -1,0 +1,233 @@
+"""What surrounds a run and travels as one object: folder, log, seeds, language, listener."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mindle.api.checks import finding_document, tell_findings
+from mindle.api.models import Run
+from mindle.artifacts.manifest import fingerprint, write_manifest
+from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.run_log import RunLog
+from mindle.console import Console
+from mindle.messages import message, require_language, speaking
+from mindle.records import Dataset, Listener, Table
+from mindle.version import __version__
+
+if TYPE_CHECKING:
+    from mindle.training.budget import Deadline
+    from mindle.training.tracking import Tracking
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """How a caller wants a run to be kept and followed; see `mindle.train` for each.
+
+    Attributes:
+        out: The run folder; a numbered one where None.
+        resume: Whether to go on with an unfinished run.
+        seed: Of the training.
+        split_seed: Of the split.
+        lang: Language of the report and of what is printed.
+        track: Where else settings and scores are logged.
+        listener: Hears sentences and progress.
+        began: `time.time()` at the start of the process, from which a budget counts.
+        command: What was typed; "" in Python.
+    """
+
+    out: Path | None
+    resume: bool
+    seed: int
+    split_seed: int
+    lang: str
+    track: str | None
+    listener: Listener
+    began: float
+    command: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        out: str | os.PathLike[str] | None,
+        resume: bool,
+        seed: int,
+        split_seed: int,
+        lang: str,
+        track: str | None,
+        listener: Listener | None,
+    ) -> RunRequest:
+        """The request of a public call.
+
+        Raises:
+            ValueError: If mindle does not speak the language, or there is no such tracker.
+        """
+        from mindle.training.tracking import require_tracker
+
+        began = process_start()
+        require_language(lang)
+        require_tracker(track)
+        return cls(
+            out=None if out is None else Path(out),
+            resume=resume,
+            seed=seed,
+            split_seed=split_seed,
+            lang=lang,
+            track=track,
+            listener=listener or Console(sys.stdout),
+            began=began,
+            command=command(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """The surroundings of a run that is under way.
+
+    Attributes:
+        folder: Its files.
+        log: Keeps run.json.
+        stored: run.json of the interrupted run that goes on, or an empty mapping.
+        seed: Of the training.
+        split_seed: Of the split.
+        lang: Language of the report.
+        listener: Hears sentences and progress, and passes scores on to a tracker.
+    """
+
+    folder: RunFolder
+    log: RunLog
+    stored: Mapping[str, Any]
+    seed: int
+    split_seed: int
+    lang: str
+    listener: Tracking
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an interrupted run goes on."""
+        return bool(self.stored)
+
+    def deadline(self, budget_seconds: float | None) -> Deadline:
+        """When everything must be over, what has been spent before counted in."""
+        from mindle.training.budget import Deadline
+
+        return Deadline(budget_seconds, spent_seconds=self.log.spent())
+
+    def record_data(self, data: Dataset | Table, facts: Mapping[str, Any], lines: Sequence[str]) -> None:
+        """Write down what the checked data are, and say it and what was noticed about them.
+
+        Args:
+            data: Checked, and split where they are.
+            facts: What only such data have, for run.json: counts by part, columns.
+            lines: What there is to learn from, in words.
+
+        Raises:
+            ValueError: If the data have changed since the run began.
+        """
+        from mindle.data.common.summary import set_aside_counts
+
+        document = {
+            "fingerprint": fingerprint(data),
+            "images": len(data.rows()),
+            "classes": list(data.classes),
+            **facts,
+            "set_aside": set_aside_counts(data),
+            "findings": [finding_document(finding) for finding in data.findings],
+        }
+        self._require_same_data(document)
+        self.log.record(data=document)
+        write_manifest(self.folder.manifest, data)
+        for line in lines:
+            self.listener.say(line)
+        tell_findings(data.findings, self.listener)
+
+    def _require_same_data(self, document: Mapping[str, Any]) -> None:
+        """Refuse to go on with a run whose data have changed since it began."""
+        before = self.stored.get("data", {})
+        if before and before["fingerprint"] != document["fingerprint"]:
+            raise ValueError(
+                "`resume` must find the data as they were when the run began. They have changed since: "
+                f"{before['images']:,} images then, {document['images']:,} now. "
+                "Leave out --resume to begin a new run."
+            )
+
+
+def in_run_folder(
+    request: RunRequest,
+    asked: Mapping[str, Any],
+    work: Callable[[RunContext], None],
+    *,
+    name: str,
+    kind: str,
+    kept: Sequence[str] = (),
+) -> Run:
+    """Do the work of a run in its folder, tracked; nothing where the run is finished already.
+
+    Args:
+        request: How the run is kept and followed.
+        asked: Every setting of the call; a run that goes on must have begun with the same.
+        work: From the data to the report.
+        name: Of the data.
+        kind: Of the data, such as "folder" or "table".
+        kept: What of run.json an interrupted call has found already, by name.
+
+    Raises:
+        ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
+    """
+    from mindle.training.tracking import tracking
+
+    listener = request.listener
+    with speaking(request.lang):
+        folder, stored = claim(request.out, name, asked, resume=request.resume, say=listener.say)
+        if stored.get("state") == FINISHED:
+            listener.say(message("commands.finished", folder=str(folder.path), report=str(folder.report)))
+            return Run(folder.path)
+        facts = {"asked": asked, "name": name, "kind": kind, "mindle": __version__}
+        found = {entry: stored[entry] for entry in kept if entry in stored}
+        log = RunLog(folder, stored, {**facts, "command": request.command, **found}, request.began)
+        with tracking(request.track, listener) as tracked:
+            _begin_tracking(tracked, request.track, folder, log, stored)
+            context = RunContext(
+                folder=folder,
+                log=log,
+                stored=stored,
+                seed=request.seed,
+                split_seed=request.split_seed,
+                lang=request.lang,
+                listener=tracked,
+            )
+            work(context)
+            tracked.end(folder.path, folder.metrics())
+    return Run(folder.path)
+
+
+def process_start() -> float:
+    """`time.time()` when the process began: the prompt wrote it down; elsewhere it is now."""
+    return float(os.environ.pop("MINDLE_STARTED", time.time()))
+
+
+def command() -> str:
+    """What was typed, where the call comes from the prompt."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["mindle", *sys.argv[1:]]) if program in ("mindle", "mindle.exe") else ""
+
+
+def _begin_tracking(
+    tracked: Tracking, track: str | None, folder: RunFolder, log: RunLog, stored: Mapping[str, Any]
+) -> None:
+    """Tell a tracker that a run begins, or goes on, and keep what it calls it."""
+    from mindle.training.tracking import kind_of
+
+    if track is None:
+        return
+    kind, known = kind_of(track), dict(stored.get("tracking", {}))
+    asked = {**log.document["asked"], "command": log.document["command"]}
+    known[kind] = tracked.begin(folder.path.name, log.document["name"], asked, known.get(kind, ""))
+    log.record(tracking=known)

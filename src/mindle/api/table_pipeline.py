@@ -1,0 +1,412 @@
+"""Rows of a table from their source to a bundle: what the stages of a run do with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from mindle.api.pipeline import Packed, Trained, evaluate
+from mindle.api.run_context import RunContext, RunRequest
+from mindle.artifacts import bundle as bundles
+from mindle.artifacts.files import write_arrays
+from mindle.artifacts.run import RunFolder
+from mindle.artifacts.run_log import RunLog
+from mindle.data.reading import ReadingOptions
+from mindle.records import SILENT, Answers, Table, TableSpec, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mindle.models.tables import TableModel
+    from mindle.training.budget import Deadline
+    from mindle.training.recipe import Recipe
+    from mindle.training.tables.selection import HeldOutPredictions, TableOutcome
+
+# The share of a budget that is kept for explaining a model by its columns, and what of the rest may go there.
+EXPLAINING, EXPLAINING_LEFT = 0.05, 0.35
+# The bundle is proven on this many of the user's own rows.
+PARITY_ROWS = 256
+# So many columns have a curve of partial dependence in the report.
+DEPENDENCES = 6
+
+
+@dataclass(kw_only=True)
+class TablePipeline:
+    """The stages of a run on rows; see `mindle.api.pipeline.Pipeline`.
+
+    Attributes:
+        table: As it was read; checked, and split where there are enough rows, once `check` has run.
+        recipe: What will be trained.
+        reading: How the rows were read.
+        budget_seconds: Time for everything, or None.
+        searched: Whether a search chose the recipe, on the rows outside the test part.
+    """
+
+    table: Table
+    recipe: Recipe
+    reading: ReadingOptions
+    budget_seconds: float | None = None
+    searched: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the data."""
+        return self.table.name
+
+    @property
+    def kind(self) -> str:
+        """Of the data, as run.json says it."""
+        return "table"
+
+    @property
+    def task(self) -> Task:
+        """What is learned."""
+        return self.table.task
+
+    @property
+    def pictures(self) -> None:
+        """Rows have none."""
+        return None
+
+    @property
+    def nested(self) -> bool:
+        """Whether every row evaluates by models without it; else the test part does."""
+        return not any(self.table.parts)
+
+    def asked(self, request: RunRequest) -> dict[str, Any]:
+        """Every setting of the call, as run.json keeps it."""
+        from mindle.training.recipe import as_dict
+
+        return {
+            "source": self.table.source,
+            "recipe": {**as_dict(self.recipe), **self.reading.as_dict()},
+            "budget_seconds": self.budget_seconds,
+            "seed": request.seed,
+            "split_seed": request.split_seed,
+            "device": "cpu",
+        }
+
+    def check(self, run: RunContext) -> None:
+        """Check the rows, split them where there are enough, and write down what they are."""
+        from mindle.data.tables.checks import check_table
+        from mindle.data.tables.summary import ready_table
+
+        with run.log.stage("check"):
+            checked = check_table(self.table, listener=run.listener)
+            self.table = ready_table(checked, seed=run.split_seed, folds=self.recipe.table.folds)
+        record_table(self.table, run)
+        run.listener.say(_expectation(self.table, self.recipe, self.nested, self.budget_seconds))
+
+    def fit(self, run: RunContext) -> TableOutcome:
+        """Select and refit the models of the table."""
+        from mindle.data.tables.parsing.columns import features
+        from mindle.data.tables.splits import folds
+        from mindle.training.tables.selection import fit_table
+
+        table, deadline = self.table, self._deadline(run)
+        outcome = fit_table(
+            features(table.cells, table.columns),
+            table.truth,
+            classes=table.classes,
+            rows=table.rows() if self.nested else _joined(table, "train", "val"),
+            test=None if self.nested else table.rows("test"),
+            deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
+            settings=self.recipe.table,
+            deadline=before_evaluation(table, deadline),
+            seed=run.seed,
+            split_seed=run.split_seed,
+            folder=run.folder.path,
+            resume=run.resumed,
+            replay=tuple(run.log.decisions),
+            record=run.log.decide,
+            listener=run.listener,
+        )
+        for name, seconds in outcome.seconds.items():
+            run.log.add_stage(name, seconds)
+        return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
+
+    def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
+        """Write the bundle; what the test part, or the outer folds, were answered."""
+        from mindle.formats.table_onnx import write_table_graph
+
+        table, folder = self.table, run.folder.bundle
+        sample = _features_of(table, outcome.val.rows[:PARITY_ROWS])
+        parity = write_table_graph(
+            outcome.model, folder, numbers=sample.numbers, categories=sample.categories
+        )
+        if outcome.calibration is not None:
+            write_arrays(folder / bundles.INTERVALS, outcome.calibration.arrays())
+        bundle = bundles.Bundle(
+            folder=folder,
+            classes=table.classes,
+            spec=TableSpec(columns=table.columns, task=table.task, separator=table.separator),
+            temperature=outcome.model.temperature,
+            metrics={},
+            licences=(),
+            details={},
+        )
+        answers = {part: _answers(table, getattr(outcome, part)) for part in ("val", "test")}
+        if outcome.protocol["kind"] == "split":
+            answers["test"] = _answered(bundle, table, outcome)
+        protocol = {"protocol": _protocol(outcome.protocol)}
+        return Packed(bundle=bundle, parity=parity, answers=answers, protocol=protocol)
+
+    def baselines(self, run: RunContext, outcome: TableOutcome) -> dict[str, float]:
+        """A constant answer, and a linear model, of those that were tried."""
+        from mindle.evaluation import tasks
+
+        names = {"baseline": tasks.of(self.task).baseline, "linear": "linear"}
+        tried = ((attempt["name"], attempt["value"]) for attempt in outcome.tried)
+        return {names[name]: value for name, value in tried if name in names}
+
+    def trained(self, outcome: TableOutcome) -> Trained:
+        """What the fit made, in words and figures."""
+        return Trained(
+            strategy="table",
+            train_scores=_train_scores(self.table, outcome),
+            stopped=outcome.stopped,
+            advice="",
+            diagnoses=outcome.diagnoses,
+        )
+
+    def facts(self, run: RunContext, outcome: TableOutcome) -> dict[str, Any]:
+        """What else of the fit stands in run.json."""
+        return {
+            "tried": list(outcome.tried),
+            "licences": [],
+            "temperature": outcome.model.temperature,
+            "parameters": _parameters(outcome.model),
+            "explained": _explained(self.table, outcome, self._deadline(run), seed=run.seed),
+        }
+
+    def images(self, part: str) -> int:
+        """Rows are no images."""
+        return 0
+
+    def _deadline(self, run: RunContext) -> Deadline:
+        # A search has left time for what it found.
+        return run.deadline(None if self.searched else self.budget_seconds)
+
+
+def record_table(table: Table, run: RunContext) -> None:
+    """Write down what the checked rows and columns are, and say what was noticed about them."""
+    from mindle.data.tables.parsing.columns import describe_columns
+    from mindle.data.tables.summary import describe_table
+
+    columns = [
+        {**asdict(facts), "missing": round(facts.missing_fraction * len(table.rows()))}
+        for facts in describe_columns(table)
+    ]
+    run.record_data(table, {"counts": {}, "columns": columns}, describe_table(table))
+
+
+def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:
+    """Answers of models that had not learned from the rows, beside the truth."""
+    from mindle.evaluation import tasks
+
+    evaluation = tasks.of(table.task)
+    found = evaluation.answers(
+        evaluation.outputs_of(held_out.answers),
+        _names(table, held_out.rows),
+        classes=table.classes,
+        truth=table.truth[held_out.rows],
+    )
+    ends = {"low": held_out.low, "high": held_out.high}
+    interval: dict[str, Any] = {name: end for name, end in ends.items() if end is not None}
+    answers: Answers = replace(found, repeats=held_out.repeats, folds=held_out.folds, **interval)
+    return answers
+
+
+def _answered(bundle: bundles.Bundle, table: Table, outcome: TableOutcome) -> Answers:
+    """The test part, answered by the bundle: what is evaluated is what will serve."""
+    from mindle.serving.opened import open_bundle
+
+    rows = outcome.test.rows
+    cells = {name: cells[rows] for name, cells in table.cells.items()}
+    return open_bundle(bundle).answer_stored(cells, _names(table, rows), truth=table.truth[rows])
+
+
+def _names(table: Table, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    from mindle.data.tables.reader import row_name
+
+    return tuple(row_name(table.rows_from[row]) for row in rows.tolist())
+
+
+def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
+    """How well the model knows the rows it learned from."""
+    from mindle.evaluation import tasks
+    from mindle.formats.table_onnx import own_answers
+
+    rows, evaluation = outcome.val.rows, tasks.of(table.task)
+    found = _features_of(table, rows)
+    own = (
+        evaluation.outputs_of(outcome.val.answers),
+        own_answers(outcome.model, found.numbers, found.categories),
+    )
+    held_out, known = (
+        evaluation.point(
+            evaluation.answers(outputs, _names(table, rows), classes=table.classes, truth=table.truth[rows])
+        )
+        for outputs in own
+    )
+    return {"n": len(rows), evaluation.main: known, "out_of_fold": {evaluation.main: held_out}}
+
+
+def _joined(table: Table, *parts: str) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.sort(np.concatenate([table.rows(part) for part in parts]))
+
+
+def _parameters(model: TableModel) -> dict[str, int]:
+    """How many numbers training could change; nothing where trees or kernels answer, which data size."""
+    from mindle.models.tables import DenseNets, Linear
+
+    found = 0
+    for member in model.members:
+        if isinstance(member.model, DenseNets):
+            found += sum(array.size for array in (*member.model.weights, *member.model.offsets))
+        elif isinstance(member.model, Linear):
+            found += member.model.weights.size + member.model.offset.size
+        else:
+            return {}
+    return {"all": found, "trainable": found}
+
+
+def _protocol(protocol: Mapping[str, Any]) -> str:
+    """How the test scores came about, in a few words."""
+    if protocol["kind"] == "split":
+        return "one split, sealed from the search" if protocol.get("searched") else "one split"
+    again = f", repeated {protocol['repeats']} times" if protocol["repeats"] > 1 else ""
+    return f"nested {protocol['folds']}-fold cross-validation{again}"
+
+
+def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
+    from mindle.data.tables.parsing.columns import features
+
+    return features({name: cells[rows] for name, cells in table.cells.items()}, table.columns)
+
+
+def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
+    """The same with time kept for the bundle, the judgement, what explains the model, and the report."""
+    from mindle.training.budget import Finish
+
+    explaining = EXPLAINING * (deadline.budget_seconds or 0.0)
+    return deadline.reserving(Finish(deadline.costs, lambda: rehearsed_table(table))).reserving(explaining)
+
+
+def rehearsed_table(table: Table) -> float:
+    """Seconds that the bundle and the judgement will take, from doing it twice with a linear model."""
+    from mindle.data.tables.parsing.columns import features
+    from mindle.training.recipe import TableSettings
+    from mindle.training.tables.selection import fit_table
+
+    known = _joined(table, "train", "val") if any(table.parts) else table.rows()
+    outcome = fit_table(
+        features(table.cells, table.columns),
+        table.truth,
+        classes=table.classes,
+        rows=known[1::2],
+        test=known[::2],
+        settings=TableSettings(models=("linear",), folds=2),
+    )
+    return [_evaluation_seconds(table, outcome) for _ in range(2)][-1]
+
+
+def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
+    """How long the bundle and the evaluation take; both are thrown away."""
+    from mindle.training.recipe import read_recipe
+    from mindle.training.tracking import tracking
+
+    began = time.perf_counter()
+    with TemporaryDirectory() as path, tracking(None, SILENT) as listener:
+        folder = RunFolder(Path(path))
+        run = RunContext(
+            folder=folder,
+            log=RunLog(folder, {}, {"data": {"fingerprint": ""}}, time.time()),
+            stored={},
+            seed=0,
+            split_seed=0,
+            lang="en",
+            listener=listener,
+        )
+        pipeline = TablePipeline(table=table, recipe=read_recipe("table"), reading=ReadingOptions())
+        evaluate(pipeline, run, outcome)
+    return time.perf_counter() - began
+
+
+def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline) -> int:
+    """How often each column is shuffled to say what it counts for, by how fast the model answers."""
+    from mindle.formats.table_onnx import own_answers
+    from mindle.training.tables.importance import MOST_ROWS, REPEATS
+
+    if not deadline.limited:
+        return REPEATS
+    judges = len(outcome.fold_models)
+    some = _features_of(table, outcome.val.rows[: MOST_ROWS // max(judges, 1)])
+    model, began = outcome.model, time.perf_counter()
+    own_answers(model, some.numbers, some.categories)
+    round_of_all = (
+        (time.perf_counter() - began) * judges * (len(some.number_names) + len(some.category_names))
+    )
+    return int(min(REPEATS, EXPLAINING_LEFT * deadline.remaining() / max(round_of_all, 1e-9)))
+
+
+def _explained(table: Table, outcome: TableOutcome, deadline: Deadline, *, seed: int) -> dict[str, Any]:
+    """What the answers rest on, for the report: how much each column counts, and how answers follow it."""
+    import numpy as np
+
+    from mindle.data.tables.parsing.columns import features
+    from mindle.training.tables.importance import partial_dependence, permutation_importance
+
+    found, repeats = features(table.cells, table.columns), _affordable_repeats(table, outcome, deadline)
+    if not outcome.fold_models or not (found.number_names or found.category_names) or not repeats:
+        return {"importance": [], "dependence": []}
+    importance = permutation_importance(outcome.fold_models, found, table.truth, repeats=repeats, seed=seed)
+    order = importance.order()
+    ranked = [
+        {
+            "name": importance.columns[at],
+            "mean": float(importance.increase[at].mean()),
+            "low": float(importance.increase[at].min()),
+            "high": float(importance.increase[at].max()),
+        }
+        for at in order.tolist()
+    ]
+    curves = [
+        partial_dependence(outcome.model, found, entry["name"], rows=outcome.val.rows, seed=seed)
+        for entry in ranked[:DEPENDENCES]
+        if deadline.allows(1.0)
+    ]
+    # Of several classes the curve is that of the one which moves most with the column.
+    moved = [
+        curve.answers[:, 1 if len(table.classes) == 2 else int(np.ptp(curve.answers, axis=0).argmax())]
+        for curve in curves
+    ]
+    return {
+        "importance": ranked,
+        "dependence": [
+            {"name": curve.column, "kind": curve.kind, "at": list(curve.values), "values": values.tolist()}
+            for curve, values in zip(curves, moved, strict=True)
+        ],
+    }
+
+
+def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: float | None) -> str:
+    """What comes next, in a sentence."""
+    from mindle.training.budget import duration
+
+    asked = recipe.table
+    times = "once" if asked.repeats == 1 else f"{asked.repeats} times"
+    how = (
+        f"judged by {asked.folds}-fold cross-validation inside cross-validation, {times}"
+        if nested
+        else f"judged once on {len(table.rows('test')):,} rows"
+    )
+    limit = "" if budget_seconds is None else f"; at most {duration(budget_seconds)}"
+    return f"{table.task} of {table.target.name!r}, {how}{limit}"

@@ -1,0 +1,161 @@
+"""`train`: read → check → split → fit → bundle → evaluate once → report.
+
+It joins the stages and holds no logic of its own: each room knows how; this page knows in which order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mindle.api.models import Run
+from mindle.api.pipeline import carry_out
+from mindle.api.pipelines import TrainingOptions, open_pipeline
+from mindle.api.run_context import RunRequest, in_run_folder
+from mindle.records import Listener
+
+if TYPE_CHECKING:
+    from mindle.training.recipe import Recipe
+
+Source = str | os.PathLike[str]
+
+
+def train(
+    data: Source,
+    *,
+    recipe: Source | Recipe | None = None,
+    model: str | None = None,
+    strategy: str | None = None,
+    weights: Source | None = None,
+    budget: str | float | None = None,
+    seed: int = 0,
+    split_seed: int = 0,
+    device: str = "auto",
+    out: Source | None = None,
+    resume: bool = False,
+    imbalance: str | None = None,
+    prefer: str | None = None,
+    set: Mapping[str, Any] | None = None,
+    target: str | int | None = None,
+    task: str | None = None,
+    columns: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
+    ids: Sequence[str | int] = (),
+    separator: str | None = None,
+    header: int | None = None,
+    missing: str | Sequence[str] | None = None,
+    label_from: str | None = None,
+    per_class: str | int | Mapping[str, int] | None = None,
+    folds: int | None = None,
+    repeats: int | None = None,
+    lang: str = "en",
+    track: str | None = None,
+    listener: Listener | None = None,
+) -> Run:
+    """Check, split, train, judge once on a sealed test part, write a report and a bundle.
+
+    Args:
+        data: A folder of class folders, a CSV (`path,label`, or `path,target` for numbers), an `.npz`, a
+            folder of idx or CIFAR files, or "digits". Or a table: a CSV with a target, a data frame, or
+            "breast-cancer", "diabetes", "iris" or "wine".
+        recipe: A named recipe, a TOML file or a `Recipe`; "table" is the one for tables.
+        model: A backbone or net by name; any timm model works where its weights are to be had. Of a table:
+            models to try, such as "linear, CatBoost".
+        strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
+        weights: A weight file, or a folder of them with their cards.
+        budget: Time for everything, from the start of the process: "90s", "10m", "1h30m", or seconds. `auto`
+            takes 10 minutes, a table 4.5; a named strategy or recipe runs to its end unless one is given.
+        seed: Seed of the training.
+        split_seed: Seed of the split.
+        device: "auto", "cpu", "cuda" or "mps"; tables train on the processor.
+        out: The run folder; `runs/<data>-<n>` unless set.
+        resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
+        imbalance: What to do for classes of few images: "auto", "none", "weights", "sampling", "augment",
+            "smote", "focal" or "thresholds"; what the recipe says unless set.
+        prefer: What to keep of several backbones: "accuracy", or the cheapest answer that is shown to lose at
+            most 0.5 points ("balance", the default) or 2 points ("speed").
+        set: Settings of the recipe to change, such as `{"train.learning_rate": 3e-4}`, of a table
+            `{"table.epochs": 20}`.
+        target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
+            column of numbers, where it is not called `target`.
+        task: "classification" or "regression", where the target of a table, or of images in a CSV or an
+            `.npz`, cannot tell.
+        columns: Of a table: names for a file without a header, whose columns are else c1…cN.
+        kinds: Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
+        group: Of a table: a column whose equal values hold rows together in every split.
+        time: Of a table: a column of dates or numbers; the latest rows judge.
+        ids: Of a table: columns that name a row; they are carried through and never learned from.
+        separator: Of a table or a list of images: what stands between cells (",", ";", "tab", "|", "space" or
+            another character); what the file shows unless set.
+        header: Of a table or a list of images: how many lines of header it has, 0 for none; what the file
+            shows unless set.
+        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
+            of the usual ones.
+        label_from: Of images in a folder: a template by which file names hold their labels, such as
+            "{class}_{n}".
+        per_class: Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part,
+            such as "train=1000,val=500,test=500".
+        folds: Of a table of fewer than 2,000 rows: parts of the cross-validation, 5 unless set.
+        repeats: Of such a table: how often the cross-validation is repeated, 3 unless set.
+        lang: Language of the report, "en" or "ko".
+        track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, epochs and scores.
+        listener: Hears sentences and progress; prints to standard output unless set.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ValueError: If an argument is wrong, or `resume` finds a run with other data or settings.
+        DataError: If the data hold nothing to learn from.
+        ModelError: If the model or its weights are not to be had.
+        DeviceError: If the machine lacks the device, memory or disk space.
+
+    Example:
+        >>> run = train("digits")  # doctest: +SKIP
+        >>> run.metrics["test"]["accuracy"]["value"] > 0.95  # doctest: +SKIP
+        True
+    """
+    from mindle.data.reading import ReadingOptions
+
+    request = RunRequest.of(
+        out=out, resume=resume, seed=seed, split_seed=split_seed, lang=lang, track=track, listener=listener
+    )
+    reading = ReadingOptions(
+        target=target,
+        task=task,
+        columns=tuple(columns),
+        kinds=kinds,
+        group=group,
+        time=time,
+        ids=tuple(ids),
+        separator=separator,
+        header=header,
+        missing=missing,
+        label_from=label_from,
+        per_class=per_class,
+    )
+    options = TrainingOptions(
+        recipe=recipe,
+        model=model,
+        budget=budget,
+        settings=set,
+        device=device,
+        strategy=strategy,
+        weights=weights,
+        imbalance=imbalance,
+        prefer=prefer,
+        folds=folds,
+        repeats=repeats,
+    )
+    pipeline = open_pipeline(data, reading, options, split_seed=split_seed)
+    return in_run_folder(
+        request,
+        pipeline.asked(request),
+        partial(carry_out, pipeline),
+        name=pipeline.name,
+        kind=pipeline.kind,
+    )
