@@ -232,12 +232,17 @@ def test_a_recipe_and_settings_say_how_nets_are_trained(tmp_path: Path) -> None:
     )
     document = run.folder.document()
     asked = document["asked"]["recipe"]["table"]
-    assert (asked["epochs"], asked["widths"], asked["scale"], asked["folds"]) == (2, [8], "rows", 2)
+    assert (asked["epochs"], asked["hidden_layer_sizes"], asked["scale"], asked["folds"]) == (
+        2,
+        [8],
+        "rows",
+        2,
+    )
     assert document["asked"]["budget_seconds"] is None  # a recipe runs to its end
     assert document["parameters"]["trainable"] == 10 * 8 + 8 + 8 + 1
     assert run.metrics["test"]["protocol"] == "nested 2-fold cross-validation"
     report = (run.path / "report.html").read_text("utf-8")
-    assert "widths = [8]" in report
+    assert "hidden_layer_sizes = [8]" in report
     assert "Columns mixed by normalising rows" in report
 
 
