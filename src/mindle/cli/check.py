@@ -35,7 +35,7 @@ def check(
     from mindle import api
     from mindle.cli.output import names, pairs, write_json_document
     from mindle.console import Console
-    from mindle.data.common.names import count_of
+    from mindle.messages import message
 
     with Console() as console:
         result = api.check(
@@ -60,10 +60,13 @@ def check(
         api.tell_findings(result.findings, console, most=50)
         decisions = sum(finding.decision for finding in result.findings)
         console.say(
-            f"{count_of(len(result.findings), 'finding', 'findings')}, of which "
-            f"{count_of(decisions, 'needs', 'need')} your decision (marked !)."
+            message(
+                "data.check.found",
+                n=len(result.findings),
+                decisions=message("data.check.decisions", n=decisions),
+            )
             if result.findings
-            else "Nothing was found that would spoil a training."
+            else message("data.check.nothing")
         )
     write_json_document(result.as_dict(), json)
     if result.needs_decision:

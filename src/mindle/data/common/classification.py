@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.class_checks import judge_classes
-from mindle.data.common.names import count_of
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import NOT_DRAWN, PARTS, Dataset, Examples, Finding
@@ -65,20 +64,18 @@ class ClassificationData:
     def description(self, data: Dataset, most: int) -> list[str]:
         """A table of the classes: images by part, or in all where there is no split yet."""
         counts = self.counts(data) if any(data.parts) else _unsplit_counts(data)
-        columns = (*PARTS, "set aside") if any(data.parts) else ("images", "set aside")
-        rows = [
-            ("class", columns),
-            *((name, [f"{count:,}" for count in row.values()]) for name, row in counts.items()),
+        width = max(len("class"), *map(len, counts), 0)
+        code = "data.summary.split-columns" if any(data.parts) else "data.summary.columns"
+        images = message("data.summary.images", n=len(data.rows()))
+        lines: list[str] = [
+            message("data.summary.classes", name=data.name, images=images, n=len(data.classes)),
+            message(code, gap=" " * (width - len("class"))),
         ]
-        width = max(len(name) for name, _ in rows)
-        images = count_of(len(data.rows()), "image", "images")
-        lines = [f"{data.name}: {images} in {count_of(len(data.classes), 'class', 'classes')}"]
-        for name, cells in rows[: most + 1]:
-            lines.append(
-                f"  {name:<{width}}  " + " ".join(f"{cell:>7}" for cell in cells[:-1]) + f"  {cells[-1]:>9}"
-            )
+        for name, row in list(counts.items())[:most]:
+            *cells, last = (f"{count:,}" for count in row.values())
+            lines.append(f"  {name:<{width}}  " + " ".join(f"{cell:>7}" for cell in cells) + f"  {last:>9}")
         if len(counts) > most:
-            lines.append(f"  … and {count_of(len(counts) - most, 'more class', 'more classes')}")
+            lines.append(message("data.summary.more-classes", n=len(counts) - most))
         return lines
 
     def require_drawable(self, data: Dataset, per_class: Any) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.class_checks import FEW_NUMBERS
-from mindle.data.common.names import count_of
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import PARTS, Dataset, Examples, Finding
@@ -87,8 +86,9 @@ class RegressionData:
         table = [
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
         ]
-        images = count_of(len(data.rows()), "image", "images")
-        return [f"{data.name}: {images}, to estimate {data.target}", *(f"  {line}" for line in table)]
+        images = message("data.summary.images", n=len(data.rows()))
+        head = message("data.summary.numbers", name=data.name, images=images, target=data.target)
+        return [head, *(f"  {line}" for line in table)]
 
     def require_drawable(self, data: Dataset, per_class: Any) -> None:
         """There are no classes to draw from."""

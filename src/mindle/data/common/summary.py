@@ -12,6 +12,7 @@ from mindle.data.common.classes import UNDECIDED
 from mindle.data.common.splits import split
 from mindle.data.common.tasks import of
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import PARTS, Dataset, Examples, Finding, InputSpec
 
 Data = TypeVar("Data", bound=Examples)
@@ -57,14 +58,15 @@ def _given_line(dataset: Dataset) -> list[str]:
         return []
     given = Counter(dataset.given[row] for row in dataset.rows().tolist())
     counts = [f"{part} {given[part]:,}" for part in PARTS if given[part]]
-    return [f"  split given: {', '.join(counts)}"] if counts else []
+    return [message("data.summary.given", counts=", ".join(counts))] if counts else []
 
 
 def _aside_line(dataset: Dataset) -> list[str]:
     reasons = set_aside_counts(dataset)
     if not reasons:
         return []
-    return ["  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())]
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+    return [message("data.summary.set-aside", counts=counts)]
 
 
 def disk_bytes(count: int, specs: tuple[InputSpec, ...]) -> int:

@@ -380,9 +380,7 @@ def _find_near_duplicates(draft: _Draft, listener: Listener) -> None:
         small=np.minimum(draft.facts.heights, draft.facts.widths)[places] < SMALL_SIDE,
     )
     if not found.complete:
-        listener.say(
-            "So many pictures look alike that not all were compared: near duplicates may be missing."
-        )
+        listener.say(message("data.check.not-compared"))
     pairs = sorted((min(rows[a], rows[b]), max(rows[a], rows[b])) for a, b in found.pairs.tolist())
     _tell_near_duplicates(draft, pairs)
     groups = Groups(len(rows))

@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.classes import Columns, settle_classes, settle_given, sorted_classes
-from mindle.data.common.names import count_of, nfc, part_of
-from mindle.data.images.sources.listing import require_task
+from mindle.data.common.names import nfc, part_of
+from mindle.data.images.sources.headings import asks_numbers, require_task
 from mindle.data.images.sources.plainpickle import read_plain_pickle
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import ArrayImages, Dataset, Finding
 
 BUILT_IN = ("digits",)
@@ -243,7 +244,7 @@ def _dataset(
 def _tells_numbers(pieces: Sequence[_Piece], names: Sequence[str] | None, task: str | None) -> bool:
     """Whether what stands beside the images are numbers to estimate: some have fractions, or it was said."""
     if task is not None:
-        return task == "regression"
+        return asks_numbers(task)
     return names is None and any(
         piece.labels.dtype.kind == "f" and _is_column(piece.labels) and _fractions(piece.labels).any()
         for piece in pieces
@@ -280,12 +281,11 @@ def _with_numbers(dataset: Dataset, pieces: Sequence[_Piece]) -> Dataset:
     found = []
     if len(wrong):
         files = tuple(dataset.paths[row] for row in wrong.tolist())
-        message = (
-            f"{count_of(len(files), 'image has', 'images have')} a target that is no finite number; first: "
-            f"{files[0]} ({targets[wrong[0]]:g})."
+        sentence = message(
+            "data.arrays.not-a-number", n=len(files), first=files[0], value=float(targets[wrong[0]])
         )
         found = [
-            Finding(kind="not-a-number", files=files, message=message, action="set aside", decision=True)
+            Finding(kind="not-a-number", files=files, message=sentence, action="set aside", decision=True)
         ]
     return replace(
         dataset,
@@ -344,13 +344,13 @@ def to_pixels(array: NDArray[Any], *, where: str, findings: list[Finding]) -> ND
             Finding(
                 kind="channels-first",
                 files=(where,),
-                message=f"The images of {where} have their channels first.",
+                message=message("data.arrays.channels-first", where=where),
                 action="moved last",
             )
         )
     if array.dtype == np.uint8:
         return array
-    factor, words = _scale(array, where)
+    factor, code = _scale(array, where)
     pixels = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), _CHUNK):
         part = array[start : start + _CHUNK].astype(np.float64)
@@ -359,7 +359,7 @@ def to_pixels(array: NDArray[Any], *, where: str, findings: list[Finding]) -> ND
         Finding(
             kind="scaled",
             files=(where,),
-            message=f"The images of {where} are {array.dtype} {words}.",
+            message=message(code, where=where, dtype=str(array.dtype)),
             action="rounded to whole numbers" if factor == 1 else "scaled to 0 to 255",
         )
     )
@@ -367,7 +367,7 @@ def to_pixels(array: NDArray[Any], *, where: str, findings: list[Finding]) -> ND
 
 
 def _scale(array: NDArray[Any], where: str) -> tuple[float, str]:
-    """By what an array is multiplied to lie in 0 to 255, from its type and range."""
+    """By what an array is multiplied to lie in 0 to 255, from its type and range; and what says so."""
     kind = array.dtype.kind
     if kind not in "biuf":
         raise DataError(
@@ -375,14 +375,14 @@ def _scale(array: NDArray[Any], where: str) -> tuple[float, str]:
             f"uint8."
         )
     if kind == "b":
-        return 255.0, "(true or false)"
+        return 255.0, "data.arrays.scaled-boolean"
     low, high = float(array.min()), float(array.max())  # NaN comes through, and fails every test below
     if kind == "f" and 0 <= low and high <= 1:
-        return 255.0, "from 0 to 1"
+        return 255.0, "data.arrays.scaled-unit"
     if 0 <= low and high <= 255:
-        return 1.0, "from 0 to 255"
+        return 1.0, "data.arrays.scaled-bytes"
     if kind in "iu" and 0 <= low and high <= 65535:
-        return 255 / 65535, "of 16 bits"
+        return 255 / 65535, "data.arrays.scaled-words"
     raise DataError(
         f"Images in an array must lie in 0 to 1 or 0 to 255, without gaps. Received {where} of type "
         f"{array.dtype} from {low:g} to {high:g}. Undo the normalisation, or scale it to 0 to 255."

@@ -29,6 +29,7 @@ from mindle.data.common.names import nfc as nfc
 from mindle.data.common.names import part_of as part_of
 from mindle.data.images.sources.layouts import Layout, prepared_layout, settle_layout
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import Dataset, FileImages, Finding
 
 LAYOUT_HELP = (
@@ -232,8 +233,7 @@ def _unfinished_finding(index: PreparedIndex | None) -> list[Finding]:
         Finding(
             kind="unfinished",
             files=(INDEX,),
-            message="This folder was being prepared and is not complete. Give the same `mindle prepare` "
-            "command again.",
+            message=message("data.folders.unfinished"),
             action="read as far as it goes",
             decision=True,
         )
@@ -313,8 +313,12 @@ def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> lis
         Finding(
             kind="labelled-by-name",
             files=tuple(sorted_classes(counts)),
-            message=f"Labels are taken from file names by {template.text!r}: "
-            f"{count_of(len(counts), 'class', 'classes')} ({shown}{', …' if len(counts) > 8 else ''}).",
+            message=message(
+                "data.folders.labelled-by-name",
+                template=template.text,
+                n=len(counts),
+                classes=shown + (", …" if len(counts) > 8 else ""),
+            ),
             action="read as classes",
         )
     ]
@@ -346,8 +350,7 @@ def _spelling_findings(found: Sequence[Found], layout: Layout) -> list[Finding]:
         Finding(
             kind="unicode-normalised",
             files=tuple(forms.values()),
-            message=f"Class {label!r} has {len(forms)} folders whose names look the same but are spelled "
-            f"with different Unicode characters (composed and decomposed).",
+            message=message("data.folders.unicode-normalised", label=label, count=len(forms)),
             action="read as one class",
         )
         for label, forms in spellings.items()
@@ -355,52 +358,34 @@ def _spelling_findings(found: Sequence[Found], layout: Layout) -> list[Finding]:
     ]
 
 
+# Action and decision of what the walk meets that is no row.
+_MET = {
+    "symlink-loop": ("not followed", False),
+    "made": ("passed over", False),
+    "unreadable": ("passed over", True),
+    "special": ("never opened", False),
+}
+_SET_ASIDE = ("hidden", "foreign", "stray", "unlabelled", "missing")
+
+
 def _walk_findings(found: Sequence[Found]) -> list[Finding]:
     """What the walk met that is no row: loops, locked folders, pipes."""
-    texts = {
-        "symlink-loop": (
-            "link leads to a folder that is read already",
-            "links lead to folders that are read already",
-            "not followed",
-            False,
-        ),
-        "made": ("folder was made by mindle", "folders were made by mindle", "passed over", False),
-        "unreadable": ("folder cannot be listed", "folders cannot be listed", "passed over", True),
-        "special": (
-            "entry is neither a file nor a folder",
-            "entries are neither files nor folders",
-            "never opened",
-            False,
-        ),
-    }
-    findings = []
-    for kind, (one, many, action, decision) in texts.items():
-        files = tuple(name_of(it.path) for it in found if it.kind == kind)
-        if files:
-            message = f"{count_of(len(files), one, many)}; first: {files[0]}."
-            findings.append(
-                Finding(kind=kind, files=files, message=message, action=action, decision=decision)
-            )
-    return findings
+    return [
+        _finding(kind, files, action, decision=decision)
+        for kind, (action, decision) in _MET.items()
+        if (files := tuple(name_of(it.path) for it in found if it.kind == kind))
+    ]
 
 
 def _aside_findings(paths: Sequence[str], set_aside: Sequence[str]) -> list[Finding]:
     """Hidden, foreign, stray and missing files, each kind in one finding."""
-    texts = {
-        "hidden": ("hidden file lies", "hidden files lie", "in the folder"),
-        "foreign": (
-            "file of the operating system lies",
-            "files of the operating system lie",
-            "in the folder",
-        ),
-        "stray": ("file lies", "files lie", "outside the class folders"),
-        "unlabelled": ("image has", "images have", "no label: neither a folder nor a name tells one"),
-        "missing": ("link leads", "links lead", "to files that do not exist"),
-    }
-    findings = []
-    for kind, (one, many, where) in texts.items():
-        files = tuple(path for path, aside in zip(paths, set_aside, strict=True) if aside == kind)
-        if files:
-            message = f"{count_of(len(files), one, many)} {where}; first: {files[0]}."
-            findings.append(Finding(kind=kind, files=files, message=message, action="set aside"))
-    return findings
+    return [
+        _finding(kind, files, "set aside")
+        for kind in _SET_ASIDE
+        if (files := tuple(path for path, aside in zip(paths, set_aside, strict=True) if aside == kind))
+    ]
+
+
+def _finding(kind: str, files: tuple[str, ...], action: str, *, decision: bool = False) -> Finding:
+    sentence = message(f"data.walk.{kind}", n=len(files), first=files[0])
+    return Finding(kind=kind, files=files, message=sentence, action=action, decision=decision)

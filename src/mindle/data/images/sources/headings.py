@@ -16,9 +16,10 @@ from mindle.data.tables.parsing.cells import is_missing, number_of
 from mindle.data.tables.parsing.delimited import Layout, layout_of, records
 from mindle.data.tables.parsing.layouts import told
 from mindle.errors import DataError
+from mindle.records import FAMILIES
 
 PATH, LABEL, TARGET, SPLIT, GROUP = "path", "label", "target", "split", "group"
-TASKS = ("classification", "regression", "binary", "multiclass")
+TASKS = ("classification", *FAMILIES)
 MOST_CLASSES = 10  # different whole numbers that may be classes
 _KNOWN = (PATH, LABEL, TARGET, SPLIT, GROUP, "filename", "image")
 _FILE_WORDS = ("image", "img", "file", "photo", "picture", "path")
@@ -157,16 +158,16 @@ def truth_of(listed: ImageList, target: str | None, task: str | None) -> Truth:
         return Truth(name=listed.names[place], regression=_is_number(listed, place, task), columns=(place,))
     label, number = listed.position(LABEL), listed.position(TARGET)
     if label is not None:
-        return Truth(name=LABEL, regression=task == "regression", columns=(label,))
+        return Truth(name=LABEL, regression=task is not None and asks_numbers(task), columns=(label,))
     if number is not None:
-        return Truth(name=TARGET, regression=task in (None, "regression"), columns=(number,))
+        return Truth(name=TARGET, regression=task is None or asks_numbers(task), columns=(number,))
     rows = [cells for _, cells in listed.rows]
     usable = [
         place for place in listed.others() if any(not listed.is_missing(cells[place]) for cells in rows)
     ]
     if len(usable) == 1:
         name = listed.names[usable[0]]
-        regression = task == "regression" or (task is None and _are_numbers(listed, usable[0]))
+        regression = _are_numbers(listed, usable[0]) if task is None else asks_numbers(task)
         return Truth(name=name, regression=regression, columns=(usable[0],), said=False)
     if len(usable) > 1 and all(cells[place] in _UNITS for cells in rows for place in usable):
         return Truth(name="", regression=False, columns=tuple(usable), said=False)
@@ -188,6 +189,11 @@ def require_task(task: str | None) -> None:
     """
     if task not in (None, *TASKS):
         raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={task!r}.")
+
+
+def asks_numbers(task: str) -> bool:
+    """Whether a task asks for a number of each image, not for a class."""
+    return FAMILIES.get(task, task) != "classification"
 
 
 def hot(listed: ImageList, truth: Truth, line: int, cells: Sequence[str]) -> str:
@@ -227,7 +233,7 @@ def _asked_place(listed: ImageList, target: str) -> int:
 def _is_number(listed: ImageList, place: int, task: str | None) -> bool:
     """Whether a column is to be estimated: one that is named always where the list has a column path."""
     if task is not None:
-        return task == "regression"
+        return asks_numbers(task)
     return listed.names[listed.image] == PATH or _are_numbers(listed, place)
 
 

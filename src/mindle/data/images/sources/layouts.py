@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from mindle.data.common.classes import UNDECIDED
 from mindle.data.common.filenames import is_picture_name
-from mindle.data.common.names import count_of, name_of, part_of, parts_in, parts_of, says_nothing
+from mindle.data.common.names import all_of, name_of, part_of, parts_in, parts_of, says_nothing
+from mindle.messages import message
 from mindle.records import Finding, Part
 
 if TYPE_CHECKING:
@@ -192,9 +193,7 @@ def _passed_finding(folders: Sequence[str]) -> list[Finding]:
         Finding(
             kind="passed-through",
             files=tuple(map(name_of, folders)),
-            message=f"{' and '.join(repr(name_of(folder)) for folder in folders)} "
-            f"{'is a folder' if len(folders) == 1 else 'are folders'} around all others, so that classes are "
-            "looked for in there.",
+            message=message("data.folders.passed-through", names=all_of(_quoted(folders)), n=len(folders)),
             action="passed through",
         )
     ]
@@ -253,12 +252,14 @@ def _parted(tree: Tree, start: str) -> Layout | None:
 def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
     """A folder of pictures beside the parts: a decision where it holds their classes, or names a part."""
     alike = bool(classes & set(tree.names(folder))) or bool(parts_in(_base(folder)))
-    count = count_of(tree.pictures(folder), "file", "files")
     return Finding(
         kind="beside-parts",
         files=(name_of(folder),),
-        message=f"Folder {name_of(folder)!r} with {count} lies beside the parts of the split and is none of "
-        "them." + (" Move it into one of them if it belongs there." if alike else ""),
+        message=message(
+            "data.folders.beside-parts-alike" if alike else "data.folders.beside-parts",
+            name=name_of(folder),
+            n=tree.pictures(folder),
+        ),
         action="left out",
         decision=alike,
     )
@@ -277,27 +278,22 @@ def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     hinting = [folder for folder in folders if parts_in(_base(folder))]
     if not hinting:
         return []
-    named = " and ".join(repr(name_of(_base(folder))) for folder in hinting[:4])
+    named = all_of(_quoted([_base(folder) for folder in hinting[:4]]))
     words = frozenset[str]().union(*(parts_in(_base(folder)) for folder in hinting))
     whole = [folder for folder in hinting if part_of(_base(folder))]
     others = [name_of(_base(folder)) for folder in folders if folder not in hinting]
     flat = not any(tree.folders.get(folder) for folder in folders)
-    lead = f"{named} {'is named like a part' if len(hinting) == 1 else 'are named like parts'} of a split"
+    lead = message("data.folders.named-like-parts", names=named, n=len(hinting))
     if words == {"train"} and flat and others:
-        return [
-            _part_names(
-                hinting, f"{lead}, but images lie in there as in {others[0]!r} beside it.", decision=False
-            )
-        ]
+        sentence = message("data.folders.part-names-flat", lead=lead, other=others[0])
+        return [_part_names(hinting, sentence, decision=False)]
     if len(words) == 1 and not whole:
-        return [_part_names(hinting, f"{lead}. Call the folders train and test if that is what they are.")]
+        return [_part_names(hinting, message("data.folders.part-names", lead=lead))]
     return [
         Finding(
             kind=UNDECIDED,
             files=tuple(map(name_of, hinting)),
-            message=f"{lead}, but {_obstacle(tree, folders, others)}, so that classes and parts cannot be "
-            "told apart. Keep nothing but the parts in this folder, called train and test, with the same "
-            "class folders in each; or give a CSV file with the columns path,label (and split).",
+            message=message("data.folders.undecided", lead=lead, obstacle=_obstacle(tree, folders, others)),
             action="nothing is learned before this is settled",
             decision=True,
         )
@@ -306,16 +302,16 @@ def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
 
 def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
     if others:
-        return f"other folders of images lie beside, such as {others[0]!r}"
+        return message("data.folders.obstacle-beside", other=others[0])
     classed = any(tree.classed(folder) for folder in folders)
-    return "other words stand in their names" if classed else "no class folders lie in them"
+    return message("data.folders.obstacle-words" if classed else "data.folders.obstacle-no-classes")
 
 
-def _part_names(folders: Sequence[str], message: str, *, decision: bool = True) -> Finding:
+def _part_names(folders: Sequence[str], sentence: str, *, decision: bool = True) -> Finding:
     return Finding(
         kind="part-names",
         files=tuple(map(name_of, folders)),
-        message=message,
+        message=sentence,
         action="read as classes",
         decision=decision,
     )
@@ -335,10 +331,18 @@ def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
         Finding(
             kind="same-folders",
             files=tuple(map(name_of, folders)),
-            message=f"All of {' and '.join(map(repr, names[:4]))}{' …' if len(names) > 4 else ''} hold the "
-            f"folders {' and '.join(map(repr, within[:4]))}{' …' if len(within) > 4 else ''}. If those are "
-            "the classes, put them together in one folder, or below train and test.",
+            message=message("data.folders.same-folders", names=_some(names), within=_some(within)),
             action="the outer folders are read as classes",
             decision=True,
         )
     ]
+
+
+def _quoted(names: Sequence[str]) -> list[str]:
+    return [repr(name_of(name)) for name in names]
+
+
+def _some(names: Sequence[str]) -> str:
+    """At most four names."""
+    shown = all_of(_quoted(names[:4]))
+    return shown if len(names) <= 4 else message("data.folders.list_goes_on", names=shown)

@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mindle.data.common.classes import Columns, settle_classes, settle_given
 from mindle.data.common.filenames import infer_template, is_picture_name
-from mindle.data.common.names import count_of, litter, name_of, nfc, part_of
+from mindle.data.common.names import all_of, litter, name_of, nfc, part_of
 from mindle.data.images.sources.folder import walk
 from mindle.data.images.sources.headings import (
     GROUP,
@@ -27,13 +27,13 @@ from mindle.data.images.sources.headings import (
     image_list,
     truth_of,
 )
-from mindle.data.images.sources.headings import require_task as require_task
 from mindle.data.images.sources.layouts import Layout, settle_layout
 from mindle.data.tables.parsing.columns import infer_columns, parse_cells
 from mindle.data.tables.parsing.delimited import layout_of
 from mindle.data.tables.parsing.layouts import layout_findings
-from mindle.data.tables.roles import WORDS_ADVICE, missing_words
+from mindle.data.tables.roles import missing_words
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import Dataset, FileImages, Finding
 from mindle.text import uncell
 
@@ -291,7 +291,7 @@ def _with_unlisted(dataset: Dataset, pictures: set[str]) -> Dataset:
     finding = Finding(
         kind="unlabelled",
         files=tuple(unlisted),
-        message=f"{count_of(len(unlisted), 'image is', 'images are')} in no list; first: {unlisted[0]}.",
+        message=message("data.listing.unlisted", n=len(unlisted), first=unlisted[0]),
         action="left out",
     )
     return replace(dataset, findings=(*dataset.findings, finding))
@@ -409,7 +409,7 @@ def _words_finding(column: str, texts: Sequence[str], missing: tuple[str, ...]) 
         Finding(
             kind="missing-words",
             files=(column,),
-            message=f"Words that stand for nothing are in the column {column!r} ({words}). {WORDS_ADVICE}",
+            message=message("data.listing.missing-words", column=column, words=words),
             action="read as missing",
         )
     ]
@@ -422,17 +422,22 @@ def _column_finding(pieces: Sequence[_Piece]) -> list[Finding]:
     if listed.names[listed.image] == PATH and truth.said and listed.file.suffix and len(pieces) == 1:
         return []
     files = tuple(name_of(piece.listed.file.name) for piece in pieces)
-    labels = (
-        f"{truth.name!r} holds {'numbers to estimate' if truth.regression else 'the labels'}"
-        if truth.name
-        else f"a 1 in one of {len(truth.columns)} others tells the label"
-    )
+    if truth.name:
+        code = "data.listing.holds-numbers" if truth.regression else "data.listing.holds-labels"
+        labels = message(code, name=truth.name)
+    else:
+        labels = message("data.listing.one-hot", count=len(truth.columns))
     return [
         Finding(
             kind="image-list",
             files=files,
-            message=f"{' and '.join(dict.fromkeys(files))} list{'s' if len(pieces) == 1 else ''} images: "
-            f"{image!r} names the files, and {labels}.",
+            message=message(
+                "data.listing.image-list",
+                files=all_of(list(dict.fromkeys(files))),
+                n=len(pieces),
+                image=image,
+                labels=labels,
+            ),
             action="read as a list of images",
         )
     ]
@@ -446,77 +451,75 @@ def _incomplete_finding(lines: Sequence[tuple[Path, int]]) -> list[Finding]:
         Finding(
             kind="incomplete-row",
             files=tuple(dict.fromkeys(name_of(file.name) for file, _ in lines)),
-            message=f"{count_of(len(lines), 'line of', 'lines of')} {name_of(file.name)} "
-            f"{'names' if len(lines) == 1 else 'name'} no file; first: line {line}.",
+            message=message("data.listing.incomplete-row", n=len(lines), file=name_of(file.name), line=line),
             action="passed over",
             decision=True,
         )
     ]
 
 
+# Code of the sentence, action and decision of each kind of finding, for classes and for numbers.
+_OF_CLASSES = {
+    "missing": ("missing", "set aside", True),
+    "unlabelled": ("unlabelled", "set aside", False),
+    "listed-twice": ("twice-label", "used once", False),
+    "two-labels": ("two-labels", "set aside", True),
+}
+_OF_NUMBERS = {
+    "missing": ("missing", "set aside", True),
+    "unlabelled": ("untargeted", "set aside", False),
+    "not-a-number": ("not-a-number", "set aside", True),
+    "listed-twice": ("twice-target", "used once", False),
+    "two-targets": ("two-targets", "set aside", True),
+}
+_Outcomes = Mapping[str, tuple[str, str, bool]]
+
+
 def _row_findings(paths: list[str], rows: dict[str, _Row]) -> list[Finding]:
     """Files that do not exist, have no label, or are listed more than once."""
-    missing = [path for path in paths if not rows[path].exists]
-    unlabelled = [path for path in paths if rows[path].labels == {""} and rows[path].exists]
-    twice = [path for path in paths if len(rows[path].lines) > 1 and len(rows[path].labels) == 1]
-    two_labels = [path for path in paths if len(rows[path].labels) > 1]
-    return _told_of(
-        rows,
-        ("missing", missing, "listed file does", "listed files do", "not exist", "set aside", True),
-        ("unlabelled", unlabelled, "file has", "files have", "an empty label", "set aside", False),
-        ("listed-twice", twice, "file is", "files are", "listed twice under one label", "used once", False),
-        (
-            "two-labels",
-            two_labels,
-            "file is",
-            "files are",
-            "listed under different labels",
-            "set aside",
-            True,
-        ),
-    )
+    found = {
+        "missing": [path for path in paths if not rows[path].exists],
+        "unlabelled": [path for path in paths if rows[path].labels == {""} and rows[path].exists],
+        "listed-twice": [path for path in paths if len(rows[path].lines) > 1 and len(rows[path].labels) == 1],
+        "two-labels": [path for path in paths if len(rows[path].labels) > 1],
+    }
+    return _findings(rows, found, _OF_CLASSES)
 
 
 def _number_findings(paths: list[str], rows: dict[str, _Row], set_aside: list[str]) -> list[Finding]:
     """Files that do not exist, have no number, or are listed more than once."""
-    of = {
+    found = {
         kind: [path for path, why in zip(paths, set_aside, strict=True) if why == kind]
         for kind in ("unlabelled", "not-a-number", "two-targets")
     }
-    missing = [path for path in paths if not rows[path].exists]
-    twice = [path for path in paths if len(rows[path].lines) > 1 and path not in set(of["two-targets"])]
-    cell = "a target that is no finite number"
-    return _told_of(
-        rows,
-        ("missing", missing, "listed file does", "listed files do", "not exist", "set aside", True),
-        ("unlabelled", of["unlabelled"], "file has", "files have", "an empty target", "set aside", False),
-        ("not-a-number", of["not-a-number"], "file has", "files have", cell, "set aside", True),
-        ("listed-twice", twice, "file is", "files are", "listed twice under one target", "used once", False),
-        (
-            "two-targets",
-            of["two-targets"],
-            "file is",
-            "files are",
-            "listed under different targets",
-            "set aside",
-            True,
-        ),
-    )
+    found["missing"] = [path for path in paths if not rows[path].exists]
+    differing = set(found["two-targets"])
+    found["listed-twice"] = [path for path in paths if len(rows[path].lines) > 1 and path not in differing]
+    return _findings(rows, found, _OF_NUMBERS)
 
 
-def _told_of(rows: dict[str, _Row], *kinds: tuple[str, list[str], str, str, str, str, bool]) -> list[Finding]:
+def _findings(rows: dict[str, _Row], found: Mapping[str, list[str]], outcomes: _Outcomes) -> list[Finding]:
     """A finding for each kind that has files."""
-    findings = []
-    for kind, files, one, many, rest, action, decision in kinds:
-        if files:
-            message = f"{count_of(len(files), one, many)} {rest}; first: {_named(files[0], rows[files[0]])}."
-            findings.append(
-                Finding(kind=kind, files=tuple(files), message=message, action=action, decision=decision)
-            )
-    return findings
+    return [
+        Finding(
+            kind=kind,
+            files=tuple(found[kind]),
+            message=message(
+                f"data.listing.{code}",
+                n=len(found[kind]),
+                first=_named(found[kind][0], rows[found[kind][0]]),
+            ),
+            action=action,
+            decision=decision,
+        )
+        for kind, (code, action, decision) in outcomes.items()
+        if found[kind]
+    ]
 
 
 def _named(path: str, row: _Row) -> str:
     lines = ", ".join(map(str, row.lines))
-    labels = f" as {' and '.join(sorted(map(repr, row.labels)))}" if len(row.labels) > 1 else ""
-    return f"{path}{labels} (line {lines})" if len(row.lines) == 1 else f"{path}{labels} (lines {lines})"
+    if len(row.labels) == 1:
+        return message("data.listing.at-lines", path=path, lines=lines, n=len(row.lines))
+    labels = all_of(sorted(map(repr, row.labels)))
+    return message("data.listing.as-labels", path=path, labels=labels, lines=lines, n=len(row.lines))
