@@ -10,10 +10,12 @@ import pytest
 
 import mindle.data
 from mindle.data.common.summary import (
+    decided,
     describe,
     disk_bytes,
     parse_size,
     part_counts,
+    ready,
     require_learnable,
     set_aside_counts,
 )
@@ -100,3 +102,16 @@ def test_the_split_that_came_with_the_data_is_told(tmp_path: Path) -> None:
         photo_folder(tmp_path / part, count)
     lines = describe(mindle.data.read(str(tmp_path)))
     assert f"  split given: train {3 * len(CLASSES)}, test {2 * len(CLASSES)}" in lines
+
+
+def test_where_every_image_is_damaged_check_and_train_say_the_same(tmp_path: Path, cache: Path) -> None:
+    for label in CLASSES:
+        for number in range(3):
+            file = tmp_path / label / f"{number}.jpg"
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(b"\xff\xd8\xff" + bytes(f"{label} {number}", "utf-8"))
+    dataset = mindle.data.read(str(tmp_path))
+    with pytest.raises(DataError) as refused:
+        mindle.data.typical_size(dataset)
+    finding, *_ = decided(mindle.data.check(dataset), ready).findings
+    assert (finding.kind, finding.message) == ("not-learnable", str(refused.value))

@@ -111,6 +111,11 @@ def _content(dataset: Dataset, row: int) -> str:
     return (dataset.sha256[row] if dataset.sha256 else "") or dataset.paths[row]
 
 
+def nothing_usable(things: str) -> DataError:
+    """What check, train and split say where nothing can be used."""
+    return DataError(f"A training needs usable {things}. Received none. `mindle check` says why.")
+
+
 def part_rows(
     stock: SplitInput,
     rows: NDArray[np.int64],
@@ -131,7 +136,7 @@ def part_rows(
     """
     _check_fractions(fractions)
     if not len(rows):
-        raise DataError(f"Splitting needs usable {stock.things}. Received none. `mindle check` says why.")
+        raise nothing_usable(stock.things)
     given = {stock.given[row] for row in rows.tolist()} - {""}
     parts = [""] * len(stock.labels)
     train = rows

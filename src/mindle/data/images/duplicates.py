@@ -140,42 +140,6 @@ def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return (values * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-def pairs_within(hashes: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
-    """All pairs of hashes that differ in at most `distance` bits, without comparing all pairs.
-
-    The hash is cut into `distance // 2 + 1` bands; of two hashes within the distance, some band differs in
-    at most one bit. So only hashes with equal or nearly equal bands are compared.
-
-    Returns:
-        int64 (pair, 2), the first index below the second, sorted.
-
-    Source:
-        Norouzi, Punjani and Fleet 2012, "Fast search in Hamming space with multi-index hashing", section 2.
-
-    Example:
-        >>> pairs_within(np.array([0b1111, 0b0111, 1 << 40], np.uint64), 2).tolist()
-        [[0, 1]]
-    """
-    distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    found = [_sorted_pairs(chunk) for chunk in _distinct_pairs(distinct, distance, MOST_COMPARISONS)[0]]
-    close = _unique_pairs(found, len(distinct))
-    if len(distinct) == len(hashes):
-        return _sorted_pairs(first[close]) if len(close) else close
-    # Hashes that occur more than once stand for all who share them.
-    order = np.argsort(inverse.reshape(-1), kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(inverse.reshape(-1)))[:-1])
-    every = [np.stack(np.meshgrid(members[a], members[b]), axis=-1).reshape(-1, 2) for a, b in close.tolist()]
-    every += [np.stack(np.triu_indices(len(m), 1), axis=1) for m in members if len(m) == 1]
-    every += [m[np.stack(np.triu_indices(len(m), 1), axis=1)] for m in members if len(m) > 1]
-    return _sorted_pairs(np.concatenate([pairs.astype(np.int64) for pairs in every]))
-
-
-def _sorted_pairs(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each pair with the smaller index first, the pairs in order."""
-    pairs = np.sort(pairs, axis=1)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-
-
 def _unique_pairs(found: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:
     """The pairs of several lists, each once; a pair can be found in several bands."""
     if not found:
@@ -184,10 +148,17 @@ def _unique_pairs(found: list[NDArray[np.int64]], count: int) -> NDArray[np.int6
     return np.stack([codes // count, codes % count], axis=1)
 
 
-def _distinct_pairs(
+def distinct_pairs(
     hashes: NDArray[np.uint64], distance: int, most: int
 ) -> tuple[Iterator[NDArray[np.int64]], bool]:
-    """Pairs of distinct hashes within a distance, in lots, some more than once; and whether it is all."""
+    """Pairs of distinct hashes within a distance, in lots, some more than once; and whether it is all.
+
+    The hash is cut into `distance // 2 + 1` bands; of two hashes within the distance, some band differs in
+    at most one bit. So only hashes with equal or nearly equal bands are compared.
+
+    Source:
+        Norouzi, Punjani and Fleet 2012, "Fast search in Hamming space with multi-index hashing", section 2.
+    """
     if not 0 <= distance <= 32:
         raise ValueError(f"`distance` must lie in 0 to 32 bits. Received distance={distance}.")
     edges = np.linspace(0, 64, distance // 2 + 2).astype(int).tolist()
@@ -391,7 +362,7 @@ def _candidates(
     """
     order = np.lexsort((others, hashes))
     distinct, starts, counts = np.unique(hashes[order], return_index=True, return_counts=True)
-    lots, complete = _distinct_pairs(distinct, distance, most)
+    lots, complete = distinct_pairs(distinct, distance, most)
     ends = np.repeat(starts + counts, counts)
     kept = np.minimum(counts, PER_PAIR)
 

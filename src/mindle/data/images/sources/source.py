@@ -17,6 +17,7 @@ from PIL import Image
 
 from mindle.artifacts.reading import open_regular
 from mindle.data.common.names import litter, name_of
+from mindle.data.common.splits import nothing_usable
 from mindle.data.images.decoding.decode import FILE_LIMIT, UndecodableImage, file_memory, read_bytes, size_of
 from mindle.data.images.sources import arrays
 from mindle.data.images.sources.folder import LAYOUT_HELP, read_folder, walk
@@ -255,10 +256,7 @@ def typical_size(dataset: Dataset, sample: int = 200) -> tuple[int, int]:
         rows = np.sort(np.random.default_rng(0).choice(rows, sample, replace=False))
     sizes = [size for row in rows if (size := _header_size(dataset.images.root / dataset.images.names[row]))]
     if not sizes:
-        raise DataError(
-            f"Some images must be readable to tell their size. Received {dataset.source!r}: {len(rows):,} "
-            f"files tried, none readable. `mindle check` says why."
-        )
+        raise nothing_usable("images")
     height, width = np.median(np.array(sizes), axis=0).astype(int).tolist()
     return height, width
 
