@@ -248,7 +248,7 @@ def stop() -> None:
 
 
 def test_repeats_then_folds_then_nesting_give_way_before_kinds_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    costs = {"baseline": 0.0, "linear": 0.1, "LightGBM": 1.0, "SVM": 0.4, "ensemble_size": 2.5}
+    costs = {"baseline": 0.0, "linear": 0.1, "LightGBM": 1.0, "SVM": 0.4, "nets": 2.5}
     met = []
     for seconds in (1000, 300, 200, 100, 40, 25, 12, 3):
         plan = planned(seconds, costs, monkeypatch)

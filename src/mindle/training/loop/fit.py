@@ -86,6 +86,7 @@ def fit(
         KeyboardInterrupt: On Ctrl-C, after a checkpoint of the last full step.
 
     Example:
+        >>> import numpy as np
         >>> from mindle.models.classifier import layers_classifier
         >>> from mindle.records import InputSpec
         >>> from mindle.training.recipe import TrainSettings
