@@ -240,7 +240,7 @@ def _is_number(listed: ImageList, place: int, task: str | None) -> bool:
 def _are_numbers(listed: ImageList, place: int) -> bool:
     """Whether a column holds quantities: numbers with fractions, or more different ones than classes have."""
     cells = {row[place] for _, row in listed.rows if not listed.is_missing(row[place])}
-    numbers = [number_of(cell) for cell in cells]
-    if not numbers or any(map(math.isnan, numbers)):
+    values = [number_of(cell) for cell in cells]
+    if not values or any(map(math.isnan, values)):
         return False
-    return len(numbers) > MOST_CLASSES or any(number % 1 for number in numbers)
+    return len(values) > MOST_CLASSES or any(number % 1 for number in values)

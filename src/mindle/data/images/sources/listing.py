@@ -387,14 +387,14 @@ def _aside(row: _Row) -> str:
     return "" if row.labels != {""} else "unlabelled"
 
 
-def _number_aside(row: _Row, numbers: set[float]) -> str:
-    if len(numbers) > 1:
+def _number_aside(row: _Row, values: set[float]) -> str:
+    if len(values) > 1:
         return "two-targets"
     if not row.exists:
         return "missing"
-    if not numbers:
+    if not values:
         return "unlabelled"
-    return "" if all(map(math.isfinite, numbers)) else "not-a-number"
+    return "" if all(map(math.isfinite, values)) else "not-a-number"
 
 
 def _layout_findings(listed: ImageList) -> Iterator[Finding]:
