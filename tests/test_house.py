@@ -50,6 +50,7 @@ TESTED_ELSEWHERE = {
         )
     },
     # The checks and readers of images and of tables run through what they share.
+    "data/sources.py": "api/test_checks.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",

@@ -226,6 +226,11 @@ class Examples:
         raise NotImplementedError
 
     @property
+    def unit(self) -> str:
+        """What the rows are, in the plural: the name under which `mindle.data.sources` knows what to do."""
+        raise NotImplementedError
+
+    @property
     def row_names(self) -> tuple[str, ...]:
         """What each row is called on disk and by people."""
         raise NotImplementedError
@@ -275,6 +280,11 @@ class Dataset(Examples):
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def unit(self) -> str:
+        """What the rows are, in the plural."""
+        return "images"
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -404,6 +414,11 @@ class Table(Examples):
 
     def __len__(self) -> int:
         return len(self.rows_from)
+
+    @property
+    def unit(self) -> str:
+        """What the rows are, in the plural."""
+        return "rows"
 
     @property
     def row_names(self) -> tuple[str, ...]:

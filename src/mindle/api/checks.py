@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mindle.messages import message_document
@@ -35,17 +36,16 @@ class Checked:
 
     def describe(self) -> list[str]:
         """Lines that say what there is to learn from: classes, counts, what was set aside."""
-        from mindle.data.common.summary import describe
-        from mindle.data.tables.summary import describe_table
+        from mindle.data import sources
 
-        return describe_table(self.dataset) if isinstance(self.dataset, Table) else describe(self.dataset)
+        return sources.of(self.dataset).describe(self.dataset)
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `mindle check --json` writes; every file is named."""
         return {
             "schema": 1,
             "data": self.dataset.source,
-            "rows" if isinstance(self.dataset, Table) else "images": len(self.dataset.rows()),
+            self.dataset.unit: len(self.dataset.rows()),
             "classes": list(self.dataset.classes),
             "findings": [finding_document(finding) for finding in self.findings],
         }
@@ -97,11 +97,9 @@ def check(
         >>> check("digits").needs_decision, check("wine").needs_decision
         (False, False)
     """
-    from mindle import data as data_room
-    from mindle.data.common.summary import decided, ready
+    from mindle.data import sources
+    from mindle.data.common.summary import decided
     from mindle.data.reading import ReadingOptions
-    from mindle.data.tables.checks import check_table
-    from mindle.data.tables.summary import ready_table
 
     options = ReadingOptions(
         target=target,
@@ -118,11 +116,8 @@ def check(
         per_class=per_class,
     )
     found = options.read(data, split_seed=split_seed)
-    if isinstance(found, Table):
-        checked = check_table(found, listener=listener)
-        return Checked(decided(checked, lambda table: ready_table(table, seed=split_seed)))
-    looked = data_room.check(found, listener=listener)
-    return Checked(decided(looked, lambda images: ready(images, seed=split_seed)))
+    source = sources.of(found)
+    return Checked(decided(source.check(found, listener=listener), partial(source.ready, seed=split_seed)))
 
 
 def require_classes(dataset: Dataset, what: str) -> None:
@@ -131,7 +126,7 @@ def require_classes(dataset: Dataset, what: str) -> None:
     Raises:
         ValueError: If the images have numbers.
     """
-    if dataset.task == "regression":
+    if not dataset.classes:
         raise ValueError(
             f"{what} must be of images in classes. Received {dataset.source!r}, where "
             f"{dataset.target!r} holds numbers to estimate. `mindle train` and `mindle check` take it."

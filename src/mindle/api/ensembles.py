@@ -234,7 +234,7 @@ def _read(run: Source) -> _Member:
             "predictions of the val part to fit on."
         )
     folder = RunFolder(path)
-    if folder.metrics().get("task") == "regression":
+    if not folder.metrics()["classes"]:
         raise ValueError(
             f"A member of an ensemble must tell classes. Received {os.fspath(run)!r}, which estimates a "
             "number. `mindle compare` says which of several such runs is closest."

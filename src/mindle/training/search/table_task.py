@@ -58,7 +58,7 @@ def problem_of(table: Table, *, threads: int | None = None) -> TableProblem:
     """
     return TableProblem(
         features=features(table.cells, table.columns),
-        truth=table.targets if table.task == "regression" else table.labels,
+        truth=table.truth,
         classes=table.classes,
         deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
         threads=threads or os.cpu_count() or 1,
