@@ -43,7 +43,7 @@ def prepare(
         data: What `train` takes.
         out: A new folder, or an `.npz` file.
         layout: "folders" for OUT/{train,val,test}/<class>/file, "npz" for one file with `data`, `targets`,
-            `names`, `classes`, `split`, `groups` and `files`; told by the ending of `out` unless set.
+            `names`, `classes`, `split`, `groups` and `files`; inferred from `out`'s suffix unless set.
         link: How files get into folders: "copy", "hard" or "symbolic" (links to the originals).
         size: (height, width) of the images in an `.npz`; their own size unless set.
         target: Of a list of images: the column of labels; see `mindle.train`, also for what follows.

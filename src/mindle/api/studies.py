@@ -89,7 +89,7 @@ def tune(
         trials: How many; 50 unless set or there is a budget, and every point of a grid.
         budget: Time for everything: "90s", "10m", "1h30m", or seconds.
         sampler: "tpe", "random" or "grid".
-        storage: URL of a data base for the study; a file in the run folder unless set. Calls with the same
+        storage: URL of a database for the study; a file in the run folder unless set. Calls with the same
             data, space and seed and the same storage share one search.
         workers: How many processes run trials at once.
         recipe: Where the search begins: a named recipe or a TOML file.
@@ -117,7 +117,7 @@ def tune(
             of the usual ones.
         label_from: Of images: how file names hold their labels, such as "{class}_{n}".
         per_class: Of images: how many of each class are used.
-        folds: Of a table: parts of the cross-validation that judges trials, 5 unless set.
+        folds: Of a table: number of folds of the cross-validation that scores trials (default 5).
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, trials and scores.
         listener: Hears sentences and progress; prints to standard output unless set.

@@ -74,7 +74,7 @@ def train(
         device: "auto", "cpu", "cuda" or "mps"; tables train on the processor.
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished run in `out`, or with the newest of this data in `runs/`.
-        imbalance: What to do for classes of few images: "auto", "none", "weights", "sampling", "augment",
+        imbalance: What to do about class imbalance: "auto", "none", "weights", "sampling", "augment",
             "smote", "focal" or "thresholds"; what the recipe says unless set.
         prefer: What to keep of several backbones: "accuracy", or the cheapest answer that is shown to lose at
             most 0.5 points ("balance", the default) or 2 points ("speed").
@@ -99,8 +99,8 @@ def train(
             "{class}_{n}".
         per_class: Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part,
             such as "train=1000,val=500,test=500".
-        folds: Of a table of fewer than 2,000 rows: parts of the cross-validation, 5 unless set.
-        repeats: Of such a table: how often the cross-validation is repeated, 3 unless set.
+        folds: Of a table of fewer than 2,000 rows: number of folds of the cross-validation (default 5).
+        repeats: Of such a table: how often the cross-validation is repeated (default 3).
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, epochs and scores.
         listener: Hears sentences and progress; prints to standard output unless set.

@@ -18,9 +18,7 @@ def compare(
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the comparison as one HTML page to this file.")
     ] = None,
-    lang: Annotated[
-        str, typer.Option(metavar="CODE", help="Language of sentences and page, en or ko.")
-    ] = "en",
+    lang: Annotated[str, options.lang_of("sentences and page")] = "en",
     json: Annotated[str | None, options.json_of("the comparison")] = None,
 ) -> None:
     """Compare runs on the same test images or rows, with the chance that the difference is luck."""

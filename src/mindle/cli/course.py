@@ -42,11 +42,7 @@ def course(
         list[str] | None,
         typer.Option(metavar="VARIANT", help="Run this variant alone (as_written). May be repeated."),
     ] = None,
-    lang: Annotated[str, typer.Option(metavar="CODE", help="Language of the pages: en or ko.")] = "en",
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with what is in --out, which is what happens anyway."),
-    ] = False,
+    lang: Annotated[str, options.lang_of("the pages")] = "en",
     json: Annotated[str | None, options.json_of("the list, or course.json,")] = None,
 ) -> None:
     """Run an experiment of the course as written and done well, and compare the two on one page.

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mindle.messages.language import VARIABLE
+
 
 def json_of(what: str) -> Any:
     """`--json FILE`, which writes `what` for programs."""
@@ -28,7 +30,8 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="A backbone or net by name (`mindle models`); any timm model works. Table: models to try.",
+        help="Images: a backbone or net by name (`mindle models`); any timm model works. "
+        "Table: models to compare, such as 'linear, CatBoost'.",
     ),
 ]
 Strategy = Annotated[
@@ -60,10 +63,19 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with the unfinished run in --out (or the newest of this data)."),
 ]
-Lang = Annotated[str, typer.Option(metavar="CODE", help="Language of the report: en or ko.")]
+
+
+def lang_of(what: str) -> Any:
+    """`--lang CODE`, the language of `what`; the variable `MINDLE_LANG` is its default."""
+    return typer.Option(metavar="CODE", envvar=VARIABLE, help=f"Language of {what}: en or ko.")
+
+
+Lang = Annotated[str, lang_of("the report")]
 Track = Annotated[
     str | None,
-    typer.Option(metavar="WHERE", help="Tell MLflow or TensorBoard too: mlflow[:URI] or tensorboard[:DIR]."),
+    typer.Option(
+        metavar="WHERE", help="Also log to MLflow or TensorBoard: mlflow[:URI] or tensorboard[:DIR]."
+    ),
 ]
 
 # ---- how data are read ------------------------------------------------------------------------------------
@@ -77,7 +89,9 @@ Separator = Annotated[
 ]
 Header = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Table or list of images: lines of header, 0 for none; told by the file."),
+    typer.Option(
+        metavar="N", help="Table or list of images: lines of header, 0 for none; inferred from the file."
+    ),
 ]
 Missing = Annotated[
     str | None,
@@ -132,7 +146,9 @@ Group = Annotated[
 ]
 Time = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Table: the order in which rows came; the latest judge."),
+    typer.Option(
+        metavar="COLUMN", help="Table: the order in which rows came; the most recent rows form the test set."
+    ),
 ]
 Ids = Annotated[
     list[str] | None,

@@ -14,7 +14,7 @@ def prepare(
     out: Annotated[str, typer.Argument(metavar="OUT", help="A new folder, or an .npz file.")],
     as_: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="folders or npz; told by the ending of OUT unless set."),
+        typer.Option("--as", metavar="NAME", help="folders or npz; inferred from OUT's suffix unless set."),
     ] = None,
     link: Annotated[
         str, typer.Option(metavar="NAME", help="How files get into folders: copy, hard or symbolic.")

@@ -11,7 +11,7 @@ from mindle.cli import options
 
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
-    lang: Annotated[str, typer.Option(metavar="CODE", help="en or ko.")] = "en",
+    lang: options.Lang = "en",
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to write it; the run's report.html unless set.")
     ] = None,

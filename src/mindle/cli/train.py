@@ -27,7 +27,7 @@ def train(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Time for everything, such as 90s, 10m or 1h30m; auto takes 10m, a table 4.5m.",
+            help="Time for everything, such as 90s or 1h30m; auto: default 10m (images) / 4.5m (tables).",
         ),
     ] = None,
     seed: options.Seed = 0,
@@ -39,7 +39,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="For scarce classes: auto, none, weights, sampling, augment, smote, focal, thresholds.",
+            help="Class imbalance: auto, none, weights, sampling, augment, smote, focal, thresholds.",
         ),
     ] = None,
     prefer: Annotated[
@@ -65,10 +65,10 @@ def train(
     per_class: options.PerClass = None,
     folds: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Table under 2,000 rows: parts of the cross-validation; 5."),
+        typer.Option(metavar="N", help="Table under 2,000 rows: number of folds (default 5)."),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(metavar="N", help="Table under 2,000 rows: how often it is repeated; 3.")
+        int | None, typer.Option(metavar="N", help="Table under 2,000 rows: number of repeats (default 3).")
     ] = None,
     lang: options.Lang = "en",
     track: options.Track = None,

@@ -25,7 +25,7 @@ def tune(
     sampler: Annotated[str, typer.Option(metavar="NAME", help="tpe, random or grid.")] = "tpe",
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A data base for the search; a file in the run folder unless set."),
+        typer.Option(metavar="URL", help="A database for the search; a file in the run folder unless set."),
     ] = None,
     workers: Annotated[int, typer.Option(metavar="N", help="How many processes run trials at once.")] = 1,
     recipe: options.Recipe = None,
@@ -52,7 +52,7 @@ def tune(
     per_class: options.PerClass = None,
     folds: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Table: parts of the cross-validation that judges trials; 5."),
+        typer.Option(metavar="N", help="Table: number of folds that score each trial (default 5)."),
     ] = None,
     lang: options.Lang = "en",
     track: options.Track = None,
