@@ -9,10 +9,12 @@ import numpy as np
 import onnx
 import pytest
 
+from mindle import formats
 from mindle.artifacts.bundle import Bundle
 from mindle.errors import ArtifactError
-from mindle.formats.ensemble import common_spec, write_joined_graph
-from mindle.formats.onnx import bundle_record, reference_pixels, write_graph
+from mindle.formats import ensemble, images
+from mindle.formats.ensemble import common_spec
+from mindle.formats.images import bundle_record, reference_pixels
 from mindle.models.classifier import layers_classifier
 from mindle.models.graph import session
 from mindle.records import Column, InputSpec, TableSpec
@@ -31,7 +33,7 @@ def member(folder: Path, seed: int, **changes: object) -> Bundle:
     """A bundle of a small net with random weights."""
     spec = replace(SPEC, **changes)  # type: ignore[arg-type]
     model = layers_classifier(WIDE, spec=spec, classes=CLASSES, seed=seed).eval()
-    write_graph(model, folder, temperature=1.0 + 0.5 * seed, pixels=reference_pixels(spec, 2))
+    formats.write("onnx", images.exportable(model, reference_pixels(spec, 2), 1.0 + 0.5 * seed), folder)
     return bundle_record(model, folder, temperature=1.0, metrics={}, licences=(), details={})
 
 
@@ -56,7 +58,9 @@ def test_the_graph_answers_like_its_members_mixed(tmp_path: Path, method: str) -
     # The members normalise the same pixels each its own way.
     bundles = [member(tmp_path / "0", 0), member(tmp_path / "1", 1, mean=(0.5,), std=(0.25,))]
     mix, folder = MIXES[method], tmp_path / "joined"
-    parity = write_joined_graph(bundles, mix, folder, common_spec(bundles, ["one", "two"]))
+    parity = formats.write(
+        "onnx", ensemble.exportable(bundles, mix, common_spec(bundles, ["one", "two"])), folder
+    )
     joined = session(folder / "model.onnx")
     apart = np.stack([said(bundle, PIXELS) for bundle in bundles])
     together = joined.run(["probabilities"], {"pixels": PIXELS})[0]
@@ -71,7 +75,7 @@ def test_weights_that_members_share_are_kept_once(tmp_path: Path) -> None:
     sizes = []
     for number, bundles in enumerate(([one, one, one], [one, other, one])):
         mix = Mix(method="vote", weights=np.full(3, 1 / 3))
-        write_joined_graph(bundles, mix, tmp_path / f"joined{number}", SPEC)
+        formats.write("onnx", ensemble.exportable(bundles, mix, SPEC), tmp_path / f"joined{number}")
         sizes.append((tmp_path / f"joined{number}" / "model.onnx").stat().st_size)
     single = one.model.stat().st_size
     assert sizes[0] < 1.2 * single
@@ -98,8 +102,8 @@ def test_members_that_take_other_pixels_are_refused_by_name(
 
 
 def test_models_of_tables_are_refused(tmp_path: Path) -> None:
-    images = member(tmp_path / "0", 0)
+    pictures = member(tmp_path / "0", 0)
     columns = (Column(name="x", kind="number"), Column(name="y", kind="category", role="target"))
-    rows = replace(images, spec=TableSpec(columns=columns, task="multiclass"))
+    rows = replace(pictures, spec=TableSpec(columns=columns, task="multiclass"))
     with pytest.raises(ArtifactError, match="takes rows of a table"):
-        common_spec([images, rows], ["one", "two"])
+        common_spec([pictures, rows], ["one", "two"])

@@ -1,94 +1,52 @@
-"""A classifier becomes a bundle that answers alike."""
+"""The ONNX format: a graph is written, proven, and kept with answers; other formats are entries beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from mindle.artifacts.bundle import write_bundle_document
+from mindle import formats
+from mindle.artifacts.bundle import MODEL, REFERENCE
 from mindle.errors import ArtifactError
-from mindle.formats import onnx as onnx_module
-from mindle.formats.onnx import (
-    bundle_record,
-    reference_pixels,
-    torch_outputs,
-    write_graph,
-    write_number_graph,
-)
-from mindle.models.classifier import (
-    EstimateGraph,
-    Estimator,
-    StandardisedNumber,
-    layers_classifier,
-    layers_model,
-)
-from mindle.models.nets.zoo import ZOO
-from mindle.records import InputSpec
-from mindle.serving.opened import open_model
-
-GRAY = InputSpec(height=28, width=28, colour="gray", mean=(0.3,), std=(0.4,))
-COLOUR = InputSpec(height=32, width=24, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+from mindle.formats.exportable import Exportable
 
 
-@pytest.mark.parametrize("spec", [GRAY, COLOUR], ids=["gray", "colour"])
-@pytest.mark.parametrize("classes", [("개", "cat"), ("a", "b", "c")], ids=["two", "three"])
-def test_a_bundle_gives_the_models_probabilities(
-    spec: InputSpec, classes: tuple[str, ...], tmp_path: Path
-) -> None:
-    model = layers_classifier(
-        ZOO["small-resnet"].layers(spec.height, spec.width), spec=spec, classes=classes, seed=0
-    )
-    pixels = np.random.default_rng(1).integers(0, 256, (20, *spec.shape), np.uint8)
-    parity = write_graph(model, tmp_path, temperature=1.7, pixels=pixels)
-    assert parity.same_top1 == parity.images == 24
-    record = bundle_record(model, tmp_path, temperature=1.7, metrics={}, licences=(), details={})
-    write_bundle_document(record)
-    opened = open_model(tmp_path)
-    assert opened.classes == classes
-    assert opened.source.spec == spec
-    own = torch_outputs(model, pixels, 1.7)
-    np.testing.assert_allclose(
-        opened.graph({"pixels": pixels})["probabilities"], own["probabilities"], atol=1e-5
+def doubling(path: Path) -> None:
+    """Write a graph that doubles."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["row"]) for name in ("x", "estimate")]
+    graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["estimate"])], "g", ends[:1], ends[1:])
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(path))
+
+
+def exportable(factor: float) -> Exportable:
+    return Exportable(
+        model=factor,
+        example={"x": np.array([1.0, 2.0])},
+        sample={"x": np.array([7.0])},
+        answers=lambda inputs: {"estimate": factor * inputs["x"]},
+        write_graph=doubling,
     )
 
 
-def test_reference_pictures_are_always_the_same() -> None:
-    np.testing.assert_array_equal(reference_pixels(COLOUR), reference_pixels(COLOUR))
-    assert reference_pixels(GRAY).shape == (4, 28, 28, 1)
+def test_a_graph_is_kept_with_answers_to_the_example(tmp_path: Path) -> None:
+    assert formats.write("onnx", exportable(2.0), tmp_path / "bundle").images == 3
+    assert (tmp_path / "bundle" / MODEL).is_file()
+    with np.load(tmp_path / "bundle" / REFERENCE) as arrays:
+        assert {name: arrays[name].tolist() for name in arrays} == {"x": [1, 2], "estimate": [2, 4]}
 
 
-def estimator(centre: float = 1900.0) -> Estimator:
-    spec = InputSpec(height=10, width=12, colour="gray", mean=(0.4,), std=(0.3,))
-    layers = [{"kind": "conv", "channels": 4}, {"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-    return layers_model(layers, StandardisedNumber(centre=centre, scale=0.01), spec=spec, seed=1)
-
-
-def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
-    model = estimator()
-    pixels = np.random.default_rng(0).integers(0, 256, (7, 10, 12, 1), np.uint8)
-    parity = write_number_graph(model, tmp_path, pixels=pixels)
-    assert parity.images == 4 + 7
-    record = bundle_record(model, tmp_path, temperature=1.0, metrics={}, licences=(), details={})
-    write_bundle_document(record)
-    opened = open_model(tmp_path)
-    assert opened.columns == ["path", "predicted", "reason"]
-    own = torch_outputs(model, pixels)
-    assert own["fold_estimates"].shape == (7, 1)
-    # A target far from zero keeps its decimals: the graph ends in float64.
-    assert np.abs(opened.graph({"pixels": pixels})["estimate"] - own["estimate"]).max() < 1e-6
-    assert np.ptp(own["estimate"]) > 1e-3
-
-
-def test_a_graph_with_other_numbers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = estimator(centre=0.0)
-    told = onnx_module.export_onnx
-
-    def another(module: Any, *rest: Any, **more: Any) -> None:
-        told(EstimateGraph(estimator(centre=1.0)).eval(), *rest, **more)
-
-    monkeypatch.setattr(onnx_module, "export_onnx", another)
+def test_a_graph_that_answers_differently_gets_no_reference(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="must answer like the model"):
-        write_number_graph(model, tmp_path, pixels=np.zeros((2, 10, 12, 1), np.uint8))
+        formats.write("onnx", exportable(2.1), tmp_path)
+    assert not (tmp_path / REFERENCE).exists()
+
+
+def test_an_unknown_format_is_refused_by_the_names_of_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be one of onnx"):
+        formats.write("tflite", exportable(2.0), tmp_path)

@@ -321,7 +321,8 @@ def _mix(
     """Vote, weighted vote or stack: one graph of all members' graphs."""
     import numpy as np
 
-    from mindle.formats.ensemble import write_joined_graph
+    from mindle import formats
+    from mindle.formats.ensemble import exportable
     from mindle.training.images.ensemble import fit_mix, held_out
 
     names = [member.name for member in members]
@@ -337,7 +338,8 @@ def _mix(
     }
     val, truth = answers.get("val", np.zeros((len(members), 0, 1))), labels.get("val", np.zeros(0, np.int64))
     mix = fit_mix(method, val, truth)
-    parity = write_joined_graph([member.bundle for member in members], mix, folder.bundle, spec)
+    exported = exportable([member.bundle for member in members], mix, spec)
+    parity = formats.write(formats.DEFAULT, exported, folder.bundle)
     mixed = {"test": mix(answers["test"])}
     if "val" in answers:
         mixed = {"val": held_out(method, val, truth), **mixed}
@@ -435,8 +437,9 @@ def _average(
     import numpy as np
 
     from mindle import data as data_room
+    from mindle import formats
     from mindle.evaluation import fit_temperature
-    from mindle.formats.onnx import torch_outputs, write_graph
+    from mindle.formats.images import exportable, torch_outputs
     from mindle.models.classifier import save_model
     from mindle.training.images.attempts import log_softmax
     from mindle.training.images.ensemble import greedy_soup
@@ -451,7 +454,7 @@ def _average(
     logits = forward(soup.model, images["val"], np.arange(len(images["val"])))
     temperature = fit_temperature(log_softmax(logits), labels)
     sample = images["val"][np.arange(min(_BATCH, len(images["val"])))]
-    parity = write_graph(soup.model, folder.bundle, temperature=temperature, pixels=sample)
+    parity = formats.write(formats.DEFAULT, exportable(soup.model, sample, temperature), folder.bundle)
     save_model(soup.model, folder.path)
     test = np.concatenate(
         [

@@ -126,15 +126,16 @@ class ImagePipeline:
         import numpy as np
 
         from mindle import data as data_room
+        from mindle import formats
         from mindle.evaluation import tasks
-        from mindle.formats.onnx import bundle_record, write_image_graph
+        from mindle.formats.images import bundle_record, exportable
         from mindle.models.classifier import save_model
         from mindle.serving.opened import open_bundle
 
         model, dataset, folder = outcome.model, self.dataset, run.folder.bundle
         save_model(model, run.folder.path)
-        some = _some_pixels(dataset, model.spec)
-        parity = write_image_graph(model, folder, temperature=outcome.temperature, pixels=some)
+        exported = exportable(model, _some_pixels(dataset, model.spec), outcome.temperature)
+        parity = formats.write(formats.DEFAULT, exported, folder)
         if outcome.calibration is not None:
             write_arrays(folder / INTERVALS, outcome.calibration.arrays())
         thresholds = {"thresholds": dict(zip(dataset.classes, outcome.thresholds, strict=False))}
@@ -259,14 +260,15 @@ def _small_net() -> Classifier:
 
 def _pack_untrained(net: Classifier) -> None:
     """Write and open a bundle that is thrown away afterwards."""
-    from mindle.formats.onnx import reference_pixels, write_image_graph
+    from mindle import formats
+    from mindle.formats.images import exportable, reference_pixels
     from mindle.models.classifier import save_model
     from mindle.models.graph import session
 
     with TemporaryDirectory() as path:
         folder, pixels = Path(path), reference_pixels(net.spec, PARITY_IMAGES)
         save_model(net, folder)
-        write_image_graph(net, folder, temperature=1.0, pixels=pixels)
+        formats.write(formats.DEFAULT, exportable(net, pixels), folder)
         session(folder / MODEL).run(None, {"pixels": pixels})
 
 

@@ -132,13 +132,13 @@ class TablePipeline:
 
     def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
         """Write the bundle; what the test part, or the outer folds, were answered."""
-        from mindle.formats.table_onnx import write_table_graph
+        from mindle import formats
+        from mindle.formats.tables import exportable
 
         table, folder = self.table, run.folder.bundle
         sample = _features_of(table, outcome.val.rows[:PARITY_ROWS])
-        parity = write_table_graph(
-            outcome.model, folder, numbers=sample.numbers, categories=sample.categories
-        )
+        exported = exportable(outcome.model, sample.numbers, sample.categories)
+        parity = formats.write(formats.DEFAULT, exported, folder)
         if outcome.calibration is not None:
             write_arrays(folder / bundles.INTERVALS, outcome.calibration.arrays())
         bundle = bundles.Bundle(
@@ -240,7 +240,7 @@ def _names(table: Table, rows: NDArray[np.int64]) -> tuple[str, ...]:
 def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
     """How well the model knows the rows it learned from."""
     from mindle.evaluation import tasks
-    from mindle.formats.table_onnx import own_answers
+    from mindle.formats.tables import own_answers
 
     rows, evaluation = outcome.val.rows, tasks.of(table.task)
     found = _features_of(table, rows)
@@ -342,7 +342,7 @@ def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
 
 def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline) -> int:
     """How often each column is shuffled to say what it counts for, by how fast the model answers."""
-    from mindle.formats.table_onnx import own_answers
+    from mindle.formats.tables import own_answers
     from mindle.training.tables.importance import MOST_ROWS, REPEATS
 
     if not deadline.limited:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import MODEL, REFERENCE, Bundle
-from mindle.artifacts.files import replacing, write_arrays
+from mindle.artifacts.bundle import Bundle
+from mindle.artifacts.files import replacing
 from mindle.errors import ArtifactError
-from mindle.formats.onnx import reference_pixels
-from mindle.formats.parity import Parity, compare_answers, require_parity
+from mindle.formats.exportable import Arrays, Exportable
+from mindle.formats.images import reference_pixels
 from mindle.models.graph import session
 from mindle.records import InputSpec
 from mindle.training.images.ensemble import LOG_FLOOR, Mix
@@ -57,33 +58,39 @@ def _pixels(spec: InputSpec) -> str:
     return f"{spec.height}x{spec.width} {spec.colour} {spec.fit} {spec.interpolation}"
 
 
-def write_joined_graph(bundles: Sequence[Bundle], mix: Mix, folder: Path, spec: InputSpec) -> Parity:
-    """Write model.onnx and reference.npz of an ensemble, and prove that it answers like its members mixed.
+def exportable(bundles: Sequence[Bundle], mix: Mix, spec: InputSpec) -> Exportable:
+    """An ensemble as a format writes it: its answers are the members' mixed.
 
     Weights that several members share, such as those of one frozen backbone, are kept once; ONNX Runtime
     then computes once what they compute alike.
 
-    Returns:
-        The comparison, on the reference pixels.
-
-    Raises:
-        ArtifactError: If the graph answers differently.
+    Args:
+        bundles: The members.
+        mix: Makes one answer of theirs.
+        spec: The pixels that all of them take.
     """
+    example = {INPUT: reference_pixels(spec)}
+
+    def answers(inputs: Arrays) -> Arrays:
+        apart = np.stack([_answers(bundle.model, inputs[INPUT]) for bundle in bundles])
+        return {OUTPUT: mix(apart.astype(np.float64))}
+
+    return Exportable(
+        model=mix,
+        example=example,
+        sample={INPUT: example[INPUT][:0]},
+        answers=answers,
+        write_graph=partial(_write, bundles, mix),
+        name="The ensemble",
+    )
+
+
+def _write(bundles: Sequence[Bundle], mix: Mix, path: Path) -> None:
     import onnx
 
-    folder.mkdir(parents=True, exist_ok=True)
     graph = _joined([onnx.load(str(bundle.model)) for bundle in bundles], mix)
-    onnx.checker.check_model(graph)
-    with replacing(folder / MODEL) as draft:
+    with replacing(path) as draft:
         onnx.save(graph, str(draft))
-
-    pixels = reference_pixels(spec)
-    apart = np.stack([_answers(bundle.model, pixels) for bundle in bundles]).astype(np.float64)
-    together = _answers(folder / MODEL, pixels)
-    parity = compare_answers(mix(apart), together)
-    require_parity(parity, "The ensemble")
-    write_arrays(folder / REFERENCE, {"pixels": pixels, "probabilities": together})
-    return parity
 
 
 def _answers(graph: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.errors import ArtifactError
-
 TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How two sets of answers to the same images compare.
+    """How two sets of answers to the same images, or rows, compare.
 
     Attributes:
         images: How many images both answered.
         same_top1: How many got the same first answer.
-        largest_difference: Largest distance between two probabilities.
+        largest_difference: Largest distance between two probabilities; of numbers, relative.
     """
 
     images: int
@@ -32,7 +31,12 @@ class Parity:
         return asdict(self)
 
 
-def compare_answers(original: NDArray[np.floating[Any]], exported: NDArray[np.floating[Any]]) -> Parity:
+def compare_answers(
+    original: NDArray[np.floating[Any]],
+    exported: NDArray[np.floating[Any]],
+    *,
+    tolerance: float = TOLERANCE,
+) -> Parity:
     """Compare probabilities (image, class) of two forms of one model.
 
     A first answer counts as the same where the two best probabilities lie closer together than the two
@@ -46,7 +50,7 @@ def compare_answers(original: NDArray[np.floating[Any]], exported: NDArray[np.fl
     best = original.argmax(axis=1)
     other = exported.argmax(axis=1)
     rows = np.arange(len(original))
-    tied = original[rows, best] - original[rows, other] <= 2 * np.minimum(gap, TOLERANCE)
+    tied = original[rows, best] - original[rows, other] <= 2 * np.minimum(gap, tolerance)
     return Parity(
         images=len(original),
         same_top1=int(np.count_nonzero((best == other) | tied)),
@@ -75,16 +79,28 @@ def compare_numbers(
     return Parity(images=len(original), same_top1=len(original), largest_difference=largest)
 
 
-def require_parity(parity: Parity, what: str) -> None:
-    """Refuse an export that answers differently.
+def compare_outputs(
+    original: Mapping[str, NDArray[Any]],
+    exported: Mapping[str, NDArray[Any]],
+    *,
+    scale: float,
+    tolerance: float,
+) -> Parity:
+    """Compare all outputs of two forms of one model: probabilities as such, others as numbers.
 
-    Raises:
-        ArtifactError: If a first answer or a probability differs by more than `TOLERANCE`.
+    Example:
+        >>> one = {"estimate": np.array([3.0]), "fold_estimates": np.array([[2.0, 4.0]])}
+        >>> compare_outputs(one, one, scale=1.0, tolerance=1e-5)
+        Parity(images=1, same_top1=1, largest_difference=0.0)
     """
-    if parity.same_top1 != parity.images or not parity.largest_difference <= TOLERANCE:
-        raise ArtifactError(
-            f"{what} must answer like the model it was made from (same first answer, probabilities within "
-            f"{TOLERANCE:g}). Received {parity.same_top1} of {parity.images} the same, largest difference "
-            f"{parity.largest_difference:.2g}. The run keeps its model.safetensors; predict from it with "
-            "--engine torch."
-        )
+    found = [
+        compare_answers(rows, exported[name], tolerance=tolerance)
+        if name == "probabilities"
+        else compare_numbers(rows, exported[name], scale=scale)
+        for name, rows in original.items()
+    ]
+    return Parity(
+        images=found[0].images,
+        same_top1=min(each.same_top1 for each in found),
+        largest_difference=float(np.max([each.largest_difference for each in found])),
+    )

@@ -72,9 +72,11 @@ class Classifier(nn.Module):
         normalisers: One for each body.
         head: What makes scores of the bodies' features.
         outputs: Names of what its graph in a bundle answers.
+        scale: What targets were divided by before anything learned.
     """
 
     outputs: tuple[str, ...] = ("probabilities",)
+    scale: float = 1.0
 
     def __init__(
         self,

@@ -251,7 +251,7 @@ def _open_torch(folder: Path) -> Opened:
             f"engine='torch' must be given a run with a PyTorch model. {folder} has none: leave the engine "
             "out."
         )
-    from mindle.formats.onnx import torch_outputs
+    from mindle.formats.images import torch_outputs
     from mindle.models.classifier import load_model
 
     model = load_model(folder)

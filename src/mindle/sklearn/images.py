@@ -130,7 +130,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 shape than those of `fit`.
         """
         from mindle.data import UndecodableImage, decode
-        from mindle.formats.onnx import torch_outputs
+        from mindle.formats.images import torch_outputs
 
         check_is_fitted(self)
         images = self._images(X, fitting=False)

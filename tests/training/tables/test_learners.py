@@ -9,7 +9,7 @@ import pytest
 
 from mindle.training.tables.learners import Learner, TrainSet, learners
 from mindle.training.tables.passes import prepare
-from tests.formats.test_table_onnx import CATEGORIES, NUMBERS, problem
+from tests.formats.test_tables import CATEGORIES, NUMBERS, problem
 
 LEARNERS = {learner.name: learner for learner in learners()}
 

@@ -14,7 +14,7 @@ from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
 from mindle.training.tables.learners import Fitted, FittedTrees, Learner, TrainSet, learners
 from mindle.training.tables.passes import Pass, PassCheckpoint, TableProblem, blend, freeze, run_pass
-from tests.formats.test_table_onnx import problem
+from tests.formats.test_tables import problem
 
 
 def _few_trees(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:

@@ -1,4 +1,4 @@
-"""A table's model to a bundle: one ONNX graph from raw numbers and words to the answer, proven equal.
+"""A model of rows as formats write it: raw numbers and words to the answer.
 
 The graph is our own, written node by node: filling, standardising and looking up words stand in it as
 arithmetic in double precision, trees as the operator that ONNX has for them. Nothing of the library that
@@ -7,6 +7,7 @@ trained is needed to answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from mindle.artifacts.bundle import MODEL, REFERENCE
-from mindle.artifacts.files import replacing, write_arrays
-from mindle.errors import ArtifactError
-from mindle.formats.parity import Parity
-from mindle.models.graph import session
+from mindle.artifacts.files import replacing
+from mindle.formats.exportable import Exportable
 from mindle.models.tables.encoder import text_of
 from mindle.models.tables.model import TableModel
 from mindle.models.tables.nodes import OPSET, TREE_OPSET, TREES, Nodes
@@ -94,52 +92,32 @@ def own_answers(model: TableModel, numbers: Floats, categories: NDArray[Any]) ->
     return found | ({"fold_estimates": model.fold_estimates(numbers, categories)} if model.folds else {})
 
 
-def write_table_graph(
-    model: TableModel, folder: Path, *, numbers: Floats, categories: NDArray[Any]
-) -> Parity:
-    """Write model.onnx and reference.npz, and prove that the graph answers like the model.
+def exportable(model: TableModel, numbers: Floats, categories: NDArray[Any]) -> Exportable:
+    """A model of rows as a format writes it.
 
     Args:
         model: The trained model.
-        folder: The bundle's folder; made if it is missing.
-        numbers: Some rows to compare on, none of the test part: float64 (row, n), NaN where missing.
+        numbers: Some rows to compare on, none of the test split: float64 (row, n), NaN where missing.
         categories: object (row, m), None where missing.
-
-    Returns:
-        The comparison; for a regression the largest difference is relative.
-
-    Raises:
-        ArtifactError: If the graph answers differently.
-
-    Example:
-        >>> from mindle.formats.table_onnx import write_table_graph
-        >>> write_table_graph(model, Path("bundle"), numbers=numbers, categories=words)  # doctest: +SKIP
-        Parity(images=40, same_top1=40, largest_difference=3.1e-07)
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    invented = reference_rows(model)
-    numbers = np.concatenate([invented[0], numbers])
-    categories = np.concatenate([invented[1], categories])
-    _write(table_graph(model), folder / MODEL)
-    runtime = session(folder / MODEL)
-    names = [node.name for node in runtime.get_outputs()]
-    inputs = graph_inputs(model, numbers, categories)
-    exported = dict(zip(names, runtime.run(names, inputs), strict=True))
-    own = own_answers(model, numbers, categories)
-    parity = _compare(model, own, exported)
-    if not parity.largest_difference <= TOLERANCE or parity.same_top1 != parity.images:
-        raise ArtifactError(
-            f"The bundle must answer like the model it was made from within {TOLERANCE:g}. Received a "
-            f"largest difference of {parity.largest_difference:.2g}, {parity.same_top1} of {parity.images} "
-            "first answers the same. Train again with another --seed, or with other models (--model)."
-        )
-    kept = len(invented[0])
-    stored = {
-        name: rows[:kept].astype(str) if name == "categories" else rows[:kept]
-        for name, rows in {**inputs, **exported}.items()
-    }
-    write_arrays(folder / REFERENCE, stored)
-    return parity
+    return Exportable(
+        model=model,
+        example=graph_inputs(model, *reference_rows(model)),
+        sample=graph_inputs(model, numbers, categories),
+        answers=lambda inputs: own_answers(model, *_rows(inputs)),
+        write_graph=lambda path: _write(table_graph(model), path),
+        advice="Train again with another --seed, or with other models (--model).",
+        tolerance=TOLERANCE,
+        scale=model.scale,
+    )
+
+
+def _rows(inputs: Mapping[str, NDArray[Any]]) -> tuple[Floats, NDArray[Any]]:
+    """Numbers and categories, of no columns where the graph takes none; the inverse of `graph_inputs`."""
+    empty = np.empty((len(next(iter(inputs.values()))), 0), object)
+    categories = inputs.get("categories", empty).copy()
+    categories[categories == ""] = None
+    return inputs.get("numbers", empty.astype(float)), categories
 
 
 def reference_rows(model: TableModel, count: int = REFERENCE_ROWS) -> tuple[Floats, NDArray[Any]]:
@@ -162,19 +140,3 @@ def _write(graph: onnx.ModelProto, path: Path) -> None:
     with replacing(path) as draft:
         onnx.save(graph, str(draft))
         onnx.checker.check_model(str(draft))
-
-
-def _compare(model: TableModel, own: dict[str, Floats], exported: dict[str, NDArray[Any]]) -> Parity:
-    """The largest difference, and for classes how many first answers are the same."""
-    differences = [np.abs(exported[name] - own[name]) for name in own]
-    rows = len(differences[0])
-    if model.classes:
-        answer, other = own["probabilities"], exported["probabilities"]
-        best = answer[np.arange(rows), answer.argmax(axis=1)]
-        theirs = answer[np.arange(rows), other.argmax(axis=1)]
-        same = int((best - theirs <= 2 * TOLERANCE).sum())  # ties are no property of the model
-        return Parity(images=rows, same_top1=same, largest_difference=float(differences[0].max()))
-    # Relative to the estimate; near zero, to how far targets spread.
-    sizes = [np.maximum(np.abs(own[name]), model.scale) for name in own]
-    largest = max(float((d / s).max()) for d, s in zip(differences, sizes, strict=True))
-    return Parity(images=rows, same_top1=rows, largest_difference=largest)

@@ -11,10 +11,11 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from mindle import formats
 from mindle.artifacts.bundle import MODEL, REFERENCE
 from mindle.data.tables.parsing.columns import Features
 from mindle.errors import ArtifactError
-from mindle.formats.table_onnx import graph_inputs, table_graph, write_table_graph
+from mindle.formats.tables import exportable, graph_inputs, table_graph
 from mindle.models.tables.model import Member, TableModel
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.learners import Learner, learners
@@ -67,7 +68,7 @@ def test_every_learner_answers_the_same_as_a_graph(learner: Learner, outputs: in
     if learner.positive and outputs > 1:
         pytest.skip("is for numbers")
     model = trained(learner, outputs)
-    parity = write_table_graph(model, tmp_path, numbers=NUMBERS[80:], categories=CATEGORIES[80:])
+    parity = formats.write("onnx", exportable(model, NUMBERS[80:], CATEGORIES[80:]), tmp_path)
     assert parity.images == parity.same_top1 == 88
     assert parity.largest_difference < 5e-6
 
@@ -79,11 +80,14 @@ def test_however_nets_were_fed_the_graph_feeds_them_alike(scale: str, outputs: i
     nets = next(one for one in learners(settings) if one.name == "nets")
     model = trained(nets, outputs)
     zeros = np.zeros((1, NUMBERS.shape[1])), CATEGORIES[:1]
-    parity = write_table_graph(
-        model,
+    parity = formats.write(
+        "onnx",
+        exportable(
+            model,
+            np.concatenate([zeros[0], NUMBERS[80:]]),
+            np.concatenate([zeros[1], CATEGORIES[80:]]),
+        ),
         tmp_path,
-        numbers=np.concatenate([zeros[0], NUMBERS[80:]]),
-        categories=np.concatenate([zeros[1], CATEGORIES[80:]]),
     )
     assert parity.images == parity.same_top1 == 89
     assert parity.largest_difference < 1e-5
@@ -96,7 +100,7 @@ def small(outputs: int) -> TableModel:
 def test_reference_rows_are_kept_with_their_answers(tmp_path: Path) -> None:
     model = small(1)
     model = replace(model, folds=(model, replace(model, centre=1.0)))
-    write_table_graph(model, tmp_path, numbers=NUMBERS[:4], categories=CATEGORIES[:4])
+    formats.write("onnx", exportable(model, NUMBERS[:4], CATEGORIES[:4]), tmp_path)
     with np.load(tmp_path / REFERENCE, allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
     session = onnxruntime.InferenceSession(tmp_path / MODEL, providers=["CPUExecutionProvider"])
@@ -147,9 +151,7 @@ def test_a_graph_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
             return super().estimates(numbers, categories) + 0.1
 
     with pytest.raises(ArtifactError, match=r"must answer like the model it was made from within 1e-05"):
-        write_table_graph(
-            Drifting(**vars(small(1))), tmp_path, numbers=NUMBERS[:4], categories=CATEGORIES[:4]
-        )
+        formats.write("onnx", exportable(Drifting(**vars(small(1))), NUMBERS[:4], CATEGORIES[:4]), tmp_path)
 
 
 def test_one_row_and_many_rows_get_the_same() -> None:
