@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from mindle.cli.main import app
-from mindle.cli.options import json_of
+from mindle.cli.options import json_of, takes_reading_options
+from mindle.data.reading import option_records
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 SHARED = ("--recipe", "--weights", "--split-seed", "--device", "--lang", "--target", "--kind", "--id")
@@ -40,3 +44,45 @@ def test_every_command_writes_json_where_it_is_told() -> None:
     for name, command in COMMANDS.items():
         (option,) = (parameter for parameter in command.params if "--json" in parameter.opts)
         assert option.help.endswith(wanted), name
+
+
+def test_the_variable_is_the_default_of_every_language() -> None:
+    found = [
+        parameter for command in COMMANDS.values() for parameter in command.params if parameter.name == "lang"
+    ]
+    assert len(found) >= 5
+    assert {parameter.envvar for parameter in found} == {"MINDLE_LANG"}
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "check"])
+def test_commands_take_every_option_of_reading(command: str) -> None:
+    shown = {parameter.name: parameter for parameter in COMMANDS[command].params}
+    for name, record in option_records().items():
+        assert (shown[name].help, shown[name].metavar) == (record.help, record.metavar)
+        assert shown[name].opts == [record.flag or f"--{name.replace('_', '-')}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {}),
+        (["--header", "0"], {"header": 0}),
+        (["--columns", "a, b,"], {"columns": ("a", "b")}),
+        (["--kind", "zip=category", "--kind", "day = date"], {"kinds": {"zip": "category", "day": "date"}}),
+        (["--id", "a", "--id", "b"], {"ids": ("a", "b")}),
+        (["--label-from", ""], {"label_from": ""}),  # no template, which the call refuses
+        (["--per-class", "500", "--target", "last"], {"per_class": "500", "target": "last"}),
+    ],
+)
+def test_options_of_reading_come_as_one_mapping(arguments: list[str], expected: dict[str, Any]) -> None:
+    received: list[Mapping[str, Any]] = []
+
+    @takes_reading_options()
+    def command(data: str, *, reading: Mapping[str, Any]) -> None:
+        received.append({"data": data, **reading})
+
+    small = typer.Typer()
+    small.command()(command)
+    result = CliRunner().invoke(small, ["wine", *arguments])
+    assert result.exit_code == 0, result.output
+    assert received == [{"data": "wine", **expected}]

@@ -1,10 +1,20 @@
+import dataclasses
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mindle.data.reading import ReadingOptions, refuse
+import mindle
+from mindle.data.reading import (
+    ReadingKeywords,
+    ReadingOptions,
+    option_records,
+    refuse,
+    takes_reading_options,
+)
 from mindle.records import Dataset, Table
 from tests.discs import write_discs
 
@@ -57,3 +67,62 @@ def test_empty_values_say_nothing() -> None:
     refuse({"columns": (), "kinds": {}, "group": None}, "a table", "images")
     with pytest.raises(ValueError, match="header=0"):
         refuse({"header": 0}, "a table", "images")
+
+
+# ---- records ----------------------------------------------------------------------------------------------
+
+SOURCE = Path(inspect.getfile(mindle)).parent
+NAMES = tuple(option_records())
+CALLS = [mindle.train, mindle.tune, mindle.check]
+
+
+def test_keywords_and_fields_are_the_same() -> None:
+    fields = {field.name: field.type for field in dataclasses.fields(ReadingOptions)}
+    keywords = {name: hint.__forward_arg__ for name, hint in ReadingKeywords.__annotations__.items()}
+    assert list(fields) == list(keywords)
+    several = {"columns": "Sequence[str]", "ids": "Sequence[str | int]"}  # any sequence will do in a call
+    assert {**fields, **several} == keywords
+
+
+def test_a_new_option_touches_its_record_and_the_place_that_uses_it() -> None:
+    naming_most = [
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if all(re.search(rf"\b{name}\b", path.read_text(encoding="utf-8")) for name in NAMES)
+    ]
+    assert naming_most == ["data/reading.py"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_write_every_option_out(call: Any) -> None:
+    shown = inspect.signature(call).parameters
+    for name, record in option_records().items():
+        assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert shown[name].default == getattr(ReadingOptions, name)
+        assert f"{name}: {record.doc}" in " ".join(call.__doc__.split())
+    assert "reading" not in shown
+    assert "**reading" not in call.__doc__
+
+
+def test_a_call_may_take_some_of_the_options() -> None:
+    @takes_reading_options("header", "target")
+    def call(data: str, *, size: int = 0, **reading: Any) -> None:
+        """Do it.
+
+        Args:
+            data: The data.
+            size: A size.
+            **reading: How data are read.
+        """
+
+    assert list(inspect.signature(call).parameters) == ["data", "size", "header", "target"]
+    assert "kinds" not in str(call.__doc__)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'kinds'"):
+        ReadingOptions.of({"kinds": {}}, call)
+
+
+@pytest.mark.parametrize("call", [mindle.train, mindle.check])
+@pytest.mark.parametrize(("wrong", "near"), [("tagret", "target"), ("split_sed", "split_seed")])
+def test_a_misspelt_keyword_is_refused_with_the_nearest(call: Any, wrong: str, near: str) -> None:
+    with pytest.raises(TypeError, match=rf"unexpected keyword argument '{wrong}'\. Did you mean '{near}'\?"):
+        call("digits", **{wrong: 1})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
+from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.messages import message_document
 from mindle.records import SILENT, Dataset, Finding, Listener, Table
 
@@ -51,43 +52,21 @@ class Checked:
         }
 
 
+@takes_reading_options()
 def check(
     data: Any,
     *,
-    target: str | int | None = None,
-    task: str | None = None,
-    columns: Sequence[str] = (),
-    kinds: Mapping[str, str] | None = None,
-    group: str | int | None = None,
-    time: str | int | None = None,
-    ids: Sequence[str | int] = (),
-    separator: str | None = None,
-    header: int | None = None,
-    missing: str | Sequence[str] | None = None,
-    label_from: str | None = None,
-    per_class: str | int | Mapping[str, int] | None = None,
     split_seed: int = 0,
     listener: Listener = SILENT,
+    **reading: Unpack[ReadingKeywords],
 ) -> Checked:
     """Look for files and labels, or columns and rows, that would spoil a training; change nothing.
 
     Args:
         data: What `train` takes.
-        target: Of a table or a CSV of images: what to learn; see `mindle.train`, also for what follows.
-        task: Of these: "classification" or "regression".
-        columns: Of a table: names for a file without a header.
-        kinds: Of a table: kinds by column name, where the guess is wrong.
-        group: Of a table: a column whose equal values hold rows together.
-        time: Of a table: a column in whose order rows came.
-        ids: Of a table: columns that name a row.
-        separator: Of a table or a list of images: what stands between cells.
-        header: Of a table or a list of images: how many lines of header it has.
-        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
-            of the usual ones.
-        label_from: Of images: how file names hold their labels, such as "{class}_{n}".
-        per_class: Of images: how many of each class are used.
         split_seed: Seed by which they are drawn.
         listener: Hears progress.
+        **reading: How the data are read, see `ReadingOptions`.
 
     Raises:
         DataError: If there is nothing to look at.
@@ -99,22 +78,8 @@ def check(
     """
     from mindle.data import sources
     from mindle.data.common.summary import decided
-    from mindle.data.reading import ReadingOptions
 
-    options = ReadingOptions(
-        target=target,
-        task=task,
-        columns=tuple(columns),
-        kinds=kinds,
-        group=group,
-        time=time,
-        ids=tuple(ids),
-        separator=separator,
-        header=header,
-        missing=missing,
-        label_from=label_from,
-        per_class=per_class,
-    )
+    options = ReadingOptions.of(reading, check)
     found = options.read(data, split_seed=split_seed)
     source = sources.of(found)
     return Checked(decided(source.check(found, listener=listener), partial(source.ready, seed=split_seed)))

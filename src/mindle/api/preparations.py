@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from mindle.api.checks import require_classes, tell_findings
 from mindle.artifacts.outputs import keep_apart
+from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str]
 
 
+@takes_reading_options("target", "task", "separator", "header", "missing", "label_from", "per_class")
 def prepare(
     data: Source,
     out: Source,
@@ -24,15 +25,9 @@ def prepare(
     layout: str | None = None,
     link: str = "copy",
     size: tuple[int, int] | None = None,
-    target: str | int | None = None,
-    task: str | None = None,
-    separator: str | None = None,
-    header: int | None = None,
-    missing: str | Sequence[str] | None = None,
-    label_from: str | None = None,
-    per_class: str | int | Mapping[str, int] | None = None,
     split_seed: int = 0,
     listener: Listener = SILENT,
+    **reading: Unpack[ReadingKeywords],
 ) -> Prepared:
     """Check and split the data as `train` does, and lay the split out for use elsewhere.
 
@@ -46,16 +41,9 @@ def prepare(
             `names`, `classes`, `split`, `groups` and `files`; inferred from `out`'s suffix unless set.
         link: How files get into folders: "copy", "hard" or "symbolic" (links to the originals).
         size: (height, width) of the images in an `.npz`; their own size unless set.
-        target: Of a list of images: the column of labels; see `mindle.train`, also for what follows.
-        task: Of a list of images: "classification", for numbers cannot be laid out by class.
-        separator: Of a list of images: what stands between cells.
-        header: Of a list of images: how many lines of header it has.
-        missing: Of a list of images: words that stand for nothing, such as "?,-200", instead
-            of the usual ones.
-        label_from: Of images in a folder: how file names hold their labels, such as "{class}_{n}".
-        per_class: How many images of each class are laid out.
         split_seed: Seed of the split.
         listener: Hears sentences and progress.
+        **reading: How the data are read, see `ReadingOptions`.
 
     Returns:
         What was laid out, what was set aside and what failed.
@@ -73,7 +61,6 @@ def prepare(
     """
     from mindle import data as data_room
     from mindle.data.images.prepare import LAYOUTS, LINKS, lay_out_folders, lay_out_npz
-    from mindle.data.reading import ReadingOptions
 
     place = Path(out)
     if layout is None:
@@ -90,15 +77,7 @@ def prepare(
     if layout == "folders" and size is not None:
         raise ValueError("`size` is for an .npz; folders keep the files as they are. Leave it out.")
 
-    options = ReadingOptions(
-        target=target,
-        task=task,
-        separator=separator,
-        header=header,
-        missing=missing,
-        label_from=label_from,
-        per_class=per_class,
-    )
+    options = ReadingOptions.of(reading, prepare)
     keep_apart({"out": out}, [data])
     dataset = options.read_images(data, split_seed=split_seed)
     require_classes(dataset, "What is laid out by class")

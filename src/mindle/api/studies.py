@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mindle.api.checks import require_classes
 from mindle.api.image_pipeline import ImagePipeline, rehearsed
@@ -27,10 +27,10 @@ from mindle.api.searches import (
 from mindle.api.table_studies import SearchOptions, tune_table
 from mindle.artifacts.run import RunFolder
 from mindle.artifacts.run_log import RunLog
+from mindle.data.reading import ReadingKeywords, ReadingOptions, refuse, takes_reading_options
 from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
-    from mindle.data.reading import ReadingOptions
     from mindle.training.images.plan import ResolvedOptions
     from mindle.training.recipe import Recipe
     from mindle.training.search.image_trials import Bench
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str]
 
 
+@takes_reading_options()
 def tune(
     data: Any,
     *,
@@ -59,22 +60,11 @@ def tune(
     out: Source | None = None,
     resume: bool = False,
     set: Mapping[str, Any] | None = None,
-    target: str | int | None = None,
-    task: str | None = None,
-    columns: Sequence[str] = (),
-    kinds: Mapping[str, str] | None = None,
-    group: str | int | None = None,
-    time: str | int | None = None,
-    ids: Sequence[str | int] = (),
-    separator: str | None = None,
-    header: int | None = None,
-    missing: str | Sequence[str] | None = None,
-    label_from: str | None = None,
-    per_class: str | int | Mapping[str, int] | None = None,
     folds: int | None = None,
     lang: str = "en",
     track: str | None = None,
     listener: Listener | None = None,
+    **reading: Unpack[ReadingKeywords],
 ) -> Run:
     """Search for the recipe that suits the data, train the winner and judge it once on the sealed test part.
 
@@ -103,24 +93,11 @@ def tune(
         out: The run folder; `runs/<data>-<n>` unless set.
         resume: Go on with the unfinished search in `out`; `trials`, `budget` and `workers` may be others.
         set: Settings of the recipe to change in all trials.
-        target: Of a table: the column to learn, by name, position from 1, or "last"; this and what follows
-            are those of `train`.
-        task: Of a table: "classification" or "regression".
-        columns: Of a table: names for a file without a header.
-        kinds: Of a table: kinds of columns, where the guess is wrong.
-        group: Of a table: a column whose equal values hold rows together.
-        time: Of a table: a column of dates or numbers; the latest rows judge.
-        ids: Of a table: columns that name a row.
-        separator: Of a table or a list of images: what stands between cells.
-        header: Of a table or a list of images: how many lines of header it has.
-        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
-            of the usual ones.
-        label_from: Of images: how file names hold their labels, such as "{class}_{n}".
-        per_class: Of images: how many of each class are used.
         folds: Of a table: number of folds of the cross-validation that scores trials (default 5).
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, trials and scores.
         listener: Hears sentences and progress; prints to standard output unless set.
+        **reading: How the data are read, see `ReadingOptions`.
 
     Returns:
         The run of the winner; its recipe lies in `recipe.toml`, every trial in `trials.csv`.
@@ -137,7 +114,6 @@ def tune(
         True
     """
     require_optuna()
-    from mindle.data.reading import ReadingOptions, refuse
     from mindle.training.budget import parse_budget
     from mindle.training.images.plan import make_plan, resolve_options
     from mindle.training.recipe import from_dict
@@ -148,20 +124,7 @@ def tune(
     listener = request.listener
     require_counts(trials, workers)
     seconds = parse_budget(budget)
-    options = ReadingOptions(
-        target=target,
-        task=task,
-        columns=tuple(columns),
-        kinds=kinds,
-        group=group,
-        time=time,
-        ids=tuple(ids),
-        separator=separator,
-        header=header,
-        missing=missing,
-        label_from=label_from,
-        per_class=per_class,
-    )
+    options = ReadingOptions.of(reading, tune)
     if options.is_table(data):
         from mindle.training.tables.selection import settle_table
 

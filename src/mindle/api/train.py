@@ -6,14 +6,15 @@ It joins the stages and holds no logic of its own: each room knows how; this pag
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mindle.api.models import Run
 from mindle.api.pipeline import carry_out
 from mindle.api.pipelines import TrainingOptions, open_pipeline
 from mindle.api.run_context import RunRequest, in_run_folder
+from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.records import Listener
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str]
 
 
+@takes_reading_options()
 def train(
     data: Source,
     *,
@@ -38,23 +40,12 @@ def train(
     imbalance: str | None = None,
     prefer: str | None = None,
     set: Mapping[str, Any] | None = None,
-    target: str | int | None = None,
-    task: str | None = None,
-    columns: Sequence[str] = (),
-    kinds: Mapping[str, str] | None = None,
-    group: str | int | None = None,
-    time: str | int | None = None,
-    ids: Sequence[str | int] = (),
-    separator: str | None = None,
-    header: int | None = None,
-    missing: str | Sequence[str] | None = None,
-    label_from: str | None = None,
-    per_class: str | int | Mapping[str, int] | None = None,
     folds: int | None = None,
     repeats: int | None = None,
     lang: str = "en",
     track: str | None = None,
     listener: Listener | None = None,
+    **reading: Unpack[ReadingKeywords],
 ) -> Run:
     """Check, split, train, judge once on a sealed test part, write a report and a bundle.
 
@@ -80,30 +71,12 @@ def train(
             most 0.5 points ("balance", the default) or 2 points ("speed").
         set: Settings of the recipe to change, such as `{"train.learning_rate": 3e-4}`, of a table
             `{"table.epochs": 20}`.
-        target: Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the
-            column of numbers, where it is not called `target`.
-        task: "classification" or "regression", where the target of a table, or of images in a CSV or an
-            `.npz`, cannot tell.
-        columns: Of a table: names for a file without a header, whose columns are else c1…cN.
-        kinds: Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.
-        group: Of a table: a column whose equal values hold rows together in every split.
-        time: Of a table: a column of dates or numbers; the latest rows judge.
-        ids: Of a table: columns that name a row; they are carried through and never learned from.
-        separator: Of a table or a list of images: what stands between cells (",", ";", "tab", "|", "space" or
-            another character); what the file shows unless set.
-        header: Of a table or a list of images: how many lines of header it has, 0 for none; what the file
-            shows unless set.
-        missing: Of a table or a list of images: words that stand for nothing, such as "?,-200", instead
-            of the usual ones.
-        label_from: Of images in a folder: a template by which file names hold their labels, such as
-            "{class}_{n}".
-        per_class: Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part,
-            such as "train=1000,val=500,test=500".
         folds: Of a table of fewer than 2,000 rows: number of folds of the cross-validation (default 5).
         repeats: Of such a table: how often the cross-validation is repeated (default 3).
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, epochs and scores.
         listener: Hears sentences and progress; prints to standard output unless set.
+        **reading: How the data are read, see `ReadingOptions`.
 
     Returns:
         The finished run.
@@ -119,25 +92,10 @@ def train(
         >>> run.metrics["test"]["accuracy"]["value"] > 0.95  # doctest: +SKIP
         True
     """
-    from mindle.data.reading import ReadingOptions
-
     request = RunRequest.of(
         out=out, resume=resume, seed=seed, split_seed=split_seed, lang=lang, track=track, listener=listener
     )
-    reading = ReadingOptions(
-        target=target,
-        task=task,
-        columns=tuple(columns),
-        kinds=kinds,
-        group=group,
-        time=time,
-        ids=tuple(ids),
-        separator=separator,
-        header=header,
-        missing=missing,
-        label_from=label_from,
-        per_class=per_class,
-    )
+    read_as = ReadingOptions.of(reading, train)
     options = TrainingOptions(
         recipe=recipe,
         model=model,
@@ -151,7 +109,7 @@ def train(
         folds=folds,
         repeats=repeats,
     )
-    pipeline = open_pipeline(data, reading, options, split_seed=split_seed)
+    pipeline = open_pipeline(data, read_as, options, split_seed=split_seed)
     return in_run_folder(
         request,
         pipeline.asked(request),

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from mindle.cli import options
 
 
+@options.takes_reading_options()
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="What `mindle train` takes.")],
-    target: options.Target = None,
-    task: options.Task = None,
-    columns: options.Columns = None,
-    kinds: options.Kinds = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    ids: options.Ids = None,
-    separator: options.Separator = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    label_from: options.LabelFrom = None,
-    per_class: options.PerClass = None,
+    *,
+    reading: Mapping[str, Any],
     split_seed: options.SplitSeed = 0,
     json: Annotated[str | None, options.json_of("the findings")] = None,
 ) -> None:
@@ -33,27 +25,16 @@ def check(
     Exit code 1 where something needs a person's decision.
     """
     from mindle import api
-    from mindle.cli.output import names, pairs, write_json_document
+    from mindle.cli.output import write_json_document
     from mindle.console import Console
     from mindle.messages import message
 
     with Console() as console:
         result = api.check(
             data,
-            target=target,
-            task=task,
-            columns=names(columns),
-            kinds=pairs(kinds or [], "--kind", "zip=category"),
-            group=group,
-            time=time,
-            ids=tuple(ids or ()),
-            separator=separator,
-            header=header,
-            missing=missing,
-            label_from=label_from,
-            per_class=per_class,
             split_seed=split_seed,
             listener=console,
+            **reading,
         )
         for line in result.describe():
             console.say(line)

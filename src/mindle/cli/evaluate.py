@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from mindle.cli import options
 
 
+@options.takes_reading_options("separator", "header", "label_from")
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
     data: Annotated[
@@ -17,13 +19,12 @@ def evaluate(
             metavar="DATA", help="New labelled data: what `mindle train` takes, with the same class names."
         ),
     ],
+    *,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the answers to this CSV.")] = None,
     target: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="List of images: the column of labels or numbers.")
     ] = None,
-    separator: options.Separator = None,
-    header: options.Header = None,
-    label_from: options.LabelFrom = None,
+    reading: Mapping[str, Any],
     json: Annotated[str | None, options.json_of("the scores")] = None,
     raw: options.Raw = False,
 ) -> None:
@@ -37,11 +38,9 @@ def evaluate(
             model,
             data,
             target=target,
-            separator=separator,
-            header=header,
-            label_from=label_from,
             out=out,
             raw=raw,
             listener=console,
+            **reading,
         )
     write_json_document(result, json)

@@ -135,6 +135,8 @@ def _interruption() -> str:
     command = next((one for one in COMMANDS if one.__name__ == name), None)
     if command is prepare:
         return "What was laid out is kept; the same command goes on from there."
+    if command is course:
+        return "Whatever was finished is kept; the same command goes on from there."
     if command is not None and "resume" in inspect.signature(command).parameters:
         return "Whatever was finished is kept; the same command with --resume goes on from there."
     return "A file gets its name when it is whole: none was left half written."

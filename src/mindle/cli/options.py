@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
+from mindle.data.reading import OptionRecord, option_records
 from mindle.messages.language import VARIABLE
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def json_of(what: str) -> Any:
@@ -80,79 +86,63 @@ Track = Annotated[
 
 # ---- how data are read ------------------------------------------------------------------------------------
 
-Separator = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CHARACTER",
-        help="Table or list of images: what stands between cells, where the file misleads: , ; tab | space.",
-    ),
-]
-Header = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", help="Table or list of images: lines of header, 0 for none; inferred from the file."
-    ),
-]
-Missing = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WORDS",
-        help="Table or list of images: words that stand for nothing, such as '?,-200', instead of NA, NaN, "
-        "None and the like.",
-    ),
-]
-LabelFrom = Annotated[
-    str | None,
-    typer.Option(metavar="TEMPLATE", help="Images: how file names hold their labels, such as '{class}_{n}'."),
-]
-PerClass = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N|PART=N,…",
-        help="Images: use so many of each class, such as 500 or train=1000,val=500,test=500.",
-    ),
-]
+_TYPES = {
+    "text": str | None,
+    "number": int | None,
+    "names": str | None,
+    "list": list[str] | None,
+    "pairs": list[str] | None,
+}
 
-# ---- what a table's columns are for -----------------------------------------------------------------------
 
-Target = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN", help="Table or CSV of images: what to learn; a name, a position from 1, or last."
-    ),
-]
-Task = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Table, CSV or .npz of images: classification or regression, where the target cannot tell.",
-    ),
-]
-Columns = Annotated[
-    str | None,
-    typer.Option(metavar="A,B,…", help="Table without a header: the columns' names; else c1…cN."),
-]
-Kinds = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--kind",
-        metavar="COLUMN=KIND",
-        help="Table: number, category, date or ignored, where the guess is wrong. May be repeated.",
-    ),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="Table: rows with equal values stay on one side of a split."),
-]
-Time = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN", help="Table: the order in which rows came; the most recent rows form the test set."
-    ),
-]
-Ids = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--id", metavar="COLUMN", help="Table: names a row; carried through, not learned from. Repeatable."
-    ),
-]
+def takes_reading_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command the options by which data are read, in the place of its parameter `reading`.
+
+    Args:
+        names: Of the options; all unless given.
+    """
+    records = option_records(*names)
+
+    def command_with_options(command: Command) -> Command:
+        @functools.wraps(command)
+        def parsed(**arguments: Any) -> None:
+            given = {name: arguments.pop(name) for name in records}
+            reading = {
+                name: _parsed(value, records[name])
+                for name, value in given.items()
+                if value is not None and value != []
+            }
+            command(reading=reading, **arguments)
+
+        plain = inspect.signature(command, eval_str=True)
+        shown: list[inspect.Parameter] = []
+        for parameter in plain.parameters.values():
+            options = [_parameter(name, record) for name, record in records.items()]
+            shown += options if parameter.name == "reading" else [parameter]
+        parsed.__dict__["__signature__"] = plain.replace(parameters=shown)
+        return cast(Command, parsed)
+
+    return command_with_options
+
+
+def _parameter(name: str, record: OptionRecord) -> inspect.Parameter:
+    """An option as Typer reads it from a signature."""
+    flags = () if record.flag is None else (record.flag,)
+    option = typer.Option(*flags, metavar=record.metavar, help=record.help)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[_TYPES[record.form], option],
+    )
+
+
+def _parsed(value: Any, record: OptionRecord) -> Any:
+    """What was typed, as the calls take it."""
+    from mindle.cli.output import names, pairs
+
+    if record.form == "names":
+        return names(value)
+    if record.form == "pairs":
+        return pairs(value, record.flag or "", record.example)
+    return tuple(value) if record.form == "list" else value

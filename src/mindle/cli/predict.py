@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from mindle.errors import DataError
 from mindle.messages import message
 
 
+@options.takes_reading_options("separator", "header")
 def predict(
     model: Annotated[
         str,
@@ -28,6 +30,7 @@ def predict(
             help="Images: files, folders, globs. Rows: CSV or JSON files. - reads names from standard input.",
         ),
     ] = None,
+    *,
     out: Annotated[
         str | None,
         typer.Option(
@@ -36,8 +39,7 @@ def predict(
     ] = None,
     json: Annotated[str | None, options.json_of("the answers")] = None,
     raw: options.Raw = False,
-    separator: options.Separator = None,
-    header: options.Header = None,
+    reading: Mapping[str, Any],
     weights: Annotated[
         str | None, typer.Option(metavar="PATH", help="For imagenet:NAME, where its weights lie.")
     ] = None,
@@ -65,7 +67,7 @@ def predict(
     out, json = as_stream(out), as_stream(json)
     require_ending("--out", out, ANSWERS)
     with Console() as console:
-        opened = api.open_model(model, separator=separator, header=header, weights=weights, engine=engine)
+        opened = api.open_model(model, weights=weights, engine=engine, **reading)
         began = time.perf_counter()
         inputs = api.inputs_of(opened, images, written={"--out": out, "--json": json})
         counts = write_answers(opened, inputs, out=out, json=json, raw=raw)

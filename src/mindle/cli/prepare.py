@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from mindle.cli import options
 
 
+@options.takes_reading_options("target", "task", "separator", "header", "missing", "label_from", "per_class")
 def prepare(
     data: Annotated[str, typer.Argument(metavar="DATA", help="What `mindle train` takes.")],
     out: Annotated[str, typer.Argument(metavar="OUT", help="A new folder, or an .npz file.")],
+    *,
     as_: Annotated[
         str | None,
         typer.Option("--as", metavar="NAME", help="folders or npz; inferred from OUT's suffix unless set."),
@@ -23,13 +26,7 @@ def prepare(
         str | None,
         typer.Option(metavar="H,W", help="Height and width of the images in an .npz; their own unless set."),
     ] = None,
-    target: options.Target = None,
-    task: options.Task = None,
-    separator: options.Separator = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    label_from: options.LabelFrom = None,
-    per_class: options.PerClass = None,
+    reading: Mapping[str, Any],
     split_seed: options.SplitSeed = 0,
     json: Annotated[str | None, options.json_of("what was laid out")] = None,
 ) -> None:
@@ -49,15 +46,9 @@ def prepare(
             layout=as_,
             link=link,
             size=None if size is None else parse_shape(size),
-            target=target,
-            task=task,
-            separator=separator,
-            header=header,
-            missing=missing,
-            label_from=label_from,
-            per_class=per_class,
             split_seed=split_seed,
             listener=console,
+            **reading,
         )
     write_json_document(prepared.as_dict(), json)
     if prepared.failed:

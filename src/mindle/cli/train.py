@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from mindle.cli import options
 
 
+@options.takes_reading_options()
 def train(
     data: Annotated[
         str,
@@ -19,6 +21,7 @@ def train(
             "iris, wine).",
         ),
     ],
+    *,
     recipe: options.Recipe = None,
     model: options.Model = None,
     strategy: options.Strategy = None,
@@ -51,18 +54,7 @@ def train(
         ),
     ] = None,
     settings: options.Settings = None,
-    target: options.Target = None,
-    task: options.Task = None,
-    columns: options.Columns = None,
-    kinds: options.Kinds = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    ids: options.Ids = None,
-    separator: options.Separator = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    label_from: options.LabelFrom = None,
-    per_class: options.PerClass = None,
+    reading: Mapping[str, Any],
     folds: Annotated[
         int | None,
         typer.Option(metavar="N", help="Table under 2,000 rows: number of folds (default 5)."),
@@ -81,7 +73,7 @@ def train(
     Exit code 0 also where files were set aside; the report names each.
     """
     from mindle import api
-    from mindle.cli.output import names, pairs, write_json_document
+    from mindle.cli.output import pairs, write_json_document
     from mindle.console import Console
 
     with Console() as console:
@@ -100,22 +92,11 @@ def train(
             imbalance=imbalance,
             prefer=prefer,
             set=pairs(settings or [], "--set", "train.learning_rate=3e-4"),
-            target=target,
-            task=task,
-            columns=names(columns),
-            kinds=pairs(kinds or [], "--kind", "zip=category"),
-            group=group,
-            time=time,
-            ids=tuple(ids or ()),
-            separator=separator,
-            header=header,
-            missing=missing,
-            label_from=label_from,
-            per_class=per_class,
             folds=folds,
             repeats=repeats,
             lang=lang,
             track=track,
             listener=console,
+            **reading,
         )
     write_json_document({"run": str(run.path), **run.metrics}, json)

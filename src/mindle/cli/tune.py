@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from mindle.cli import options
 
 
+@options.takes_reading_options()
 def tune(
     data: Annotated[str, typer.Argument(metavar="DATA", help="As `mindle train` takes it.")],
+    *,
     space: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="What is varied, as TOML; what suits the strategy unless set."),
@@ -38,18 +41,7 @@ def tune(
     out: options.Out = None,
     resume: options.Resume = False,
     settings: options.Settings = None,
-    target: options.Target = None,
-    task: options.Task = None,
-    columns: options.Columns = None,
-    kinds: options.Kinds = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    ids: options.Ids = None,
-    separator: options.Separator = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    label_from: options.LabelFrom = None,
-    per_class: options.PerClass = None,
+    reading: Mapping[str, Any],
     folds: Annotated[
         int | None,
         typer.Option(metavar="N", help="Table: number of folds that score each trial (default 5)."),
@@ -63,7 +55,7 @@ def tune(
     Trials never see the test part. A search that was killed goes on with --resume and loses no trial.
     """
     from mindle import api
-    from mindle.cli.output import names, pairs, write_json_document
+    from mindle.cli.output import pairs, write_json_document
     from mindle.console import Console
 
     with Console() as console:
@@ -85,22 +77,11 @@ def tune(
             out=out,
             resume=resume,
             set=pairs(settings or [], "--set", "train.learning_rate=3e-4"),
-            target=target,
-            task=task,
-            columns=names(columns),
-            kinds=pairs(kinds or [], "--kind", "zip=category"),
-            group=group,
-            time=time,
-            ids=tuple(ids or ()),
-            separator=separator,
-            header=header,
-            missing=missing,
-            label_from=label_from,
-            per_class=per_class,
             folds=folds,
             lang=lang,
             track=track,
             listener=console,
+            **reading,
         )
     document = {"run": str(run.path), "search": run.folder.document()["search"], **run.metrics}
     write_json_document(document, json)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, TypeVar
 
 from mindle.data.common.draw import draw
 from mindle.data.images.sources.headings import image_list
@@ -17,49 +21,181 @@ from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
 from mindle.data.tables.reader import BUILT_IN, ENDINGS, is_frame, is_mapping_table, read_table
 from mindle.records import Dataset, Table
 
-ROWS_ONLY = ("columns", "kinds", "group", "time", "ids")
-IMAGES_ONLY = ("label_from", "per_class")
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionRecord:
+    """What calls and commands show of one option.
+
+    Attributes:
+        about: "rows" of a table, "images", or "both".
+        doc: What it means, for the docstring of a call.
+        help: What it means, for `--help`.
+        metavar: What stands for its value in `--help`.
+        flag: How a command spells it, where that is not its name.
+        form: How a command takes it: as "text", a "number", "names" with commas between them, or, repeatedly,
+            as a "list" or as "pairs".
+        example: A value of the form "pairs".
+    """
+
+    about: Literal["rows", "images", "both"]
+    doc: str
+    help: str
+    metavar: str
+    flag: str | None = None
+    form: Literal["text", "number", "names", "list", "pairs"] = "text"
+    example: str = ""
+
+
+def _option(default: Any = None, **record: Any) -> Any:
+    return field(default=default, metadata={"record": OptionRecord(**record)})
+
+
+class ReadingKeywords(TypedDict, total=False):
+    """The options as keywords of public calls; `ReadingOptions` says what each means."""
+
+    target: str | int | None
+    task: str | None
+    columns: Sequence[str]
+    kinds: Mapping[str, str] | None
+    group: str | int | None
+    time: str | int | None
+    ids: Sequence[str | int]
+    separator: str | None
+    header: int | None
+    missing: str | Sequence[str] | None
+    label_from: str | None
+    per_class: str | int | Mapping[str, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """What a user may say about data besides where they are; see `mindle.train` for each.
-
-    Attributes:
-        target: The column to learn, by name, position from 1, or "last".
-        task: "classification" or "regression"; None where the target tells.
-        columns: Names for a table without a header.
-        kinds: "number", "category", "date" or "ignored" by column name of a table.
-        group: A column of a table whose equal values hold rows together.
-        time: A column of a table in whose order rows came.
-        ids: Columns of a table that name a row.
-        separator: What stands between the cells of a table or a list of images; None where the file tells.
-        header: How many lines of header a table or a list of images has; None where the file tells.
-        missing: Words that stand for nothing in a table or a list of images, as a list or a text with commas;
-            the usual ones where None.
-        label_from: A template such as "{class}_{n}" by which file names hold the labels of images.
-        per_class: How many images of each class are used: a number, or numbers by part.
+    """What a user may say about data besides where they are; the record of each field says what it means.
 
     Example:
         >>> ReadingOptions().read("wine").task
         'multiclass'
     """
 
-    target: str | int | None = None
-    task: str | None = None
-    columns: tuple[str, ...] = ()
-    kinds: Mapping[str, str] | None = None
-    group: str | int | None = None
-    time: str | int | None = None
-    ids: tuple[str | int, ...] = ()
-    separator: str | None = None
-    header: int | None = None
-    missing: str | Sequence[str] | None = None
-    label_from: str | None = None
-    per_class: str | int | Mapping[str, int] | None = None
+    target: str | int | None = _option(
+        about="both",
+        metavar="COLUMN",
+        help="Table or CSV of images: what to learn; a name, a position from 1, or last.",
+        doc='Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the '
+        "column of numbers, where it is not called `target`.",
+    )
+    task: str | None = _option(
+        about="both",
+        metavar="NAME",
+        help="Table, CSV or .npz of images: classification or regression, where the target cannot tell.",
+        doc='"classification" or "regression", where the target of a table, or of images in a CSV or an '
+        "`.npz`, cannot tell.",
+    )
+    columns: tuple[str, ...] = _option(
+        (),
+        about="rows",
+        form="names",
+        metavar="A,B,…",
+        help="Table without a header: the columns' names; else c1…cN.",
+        doc="Of a table: names for a file without a header, whose columns are else c1…cN.",
+    )
+    kinds: Mapping[str, str] | None = _option(
+        about="rows",
+        form="pairs",
+        flag="--kind",
+        example="zip=category",
+        metavar="COLUMN=KIND",
+        help="Table: number, category, date or ignored, where the guess is wrong. May be repeated.",
+        doc='Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.',
+    )
+    group: str | int | None = _option(
+        about="rows",
+        metavar="COLUMN",
+        help="Table: rows with equal values stay on one side of a split.",
+        doc="Of a table: a column whose equal values hold rows together in every split.",
+    )
+    time: str | int | None = _option(
+        about="rows",
+        metavar="COLUMN",
+        help="Table: the order in which rows came; the most recent rows form the test set.",
+        doc="Of a table: a column of dates or numbers; the most recent rows form the test set.",
+    )
+    ids: tuple[str | int, ...] = _option(
+        (),
+        about="rows",
+        form="list",
+        flag="--id",
+        metavar="COLUMN",
+        help="Table: names a row; carried through, not learned from. Repeatable.",
+        doc="Of a table: columns that name a row; they are carried through and never learned from.",
+    )
+    separator: str | None = _option(
+        about="both",
+        metavar="CHARACTER",
+        help="Table or list of images: what stands between cells, where the file misleads: , ; tab | space.",
+        doc='Of a table or a list of images: what stands between cells (",", ";", "tab", "|", "space" or '
+        "another character); inferred from the file unless set.",
+    )
+    header: int | None = _option(
+        about="both",
+        form="number",
+        metavar="N",
+        help="Table or list of images: lines of header, 0 for none; inferred from the file.",
+        doc="Of a table or a list of images: how many lines of header it has, 0 for none; inferred from the "
+        "file unless set.",
+    )
+    missing: str | Sequence[str] | None = _option(
+        about="both",
+        metavar="WORDS",
+        help="Table or list of images: words that stand for nothing, such as '?,-200', instead of NA, NaN, "
+        "None and the like.",
+        doc='Of a table or a list of images: words that stand for nothing, such as "?,-200", instead of the '
+        "usual ones.",
+    )
+    label_from: str | None = _option(
+        about="images",
+        metavar="TEMPLATE",
+        help="Images: how file names hold their labels, such as '{class}_{n}'.",
+        doc='Of images in a folder: a template by which file names hold their labels, such as "{class}_{n}".',
+    )
+    per_class: str | int | Mapping[str, int] | None = _option(
+        about="images",
+        metavar="N|PART=N,…",
+        help="Images: use so many of each class, such as 500 or train=1000,val=500,test=500.",
+        doc="Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part, such "
+        'as "train=1000,val=500,test=500".',
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", missing_option(self.missing))
+
+    @classmethod
+    def of(cls, reading: Mapping[str, Any], call: Callable[..., Any]) -> ReadingOptions:
+        """The options from the keywords that a public call was given.
+
+        Args:
+            reading: The keywords.
+            call: The call, which knows what else it takes.
+
+        Raises:
+            TypeError: If a keyword is none that the call takes.
+
+        Example:
+            >>> ReadingOptions.of({"target": "price", "ids": ["number"]}, ReadingOptions).ids
+            ('number',)
+        """
+        known = inspect.signature(call).parameters
+        for name in reading:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(known)}."
+                raise TypeError(f"{call.__name__}() got an unexpected keyword argument {name!r}. {hint}")
+        several = {option.name for option in fields(cls) if option.default == ()}
+        given: dict[str, Any] = {
+            name: tuple(value) if name in several else value for name, value in reading.items()
+        }
+        return cls(**given)
 
     def given(self) -> dict[str, Any]:
         """What the user said, by name, without what was left open.
@@ -68,7 +204,9 @@ class ReadingOptions:
             >>> ReadingOptions(target="price", ids=("number",)).given()
             {'target': 'price', 'ids': ('number',)}
         """
-        return {field.name: value for field in fields(self) if _is_said(value := getattr(self, field.name))}
+        return {
+            option.name: value for option in fields(self) if _is_said(value := getattr(self, option.name))
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """What the user said, as JSON holds it; `from_dict` reads it."""
@@ -90,9 +228,9 @@ class ReadingOptions:
             'price'
         """
         known: dict[str, Any] = {
-            field.name: tuple(value) if isinstance(value, list) else value
-            for field in fields(cls)
-            if (value := document.get(field.name)) is not None
+            option.name: tuple(value) if isinstance(value, list) else value
+            for option in fields(cls)
+            if (value := document.get(option.name)) is not None
         }
         return cls(**known)
 
@@ -120,7 +258,7 @@ class ReadingOptions:
             DataError: If the source is no table, or its target cannot be learned.
             ValueError: If an option is about images, or names a column that is not there.
         """
-        self.refuse(IMAGES_ONLY, "images", "a table")
+        self.refuse(_names("images"), "images", "a table")
         return read_table(data, **{**replace(self, ids=()).given(), "ids": self.ids})
 
     def read_images(self, data: Any, *, split_seed: int = 0) -> Dataset:
@@ -130,7 +268,7 @@ class ReadingOptions:
             DataError: If there are no images with labels.
             ValueError: If an option is about tables, or `label_from` is no template.
         """
-        self.refuse(ROWS_ONLY, "a table", "images")
+        self.refuse(_names("rows"), "a table", "images")
         about_images = replace(self, per_class=None).given()
         if self.label_from is not None:  # an empty one is no template, and is refused
             about_images["label_from"] = self.label_from
@@ -141,6 +279,65 @@ class ReadingOptions:
         """Refuse options that say something about other data than these; see `refuse`."""
         given = self.given()
         refuse({name: given.get(name) for name in names}, theirs, ours)
+
+
+def option_records(*names: str) -> dict[str, OptionRecord]:
+    """The records of options by name; of all where none are named.
+
+    Example:
+        >>> option_records("kinds")["kinds"].flag
+        '--kind'
+    """
+    records = {option.name: option.metadata["record"] for option in fields(ReadingOptions)}
+    return {name: records[name] for name in names or records}
+
+
+def _names(about: str) -> tuple[str, ...]:
+    return tuple(name for name, record in option_records().items() if record.about == about)
+
+
+def takes_reading_options(*names: str) -> Callable[[Call], Call]:
+    """Write the options out in the signature and the docstring of a call that takes `**reading`.
+
+    The docstring has one line `**reading: …` among its arguments, in whose place the options come.
+
+    Args:
+        names: Of the options that the call takes; all unless given.
+    """
+    records = option_records(*names)
+
+    def written_out(call: Call) -> Call:
+        plain = inspect.signature(call)
+        own = [one for one in plain.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        call.__dict__["__signature__"] = plain.replace(parameters=[*own, *map(_parameter, records)])
+        call.__doc__ = re.sub(
+            r"^( *)\*\*reading: .*$",
+            lambda line: "\n".join(
+                textwrap.fill(
+                    f"{name}: {record.doc}",
+                    width=100,
+                    initial_indent=line[1],
+                    subsequent_indent=f"{line[1]}    ",
+                )
+                for name, record in records.items()
+            ),
+            call.__doc__ or "",
+            flags=re.MULTILINE,
+        )
+        return call
+
+    return written_out
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    """An option as a keyword of a public call."""
+    annotation = ReadingKeywords.__annotations__[name]
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=getattr(ReadingOptions, name),
+        annotation=annotation.__forward_arg__,
+    )
 
 
 def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
