@@ -46,6 +46,8 @@ FAMILIES: dict[str, str] = {
     "multiclass": "classification",
     "regression": "regression",
 }
+# Of a data set of images these show in its classes and targets; others are registered.
+BUILT_IN_TASKS = tuple(FAMILIES)
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -174,7 +176,8 @@ class Examples:
         name: Short name, used for the run folder.
         kind: What it was read from, such as "folder", "csv", "frame", "builtin" or "memory".
         source: What the user typed, so that a run can say how to repeat itself.
-        task: "binary", "multiclass" or "regression"; of images what the classes and targets say.
+        task: "binary", "multiclass" or "regression"; or a registered one. Of images, classes and targets show
+            which of the three it is.
         classes: Class names (NFC), in the order that every artifact keeps; empty for a regression.
         labels: Index into `classes`; -1 where a row has no class.
         targets: The number to estimate, NaN where a row has none; empty for classification.
@@ -268,11 +271,12 @@ class Dataset(Examples):
     images: FileImages | ArrayImages
     target: str = ""
     draw: Draw | None = None
-    task: Task = field(init=False)
+    task: Task = Task("multiclass")
 
     def __post_init__(self) -> None:
-        name = "regression" if len(self.targets) else "binary" if len(self.classes) == 2 else "multiclass"
-        object.__setattr__(self, "task", Task(name))
+        if self.task in BUILT_IN_TASKS:
+            name = "regression" if len(self.targets) else "binary" if len(self.classes) == 2 else "multiclass"
+            object.__setattr__(self, "task", Task(name))
         for name in ("labels", "given", "groups", "set_aside"):
             if len(getattr(self, name)) != len(self):
                 raise ValueError(f"`{name}` must have {len(self)} rows. Received {len(getattr(self, name))}.")

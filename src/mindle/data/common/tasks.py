@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common import classification, regression
-from mindle.records import Dataset, Examples, Finding, Task
+from mindle.records import FAMILIES, Dataset, Examples, Finding, Task
 
 Counts = dict[str, dict[str, int]]
 
@@ -63,6 +63,22 @@ TASKS: dict[str, DataTask] = {
     "classification": classification.ClassificationData(),
     "regression": regression.RegressionData(),
 }
+
+
+def require_task(task: str | None) -> None:
+    """Refuse what is no task that a caller can ask for.
+
+    Raises:
+        ValueError: If it is neither None, nor "classification", nor a registered task.
+    """
+    asked = ("classification", *FAMILIES)
+    if task not in (None, *asked):
+        raise ValueError(f"`task` must be one of {', '.join(asked)}. Received task={task!r}.")
+
+
+def asks_numbers(task: str) -> bool:
+    """Whether a task asks for a number of each row, not for a class."""
+    return FAMILIES.get(task, task) != "classification"
 
 
 def of(task: Task) -> DataTask:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mindle.data.common.classes import settle_given, sorted_classes
 from mindle.data.common.names import count_of, name_of, nfc, part_of
+from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.tables.parsing.cells import is_missing, label_of, missing_option, text_of
 from mindle.data.tables.parsing.columns import parse_cells
 from mindle.data.tables.parsing.columns import row_name as row_name
@@ -25,7 +26,7 @@ from mindle.data.tables.parsing.layouts import layout_findings, require_whole_ro
 from mindle.data.tables.parsing.opening import is_parquet
 from mindle.data.tables.roles import SPLIT_NOTE, WORDS_ADVICE, Asked, settle_columns
 from mindle.errors import DataError
-from mindle.records import COLUMN_KINDS, FAMILIES, Column, Finding, Table, Task
+from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,7 +59,6 @@ READ_KINDS: dict[str, str] = {
 
 MOST_CLASSES = 10  # different whole numbers that may be classes…
 ROWS_PER_CLASS = 20  # …with at least so many rows each, on average
-_ASKED_TASKS = ("classification", *FAMILIES)
 _LISTED = 12
 _CODE_LEAD = "A number that stands apart from all others, as codes for a missing value do, comes again in"
 _WORDS_LEAD = "Words that stand for nothing are in"
@@ -149,8 +149,7 @@ def read_table(
         >>> table.task, len(table), len(table.features), table.classes
         ('multiclass', 178, 13, ('class_0', 'class_1', 'class_2'))
     """
-    if task is not None and task not in _ASKED_TASKS:
-        raise ValueError(f"`task` must be one of {', '.join(_ASKED_TASKS)}. Received task={task!r}.")
+    require_task(task)
     typed = {"target": target, "group": group, "time": time} | {
         f"ids[{i}]": name for i, name in enumerate(ids)
     }
@@ -188,8 +187,8 @@ def read_table(
         findings=(*raw.findings, *held_out, *column_findings(found.noted, asked.missing), *told),
         separator=raw.separator,
     )
-    if settled == "regression":
-        return replace(table, targets=np.asarray(cells[read[place].name], np.float64))
+    if asks_numbers(settled):
+        return replace(table, task=Task(settled), targets=np.asarray(cells[read[place].name], np.float64))
     return _with_classes(table, read[place], raw.texts[read[place].name])
 
 
@@ -530,7 +529,7 @@ def _wanted_kinds(
     target = next(name for name, role in roles.items() if role == "target")
     if wanted.get(target) == "ignored":
         raise ValueError(f"The target must not be ignored. Received kinds={dict(kinds)}.")
-    if task == "regression":
+    if task is not None and asks_numbers(task):
         wanted[target] = "number"
     return wanted
 

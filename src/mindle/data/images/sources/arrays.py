@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mindle.data.common.classes import Columns, settle_classes, settle_given, sorted_classes
 from mindle.data.common.names import nfc, part_of
-from mindle.data.images.sources.headings import asks_numbers, require_task
+from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.images.sources.plainpickle import read_plain_pickle
 from mindle.errors import DataError
 from mindle.messages import message

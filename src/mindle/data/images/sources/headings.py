@@ -11,15 +11,14 @@ from pathlib import Path
 
 from mindle.data.common.filenames import is_picture_name
 from mindle.data.common.names import nfc
+from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.images.sources.locating import Locator
 from mindle.data.tables.parsing.cells import is_missing, number_of
 from mindle.data.tables.parsing.delimited import Layout, layout_of, records
 from mindle.data.tables.parsing.layouts import told
 from mindle.errors import DataError
-from mindle.records import FAMILIES
 
 PATH, LABEL, TARGET, SPLIT, GROUP = "path", "label", "target", "split", "group"
-TASKS = ("classification", *FAMILIES)
 MOST_CLASSES = 10  # different whole numbers that may be classes
 _KNOWN = (PATH, LABEL, TARGET, SPLIT, GROUP, "filename", "image")
 _FILE_WORDS = ("image", "img", "file", "photo", "picture", "path")
@@ -179,21 +178,6 @@ def truth_of(listed: ImageList, target: str | None, task: str | None) -> Truth:
         f"{told(listed.layout)} "
         f"{'Add a column label.' if not usable else 'Give the list as DATA, and name the one with --target.'}"
     )
-
-
-def require_task(task: str | None) -> None:
-    """Refuse what is no task.
-
-    Raises:
-        ValueError: If it is none of `TASKS`.
-    """
-    if task not in (None, *TASKS):
-        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received task={task!r}.")
-
-
-def asks_numbers(task: str) -> bool:
-    """Whether a task asks for a number of each image, not for a class."""
-    return FAMILIES.get(task, task) != "classification"
 
 
 def hot(listed: ImageList, truth: Truth, line: int, cells: Sequence[str]) -> str:

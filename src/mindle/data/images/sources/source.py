@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from mindle.data.images.sources import arrays
 from mindle.data.images.sources.folder import LAYOUT_HELP, read_folder, walk
 from mindle.data.images.sources.listing import folder_lists, read_listing
 from mindle.errors import DataError
-from mindle.records import ArrayImages, Dataset
+from mindle.records import FAMILIES, ArrayImages, Dataset, Task
 
 READ_KINDS: dict[str, str] = {
     "beside-parts": "a folder of images beside the parts of a split",
@@ -136,9 +137,9 @@ def read(
     if place.is_dir():
         return _read_directory(place, name=name, source=typed, label_from=label_from)
     if archive:
-        return arrays.read_npz(place, name=name, source=typed, task=task)
+        return _of_task(arrays.read_npz(place, name=name, source=typed, task=task), task)
     if listing:
-        return read_listing(
+        found = read_listing(
             place,
             name=name,
             source=typed,
@@ -148,10 +149,16 @@ def read(
             header=header,
             missing=missing,
         )
+        return _of_task(found, task)
     raise DataError(
         f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
         f"classify images with a trained model, use `mindle predict`."
     )
+
+
+def _of_task(dataset: Dataset, task: str | None) -> Dataset:
+    """The same images for the task that was asked for, where it says more than that there are numbers."""
+    return replace(dataset, task=Task(task)) if task in FAMILIES else dataset
 
 
 def _require_nothing_asked(typed: str, asked: Mapping[str, Any]) -> None:
