@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ import numpy as np
 from mindle import data
 from mindle.data.tables.summary import NESTED_BELOW
 from mindle.training.budget import Deadline
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import TableSettings
+from mindle.training.tables.passes import TableProblem
 from mindle.training.tables.selection import fit_table
 
 SETS: dict[str, tuple[str, str | int]] = {
@@ -75,13 +78,15 @@ def boston(folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
         for fold, (_, held) in enumerate(parts):
             outer[held] = fold
 
-        def deal(rows: Any, folds: int, own_seed: int, outer: Any = outer) -> Any:
+        def assign(rows: Any, folds: int, own_seed: int, outer: Any = outer) -> Any:
             if len(rows) == len(outer):
                 return outer
             return data.folds(table, rows, folds=folds, seed=own_seed)
 
         began = time.perf_counter()
-        outcome = fit_table(features, truth, deal=deal, settings=TableSettings(repeats=1), seed=seed)
+        problem = replace(TableProblem.of(table), assign_folds=assign)
+        context = TrainingContext(seed=seed)
+        outcome = fit_table(problem, settings=TableSettings(repeats=1), context=context)
         errors = outcome.test.answers - truth[outcome.test.rows]
         inside = (outcome.test.low <= truth[outcome.test.rows]) & (
             truth[outcome.test.rows] <= outcome.test.high
@@ -155,20 +160,11 @@ def engine(table: Any, features: Any, truth: Any, asked: argparse.Namespace) -> 
     """Mindle on the rows of one outer fold."""
 
     def answer(features: Any, truth: Any, classes: Any, learn: Any, held: Any) -> Any:
-        def deal(rows: Any, folds: int, seed: int) -> Any:
-            return data.folds(table, rows, folds=folds, seed=seed)
-
         # A small table takes this time once an outer fold and once more for the model that is kept.
         passes = 16 if len(learn) < NESTED_BELOW else 1
-        outcome = fit_table(
-            features,
-            truth,
-            classes=classes,
-            rows=learn,
-            test=held,
-            deal=deal,
-            deadline=Deadline(asked.budget / passes),
-        )
+        rows = np.sort(np.concatenate([learn, held]))
+        context = TrainingContext(deadline=Deadline(asked.budget / passes))
+        outcome = fit_table(TableProblem.of(table, rows), np.searchsorted(rows, held), context=context)
         return outcome.test.answers
 
     return answer

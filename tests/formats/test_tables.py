@@ -17,6 +17,7 @@ from mindle.data.tables.parsing.columns import Features
 from mindle.errors import ArtifactError
 from mindle.formats.tables import exportable, graph_inputs, table_graph
 from mindle.models.tables.model import Member, TableModel
+from mindle.records import Task
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.learners import Learner, learners
 from mindle.training.tables.passes import TableProblem, prepare
@@ -38,8 +39,9 @@ def problem(outputs: int) -> TableProblem:
             category_names=("colour", "town"),
         ),
         truth=truth,
+        task=Task("multiclass" if outputs > 2 else "binary" if outputs == 2 else "regression"),
         classes=tuple(f"class {i}" for i in range(outputs)) if outputs > 1 else (),
-        deal=lambda rows, folds, seed: np.arange(len(rows)) % folds,
+        assign_folds=lambda rows, folds, seed: np.arange(len(rows)) % folds,
         threads=1,
     )
 

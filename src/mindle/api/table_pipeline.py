@@ -104,28 +104,31 @@ class TablePipeline:
 
     def fit(self, run: RunContext) -> TableOutcome:
         """Select and refit the models of the table."""
-        from mindle.data.tables.parsing.columns import features
-        from mindle.data.tables.splits import folds
-        from mindle.training.tables.selection import fit_table
+        from mindle.data.tables.splits import take
+        from mindle.training.decisions import DecisionLog
+        from mindle.training.loop.job import TrainingContext
+        from mindle.training.tables.passes import TableProblem
+        from mindle.training.tables.selection import diagnosed, fit_table
 
-        table, deadline = self.table, self._deadline(run)
-        outcome = fit_table(
-            features(table.cells, table.columns),
-            table.truth,
-            classes=table.classes,
-            rows=table.rows() if self.nested else _joined(table, "train", "val"),
-            test=None if self.nested else table.rows("test"),
-            deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
-            settings=self.recipe.table,
-            deadline=before_evaluation(table, deadline),
+        table, settings = self.table, self.recipe.table
+        # Training is given no test row, not even to rehearse with: the bundle answers these.
+        rows, test = _rows_to_learn(table), None if self.nested else table.rows("test")
+        context = TrainingContext(
             seed=run.seed,
-            split_seed=run.split_seed,
             folder=run.folder.path,
             resume=run.resumed,
-            replay=tuple(run.log.decisions),
-            record=run.log.decide,
+            deadline=before_evaluation(take(table, rows), self._deadline(run)),
+            decisions=DecisionLog(tuple(run.log.decisions), run.log.decide),
             listener=run.listener,
         )
+        outcome = fit_table(
+            TableProblem.of(table, rows),
+            None if test is None else test[:0],
+            settings=settings,
+            context=context,
+            split_seed=run.split_seed,
+        )
+        outcome = diagnosed(outcome.placed(rows, test), TableProblem.of(table), settings)
         for name, seconds in outcome.seconds.items():
             run.log.add_stage(name, seconds)
         return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
@@ -150,9 +153,11 @@ class TablePipeline:
             licences=(),
             details={},
         )
-        answers = {part: _answers(table, getattr(outcome, part)) for part in ("val", "test")}
-        if outcome.protocol["kind"] == "split":
-            answers["test"] = _answered(bundle, table, outcome)
+        split = outcome.protocol["kind"] == "split"
+        answers = {
+            "val": _answers(table, outcome.val),
+            "test": _answered(bundle, table, outcome) if split else _answers(table, outcome.test),
+        }
         protocol = {"protocol": _protocol(outcome.protocol)}
         return Packed(bundle=bundle, parity=parity, answers=answers, protocol=protocol)
 
@@ -257,10 +262,13 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
     return {"n": len(rows), evaluation.main: known, "out_of_fold": {evaluation.main: held_out}}
 
 
-def _joined(table: Table, *parts: str) -> NDArray[np.int64]:
+def _rows_to_learn(table: Table) -> NDArray[np.int64]:
+    """Those of train and val; all where there is no split."""
     import numpy as np
 
-    return np.sort(np.concatenate([table.rows(part) for part in parts]))
+    if not any(table.parts):
+        return table.rows()
+    return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
 
 
 def _parameters(model: TableModel) -> dict[str, int]:
@@ -302,19 +310,14 @@ def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
 
 def rehearsed_table(table: Table) -> float:
     """Seconds that the bundle and the judgement will take, from doing it twice with a linear model."""
-    from mindle.data.tables.parsing.columns import features
     from mindle.training.recipe import TableSettings
+    from mindle.training.tables.passes import TableProblem
     from mindle.training.tables.selection import fit_table
 
-    known = _joined(table, "train", "val") if any(table.parts) else table.rows()
-    outcome = fit_table(
-        features(table.cells, table.columns),
-        table.truth,
-        classes=table.classes,
-        rows=known[1::2],
-        test=known[::2],
-        settings=TableSettings(models=("linear",), folds=2),
-    )
+    known = _rows_to_learn(table)
+    learned, test = known[1::2], known[::2]
+    settings = TableSettings(models=("linear",), folds=2)
+    outcome = fit_table(TableProblem.of(table, learned), test[:0], settings=settings).placed(learned, test)
     return [_evaluation_seconds(table, outcome) for _ in range(2)][-1]
 
 

@@ -101,10 +101,11 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
 
     def _learn(self, X: Any, y: NDArray[Any], classes: Sequence[str], groups: Any) -> None:
         """Choose, weigh together and refit by one cross-validation over all rows."""
-        from mindle.data import features, folds
         from mindle.data.tables.summary import LEAST_ROWS, require_learnable_table
         from mindle.training.budget import Deadline, parse_budget
-        from mindle.training.tables.selection import fit_table, settle_table
+        from mindle.training.loop.job import TrainingContext
+        from mindle.training.tables.passes import TableProblem
+        from mindle.training.tables.selection import diagnosed, fit_table, settle_table
 
         asked = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
         settings = settle_table(settings=asked).table
@@ -113,20 +114,17 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             raise ValueError(f"`X` must have {least} rows or more. Received n_samples={len(y)}.")
         table = self._table(X, y, classes, groups)
         self.findings_ = table.findings
+        context = TrainingContext(
+            seed=int(check_random_state(self.random_state).randint(2**31)),
+            deadline=Deadline(parse_budget(self.budget)),
+            listener=self.listener or SILENT,
+        )
         try:
             require_learnable_table(table, folds=settings.folds)
-            self.outcome_ = fit_table(
-                features(table.cells, table.columns),
-                y,
-                classes=classes,
-                # Nothing is held out: scikit-learn does that.
-                test=np.zeros(0, np.int64),
-                deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
-                settings=settings,
-                deadline=Deadline(parse_budget(self.budget)),
-                seed=int(check_random_state(self.random_state).randint(2**31)),
-                listener=self.listener or SILENT,
-            )
+            problem = TableProblem.of(table)
+            # Nothing is held out: scikit-learn does that.
+            outcome = fit_table(problem, np.zeros(0, np.int64), settings=settings, context=context)
+            self.outcome_ = diagnosed(outcome, problem, settings)
         except DataError as error:
             raise ValueError(str(error)) from error
         self.tried_ = self.outcome_.tried

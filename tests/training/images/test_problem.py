@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ import mindle.data
 from mindle.records import Dataset, InputSpec
 from mindle.training.images.problem import Problem
 from tests.discs import write_discs
+from tests.reachable import reachable
 
 SPEC = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
 
@@ -30,26 +29,6 @@ def photos(folder: Path) -> Dataset:
         for number in range(20):
             Image.new("RGB", (8, 8), (number, ord(label[0]), 0)).save(folder / label / f"{number}.png")
     return mindle.data.split(mindle.data.check(mindle.data.read(folder)))
-
-
-def reachable(root: object) -> list[object]:
-    """Every object that can be reached from one, modules, classes and their functions aside."""
-    seen: dict[int, object] = {}
-    todo = [root]
-    while todo:
-        found = todo.pop()
-        if id(found) in seen or isinstance(found, (ModuleType, type)) or _is_code(found):
-            continue
-        seen[id(found)] = found
-        todo += gc.get_referents(found)
-        if isinstance(found, np.ndarray):
-            todo += [found.base] if found.base is not None else []
-    return list(seen.values())
-
-
-def _is_code(found: object) -> bool:
-    """A function without a closure leads to its module's globals only."""
-    return hasattr(found, "__globals__") and not getattr(found, "__closure__", None)
 
 
 @pytest.mark.parametrize("kind", ["photos", "digits", "numbers"])

@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 from mindle.data.tables.parsing.columns import Features
+from mindle.records import Task
 from mindle.training.budget import Deadline, TimeUp
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.search.judge import Pruned
@@ -25,8 +26,9 @@ def problem(truth: np.ndarray = LABELS, classes: tuple[str, ...] = ("a", "b", "c
             category_names=(),
         ),
         truth=truth,
+        task=Task("multiclass" if len(classes) > 2 else "binary" if classes else "regression"),
         classes=classes,
-        deal=lambda rows, folds, seed: np.random.default_rng(seed).permutation(len(rows)) % folds,
+        assign_folds=lambda rows, folds, seed: np.random.default_rng(seed).permutation(len(rows)) % folds,
         threads=1,
     )
 

@@ -15,7 +15,7 @@ from mindle.records import Diagnosis
 from mindle.training.images.diagnosis import KINDS
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.diagnosis import fitted_on_test, rows_normalised
-from mindle.training.tables.selection import fit_table
+from tests.table_fits import fit
 
 TABLES = {
     "iris": load_iris(),
@@ -52,7 +52,7 @@ def diagnosed(
     )
     classes = () if truth.dtype.kind == "f" else tuple(str(name) for name in range(truth.max() + 1))
     settings = TableSettings(**{**QUICK, **wish})
-    outcome = fit_table(features, truth, classes=classes, settings=settings, test=test, threads=1)
+    outcome = fit(features, truth, classes=classes, settings=settings, test=test)
     for each in outcome.diagnoses:
         assert each.kind in KINDS
         assert each.evidence["series"]

@@ -8,7 +8,8 @@ import pytest
 from mindle.data.tables.parsing.columns import Features
 from mindle.training.recipe import TableSettings
 from mindle.training.tables.importance import partial_dependence, permutation_importance
-from mindle.training.tables.selection import TableOutcome, fit_table
+from mindle.training.tables.selection import TableOutcome
+from tests.table_fits import fit
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(240, 3)).astype(np.float32).astype(np.float64)
@@ -22,13 +23,13 @@ LINEAR = TableSettings(folds=2, repeats=1, models=("baseline", "linear"))
 
 @pytest.fixture(scope="module")
 def numbers() -> TableOutcome:
-    return fit_table(FEATURES, TARGET, test=np.arange(40), settings=LINEAR)
+    return fit(FEATURES, TARGET, test=np.arange(40), settings=LINEAR)
 
 
 @pytest.fixture(scope="module")
 def classes() -> TableOutcome:
     labels = (TARGET > np.median(TARGET)).astype(np.int64)
-    return fit_table(FEATURES, labels, classes=("under", "over"), test=np.arange(40), settings=LINEAR)
+    return fit(FEATURES, labels, classes=("under", "over"), test=np.arange(40), settings=LINEAR)
 
 
 def test_columns_are_ordered_by_what_they_are_worth(numbers: TableOutcome) -> None:

@@ -17,7 +17,8 @@ from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, TableSettings
 from mindle.training.tables.learners import learners as every_learner
-from mindle.training.tables.selection import TableOutcome, fit_table, settle_table
+from mindle.training.tables.selection import TableOutcome, settle_table
+from tests.table_fits import fit
 
 QUICK = ("baseline", "linear", "SVM")
 
@@ -52,7 +53,7 @@ def same(one: TableOutcome, other: TableOutcome, rows: np.ndarray) -> bool:
 
 
 def test_nested_judges_every_row_once_a_repeat() -> None:
-    outcome = fit_table(*NUMBER, settings=quick(), threads=1)
+    outcome = fit(*NUMBER, settings=quick())
     assert outcome.protocol == {"kind": "nested", "folds": 3, "repeats": 2}
     assert outcome.test.repeats == 2
     for repeat in outcome.test.rows.reshape(2, -1):
@@ -65,7 +66,7 @@ def test_nested_judges_every_row_once_a_repeat() -> None:
 
 
 def test_intervals_hold_what_they_promise() -> None:
-    test = fit_table(*NUMBER, settings=quick(repeats=1), threads=1).test
+    test = fit(*NUMBER, settings=quick(repeats=1)).test
     assert test.low is not None
     assert test.high is not None
     truth = NUMBER[1][test.rows]
@@ -73,7 +74,7 @@ def test_intervals_hold_what_they_promise() -> None:
 
 
 def test_classes_are_calibrated_and_better_than_the_commonest() -> None:
-    outcome = fit_table(*CLASSES, classes=NAMES, settings=quick(repeats=1), threads=1)
+    outcome = fit(*CLASSES, classes=NAMES, settings=quick(repeats=1))
     assert (outcome.test.answers.argmax(axis=1) == CLASSES[1][outcome.test.rows]).mean() > 0.94
     assert outcome.test.answers.sum(axis=1) == pytest.approx(np.ones(178))
     assert outcome.model.folds == ()
@@ -90,10 +91,10 @@ def test_a_given_test_part_is_answered_by_models_without_it() -> None:
     """The test rows' truth and cells are replaced: nothing but their own answers may change."""
     data, truth = NUMBER
     test = np.arange(0, 442, 4)
-    one = fit_table(data, truth, test=test, settings=quick(), threads=1)
+    one = fit(data, truth, test=test, settings=quick())
     poison, numbers = truth.copy(), data.numbers.copy()
     poison[test], numbers[test] = 1e6, -1e6
-    other = fit_table(features(numbers), poison, test=test, settings=quick(), threads=1)
+    other = fit(features(numbers), poison, test=test, settings=quick())
     assert one.protocol == {"kind": "split"}
     assert np.array_equal(one.test.rows, test)
     known = np.setdiff1d(np.arange(442), test)
@@ -104,7 +105,7 @@ def test_a_given_test_part_is_answered_by_models_without_it() -> None:
 
 def test_the_kept_model_answers_its_test_part_as_judged() -> None:
     test = np.arange(0, 442, 4)
-    outcome = fit_table(*NUMBER, test=test, settings=quick(), threads=1)
+    outcome = fit(*NUMBER, test=test, settings=quick())
     cells = NUMBER[0].numbers[test], NUMBER[0].categories[test]
     assert outcome.model.estimates(*cells) == pytest.approx(outcome.test.answers, rel=1e-9)
 
@@ -132,7 +133,7 @@ def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.Mo
     seen: set[int] = set()
     monkeypatch.setattr(passes, "prepare", watched)
     monkeypatch.setattr(ladder, "run_pass", judged)
-    fit_table(*NUMBER, settings=quick(), threads=1)
+    fit(*NUMBER, settings=quick())
     assert len(met) == 7
     assert all(learned and not learned & held for learned, held in met)
     assert met[-1] == (set(range(442)), set())
@@ -140,7 +141,7 @@ def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.Mo
 
 def test_groups_stay_on_one_side() -> None:
     groups = np.arange(442) // 2
-    outcome = fit_table(*NUMBER, groups=groups, settings=quick(repeats=1), threads=1)
+    outcome = fit(*NUMBER, groups=groups, settings=quick(repeats=1))
     fold_of = np.empty(442, np.int64)
     sizes = np.bincount(outcome.test.rows, minlength=442)
     assert (sizes == 1).all()
@@ -160,14 +161,13 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
             if done == 4:
                 raise Killed
 
-    whole = fit_table(*NUMBER, settings=quick(), threads=1, seed=5)
+    whole = fit(*NUMBER, settings=quick(), seed=5)
     decisions: list[Any] = []
     budget = Deadline(1000)
     with pytest.raises(Killed):
-        fit_table(
+        fit(
             *NUMBER,
             settings=quick(),
-            threads=1,
             seed=5,
             folder=tmp_path,
             deadline=budget,
@@ -177,10 +177,9 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
     kept = {path.name for path in (tmp_path / "checkpoint").iterdir()}
     assert "repeat-2-fold-1-svm.safetensors" in kept
     again: list[Any] = []
-    resumed = fit_table(
+    resumed = fit(
         *NUMBER,
         settings=quick(),
-        threads=1,
         seed=5,
         folder=tmp_path,
         deadline=Deadline(100),
@@ -198,8 +197,8 @@ def test_decisions_are_repeated_whatever_the_clock_says() -> None:
     ticks = iter(range(100_000))
     slow = Deadline(60, clock=lambda: float(next(ticks)))
     decisions: list[Any] = []
-    first = fit_table(*NUMBER, settings=quick(), threads=1, deadline=slow, record=decisions.append)
-    again = fit_table(*NUMBER, settings=quick(), threads=1, deadline=Deadline(1e6), replay=decisions)
+    first = fit(*NUMBER, settings=quick(), deadline=slow, record=decisions.append)
+    again = fit(*NUMBER, settings=quick(), deadline=Deadline(1e6), replay=decisions)
     assert same(first, again, np.arange(442))
     assert decisions[0]["step"] == "protocol"
 
@@ -207,10 +206,10 @@ def test_decisions_are_repeated_whatever_the_clock_says() -> None:
 def test_models_that_were_named_are_never_left_out() -> None:
     """A budget that is spent already is refused before training; a short one shortens the protocol."""
     with pytest.raises(DeviceError, match=r"Give --budget \d+s"):
-        fit_table(*NUMBER, settings=quick(), threads=1, deadline=Deadline(10, spent_seconds=11))
+        fit(*NUMBER, settings=quick(), deadline=Deadline(10, spent_seconds=11))
     calls = iter(range(100_000))
     short = Deadline(30, clock=lambda: 4.0 * next(calls))  # four seconds pass whenever somebody looks
-    outcome = fit_table(*NUMBER, settings=quick(), threads=1, deadline=short)
+    outcome = fit(*NUMBER, settings=quick(), deadline=short)
     assert outcome.protocol["kind"] == "split"
     assert "For time: one part of the rows judges" in outcome.stopped
     assert [attempt["name"] for attempt in outcome.tried][:3] == list(QUICK)
@@ -228,11 +227,10 @@ def planned(seconds: float, costs: dict[str, float], monkeypatch: pytest.MonkeyP
         ladder, "learners", lambda settings: [one for one in every_learner(settings) if one.name in costs]
     )
     with contextlib.suppress(Stop):
-        fit_table(
+        fit(
             *CLASSES,
             classes=NAMES,
             settings=kinds,
-            threads=1,
             deadline=Deadline(seconds, clock=lambda: 0.0),
             record=lambda decision: found.append(decision) or stop(),
         )
@@ -265,7 +263,7 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="`repeats` must lie in 1 to 100"):
         TableSettings(repeats=0)
     with pytest.raises(ValueError, match="`models` must be among baseline, linear"):
-        fit_table(*NUMBER, settings=TableSettings(models=("oracle",)))
+        fit(*NUMBER, settings=TableSettings(models=("oracle",)))
 
 
 @pytest.mark.slow
@@ -273,7 +271,7 @@ def test_every_model_together_beats_the_linear_one() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(-2, 2, size=(300, 4))
     y = np.sin(2 * x[:, 0]) + x[:, 1] * (x[:, 2] > 0) + rng.normal(0, 0.1, size=300)
-    outcome = fit_table(features(x), y, settings=TableSettings(folds=3, repeats=1), threads=1)
+    outcome = fit(features(x), y, settings=TableSettings(folds=3, repeats=1))
     values = {attempt["name"]: attempt["value"] for attempt in outcome.tried}
     assert values["stack"] < 0.7 * values["linear"]
     error = np.abs(outcome.test.answers - y[outcome.test.rows]).mean()
@@ -297,7 +295,7 @@ NETS = TableSettings(
     ],
 )
 def test_how_nets_are_fed_travels_with_the_model(changed: dict[str, Any], view: str) -> None:
-    outcome = fit_table(*NUMBER, settings=replace(NETS, **changed), threads=1)
+    outcome = fit(*NUMBER, settings=replace(NETS, **changed))
     assert [(member.name, member.view) for member in outcome.model.members] == [("nets", view)]
     answers = outcome.model.estimates(NUMBER[0].numbers, NUMBER[0].categories)
     # Diabetes' columns are so small that they say nothing unscaled; the target's size is learned even then.
@@ -308,7 +306,7 @@ def test_a_target_in_its_own_unit_is_learned_as_such() -> None:
     """Half of the target's unit is another task for a huber loss, and the same one for standardised nets."""
     small = NUMBER[0], NUMBER[1] / 1000
     known = [
-        fit_table(*table, settings=replace(NETS, scale_target=scaled), threads=1).test.answers
+        fit(*table, settings=replace(NETS, scale_target=scaled)).test.answers
         for table in (NUMBER, small)
         for scaled in (True, False)
     ]
@@ -319,7 +317,7 @@ def test_a_target_in_its_own_unit_is_learned_as_such() -> None:
 def test_whoever_was_asked_for_answers_and_the_baseline_is_scored_beside_them() -> None:
     rng = np.random.default_rng(0)
     noise = features(rng.normal(size=(60, 3)))
-    outcome = fit_table(noise, rng.normal(size=60), settings=replace(NETS, epochs=60), threads=1)
+    outcome = fit(noise, rng.normal(size=60), settings=replace(NETS, epochs=60))
     assert [member.name for member in outcome.model.members] == ["nets"]
     assert [attempt["name"] for attempt in outcome.tried] == ["baseline", "nets"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mindle.data.tables.parsing.columns import Features
-from mindle.records import FAMILIES
+from mindle.records import FAMILIES, Task
 from mindle.training.tables import tasks
 from mindle.training.tables.passes import TableProblem, prepare
 
@@ -55,8 +55,9 @@ def test_a_training_set_takes_its_target_from_the_task() -> None:
             category_names=(),
         ),
         truth=NUMBERS,
+        task=Task("regression"),
         classes=(),
-        deal=lambda rows, folds, seed: rows % folds,
+        assign_folds=lambda rows, folds, seed: rows % folds,
         threads=1,
     )
     made = prepare(problem, np.arange(4), 0)

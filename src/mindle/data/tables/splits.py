@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from mindle.data.common.splits import (
 from mindle.data.common.tasks import of
 from mindle.data.tables.parsing.columns import shown_value
 from mindle.records import PARTS, Column, Finding, Table
+
+_Value = TypeVar("_Value")
 
 
 def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Table:
@@ -107,6 +110,40 @@ def folds(
     dealt = int(_chance("", seed, repeat)[:15], 16)
     numbers[order] = deal_folds(stock.labels[rows[order]], codes, folds=folds, seed=dealt)
     return numbers
+
+
+def take(table: Table, rows: NDArray[np.int64]) -> Table:
+    """Some rows as a table of their own, numbered from 0: it holds nothing of the others.
+
+    Findings, which may speak of any row, stay behind. `folds` gives these rows the folds that they have as
+    rows of the whole table.
+
+    Args:
+        table: The table.
+        rows: Indices of its rows.
+
+    Example:
+        >>> from mindle.data.tables.reader import read_table
+        >>> take(read_table("wine"), np.array([3, 5])).row_names
+        ('row 4', 'row 6')
+    """
+
+    def chosen(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
+        return tuple(values[row] for row in rows.tolist()) if values else ()
+
+    return replace(
+        table,
+        cells={name: values[rows] for name, values in table.cells.items()},
+        rows_from=chosen(table.rows_from),
+        labels=table.labels[rows] if len(table.labels) else table.labels,
+        targets=table.targets[rows] if len(table.targets) else table.targets,
+        given=chosen(table.given),
+        groups=chosen(table.groups),
+        set_aside=chosen(table.set_aside),
+        sha256=chosen(table.sha256),
+        parts=chosen(table.parts),
+        findings=(),
+    )
 
 
 def group_count(table: Table, rows: NDArray[np.int64]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,8 @@ import numpy as np
 
 from mindle.data.common.splits import Fractions
 from mindle.data.tables.checks import check_table
-from mindle.data.tables.parsing.columns import features
 from mindle.data.tables.reader import read_table
-from mindle.data.tables.splits import folds, split_table
+from mindle.data.tables.splits import split_table
 from mindle.data.tables.summary import NESTED_BELOW, require_learnable_table
 from mindle.records import Table
 from mindle.training.budget import Deadline
@@ -49,22 +47,6 @@ def open_rows(table: Table) -> Rows:
     return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
 
 
-def problem_of(table: Table, *, threads: int | None = None) -> TableProblem:
-    """A checked table as arrays.
-
-    Args:
-        table: The table.
-        threads: Of the libraries; as many as there are cores unless given.
-    """
-    return TableProblem(
-        features=features(table.cells, table.columns),
-        truth=table.truth,
-        classes=table.classes,
-        deal=lambda rows, count, number: folds(table, rows, folds=count, seed=number),
-        threads=threads or os.cpu_count() or 1,
-    )
-
-
 def table_entries(entries: Mapping[str, Any], table: Table, models: Sequence[str] = ()) -> dict[str, Any]:
     """The entries of a space with what "models" stands for spelt out, and what then never applies left out.
 
@@ -76,7 +58,10 @@ def table_entries(entries: Mapping[str, Any], table: Table, models: Sequence[str
     Raises:
         ValueError: If a name is none.
     """
-    at_hand = [list(names) for names in candidates(problem_of(table), open_rows(table), models)]
+    rows = open_rows(table)
+    at_hand = [
+        list(names) for names in candidates(TableProblem.of(table, rows), np.arange(len(rows)), models)
+    ]
     found = dict(entries)
     entry = found.get("table.models")
     if not isinstance(entry, Mapping) or entry.get("choices") != MODELS:
@@ -147,9 +132,10 @@ class TableTask:
 
     def bench(self, table: Table, deadline: Deadline, *, threads: int | None = None) -> TableBench:
         """What judges its recipes."""
+        rows = open_rows(table)
         return TableBench(
-            problem=problem_of(table, threads=threads),
-            rows=open_rows(table),
+            problem=TableProblem.of(table, rows, threads=threads),
+            rows=np.arange(len(rows)),
             folds=from_dict(self.base).table.folds,
             seed=self.seed,
             deadline=deadline,

@@ -93,7 +93,7 @@ class TableBench:
     _known: dict[TableSettings, Score] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._fold_of = self.problem.deal(self.rows, self.folds, draw(self.seed, 4))
+        self._fold_of = self.problem.assign_folds(self.rows, self.folds, draw(self.seed, 4))
 
     def judge(self, recipe: Recipe, *, number: int = 0, report: Report = go_on) -> Score:
         """Cross-validate what a recipe says.

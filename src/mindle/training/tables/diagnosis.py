@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.tables.parsing.columns import Features
 from mindle.evaluation.intervals import difference, wilson
 from mindle.models.tables.model import TableModel
 from mindle.models.tables.scorers import DenseNets, Linear
 from mindle.records import Diagnosis
 from mindle.training.diagnoses import FEWEST_ANSWERS, LARGE_INPUT, figure
 from mindle.training.recipe import TableSettings
+from mindle.training.tables.passes import TableProblem
 
 Floats = NDArray[np.float64]
 
@@ -45,9 +45,7 @@ class TableCase:
     """What a diagnosis is made from.
 
     Attributes:
-        features: Of every row of the table.
-        truth: Class number of each row, or the number to estimate.
-        classes: Class names; empty for a regression.
+        problem: Every row of the table.
         model: The model that is kept.
         rows: The rows it learned from.
         answers: For these rows, by models that had not seen them: (row, class) or (row,).
@@ -55,9 +53,7 @@ class TableCase:
         settings: How nets were fed.
     """
 
-    features: Features
-    truth: NDArray[np.float64] | NDArray[np.int64]
-    classes: tuple[str, ...]
+    problem: TableProblem
     model: TableModel
     rows: NDArray[np.int64]
     answers: Floats
@@ -76,7 +72,7 @@ class TableCase:
 
     def seen(self, view: str) -> Floats:
         """What a view showed of the rows that were learned from."""
-        features = self.features
+        features = self.problem.features
         return self.model.encoder.view(view, features.numbers[self.rows], features.categories[self.rows])
 
 
@@ -88,7 +84,7 @@ def diagnose_table(case: TableCase) -> tuple[Diagnosis, ...]:
     causes = [
         found for rule in (_rows_normalised, _fitted_on_test, _inputs_unscaled) if (found := rule(case))
     ]
-    failure = _below_majority(case) if case.classes else _worse_than_mean(case)
+    failure = _below_majority(case) if case.problem.classes else _worse_than_mean(case)
     if failure and causes:
         causes[0] = replace(causes[0], message=f"{causes[0].message} {failure.message}")
     elif failure:
@@ -101,8 +97,8 @@ def diagnose_table(case: TableCase) -> tuple[Diagnosis, ...]:
 
 
 def _rows_normalised(case: TableCase) -> Diagnosis | None:
-    names = case.features.number_names
-    before = rows_normalised(case.features.numbers, columns=names)
+    names = case.problem.features.number_names
+    before = rows_normalised(case.problem.features.numbers, columns=names)
     if before or not (case.netted and case.settings.scale == "rows") or len(names) < 2:
         return before
     spread = case.seen("rows")[:, : len(names)].std(axis=0)
@@ -172,9 +168,9 @@ def _mixed(spread: Floats, columns: Sequence[str], said: str, remedy: str) -> Di
 
 
 def _fitted_on_test(case: TableCase) -> Diagnosis | None:
-    numbers = case.features.numbers
+    numbers = case.problem.features.numbers
     rest = np.setdiff1d(np.arange(len(numbers)), case.held)
-    return fitted_on_test(numbers[rest], numbers[case.held], columns=case.features.number_names)
+    return fitted_on_test(numbers[rest], numbers[case.held], columns=case.problem.features.number_names)
 
 
 def fitted_on_test(train: Floats, test: Floats, *, columns: Sequence[str] = ()) -> Diagnosis | None:
@@ -264,7 +260,7 @@ def _inputs_unscaled(case: TableCase) -> Diagnosis | None:
     return Diagnosis(
         kind="inputs-unscaled",
         message=f"The inputs were not scaled: the nets are given columns as large as "
-        f"{_named(case.features.number_names, most)} ({sizes[most]:.3g} on average) beside ones of "
+        f"{_named(case.problem.features.number_names, most)} ({sizes[most]:.3g} on average) beside ones of "
         f"{sizes.min():.2g}, where initial weights expect about 1.",
         remedy='Give the nets standardised columns (table.scale = "columns").',
         evidence=figure(
@@ -284,8 +280,8 @@ def _inputs_unscaled(case: TableCase) -> Diagnosis | None:
 
 def _below_majority(case: TableCase) -> Diagnosis | None:
     """Fewer right than by always naming the commonest class, by more than chance."""
-    labels = case.truth[case.rows].astype(np.int64)
-    counts = np.bincount(labels, minlength=len(case.classes))
+    labels, classes = case.problem.truth[case.rows].astype(np.int64), case.problem.classes
+    counts = np.bincount(labels, minlength=len(classes))
     n, commonest = len(labels), int(counts.argmax())
     right, majority = int((case.answers.argmax(axis=1) == labels).sum()), counts[commonest] / n
     _, high = wilson(right, n)
@@ -294,7 +290,7 @@ def _below_majority(case: TableCase) -> Diagnosis | None:
     return Diagnosis(
         kind="val-below-majority",
         message=f"Out of fold {right / n:.1%} of {n:,} rows are right (at most {high:.1%} with 95 % "
-        f"confidence), fewer than the {majority:.1%} of always answering {case.classes[commonest]!r}.",
+        f"confidence), fewer than the {majority:.1%} of always answering {classes[commonest]!r}.",
         remedy="Look at some rows with their target, and let all models answer (leave out --model).",
         evidence=_bars("Out of fold", "share right", "always the commonest class", right / n, majority),
     )
@@ -302,7 +298,7 @@ def _below_majority(case: TableCase) -> Diagnosis | None:
 
 def _worse_than_mean(case: TableCase) -> Diagnosis | None:
     """Further from the truth than the mean, in squares, by more than chance."""
-    truth = case.truth[case.rows].astype(np.float64)
+    truth = case.problem.truth[case.rows].astype(np.float64)
     own, mean = (case.answers - truth) ** 2, (truth - truth.mean()) ** 2
     worse, n = own - mean, len(truth)
     if n < FEWEST_ANSWERS or worse.mean() <= 1.96 * worse.std() / n**0.5:
@@ -328,15 +324,18 @@ def _overfitting(case: TableCase) -> Diagnosis | None:
     n = len(case.rows)
     if n < FEWEST_ANSWERS or not case.parametric:
         return None
-    numbers, categories = case.features.numbers[case.rows], case.features.categories[case.rows]
-    if case.classes:
-        labels = case.truth[case.rows].astype(np.int64)
+    numbers, categories = (
+        case.problem.features.numbers[case.rows],
+        case.problem.features.categories[case.rows],
+    )
+    if case.problem.classes:
+        labels = case.problem.truth[case.rows].astype(np.int64)
         learned = case.model.probabilities(numbers, categories)
         train, own = (float((told.argmax(axis=1) == labels).mean()) for told in (learned, case.answers))
         _, low, _ = difference((train, n), (own, n))
         word, far = "right", low >= FAR_RIGHT
     else:
-        truth = case.truth[case.rows].astype(np.float64)
+        truth = case.problem.truth[case.rows].astype(np.float64)
         errors, spread = (case.answers - truth) ** 2, max(float(truth.var()), 1e-12)
         train = 1 - float(((case.model.estimates(numbers, categories) - truth) ** 2).mean()) / spread
         own = 1 - float(errors.mean()) / spread

@@ -7,6 +7,7 @@ a model that knows nothing of them.
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.files import write_bytes
-from mindle.data.tables.parsing.columns import Features
+from mindle.data.tables.parsing.columns import Features, features
+from mindle.data.tables.splits import folds, take
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel
+from mindle.records import Table, Task
 from mindle.training.loop.batches import draw
 from mindle.training.tables import tasks
 from mindle.training.tables.learners import Fitted, Learner, TrainSet
@@ -45,31 +48,47 @@ def open_gate(name: str, seconds: float, fits: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TableProblem:
-    """A table as arrays, and what is asked of it.
+    """Rows as arrays, and what is asked of them.
 
     Attributes:
-        features: All rows.
+        features: Numbers and categories of every row.
         truth: (row,) class numbers, or numbers to estimate.
-        classes: Class names; empty for regression.
-        deal: Rows, a number of folds and a seed to the fold of each of these rows.
+        task: What is learned, as in `mindle.records`.
+        classes: Class names in the order of the numbers; empty for regression.
+        assign_folds: Rows, a number of folds and a seed to the fold of each of these rows.
         threads: How many the libraries may use.
     """
 
     features: Features
     truth: NDArray[np.float64] | NDArray[np.int64]
-    classes: tuple[str, ...]
-    deal: AssignFolds
-    threads: int
+    task: Task
+    classes: tuple[str, ...] = ()
+    assign_folds: AssignFolds
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    @classmethod
+    def of(cls, table: Table, rows: Rows | None = None, *, threads: int | None = None) -> TableProblem:
+        """A checked table, or some of its rows, which are then numbered from 0; no other row can be reached.
+
+        Args:
+            table: The table.
+            rows: Which of its rows; all unless given.
+            threads: Of the libraries; as many as there are cores unless given.
+        """
+        view = table if rows is None else take(table, rows)
+        return cls(
+            features=features(view.cells, view.columns),
+            truth=view.truth,
+            task=view.task,
+            classes=view.classes,
+            assign_folds=lambda some, count, number: folds(view, some, folds=count, seed=number),
+            threads=threads or os.cpu_count() or 1,
+        )
 
     @property
     def outputs(self) -> int:
         """Columns of the scores."""
         return max(len(self.classes), 1)
-
-    @property
-    def task(self) -> str:
-        """As in `mindle.records`."""
-        return "regression" if not self.classes else "binary" if len(self.classes) == 2 else "multiclass"
 
     def threads_for(self, rows: int) -> int:
         """How many threads one fit may use."""
@@ -195,7 +214,7 @@ def run_pass(
         checkpoint: Keeps answers, so that an interrupted pass goes on where it was.
         told: Hears of each learner before its turn.
     """
-    fold_of = problem.deal(rows, folds, seed)
+    fold_of = problem.assign_folds(rows, folds, seed)
     parts = [rows[fold_of != fold] for fold in range(folds)]
     looked_at = {learner.view for learner in learners}
     sets = [

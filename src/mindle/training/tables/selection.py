@@ -12,29 +12,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.splits import deal_folds
-from mindle.data.tables.parsing.columns import Features
 from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
 from mindle.models.tables.model import TableModel
-from mindle.records import SILENT, Diagnosis, Listener
-from mindle.training.budget import Deadline, duration
-from mindle.training.decisions import Decision, DecisionLog
+from mindle.records import Diagnosis
+from mindle.training.budget import duration
 from mindle.training.loop.batches import draw
+from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
 from mindle.training.recipe import TableSettings as TableSettings
 from mindle.training.tables import tasks
 from mindle.training.tables.diagnosis import TableCase, diagnose_table
 from mindle.training.tables.learners import Learner, learners
 from mindle.training.tables.passes import (
-    AssignFolds,
     Blend,
     Pass,
     PassCheckpoint,
@@ -108,6 +104,21 @@ class TableOutcome:
     seconds: Mapping[str, float]
     diagnoses: tuple[Diagnosis, ...] = ()
 
+    def placed(self, rows: Rows, test: Rows | None = None) -> TableOutcome:
+        """The same with the rows of the table that the problem was made of.
+
+        Args:
+            rows: The row of the table that each row of the problem is.
+            test: Sealed rows of the table, which are yet to be answered; those of the outcome unless given.
+        """
+        sealed = None if test is None else HeldOutPredictions(rows=test, answers=np.zeros(0))
+        return replace(
+            self,
+            fold_models=tuple((model, rows[seen]) for model, seen in self.fold_models),
+            test=sealed or replace(self.test, rows=rows[self.test.rows]),
+            val=replace(self.val, rows=rows[self.val.rows]),
+        )
+
 
 def settle_table(
     recipe: str | os.PathLike[str] | Recipe | None = None,
@@ -138,114 +149,74 @@ def settle_table(
 
 
 def fit_table(
-    features: Features,
-    truth: NDArray[np.float64] | NDArray[np.int64],
-    *,
-    classes: Sequence[str] = (),
-    rows: Rows | None = None,
+    problem: TableProblem,
     test: Rows | None = None,
-    deal: AssignFolds | None = None,
-    groups: NDArray[np.int64] | None = None,
+    *,
     settings: TableSettings | None = None,
-    threads: int | None = None,
-    deadline: Deadline | None = None,
-    seed: int = 0,
+    context: TrainingContext | None = None,
     split_seed: int | None = None,
-    folder: Path | None = None,
-    resume: bool = False,
-    replay: Sequence[Decision] = (),
-    record: Callable[[Decision], None] = lambda decision: None,
-    listener: Listener = SILENT,
 ) -> TableOutcome:
-    """Train the models of a table and judge them on rows that they knew nothing of.
+    """Train the models of a table and evaluate them on rows that they had not seen.
 
     Args:
-        features: Numbers and categories of every row.
-        truth: Class number of each row, or the number to estimate.
-        classes: Class names in the order of the numbers; empty for a regression.
-        rows: Rows that may be learned from; all that are not in `test` unless given.
-        test: Rows that only judge. None nests: every row judges once a repeat, by models without it. Empty
-            judges nothing: one pass chooses, weighs together and refits.
-        deal: Deals rows into folds: `deal(rows, folds, seed)` gives the fold of each. By class, and whole
-            groups at a time, unless given.
-        groups: A number for each row of the table; rows that share one stay together.
-        settings: How it is judged, what is tried, and how it is trained.
-        threads: Of the libraries; as many as there are cores unless given.
-        deadline: When everything here must be over.
-        seed: Governs the folds inside and everything drawn.
-        split_seed: Governs the outer folds, so that runs of other seeds are judged on the same; `seed` unless
-            given.
-        folder: The run folder; finished parts are kept below its checkpoint/.
-        resume: Use what lies there.
-        replay: Decisions of the interrupted run, which are repeated whatever the clock says.
-        record: Is told each new decision.
-        listener: Hears what was tried.
+        problem: The rows with their truth. Where rows are sealed, they are not among these.
+        test: Rows of the problem that only evaluate. None nests: every row evaluates once a repeat, by models
+            without it. Empty evaluates nothing: one pass chooses, weights and refits.
+        settings: How models are evaluated, what is tried, and how it is trained.
+        context: What the training runs in.
+        split_seed: Governs the outer folds, so that runs of other seeds are evaluated on the same; the seed
+            of the context unless given.
 
     Returns:
-        The model and how it did.
+        The model and how it did, without diagnoses: see `diagnosed`.
     """
-    settings, deadline = settings or TableSettings(), deadline or Deadline(None)
-    held = np.zeros(0, np.int64) if test is None else test
-    known = np.setdiff1d(np.arange(len(truth)), held) if rows is None else rows
-    problem = TableProblem(
-        features=features,
-        truth=truth,
-        classes=tuple(classes),
-        deal=deal or _dealer(truth, classes, groups),
-        threads=threads or os.cpu_count() or 1,
-    )
-    checkpoint = None if folder is None else PassCheckpoint(folder / "checkpoint", resume)
-    outer = seed if split_seed is None else split_seed
-    selection = _Selection(
-        problem, settings, deadline, DecisionLog(replay, record), seed, outer, checkpoint, listener
-    )
-    outcome = selection.split(known, held) if test is not None else selection.nested(known)
-    return replace(outcome, diagnoses=diagnose_table(_case_of(problem, outcome, settings)))
+    settings, context = settings or TableSettings(), context or TrainingContext()
+    outer = context.seed if split_seed is None else split_seed
+    selection = _Selection(problem=problem, settings=settings, context=context, split_seed=outer)
+    every = np.arange(len(problem.truth))
+    return selection.nested(every) if test is None else selection.split(np.setdiff1d(every, test), test)
 
 
-def _case_of(problem: TableProblem, outcome: TableOutcome, settings: TableSettings) -> TableCase:
-    """What is known of a finished training, for its diagnosis."""
+def diagnosed(outcome: TableOutcome, problem: TableProblem, settings: TableSettings) -> TableOutcome:
+    """The outcome with its diagnoses.
+
+    Args:
+        outcome: Its rows are those of `problem`.
+        problem: All rows, the test rows with them, which may have been standardised together.
+        settings: How the nets were trained.
+    """
     once = len(outcome.test.rows) // outcome.test.repeats
-    held = outcome.test.rows[:once]
+    held_out = outcome.test.rows[:once]
     if outcome.test.folds is not None:  # of a cross-validation the first fold stands for all
-        held = held[outcome.test.folds[:once] == 0]
-    return TableCase(
-        features=problem.features,
-        truth=problem.truth,
-        classes=problem.classes,
+        held_out = held_out[outcome.test.folds[:once] == 0]
+    case = TableCase(
+        problem=problem,
         model=outcome.model,
         rows=outcome.val.rows,
         answers=outcome.val.answers,
-        held=held,
+        held=held_out,
         settings=settings,
     )
-
-
-def _dealer(truth: NDArray[Any], classes: Sequence[str], groups: NDArray[np.int64] | None) -> AssignFolds:
-    def deal(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
-        labels = truth[rows].astype(np.int64) if classes else np.zeros(len(rows), np.int64)
-        own = np.arange(len(rows)) if groups is None else groups[rows]
-        return deal_folds(labels, own, folds=folds, seed=seed)
-
-    return deal
+    return replace(outcome, diagnoses=diagnose_table(case))
 
 
 @dataclass
 class _Selection:
     problem: TableProblem
     settings: TableSettings
-    deadline: Deadline
-    journal: DecisionLog
-    seed: int
+    context: TrainingContext
     split_seed: int
-    checkpoint: PassCheckpoint | None
-    listener: Listener
     left_out: dict[str, str] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
     paces: list[float] = field(default_factory=list)  # seconds of each pass that was made here
     gave_way: list[str] = field(default_factory=list)  # what of the protocol did, for time
 
     def __post_init__(self) -> None:
+        folder = self.context.folder
+        self.checkpoint = (
+            None if folder is None else PassCheckpoint(folder / "checkpoint", self.context.resume)
+        )
+        self.deadline, self.listener = self.context.deadline, self.context.listener
         every = learners(self.settings)
         wished = self.settings.models
         unknown = set(wished) - {learner.name for learner in every}
@@ -282,7 +253,7 @@ class _Selection:
         outer, inner, repeats = int(plan["outer"]), int(plan["inner"]), int(plan["repeats"])
         done: list[tuple[Pass, Blend]] = []
         for repeat in range(max(repeats, 1)):
-            fold_of = self.problem.deal(known, outer, draw(self.split_seed, 3, repeat))
+            fold_of = self.problem.assign_folds(known, outer, draw(self.split_seed, 3, repeat))
             for fold in range(outer):
                 learn, held = known[fold_of != fold], known[fold_of == fold]
                 this = self._pass(f"repeat-{repeat + 1}-fold-{fold + 1}", learn, held, folds=inner)
@@ -327,7 +298,7 @@ class _Selection:
         def gate(learner: str, seconds: float, fits: int) -> str:
             if learner in ALWAYS or not self.deadline.limited:
                 return ""
-            decision = self.journal.decide(
+            decision = self.context.decisions.decide(
                 f"{name} {learner}", lambda: self._affordable(learner, seconds * fits)
             )
             return str(decision.get("reason", ""))
@@ -340,7 +311,7 @@ class _Selection:
             held,
             learners=self.learners,
             folds=folds or self.settings.folds,
-            seed=draw(self.seed, 4, *name.encode()),
+            seed=draw(self.context.seed, 4, *name.encode()),
             gate=gate if gated else open_gate,
             checkpoint=self.checkpoint,
             told=lambda learner: self.listener.say(f"{name}: {learner}") if name == FINAL else None,
@@ -379,7 +350,7 @@ class _Selection:
         asked = {"outer": folds, "inner": folds, "repeats": repeats, "left_out": {}}
         if not self.deadline.limited:
             return asked
-        plan = self.journal.decide("protocol", lambda: self._planned(known, asked))
+        plan = self.context.decisions.decide("protocol", lambda: self._planned(known, asked))
         self.left_out |= plan["left_out"]
         self.learners = tuple(one for one in self.learners if one.name not in plan["left_out"])
         if plan["outer"] < folds:
@@ -393,13 +364,13 @@ class _Selection:
         self.deadline.require(0.0, "models")
         folds, whole = self.settings.folds, self.deadline.remaining()
         suited = [one for one in self.learners if not skip_reason(one, self.problem, known)]
-        part = known[self.problem.deal(known, folds, draw(self.split_seed, 3, 0)) != 0]
+        part = known[self.problem.assign_folds(known, folds, draw(self.split_seed, 3, 0)) != 0]
         costs = seconds_of_fits(
             self.problem,
             part,
             suited,
             fits=folds + 1,
-            seed=draw(self.seed, 6),
+            seed=draw(self.context.seed, 6),
             go_on=lambda: self.deadline.remaining() > whole / 2,
         )
         left, pace = self.deadline.remaining(), SIDE_BY_SIDE if self.problem.threads > 1 else 1.0
@@ -442,7 +413,7 @@ class _Selection:
         rest = -len(done) % outer or outer  # of this repeat, or all of the next
         need = float(np.mean(self.paces or [0.0])) * (rest + FINAL_COST)
         name = f"after {done[-1][0].name}"
-        return bool(self.journal.decide(name, lambda: {"take": self.deadline.allows(need)})["take"])
+        return bool(self.context.decisions.decide(name, lambda: {"take": self.deadline.allows(need)})["take"])
 
     # ---- what came of it --------------------------------------------------------------------------------
 
