@@ -173,14 +173,14 @@ def test_without_its_weights_vgg19_is_left_out_at_once_and_done_well_runs(
 ) -> None:
     heard = Heard()
     done = mindle.course("flowers-vgg19", flowers, out=tmp_path / "out", quick=True, listener=heard)
-    first = next(i for i, said in enumerate(heard.sentences) if said.startswith("as_written is left out"))
+    first = next(i for i, said in enumerate(heard.sentences) if said.startswith("as_written is skipped"))
     assert first < 3
     assert "--weights" in heard.sentences[first]
     document = json.loads((done.path / "course.json").read_text("utf-8"))
     assert "left_out" in document["as_written"]
     assert document["done_well"]["test"]["accuracy"]["value"] > 0.9
     assert list(done.runs) == ["done_well"]
-    assert "As written was left out" in done.page.read_text("utf-8")
+    assert "As given was skipped" in done.page.read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ class Compared:
     """Finished runs beside each other.
 
     Attributes:
-        runs: One entry a run, as given: name, path, strategy, seconds and the scores on the test part.
+        runs: One entry a run, as given: name, path, strategy, seconds and the scores on the test split.
         pairs: Every two of them: names of the first and the second, their `Comparison`, and `adjusted`, the
             chance raised for asking about several pairs (Holm).
     """
@@ -68,7 +68,7 @@ def compare(
         lang: Language of the page, "en" or "ko".
 
     Returns:
-        The scores of each, and the paired difference of every two with the chance that it is luck.
+        The scores of each, and the paired difference of every two with its p value.
 
     Raises:
         ValueError: If there are fewer than two runs, or their test parts or classes differ; what differs is

@@ -1,4 +1,4 @@
-"""`course`: an experiment of the course, as written and done well, beside each other."""
+"""`course`: an exercise of the course as given and with good practice, beside each other."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str]
 SCHEMA = 1
 AS_WRITTEN, DONE_WELL = "as_written", "done_well"
+_SPOKEN = {AS_WRITTEN: "as given", DONE_WELL: "with good practice"}
 NOT_RUN = "it was not run."
 
 
@@ -61,7 +62,7 @@ class Course:
 
 
 def list_experiments() -> list[dict[str, Any]]:
-    """The course's experiments: name, what each is about and teaches, and what the notes report.
+    """The course's experiments: name, what each is about and teaches, and what the course notes report.
 
     Example:
         >>> "cifar-cnn" in [row["name"] for row in list_experiments()]
@@ -87,7 +88,7 @@ def course(
     lang: str = "en",
     listener: Listener | None = None,
 ) -> Course:
-    """Run an experiment of the course as written and done well, and write a page that compares them.
+    """Run an exercise of the course as given and with good practice, and write a page that compares them.
 
     Every variant is an ordinary run in a folder of its own, which a second call goes on with.
 
@@ -124,11 +125,11 @@ def course(
     recipes = changed(experiment, settings=set or {}, epochs=epochs, quick=quick)
     folder = Path(out) if out is not None else Path("runs") / f"course-{name}"
     source = _source(experiment, data, folder)
-    listener.say(f"{name}: {experiment.about}. The notes: {experiment.notes.words}.")
+    listener.say(f"{name}: {experiment.about}. Course notes: {experiment.notes.words}.")
     _require_variants(only, recipes)
     left_out = {key: why for key, recipe in recipes.items() if (why := _left_out(recipe, weights))}
     for key, why in left_out.items():
-        listener.say(f"{key} is left out: {why}")
+        listener.say(f"{key} is skipped: {why}")
 
     for key, recipe in recipes.items():
         if key in left_out or (only and key not in only):
@@ -155,7 +156,7 @@ def course(
     unfinished = {key: NOT_RUN for key in recipes if not _finished(folder / key)}
     left_out = {**unfinished, **left_out}
     done = [key for key in recipes if key not in left_out]
-    warnings = [f"{spoken(key).capitalize()} was left out: {why}" for key, why in left_out.items()]
+    warnings = [f"{spoken(key).capitalize()} was skipped: {why}" for key, why in left_out.items()]
     warnings = [warning for warning in warnings if not warning.endswith(NOT_RUN)]
     if quick or epochs is not None:
         warnings.append("Epochs were cut short: these scores show that everything runs, and little more.")
@@ -188,9 +189,9 @@ def spoken(name: str) -> str:
 
     Example:
         >>> spoken("as_written")
-        'as written'
+        'as given'
     """
-    return name.replace("_", " ")
+    return _SPOKEN.get(name, name.replace("_", " "))
 
 
 # ---- before -----------------------------------------------------------------------------------------------
@@ -316,12 +317,12 @@ def _write_page(
     ]
     notes = experiment.notes
     about = f"{experiment.about[:1].upper()}{experiment.about[1:]}. What it teaches: {experiment.teaches}."
-    question = f"{about} The notes: {notes.words} (data: {notes.data})."
+    question = f"{about} Course notes: {notes.words} (data: {notes.data})."
     write_comparison(
         folder / "course.html",
         experiment.name,
         variants,
-        # What was done well against what was written comes first: it is the question.
+        # Good practice against the exercise as given comes first: it is the question.
         sorted(pairs, key=lambda pair: pair[:2] != (spoken(AS_WRITTEN), spoken(DONE_WELL))),
         question=" ".join([question, *warnings]),
         answer=" ".join(experiment.why),
@@ -343,7 +344,7 @@ def _facts(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str,
 
 
 def _rarest(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The rarest class of the test part, where it has under half an even share: accuracy hides it."""
+    """The rarest class of the test split, where it has under half an even share: accuracy hides it."""
     classes: list[Mapping[str, Any]] = metrics["test"].get("per_class", [])
     if not classes:
         return None

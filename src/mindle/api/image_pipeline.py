@@ -122,7 +122,7 @@ class ImagePipeline:
         return outcome
 
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
-        """Save the model, write its bundle, and let it answer the test part, once."""
+        """Save the model, write its bundle, and let it predict the test split, once."""
         import numpy as np
 
         from mindle import data as data_room
@@ -210,7 +210,7 @@ def _parameters(outcome: Outcome) -> dict[str, int]:
 
 
 def _some_pixels(dataset: Dataset, spec: InputSpec) -> NDArray[np.uint8]:
-    """What a graph is proven on: the test part stays sealed until it is evaluated."""
+    """What a graph is proven on: the test split stays sealed until it is evaluated."""
     import numpy as np
 
     from mindle import data as data_room
@@ -223,7 +223,7 @@ def _some_pixels(dataset: Dataset, spec: InputSpec) -> NDArray[np.uint8]:
 
 
 def rehearsed(plan: Plan, dataset: Dataset) -> float:
-    """Seconds that packing, judging and the report will take, from doing it twice on little.
+    """Seconds that export, evaluation and the report will take, from doing it twice on little.
 
     The first time pays for what is only loaded once. What each backbone below a head adds, the training
     knows.

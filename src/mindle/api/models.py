@@ -93,7 +93,7 @@ class Run(Model):
 
     @property
     def mistakes(self) -> pd.DataFrame:
-        """Wrong answers in the test part, the surest first: path, label, predicted, confidence.
+        """Wrong predictions in the test split, the most confident first: path, label, predicted, confidence.
 
         Where the answers are numbers, every estimate, the worst first: path, target, predicted, error.
         """

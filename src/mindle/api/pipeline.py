@@ -1,6 +1,6 @@
 """The stages of a run after its fit, the same for images and rows, classes and numbers.
 
-bundle → answers of the bundle to the test part, once → scores → report. What differs between images and rows
+bundle → predictions of the bundle for the test split, once → scores → report. What differs between images and rows
 is behind `Pipeline`, what differs between tasks behind `mindle.evaluation.tasks.of`.
 """
 
@@ -97,7 +97,7 @@ class Pipeline(Protocol[O]):
         """Train on the train and val parts."""
 
     def pack(self, run: RunContext, outcome: O) -> Packed:
-        """Write the bundle, and let it answer the test part, once."""
+        """Write the bundle, and let it predict the test split, once."""
 
     def baselines(self, run: RunContext, outcome: O) -> dict[str, float]:
         """What simple models reach."""

@@ -81,7 +81,7 @@ def inputs_of(
     Args:
         opened: The model.
         given: What the user gave.
-        written: Outputs of the same call by option: left out of folders, refused where they are named.
+        written: Outputs of the same call by option: skipped in folders, refused where they are named.
 
     Raises:
         ValueError: If standard input names an output.

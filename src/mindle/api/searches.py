@@ -1,4 +1,4 @@
-"""What searches over images and over tables have in common: the trials are run, told, and written down."""
+"""What searches over images and over tables have in common: the trials are run, reported and recorded."""
 
 from __future__ import annotations
 

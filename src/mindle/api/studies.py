@@ -1,4 +1,4 @@
-"""`tune`: read → check → split → search → the winner as an ordinary run: fit → bundle → judge → report."""
+"""`tune`: read → check → split → search → the winner as an ordinary run: fit → bundle → evaluate → report."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def tune(
     listener: Listener | None = None,
     **reading: Unpack[ReadingKeywords],
 ) -> Run:
-    """Search for the recipe that suits the data, train the winner and judge it once on the sealed test part.
+    """Search for the recipe that suits the data, train the winner and evaluate it once, on the test split.
 
-    Trials never see the test part: a net is judged on the val part, a head out of fold on train and val, a
-    table out of fold on the rows outside the test part, which is sealed for small tables too. A search that
+    Trials never see the test split: a net is evaluated on val, a head out of fold on train and val, a
+    table out of fold on the rows outside the test split, which is sealed for small tables too. A search that
     was killed goes on with `resume`, and no trial of it is lost.
 
     Args:
@@ -95,7 +95,7 @@ def tune(
         set: Settings of the recipe to change in all trials.
         folds: Of a table: number of folds of the cross-validation that scores trials (default 5).
         lang: Language of the report, "en" or "ko".
-        track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, trials and scores.
+        track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, trials and scores are logged too.
         listener: Hears sentences and progress; prints to standard output unless set.
         **reading: How the data are read, see `ReadingOptions`.
 
@@ -105,7 +105,7 @@ def tune(
     Raises:
         ValueError: If an argument is wrong, or the space names what is not there.
         DataError: If the data hold nothing to learn from.
-        ModelError: If a model or its weights are not to be had, or no trial came to its end.
+        ModelError: If a model or its weights are not available, or no trial finished.
         DeviceError: If Optuna is not installed, or the storage cannot be reached.
 
     Example:

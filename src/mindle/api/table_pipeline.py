@@ -44,7 +44,7 @@ class TablePipeline:
         recipe: What will be trained.
         reading: How the rows were read.
         budget_seconds: Time for everything, or None.
-        searched: Whether a search chose the recipe, on the rows outside the test part.
+        searched: Whether a search chose the recipe, on the rows outside the test split.
     """
 
     table: Table
@@ -301,7 +301,7 @@ def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
 
 
 def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
-    """The same with time kept for the bundle, the judgement, what explains the model, and the report."""
+    """The same with time kept for the bundle, the evaluation, the importance of columns, and the report."""
     from mindle.training.budget import Finish
 
     explaining = EXPLAINING * (deadline.budget_seconds or 0.0)
@@ -309,7 +309,7 @@ def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
 
 
 def rehearsed_table(table: Table) -> float:
-    """Seconds that the bundle and the judgement will take, from doing it twice with a linear model."""
+    """Seconds that the bundle and the evaluation will take, from doing it twice with a linear model."""
     from mindle.training.recipe import TableSettings
     from mindle.training.tables.passes import TableProblem
     from mindle.training.tables.selection import fit_table
@@ -407,9 +407,9 @@ def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: flo
     asked = recipe.table
     times = "once" if asked.repeats == 1 else f"{asked.repeats} times"
     how = (
-        f"judged by {asked.folds}-fold cross-validation inside cross-validation, {times}"
+        f"evaluated by nested {asked.folds}-fold cross-validation, {times}"
         if nested
-        else f"judged once on {len(table.rows('test')):,} rows"
+        else f"evaluated once on {len(table.rows('test')):,} rows"
     )
     limit = "" if budget_seconds is None else f"; at most {duration(budget_seconds)}"
     return f"{table.task} of {table.target.name!r}, {how}{limit}"

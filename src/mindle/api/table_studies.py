@@ -1,4 +1,4 @@
-"""`tune` on a table: read → check → seal a test part → search → the winner fitted, packed and judged."""
+"""`tune` on a table: read → check → seal a test split → search → the winner fitted, exported and evaluated."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _task(table: Table, options: ReadingOptions, recipe: Recipe, search: SearchO
 
 
 def _require_table_settings(entries: Mapping[str, Any]) -> None:
-    """Refuse what is about images, or says how trials are judged."""
+    """Refuse what is about images, or says how trials are evaluated."""
     judging = ("table.folds", "table.repeats")
     other = [name for name in entries if not name.startswith("table.") or name in judging]
     if other:

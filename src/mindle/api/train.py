@@ -47,14 +47,14 @@ def train(
     listener: Listener | None = None,
     **reading: Unpack[ReadingKeywords],
 ) -> Run:
-    """Check, split, train, judge once on a sealed test part, write a report and a bundle.
+    """Check, split, train, evaluate once on a sealed test split, write a report and a bundle.
 
     Args:
         data: A folder of class folders, a CSV (`path,label`, or `path,target` for numbers), an `.npz`, a
             folder of idx or CIFAR files, or "digits". Or a table: a CSV with a target, a data frame, or
             "breast-cancer", "diabetes", "iris" or "wine".
         recipe: A named recipe, a TOML file or a `Recipe`; "table" is the one for tables.
-        model: A backbone or net by name; any timm model works where its weights are to be had. Of a table:
+        model: A backbone or net by name; any timm model works where its weights are available. Of a table:
             models to try, such as "linear, CatBoost".
         strategy: "auto", "probe", "inline", "finetune" or "scratch"; "auto" unless the recipe says otherwise.
         weights: A weight file, or a folder of them with their cards.
@@ -74,7 +74,7 @@ def train(
         folds: Of a table of fewer than 2,000 rows: number of folds of the cross-validation (default 5).
         repeats: Of such a table: how often the cross-validation is repeated (default 3).
         lang: Language of the report, "en" or "ko".
-        track: "mlflow[:URI]" or "tensorboard[:DIR]": who else is told of settings, epochs and scores.
+        track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, epochs and scores are logged too.
         listener: Hears sentences and progress; prints to standard output unless set.
         **reading: How the data are read, see `ReadingOptions`.
 
@@ -84,7 +84,7 @@ def train(
     Raises:
         ValueError: If an argument is wrong, or `resume` finds a run with other data or settings.
         DataError: If the data hold nothing to learn from.
-        ModelError: If the model or its weights are not to be had.
+        ModelError: If the model or its weights are not available.
         DeviceError: If the machine lacks the device, memory or disk space.
 
     Example:

@@ -21,7 +21,7 @@ def compare(
     lang: Annotated[str, options.lang_of("sentences and page")] = "en",
     json: Annotated[str | None, options.json_of("the comparison")] = None,
 ) -> None:
-    """Compare runs on the same test images or rows, with the chance that the difference is luck."""
+    """Compare runs on the same test images or rows, by a paired test (p value)."""
     from mindle import api
     from mindle.cli.output import print_table, write_json_document
 

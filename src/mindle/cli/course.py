@@ -45,7 +45,7 @@ def course(
     lang: Annotated[str, options.lang_of("the pages")] = "en",
     json: Annotated[str | None, options.json_of("the list, or course.json,")] = None,
 ) -> None:
-    """Run an experiment of the course as written and done well, and compare the two on one page.
+    """Run an exercise of the course as given and with good practice, and compare the two on one page.
 
     Each variant is an ordinary run below --out; the same command goes on after an interruption.
     """
@@ -58,7 +58,7 @@ def course(
         write_json_document({"schema": 1, "experiments": found}, json)
         if json != "-":
             print_table(
-                ("experiment", "what it is about", "the notes"),
+                ("experiment", "what it is about", "course notes"),
                 [(row["name"], row["about"], row["notes"]) for row in found],
             )
         return

@@ -158,7 +158,7 @@ def run() -> NoReturn:
             thread.join()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # what could not be written was told before
+        with suppress(OSError, ValueError, AttributeError):  # what could not be written was reported before
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 

@@ -66,9 +66,9 @@ def train(
     track: options.Track = None,
     json: Annotated[str | None, options.json_of("the scores")] = None,
 ) -> None:
-    """Check, split, train, judge once, write a report and a bundle.
+    """Check, split, train, evaluate once, write a report and a bundle.
 
-    The test part stays sealed until it is judged, once, at the end.
+    The test split stays sealed until it is evaluated, once, at the end.
 
     Exit code 0 also where files were set aside; the report names each.
     """

@@ -79,7 +79,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises:
             ValueError: If images or labels are not what they must be, or an argument is wrong.
             DataError: If an image cannot be read.
-            ModelError: If the model or its weights are not to be had.
+            ModelError: If the model or its weights are not available.
         """
         from mindle import data
         from mindle.data.images.sources.memory import dataset_of

@@ -26,7 +26,7 @@ _NO_TARGET = "no_validation"  # what scikit-learn calls it
 
 @dataclass(kw_only=True, eq=False, repr=False)  # what scikit-learn asks of a constructor: to store
 class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """What both have in common: how rows are read, and one pass of the ladder over all of them."""
+    """What both have in common: how rows are read, and one pass of model selection over all of them."""
 
     models: Sequence[str] = ()
     folds: int = 5
@@ -149,14 +149,14 @@ def _require_labels(labels: NDArray[Any]) -> None:
 class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """mindle's classifier of tables as a scikit-learn estimator.
 
-    Rows are a data frame, whose columns are told apart as `mindle train` does (numbers, categories, dates,
+    Rows are a data frame, whose kinds of columns are inferred as `mindle train` does (numbers, categories, dates,
     missing values), or an array. Several models are cross-validated, the best weighed together, and refitted
     on all rows.
 
     Args:
         models: Names of the models to try, such as `("linear", "CatBoost")`; all unless given.
         folds: Of the cross-validation that chooses, and calibrates.
-        budget: Time for one `fit`, such as "2m"; models that would not end are left out. Where `models` names
+        budget: Time for one `fit`, such as "2m"; models that would not end are skipped. Where `models` names
             one of them, `fit` raises `DeviceError`.
         kinds: "number", "category", "date" or "ignored" by column name, where the guess is wrong; columns of
             an array are called c1…cN.

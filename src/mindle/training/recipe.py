@@ -368,7 +368,7 @@ class TableSettings:
     )
     schedule: Annotated[str, "nets: one-cycle, where the rate rises and falls, or constant"] = "one-cycle"
     weight_decay: Annotated[float, "nets: weight decay; biases and embeddings are exempt"] = 0.02
-    dropout: Annotated[float, "nets: share of hidden units left out at random"] = 0.0
+    dropout: Annotated[float, "nets: share of hidden units dropped at random"] = 0.0
     loss: Annotated[str, "nets: of a target that is a number: huber or squared"] = "huber"
     huber_delta: Annotated[
         float, "nets: delta of the Huber loss, where it turns from squared to absolute"

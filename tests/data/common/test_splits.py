@@ -126,13 +126,13 @@ def test_small_classes(size: int, expected: tuple[int, int, int]) -> None:
     assert bool(missing) == (0 in expected)
     if size == 2:
         assert missing[0].files == ("class0",)
-        assert "the val part" in missing[0].message
+        assert "the val split" in missing[0].message
 
 
 def test_a_class_in_one_group_is_learned_and_the_rest_is_told() -> None:
     done = split(dataset_of([0] * 10 + [1] * 40, groups=["all"] * 10 + [""] * 40))
     assert set(done.parts[:10]) == {"train"}
-    assert "val and test parts" in done.findings[0].message
+    assert "val and test splits" in done.findings[0].message
 
 
 def test_a_few_large_groups_reach_every_part() -> None:

@@ -310,7 +310,7 @@ def missing_classes(
             continue
         lacking = [part for part in wanted if not counts[label, part]]
         said = {
-            part for part in lacking for one in known if name in one.files and f" {part} part" in one.message
+            part for part in lacking for one in known if name in one.files and f" {part} split" in one.message
         }
         lacking = [part for part in lacking if part not in said]
         if lacking:

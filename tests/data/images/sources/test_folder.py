@@ -231,7 +231,7 @@ def test_a_class_missing_from_a_held_out_part_is_kept_and_named(tmp_path: Path) 
     assert dataset.classes == ("a", "b")
     missing = finding(dataset, "class-missing")
     assert (missing.files, missing.decision) == (("b",), True)
-    assert "test part" in missing.message
+    assert "test split" in missing.message
 
 
 def test_an_extra_class_in_a_held_out_part_is_set_aside(tmp_path: Path) -> None:
