@@ -91,7 +91,7 @@ class _Judged:
         main, cost = self.gain.main, self.cost
         return (
             f"Against {self.best.name}, the best member on val: accuracy {main.value:+.1%} on test (95 % "
-            f"interval {main.low:+.1%} to {main.high:+.1%}; chance alone does as much in {main.chance:.0%} of "
+            f"interval {main.low:+.1%} to {main.high:+.1%}; chance alone does so in {main.chance:.0%} of "
             f"such tests), at {cost['ensemble']:.3g} ms an image against {cost['best_member']:.3g}."
         )
 

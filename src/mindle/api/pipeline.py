@@ -1,7 +1,7 @@
 """The stages of a run after its fit, the same for images and rows, classes and numbers.
 
-bundle → predictions of the bundle for the test split, once → scores → report. What differs between images and rows
-is behind `Pipeline`, what differs between tasks behind `mindle.evaluation.tasks.of`.
+bundle → its predictions for the test split, once → scores → report. What differs between images and rows is
+behind `Pipeline`, what differs between tasks behind `mindle.evaluation.tasks.of`.
 """
 
 from __future__ import annotations

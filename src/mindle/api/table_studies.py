@@ -1,4 +1,4 @@
-"""`tune` on a table: read → check → seal a test split → search → the winner fitted, exported and evaluated."""
+"""`tune` on a table: read → check → seal a test split → search → the winner fitted, packed and evaluated."""
 
 from __future__ import annotations
 

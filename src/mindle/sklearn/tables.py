@@ -149,9 +149,9 @@ def _require_labels(labels: NDArray[Any]) -> None:
 class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """mindle's classifier of tables as a scikit-learn estimator.
 
-    Rows are a data frame, whose kinds of columns are inferred as `mindle train` does (numbers, categories, dates,
-    missing values), or an array. Several models are cross-validated, the best weighed together, and refitted
-    on all rows.
+    Rows are a data frame, whose kinds of columns are inferred as `mindle train` does (numbers, categories,
+    dates, missing values), or an array. Several models are cross-validated, the best combined into an
+    ensemble, and refitted on all rows.
 
     Args:
         models: Names of the models to try, such as `("linear", "CatBoost")`; all unless given.
