@@ -10,16 +10,11 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from mindle.data.common.draw import draw
-from mindle.data.images.sources.headings import image_list
-from mindle.data.images.sources.listing import lists_images
-from mindle.data.images.sources.source import read
-from mindle.data.tables.parsing.cells import missing_option
-from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
-from mindle.data.tables.reader import BUILT_IN, ENDINGS, is_frame, is_mapping_table, read_table
-from mindle.records import Dataset, Table
+if TYPE_CHECKING:
+    from mindle.records import Dataset, Table
+
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
@@ -168,6 +163,8 @@ class ReadingOptions:
     )
 
     def __post_init__(self) -> None:
+        from mindle.data.tables.parsing.cells import missing_option
+
         object.__setattr__(self, "missing", missing_option(self.missing))
 
     @classmethod
@@ -258,6 +255,8 @@ class ReadingOptions:
             DataError: If the source is no table, or its target cannot be learned.
             ValueError: If an option is about images, or names a column that is not there.
         """
+        from mindle.data.tables.reader import read_table
+
         self.refuse(_names("images"), "images", "a table")
         return read_table(data, **{**replace(self, ids=()).given(), "ids": self.ids})
 
@@ -268,6 +267,9 @@ class ReadingOptions:
             DataError: If there are no images with labels.
             ValueError: If an option is about tables, or `label_from` is no template.
         """
+        from mindle.data.common.draw import draw
+        from mindle.data.images.sources.source import read
+
         self.refuse(_names("rows"), "a table", "images")
         about_images = replace(self, per_class=None).given()
         if self.label_from is not None:  # an empty one is no template, and is refused
@@ -383,6 +385,11 @@ def is_table(
         >>> is_table("wine"), is_table("digits")
         (True, False)
     """
+    from mindle.data.images.sources.headings import image_list
+    from mindle.data.images.sources.listing import lists_images
+    from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
+    from mindle.data.tables.reader import BUILT_IN, ENDINGS, is_frame, is_mapping_table
+
     if not isinstance(source, (str, os.PathLike)):
         return is_frame(source) or is_mapping_table(source)
     place = Path(os.path.expanduser(source))
