@@ -46,3 +46,9 @@ def test_an_unfinished_run_of_an_earlier_version_does_not_go_on(tmp_path: Path) 
     ) as refused:
         claim(out, "photos", asked, resume=True, say=print)
     assert refused.value.exit_code == 4
+
+
+def test_models_have_the_names_of_today() -> None:
+    asked = {"recipe": {"table": {"models": ["linear", "Gaussian process of logarithms"]}}}
+    found = run_of_today({"asked": asked})["asked"]["recipe"]["table"]["models"]
+    assert found == ["linear", "log-target Gaussian process"]

@@ -41,6 +41,8 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "table.boosting_leaves": ("boosting_num_leaves",),
     "table.svm_penalty": ("svm_C",),
 }
+# Names of models in 0.1.0, which are values of settings.
+RENAMED_MODELS = {"Gaussian process of logarithms": "log-target Gaussian process"}
 _SECTIONS = {name.partition(".")[0] for name in RENAMED}
 # What holds settings in run.json; `recipe` and `space` stand below `asked` too.
 _HOLDERS = ("recipe", "space", "search")
@@ -58,7 +60,7 @@ def names_of_today(name: str) -> tuple[str, ...]:
 
 
 def with_names_of_today(settings: Any) -> Any:
-    """Settings, nested by section or by dotted name at any depth, with the names of today.
+    """Settings, nested by section or by dotted name at any depth, with the names of today; of models too.
 
     Example:
         >>> with_names_of_today({"train": {"peak": 0.1}, "table.decay": 1.0})
@@ -66,6 +68,8 @@ def with_names_of_today(settings: Any) -> Any:
     """
     if isinstance(settings, list):
         return [with_names_of_today(item) for item in settings]
+    if isinstance(settings, str):
+        return RENAMED_MODELS.get(settings, settings)
     if not isinstance(settings, Mapping):
         return settings
     found: dict[str, Any] = {}

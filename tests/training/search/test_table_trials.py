@@ -88,7 +88,7 @@ def test_models_stands_for_what_suits_the_table() -> None:
     every, *alone = candidates(problem(), np.arange(178))
     assert tuple(name for (name,) in alone) == every
     assert {"linear", "SVM", "nets"} <= set(every)
-    assert not {"baseline", "Gaussian process of logarithms"} & set(every)
+    assert not {"baseline", "log-target Gaussian process"} & set(every)
     assert candidates(problem(), np.arange(178), ("SVM",)) == (("SVM",),)
     assert candidates(problem(), np.arange(178), ("SVM", "linear")) == (
         ("linear", "SVM"),
@@ -98,9 +98,9 @@ def test_models_stands_for_what_suits_the_table() -> None:
     with pytest.raises(ValueError, match=r"`table.models` must be among baseline, linear.*Received magic"):
         require_models(["linear", "magic"])
     with pytest.raises(ValueError, match="must name a model that suits the table"):
-        candidates(problem(), np.arange(178), ("Gaussian process of logarithms",))
+        candidates(problem(), np.arange(178), ("log-target Gaussian process",))
     with pytest.raises(ValueError, match="is for targets that are numbers above zero"):
-        bench().judge(recipe("Gaussian process of logarithms"))
+        bench().judge(recipe("log-target Gaussian process"))
 
 
 def test_what_nets_are_given_can_be_searched() -> None:

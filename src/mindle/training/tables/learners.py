@@ -185,7 +185,7 @@ def learners(
         ),
         Learner(name="Gaussian process", view="linear", fit=_process, most_rows=PROCESS_ROWS),
         Learner(
-            name="Gaussian process of logarithms",
+            name="log-target Gaussian process",
             view="linear",
             fit=_log_process,
             most_rows=PROCESS_ROWS,

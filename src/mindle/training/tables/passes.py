@@ -319,7 +319,7 @@ def skip_reason(learner: Learner, problem: TableProblem, rows: Rows) -> str:
     """Why a learner does not suit a table, or ""."""
     if learner.most_rows is not None and len(rows) > learner.most_rows:
         return f"is for at most {learner.most_rows:,} rows, and there are {len(rows):,}"
-    if learner.positive and (problem.classes or problem.truth[rows].min() <= 0):
+    if learner.positive and not tasks.of(problem.task).positive(problem.truth[rows]):
         return "is for targets that are numbers above zero"
     return ""
 

@@ -51,6 +51,9 @@ class TableTask(Protocol):
     def target(self, truth: NDArray[Any], outputs: int) -> Target:
         """The truth of a training set as it is learned."""
 
+    def positive(self, truth: NDArray[Any]) -> bool:
+        """Whether these are numbers above zero, whose logarithms can be learned."""
+
     def temperature(self, scores: Floats, truth: NDArray[Any]) -> float:
         """What a learner's scores are divided by."""
 
@@ -96,6 +99,10 @@ class TableClassification:
         """Class numbers; categories are encoded by one column a class, of two classes by the second's."""
         columns = (truth == 1)[:, None].astype(np.float64) if outputs == 2 else np.eye(outputs)[truth]
         return Target(truth=truth, columns=columns)
+
+    def positive(self, truth: NDArray[Any]) -> bool:
+        """Never: classes are no numbers."""
+        return False
 
     def temperature(self, scores: Floats, truth: NDArray[Any]) -> float:
         """Fitted to logits of rows that no model had learned from."""
@@ -156,6 +163,10 @@ class TableRegression:
         centre, scale = float(truth.mean()), float(truth.std()) or 1.0
         standardised = np.asarray((truth - centre) / scale, np.float64)
         return Target(truth=standardised, columns=standardised[:, None], centre=centre, scale=scale)
+
+    def positive(self, truth: NDArray[Any]) -> bool:
+        """Whether the least is."""
+        return bool(truth.min() > 0)
 
     def temperature(self, scores: Floats, truth: NDArray[Any]) -> float:
         """Estimates have none."""
