@@ -84,9 +84,9 @@ def run_search(
     """Run the trials, and write down what came of them: the winner's recipe in run.json and recipe.toml.
 
     Args:
-        task: What every process is told.
+        task: What every process is given.
         search: The study, opened by this process; closed at the end.
-        bench: Judges the trials of this process.
+        bench: Evaluates the trials of this process.
         run: Whose trials these are.
         workers: How many processes run trials.
         deadline: When they must be over.

@@ -31,7 +31,7 @@ class SearchOptions:
         trials: How many; None for as many as there is time for, or the usual number.
         budget_seconds: Time for everything.
         sampler: "tpe", "random" or "grid".
-        storage: URL of a data base for the study; a file in the run folder where None.
+        storage: URL of a database for the study; a file in the run folder where None.
         workers: How many processes run trials at once.
         seed: Of the search, and of every training.
         split_seed: Of the sealed part.

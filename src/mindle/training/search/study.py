@@ -175,14 +175,14 @@ def open_storage(url: str) -> tuple[optuna.storages.RDBStorage, bool]:
     """The storage behind a URL, and whether it is a file of this machine.
 
     Raises:
-        ValueError: If it is no URL of a data base.
+        ValueError: If it is no URL of a database.
         DeviceError: If it cannot be reached, or its driver is not installed.
     """
     try:
         parsed = sqlalchemy.make_url(url)
     except sqlalchemy.exc.ArgumentError as error:
         raise ValueError(
-            "`storage` must be the URL of a data base, such as sqlite:///search.db or "
+            "`storage` must be the URL of a database, such as sqlite:///search.db or "
             f"postgresql://user@host/base. Received {url!r}."
         ) from error
     local = parsed.get_backend_name() == "sqlite"
