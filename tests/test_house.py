@@ -68,10 +68,12 @@ TESTED_ELSEWHERE = {
     "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",
-    "training/search/judge.py": "training/search/test_image_trials.py",
+    "training/search/task.py": "training/search/test_image_trials.py",
+    "training/search/image_space.py": "training/search/test_space.py",
+    "training/search/sampler.py": "training/search/test_study.py",
+    "training/search/runner.py": "api/test_tune.py",  # it runs and reports whole searches
     "version.py": "test_house.py",  # versions agree
     "api/table_pipeline.py": "api/test_tables.py",
-    "api/searches.py": "api/test_studies.py",  # and api/test_table_studies.py: both search through it
     "api/preparations.py": "data/images/test_prepare.py",  # that file lays everything out through the verb
 }
 

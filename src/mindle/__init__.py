@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from mindle.api import prepare as prepare
     from mindle.api import report as report
     from mindle.api import show_recipe as show_recipe
-    from mindle.api import tune as tune
     from mindle.api.compare import compare as compare
     from mindle.api.evaluate import evaluate as evaluate
     from mindle.api.predict import predict as predict
     from mindle.api.train import train as train
+    from mindle.api.tune import tune as tune
 
 __all__ = [
     "Course",

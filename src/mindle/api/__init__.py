@@ -23,5 +23,5 @@ from mindle.api.predict import open_model as open_model
 from mindle.api.predict import predict as predict
 from mindle.api.preparations import prepare as prepare
 from mindle.api.reports import report as report
-from mindle.api.studies import tune as tune
 from mindle.api.train import train as train
+from mindle.api.tune import tune as tune

@@ -50,9 +50,9 @@ def tune(
     track: options.Track = None,
     json: Annotated[str | None, options.json_of("the scores")] = None,
 ) -> None:
-    """Search for the recipe that suits the data, then train the winner and evaluate it once.
+    """Search for the recipe that suits the data, then refit the best one and evaluate it once.
 
-    Trials never see the test split. A search that was killed goes on with --resume and loses no trial.
+    Trials never see the test part. A search that was killed goes on with --resume and loses no trial.
     """
     from mindle import api
     from mindle.cli.output import pairs, write_json_document

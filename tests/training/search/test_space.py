@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,13 @@ import pytest
 from mindle.errors import DataError
 from mindle.recipes import recipe_names
 from mindle.training.recipe import STRATEGIES, Recipe, from_dict, read_recipe
+from mindle.training.search.image_space import joined_names
 from mindle.training.search.space import (
     Dimension,
     Space,
-    entries_of,
-    joined_names,
     make_space,
     read_space,
-    size_of,
+    space_of,
 )
 
 LAYERS = [
@@ -27,23 +27,23 @@ LAYERS = [
     {"kind": "dense", "units": "classes"},
 ]
 NET = from_dict({"strategy": "scratch", "model": {"layers": LAYERS}})
-BACKBONES = ("tf_efficientnet_lite0", "mobilenetv2_100")
+BACKBONES = ["tf_efficientnet_lite0", "mobilenetv2_100"]
+NAMED = {"backbones": joined_names(BACKBONES), "views": range(3)}
 
 
 def space(entries: dict[str, Any], base: Recipe = NET) -> Space:
-    return make_space(entries, {base.strategy: base}, base.strategy, backbones=BACKBONES, views=2)
+    return make_space(entries, {base.strategy: base}, base.strategy, NAMED)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "auto"])
+@pytest.mark.parametrize("strategy", [name for name in (*STRATEGIES, "table") if name != "auto"])
 def test_every_strategy_has_a_space_that_holds(strategy: str) -> None:
     base = read_recipe(strategy)
-    found = make_space(
-        read_space(None, strategy), {strategy: base}, strategy, backbones=joined_names([BACKBONES]), views=2
-    )
-    assert size_of(found) == len(found.grid())
+    named = {**NAMED, "models": [["linear", "SVM"], ["linear"], ["SVM"]]}
+    found = make_space(read_space(None, strategy), {strategy: base}, strategy, named)
+    assert space_of(json.loads(json.dumps(found.document()))) == found
     for point in (found.first(), *found.corners()):
         assert found.recipe({**found.first(), **point}).strategy == strategy
 
@@ -59,9 +59,8 @@ def test_names_may_be_nested_or_dotted(tmp_path: Path) -> None:
         "[space.train]\nbatch_size = { choices = [16, 32] }\n[space.model.layers.1]\nunits = 8\n"
     )
     assert read_space(dotted, "scratch") == read_space(nested, "scratch")
-    assert entries_of({"train": {"batch_size": {"low": 1, "high": 9}}}) == {
-        "train.batch_size": {"low": 1, "high": 9}
-    }
+    nested_entries = {"train": {"batch_size": {"low": 1, "high": 9}}}
+    assert read_space(nested_entries, "scratch") == {"train.batch_size": {"low": 1, "high": 9}}
 
 
 @pytest.mark.parametrize("text", ["", "[space]\n", "[spaces]\na = 1\n", "[space]\na = 1\n[other]\nb = 2\n"])
@@ -132,9 +131,14 @@ def test_layers_need_a_recipe_that_lists_them() -> None:
         space({"model.layers.1.units": CHOICES}, Recipe(strategy="scratch"))
 
 
-def test_no_backbone_at_hand_is_said() -> None:
-    with pytest.raises(ValueError, match="none is at hand"):
-        make_space({"model.name": {"choices": "backbones"}}, {"probe": read_recipe("probe")}, "probe")
+def test_without_a_backbone_an_error_says_so() -> None:
+    with pytest.raises(ValueError, match="none is available"):
+        make_space(
+            {"model.name": {"choices": "backbones"}},
+            {"probe": read_recipe("probe")},
+            "probe",
+            {"backbones": ()},
+        )
 
 
 # ── points ───────────────────────────────────────────────────────────────────────────────────────
@@ -197,7 +201,7 @@ def test_a_grid_has_every_combination_once_and_nothing_that_does_not_apply() -> 
         read_recipe("probe"),
     )
     points = found.grid()
-    assert size_of(found) == len(points) == 3 * 3 + 3
+    assert len(points) == 3 * 3 + 3
     assert len({str(sorted(point.items())) for point in points}) == len(points)
     assert {point["probe.rbf_gamma"] for point in points if point["probe.heads"] == ["rbf"]} == {
         0.1,

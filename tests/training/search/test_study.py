@@ -5,32 +5,33 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
-import time
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy
 from filelock import FileLock
 from optuna.trial import TrialState
 
 from mindle.errors import DeviceError, ModelError
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe, from_dict
-from mindle.training.search.image_trials import Bench
-from mindle.training.search.judge import Pruned, Score
 from mindle.training.search.space import Space, make_space
 from mindle.training.search.study import (
     MOST_ATTEMPTS,
     Search,
+    StudyOptions,
     best_of,
-    hidden,
+    finished_trials,
     importance,
     open_search,
-    over,
     run_trials,
 )
+from mindle.training.search.task import Score, SearchTask, TrialMonitor
 
 BASE = from_dict({"strategy": "scratch", "train": {"learning_rate": 1e-2}})
 ENTRIES: dict[str, Any] = {
@@ -40,38 +41,59 @@ ENTRIES: dict[str, Any] = {
 }
 
 
-class Bowl(Bench):
-    """A bench whose losses are a bowl with its bottom at a rate of 0.03: what is tested is the study."""
+class Bowl:
+    """A task whose losses are a bowl with its bottom at a rate of 0.03: what is tested is the study."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.deadline = settings.get("deadline", Deadline(None))
-        self.judged: list[int] = []
-        self.stop_at: int | None = settings.get("stop_at")
+    kind, score, warmup_steps = "bowl", "log_loss", 0
 
-    def judge(self, recipe: Recipe, *, number: int = 0, report: Any = None) -> Score:
-        self.judged.append(number)
-        if len(self.judged) == self.stop_at:
+    def __init__(self, *, stop_at: int | None = None, warmup_steps: int = 0) -> None:
+        self.space = space()
+        self.evaluated: list[int] = []
+        self.stop_at, self.warmup_steps = stop_at, warmup_steps
+
+    def prepare(self) -> None:
+        pass
+
+    def as_dict(self) -> dict[str, Any]:
+        return {}
+
+    def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
+        self.evaluated.append(monitor.number)
+        if len(self.evaluated) == self.stop_at:
             raise KeyboardInterrupt
         value = (math.log10(recipe.train.learning_rate) + 1.5) ** 2 + (recipe.train.optimizer == "sgd")
         for epoch in (1, 2, 3):
-            if not report(epoch, value + 1 / epoch):
-                raise Pruned(f"given up after epoch {epoch}")
-        return Score(value=value, accuracy=1 / (1 + value), images=10, note="a bowl")
+            monitor.check(epoch, 3, value + 1 / epoch, "epoch")
+        return Score(value=value, accuracy=1 / (1 + value), note="a bowl")
 
 
 def space() -> Space:
     return make_space(ENTRIES, {"scratch": BASE}, "scratch")
 
 
-def opened(folder: Path, *, sampler: str = "tpe", seed: int = 0, epochs: int = 3) -> Search:
-    return open_search(
-        f"sqlite:///{folder / 'search.db'}", "bowl", space(), sampler=sampler, seed=seed, epochs=epochs
+def opened(folder: Path, task: SearchTask | None = None, **options: Any) -> Search:
+    storage = f"sqlite:///{folder / 'search.db'}"
+    return open_search(task or Bowl(), StudyOptions(storage=storage, name="bowl", **options))
+
+
+def run(search: Search, trials: int | None, *, deadline: Deadline | None = None, alone: bool = True) -> None:
+    """Run trials until the study has so many."""
+    run_trials(
+        replace(search, options=replace(search.options, trials=trials)),
+        deadline or Deadline(None),
+        alone=alone,
     )
+
+
+def evaluated(search: Search) -> list[int]:
+    """Which trials ran in this process."""
+    assert isinstance(search.task, Bowl)
+    return search.task.evaluated
 
 
 def numbers(search: Search) -> list[tuple[Any, ...]]:
     """All of each trial that no clock decides."""
-    return [(t.number, t.state, t.value, t.accuracy, dict(t.point), t.note) for t in over(search)]
+    return [(t.number, t.state, t.value, t.accuracy, dict(t.point), t.note) for t in finished_trials(search)]
 
 
 # ── what is drawn ────────────────────────────────────────────────────────────────────────────────
@@ -83,7 +105,7 @@ def test_the_same_seed_gives_the_same_trials(sampler: str, tmp_path: Path, cache
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         (tmp_path / name).mkdir()
         search = opened(tmp_path / name, sampler=sampler, seed=seed)
-        run_trials(search, Bowl(), trials=16)
+        run(search, 16)
         found.append(numbers(search))
     assert found[0] == found[1] != found[2]
     assert found[0][0][4] == {
@@ -96,27 +118,27 @@ def test_the_same_seed_gives_the_same_trials(sampler: str, tmp_path: Path, cache
 
 
 def test_a_grid_covers_the_grid_once(tmp_path: Path, cache: Path) -> None:
-    search = opened(tmp_path, sampler="grid", epochs=100)
-    run_trials(search, Bowl(), trials=len(space().grid()))
-    assert [dict(trial.point) for trial in over(search)] == space().grid()
+    search = opened(tmp_path, Bowl(warmup_steps=20), sampler="grid")
+    run(search, len(space().grid()))
+    assert [dict(trial.point) for trial in finished_trials(search)] == space().grid()
 
 
 def test_the_search_learns(tmp_path: Path, cache: Path) -> None:
     search = opened(tmp_path)
-    run_trials(search, Bowl(), trials=40)
-    best = best_of(over(search))
+    run(search, 40)
+    best = best_of(finished_trials(search))
     assert best is not None
     assert best.point["train.optimizer"] == "adam"
     assert abs(math.log10(best.point["train.learning_rate"]) + 1.5) < 0.2
     shares = importance(search)
     assert sum(shares.values()) == pytest.approx(1)
     assert next(iter(shares)) in ("train.learning_rate", "train.optimizer")
-    assert {trial.state for trial in over(search)} == {"complete", "pruned"}
+    assert {trial.state for trial in finished_trials(search)} == {"complete", "pruned"}
 
 
 def test_too_few_trials_have_no_importance(tmp_path: Path, cache: Path) -> None:
     search = opened(tmp_path)
-    run_trials(search, Bowl(), trials=3)
+    run(search, 3)
     assert importance(search) == {}
 
 
@@ -126,16 +148,15 @@ def test_too_few_trials_have_no_importance(tmp_path: Path, cache: Path) -> None:
 def test_an_interrupted_search_goes_on_to_the_trials_it_would_have_had(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = opened(tmp_path / "whole")
-    run_trials(whole, Bowl(), trials=15)
+    run(whole, 15)
     with pytest.raises(KeyboardInterrupt):
-        run_trials(opened(tmp_path), Bowl(stop_at=7), trials=15)
+        run(opened(tmp_path, Bowl(stop_at=7)), 15)
     search = opened(tmp_path)
     states = [trial.state for trial in search.study.get_trials()]
     assert states.count(TrialState.WAITING) == 1
     assert TrialState.RUNNING not in states
-    bowl = Bowl()
-    run_trials(search, bowl, trials=15)
-    assert bowl.judged == list(range(6, 15))
+    run(search, 15)
+    assert evaluated(search) == list(range(6, 15))
     assert numbers(search) == numbers(whole)
 
 
@@ -144,10 +165,8 @@ def abandoned(search: Search, worker: str | None, attempts: int = 1) -> optuna.T
     trial = search.study.ask()
     trial.suggest_float("train.learning_rate", 1e-4, 1.0, log=True)
     if worker is not None:
-        session = search.session if attempts > 1 else "an earlier call"
-        trial.set_user_attr(
-            "worker", {"name": worker, "session": session, "since": time.time(), "attempts": attempts}
-        )
+        session = search.options.session if attempts > 1 else "an earlier call"
+        trial.set_user_attr("worker", {"name": worker, "session": session, "attempts": attempts})
     return trial
 
 
@@ -156,97 +175,83 @@ def test_a_trial_of_a_dead_process_runs_again_under_its_number(tmp_path: Path, c
     (search.folder / "dead.lock").touch()  # its lock lies there, and nobody holds it
     lost = abandoned(search, "dead")
     nameless = abandoned(search, None)
-    run_trials(search, Bowl(), trials=4)
-    assert [trial.number for trial in over(search)] == [0, 1, 2, 3]
-    assert over(search)[lost.number].point["train.learning_rate"] == lost.params["train.learning_rate"]
-    assert over(search)[nameless.number].state == "complete"
+    run(search, 4)
+    assert [trial.number for trial in finished_trials(search)] == [0, 1, 2, 3]
+    assert (
+        finished_trials(search)[lost.number].point["train.learning_rate"]
+        == lost.params["train.learning_rate"]
+    )
+    assert finished_trials(search)[nameless.number].state == "complete"
 
 
 def test_a_trial_of_a_living_process_is_left_to_it(tmp_path: Path, cache: Path) -> None:
     search = opened(tmp_path)
     running = abandoned(search, "alive")
     with FileLock(search.folder / "alive.lock"):
-        bowl = Bowl()
-        run_trials(search, bowl, trials=3, alone=False)
-    assert bowl.judged == [1, 2]
-    assert running.number not in {trial.number for trial in over(search)}
+        run(search, 3, alone=False)
+    assert evaluated(search) == [1, 2]
+    assert running.number not in {trial.number for trial in finished_trials(search)}
 
 
 def test_another_machine_is_given_time(tmp_path: Path, cache: Path) -> None:
-    search = opened(tmp_path)
-    far = Search(
-        study=search.study, storage=search.storage, space=search.space, local=False, folder=search.folder
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        beating = optuna.storages.RDBStorage(
+            f"sqlite:///{tmp_path / 'search.db'}", heartbeat_interval=15, grace_period=120
+        )
+    far = replace(opened(tmp_path), storage=beating)
     trial = abandoned(far, "elsewhere")
-    bowl = Bowl()
-    run_trials(far, bowl, trials=2, alone=False)
-    assert bowl.judged == [1]
-    trial.set_user_attr("pulse", time.time() - 1000)
-    trial.set_user_attr("worker", {"name": "elsewhere", "since": time.time() - 2000, "attempts": 1})
-    trial.set_user_attr("pulse", time.time() - 1000)
-    run_trials(far, bowl, trials=2, alone=False)
-    assert bowl.judged == [1, 0]
+    beating.record_heartbeat(trial._trial_id)
+    run(far, 2, alone=False)
+    assert evaluated(far) == [1]
+    with beating.engine.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'"))
+    run(far, 2, alone=False)
+    assert evaluated(far) == [1, 0]
+    far.close()
 
 
-def test_a_trial_that_kills_its_process_is_given_up(tmp_path: Path, cache: Path) -> None:
+def test_a_trial_that_kills_its_process_fails(tmp_path: Path, cache: Path) -> None:
     search = opened(tmp_path)
     (search.folder / "dead.lock").touch()
     deadly = abandoned(search, "dead", attempts=MOST_ATTEMPTS)
-    run_trials(search, Bowl(), trials=2)
-    trial = over(search)[deadly.number]
+    run(search, 2)
+    trial = finished_trials(search)[deadly.number]
     assert (trial.state, trial.note) == ("failed", f"its process died {MOST_ATTEMPTS} times")
 
 
 def test_a_point_that_cannot_be_trained_fails_alone(tmp_path: Path, cache: Path) -> None:
     class Picky(Bowl):
-        def judge(self, recipe: Recipe, *, number: int = 0, report: Any = None) -> Score:
-            if number == 1:
+        def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
+            if monitor.number == 1:
                 raise ModelError("The training loss must stay a number.\nIt did not.")
-            if number == 2:
-                return Score(value=math.nan, accuracy=0.0, images=1)
-            return super().judge(recipe, number=number, report=report)
+            if monitor.number == 2:
+                return Score(value=math.nan, accuracy=0.0)
+            return super().evaluate(recipe, monitor)
 
-    search = opened(tmp_path)
-    run_trials(search, Picky(), trials=4)
-    states = [trial.state for trial in over(search)]
+    search = opened(tmp_path, Picky())
+    run(search, 4)
+    states = [trial.state for trial in finished_trials(search)]
     assert states[1:3] == ["failed", "failed"]
-    assert over(search)[1].note == "The training loss must stay a number."
+    assert finished_trials(search)[1].note == "The training loss must stay a number."
 
 
 def test_a_machine_that_fails_ends_the_search_and_the_trial_waits(tmp_path: Path, cache: Path) -> None:
     class Full(Bowl):
-        def judge(self, recipe: Recipe, *, number: int = 0, report: Any = None) -> Score:
+        def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
             raise DeviceError("The disk is full.")
 
-    search = opened(tmp_path)
+    search = opened(tmp_path, Full())
     with pytest.raises(DeviceError, match="full"):
-        run_trials(search, Full(), trials=2)
+        run(search, 2)
     assert [trial.state for trial in search.study.get_trials()] == [TrialState.WAITING]
 
 
 def test_the_time_ends_the_search(tmp_path: Path, cache: Path) -> None:
     ticks = iter(range(10_000))
     search = opened(tmp_path)
-    run_trials(search, Bowl(deadline=Deadline(40, clock=lambda: float(next(ticks)))), trials=None)
-    assert 1 <= len(over(search)) < 40
-
-
-# ── storages ─────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("url", "error", "words"),
-    [
-        ("nonsense", ValueError, "must be the URL of a data base"),
-        ("postgresql://nobody@127.0.0.1:1/none", DeviceError, "must be one that can be opened"),
-        ("mysql+pymysql://nobody@127.0.0.1:1/none", DeviceError, "needs its driver"),
-    ],
-)
-def test_a_storage_that_is_not_there_is_said(
-    url: str, error: type[Exception], words: str, cache: Path
-) -> None:
-    with pytest.raises(error, match=words):
-        open_search(url, "x", space())
+    run(search, None, deadline=Deadline(40, clock=lambda: float(next(ticks))))
+    assert 1 <= len(finished_trials(search)) < 40
 
 
 def test_a_sampler_that_is_not_there_is_said(tmp_path: Path, cache: Path) -> None:
@@ -254,8 +259,7 @@ def test_a_sampler_that_is_not_there_is_said(tmp_path: Path, cache: Path) -> Non
         opened(tmp_path, sampler="bayes")
 
 
-def test_passwords_stay_hidden() -> None:
-    assert "secret" not in hidden("postgresql://me:secret@here/base")
+# ── PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _server_programs() -> Path | None:
@@ -321,16 +325,18 @@ def _is_user(database: Any, name: str) -> bool:
     return True
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")  # a lost trial is asked for by hand
 @pytest.mark.slow
 def test_postgresql_holds_a_search_and_gives_lost_trials_back(postgres: str, cache: Path) -> None:
-    search = open_search(postgres, "bowl", space(), seed=3, epochs=3)
+    options = StudyOptions(storage=postgres, name="bowl", seed=3)
+    search = open_search(Bowl(), options)
     assert not search.local
     (search.folder / "dead.lock").touch()
     lost = abandoned(search, "dead")
-    run_trials(search, Bowl(), trials=8)
-    again = open_search(postgres, "bowl", space(), seed=3, epochs=3)
-    assert [trial.number for trial in over(again)] == list(range(8))
-    assert over(again)[lost.number].state in ("complete", "pruned")
-    assert best_of(over(again)) == best_of(over(search))
+    run(search, 8)
+    again = open_search(Bowl(), options)
+    assert [trial.number for trial in finished_trials(again)] == list(range(8))
+    assert finished_trials(again)[lost.number].state in ("complete", "pruned")
+    assert best_of(finished_trials(again)) == best_of(finished_trials(search))
     for each in (search, again):
         each.close()

@@ -8,22 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 import mindle.data
 from mindle.artifacts.manifest import write_manifest
-from mindle.errors import DataError
-from mindle.records import Dataset
 from mindle.training.budget import Deadline
+from mindle.training.images.problem import Problem
 from mindle.training.recipe import from_dict
-from mindle.training.search.study import over, run_trials
-from mindle.training.search.workers import Task, bases_as_dict, restored, workers
-from tests.pictures import photo_folder
+from mindle.training.search.image_trials import ImageOrigin, ImageTask
+from mindle.training.search.space import make_space
+from mindle.training.search.study import Search, StudyOptions, finished_trials, open_search, run_trials
+from mindle.training.search.workers import TASKS, worker_line, worker_processes
 
 LAYERS = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
 BASE = from_dict(
@@ -31,79 +28,62 @@ BASE = from_dict(
 )
 
 
-def task(folder: Path, **changes: Any) -> tuple[Task, Dataset]:
-    """A search over rates on the digits, and the data."""
+def search(folder: Path, trials: int = 6) -> Search:
+    """A search over rates on the digits."""
     dataset = mindle.data.split(mindle.data.check(mindle.data.read("digits")))
     write_manifest(folder / "manifest.csv", dataset)
-    found = Task(
+    origin = ImageOrigin(
+        source="digits",
         reading={},
         split_seed=0,
-        source="digits",
         manifest=str(folder / "manifest.csv"),
         classes=dataset.classes,
-        typical_size=(8, 8),
-        storage=f"sqlite:///{folder / 'search.db'}",
-        name="digits",
-        entries={"train.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}},
-        bases=bases_as_dict({"scratch": BASE}),
-        strategy="scratch",
-        backbones=(),
-        views=0,
-        sampler="random",
-        trials=6,
-        weights=None,
-        device="cpu",
-        seed=1,
-        folder=str(folder / "trials"),
     )
-    return replace(found, **changes), dataset
+    task = ImageTask(
+        problem=Problem.of(dataset, typical_size=(8, 8)),
+        space=make_space(
+            {"train.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}, {"scratch": BASE}, "scratch"
+        ),
+        seed=1,
+        folder=folder / "trials",
+        origin=origin,
+    )
+    storage = f"sqlite:///{folder / 'search.db'}"
+    options = StudyOptions(storage=storage, name="digits", sampler="random", trials=trials, seed=1)
+    return open_search(task, options)
 
 
 def test_a_task_survives_json(tmp_path: Path, cache: Path) -> None:
-    one, _ = task(tmp_path)
-    again = Task(**json.loads(json.dumps(asdict(one))))
-    assert again.space().recipe({"train.learning_rate": 0.02}) == one.space().recipe(
-        {"train.learning_rate": 0.02}
-    )
-
-
-def test_the_data_come_back_from_the_manifest(tmp_path: Path, cache: Path) -> None:
-    photos = photo_folder(tmp_path / "photos", 6, dirty=True)
-    dataset = mindle.data.split(mindle.data.check(mindle.data.read(photos)))
-    write_manifest(tmp_path / "manifest.csv", dataset)
-    again = restored(str(photos), tmp_path / "manifest.csv", dataset.classes)
-    for name in ("classes", "paths", "groups", "set_aside", "sha256", "parts"):
-        assert getattr(again, name) == getattr(dataset, name)
-    used = dataset.rows()
-    np.testing.assert_array_equal(again.labels[used], dataset.labels[used])
-    (photos / "circle" / "late.png").write_bytes(b"late")
-    with pytest.raises(DataError, match="come or gone"):
-        restored(str(photos), tmp_path / "manifest.csv", dataset.classes)
+    one = search(tmp_path)
+    given = json.loads(worker_line(one, None, 1))
+    again = TASKS[given["kind"]](given["task"], 1)
+    assert again.space == one.task.space
+    assert again.as_dict() == given["task"] | {"typical_size": (8, 8)}
+    assert StudyOptions(**given["study"]) == one.options
 
 
 @pytest.mark.slow
 def test_two_workers_share_a_search_without_a_main_guard(tmp_path: Path, cache: Path) -> None:
-    one, dataset = task(tmp_path)
-    with workers(one, 2, remaining_seconds=None, threads=1) as alive:
-        while alive():
+    one = search(tmp_path)
+    with worker_processes(one, 2, Deadline(None)) as running:
+        while running():
             time.sleep(0.2)
-    search = one.search()
-    found = over(search)
+    found = finished_trials(one)
     assert [trial.number for trial in found] == list(range(6))
     # On a busy machine the first worker may have done all before the second began.
-    assert len({trial.user_attrs["worker"]["name"] for trial in search.study.get_trials()}) <= 2
+    assert len({trial.user_attrs["worker"]["name"] for trial in one.study.get_trials()}) <= 2
     (tmp_path / "alone").mkdir()
-    alone, _ = task(tmp_path / "alone")
-    run_trials(alone.search(), alone.bench(dataset, Deadline(None)), trials=6)
+    alone = search(tmp_path / "alone")
+    run_trials(alone, Deadline(None))
     # Random draws do not depend on who was faster.
-    assert [dict(trial.point) for trial in found] == [dict(trial.point) for trial in over(alone.search())]
+    assert [dict(trial.point) for trial in found] == [dict(trial.point) for trial in finished_trials(alone)]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of POSIX")
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path, cache: Path) -> None:
-    one, _ = task(tmp_path, trials=100_000)
-    line = json.dumps({**asdict(one), "remaining_seconds": None, "threads": 1})
+    one = search(tmp_path, trials=100_000)
+    line = worker_line(one, None, 1)
     parent = subprocess.Popen(
         [
             sys.executable,
@@ -120,7 +100,7 @@ def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path, cache: P
     if parent.stdout is None:
         raise OSError("the process has no standard output")
     child = int(parent.stdout.readline())
-    while not over(one.search()):
+    while not finished_trials(one):
         time.sleep(0.3)
     parent.send_signal(signal.SIGKILL)
     parent.wait()

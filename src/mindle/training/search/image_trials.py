@@ -1,27 +1,29 @@
-"""How good a recipe is, judged without the test part: one trial of a search.
+"""One trial of a search over images, evaluated without the test part.
 
-A net is judged on the val part, after every epoch and at its end; a head on frozen features out of fold, on
-all images of train and val. The value is the cross-entropy of calibrated answers, lower is better, for both.
-Whatever trials have in common is made once: features, distances, directions.
+A net is evaluated on the val part, after every epoch and at its end; a head on frozen features by
+cross-validation on train and val. The value is the cross-entropy of calibrated answers, lower is better.
+What trials share is computed once: features, distances, directions.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mindle.artifacts.manifest import read_manifest
+from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError
 from mindle.models.pretrained.weights import WeightCard
-from mindle.records import SILENT, Listener
-from mindle.training.budget import Deadline, TimeUp
+from mindle.records import SILENT, Dataset, Listener
+from mindle.training.device import choose_device
 from mindle.training.images.class_selection import few_mistakes, head_data_of
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import HEADS
@@ -41,57 +43,55 @@ from mindle.training.images.selection import MOST_IMAGES, rows_to_learn, views_o
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe
-from mindle.training.search.judge import Pruned, Report, Score, go_on
+from mindle.training.search.space import Space, space_of
+from mindle.training.search.task import Score, TrialMonitor
 
-# What trials share may fill so much memory; what was not used for longest is made again when it is wanted.
+# What trials share may fill so much memory.
 MOST_BYTES = 1 << 30
+# Settings that decide which features a head is given.
+EMBEDDED_BY = ("strategy", "model.name", "model.pooling", "probe.views")
 
 Made = TypeVar("Made")
 
 
 class Pruning(Callback):
-    """Reports each epoch's loss on val, and gives the training up where it is told to.
+    """Reports each epoch's loss on val.
 
     Args:
-        report: Told (epoch, loss); says whether to go on.
-        deadline: When every training must be over.
+        monitor: May prune the trial.
     """
 
-    def __init__(self, report: Report = go_on, deadline: Deadline | None = None) -> None:
-        self.report = report
-        self.deadline = deadline or Deadline(None)
+    def __init__(self, monitor: TrialMonitor) -> None:
+        self.monitor = monitor
 
     def on_epoch(self, state: FitState) -> None:
         """Report the last row."""
         row = state.history[-1]
-        if not self.report(int(row["epoch"]), float(row["val_loss"])):
-            raise Pruned(f"given up after epoch {row['epoch']} of {state.epochs}")
-        if state.epoch < state.epochs and not self.deadline.remaining():
-            raise TimeUp(f"the time was up after epoch {row['epoch']} of {state.epochs}")
+        self.monitor.check(int(row["epoch"]), state.epochs, float(row["val_loss"]), "epoch")
 
 
-class Shelf:
-    """Keeps what was made under its key, and lets go of what was not asked for longest.
+class LRUCache:
+    """Keeps values under their keys, and drops the least recently used ones where arrays fill the memory.
 
     Args:
-        most_bytes: What all arrays on it may hold together.
+        most_bytes: What all its arrays may fill together.
 
     Example:
-        >>> shelf = Shelf(100)
-        >>> shelf.once("a", lambda: 1), shelf.once("a", lambda: 2)
+        >>> cache = LRUCache(100)
+        >>> cache.get("a", lambda: 1), cache.get("a", lambda: 2)
         (1, 1)
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self._made: dict[Any, Any] = {}  # in the order of their last use
+        self._values: dict[Any, Any] = {}  # in the order of their last use
 
-    def once(self, key: Any, make: Callable[[], Made]) -> Made:
-        """What was made under that key, or made now."""
-        value: Made = self._made.pop(key) if key in self._made else make()
-        self._made[key] = value
-        while len(self._made) > 1 and sum(map(_bytes_of, self._made.values())) > self.most_bytes:
-            self._made.pop(next(iter(self._made)))
+    def get(self, key: Any, make: Callable[[], Made]) -> Made:
+        """The value of that key, computed where it is not there."""
+        value: Made = self._values.pop(key) if key in self._values else make()
+        self._values[key] = value
+        while len(self._values) > 1 and sum(map(_bytes_of, self._values.values())) > self.most_bytes:
+            self._values.pop(next(iter(self._values)))
         return value
 
 
@@ -103,63 +103,147 @@ def _bytes_of(value: Any) -> int:
     return sum(_bytes_of(part) for part in parts if isinstance(part, (np.ndarray, Distances, Directions)))
 
 
-@dataclass(kw_only=True)
-class Bench:
-    """Judges one recipe after the other on the same problem.
+@dataclass(frozen=True, kw_only=True)
+class ImageOrigin:
+    """Where a process finds the images that another one has checked and split.
 
     Attributes:
-        problem: The data; its test part stays shut.
+        source: What the user typed for the data.
+        reading: What else was said of them; see `ReadingOptions`.
+        split_seed: Seed of the split.
+        manifest: The run's manifest.
+        classes: Class names in their order.
+    """
+
+    source: str
+    reading: Mapping[str, Any]
+    split_seed: int
+    manifest: str
+    classes: Sequence[str]
+
+    def dataset(self) -> Dataset:
+        """The data as the run checked and split them, without checking them again.
+
+        Raises:
+            DataError: If the files are no longer those of the manifest.
+        """
+        reading = ReadingOptions.from_dict(self.reading)
+        dataset = reading.read_images(self.source, split_seed=self.split_seed)
+        rows = {row.path: row for row in read_manifest(Path(self.manifest))}
+        if set(rows) != set(dataset.paths):
+            raise DataError(
+                f"The data in {self.source} must be those of {self.manifest}. Files have come or gone."
+            )
+        found = [rows[path] for path in dataset.paths]
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        return replace(
+            dataset,
+            classes=tuple(self.classes),
+            labels=np.array([numbers.get(row.label, -1) for row in found], np.int64),
+            groups=tuple(row.group for row in found),
+            set_aside=tuple(row.finding for row in found),
+            sha256=tuple(row.sha256 for row in found),
+            parts=tuple(row.split for row in found),
+        )
+
+
+@dataclass(kw_only=True)
+class ImageTask:
+    """Evaluates one recipe after the other on the same images; see `SearchTask`.
+
+    Attributes:
+        problem: The train and val parts.
+        space: The recipes.
         weights: Where to look for weights first.
         device: Where nets are trained and, if it is CUDA, images are embedded.
-        seed: Governs every trial alike, so that recipes differ and nothing else does.
-        deadline: When every trial must be over.
+        seed: Of every trial alike, so that recipes differ and nothing else does.
         folder: Where nets keep their checkpoints; nowhere unless set.
         listener: Hears the embedding.
         threads: Of ONNX Runtime.
-        shelf: What trials share.
+        origin: Where worker processes find the data; None where there are none.
+        cache: What trials share.
     """
 
+    kind: ClassVar[str] = "images"
+    score: ClassVar[str] = "log_loss"
+
     problem: Problem
+    space: Space
     weights: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seed: int = 0
-    deadline: Deadline = field(default_factory=lambda: Deadline(None))
     folder: Path | None = None
     listener: Listener = SILENT
     threads: int | None = None
-    shelf: Shelf = field(default_factory=lambda: Shelf(MOST_BYTES))
+    origin: ImageOrigin | None = None
+    cache: LRUCache = field(default_factory=lambda: LRUCache(MOST_BYTES))
 
-    def judge(self, recipe: Recipe, *, number: int = 0, report: Report = go_on) -> Score:
-        """Train what a recipe says and judge it.
+    @property
+    def warmup_steps(self) -> int:
+        """A fifth of the shortest net's epochs."""
+        nets = [base.train.epochs for name, base in self.space.bases.items() if name != "probe"]
+        return min(nets, default=1) // 5
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything that a worker process needs to evaluate the same."""
+        return {
+            "origin": asdict(self.origin) if self.origin else None,
+            "typical_size": self.problem.typical_size,
+            "space": self.space.document(),
+            "weights": None if self.weights is None else str(self.weights.absolute()),
+            "device": self.device.type,
+            "seed": self.seed,
+            "folder": None if self.folder is None else str(self.folder),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], threads: int | None = None) -> ImageTask:
+        """The task of an `as_dict`, in another process.
+
+        Raises:
+            DataError: If the data have changed.
+        """
+        origin, (height, width) = ImageOrigin(**document["origin"]), document["typical_size"]
+        return cls(
+            problem=Problem.of(origin.dataset(), typical_size=(height, width)),
+            space=space_of(document["space"]),
+            weights=None if document["weights"] is None else Path(document["weights"]),
+            device=choose_device(document["device"]),
+            seed=document["seed"],
+            folder=None if document["folder"] is None else Path(document["folder"]),
+            threads=threads,
+            origin=origin,
+        )
+
+    def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
+        """Train what a recipe says and score it.
 
         Args:
             recipe: Its strategy is not "auto".
-            number: Names the checkpoint, where one is kept.
-            report: Told of each epoch; says whether to go on.
+            monitor: Is given each epoch's loss.
 
         Raises:
-            Pruned: If `report` said so.
-            TimeUp: If the deadline came first.
-            DataError: If nothing can be judged: an empty val part, images of one group.
+            Pruned: If the monitor says so.
+            TimeUp: If the deadline comes first.
+            DataError: If nothing can be scored: an empty val part, images of one group.
             ModelError: If the model cannot be made or its loss is no number.
         """
         if recipe.strategy == "auto":
             raise ValueError("A trial must have a strategy of its own. Received 'auto'.")
-        return self._head(recipe) if recipe.strategy == "probe" else self._net(recipe, number, report)
+        return self._head(recipe) if recipe.strategy == "probe" else self._net(recipe, monitor)
 
     # ---- nets -------------------------------------------------------------------------------------------
 
-    def _net(self, recipe: Recipe, number: int, report: Report) -> Score:
+    def _net(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
         if not len(self.problem.val):
             raise DataError("Nets are compared on val images. Received none. Give the data a val part.")
-        folder = None if self.folder is None else self.folder / str(number)
-        card = next(iter(self._cards(recipe)), None)
+        folder = None if self.folder is None else self.folder / str(monitor.number)
         outcome = train_net(
             self.problem,
             recipe,
             TrainingContext(seed=self.seed, device=self.device, folder=folder, resume=True),
-            card=card,
-            callbacks=[Pruning(report, self.deadline)],
+            card=next(iter(self._cards(recipe)), None),
+            callbacks=[Pruning(monitor)],
         )
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -169,18 +253,17 @@ class Bench:
         return Score(
             value=float(-np.log(np.maximum(known, 1e-12)).mean()),
             accuracy=float((answers.argmax(axis=1) == labels).mean()),
-            images=len(labels),
             note=str(outcome.tried[0]["note"]),
         )
 
     def _cards(self, recipe: Recipe) -> tuple[WeightCard, ...]:
         wanted = (recipe.strategy, recipe.model.name)
-        return self.shelf.once(("cards", *wanted), lambda: cards_of(recipe, self.weights))
+        return self.cache.get(("cards", *wanted), lambda: cards_of(recipe, self.weights))
 
     # ---- heads ------------------------------------------------------------------------------------------
 
     def _head(self, recipe: Recipe) -> Score:
-        """As the ladder does with a recipe that leaves nothing open, its rule for blends included."""
+        """As model selection does with a recipe that leaves nothing open, its rule for blends included."""
         found: list[ClassCandidate] = []
         for kind in sorted(recipe.probe.heads, key=lambda kind: kind != "rbf"):
             found.append(self._candidate(kind, recipe))
@@ -194,31 +277,34 @@ class Bench:
         return Score(
             value=best.loss,
             accuracy=float(best.right.mean()),
-            images=len(best.right),
             note=f"{best.kind} head on {recipe.model.name}",
         )
 
     def _candidate(self, kind: str, recipe: Recipe) -> ClassCandidate:
         settings, base = recipe.probe, self._features_key(recipe)
-        features: ConcatFeatures = self.shelf.once(
+        features: ConcatFeatures = self.cache.get(
             ("features", base), lambda: ConcatFeatures(self._blocks(recipe), self.seed)
         )
         key = (kind, base, settings.folds, HEADS[kind].options(settings))
-        return self.shelf.once(key, lambda: HEADS[kind].fit(self._data(recipe), features, settings))
+        return self.cache.get(key, lambda: HEADS[kind].fit(self._data(recipe), features, settings))
 
-    def embed(self, recipes: Iterable[Recipe]) -> None:
-        """Embed ahead of the trials what some recipes need, so that each of them takes no time for it."""
-        for recipe in recipes:
+    def prepare(self) -> None:
+        """Embed what trials with heads will need, unless it depends on how views are sampled."""
+        if any(dimension.name.startswith("augment.") for dimension in self.space.dimensions):
+            return
+        varied = [each for each in self.space.dimensions if each.name in EMBEDDED_BY and each.choices]
+        for point in self.space.combinations(varied):
+            recipe = self.space.recipe(point)
             if recipe.strategy == "probe":
                 self._blocks(recipe)
 
     def _rows(self) -> NDArray[np.int64]:
         images = min(len(self.problem.train) + len(self.problem.val), max(MOST_IMAGES, len(self.problem.val)))
-        return self.shelf.once("rows", lambda: rows_to_learn(self.problem, images, seed=self.seed))
+        return self.cache.get("rows", lambda: rows_to_learn(self.problem, images, seed=self.seed))
 
     def _data(self, recipe: Recipe) -> ClassHeadData:
         views, folds = views_of(recipe, self.problem), recipe.probe.folds
-        return self.shelf.once(
+        return self.cache.get(
             ("data", views, folds),
             lambda: head_data_of(self.problem, self._rows(), folds=folds, views=views, seed=self.seed),
         )
@@ -229,11 +315,11 @@ class Bench:
         return (recipe.model.name, recipe.model.pooling, views, seen)
 
     def _blocks(self, recipe: Recipe) -> list[BackboneFeatures]:
-        """The features of a recipe's backbones, in the ladder's order."""
+        """The features of a recipe's backbones, in the order of model selection."""
         _, pooling, views, seen = self._features_key(recipe)
         cards = sorted(self._cards(recipe), key=lambda card: -card.size_bytes)
         return [
-            self.shelf.once(
+            self.cache.get(
                 ("block", card.name, card.spec, pooling, views, seen),
                 lambda card=card: self._block(card, recipe, views),  # type: ignore[misc]
             )

@@ -1,23 +1,29 @@
-"""How good a recipe of a table is, judged without the test part: one trial of a search over tables.
+"""One trial of a search over a table, evaluated without the test part.
 
-The rows that may be learned from are cross-validated, by the same folds in every trial. After each fold the
-value so far is told, so that a trial that does worse than others did by then can be given up. The value is
+The rows that may be learned from are cross-validated, with the same folds in every trial. The value so far is
+reported after each fold, so that a trial that does worse than others did by then can be pruned. The value is
 the cross-entropy of calibrated answers, or the root mean squared error; lower is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mindle.data.common.splits import Fractions
+from mindle.data.tables.checks import check_table
+from mindle.data.tables.reader import read_table
+from mindle.data.tables.splits import split_table
+from mindle.data.tables.summary import NESTED_BELOW, require_learnable_table
 from mindle.models.tables.encoder import VIEWS
-from mindle.training.budget import Deadline, TimeUp
+from mindle.records import Table
 from mindle.training.loop.batches import draw
-from mindle.training.recipe import Recipe, TableSettings
-from mindle.training.search.judge import Pruned, Report, Score, go_on
+from mindle.training.recipe import TABLE, Recipe, TableSettings
+from mindle.training.search.space import Space, make_space, space_of
+from mindle.training.search.task import Score, TrialMonitor
 from mindle.training.tables import tasks
 from mindle.training.tables.learners import Fitted, Learner, learners
 from mindle.training.tables.passes import (
@@ -31,8 +37,12 @@ from mindle.training.tables.passes import (
 )
 from mindle.training.tables.stacking import choose_weights, mixed_answers
 
-# What `choices` of `table.models` may name instead of listing it.
-MODELS = "models"
+# Below NESTED_BELOW rows a part of 15 % would say too little; all of them nested would need a search a fold.
+SMALL_FRACTIONS: Fractions = (0.80, 0.0, 0.20)
+# How run.json calls the loss of a task.
+SCORES = {"log loss": "log_loss", "root mean squared error": "rmse"}
+# Settings by which trials are evaluated: the same for all.
+EVALUATION = ("table.folds", "table.repeats")
 
 
 def candidates(problem: TableProblem, rows: Rows, wished: Sequence[str] = ()) -> tuple[tuple[str, ...], ...]:
@@ -71,68 +81,176 @@ def require_models(names: Iterable[str]) -> list[str]:
     return wished
 
 
+def seal(table: Table, *, seed: int) -> Table:
+    """The checked table with a test part that the search does not see, also where the table is small.
+
+    Args:
+        table: As it was read.
+        seed: Of the split.
+    """
+    table = check_table(table)
+    small = len(table.rows()) < NESTED_BELOW
+    require_learnable_table(table)
+    table = (
+        split_table(table, seed=seed, fractions=SMALL_FRACTIONS) if small else split_table(table, seed=seed)
+    )
+    require_learnable_table(table)
+    return table
+
+
+def open_rows(table: Table) -> Rows:
+    """The rows of a sealed table that may be learned from."""
+    return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
+
+
+def table_space(
+    entries: Mapping[str, Any], recipe: Recipe, table: Table, models: Sequence[str] = ()
+) -> Space:
+    """The space of a table's recipes.
+
+    Args:
+        entries: As `read_space` gives them.
+        recipe: That points change.
+        table: Sealed.
+        models: Names of the models to choose from; all that suit the table unless given.
+
+    Raises:
+        ValueError: If an entry is not about what is trained, or a name is none.
+    """
+    other = [name for name in entries if not name.startswith("table.") or name in EVALUATION]
+    if other:
+        raise ValueError(
+            "The space of a table must name settings table.… that say what is trained. Received "
+            f"{', '.join(other)}. docs/tune.md lists them."
+        )
+    rows = open_rows(table)
+    problem = TableProblem.of(table, rows)
+    choices = [list(names) for names in candidates(problem, np.arange(len(rows)), models)]
+    return make_space(entries, {TABLE: recipe}, TABLE, {"models": choices})
+
+
+# ---- trials -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOrigin:
+    """Where a process finds the rows that another one has sealed.
+
+    Attributes:
+        source: What the user typed for the data.
+        reading: What else `read_table` is given.
+        split_seed: Of the sealed part.
+    """
+
+    source: str
+    reading: Mapping[str, Any]
+    split_seed: int
+
+    def table(self) -> Table:
+        """The data, read, checked and sealed as the call that began did."""
+        return seal(read_table(self.source, **self.reading), seed=self.split_seed)
+
+
 @dataclass(kw_only=True)
-class TableBench:
-    """Judges one recipe after the other on the same folds of the same rows.
+class TableTask:
+    """Evaluates one recipe after the other on the same folds of the same rows; see `SearchTask`.
 
     Attributes:
         problem: The table.
         rows: What may be learned from; the test part is not among them.
+        space: The recipes.
         folds: Of the cross-validation.
-        seed: Governs the folds and every learner, so that recipes differ and nothing else does.
-        deadline: When every trial must be over.
+        seed: Of the folds and of every learner, so that recipes differ and nothing else does.
+        origin: Where worker processes find the data; None where there are none.
     """
+
+    kind: ClassVar[str] = "table"
 
     problem: TableProblem
     rows: Rows
+    space: Space
     folds: int = 5
     seed: int = 0
-    deadline: Deadline = field(default_factory=lambda: Deadline(None))
+    origin: TableOrigin | None = None
     _prepared: tuple[Prepared, ...] = ()
     _views: dict[int, dict[str, Floats]] = field(default_factory=dict)
     _known: dict[TableSettings, Score] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._fold_of = self.problem.assign_folds(self.rows, self.folds, draw(self.seed, 4))
+        self._task = tasks.of(self.problem.task)
 
-    def judge(self, recipe: Recipe, *, number: int = 0, report: Report = go_on) -> Score:
+    @classmethod
+    def of(
+        cls, table: Table, space: Space, *, seed: int, origin: TableOrigin | None, threads: int | None = None
+    ) -> TableTask:
+        """The task of a sealed table."""
+        rows = open_rows(table)
+        return cls(
+            problem=TableProblem.of(table, rows, threads=threads),
+            rows=np.arange(len(rows)),
+            space=space,
+            folds=space.bases[TABLE].table.folds,
+            seed=seed,
+            origin=origin,
+        )
+
+    @property
+    def score(self) -> str:
+        """What a trial's value is."""
+        return SCORES[self._task.loss_name]
+
+    @property
+    def warmup_steps(self) -> int:
+        """Two fifths of the folds: one fold says little of a trial."""
+        return 2 * self.folds // 5
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything that a worker process needs to evaluate the same."""
+        origin = asdict(self.origin) if self.origin else None
+        return {"origin": origin, "space": self.space.document(), "seed": self.seed}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], threads: int | None = None) -> TableTask:
+        """The task of an `as_dict`, in another process."""
+        origin, space = TableOrigin(**document["origin"]), space_of(document["space"])
+        return cls.of(origin.table(), space, seed=document["seed"], origin=origin, threads=threads)
+
+    def prepare(self) -> None:
+        """Nothing: what trials share is computed by the first that needs it."""
+
+    def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
         """Cross-validate what a recipe says.
 
         Args:
             recipe: Of the strategy "table".
-            number: Of the trial; nothing is kept under it.
-            report: Told (folds judged so far, value so far); says whether to go on.
+            monitor: Is given the value after each fold but the last.
 
         Raises:
-            Pruned: If `report` said so.
-            TimeUp: If the deadline came first.
-            ValueError: If a model is unknown, or suits the table not at all.
+            Pruned: If the monitor says so.
+            TimeUp: If the deadline comes first.
+            ValueError: If a model is unknown, or does not suit the table.
         """
         settings = recipe.table
         if settings not in self._known:
             with threads_of(self.problem.threads_for(len(self.rows))):
-                self._known[settings] = self._judged(settings, report)
+                self._known[settings] = self._evaluated(settings, monitor)
         return self._known[settings]
 
-    def _judged(self, settings: TableSettings, report: Report) -> Score:
+    def _evaluated(self, settings: TableSettings, monitor: TrialMonitor) -> Score:
         chosen = self._learners(settings)
         fits = {learner.name: self._fits(learner) for learner in chosen}
-        own: dict[str, Floats] = {name: np.zeros((len(self.rows), self.problem.outputs)) for name in fits}
-        judged = np.zeros(len(self.rows), bool)
-        score = Score(value=float("nan"), accuracy=None, images=0)
+        out: dict[str, Floats] = {name: np.zeros((len(self.rows), self.problem.outputs)) for name in fits}
+        answered = np.zeros(len(self.rows), bool)
         for fold in range(self.folds):
-            held, one = self._fold_of == fold, self._sets[fold]
+            held_out, one = self._fold_of == fold, self._sets[fold]
             for learner in chosen:
                 scores = next(fits[learner.name]).scores(self._view(fold, learner.view))
-                own[learner.name][held] = scores * one.scale + one.centre
-            judged |= held
-            score = self._score({name: answers[judged] for name, answers in own.items()}, judged)
+                out[learner.name][held_out] = scores * one.scale + one.centre
+            answered |= held_out
+            score = self._score({name: answers[answered] for name, answers in out.items()}, answered)
             if fold + 1 < self.folds:
-                told = f"after fold {fold + 1} of {self.folds}"
-                if not report(fold + 1, score.value):
-                    raise Pruned(f"given up {told}")
-                if not self.deadline.remaining():
-                    raise TimeUp(f"the time was up {told}")
+                monitor.check(fold + 1, self.folds, score.value, "fold")
         return score
 
     def _learners(self, settings: TableSettings) -> list[Learner]:
@@ -160,28 +278,26 @@ class TableBench:
             parts = [self.rows[self._fold_of != fold] for fold in range(self.folds)]
             # A space may vary what nets are given, so every view is made.
             self._prepared = tuple(
-                prepare(self.problem, part, draw(self.seed, 2, place), VIEWS)
-                for place, part in enumerate(parts)
+                prepare(self.problem, part, draw(self.seed, 2, index), VIEWS)
+                for index, part in enumerate(parts)
             )
         return self._prepared
 
     def _view(self, fold: int, view: str) -> Floats:
-        """What models of a fold are asked about."""
+        """What models of a fold are given of its held-out rows."""
         if fold not in self._views:
             self._views[fold] = self._sets[fold].views(self.problem, self.rows[self._fold_of == fold])
         return self._views[fold][view]
 
-    def _score(self, own: Mapping[str, Floats], judged: np.ndarray[Any, Any]) -> Score:
-        """Of rows judged so far, by what the models answer together."""
-        truth = self.problem.truth[self.rows[judged]]
-        task = tasks.of(self.problem.task)
-        own = {name: task.answers(scores, task.temperature(scores, truth)) for name, scores in own.items()}
+    def _score(self, out: Mapping[str, Floats], answered: np.ndarray[Any, Any]) -> Score:
+        """Of the rows answered so far, by what the models answer together."""
+        truth, task = self.problem.truth[self.rows[answered]], self._task
+        answers = {name: task.answers(each, task.temperature(each, truth)) for name, each in out.items()}
         loss = task.loss(truth)
-        weights = choose_weights(own, loss) if len(own) > 1 else dict.fromkeys(own, 1.0)
-        mixed = mixed_answers(own, weights)
-        mean = float(loss(mixed).mean())
+        weights = choose_weights(answers, loss) if len(answers) > 1 else dict.fromkeys(answers, 1.0)
+        mixed = mixed_answers(answers, weights)
         note = " + ".join(
-            f"{name} {weight:.0%}" if len(own) > 1 else name for name, weight in weights.items()
+            f"{name} {weight:.0%}" if len(answers) > 1 else name for name, weight in weights.items()
         )
-        accuracy = task.accuracy(mixed, truth)
-        return Score(value=task.value(mean), accuracy=accuracy, images=len(truth), note=note)
+        value = task.value(float(loss(mixed).mean()))
+        return Score(value=value, accuracy=task.accuracy(mixed, truth), note=note)

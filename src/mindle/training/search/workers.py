@@ -1,6 +1,6 @@
-"""A search as a task that any process can be given, and processes of their own that take part in it.
+"""Processes of their own that take part in a search.
 
-A worker is a Python of its own, started with this module and told its task as one line of JSON on standard
+A worker is a Python of its own, started with this module and given its task as one line of JSON on standard
 input: nothing of the caller's program runs in it, so that scripts need no `__main__` guard. The same pipe is
 its lifeline: when the process that holds the other end dies, however suddenly, the worker ends too.
 """
@@ -12,164 +12,40 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mindle.artifacts.manifest import read_manifest
-from mindle.data.reading import ReadingOptions
-from mindle.errors import DataError, MindleError
-from mindle.records import SILENT, Dataset, Listener
+from mindle.errors import MindleError
 from mindle.training.budget import Deadline
-from mindle.training.device import choose_device
-from mindle.training.images.problem import Problem
-from mindle.training.recipe import Recipe, as_dict, from_dict
-from mindle.training.search.image_trials import Bench
-from mindle.training.search.judge import Judge
-from mindle.training.search.space import Space, make_space
-from mindle.training.search.study import Search, open_search, run_trials
-from mindle.training.search.table_task import TableTask
+from mindle.training.search.image_trials import ImageTask
+from mindle.training.search.study import Search, StudyOptions, open_search, run_trials
+from mindle.training.search.table_trials import TableTask
+from mindle.training.search.task import SearchTask
 
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """Everything that a process must know to take part in a search; all of it can stand in JSON.
-
-    Attributes:
-        source: What the user typed for the data.
-        reading: What else was said of them; see `ReadingOptions`.
-        split_seed: Seed of the split.
-        manifest: The run's manifest, which says how the data were checked and split.
-        classes: Class names in their order.
-        typical_size: Median (height, width) of the images.
-        storage: URL of the study's storage.
-        name: Of the study.
-        entries: Of the space.
-        bases: Recipes that points change, nested settings by strategy.
-        strategy: Of points that say none.
-        backbones: What "backbones" in the space stands for.
-        views: Up to how many augmented views "views" in the space stands for.
-        sampler: "tpe", "random" or "grid".
-        trials: How many the study should have; None for as many as there is time for.
-        weights: Where to look for weights first.
-        device: Where nets are trained.
-        seed: Of what is drawn, and of every trial.
-        folder: Where nets keep their checkpoints.
-        session: Of the call that the process belongs to.
-    """
-
-    source: str
-    reading: Mapping[str, Any]
-    split_seed: int
-    manifest: str
-    classes: Sequence[str]
-    typical_size: Sequence[int]
-    storage: str
-    name: str
-    entries: Mapping[str, Any]
-    bases: Mapping[str, Mapping[str, Any]]
-    strategy: str
-    backbones: Sequence[str]
-    views: int
-    sampler: str
-    trials: int | None
-    weights: str | None
-    device: str
-    seed: int
-    folder: str
-    session: str = ""
-
-    def space(self) -> Space:
-        """What is varied."""
-        bases = {name: from_dict(settings) for name, settings in self.bases.items()}
-        return make_space(self.entries, bases, self.strategy, backbones=self.backbones, views=self.views)
-
-    def search(self) -> Search:
-        """The study, opened by this process."""
-        space = self.space()
-        nets = [base.train.epochs for name, base in space.bases.items() if name != "probe"]
-        return open_search(
-            self.storage,
-            self.name,
-            space,
-            sampler=self.sampler,
-            seed=self.seed,
-            epochs=min(nets, default=1),
-            session=self.session,
-        )
-
-    def bench(self, dataset: Dataset, deadline: Deadline, listener: Listener = SILENT) -> Bench:
-        """What judges its recipes."""
-        height, width = self.typical_size
-        return Bench(
-            problem=Problem.of(dataset, typical_size=(height, width)),
-            weights=None if self.weights is None else Path(self.weights),
-            device=choose_device(self.device),
-            seed=self.seed,
-            deadline=deadline,
-            folder=Path(self.folder),
-            listener=listener,
-        )
-
-
-def bases_as_dict(bases: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
-    """Recipes by strategy as nested settings."""
-    return {name: as_dict(recipe) for name, recipe in bases.items()}
-
-
-def restored(
-    source: str,
-    manifest: Path,
-    classes: Sequence[str],
-    *,
-    reading: ReadingOptions | None = None,
-    split_seed: int = 0,
-) -> Dataset:
-    """The data as a run checked and split them, without checking them again.
-
-    Raises:
-        DataError: If the files are no longer those of the manifest.
-    """
-    dataset = (reading or ReadingOptions()).read_images(source, split_seed=split_seed)
-    rows = {row.path: row for row in read_manifest(manifest)}
-    if set(rows) != set(dataset.paths):
-        raise DataError(f"The data in {source} must be those of {manifest}. Files have come or gone.")
-    found = [rows[path] for path in dataset.paths]
-    number = {name: at for at, name in enumerate(classes)}
-    return replace(
-        dataset,
-        classes=tuple(classes),
-        labels=np.array([number.get(row.label, -1) for row in found], np.int64),
-        groups=tuple(row.group for row in found),
-        set_aside=tuple(row.finding for row in found),
-        sha256=tuple(row.sha256 for row in found),
-        parts=tuple(row.split for row in found),
-    )
-
-
-# ---- starting them ----------------------------------------------------------------------------------------
+# What makes a task again from its document and a number of threads, by its kind.
+TASKS: dict[str, Callable[[Mapping[str, Any], int], SearchTask]] = {
+    ImageTask.kind: ImageTask.from_dict,
+    TableTask.kind: TableTask.from_dict,
+}
 
 
 @contextmanager
-def workers(
-    task: Task | TableTask, count: int, *, remaining_seconds: float | None, threads: int
-) -> Iterator[Callable[[], int]]:
-    """Inside the `with` block processes of their own run the trials of a task.
+def worker_processes(search: Search, count: int, deadline: Deadline) -> Iterator[Callable[[], int]]:
+    """Inside the `with` block processes of their own run the trials of a search.
 
     Args:
-        task: What they do.
+        search: What they take part in.
         count: How many.
-        remaining_seconds: When they must be done; None for no limit.
-        threads: How many each may compute on.
+        deadline: When they must be done.
 
     Yields:
         How many of them are at work, when it is called.
     """
-    line = json.dumps({**asdict(task), "remaining_seconds": remaining_seconds, "threads": threads})
+    threads = max(1, (os.cpu_count() or 1) // count)
+    line = worker_line(search, deadline.remaining() if deadline.limited else None, threads)
     environment = {
         **os.environ,
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
@@ -202,7 +78,17 @@ def workers(
                 process.stdin.close()
 
 
-# ---- being one --------------------------------------------------------------------------------------------
+def worker_line(search: Search, remaining_seconds: float | None, threads: int) -> str:
+    """What a worker is given: the task, the study, its time and its threads, as one line of JSON."""
+    return json.dumps(
+        {
+            "kind": search.task.kind,
+            "task": search.task.as_dict(),
+            "study": asdict(search.options),
+            "remaining_seconds": remaining_seconds,
+            "threads": threads,
+        }
+    )
 
 
 def main() -> int:
@@ -213,31 +99,15 @@ def main() -> int:
 
     torch.set_num_threads(given["threads"])
     try:
-        task, bench = _at_work(given)
-        search = task.search()
-        run_trials(search, bench, trials=task.trials, alone=False)
+        deadline = Deadline(given["remaining_seconds"])
+        task = TASKS[given["kind"]](given["task"], given["threads"])
+        search = open_search(task, StudyOptions(**given["study"]))
+        run_trials(search, deadline, alone=False)
         search.close()
     except MindleError as error:
         print(f"mindle: a worker ended: {error}", file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def _at_work(given: Mapping[str, Any]) -> tuple[Task | TableTask, Judge]:
-    """The task that stands in a line of JSON, and what judges its recipes."""
-    deadline, threads = Deadline(given["remaining_seconds"]), given["threads"]
-    if "manifest" not in given:
-        rows = TableTask(**{each.name: given[each.name] for each in fields(TableTask)})
-        return rows, rows.bench(rows.table(), deadline, threads=threads)
-    task = Task(**{each.name: given[each.name] for each in fields(Task)})
-    dataset = restored(
-        task.source,
-        Path(task.manifest),
-        task.classes,
-        reading=ReadingOptions.from_dict(task.reading),
-        split_seed=task.split_seed,
-    )
-    return task, replace(task.bench(dataset, deadline), threads=threads)
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,493 @@
+"""`tune`: read → check → split → search → refit the best recipe → bundle → evaluate → report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
+
+from mindle.api.checks import require_classes
+from mindle.api.image_pipeline import ImagePipeline, rehearsed
+from mindle.api.models import Run
+from mindle.api.pipeline import Pipeline, conclude
+from mindle.api.pipelines import TrainingOptions
+from mindle.api.run_context import RunContext, RunRequest, in_run_folder
+from mindle.api.table_pipeline import TablePipeline, before_evaluation, record_table
+from mindle.artifacts.files import write_text
+from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
+from mindle.errors import DeviceError
+from mindle.records import Listener
+
+if TYPE_CHECKING:
+    from mindle.training.budget import Deadline
+    from mindle.training.images.plan import ResolvedOptions
+    from mindle.training.recipe import Recipe
+    from mindle.training.search.space import Space
+    from mindle.training.search.study import Search, Trial
+    from mindle.training.search.task import SearchTask
+
+Source = str | os.PathLike[str]
+
+# The study's storage in the run folder, where no other was named.
+SEARCH_FILE = "search.db"
+
+
+@takes_reading_options()
+def tune(
+    data: Any,
+    *,
+    space: Source | Mapping[str, Any] | None = None,
+    trials: int | None = None,
+    budget: str | float | None = None,
+    sampler: str = "tpe",
+    storage: str | None = None,
+    workers: int = 1,
+    recipe: Source | None = None,
+    model: str | None = None,
+    strategy: str | None = None,
+    weights: Source | None = None,
+    seed: int = 0,
+    split_seed: int = 0,
+    device: str = "auto",
+    out: Source | None = None,
+    resume: bool = False,
+    set: Mapping[str, Any] | None = None,
+    folds: int | None = None,
+    lang: str = "en",
+    track: str | None = None,
+    listener: Listener | None = None,
+    **reading: Unpack[ReadingKeywords],
+) -> Run:
+    """Search for the recipe that suits the data, refit the best one, and evaluate it once on the test part.
+
+    Trials never see the test part: a net is evaluated on the val part, a head by cross-validation on train
+    and val, a table by cross-validation on the rows outside the test part, which is sealed for small tables
+    too. A search that was killed goes on with `resume`, and no trial of it is lost.
+
+    Args:
+        data: As `train` takes it.
+        space: What is varied, a TOML file or the entries of its table `[space]`; one that suits the strategy
+            unless set.
+        trials: How many; 50 unless set or there is a budget, and every point of a grid.
+        budget: Time for everything: "90s", "10m", "1h30m", or seconds.
+        sampler: "tpe", "random" or "grid".
+        storage: URL of a database for the study; a file in the run folder unless set. Calls with the same
+            data, space and seed and the same storage share one search.
+        workers: How many processes run trials at once.
+        recipe: Where the search begins: a named recipe or a TOML file.
+        model: A backbone or net by name, where the space does not vary it. Of a table: models to choose from,
+            such as "linear, SVM".
+        strategy: "probe", "inline", "finetune" or "scratch"; by the size of the images unless set.
+        weights: A weight file, or a folder of them with their cards.
+        seed: Of the search, and of every training.
+        split_seed: Seed of the split.
+        device: "auto", "cpu", "cuda" or "mps"; tables train on the processor.
+        out: The run folder; `runs/<data>-<n>` unless set.
+        resume: Go on with the unfinished search in `out`; `trials`, `budget` and `workers` may be others.
+        set: Settings of the recipe to change in all trials.
+        folds: Of a table: number of folds of the cross-validation that scores trials (default 5).
+        lang: Language of the report, "en" or "ko".
+        track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, trials and scores are logged too.
+        listener: Hears sentences and progress; prints to standard output unless set.
+        **reading: How the data are read, see `ReadingOptions`.
+
+    Returns:
+        The run of the best recipe, which lies in `recipe.toml`, every trial in `trials.csv`.
+
+    Raises:
+        ValueError: If an argument is wrong, or the space names what is not there.
+        DataError: If the data hold nothing to learn from.
+        ModelError: If a model or its weights are not available, or no trial completed.
+        DeviceError: If Optuna is not installed, or the storage cannot be reached.
+
+    Example:
+        >>> run = tune("photos/", trials=200)  # doctest: +SKIP
+        >>> run.metrics["test"]["accuracy"]["value"] > 0.9  # doctest: +SKIP
+        True
+    """
+    require_optuna()
+    from mindle.training.recipe import from_dict
+
+    request = RunRequest.of(
+        out=out, resume=resume, seed=seed, split_seed=split_seed, lang=lang, track=track, listener=listener
+    )
+    options = SearchOptions.of(
+        space=space, trials=trials, budget=budget, sampler=sampler, storage=storage, workers=workers
+    )
+    wanted = ReadingOptions.of(reading, tune)
+    training = TrainingOptions(
+        recipe=recipe,
+        model=model,
+        strategy=strategy,
+        weights=weights,
+        device=device,
+        settings=set,
+        folds=folds,
+    )
+    searched = _open(data, wanted, training, options, request)
+    asked = {
+        **searched.asked(),
+        "space": searched.space.as_dict(),
+        "sampler": sampler,
+        "storage": options.hidden_storage(),
+        "seed": seed,
+        "split_seed": split_seed,
+    }
+    pipeline = searched.pipeline
+
+    def search_and_refit(run: RunContext) -> None:
+        searched.check(run)
+        if "search" not in run.log.document:  # else an interrupted call has found the best recipe
+            with run.log.stage("search"):
+                _search(searched, options, run)
+        run.listener.say("Refitting the best configuration on train+val; evaluating once on test.")
+        searched.take(from_dict(run.log.document["recipe"]))
+        conclude(pipeline, run, pipeline.fit(run))
+
+    return in_run_folder(
+        request, asked, search_and_refit, name=pipeline.name, kind=pipeline.kind, kept=("search", "recipe")
+    )
+
+
+def require_optuna() -> None:
+    """Refuse a search where Optuna is not installed."""
+    if find_spec("optuna") is None:
+        raise DeviceError("A search needs Optuna, which is not installed: `pip install 'mindle[tune]'`.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How a search is run; see `tune` for each."""
+
+    space: Source | Mapping[str, Any] | None
+    trials: int | None
+    budget_seconds: float | None
+    sampler: str
+    storage: str | None
+    workers: int
+
+    @classmethod
+    def of(cls, *, budget: str | float | None, **options: Any) -> SearchOptions:
+        """The options of a call.
+
+        Raises:
+            ValueError: If one is wrong.
+        """
+        from mindle.training.budget import parse_budget
+        from mindle.training.search.sampler import require_sampler
+
+        for name in ("trials", "workers"):
+            count = options[name]
+            if count is not None and not 1 <= count <= 1_000_000:
+                raise ValueError(f"`{name}` must be 1 or more. Received {name}={count}.")
+        require_sampler(options["sampler"])
+        return cls(budget_seconds=parse_budget(budget), **options)
+
+    def entries(self, strategy: str) -> dict[str, Any]:
+        """What is varied: as asked, or as suits the strategy."""
+        from mindle.training.search.space import read_space
+
+        return read_space(
+            self.space if isinstance(self.space, Mapping | None) else Path(self.space), strategy
+        )
+
+    def hidden_storage(self) -> str | None:
+        """The storage that was asked for, without its password."""
+        from mindle.training.search.storage import without_password
+
+        return None if self.storage is None else without_password(self.storage)
+
+
+# ---- images and tables ------------------------------------------------------------------------------------
+
+
+class Searched(Protocol):
+    """Data with the space of recipes that is searched for them."""
+
+    @property
+    def pipeline(self) -> Pipeline[Any]:
+        """What a run does with the data."""
+
+    @property
+    def space(self) -> Space:
+        """The recipes."""
+
+    def asked(self) -> dict[str, Any]:
+        """Settings of the call, as run.json keeps them."""
+
+    def check(self, run: RunContext) -> None:
+        """Check the data, split them, and write down what they are."""
+
+    def deadline(self, whole: Deadline) -> Deadline:
+        """The same with time kept for what follows the search."""
+
+    def task(self, run: RunContext) -> SearchTask:
+        """What evaluates recipes."""
+
+    def take(self, recipe: Recipe) -> None:
+        """Let the pipeline train the best recipe."""
+
+
+def _open(
+    data: Any,
+    reading: ReadingOptions,
+    training: TrainingOptions,
+    options: SearchOptions,
+    request: RunRequest,
+) -> Searched:
+    """Read data, and settle what is searched; everything is checked before anything is done."""
+    open_search_of = _open_table if reading.is_table(data) else _open_images
+    return open_search_of(data, reading, training, options, request)
+
+
+def _open_images(
+    data: Any,
+    reading: ReadingOptions,
+    training: TrainingOptions,
+    options: SearchOptions,
+    request: RunRequest,
+) -> ImageSearch:
+    from mindle.training.images.plan import make_plan, resolve_options
+    from mindle.training.search.image_space import ImageSpace, starting_recipe
+
+    training.require_for_images()
+
+    def resolved(strategy: str | None) -> ResolvedOptions:
+        return resolve_options(
+            training.recipe,
+            model=training.model,
+            strategy=strategy,
+            weights=training.weights,
+            settings=training.settings,
+        )
+
+    settings = replace(resolved(training.strategy), budget_seconds=options.budget_seconds)
+    dataset = reading.read_images(data, split_seed=request.split_seed)
+    require_classes(dataset, "A search of recipes")
+    recipe = starting_recipe(settings.recipe, dataset, request.listener)
+    entries = options.entries(recipe.strategy)
+    if options.space is None and recipe.model.name:
+        entries.pop("model.name", None)  # it was named
+    recipes = ImageSpace.of(entries, recipe, settings.weights, lambda strategy: resolved(strategy).recipe)
+    plan = make_plan(
+        dataset, replace(settings, recipe=recipes.bases[recipe.strategy]), device=training.device
+    )
+    pipeline = ImagePipeline(
+        dataset=dataset, plan=plan, reading=reading, device=training.device, searched=True
+    )
+    return ImageSearch(
+        pipeline=pipeline, options=replace(settings, recipe=recipe), space=recipes.checked(dataset)
+    )
+
+
+def _open_table(
+    data: Any,
+    reading: ReadingOptions,
+    training: TrainingOptions,
+    options: SearchOptions,
+    request: RunRequest,
+) -> TableSearch:
+    from mindle.training.recipe import TABLE
+    from mindle.training.search.table_trials import seal, table_space
+    from mindle.training.tables.selection import settle_table
+
+    training.require_for_rows()
+    recipe = settle_table(
+        training.recipe, models=training.model, folds=training.folds, settings=training.settings
+    )
+    table = seal(reading.read_table(data), seed=request.split_seed)
+    if options.workers > 1 and table.kind == "frame":
+        raise ValueError(
+            f"`workers` must be 1 for a data frame, which other processes cannot read. Received "
+            f"workers={options.workers}. Write it to a CSV file."
+        )
+    models = [name.strip() for name in (training.model or "").split(",") if name.strip()]
+    space = table_space(options.entries(TABLE), recipe, table, models)
+    pipeline = TablePipeline(table=table, recipe=recipe, reading=reading, searched=True)
+    return TableSearch(pipeline=pipeline, space=space)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSearch:
+    """A search over recipes of images; see `Searched`."""
+
+    pipeline: ImagePipeline
+    options: ResolvedOptions
+    space: Space
+
+    def asked(self) -> dict[str, Any]:
+        """Settings of the call."""
+        settings = self.options.as_dict()
+        settings.pop("budget_seconds")
+        pipeline = self.pipeline
+        return {
+            "source": pipeline.dataset.source,
+            **settings,
+            "device": pipeline.device,
+            **pipeline.reading.as_dict(),
+        }
+
+    def check(self, run: RunContext) -> None:
+        """Check, decode once and split."""
+        self.pipeline.check(run)
+
+    def deadline(self, whole: Deadline) -> Deadline:
+        """Time is kept for a bundle, its evaluation and the report."""
+        from mindle.training.budget import Finish
+
+        rehearse = partial(rehearsed, self.pipeline.plan, self.pipeline.dataset)
+        deadline = whole.reserving(Finish(whole.costs, rehearse))
+        deadline.require(0.0, "trials")
+        return deadline
+
+    def task(self, run: RunContext) -> SearchTask:
+        """Trials on the train and val parts."""
+        from mindle.training.images.problem import Problem
+        from mindle.training.search.image_trials import ImageOrigin, ImageTask
+
+        dataset, plan = self.pipeline.dataset, self.pipeline.plan
+        return ImageTask(
+            problem=Problem.of(dataset, typical_size=plan.typical_size),
+            space=self.space,
+            weights=self.options.weights,
+            device=plan.device,
+            seed=run.seed,
+            folder=run.folder.path / "trials",
+            listener=run.listener,
+            origin=ImageOrigin(
+                source=dataset.source,
+                reading=self.pipeline.reading.as_dict(),
+                split_seed=run.split_seed,
+                manifest=str(run.folder.manifest),
+                classes=dataset.classes,
+            ),
+        )
+
+    def take(self, recipe: Recipe) -> None:
+        """Plan it."""
+        from mindle.training.images.plan import make_plan
+
+        pipeline = self.pipeline
+        options = replace(self.options, recipe=recipe)
+        pipeline.plan = make_plan(pipeline.dataset, options, device=pipeline.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSearch:
+    """A search over recipes of a table; see `Searched`."""
+
+    pipeline: TablePipeline
+    space: Space
+
+    def asked(self) -> dict[str, Any]:
+        """Settings of the call."""
+        from mindle.training.recipe import as_dict
+
+        pipeline = self.pipeline
+        recipe = {**as_dict(pipeline.recipe), **pipeline.reading.as_dict()}
+        return {"source": pipeline.table.source, "recipe": recipe, "device": "cpu"}
+
+    def check(self, run: RunContext) -> None:
+        """Write down the rows, which were sealed when they were read."""
+        table = self.pipeline.table
+        record_table(table, run)
+        test = len(table.rows("test"))
+        run.listener.say(
+            f"{table.task}; {test:,} rows are held out until the end, the search sees the other "
+            f"{len(table.rows()) - test:,}"
+        )
+
+    def deadline(self, whole: Deadline) -> Deadline:
+        """Time is kept for a bundle, its evaluation, explanations and the report."""
+        return before_evaluation(self.pipeline.table, whole)
+
+    def task(self, run: RunContext) -> SearchTask:
+        """Trials on the rows outside the test part."""
+        from mindle.training.search.table_trials import TableOrigin, TableTask
+
+        table, reading = self.pipeline.table, self.pipeline.reading.as_dict()
+        origin = TableOrigin(source=table.source, reading=reading, split_seed=run.split_seed)
+        return TableTask.of(table, self.space, seed=run.seed, origin=origin)
+
+    def take(self, recipe: Recipe) -> None:
+        """Fit it to the rows that trials saw."""
+        self.pipeline.recipe = recipe
+
+
+# ---- the search -------------------------------------------------------------------------------------------
+
+
+def _search(searched: Searched, options: SearchOptions, run: RunContext) -> None:
+    """Run the trials, and write down what came of them: the best recipe in run.json and recipe.toml."""
+    from mindle.training.search.runner import run_search, trial_count
+    from mindle.training.search.study import StudyOptions, open_search
+
+    document, limited = run.log.document, options.budget_seconds is not None
+    deadline = searched.deadline(run.deadline(options.budget_seconds))
+    study = StudyOptions(
+        storage=options.storage or f"sqlite:///{run.folder.path / SEARCH_FILE}",
+        name=study_name(searched.pipeline.name, document["asked"], document["data"]["fingerprint"]),
+        sampler=options.sampler,
+        trials=trial_count(options.trials, limited, searched.space, options.sampler),
+        seed=run.seed,
+    )
+    search = open_search(searched.task(run), study)
+    best = run_search(search, deadline, workers=options.workers, listener=run.listener)
+    _record(search, best, run)
+    search.close()
+    shutil.rmtree(run.folder.path / "trials", ignore_errors=True)
+
+
+def study_name(name: str, asked: Mapping[str, Any], fingerprint: str) -> str:
+    """The same for the same search, so that calls that share a storage share it; never for another."""
+    facts = {key: value for key, value in asked.items() if key not in ("source", "weights", "storage")}
+    text = json.dumps([fingerprint, facts], sort_keys=True, default=str)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _record(search: Search, best: Trial, run: RunContext) -> None:
+    """Write down the trials and the best recipe."""
+    from mindle.training.recipe import as_dict, as_toml
+    from mindle.training.search.storage import without_password
+    from mindle.training.search.study import STATES, finished_trials, importance
+
+    task, options, trials = search.task, search.options, finished_trials(search)
+    recipe, states = task.space.recipe(best.point), [trial.state for trial in trials]
+    write_text(run.folder.path / "recipe.toml", as_toml(recipe))
+    run.folder.write_trials([_document(trial, task.score) for trial in trials])
+    run.log.record(
+        recipe=as_dict(recipe),
+        search={
+            "sampler": options.sampler,
+            "storage": SEARCH_FILE
+            if options.storage.endswith(SEARCH_FILE)
+            else without_password(options.storage),
+            "study": options.name,
+            "score": task.score,
+            "best": best.number,
+            "counts": {state: states.count(state) for state in STATES.values()},
+            "space": task.space.as_dict(),
+            "importance": importance(search),
+        },
+    )
+    run.listener.say(f"recipe  {run.folder.path / 'recipe.toml'}")
+
+
+def _document(trial: Trial, score: str) -> dict[str, Any]:
+    """A trial as a row of trials.csv."""
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        score: trial.value,
+        "accuracy": trial.accuracy,
+        "seconds": trial.seconds,
+        "note": trial.note,
+        "settings": dict(trial.point),
+    }

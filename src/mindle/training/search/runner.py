@@ -1,0 +1,116 @@
+"""A whole search: trials run in this process or several, and reported as they end."""
+
+from __future__ import annotations
+
+import time
+
+from mindle.errors import ModelError
+from mindle.training.budget import Deadline
+from mindle.training.search.space import Space
+from mindle.training.search.study import Search, Trial, best_of, finished_trials, run_trials
+from mindle.training.search.workers import worker_processes
+from mindle.training.tracking import Tracking
+
+# Without a budget a search has so many trials; a grid has as many as it has points.
+TRIALS = 50
+# A trial's score in words.
+WORDS = {
+    "log_loss": "log loss {0.value:.4f}, {0.accuracy:.1%} right",
+    "rmse": "root mean squared error {0.value:.4g}",
+}
+
+
+def trial_count(trials: int | None, limited: bool, space: Space, sampler: str) -> int | None:
+    """How many trials a search should have; None for as many as there is time for.
+
+    Args:
+        trials: As the user asked.
+        limited: Whether there is a budget.
+        space: What is varied.
+        sampler: "tpe", "random" or "grid".
+    """
+    if sampler == "grid":
+        points = len(space.grid())
+        return points if trials is None else min(trials, points)
+    return TRIALS if trials is None and not limited else trials
+
+
+def run_search(search: Search, deadline: Deadline, *, workers: int, listener: Tracking) -> Trial:
+    """Run the trials of a study.
+
+    Args:
+        search: The study, opened by this process.
+        deadline: When they must be over.
+        workers: How many processes run trials.
+        listener: Hears of the trials.
+
+    Returns:
+        The best trial.
+
+    Raises:
+        ModelError: If no trial came to its end.
+    """
+    before = finished_trials(search)
+    if before:
+        listener.say(f"Resuming the search after {len(before)} trials.")
+    listener.say(_announcement(search, workers))
+    search.task.prepare()
+    reporter = _Reporter(search, before, listener)
+    if workers > 1:
+        with worker_processes(search, workers, deadline) as running:
+            while running():
+                time.sleep(0.3)
+                for trial in finished_trials(search):
+                    reporter.hear(trial)
+    run_trials(search, deadline, callback=reporter.hear)
+    trials = finished_trials(search)
+    best = best_of(trials)
+    if best is None:
+        why = next((trial.note for trial in trials if trial.note), "no trial ended within the budget")
+        raise ModelError(
+            f"No trial of {len(trials)} completed; the first: {why}. Change the space, or give a longer "
+            "--budget."
+        )
+    listener.say(f"Best of {len(trials)} trials: number {best.number}, {_in_words(best, search)}.")
+    return best
+
+
+def _in_words(trial: Trial, search: Search) -> str:
+    return WORDS[search.task.score].format(trial)
+
+
+def _announcement(search: Search, workers: int) -> str:
+    options, names = search.options, ", ".join(dimension.name for dimension in search.task.space.dimensions)
+    count = "as many trials as there is time for" if options.trials is None else f"{options.trials:,} trials"
+    together = f", {workers} at a time" if workers > 1 else ""
+    return f"{count} by {options.sampler}{together}, over {names}"
+
+
+class _Reporter:
+    """Reports trials: each moves the bar, and those that are better than all before get a line."""
+
+    def __init__(self, search: Search, before: list[Trial], listener: Tracking) -> None:
+        self._search, self._listener = search, listener
+        self._heard = {trial.number for trial in before}
+        self._best = best_of(before)
+
+    def hear(self, trial: Trial) -> None:
+        """Report one trial, once."""
+        if trial.number in self._heard:
+            return
+        self._heard.add(trial.number)
+        say, score = self._listener.say, self._search.task.score
+        if trial.state == "complete":
+            best = best_of([trial, self._best] if self._best else [trial])
+            if best is trial:
+                say(
+                    f"trial {trial.number}: {_in_words(trial, self._search)}, the best so far "
+                    f"({trial.note}; {trial.seconds:.1f} s)"
+                )
+            self._best = best
+            values = {f"trial_{score}": trial.value, f"best_{score}": best.value if best else None}
+            self._listener.log(trial.number, values)
+        if trial.state == "failed":
+            say(f"trial {trial.number} failed: {trial.note}")
+        done = len(self._heard)
+        self._listener.progress("search", done, max(done, self._search.options.trials or done + 1))
