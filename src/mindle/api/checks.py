@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Unpack
 
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
-from mindle.messages import message_document
+from mindle.messages import known_message, message, message_document
 from mindle.records import SILENT, Dataset, Finding, Listener, Table
 
 Source = str | os.PathLike[str]
@@ -102,11 +102,15 @@ def tell_findings(findings: Sequence[Finding], listener: Listener, *, most: int 
     """Say what was found, a line each, the decisions first."""
     for finding in findings[:most]:
         mark = "!" if finding.decision else "-"
-        listener.say(f"{mark} {finding.kind}: {finding.message} ({finding.action})")
+        facts = {"kind": finding.kind, "message": finding.message, "action": action_of(finding)}
+        listener.say(message("commands.finding.line", mark=mark, **facts))
     if len(findings) > most:
-        listener.say(
-            f"  … and {len(findings) - most} more; the report and `mindle check --json` name them all"
-        )
+        listener.say(message("commands.finding.more", n=len(findings) - most))
+
+
+def action_of(finding: Finding) -> str:
+    """What is done about a finding, from the catalogue where it has the words."""
+    return known_message(f"report.action.{finding.action}", finding.action)
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import RunFolder
 from mindle.artifacts.run_log import RunLog
 from mindle.data.reading import ReadingOptions
+from mindle.messages import known_message, message
 from mindle.records import SILENT, Answers, Table, TableSpec, Task
 
 if TYPE_CHECKING:
@@ -289,9 +290,8 @@ def _parameters(model: TableModel) -> dict[str, int]:
 def _protocol(protocol: Mapping[str, Any]) -> str:
     """How the test scores came about, in a few words."""
     if protocol["kind"] == "split":
-        return "one split, sealed from the search" if protocol.get("searched") else "one split"
-    again = f", repeated {protocol['repeats']} times" if protocol["repeats"] > 1 else ""
-    return f"nested {protocol['folds']}-fold cross-validation{again}"
+        return message("commands.protocol.sealed" if protocol.get("searched") else "commands.protocol.split")
+    return message("commands.protocol.nested", folds=protocol["folds"], n=protocol["repeats"])
 
 
 def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
@@ -405,11 +405,13 @@ def _expectation(table: Table, recipe: Recipe, nested: bool, budget_seconds: flo
     from mindle.training.budget import duration
 
     asked = recipe.table
-    times = "once" if asked.repeats == 1 else f"{asked.repeats} times"
+    task = known_message(f"commands.expectation.{table.task}", table.task)
     how = (
-        f"evaluated by nested {asked.folds}-fold cross-validation, {times}"
+        message("commands.expectation.nested", folds=asked.folds, n=asked.repeats)
         if nested
-        else f"evaluated once on {len(table.rows('test')):,} rows"
+        else message("commands.expectation.split", n=len(table.rows("test")))
     )
-    limit = "" if budget_seconds is None else f"; at most {duration(budget_seconds)}"
-    return f"{table.task} of {table.target.name!r}, {how}{limit}"
+    said = message("commands.expectation.of", task=task, target=table.target.name, how=how)
+    if budget_seconds is None:
+        return said
+    return message("commands.expectation.limited", said=said, limit=duration(budget_seconds))

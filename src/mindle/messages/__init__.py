@@ -14,6 +14,7 @@ from mindle.messages.language import current_language as current_language
 from mindle.messages.language import speaking as speaking
 from mindle.messages.message import Message as Message
 from mindle.messages.message import in_language as in_language
+from mindle.messages.message import known_message as known_message
 from mindle.messages.message import message as message
 from mindle.messages.message import message_document as message_document
 from mindle.messages.message import read_message as read_message
@@ -27,6 +28,7 @@ __all__ = [
     "catalogue",
     "current_language",
     "in_language",
+    "known_message",
     "message",
     "message_document",
     "read_message",

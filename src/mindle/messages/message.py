@@ -51,6 +51,16 @@ def message(code: str, /, **values: Any) -> Message:
     return Message(code, values)
 
 
+def known_message(code: str, otherwise: str) -> str:
+    """The sentence without gaps that has a code; another text where the catalogue has none.
+
+    Example:
+        >>> known_message("report.action.kept", "kept"), known_message("report.action.eaten", "eaten")
+        ('kept', 'eaten')
+    """
+    return message(code) if code in catalogue() else otherwise
+
+
 def in_language(sentence: str, lang: str) -> str:
     """A sentence in a language where it comes from the catalogue, else as it is.
 

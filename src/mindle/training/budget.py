@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from mindle.errors import DeviceError
+from mindle.messages import message
 
 # A pace that is older than this is measured again.
 FRESH_SECONDS = 5.0
@@ -62,14 +63,15 @@ def duration(seconds: float) -> str:
         ('40 s', '4 min 30 s', '10 min', '1 h 30 min', '0.2 s')
     """
     if seconds < 9.5:
-        return f"{seconds:.1g} s"
+        return message("training.duration.s", s=f"{seconds:.1g}")
     whole = round(seconds)
     if whole < 100:
-        return f"{whole} s"
+        return message("training.duration.s", s=whole)
     hours, rest = divmod(whole, 3600)
     minutes, rest = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "min"), (0 if hours else rest, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+    parts = {"h": hours, "min": minutes, "s": 0 if hours else rest}
+    shown = {unit: count for unit, count in parts.items() if count}
+    return message(f"training.duration.{'-'.join(shown)}", **shown)
 
 
 def reference_work() -> None:

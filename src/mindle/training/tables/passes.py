@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import write_bytes
 from mindle.data.tables.parsing.columns import Features, features
 from mindle.data.tables.splits import folds, take
+from mindle.messages import message
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel
 from mindle.records import Table, Task
@@ -318,9 +319,9 @@ def threads_of(count: int) -> Iterator[None]:
 def skip_reason(learner: Learner, problem: TableProblem, rows: Rows) -> str:
     """Why a learner does not suit a table, or ""."""
     if learner.most_rows is not None and len(rows) > learner.most_rows:
-        return f"is for at most {learner.most_rows:,} rows, and there are {len(rows):,}"
+        return message("tables.skip.rows", most=learner.most_rows, rows=len(rows))
     if learner.positive and not tasks.of(problem.task).positive(problem.truth[rows]):
-        return "is for targets that are numbers above zero"
+        return message("tables.skip.positive")
     return ""
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
+from mindle.messages import known_message, message
 from mindle.models.tables.model import TableModel
 from mindle.records import Diagnosis
 from mindle.training.budget import duration
@@ -270,7 +271,7 @@ class _Selection:
         if not whole:
             return self._first_alone(*done[0])
         if whole < repeats:
-            self._give_way(f"{whole} of {repeats} repeats were made")
+            self._give_way(message("tables.time.repeats", made=whole, wanted=repeats))
         self._forget(done[0][0])
         final = self._pass(FINAL, known, np.zeros(0, np.int64), folds=inner)
         protocol = {"kind": "nested", "folds": outer, "repeats": whole}
@@ -279,13 +280,13 @@ class _Selection:
 
     def _first_alone(self, this: Pass, blended: Blend) -> TableOutcome:
         """What the first outer pass came to, as if its fold were a test part."""
-        self._give_way("one part of the rows judges, and the model has not learned from it")
+        self._give_way(message("tables.time.first-fold"))
         return self._outcome(this, blended, self._held([(this, blended)], repeats=1), {"kind": "split"})
 
     def _give_way(self, words: str) -> None:
         if words not in self.gave_way:
             self.gave_way.append(words)
-            self.listener.say(f"For time: {words}.")
+            self.listener.say(message("tables.time.said", words=words))
 
     def _answering(self) -> list[str]:
         """Who may have a share: whoever was asked for; the baseline is scored beside them in any case."""
@@ -301,7 +302,8 @@ class _Selection:
             decision = self.context.decisions.decide(
                 f"{name} {learner}", lambda: self._affordable(learner, seconds * fits)
             )
-            return str(decision.get("reason", ""))
+            reason: str = decision.get("reason", "")
+            return reason
 
         began = time.perf_counter()
         this = run_pass(
@@ -314,7 +316,9 @@ class _Selection:
             seed=draw(self.context.seed, 4, *name.encode()),
             gate=gate if gated else open_gate,
             checkpoint=self.checkpoint,
-            told=lambda learner: self.listener.say(f"{name}: {learner}") if name == FINAL else None,
+            told=lambda learner: (
+                self.listener.say(message("tables.fitting", name=learner)) if name == FINAL else None
+            ),
         )
         if any(answers.fitted for answers in this.answers.values()):
             self.paces.append(time.perf_counter() - began)
@@ -333,7 +337,7 @@ class _Selection:
             return {"take": True}
         return {
             "take": False,
-            "reason": f"would take about {duration(cost)} of the {duration(left)} that are left",
+            "reason": message("tables.skip.time", cost=duration(cost), left=duration(left)),
         }
 
     def _forget(self, this: Pass) -> None:
@@ -354,9 +358,9 @@ class _Selection:
         self.left_out |= plan["left_out"]
         self.learners = tuple(one for one in self.learners if one.name not in plan["left_out"])
         if plan["outer"] < folds:
-            self._give_way(f"{plan['outer']} of {folds} folds")
+            self._give_way(message("tables.time.folds", made=plan["outer"], wanted=folds))
         if 0 < plan["repeats"] < repeats:
-            self._give_way(f"{plan['repeats']} of {repeats} repeats were made")
+            self._give_way(message("tables.time.repeats", made=plan["repeats"], wanted=repeats))
         return plan
 
     def _planned(self, known: Rows, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -392,7 +396,8 @@ class _Selection:
         self, suited: Sequence[Learner], costs: Mapping[str, float], left: float, pace: float
     ) -> dict[str, str]:
         """Who is left out of one split, with the reason; those that were named by the user never are."""
-        fits, found = SAFETY * (min(3, self.settings.folds) + 1) / pace, {}
+        fits = SAFETY * (min(3, self.settings.folds) + 1) / pace
+        found: dict[str, str] = {}
         kept = [one.name for one in suited if one.name in (*ALWAYS, *self.settings.models)]
         spent = fits * sum(costs.get(name, 0.0) for name in kept)
         self.deadline.require(spent, ", ".join(kept))
@@ -401,9 +406,9 @@ class _Selection:
             if one.name in kept or spent + cost <= left:
                 spent += 0.0 if one.name in kept else cost
             elif np.isinf(cost):
-                found[one.name] = "was not timed, for time"
+                found[one.name] = message("tables.skip.not-timed")
             else:
-                found[one.name] = f"would take about {duration(cost)} of the {duration(left)} that are left"
+                found[one.name] = message("tables.skip.time", cost=duration(cost), left=duration(left))
         return found
 
     def _goes_on(self, done: Sequence[tuple[Pass, Blend]], outer: int) -> bool:
@@ -465,7 +470,7 @@ class _Selection:
     def _tried(self, final: Pass, blended: Blend) -> list[dict[str, Any]]:
         documents = [self._document(final, blended, name) for name in final.answers]
         aside = [
-            {"name": name, "value": None, "note": f"left out: {reason}", "chosen": False}
+            {"name": name, "value": None, "note": message("tables.left-out", reason=reason), "chosen": False}
             for name, reason in self.left_out.items()
         ]
         if len(blended.stack.weights) > 1:
@@ -477,8 +482,9 @@ class _Selection:
     def _document(self, final: Pass, blended: Blend, name: str) -> dict[str, Any]:
         share = blended.stack.weights.get(name, 0.0)
         loss = float(blended.losses[name].mean())
-        note = f"out of fold, {self.task.loss_name} {self.task.value(loss):.4g}"
-        note += f"; {share:.0%} of the answer" if share else ""
+        measure = known_message(f"tables.loss.{self.task.loss_name}", self.task.loss_name)
+        code = "tables.note.share" if share else "tables.note.loss"
+        note = message(code, loss=measure, value=self.task.value(loss), share=share)
         own = final.answers[name].own
         return (
             self._scored(name, note, self.spent.get(name, 0.0), final.answers[name].milliseconds)
@@ -491,10 +497,15 @@ class _Selection:
         return {"name": name, **figures, "note": note}
 
     def _stopped(self, blended: Blend) -> str:
-        names = ", ".join(f"{name} {share:.0%}" for name, share in blended.stack.weights.items())
-        left = "; ".join(f"{name} {reason}" for name, reason in self.left_out.items())
-        gave_way = f" For time: {'; '.join(self.gave_way)}." if self.gave_way else ""
-        return f"Kept: {names} ({blended.stack.note})." + gave_way + (f" Left out: {left}." if left else "")
+        names = [f"{name} {share:.0%}" for name, share in blended.stack.weights.items()]
+        said = message("tables.kept", names=names, note=blended.stack.note)
+        if self.gave_way:
+            short = message("tables.time.said", words=self.gave_way)
+            said = message("selection.sentences", first=said, second=short)
+        if self.left_out:
+            left = [message("tables.reason", name=name, why=why) for name, why in self.left_out.items()]
+            said = message("selection.sentences", first=said, second=message("tables.skipped", names=left))
+        return said
 
 
 def _calibration(this: Pass, blended: Blend) -> Calibration:

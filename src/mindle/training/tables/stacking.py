@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.messages import message
+
 Floats = NDArray[np.float64]
 Loss = Callable[[Floats], Floats]
 
@@ -147,10 +149,10 @@ def stack(answers: Mapping[str, Floats], loss: Loss, *, weights: Mapping[str, fl
     mixed = loss(np.asarray(sum(weight * answers[name] for name, weight in weights.items())))
     gain = losses[best] - mixed
     error = float(gain.std() / max(len(gain), 1) ** 0.5)
-    against = f"{best}, the best of them alone, by {gain.mean():.3g} a row (standard error {error:.2g})"
+    facts = {"best": best, "gain": float(gain.mean()), "error": error}
     if len(weights) > 1 and gain.mean() > error:
-        return Stack(weights=weights, losses=mixed, note=f"together they beat {against}")
-    note = f"a mixture does not clearly beat {against}" if len(weights) > 1 else f"{best} alone"
+        return Stack(weights=weights, losses=mixed, note=message("tables.stack.better", **facts))
+    note = message("tables.stack.no-better" if len(weights) > 1 else "tables.stack.alone", **facts)
     return Stack(weights={best: 1.0}, losses=losses[best], note=note)
 
 
