@@ -144,6 +144,18 @@ def actions_in(function: ast.AST) -> set[str]:
     return found
 
 
+def actions_of_tables(tree: ast.Module) -> set[str]:
+    """The actions in dictionaries of a module whose values end in (…, action, decision)."""
+    rows = [row for table in tree.body for row in ast.walk(table) if isinstance(table, ast.Assign)]
+    ends = [row.elts[-2:] for row in rows if isinstance(row, ast.Tuple) and len(row.elts) > 1]
+    return {
+        action.value
+        for action, decision in ends
+        if isinstance(action, ast.Constant) and isinstance(action.value, str)
+        if isinstance(decision, ast.Constant) and isinstance(decision.value, bool)
+    }
+
+
 def test_every_action_has_words_and_no_other() -> None:
     import mindle.data
     from mindle.data.tables.parsing.opening import ENCODINGS
@@ -152,6 +164,7 @@ def test_every_action_has_words_and_no_other() -> None:
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     written = {text for function in functions for text in actions_in(function)}
+    written |= {text for tree in trees for text in actions_of_tables(tree)}
     assert {"never opened", "used once", "moved last", "kept together", "read as missing"} <= written
     encodings = {*ENCODINGS, "utf-16", "utf-16-le", "utf-16-be"} - {"utf-8"}
     put_together = {
