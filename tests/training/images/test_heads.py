@@ -45,7 +45,9 @@ from mindle.training.images.problem import Problem
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.objectives import focal_loss
 from mindle.training.recipe import ProbeSettings, read_recipe, with_settings
-from mindle.training.search.image_trials import Bench
+from mindle.training.search.image_trials import ImageTask
+from mindle.training.search.space import make_space
+from mindle.training.search.task import TrialMonitor
 from tests.pictures import photo_folder
 
 CLASSES = 3
@@ -704,4 +706,6 @@ def test_a_head_from_outside_is_tried_by_auto_and_by_a_search(
     assert [attempt["name"] for attempt in outcome.tried if attempt["chosen"]] == [
         "nearest head on tf_efficientnet_lite0"
     ]
-    assert Bench(problem=problem).judge(recipe).note.startswith("nearest head")
+    space = make_space({"probe.rbf_l2": {"low": 0.1, "high": 1.0}}, {"probe": recipe}, "probe")
+    score = ImageTask(problem=problem, space=space).evaluate(recipe, TrialMonitor())
+    assert score.note.startswith("nearest head")

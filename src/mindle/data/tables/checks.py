@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.class_checks import FEW_NUMBERS, GROUP_FRACTION, GROUP_LEAST, judge_classes
-from mindle.data.common.classes import alike_names, lookalikes
+from mindle.data.common import tasks as common
+from mindle.data.common.class_checks import GROUP_FRACTION, GROUP_LEAST
+from mindle.data.common.classes import alike_names
 from mindle.data.common.groups import bind_groups
 from mindle.data.common.names import count_of
+from mindle.data.tables import tasks
 from mindle.data.tables.parsing.columns import missing_cells
 from mindle.data.tables.reader import READ_KINDS, column_finding, row_name
 from mindle.data.tables.roles import answer_ids
@@ -53,9 +55,6 @@ TABLE_KINDS: dict[str, str] = dict(sorted((READ_KINDS | CHECK_KINDS).items()))
 
 MISSING_FRACTION = 0.5
 NO_TARGET_FRACTION = 0.05  # more rows than that without a target are worth a decision
-# How much of the error of a guess without features a single column may remove: R² for numbers, and for
-# classes the share of the mistakes of always naming the commonest.
-LEAK_SKILL = {"regression": 0.99, "binary": 0.98, "multiclass": 0.98}
 _LEAK_FOLDS = 5
 _LEAK_ROWS = 20
 
@@ -88,14 +87,7 @@ def check_table(table: Table, listener: Listener = SILENT) -> Table:
     _find_collisions(draft)
     _find_renamed_ids(draft)
     _find_target_leaks(draft, listener)
-    if table.task == "regression" and 0 < len(draft.good()) < FEW_NUMBERS:
-        message = (
-            f"There are fewer than {FEW_NUMBERS} usable rows ({len(draft.good())}); scores will be uncertain."
-        )
-        draft.add("few", [table.target.name], message, "kept")
-    if table.task != "regression":
-        counts = Counter(table.labels[draft.good()].tolist())
-        draft.findings += [*judge_classes(table.classes, counts, "rows"), *lookalikes(table.classes)]
+    draft.findings += tasks.of(table.task).findings(table, draft.good())
     return _finished(draft, hashes)
 
 
@@ -114,8 +106,7 @@ class _Draft:
 
     def target(self, row: int) -> str:
         """The target of a row as people write it."""
-        table = self.table
-        return f"{table.targets[row]:.6g}" if table.task == "regression" else table.classes[table.labels[row]]
+        return common.of(self.table.task).text(self.table, row)
 
     def name(self, row: int) -> str:
         """What people call a row."""
@@ -141,7 +132,7 @@ class _Draft:
 def _find_rows_without_target(draft: _Draft) -> None:
     """Nothing can be learned from a row without a target, and nothing can be judged by it."""
     table = draft.table
-    lacking = np.isnan(table.targets) if table.task == "regression" else table.labels < 0
+    lacking = ~common.of(table.task).known(table)
     rows = [row for row in np.flatnonzero(lacking).tolist() if not draft.set_aside[row]]
     if not rows:
         return
@@ -220,9 +211,8 @@ def _find_copies(draft: _Draft, hashes: Sequence[str]) -> None:
 
 def _by_target(draft: _Draft, rows: Sequence[int]) -> list[list[int]]:
     found: dict[float, list[int]] = defaultdict(list)
-    truth = draft.table.targets if draft.table.task == "regression" else draft.table.labels
     for row in rows:
-        found[float(truth[row])].append(row)
+        found[float(draft.table.truth[row])].append(row)
     return list(found.values())
 
 
@@ -345,17 +335,16 @@ def _find_target_leaks(draft: _Draft, listener: Listener) -> None:
     table, rows = draft.table, draft.good()
     if len(rows) < _LEAK_ROWS:
         return
-    truth = table.targets[rows] if table.task == "regression" else table.labels[rows]
+    truth, task = table.truth[rows], tasks.of(table.task)
     folds = np.random.default_rng(0).permutation(len(rows)) % _LEAK_FOLDS
     for done, column in enumerate(table.features, start=1):
-        skill = _skill_alone(column, table.cells[column.name][rows], truth, folds, table.task)
-        if skill >= LEAK_SKILL[table.task]:
-            measure = "R²" if table.task == "regression" else "of the commonest class's mistakes avoided"
+        skill = _skill_alone(column, table.cells[column.name][rows], truth, folds, task)
+        if skill >= task.leak_skill:
             draft.add(
                 "target-leak",
                 [column.name],
-                f"The column {column.name!r} by itself gives the target away ({skill:.3f} {measure}, on rows "
-                "held out). Is it known before the target is?"
+                f"The column {column.name!r} by itself gives the target away ({skill:.3f} "
+                f"{task.leak_measure}, on rows held out). Is it known before the target is?"
                 + (f" `--time {column.name}` parts the rows in its order." if column.kind == "date" else ""),
                 "kept; ignore it if it is not",
                 decision=True,
@@ -368,7 +357,7 @@ def _skill_alone(
     cells: NDArray[Any],
     truth: NDArray[Any],
     folds: NDArray[np.int64],
-    task: str,
+    task: tasks.TableTarget,
 ) -> float:
     """How much of the error without features one column removes, on rows held out; 1 is all of it.
 
@@ -381,18 +370,14 @@ def _skill_alone(
     for fold in range(_LEAK_FOLDS):
         held = folds == fold
         seen, place = np.unique(codes[~held], return_inverse=True)
-        summarised = _means if task == "regression" else _commonest
-        by_value = summarised(truth[~held], place, len(seen))
-        guess = summarised(truth[~held], np.zeros(len(place), np.int64), 1)[0]
+        by_value = task.constants(truth[~held], place, len(seen))
+        guess = task.constants(truth[~held], np.zeros(len(place), np.int64), 1)[0]
         guesses[held] = guess
         nearest = _nearest(values[seen], values[codes[held]])
         known = seen[nearest] == codes[held]
         fits = known | (column.kind != "category")  # categories have no neighbours
         answers[held] = np.where(fits, by_value[nearest], guess)
-    if task == "regression":
-        wrong, without = ((answers - truth) ** 2).sum(), ((guesses - truth) ** 2).sum()
-    else:
-        wrong, without = (answers != truth).sum(), (guesses != truth).sum()
+    wrong, without = task.errors(answers, truth), task.errors(guesses, truth)
     return float(1 - wrong / without) if without > 0 else 0.0
 
 
@@ -415,26 +400,13 @@ def _nearest(seen: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[
     return np.where(np.abs(wanted - seen[left]) <= np.abs(seen[right] - wanted), left, right)
 
 
-def _means(truth: NDArray[Any], place: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    return np.asarray(np.bincount(place, truth, count) / np.bincount(place, minlength=count))
-
-
-def _commonest(truth: NDArray[Any], place: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    classes = int(truth.max(initial=0)) + 1
-    pairs, counts = np.unique(place * classes + truth, return_counts=True)
-    order = np.argsort(counts, kind="stable")  # the commonest of each place is written last
-    found = np.zeros(count)
-    found[pairs[order] // classes] = pairs[order] % classes
-    return found
-
-
 # ------------------------------------------------------------------------------------------- the whole
 
 
 def _finished(draft: _Draft, hashes: Sequence[str]) -> Table:
     """The checked table."""
     table = draft.table
-    truth: list[float] = (table.targets if table.task == "regression" else table.labels).tolist()
+    truth: list[float] = table.truth.tolist()
     contents = [
         hashlib.sha256(f"{features} {answer}".encode()).hexdigest()
         for features, answer in zip(hashes, truth, strict=True)

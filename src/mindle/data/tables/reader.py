@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,14 @@ def is_frame(source: Any) -> TypeGuard[DataFrame]:
     return hasattr(source, "iloc") and hasattr(source, "columns")
 
 
+class WrittenOptions(TypedDict, total=False):
+    """How a file of a table is written, where it does not show it; see `read_table`."""
+
+    separator: str | None
+    header: int | None
+    missing: str | Sequence[str] | None
+
+
 def read_table(
     source: Any,
     *,
@@ -111,9 +119,7 @@ def read_table(
     group: str | int | None = None,
     time: str | int | None = None,
     ids: Sequence[str | int] = (),
-    separator: str | None = None,
-    header: int | None = None,
-    missing: str | Sequence[str] | None = None,
+    **written: Unpack[WrittenOptions],
 ) -> Table:
     """Read a table, tell what each column is, and what there is to learn.
 
@@ -132,10 +138,9 @@ def read_table(
         group: A column whose equal values hold rows together in every split.
         time: A column of dates or numbers; the latest rows are judged.
         ids: Columns that name a row; they are carried through and never learned from.
-        separator: What stands between the cells of a file, where it does not show it.
-        header: How many lines of header a file has, where it does not show it.
-        missing: Words that stand for nothing, instead of `mindle.data.MISSING`: "?,-200", or a list of them.
-            An empty cell always does.
+        **written: `separator`, what stands between the cells of a file, and `header`, how many lines of
+            header it has, where it does not show them; `missing`, texts that stand for a missing value
+            instead of the usual ones: "?,-200", or a list of them. An empty cell always does.
 
     Returns:
         The table with what was noticed as findings; `check_table` asks further.
@@ -154,7 +159,7 @@ def read_table(
         f"ids[{i}]": name for i, name in enumerate(ids)
     }
     known = [str(name) for name in typed.values() if name is not None]
-    raw = _raw(source, columns, known, separator=separator, header=header)
+    raw = _raw(source, columns, known, separator=written.get("separator"), header=written.get("header"))
     if target is None and raw.kind == "builtin":
         typed["target"] = "last"
     roles = _roles(typed, raw)
@@ -163,7 +168,7 @@ def read_table(
         roles=roles,
         wanted=wanted,
         typed=raw.kinds,
-        missing=missing_option(missing),
+        missing=missing_option(written.get("missing")),
         row_names=raw.row_names,
     )
     found = settle_columns(raw.texts, _used(raw, roles, asked.missing), asked)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mindle.data.common.names import count_of
-from mindle.data.common.summary import part_counts, set_aside_counts
+from mindle.data.common.summary import set_aside_counts
+from mindle.data.tables import tasks
 from mindle.data.tables.parsing.columns import describe_columns, missing_cells
 from mindle.data.tables.reader import ROWS_PER_CLASS
 from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError
-from mindle.records import PARTS, Table
+from mindle.records import Table
 
 # Below this many rows one split says too little, and nested cross-validation is still affordable.
 NESTED_BELOW = 2000
@@ -38,17 +39,15 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
           versicolor    50
           virginica     50
     """
-    target = table.target.name
-    learned = f"to estimate {target}" if table.task == "regression" else f"to tell {target}"
-    classes = "" if table.task == "regression" else f" ({count_of(len(table.classes), 'class', 'classes')})"
+    task = tasks.of(table.task)
     rows = count_of(len(table.rows()), "row", "rows")
     features = count_of(len(table.features), "feature", "features")
-    lines = [f"{table.name}: {rows}, {features}, {learned}{classes}"]
+    lines = [f"{table.name}: {rows}, {features}, {task.learned(table)}"]
     lines += _aligned([_HEAD, *_column_rows(table)][: most_columns + 1], right=(3, 4))
     if len(table.columns) > most_columns:
         more = count_of(len(table.columns) - most_columns, "more column", "more columns")
         lines.append(f"  … and {more}")
-    lines += _aligned(_number_rows(table) if table.task == "regression" else _class_rows(table, most_classes))
+    lines += _aligned(task.rows(table, most_classes))
     if len(table.classes) > most_classes:
         more = count_of(len(table.classes) - most_classes, "more class", "more classes")
         lines.append(f"  … and {more}")
@@ -63,30 +62,6 @@ def _column_rows(table: Table) -> Iterator[tuple[str, ...]]:
         missing = f"{facts.missing_fraction:.1%}" if facts.missing_fraction else ""
         different = f"{facts.distinct:,}"
         yield facts.name, facts.kind, facts.role, missing, different, facts.example, facts.note
-
-
-def _class_rows(table: Table, most: int) -> Iterator[tuple[str, ...]]:
-    """Rows of each class, by part where the table is parted."""
-    if any(table.parts):
-        yield ("target", *PARTS)
-        for name, counts in list(part_counts(table).items())[:most]:
-            yield (name, *(f"{counts[part]:,}" for part in PARTS))
-    else:
-        yield "target", "rows"
-        counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
-        for name, count in list(zip(table.classes, counted.tolist(), strict=True))[:most]:
-            yield name, f"{count:,}"
-
-
-def _number_rows(table: Table) -> Iterator[tuple[str, ...]]:
-    """How the target is spread, by part where the table is parted."""
-    yield "part", "rows", "least", "median", "mean", "most"
-    for part in PARTS if any(table.parts) else (None,):
-        values = table.targets[table.rows(part)]
-        values = values[~np.isnan(values)]
-        if len(values):
-            spread = (values.min(), np.median(values), values.mean(), values.max())
-            yield (part or "all", f"{len(values):,}", *(f"{value:.6g}" for value in spread))
 
 
 def _aligned(
@@ -213,13 +188,11 @@ def _require_rows(table: Table, folds: int) -> None:
             f"in {table.source!r}.{aside} Give more rows."
         )
     train = table.rows("train" if any(table.parts) else None)
-    truth = table.targets if table.task == "regression" else table.labels
-    different = len(np.unique(truth[train]))
+    different = len(np.unique(table.truth[train]))
     if different < 2:
-        things = "different targets" if table.task == "regression" else "classes"
         raise DataError(
-            f"At least two {things} must have usable training rows. Received {different} in "
-            f"{table.source!r}.{aside} `mindle check` names every row and its reason."
+            f"At least two {tasks.of(table.task).things} must have usable training rows. Received "
+            f"{different} in {table.source!r}.{aside} `mindle check` names every row and its reason."
         )
     if any(table.parts) and not len(table.rows("test")):
         raise DataError(
@@ -238,14 +211,4 @@ def _require_groups(table: Table, folds: int, nested: bool) -> None:
             f"Cross-validation over {folds} folds must have {needed} groups of rows, which it never parts. "
             f"Received {units} in {table.source!r}.{aside} Give more rows, finer groups, or fewer --folds."
         )
-    if table.task == "regression":
-        return
-    labels = table.labels[learned]
-    commonest = int(np.bincount(labels[labels >= 0]).argmax())
-    units = group_count(table, learned[(labels >= 0) & (labels != commonest)])
-    if units < 2 + nested:
-        raise DataError(
-            f"Cross-validation must have at least {2 + nested} rows, or groups, of classes besides the "
-            f"commonest, {table.classes[commonest]!r}, so that each part learns two. Received {units} in "
-            f"{table.source!r}.{aside} Give more rows of them."
-        )
+    tasks.of(table.task).require_groups(table, learned, nested, aside)

@@ -28,7 +28,7 @@ def verdict(
         ...                   chance=0.004, interval="newcombe", test="mcnemar")
         >>> verdict(Comparison(task="binary", n=500, repeats=1, differences=(gain,)), "runs/a", "runs/b")
         '“runs/b” is clearly better than “runs/a”. Accuracy over the same 500 images, “runs/b” − “runs/a”: \
-+3.0 points (95% interval +1.1 to +5.0). Were both equally good, luck alone would make a difference this \
++3.0 points (95% interval +1.1 to +5.0). Were both equally good, chance alone would make a difference this \
 large in 4 of 1,000 tests (p = 0.004).'
     """
     say, main = Sentences(lang, unit), comparison.main

@@ -1,0 +1,171 @@
+"""What the checks and summaries of tables ask of a task; see `mindle.data.common.tasks` for the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.data.common.class_checks import FEW_NUMBERS, judge_classes
+from mindle.data.common.classes import lookalikes
+from mindle.data.common.names import count_of
+from mindle.data.common.summary import part_counts
+from mindle.data.tables.splits import group_count
+from mindle.errors import DataError
+from mindle.records import PARTS, Finding, Table, Task
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class TableTarget(Protocol):
+    """What differs by task in checking and describing a table.
+
+    Attributes:
+        leak_skill: A column that alone removes so much of the error gives the target away.
+        leak_measure: What that share is called.
+        things: What a table must have two of.
+    """
+
+    leak_skill: float
+    leak_measure: str
+    things: str
+
+    def learned(self, table: Table) -> str:
+        """What is to be learned, in a few words."""
+
+    def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
+        """A header and rows of cells on the target, by part where the table is split."""
+
+    def findings(self, table: Table, rows: Ints) -> list[Finding]:
+        """What is odd about the targets of some rows."""
+
+    def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
+        """The best constant answer to the rows of each place."""
+
+    def errors(self, answers: Floats, truth: NDArray[Any]) -> float:
+        """The error of answers, summed."""
+
+    def require_groups(self, table: Table, rows: Ints, nested: bool, aside: str) -> None:
+        """Refuse groups of which some part would hold too little to learn from."""
+
+
+class ClassTarget:
+    """Classes; see `TableTarget`."""
+
+    leak_skill = 0.98
+    leak_measure = "of the majority class's mistakes avoided"
+    things = "classes"
+
+    def learned(self, table: Table) -> str:
+        """See `TableTarget`."""
+        return f"to tell {table.target.name} ({count_of(len(table.classes), 'class', 'classes')})"
+
+    def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
+        """Rows of each class."""
+        if any(table.parts):
+            yield ("target", *PARTS)
+            for name, counts in list(part_counts(table).items())[:most]:
+                yield (name, *(f"{counts[part]:,}" for part in PARTS))
+        else:
+            yield "target", "rows"
+            counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
+            for name, count in list(zip(table.classes, counted.tolist(), strict=True))[:most]:
+                yield name, f"{count:,}"
+
+    def findings(self, table: Table, rows: Ints) -> list[Finding]:
+        """Classes of few rows, imbalance, names that look alike."""
+        counts = Counter(table.labels[rows].tolist())
+        return [*judge_classes(table.classes, counts, "rows"), *lookalikes(table.classes)]
+
+    def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
+        """The most frequent class."""
+        classes = int(truth.max(initial=0)) + 1
+        pairs, counts = np.unique(place * classes + truth, return_counts=True)
+        order = np.argsort(counts, kind="stable")  # the most frequent of each place is written last
+        found = np.zeros(count)
+        found[pairs[order] // classes] = pairs[order] % classes
+        return found
+
+    def errors(self, answers: Floats, truth: NDArray[Any]) -> float:
+        """Wrong answers."""
+        return float((answers != truth).sum())
+
+    def require_groups(self, table: Table, rows: Ints, nested: bool, aside: str) -> None:
+        """Refuse what leaves a part without a second class.
+
+        Raises:
+            DataError: If there are too few groups of other classes than the most frequent one.
+        """
+        labels = table.labels[rows]
+        majority = int(np.bincount(labels[labels >= 0]).argmax())
+        units = group_count(table, rows[(labels >= 0) & (labels != majority)])
+        if units < 2 + nested:
+            raise DataError(
+                f"Cross-validation must have at least {2 + nested} rows, or groups, of classes besides the "
+                f"commonest, {table.classes[majority]!r}, so that each part learns two. Received {units} in "
+                f"{table.source!r}.{aside} Give more rows of them."
+            )
+
+
+class NumberTarget:
+    """Numbers; see `TableTarget`."""
+
+    leak_skill = 0.99
+    leak_measure = "R²"
+    things = "different targets"
+
+    def learned(self, table: Table) -> str:
+        """See `TableTarget`."""
+        return f"to estimate {table.target.name}"
+
+    def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
+        """How the target is spread."""
+        yield "part", "rows", "least", "median", "mean", "most"
+        for part in PARTS if any(table.parts) else (None,):
+            values = table.targets[table.rows(part)]
+            values = values[~np.isnan(values)]
+            if len(values):
+                spread = (values.min(), np.median(values), values.mean(), values.max())
+                yield (part or "all", f"{len(values):,}", *(f"{value:.6g}" for value in spread))
+
+    def findings(self, table: Table, rows: Ints) -> list[Finding]:
+        """Few rows."""
+        if not 0 < len(rows) < FEW_NUMBERS:
+            return []
+        return [
+            Finding(
+                kind="few",
+                files=(table.target.name,),
+                message=f"There are fewer than {FEW_NUMBERS} usable rows ({len(rows)}); scores will be "
+                "uncertain.",
+                action="kept",
+            )
+        ]
+
+    def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
+        """The mean."""
+        return np.asarray(np.bincount(place, truth, count) / np.bincount(place, minlength=count))
+
+    def errors(self, answers: Floats, truth: NDArray[Any]) -> float:
+        """Squared errors."""
+        return float(((answers - truth) ** 2).sum())
+
+    def require_groups(self, table: Table, rows: Ints, nested: bool, aside: str) -> None:
+        """Nothing beside what all targets need."""
+
+
+TASKS: dict[str, TableTarget] = {"classification": ClassTarget(), "regression": NumberTarget()}
+
+
+def of(task: Task) -> TableTarget:
+    """What checks and summaries do for a task.
+
+    Example:
+        >>> of(Task("regression")).leak_measure
+        'R²'
+    """
+    return TASKS[task.family]

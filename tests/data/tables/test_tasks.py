@@ -1,0 +1,35 @@
+"""What checks and summaries of tables ask of a task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mindle.data.tables import tasks
+from mindle.data.tables.reader import read_table
+from mindle.records import Task
+
+
+def test_the_best_constant_of_each_place() -> None:
+    place = np.array([0, 0, 0, 1, 1])
+    classes = tasks.of(Task("multiclass"))
+    assert classes.constants(np.array([2, 1, 2, 0, 0]), place, 2).tolist() == [2, 0]
+    assert classes.errors(np.array([2.0, 0.0]), np.array([2, 1])) == 1
+    numbers = tasks.of(Task("regression"))
+    assert numbers.constants(np.array([1.0, 2.0, 3.0, 5.0, 7.0]), place, 2).tolist() == [2, 6]
+    assert numbers.errors(np.array([1.0, 3.0]), np.array([1.0, 1.0])) == pytest.approx(4.0)
+
+
+def test_few_numbers_are_a_finding() -> None:
+    table = read_table("diabetes")
+    numbers = tasks.of(table.task)
+    assert [finding.kind for finding in numbers.findings(table, np.arange(99))] == ["few"]
+    assert numbers.findings(table, np.arange(100)) == []
+
+
+def test_a_table_is_described_by_its_targets() -> None:
+    iris, diabetes = read_table("iris"), read_table("diabetes")
+    assert tasks.of(iris.task).learned(iris) == "to tell target (3 classes)"
+    assert list(tasks.of(iris.task).rows(iris, 1)) == [("target", "rows"), ("setosa", "50")]
+    assert tasks.of(diabetes.task).learned(diabetes) == "to estimate target"
+    assert next(iter(tasks.of(diabetes.task).rows(diabetes, 1)))[0] == "part"
