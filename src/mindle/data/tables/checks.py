@@ -26,6 +26,7 @@ from mindle.data.tables import tasks
 from mindle.data.tables.parsing.columns import missing_cells
 from mindle.data.tables.reader import READ_KINDS, column_finding, row_name
 from mindle.data.tables.roles import answer_ids
+from mindle.messages import message
 from mindle.records import SILENT, Column, Finding, Listener, Table
 
 CHECK_KINDS: dict[str, str] = {
@@ -114,19 +115,27 @@ class _Draft:
 
     def named(self, rows: Sequence[int]) -> str:
         """Some rows by their names: "row 1 and row 7 and 3 more"."""
-        shown = " and ".join(map(self.name, rows[:2]))
-        return shown if len(rows) <= 2 else f"{shown} and {len(rows) - 2:,} more"
+        shown = joined([self.name(row) for row in rows[:2]])
+        return shown if len(rows) <= 2 else message("data.list.and_more", names=shown, n=len(rows) - 2)
 
     def add(
-        self, kind: str, files: Iterable[str], message: str, action: str, *, decision: bool = False
+        self, kind: str, files: Iterable[str], sentence: str, action: str, *, decision: bool = False
     ) -> None:
         """Note a finding about some rows or columns."""
         self.findings.append(
-            Finding(kind=kind, files=tuple(files), message=message, action=action, decision=decision)
+            Finding(kind=kind, files=tuple(files), message=sentence, action=action, decision=decision)
         )
 
 
 # ---------------------------------------------------------------------------------------------- rows
+
+
+def joined(names: Sequence[str]) -> str:
+    """Some names one after the other, in the language of the sentence they stand in."""
+    found = names[0]
+    for name in names[1:]:
+        found = message("data.list.and", first=found, second=name)
+    return found
 
 
 def _find_rows_without_target(draft: _Draft) -> None:
@@ -142,8 +151,13 @@ def _find_rows_without_target(draft: _Draft) -> None:
     draft.add(
         "no-target",
         map(draft.name, rows),
-        f"{count_of(len(rows), 'row has', 'rows have')} no target; first: {draft.name(rows[0])}."
-        + (f" About {target.name!r}: {target.note}." if target.note else ""),
+        message(
+            "tables.check.no-target-noted" if target.note else "tables.check.no-target",
+            n=len(rows),
+            first=draft.name(rows[0]),
+            target=target.name,
+            note=target.note,
+        ),
         "set aside",
         decision=len(rows) > NO_TARGET_FRACTION * len(table),
     )
@@ -182,28 +196,23 @@ def _find_copies(draft: _Draft, hashes: Sequence[str]) -> None:
     opposed = [rows for rows in copies if len(_by_target(draft, rows)) > 1]
     given = draft.table.given
     leaks = [rows for rows in same if given and len({given[row] for row in rows}) > 1]
-    for kind, groups, what, action in (
-        ("duplicate", same, "there more than once", "kept together"),
-        ("leak", leaks, "in two parts of the given split", "kept as given"),
-    ):
+    for kind, groups, action in (("duplicate", same, "kept together"), ("leak", leaks, "kept as given")):
         if groups:
             rows = [row for group in groups for row in group]
             draft.add(
                 kind,
                 map(draft.name, rows),
-                f"{count_of(len(groups), 'row is', 'rows are')} {what}, {len(rows):,} in all; first: "
-                f"{draft.named(groups[0])}.",
+                message(f"tables.check.{kind}", n=len(groups), rows=len(rows), first=draft.named(groups[0])),
                 action,
                 decision=kind == "leak",
             )
     if opposed:
         rows = [row for group in opposed for row in group]
-        first = " and ".join(f"{draft.name(row)} ({draft.target(row)})" for row in opposed[0][:3])
+        first = joined([f"{draft.name(row)} ({draft.target(row)})" for row in opposed[0][:3]])
         draft.add(
             "contradiction",
             map(draft.name, rows),
-            f"{count_of(len(opposed), 'row comes', 'rows come')} again with another target, {len(rows):,} in "
-            f"all; first: {first}. No model can be right about all of them.",
+            message("tables.check.contradiction", n=len(opposed), rows=len(rows), first=first),
             "kept together",
         )
     _bind(draft, copies)
@@ -226,8 +235,7 @@ def _bind(draft: _Draft, groups: Sequence[list[int]]) -> None:
         draft.add(
             "large-group",
             map(draft.name, rows),
-            f"{count_of(len(large), 'group', 'groups')} of more than {limit} rows are alike in every "
-            f"feature; first: {draft.named(large[0])}. They are taken for rows that happen to be equal.",
+            message("tables.check.large-group", n=len(large), limit=limit, first=draft.named(large[0])),
             "kept, not held together",
         )
 
@@ -245,8 +253,7 @@ def _find_cut_groups(draft: _Draft) -> None:
         draft.add(
             "group-cut",
             (draft.name(row) for rows in cut.values() for row in rows),
-            f"{count_of(len(cut), 'group lies', 'groups lie')} in two parts of the given split; first: group "
-            f"{name!r} with {draft.named(first)}.",
+            message("data.images.group-cut", n=len(cut), name=name, first=draft.named(first)),
             "kept as given",
             decision=True,
         )
@@ -264,7 +271,9 @@ def _find_mostly_missing(draft: _Draft) -> None:
     mostly = {name: f"{share:.0%}" for name, share in missing.items() if share >= MISSING_FRACTION}
     if mostly:
         action = "kept; that a cell is missing may tell something"
-        draft.findings.append(column_finding("mostly-missing", "Most cells hold nothing in", mostly, action))
+        draft.findings.append(
+            column_finding("mostly-missing", message("tables.lead.mostly-missing"), mostly, action)
+        )
 
 
 def _find_same_columns(draft: _Draft) -> None:
@@ -280,7 +289,7 @@ def _find_same_columns(draft: _Draft) -> None:
             draft.add(
                 "same-column",
                 names,
-                f"The columns {' and '.join(map(repr, names))} hold the same values.",
+                message("tables.check.same-column", names=joined([repr(name) for name in names])),
                 "kept; ignore all but one to save time",
             )
 
@@ -296,16 +305,17 @@ def _find_rare_categories(draft: _Draft) -> None:
             if once:
                 rare[column.name] = f"{once:,} of {len(counts):,}"
     if rare:
-        draft.findings.append(column_finding("rare-categories", "Categories occur once in", rare, "kept"))
+        draft.findings.append(
+            column_finding("rare-categories", message("tables.lead.rare-categories"), rare, "kept")
+        )
 
 
 def _find_collisions(draft: _Draft) -> None:
     """Names of columns, and categories within a column, that differ only in case, width or spaces."""
     table = draft.table
     for names in alike_names(column.name for column in table.columns):
-        shown = " and ".join(map(repr, names))
-        message = f"The columns {shown} differ only in case, width or spaces."
-        draft.add("name-collision", names, message, "kept as different columns")
+        sentence = message("tables.check.name-collision", names=joined([repr(name) for name in names]))
+        draft.add("name-collision", names, sentence, "kept as different columns")
     spelled = {}
     for column in table.features:
         if column.kind == "category":
@@ -313,7 +323,7 @@ def _find_collisions(draft: _Draft) -> None:
             if found:
                 spelled[column.name] = " and ".join(map(repr, found[0]))
     if spelled:
-        lead, action = "Categories differ only in case, width or spaces in", "kept as different categories"
+        lead, action = message("tables.lead.name-collision"), "kept as different categories"
         draft.findings.append(column_finding("name-collision", lead, spelled, action))
 
 
@@ -323,7 +333,7 @@ def _find_renamed_ids(draft: _Draft) -> None:
     ids = [column.name for column in table.columns if column.role == "id"]
     renamed = {own: f"{new!r} there" for own, new in answer_ids(ids, table.classes).items() if new != own}
     if renamed:
-        lead, action = "Answers have columns of their own that are called like the id in", "renamed"
+        lead, action = message("tables.lead.renamed-id"), "renamed"
         draft.findings.append(column_finding("renamed-id", lead, renamed, action))
 
 
@@ -340,12 +350,15 @@ def _find_target_leaks(draft: _Draft, listener: Listener) -> None:
     for done, column in enumerate(table.features, start=1):
         skill = _skill_alone(column, table.cells[column.name][rows], truth, folds, task)
         if skill >= task.leak_skill:
+            measure = message(task.leak_measure)
+            sentence = message("tables.check.target-leak", column=column.name, skill=skill, measure=measure)
+            if column.kind == "date":
+                by_time = message("tables.check.by-time", column=column.name)
+                sentence = message("selection.sentences", first=sentence, second=by_time)
             draft.add(
                 "target-leak",
                 [column.name],
-                f"The column {column.name!r} by itself gives the target away ({skill:.3f} "
-                f"{task.leak_measure}, on rows held out). Is it known before the target is?"
-                + (f" `--time {column.name}` parts the rows in its order." if column.kind == "date" else ""),
+                sentence,
                 "kept; ignore it if it is not",
                 decision=True,
             )

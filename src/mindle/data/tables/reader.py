@@ -26,6 +26,7 @@ from mindle.data.tables.parsing.layouts import layout_findings, require_whole_ro
 from mindle.data.tables.parsing.opening import is_parquet
 from mindle.data.tables.roles import SPLIT_NOTE, WORDS_ADVICE, Asked, settle_columns
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ READ_KINDS: dict[str, str] = {
 MOST_CLASSES = 10  # different whole numbers that may be classes…
 ROWS_PER_CLASS = 20  # …with at least so many rows each, on average
 _LISTED = 12
-_CODE_LEAD = "A number that stands apart from all others, as codes for a missing value do, comes again in"
-_WORDS_LEAD = "Words that stand for nothing are in"
-_TEXT_ADVICE = "Where they are quantities, write them without that text."
-_ID_ADVICE = "`--group COLUMN` keeps the rows of one together in every split; `--id COLUMN` leaves it out."
+_CODE_LEAD = message("tables.lead.missing-code")
+_WORDS_LEAD = message("tables.lead.missing-words")
+_TEXT_ADVICE = message("tables.advice.number-texts")
+_ID_ADVICE = message("tables.advice.returning-id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,8 +330,7 @@ def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, 
         Finding(
             kind="renamed-column",
             files=tuple(changed),
-            message=f"{count_of(len(changed), 'column has', 'columns have')} no name, or the name of "
-            f"another; first: {changed[0]!r}, as it is called here.",
+            message=message("tables.read.renamed-column", n=len(changed), first=changed[0]),
             action="renamed",
         ),
     )
@@ -342,8 +342,9 @@ def _ragged_finding(ragged: Sequence[tuple[int, int, int]], width: int) -> Itera
         yield Finding(
             kind="ragged",
             files=tuple(row_name(number) for number, _, _ in ragged),
-            message=f"{count_of(len(ragged), 'row does', 'rows do')} not have {width} cells; first: "
-            f"{row_name(row)} (line {line:,}) with {cells}.",
+            message=message(
+                "tables.read.ragged", n=len(ragged), width=width, first=row_name(row), line=line, cells=cells
+            ),
             action="set aside",
             decision=True,
         )
@@ -555,25 +556,26 @@ def column_finding(
         'Little is in 2 columns: deck (77 %), age (60 %).'
     """
     shown = listed([f"{name} ({detail})" for name, detail in details.items()])
-    message = f"{lead} {count_of(len(details), 'column', 'columns')}: {shown}."
-    message += f" {advice}" if advice else ""
-    return Finding(kind=kind, files=tuple(details), message=message, action=action, decision=decision)
+    said = message("tables.columns.of", lead=lead, n=len(details), names=shown)
+    if advice:
+        said = message("selection.sentences", first=said, second=advice)
+    return Finding(kind=kind, files=tuple(details), message=said, action=action, decision=decision)
 
 
 def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Iterator[Finding]:
     """What was noticed about columns, one finding a kind."""
     for kind in ("constant-column", "empty-column", "id-like", "row-names"):
         if noted.get(kind):
-            lead = "Rows are named by" if kind == "row-names" else "Nothing can be learned from"
+            lead = message("tables.lead.row-names" if kind == "row-names" else "tables.lead.useless")
             yield column_finding(kind, lead, noted[kind], action="ignored; name a column's kind to keep it")
     codes = noted.get("missing-code", {})
     for kind, lead, action, advice in (
         ("missing-code", _CODE_LEAD, "kept as a number", _code_advice(noted, missing) if codes else ""),
         ("missing-words", _WORDS_LEAD, "read as missing", WORDS_ADVICE),
-        ("mixed-cells", "Cells that are neither a number nor a date stand in", "read as missing", ""),
-        ("number-texts", "Numbers with other text, read as categories, stand in", "kept", _TEXT_ADVICE),
-        ("returning-id", "Values that name something come again in", "kept", _ID_ADVICE),
-        ("split-column", "A split may stand in", "kept", ""),
+        ("mixed-cells", message("tables.lead.mixed-cells"), "read as missing", ""),
+        ("number-texts", message("tables.lead.number-texts"), "kept", _TEXT_ADVICE),
+        ("returning-id", message("tables.lead.returning-id"), "kept", _ID_ADVICE),
+        ("split-column", message("tables.lead.split-column"), "kept", ""),
     ):
         if noted.get(kind):
             yield column_finding(kind, lead, noted[kind], action, advice=advice)
@@ -583,7 +585,8 @@ def _code_advice(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...
     """The option that reads codes as missing, beside the words that are read so already."""
     codes = {word for detail in noted["missing-code"].values() for word in re.findall(r"(-?\d+) in ", detail)}
     words = {word for detail in noted.get("missing-words", {}).values() for word in _quoted(detail)}
-    return f"`--missing={','.join([*sorted(codes), *(missing or sorted(words))])}` reads it as missing."
+    said = ",".join([*sorted(codes), *(missing or sorted(words))])
+    return message("tables.advice.missing-code", words=said)
 
 
 def _quoted(detail: str) -> list[str]:
@@ -646,13 +649,14 @@ def _settle_task(column: Column, values: NDArray[Any], task: str | None) -> tupl
     if len(different) <= 2:
         return "classification", []
     classes = len(found) >= ROWS_PER_CLASS * len(different)
-    is_said, other = ("classes", "regression") if classes else ("quantities", "classification")
+    is_said = "classes" if classes else "quantities"
     return ("classification" if classes else "regression"), [
         Finding(
             kind="task",
             files=(column.name,),
-            message=f"The target {column.name!r} holds {len(different)} different whole numbers in "
-            f"{len(found):,} rows, which are taken for {is_said}. The task {other} takes them otherwise.",
+            message=message(
+                f"tables.read.task-{is_said}", target=column.name, n=len(different), rows=len(found)
+            ),
             action=f"taken for {is_said}",
         )
     ]
@@ -722,8 +726,12 @@ def _extra_finding(rows: Sequence[int], texts: Sequence[str]) -> Iterator[Findin
         yield Finding(
             kind="class-extra",
             files=tuple(row_name(row + 1) for row in rows),
-            message=f"{count_of(len(rows), 'row is', 'rows are')} of a class that the training part lacks; "
-            f"first: {row_name(rows[0] + 1)} with {texts[rows[0]].strip()!r}.",
+            message=message(
+                "tables.read.class-extra",
+                n=len(rows),
+                first=row_name(rows[0] + 1),
+                label=texts[rows[0]].strip(),
+            ),
             action="set aside",
             decision=True,
         )

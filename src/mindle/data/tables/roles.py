@@ -24,6 +24,7 @@ from mindle.data.tables.parsing.columns import (
 )
 from mindle.data.tables.parsing.layouts import ROW_NAMES_NOTE
 from mindle.data.tables.parsing.writing import sized
+from mindle.messages import message
 from mindle.records import Column
 
 SPLIT_NOTE = "the split that is used"
@@ -34,7 +35,7 @@ ID_LEAST = 20  # different values of an id that comes again…
 ID_SHARE = 0.1  # …and their share of the rows, where the column is called an id…
 ID_SHARE_UNNAMED = 0.8  # …or only stands first and holds whole numbers…
 ID_MAGNITUDE = 1000  # …of so many digits
-WORDS_ADVICE = "Where one of them is a value, name the words that are none: `--missing '?,NA'`."
+WORDS_ADVICE = message("tables.advice.missing-words")
 TEXT_NUMBERS = 10  # different numbers with other text around them…
 TEXT_WAYS = 3  # …such as units, of which there are few
 _NUMBER_TEXT = re.compile(r"(?P<before>|\D*[^\w\d+-])[+-]?\d[\d.,]*(?P<after>\D*)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mindle.data.tables.parsing.columns import describe_columns, missing_cells
 from mindle.data.tables.reader import ROWS_PER_CLASS
 from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError
+from mindle.messages import Message, current_language, in_language, known_message, message
 from mindle.records import Table
 
 # Below this many rows one split says too little, and nested cross-validation is still affordable.
@@ -39,21 +41,16 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
           versicolor    50
           virginica     50
     """
-    task = tasks.of(table.task)
-    rows = count_of(len(table.rows()), "row", "rows")
-    features = count_of(len(table.features), "feature", "features")
-    lines = [f"{table.name}: {rows}, {features}, {task.learned(table)}"]
-    lines += _aligned([_HEAD, *_column_rows(table)][: most_columns + 1], right=(3, 4))
+    lines: list[str] = [tasks.of(table.task).headline(table)]
+    lines += _aligned([tasks.words("head", *_HEAD), *_column_rows(table)][: most_columns + 1], right=(3, 4))
     if len(table.columns) > most_columns:
-        more = count_of(len(table.columns) - most_columns, "more column", "more columns")
-        lines.append(f"  … and {more}")
-    lines += _aligned(task.rows(table, most_classes))
+        lines.append(message("tables.summary.more-columns", n=len(table.columns) - most_columns))
+    lines += _aligned(tasks.of(table.task).rows(table, most_classes))
     if len(table.classes) > most_classes:
-        more = count_of(len(table.classes) - most_classes, "more class", "more classes")
-        lines.append(f"  … and {more}")
-    reasons = set_aside_counts(table)
+        lines.append(message("data.summary.more-classes", n=len(table.classes) - most_classes))
+    reasons = [f"{count:,} {reason}" for reason, count in set_aside_counts(table).items()]
     if reasons:
-        lines.append("  set aside: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
+        lines.append(message("data.summary.set-aside", counts=", ".join(reasons)))
     return lines
 
 
@@ -61,7 +58,9 @@ def _column_rows(table: Table) -> Iterator[tuple[str, ...]]:
     for facts in describe_columns(table):
         missing = f"{facts.missing_fraction:.1%}" if facts.missing_fraction else ""
         different = f"{facts.distinct:,}"
-        yield facts.name, facts.kind, facts.role, missing, different, facts.example, facts.note
+        kind = known_message(f"report.columnkind.{facts.kind}", facts.kind)
+        role = known_message(f"report.columnrole.{facts.role}", facts.role)
+        yield facts.name, kind, role, missing, different, facts.example, facts.note
 
 
 def _aligned(
@@ -70,17 +69,28 @@ def _aligned(
     """Cells under each other; but for the first, columns of numbers stand on the right."""
     cut = [
         [cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…" for cell in row[:-1]] + [row[-1]]
-        for row in rows
+        for row in ([in_language(cell, current_language()) for cell in cells] for cells in rows)
     ]
-    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*cut, strict=True)]
     lines = []
     for row in cut:
         cells = [
-            cell.rjust(width) if place in right or (place and not right) else cell.ljust(width)
+            _padding(cell, width) + cell
+            if place in right or (place and not right)
+            else cell + _padding(cell, width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(("  " + "  ".join(cells)).rstrip())
     return lines
+
+
+def _padding(cell: str, width: int) -> str:
+    return " " * (width - _width(cell))
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes; Korean letters take two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mindle.data.common.class_checks import FEW_NUMBERS, judge_classes
 from mindle.data.common.classes import lookalikes
-from mindle.data.common.names import count_of
 from mindle.data.common.summary import part_counts
 from mindle.data.tables.splits import group_count
 from mindle.errors import DataError
+from mindle.messages import Message, message
 from mindle.records import PARTS, Finding, Table, Task
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ class TableTarget(Protocol):
 
     Attributes:
         leak_skill: A column that alone removes so much of the error gives the target away.
-        leak_measure: What that share is called.
+        leak_measure: Code of what that share is called.
         things: What a table must have two of.
     """
 
@@ -34,8 +34,8 @@ class TableTarget(Protocol):
     leak_measure: str
     things: str
 
-    def learned(self, table: Table) -> str:
-        """What is to be learned, in a few words."""
+    def headline(self, table: Table) -> Message:
+        """How many rows and features there are, and what is to be learned."""
 
     def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
         """A header and rows of cells on the target, by part where the table is split."""
@@ -53,25 +53,36 @@ class TableTarget(Protocol):
         """Refuse groups of which some part would hold too little to learn from."""
 
 
+def words(group: str, *names: str) -> tuple[str, ...]:
+    """Sentences of a group of the catalogue, such as the words of a header."""
+    return tuple(message(f"tables.{group}.{name}") for name in names)
+
+
+def _facts(table: Table) -> dict[str, str]:
+    rows = message("tables.summary.rows", n=len(table.rows()))
+    features = message("tables.summary.features", n=len(table.features))
+    return {"name": table.name, "rows": rows, "features": features, "target": table.target.name}
+
+
 class ClassTarget:
     """Classes; see `TableTarget`."""
 
     leak_skill = 0.98
-    leak_measure = "of the majority class's mistakes avoided"
+    leak_measure = "tables.check.skill-classes"
     things = "classes"
 
-    def learned(self, table: Table) -> str:
+    def headline(self, table: Table) -> Message:
         """See `TableTarget`."""
-        return f"to tell {table.target.name} ({count_of(len(table.classes), 'class', 'classes')})"
+        return message("tables.summary.classes", **_facts(table), n=len(table.classes))
 
     def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
         """Rows of each class."""
         if any(table.parts):
-            yield ("target", *PARTS)
+            yield words("head", "target", *PARTS)
             for name, counts in list(part_counts(table).items())[:most]:
                 yield (name, *(f"{counts[part]:,}" for part in PARTS))
         else:
-            yield "target", "rows"
+            yield words("head", "target", "rows")
             counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
             for name, count in list(zip(table.classes, counted.tolist(), strict=True))[:most]:
                 yield name, f"{count:,}"
@@ -115,22 +126,23 @@ class NumberTarget:
     """Numbers; see `TableTarget`."""
 
     leak_skill = 0.99
-    leak_measure = "R²"
+    leak_measure = "tables.check.skill-numbers"
     things = "different targets"
 
-    def learned(self, table: Table) -> str:
+    def headline(self, table: Table) -> Message:
         """See `TableTarget`."""
-        return f"to estimate {table.target.name}"
+        return message("tables.summary.numbers", **_facts(table))
 
     def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
         """How the target is spread."""
-        yield "part", "rows", "least", "median", "mean", "most"
+        yield words("head", "part", "rows", "least", "median", "mean", "most")
         for part in PARTS if any(table.parts) else (None,):
             values = table.targets[table.rows(part)]
             values = values[~np.isnan(values)]
             if len(values):
                 spread = (values.min(), np.median(values), values.mean(), values.max())
-                yield (part or "all", f"{len(values):,}", *(f"{value:.6g}" for value in spread))
+                numbers = (f"{value:.6g}" for value in spread)
+                yield (*words("head", part or "all"), f"{len(values):,}", *numbers)
 
     def findings(self, table: Table, rows: Ints) -> list[Finding]:
         """Few rows."""
@@ -140,8 +152,7 @@ class NumberTarget:
             Finding(
                 kind="few",
                 files=(table.target.name,),
-                message=f"There are fewer than {FEW_NUMBERS} usable rows ({len(rows)}); scores will be "
-                "uncertain.",
+                message=message("tables.check.few", least=FEW_NUMBERS, n=len(rows)),
                 action="kept",
             )
         ]
@@ -165,7 +176,7 @@ def of(task: Task) -> TableTarget:
     """What checks and summaries do for a task.
 
     Example:
-        >>> of(Task("regression")).leak_measure
-        'R²'
+        >>> of(Task("regression")).things
+        'different targets'
     """
     return TASKS[task.family]
