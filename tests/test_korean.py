@@ -1,0 +1,118 @@
+"""In Korean, everything that commands print about data and training is Korean, and so is the report."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mindle.cli.main import app
+from tests.pictures import CLASSES, draw
+
+WORD = r"[A-Za-z][A-Za-z'’-]*"
+ENGLISH = re.compile(rf"{WORD}(?:[ ,;:]+{WORD}){{2,}}")
+# What stays as it is in every language: commands and options, paths, and names of models.
+NAMES = re.compile(r"`[^`]*`|“mindle[^”]*”|--[a-z-]+(?: [A-Z]+)?|\S+/\S*|\S+\.(?:png|jpg|csv|html|json)\b")
+UNSEEN = frozenset({"style", "script", "code", "pre"})
+
+
+class VisibleTexts(HTMLParser):
+    """Texts of a page that people read; commands stand in `code` and `pre`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = 0
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.depth += tag in UNSEEN
+
+    def handle_endtag(self, tag: str) -> None:
+        self.depth -= tag in UNSEEN
+
+    def handle_data(self, data: str) -> None:
+        if not self.depth:
+            self.texts.append(" ".join(data.split()))
+
+
+def english(texts: list[str]) -> list[str]:
+    """Those that hold three or more English words in a row."""
+    return [text for text in texts if ENGLISH.search(NAMES.sub("·", text))]
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> list[str]:
+    """The lines that a command prints in Korean, on both streams."""
+    monkeypatch.setenv("MINDLE_LANG", "ko")
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code in (0, 1), result.output  # 1 are findings
+    return result.output.splitlines()
+
+
+def report(run: Path) -> list[str]:
+    """What people read in the report of a run."""
+    page = VisibleTexts()
+    page.feed((run / "report.html").read_text(encoding="utf-8"))
+    return page.texts
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Rows with a copy, a missing target, words for nothing, and columns that say nothing or the same."""
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{a:.3f},{a:.3f},{b:.3f},{'uv'[n % 2]},k,{2 * a + b:.3f}"
+        for n, (a, b) in enumerate(rng.normal(size=(40, 2)))
+    ]
+    path = tmp_path / "rows.csv"
+    odd = "1.5,1.5,n/a,u,k,2"
+    path.write_text("\n".join(["a,copy,b,word,same,price", *rows, rows[0], odd, "1,1,2,v,k,"]) + "\n")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of drawings with a duplicate."""
+    for kind, name in enumerate(CLASSES[:2]):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for seed in range(12):
+            draw(kind, seed).save(tmp_path / "photos" / name / f"{seed:02d}.png")
+    draw(0, 0).save(tmp_path / "photos" / CLASSES[0] / "again.png")
+    return tmp_path / "photos"
+
+
+def test_english_is_found() -> None:
+    assert english(["one of many", "행 3개", "see `mindle check --json` there", "a.csv b.csv c/d"]) == [
+        "one of many"
+    ]
+
+
+def test_check_of_a_table(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, "check", table, "--target", "price")
+    assert len(lines) > 10
+    assert english(lines) == []
+
+
+def test_check_of_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, "check", folder)
+    assert any(line.startswith("- duplicate: ") for line in lines)
+    assert english(lines) == []
+
+
+@pytest.mark.xfail(strict=True, reason="why a file does not become pixels is said in English only")
+def test_check_of_a_folder_with_a_damaged_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = (folder / CLASSES[0] / "00.png").read_bytes()
+    (folder / CLASSES[0] / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert english(printed(monkeypatch, "check", folder)) == []
+
+
+@pytest.mark.slow
+def test_train_on_a_table(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+    quick = ("--model", "linear", "--folds", "2", "--set", "table.repeats=1")
+    lines = printed(monkeypatch, "train", table, "--target", "price", "--out", out, *quick)
+    assert english(lines) == []
+    assert english(report(out)) == []
