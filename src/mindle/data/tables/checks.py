@@ -21,7 +21,6 @@ from mindle.data.common import tasks as common
 from mindle.data.common.class_checks import GROUP_FRACTION, GROUP_LEAST
 from mindle.data.common.classes import alike_names
 from mindle.data.common.groups import bind_groups
-from mindle.data.common.names import count_of
 from mindle.data.tables import tasks
 from mindle.data.tables.parsing.columns import missing_cells
 from mindle.data.tables.reader import READ_KINDS, column_finding, row_name

@@ -14,7 +14,7 @@ from mindle.data.tables.parsing.columns import describe_columns, missing_cells
 from mindle.data.tables.reader import ROWS_PER_CLASS
 from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError
-from mindle.messages import Message, current_language, in_language, known_message, message
+from mindle.messages import current_language, in_language, known_message, message
 from mindle.records import Table
 
 # Below this many rows one split says too little, and nested cross-validation is still affordable.
