@@ -69,7 +69,7 @@ def test_each_column_says_how_it_was_read(estimated: Make) -> None:
     page = read(estimated())
     assert "town <b> category feature 0 2 towns" in page.words
     assert "price number target" in page.words
-    assert "when date not used 0 always the same" in page.words
+    assert "when date ignored 0 always the same" in page.words
     assert "area 숫자 특성 3" in read(estimated(), "ko").words
 
 

@@ -1,4 +1,4 @@
-"""How a model of a table comes to be: learners, passes of cross-validation, the ladder over them, a search.
+"""How a model of a table comes to be: learners, cross-validation, and the selection among them.
 
 Calls are imported from their module: `from mindle.training.tables.selection import fit_table`.
 """

@@ -1,7 +1,7 @@
-"""The rungs of the ladder of tables: each learns from training sets and becomes a record of `mindle.models`.
+"""The models tried on a table: each learns from training sets and becomes a model of `mindle.models`.
 
 A learner takes all training sets of a cross-validation at once: the nets train side by side, the others one
-after another, and are asked for one at a time so that a ladder can stop one that is too slow.
+after another, and are asked for one at a time so that the selection can stop one that is too slow.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Fitted(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """A rung.
+    """A kind of model.
 
     Attributes:
         name: What people call it.
