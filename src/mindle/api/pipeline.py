@@ -120,7 +120,8 @@ def carry_out(pipeline: Pipeline[Any], run: RunContext) -> None:
 
 def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
     """Bundle, evaluation and report of what was fitted."""
-    metrics, trained = evaluate(pipeline, run, outcome), pipeline.trained(outcome)
+    trained = pipeline.trained(outcome)
+    metrics = evaluate(pipeline, run, outcome, trained)
     run.log.record(
         strategy=trained.strategy,
         stopped=trained.stopped,
@@ -135,8 +136,14 @@ def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
     _tell_result(run, pipeline.task, metrics, trained)
 
 
-def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> dict[str, Any]:
+def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O, trained: Trained) -> dict[str, Any]:
     """Write the bundle, score what it answers, and write both down.
+
+    Args:
+        pipeline: Of the data.
+        run: Gets the files.
+        outcome: What was fitted.
+        trained: What `pipeline` says of it.
 
     Returns:
         What metrics.json holds.
@@ -154,7 +161,6 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> dict[str, An
             for part, answers in folder.answers(pipeline.task).items()
         }
     scores["test"].update(packed.protocol)
-    trained = pipeline.trained(outcome)
     metrics = {
         "task": pipeline.task,
         "classes": list(packed.bundle.classes),

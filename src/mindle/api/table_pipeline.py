@@ -339,7 +339,7 @@ def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
             listener=listener,
         )
         pipeline = TablePipeline(table=table, recipe=read_recipe("table"), reading=ReadingOptions())
-        evaluate(pipeline, run, outcome)
+        evaluate(pipeline, run, outcome, pipeline.trained(outcome))
     return time.perf_counter() - began
 
 
