@@ -105,7 +105,7 @@ class TablePipeline:
 
     def fit(self, run: RunContext) -> TableOutcome:
         """Select and refit the models of the table."""
-        from mindle.data.tables.splits import take
+        from mindle.data.tables.splits import rows_to_learn, take
         from mindle.training.decisions import DecisionLog
         from mindle.training.loop.job import TrainingContext
         from mindle.training.tables.passes import TableProblem
@@ -113,7 +113,7 @@ class TablePipeline:
 
         table, settings = self.table, self.recipe.table
         # Training is given no test row, not even to rehearse with: the bundle answers these.
-        rows, test = _rows_to_learn(table), None if self.nested else table.rows("test")
+        rows, test = rows_to_learn(table), None if self.nested else table.rows("test")
         context = TrainingContext(
             seed=run.seed,
             folder=run.folder.path,
@@ -263,15 +263,6 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
     return {"n": len(rows), evaluation.main: known, "out_of_fold": {evaluation.main: held_out}}
 
 
-def _rows_to_learn(table: Table) -> NDArray[np.int64]:
-    """Those of train and val; all where there is no split."""
-    import numpy as np
-
-    if not any(table.parts):
-        return table.rows()
-    return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
-
-
 def _parameters(model: TableModel) -> dict[str, int]:
     """How many numbers training could change; nothing where trees or kernels answer, which data size."""
     from mindle.models.tables import DenseNets, Linear
@@ -310,11 +301,12 @@ def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
 
 def rehearsed_table(table: Table) -> float:
     """Seconds that the bundle and the evaluation will take, from doing it twice with a linear model."""
+    from mindle.data.tables.splits import rows_to_learn
     from mindle.training.recipe import TableSettings
     from mindle.training.tables.passes import TableProblem
     from mindle.training.tables.selection import fit_table
 
-    known = _rows_to_learn(table)
+    known = rows_to_learn(table)
     learned, test = known[1::2], known[::2]
     settings = TableSettings(models=("linear",), folds=2)
     outcome = fit_table(TableProblem.of(table, learned), test[:0], settings=settings).placed(learned, test)

@@ -14,6 +14,7 @@ from sklearn.datasets import load_wine
 
 from mindle.data.tables.parsing.columns import Features
 from mindle.data.tables.reader import read_table
+from mindle.data.tables.splits import rows_to_learn
 from mindle.records import Task
 from mindle.training.budget import Deadline, TimeUp
 from mindle.training.recipe import Recipe, TableSettings
@@ -30,7 +31,6 @@ from mindle.training.search.table_trials import (
     TableOrigin,
     TableTask,
     candidates,
-    open_rows,
     require_models,
     seal,
     table_space,
@@ -168,7 +168,7 @@ def usual_space(*models: str) -> Space:
 
 def test_small_tables_are_sealed_too() -> None:
     table = seal(read_table("wine"), seed=0)
-    test, rows = table.rows("test"), open_rows(table)
+    test, rows = table.rows("test"), rows_to_learn(table)
     assert len(test) == 36
     assert len(rows) == 142
     assert not set(test.tolist()) & set(rows.tolist())

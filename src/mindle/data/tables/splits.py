@@ -112,6 +112,19 @@ def folds(
     return numbers
 
 
+def rows_to_learn(table: Table) -> NDArray[np.int64]:
+    """Indices of the rows that may be learned from: of train and val, or all where there is no split.
+
+    Example:
+        >>> from mindle.data.tables.reader import read_table
+        >>> len(rows_to_learn(read_table("iris")))
+        150
+    """
+    if not any(table.parts):
+        return table.rows()
+    return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
+
+
 def take(table: Table, rows: NDArray[np.int64]) -> Table:
     """Some rows as a table of their own, numbered from 0: it holds nothing of the others.
 

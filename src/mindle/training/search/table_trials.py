@@ -16,7 +16,7 @@ import numpy as np
 from mindle.data.common.splits import Fractions
 from mindle.data.tables.checks import check_table
 from mindle.data.tables.reader import read_table
-from mindle.data.tables.splits import split_table
+from mindle.data.tables.splits import rows_to_learn, split_table
 from mindle.data.tables.summary import NESTED_BELOW, require_learnable_table
 from mindle.models.tables.encoder import VIEWS
 from mindle.records import Table
@@ -98,11 +98,6 @@ def seal(table: Table, *, seed: int) -> Table:
     return table
 
 
-def open_rows(table: Table) -> Rows:
-    """The rows of a sealed table that may be learned from."""
-    return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
-
-
 def table_space(
     entries: Mapping[str, Any], recipe: Recipe, table: Table, models: Sequence[str] = ()
 ) -> Space:
@@ -123,7 +118,7 @@ def table_space(
             "The space of a table must name settings table.… that say what is trained. Received "
             f"{', '.join(other)}. docs/tune.md lists them."
         )
-    rows = open_rows(table)
+    rows = rows_to_learn(table)
     problem = TableProblem.of(table, rows)
     choices = [list(names) for names in candidates(problem, np.arange(len(rows)), models)]
     return make_space(entries, {TABLE: recipe}, TABLE, {"models": choices})
@@ -185,7 +180,7 @@ class TableTask:
         cls, table: Table, space: Space, *, seed: int, origin: TableOrigin | None, threads: int | None = None
     ) -> TableTask:
         """The task of a sealed table."""
-        rows = open_rows(table)
+        rows = rows_to_learn(table)
         return cls(
             problem=TableProblem.of(table, rows, threads=threads),
             rows=np.arange(len(rows)),
