@@ -40,7 +40,7 @@ TESTED_ELSEWHERE = {
         for verbs in (
             "evaluate",
             "image_pipeline",
-            "listings",
+            "listing",
             "models",
             "pipeline",
             "pipelines",
@@ -50,7 +50,7 @@ TESTED_ELSEWHERE = {
         )
     },
     # The checks and readers of images and of tables run through what they share.
-    "data/sources.py": "api/test_checks.py",
+    "data/sources.py": "api/test_check.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
@@ -74,7 +74,7 @@ TESTED_ELSEWHERE = {
     "training/search/runner.py": "api/test_tune.py",  # it runs and reports whole searches
     "version.py": "test_house.py",  # versions agree
     "api/table_pipeline.py": "api/test_tables.py",
-    "api/preparations.py": "data/images/test_prepare.py",  # that file lays everything out through the verb
+    "api/prepare.py": "data/images/test_prepare.py",  # that file lays everything out through the verb
 }
 
 

@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from mindle.api import Model as Model
     from mindle.api import Run as Run
     from mindle.api import cache as cache
-    from mindle.api import check as check
-    from mindle.api import course as course
-    from mindle.api import ensemble as ensemble
     from mindle.api import list_experiments as list_experiments
     from mindle.api import list_models as list_models
     from mindle.api import list_recipes as list_recipes
     from mindle.api import list_runs as list_runs
     from mindle.api import load as load
-    from mindle.api import prepare as prepare
-    from mindle.api import report as report
     from mindle.api import show_recipe as show_recipe
+    from mindle.api.check import check as check
     from mindle.api.compare import compare as compare
+    from mindle.api.course import course as course
+    from mindle.api.ensemble import ensemble as ensemble
     from mindle.api.evaluate import evaluate as evaluate
     from mindle.api.predict import predict as predict
+    from mindle.api.prepare import prepare as prepare
+    from mindle.api.report import report as report
     from mindle.api.train import train as train
     from mindle.api.tune import tune as tune
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.reports import report_content, require_language, unit_of
+from mindle.api.report import report_content, require_language, unit_of
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run

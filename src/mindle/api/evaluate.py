@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mindle.api.checks import finding_document, tell_findings
+from mindle.api.check import finding_document, tell_findings
 from mindle.api.predict import open_model
 from mindle.artifacts.outputs import keep_apart, require_ending
 from mindle.messages import message

@@ -289,7 +289,7 @@ def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:
 
 def _picture_seconds(dataset: Dataset) -> float:
     """What the pictures of mistakes in the report will take."""
-    from mindle.api.reports import PICTURES
+    from mindle.api.report import PICTURES
     from mindle.data.images.thumbnails import thumbnail
 
     some = dataset.rows("train")[:4].tolist()

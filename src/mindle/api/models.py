@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api import reports
 from mindle.api.evaluate import evaluate
 from mindle.api.predict import predict
+from mindle.api.report import report, report_content
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.run import RunFolder
 from mindle.records import SILENT, Listener
@@ -107,12 +107,12 @@ class Run(Model):
 
     def report(self, *, lang: str = "en", out: Source | None = None) -> Path:
         """Write the report again; see `mindle.report`."""
-        return reports.report(self.path, lang=lang, out=out)
+        return report(self.path, lang=lang, out=out)
 
     def _repr_html_(self) -> str:
         from mindle.evaluation.report import summary_html
 
-        return summary_html(reports.report_content(self.folder))
+        return summary_html(report_content(self.folder))
 
 
 def load(path: Source) -> Model:

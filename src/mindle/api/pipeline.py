@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from mindle.api.reports import write_report
+from mindle.api.report import write_report
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.environment import peak_memory_bytes

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.checks import finding_document, tell_findings
+from mindle.api.check import finding_document, tell_findings
 from mindle.api.models import Run
 from mindle.artifacts.manifest import fingerprint, write_manifest
 from mindle.artifacts.run import FINISHED, RunFolder, claim

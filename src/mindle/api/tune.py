@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
-from mindle.api.checks import require_classes
+from mindle.api.check import require_classes
 from mindle.api.image_pipeline import ImagePipeline, rehearsed
 from mindle.api.models import Run
 from mindle.api.pipeline import Pipeline, conclude

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mindle.api.checks import require_classes, tell_findings
+from mindle.api.check import require_classes, tell_findings
 from mindle.artifacts.outputs import keep_apart
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.records import SILENT, Listener

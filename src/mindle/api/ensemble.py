@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.models import Run
-from mindle.api.reports import require_language, write_report
+from mindle.api.report import require_language, write_report
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.files import sha256_of, write_bytes
 from mindle.artifacts.manifest import read_manifest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.api.compare import Compared, compare
 from mindle.api.models import Run
-from mindle.api.reports import report_content, require_language
+from mindle.api.report import report_content, require_language
 from mindle.api.train import train
 from mindle.artifacts.environment import reset_peak_memory
 from mindle.artifacts.files import read_json, write_json
