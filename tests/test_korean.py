@@ -102,11 +102,20 @@ def test_check_of_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert english(lines) == []
 
 
-@pytest.mark.xfail(strict=True, reason="why a file does not become pixels is said in English only")
-def test_check_of_a_folder_with_a_damaged_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_of_a_folder_with_damaged_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = (folder / CLASSES[0] / "00.png").read_bytes()
-    (folder / CLASSES[0] / "cut.png").write_bytes(whole[: len(whole) // 2])
-    assert english(printed(monkeypatch, "check", folder)) == []
+    damaged = {
+        "cut.png": whole[: len(whole) // 2],
+        "empty.png": b"",
+        "page.jpg": b"<!DOCTYPE html><html></html>",
+        "raw.jpg": bytes(4) + b"ftypcrx " + bytes(50),
+        "header.png": whole[:8] + bytes(40),
+    }
+    for name, data in damaged.items():
+        (folder / CLASSES[0] / name).write_bytes(data)
+    lines = printed(monkeypatch, "check", folder)
+    assert sum("첫 번째" in line for line in lines) >= len(damaged) - 1
+    assert english(lines) == []
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ import platformdirs
 from numpy.typing import DTypeLike, NDArray
 
 from mindle.errors import DeviceError
+from mindle.messages import message
 from mindle.records import SILENT, Listener
 
 SEGMENT_BYTES = 64 << 20
@@ -362,7 +363,7 @@ def _locked(directory: Path, listener: Listener) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            listener.say(f"Another mindle process is filling {directory}; waiting for it.")
+            listener.say(message("images.cache.waiting", folder=str(directory)))
             lock.acquire()
     except OSError as error:
         _explain(error, directory)

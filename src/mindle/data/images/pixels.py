@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.names import count_of
 from mindle.data.common.store import RowStore, cache_dir
 from mindle.data.images.decoding.decode import UndecodableImage, decode
 from mindle.data.images.sources.source import load, row_memory
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import SILENT, ArrayImages, Dataset, InputSpec, Listener
 
 # Raise it when `decode` gives other pixels for the same file; the old ones are then made again.
@@ -216,11 +216,7 @@ def _fill(
         # One position a key: copies of a file are decoded once.
         missing = list({keys[position]: position for position in store.missing(keys)}.values())
         if store.damaged:
-            listener.say(
-                f"{count_of(store.damaged, 'image', 'images')} in the cache "
-                f"{'was' if store.damaged == 1 else 'were'} damaged and "
-                f"{'is' if store.damaged == 1 else 'are'} decoded again."
-            )
+            listener.say(message("images.cache.damaged-pixels", n=store.damaged))
         for done, (position, row) in enumerate(
             zip(missing, in_threads(decoded, missing), strict=True), start=1
         ):

@@ -39,6 +39,7 @@ from mindle.data.images.decoding.decode import UndecodableImage
 from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels
 from mindle.data.images.sources.source import load
 from mindle.errors import DataError, DeviceError
+from mindle.messages import message
 from mindle.records import PARTS, SILENT, ArrayImages, Dataset, FileImages, InputSpec, Listener
 
 LAYOUTS = ("folders", "npz")
@@ -286,7 +287,7 @@ def _place(dataset: Dataset, out: Path, row: int, file: PreparedFile, link: str)
             return 0
         data = load(dataset, row)
         if content_hash(data) != dataset.sha256[row]:
-            return UndecodableImage("changed", "It changed while mindle was running.")
+            return UndecodableImage("changed", message("images.detail.changed"))
         return _write(target, row, bytes(data))
     except UndecodableImage as problem:
         return problem
@@ -325,7 +326,7 @@ def _link(make: Any, source: Path, target: Path) -> int:
     """Link to the file itself, also where the source is a link."""
     real = os.path.realpath(source)
     if not os.path.isfile(real):
-        raise UndecodableImage("missing", "The file is gone.")
+        raise UndecodableImage("missing", message("images.detail.gone"))
     if os.path.lexists(target):
         return 0
     try:

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.reading import open_regular
-from mindle.data.common.names import count_of
 from mindle.data.common.store import Rows, RowStore
 from mindle.data.images.decoding.decode import Examined, UndecodableImage, examine
 from mindle.data.images.duplicates import perceptual_hashes
 from mindle.data.images.pixels import content_hash, in_threads, pixel_key, pixel_store, served_by_array
 from mindle.data.images.sources.source import load, row_memory
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import NOT_DRAWN, Dataset, FileImages, InputSpec, Listener
 
 FACTS = np.dtype(
@@ -197,8 +197,7 @@ def _mend(dataset: Dataset, store: RowStore, rows: list[tuple[int, str]], listen
     """Look again at the rows whose facts turned out to be damaged on disk."""
     if not rows:
         return
-    damaged = count_of(len(rows), "entry", "entries")
-    listener.say(f"{damaged} of the cache could not be read back; looking at the images again.")
+    listener.say(message("images.cache.damaged", n=len(rows)))
     with store.writer(listener) as writer:
         for row, sha256 in rows:
             data = load(dataset, row)

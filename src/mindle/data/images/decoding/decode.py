@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from mindle.data.images.decoding.decoders import SharedMemory
 from mindle.data.images.decoding.formats import unread_format
 from mindle.data.images.decoding.tiff import layout_of, read_pixels
 from mindle.errors import DataError
+from mindle.messages import Message, message
 from mindle.records import InputSpec
 
 PIXEL_LIMIT = 120_000_000
@@ -337,21 +339,20 @@ def read_bytes(path: Path) -> bytes:
             # A file that claims to be empty may be one that the system makes up, without an end.
             data = stream.read(FILE_LIMIT + 1) if size else b""
     except FileNotFoundError:
-        raise UndecodableImage("missing", "The file does not exist.") from None
-    except SpecialFile as error:
-        raise UndecodableImage("special", f"This is {error.strerror}; it is not opened.") from None
+        raise UndecodableImage("missing", message("images.detail.missing")) from None
+    except SpecialFile:
+        raise UndecodableImage("special", message("images.detail.special")) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UndecodableImage("unreadable", f"The file cannot be read ({reason}).") from error
+        raise UndecodableImage("unreadable", message("images.detail.unreadable", reason=reason)) from error
     _refuse_bytes(len(data))
     return data
 
 
 def _refuse_bytes(size: int) -> None:
     if size > FILE_LIMIT:
-        raise UndecodableImage(
-            "bomb", f"The file has {size >> 20:,} MiB; those above {FILE_LIMIT >> 20:,} MiB are not read."
-        )
+        sentence = message("images.detail.large-file", size=size >> 20, limit=FILE_LIMIT >> 20)
+        raise UndecodableImage("bomb", sentence)
 
 
 def file_memory(path: Path) -> AbstractContextManager[None]:
@@ -375,15 +376,9 @@ def _size_of(source: object) -> int:
 @cache
 def _load_codecs() -> None:
     """Register the codecs of FORMATS, or Pillow would import all forty plug-ins at the first miss."""
-    from PIL import AvifImagePlugin as _avif  # noqa: F401
-    from PIL import IcoImagePlugin as _ico  # noqa: F401
-    from PIL import Jpeg2KImagePlugin as _jpeg2k  # noqa: F401
-    from PIL import MpoImagePlugin as _mpo  # noqa: F401
-    from PIL import QoiImagePlugin as _qoi  # noqa: F401
-    from PIL import TiffImagePlugin as _tiff  # noqa: F401
-    from PIL import WebPImagePlugin as _webp  # noqa: F401
-
-    # Pillow tells its log what it then raises; where nobody keeps a log, Python would print that.
+    for codec in ("Avif", "Ico", "Jpeg2K", "Mpo", "Qoi", "Tiff", "WebP"):
+        import_module(f"PIL.{codec}ImagePlugin")
+    # Pillow writes to its log what it then raises; where nobody keeps a log, Python would print that.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     Image.preinit()  # BMP, GIF, JPEG, PNG, PPM
 
@@ -391,7 +386,7 @@ def _load_codecs() -> None:
 def _open(data: bytes) -> Image.Image:
     """Open a file's bytes up to its header and refuse too many pixels before any is allocated."""
     if not data:
-        raise UndecodableImage("empty", "The file is empty (0 bytes).")
+        raise UndecodableImage("empty", message("images.detail.empty"))
     _load_codecs()
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -414,16 +409,12 @@ def _open_tiff(data: bytes) -> Image.Image:
     try:
         layout = layout_of(data)
     except Exception:
-        raise UndecodableImage(
-            "undecodable", "The file starts like TIFF, but its header is damaged."
-        ) from None
+        sentence = message("images.detail.damaged-header", format="TIFF")
+        raise UndecodableImage("undecodable", sentence) from None
     _refuse_size((layout.width, layout.height))
     if not layout.is_readable:
-        raise UndecodableImage(
-            "unsupported",
-            f"This is a TIFF with {layout}, which mindle does not read. Save the three channels to look "
-            "at as an RGB picture, or one as a gray picture, of 8 or 16 bits.",
-        )
+        sentence = message("images.detail.tiff-layout", layout=layout.description)
+        raise UndecodableImage("unsupported", sentence)
     with _DECODERS.taken(layout.width * layout.height * layout.channels * (layout.bits // 8 + 6)):
         values = read_pixels(data, layout)
         scaled = _scaled(values, sixteen=layout.kind == "u" and layout.bits == 16)
@@ -440,18 +431,15 @@ def _open_unidentified(data: bytes) -> Image.Image:
     if brand in _HEIF_BRANDS:
         return _open_heif(data)
     if brand in (b"avif", b"avis") and not features.check("avif"):
-        raise UndecodableImage(
-            "missing-codec",
-            "This is an AVIF image; reading it takes a Pillow with AVIF: `pip install 'pillow>=11.3'`.",
-        )
+        raise UndecodableImage("missing-codec", message("images.detail.avif"))
     name = _signature(data)
     if not name:
         raise UndecodableImage(*unread_format(data))
     if name == "TIFF":
         return _open_tiff(data)
     if _ends_early(data):
-        raise UndecodableImage("truncated", f"The {name} file ends early.")
-    raise UndecodableImage("undecodable", f"The file starts like {name}, but its header is damaged.")
+        raise UndecodableImage("truncated", message("images.detail.cut", format=name))
+    raise UndecodableImage("undecodable", message("images.detail.damaged-header", format=name))
 
 
 def _open_heif(data: bytes) -> Image.Image:
@@ -459,12 +447,9 @@ def _open_heif(data: bytes) -> Image.Image:
     try:
         import pillow_heif
     except ImportError:
-        raise UndecodableImage(
-            "missing-codec",
-            "This is a HEIC image; reading it takes the package pillow-heif: `pip install 'mindle[heif]'`.",
-        ) from None
+        raise UndecodableImage("missing-codec", message("images.detail.heic")) from None
     if _ends_early(data):  # checked here because libheif makes up what is missing
-        raise UndecodableImage("truncated", "The HEIC file ends early.")
+        raise UndecodableImage("truncated", message("images.detail.cut", format="HEIC"))
     opener: Any = pillow_heif.HeifImageFile
     image: Image.Image = opener(io.BytesIO(data))
     return image
@@ -474,11 +459,8 @@ def _explain_compression(image: Image.Image, error: OSError) -> Exception:
     """The same error, unless a TIFF uses a compression that ready-made Pillows are built without."""
     compression = image.info.get("compression")
     if image.format == "TIFF" and compression in ("webp", "zstd", "lzma") and "decoder error" in str(error):
-        return UndecodableImage(
-            "missing-codec",
-            f"This is a TIFF with {compression} compression, which the installed Pillow cannot read; save it "
-            f"with another compression, or as PNG.",
-        )
+        sentence = message("images.detail.tiff-compression", compression=compression)
+        return UndecodableImage("missing-codec", sentence)
     return error
 
 
@@ -513,10 +495,11 @@ def _ends_early(data: bytes) -> bool:
 def _refuse_size(size: tuple[int, int], form: str = "") -> None:
     width, height = size
     if width < 1 or height < 1:
-        raise UndecodableImage("undecodable", f"The header claims a size of {width} x {height} pixels.")
+        sentence = message("images.detail.no-size", width=width, height=height)
+        raise UndecodableImage("undecodable", sentence)
     limit = min(PIXEL_LIMIT, DECODER_MEMORY // _bytes_a_pixel(form))
     if width * height > limit:
-        raise _bomb(f"{width} x {height} pixels", limit)
+        raise _bomb(message("images.detail.size", width=width, height=height), limit)
 
 
 def _bytes_a_pixel(form: str) -> int:
@@ -524,13 +507,9 @@ def _bytes_a_pixel(form: str) -> int:
     return 2 * _BYTES_A_PIXEL if form == "WEBP" else _BYTES_A_PIXEL
 
 
-def _bomb(claim: str, most: int = PIXEL_LIMIT) -> UndecodableImage:
+def _bomb(claim: Message, most: int = PIXEL_LIMIT) -> UndecodableImage:
     limit = most // 1_000_000
-    return UndecodableImage(
-        "bomb",
-        f"The header claims {claim}; images above {limit} million are refused unread, because they can fill "
-        f"the memory.",
-    )
+    return UndecodableImage("bomb", message("images.detail.large-image", claim=claim, limit=limit))
 
 
 def _orientation(image: Image.Image, *, loaded: bool = True) -> int:
@@ -691,19 +670,17 @@ def _explained(data: bytes | None) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         claimed = re.search(r"\d+", str(error))
-        raise _bomb(f"{int(claimed[0]):,} pixels" if claimed else "too many pixels") from error
+        raise _bomb(
+            message("images.detail.pixels", pixels=int(claimed[0]) if claimed else PIXEL_LIMIT)
+        ) from error
     except MemoryError as error:
-        raise UndecodableImage("bomb", "Decoding asks for more memory than there is.") from error
+        raise UndecodableImage("bomb", message("images.detail.memory")) from error
     except Exception as error:
         early = isinstance(error, EOFError) or "truncat" in str(error).lower()
-        if early or (data is not None and _ends_early(data)):
-            raise UndecodableImage("truncated", _sentence("The file ends early", error)) from error
-        raise UndecodableImage("undecodable", _sentence("The picture data are damaged", error)) from error
-
-
-def _sentence(start: str, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__
-    return f"{start} ({reason})."
+        cut = early or (data is not None and _ends_early(data))
+        reason = " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__
+        sentence = message(f"images.detail.{'cut' if cut else 'damaged'}-because", reason=reason)
+        raise UndecodableImage("truncated" if cut else "undecodable", sentence) from error
 
 
 _quiet_lock = threading.Lock()

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-_RAW = "a camera's raw file", "Develop it to JPEG or PNG first."
-_SAVE = "Save it as PNG, JPEG or TIFF."
+from mindle.messages import Message, message
 
-# Pictures: where their mark stands, the mark, what they are, what helps.
+# Where a mark stands, the mark, what it says of the file, what helps; the words are in `images.toml`.
 _PICTURES = (
-    (0, b"\xff\x0a", "a JPEG XL image", _SAVE),
-    (4, b"JXL \r\n\x87\n", "a JPEG XL image", _SAVE),
-    (0, b"8BPS", "a Photoshop file", _SAVE),
-    (0, b"gimp xcf", "a GIMP file", _SAVE),
-    (0, b"DDS ", "a DDS texture", _SAVE),
-    (0, b"v/1\x01", "an OpenEXR image", "Scale it to 8 or 16 bits and save it as PNG or TIFF."),
-    (0, b"#?RADIANCE", "a Radiance HDR image", "Scale it to 8 or 16 bits and save it as PNG or TIFF."),
-    (0, b"PF\n", "a PFM image of floats", "Scale it to 8 or 16 bits and save it as PNG or TIFF."),
-    (0, b"SIMPLE  =", "a FITS file", "Scale it to 8 or 16 bits and save it as PNG or TIFF."),
-    (128, b"DICM", "a DICOM file", "Export its picture as PNG, with the window that doctors look at."),
-    (4, b"ftypcrx", *_RAW),
-    (0, b"FUJIFILMCCD-RAW", *_RAW),
-    (0, b"IIU\0", *_RAW),
-    (0, b"IIRO", *_RAW),
-    (0, b"IIRS", *_RAW),
-    (0, b"FOVb", *_RAW),
-    (0, b"\0MRM", *_RAW),
+    (0, b"\xff\x0a", "jpeg-xl", "save"),
+    (4, b"JXL \r\n\x87\n", "jpeg-xl", "save"),
+    (0, b"8BPS", "photoshop", "save"),
+    (0, b"gimp xcf", "gimp", "save"),
+    (0, b"DDS ", "dds", "save"),
+    (0, b"v/1\x01", "openexr", "scale"),
+    (0, b"#?RADIANCE", "radiance", "scale"),
+    (0, b"PF\n", "pfm", "scale"),
+    (0, b"SIMPLE  =", "fits", "scale"),
+    (128, b"DICM", "dicom", "window"),
+    (4, b"ftypcrx", "raw", "develop"),
+    (0, b"FUJIFILMCCD-RAW", "raw", "develop"),
+    (0, b"IIU\0", "raw", "develop"),
+    (0, b"IIRO", "raw", "develop"),
+    (0, b"IIRS", "raw", "develop"),
+    (0, b"FOVb", "raw", "develop"),
+    (0, b"\0MRM", "raw", "develop"),
 )
 # Anything else that is often met among photos.
 _OTHERS = (
-    (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "Run `git lfs pull`."),
-    (0, b"%PDF", "a PDF document", "Export its pages as PNG."),
-    (0, b"%!PS", "a PostScript file", "Export it as PNG."),
-    (0, b"PK\x03\x04", "a ZIP archive", "Unpack it."),
-    (0, b"\x1f\x8b", "a gzip archive", "Unpack it."),
-    (0, b"\x89HDF", "an HDF5 file", "Write its pictures as files, or as an .npz of uint8 arrays."),
-    (0, b"\x93NUMPY", "a NumPy array", "Load it and give the array, or write an .npz."),
-    (0, b"\x1aE\xdf\xa3", "a video", "Export some frames as JPEG."),
-    (4, b"ftyp", "a video, or another file of its kind", "Export some frames as JPEG."),
+    (0, b"version https://git-lfs", "git-lfs", "pull"),
+    (0, b"%PDF", "pdf", "pages"),
+    (0, b"%!PS", "postscript", "export"),
+    (0, b"PK\x03\x04", "zip", "unpack"),
+    (0, b"\x1f\x8b", "gzip", "unpack"),
+    (0, b"\x89HDF", "hdf5", "write-files"),
+    (0, b"\x93NUMPY", "numpy", "load"),
+    (0, b"\x1aE\xdf\xa3", "video", "frames"),
+    (4, b"ftyp", "container", "frames"),
 )
 
 
-def unread_format(data: bytes) -> tuple[str, str]:
+def unread_format(data: bytes) -> tuple[str, Message]:
     """Kind of finding and a sentence about bytes that start like no format that is read.
 
     Example:
@@ -48,14 +47,18 @@ def unread_format(data: bytes) -> tuple[str, str]:
     """
     for kind, table in (("unsupported", _PICTURES), ("not-an-image", _OTHERS)):
         for at, mark, what, help in table:
-            if data[at : at + len(mark)] == mark:
-                return kind, f"This is {what}, which mindle does not read. {help}"
+            if data.startswith(mark, at):
+                return kind, _unread(what, help)
     start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in start:
-        return "not-an-image", "This is an SVG drawing, which mindle does not read. Export it as PNG."
-    if start.startswith((b"<!doctype html", b"<html")):
-        return (
-            "not-an-image",
-            "This is a web page, perhaps of a download that failed. Download the file again.",
-        )
-    return "not-an-image", "The file's content is not an image in a format that mindle reads."
+        return "not-an-image", _unread("svg", "export")
+    page = start.startswith((b"<!doctype html", b"<html"))
+    return "not-an-image", message("images.detail.web-page" if page else "images.detail.not-an-image")
+
+
+def _unread(what: str, help: str) -> Message:
+    return message(
+        "images.detail.unread-format",
+        what=message(f"images.format.{what}"),
+        help=message(f"images.help.{help}"),
+    )

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
+from mindle.messages import Message, message
+
 # Packed without loss by a codec that knows nothing of pixels: none, LZW, deflate twice, PackBits, ZSTD.
 _LOSSLESS = (1, 5, 8, 32946, 32773, 50000)
 _COMPRESSIONS = {2: "CCITT", 3: "CCITT", 4: "CCITT", 6: "old JPEG", 7: "JPEG", 34887: "LERC", 34925: "LZMA"}
 _FORMATS = {1: "u", 2: "i", 3: "f"}
-_WORDS = {"u": "whole numbers", "i": "signed numbers", "f": "floats"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +64,13 @@ class Layout:
         """A name like Pillow's."""
         return f"{'RGB' if self.channels == 3 else 'L'};{self.bits}{self.kind.upper()}"
 
-    def __str__(self) -> str:
-        channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+    @property
+    def description(self) -> Message:
+        """What the pixels are, for people."""
+        values = message(f"images.tiff.{self.kind or 'other'}")
+        plain = message("images.tiff.layout", n=self.channels, bits=self.bits, values=values)
         packed = _COMPRESSIONS.get(self.tags.get(259, 1))
-        return (
-            f"{channels} of {self.bits}-bit {_WORDS.get(self.kind, 'complex or other values')}"
-            f"{f' in {packed} compression' if packed else ''}"
-        )
+        return message("images.tiff.packed", layout=plain, compression=packed) if packed else plain
 
 
 def layout_of(data: bytes) -> Layout:

@@ -24,6 +24,7 @@ from mindle.data.images.sources import arrays
 from mindle.data.images.sources.folder import LAYOUT_HELP, read_folder, walk
 from mindle.data.images.sources.listing import folder_lists, read_listing
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import FAMILIES, ArrayImages, Dataset, Task
 
 READ_KINDS: dict[str, str] = {
@@ -359,7 +360,7 @@ def picture_of(value: Any) -> Any:
         b'GIF89a'
     """
     if value is None or (isinstance(value, float) and np.isnan(value)):
-        return _missing("No image is given.")
+        return _missing("no-image")
     if isinstance(value, (str, os.PathLike)):
         return Path(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -399,12 +400,12 @@ def _from_path(typed: str) -> Iterator[tuple[str, Path | UndecodableImage]]:
     if os.path.isdir(place):
         yield from _from_folder(typed, Path(place))
     elif os.path.lexists(place) or not glob.has_magic(place):
-        yield typed, Path(place) if os.path.exists(place) else _missing("The file does not exist.")
+        yield typed, Path(place) if os.path.exists(place) else _missing("missing")
     else:
         # A pattern leaves hidden files out by itself; one that was typed in full is never left out.
         matches = sorted(match for match in glob.glob(place, recursive=True) if not litter(Path(match).name))
         if not matches:
-            yield typed, _missing("No file matches this pattern.")
+            yield typed, _missing("no-match")
         for match in matches:
             if not os.path.isdir(match):
                 yield match, Path(match)
@@ -422,12 +423,12 @@ def _from_folder(typed: str, place: Path) -> Iterator[tuple[str, Path | Undecoda
         if found.kind in ("file", "special"):  # `read_bytes` says what it does not open
             yield name, place / found.path
         elif found.kind == "missing":
-            yield name, _missing("The link leads to a file that does not exist.")
+            yield name, _missing("dead-link")
         else:
-            yield name, UndecodableImage("unreadable", "The folder cannot be listed.")
+            yield name, UndecodableImage("unreadable", message("images.detail.unlisted"))
     if empty:
-        yield typed, _missing("The folder holds no files.")
+        yield typed, _missing("no-files")
 
 
-def _missing(sentence: str) -> UndecodableImage:
-    return UndecodableImage("missing", sentence)
+def _missing(why: str) -> UndecodableImage:
+    return UndecodableImage("missing", message(f"images.detail.{why}"))
