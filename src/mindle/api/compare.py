@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.report import report_content, require_language, unit_of
+from mindle.artifacts.files import write_text
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
@@ -154,7 +155,7 @@ def _write_page(
     out: Path, folders: Mapping[str, RunFolder], found: Sequence[tuple[str, str, Comparison]], *, lang: str
 ) -> None:
     """The runs beside each other as one page."""
-    from mindle.evaluation.report import Variant, write_comparison
+    from mindle.evaluation.report import Variant, comparison_html
 
     with whole_run(" or ".join(str(folder.path) for folder in folders.values())):
         variants = []
@@ -168,7 +169,7 @@ def _write_page(
                     settings={"strategy": document["strategy"], **document["asked"]["recipe"]},
                 )
             )
-        write_comparison(out, " · ".join(folders), variants, found, lang=lang)
+        write_text(out, comparison_html(" · ".join(folders), variants, found, lang=lang))
 
 
 def _entry(name: str, folder: RunFolder) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mindle.api.models import Run
 from mindle.api.report import report_content, require_language
 from mindle.api.train import train
 from mindle.artifacts.environment import reset_peak_memory
-from mindle.artifacts.files import read_json, write_json
+from mindle.artifacts.files import read_json, write_json, write_text
 from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.console import Console
@@ -294,7 +294,7 @@ def _write_page(
     lang: str,
 ) -> None:
     """course.html: the variants beside each other."""
-    from mindle.evaluation.report.comparison import Variant, write_comparison
+    from mindle.evaluation.report import Variant, comparison_html
 
     variants = []
     for key in done:
@@ -318,8 +318,7 @@ def _write_page(
     notes = experiment.notes
     about = f"{experiment.about[:1].upper()}{experiment.about[1:]}. What it teaches: {experiment.teaches}."
     question = f"{about} Course notes: {notes.words} (data: {notes.data})."
-    write_comparison(
-        folder / "course.html",
+    page = comparison_html(
         experiment.name,
         variants,
         # Good practice against the exercise as given comes first: it is the question.
@@ -328,6 +327,7 @@ def _write_page(
         answer=" ".join(experiment.why),
         lang=lang,
     )
+    write_text(folder / "course.html", page)
 
 
 def _facts(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:

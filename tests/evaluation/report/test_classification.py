@@ -12,8 +12,9 @@ from sklearn import metrics as theirs
 from mindle.evaluation.calibration import reliability_bins
 from mindle.evaluation.report import ReportContent, classification, report_html
 from mindle.evaluation.report.page import page_of
-from mindle.evaluation.report.sections import listed, trust
+from mindle.evaluation.report.sections import trust
 from mindle.evaluation.report.sentences import Sentences
+from tests.evaluation.report.test_training import section
 
 Make = Callable[..., ReportContent]
 EN = Sentences("en")
@@ -72,7 +73,7 @@ def test_decisions_and_what_was_set_aside_are_counted(full: Make) -> None:
     ("sharpness", "sentence"),
     [(4.0, "overconfident"), (0.3, "underconfident"), (1.0, "well calibrated")],
 )
-def test_confidence_is_judged(bare: Make, sharpness: float, sentence: str) -> None:
+def test_confidence_is_compared_with_accuracy(bare: Make, sharpness: float, sentence: str) -> None:
     from mindle.evaluation import score
     from mindle.records import Predictions
 
@@ -90,7 +91,7 @@ def test_confidence_is_judged(bare: Make, sharpness: float, sentence: str) -> No
     assert said(content, sentence) == (sharpness == 1.0)
 
 
-def test_right_on_average_but_uneven_is_told(bare: Make) -> None:
+def test_right_on_average_but_uneven_is_said(bare: Make) -> None:
     from mindle.evaluation import score
     from mindle.records import Predictions
 
@@ -106,14 +107,14 @@ def test_right_on_average_but_uneven_is_told(bare: Make) -> None:
     assert not said(content, "right on average")
 
 
-def test_over_fitting_is_left_out_where_training_is_unknown(full: Make) -> None:
+def test_over_fitting_is_skipped_where_training_is_unknown(full: Make) -> None:
     assert any("Training minus test" in sentence for sentence in remarks(full()))
     without = full()
     unknown = full(metrics={**without.metrics, "train": {}})
     assert not any("Training minus test" in sentence for sentence in remarks(unknown))
 
 
-def test_heads_are_judged_by_what_they_answered_out_of_fold(full: Make) -> None:
+def test_heads_are_compared_by_what_they_answered_out_of_fold(full: Make) -> None:
     plain = full()
     value = plain.metrics["test"]["accuracy"]["value"]
     train = {"n": 300, "accuracy": 1.0, "out_of_fold": {"accuracy": value}}
@@ -129,17 +130,25 @@ def test_heads_are_judged_by_what_they_answered_out_of_fold(full: Make) -> None:
 def test_the_class_table_begins_with_the_weakest(full: Make) -> None:
     content = full()
     order = [row["name"] for row in sorted(content.test["per_class"], key=lambda row: row["recall"]["value"])]
-    assert [row[0] for row in classification.per_class(page_of(content, "en"))["rows"]] == order
+    shown = re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th>', section(content, "classes"))
+    assert shown == order
+
+
+def test_a_class_without_images_stands_last(bare: Make) -> None:
+    content = bare(classes=["a", "b", "c", "d", "e", "f"], n=5)
+    absent = [row["name"] for row in content.test["per_class"] if not row["n"]]
+    shown = re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th>', section(content, "classes"))
+    assert len(shown) == 6
+    assert shown[-len(absent) :] == absent
 
 
 def ranked(content: ReportContent) -> str:
     """The sentence below the curves."""
-    return str((classification.ranking(page_of(content, "en")) or {})["marked"])
+    return section(content, "ranking")
 
 
-def test_ranking_is_left_out_where_one_class_occurs(bare: Make) -> None:
-    content = bare(n=1)
-    assert classification.ranking(page_of(content, "en")) is None
+def test_ranking_has_no_section_where_one_class_occurs(bare: Make) -> None:
+    assert 'id="ranking"' not in report_html(bare(n=1))
 
 
 def test_ranking_marks_the_second_of_two_classes_and_the_weakest_of_many(full: Make) -> None:
@@ -150,9 +159,10 @@ def test_ranking_marks_the_second_of_two_classes_and_the_weakest_of_many(full: M
     assert "the 11 next to it are grey" in ranked(full(classes=[f"c{i}" for i in range(15)]))
 
 
-def test_names_are_shortened_where_there_are_many() -> None:
-    assert listed(["a", "b"], EN) == "a, b"
-    assert listed([str(i) for i in range(10)], EN) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
+def test_names_are_shortened_where_there_are_many(bare: Make) -> None:
+    page = page_of(bare(), "en")
+    assert page.listed(["a", "b"]) == "a, b"
+    assert page.listed([str(i) for i in range(10)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
 
 
 def test_curves_have_the_areas_that_scikit_learn_computes() -> None:
@@ -168,7 +178,7 @@ def test_curves_have_the_areas_that_scikit_learn_computes() -> None:
 
 def test_reliability_says_its_numbers() -> None:
     bins = reliability_bins(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]))
-    drawing = classification.reliability_figure(bins, EN)
+    drawing = classification.reliability_figure([each for each in bins if each.n], EN)
     assert "90.0% → 50.0% (2)" in drawing
     assert drawing.count("<circle") == 1
     assert "whisker" in drawing

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mindle.evaluation import compare
-from mindle.evaluation.report import ReportContent, Variant, comparison_html, write_comparison
+from mindle.evaluation.report import ReportContent, Variant, comparison_html
 from mindle.evaluation.report.comparison import flattened
 from tests.evaluation.report.conftest import answers, diagnoses, estimates
 from tests.evaluation.report.test_page import Reader
@@ -78,6 +78,13 @@ def test_it_says_which_is_better_and_what_differs(variants: list[Variant]) -> No
     assert "Nothing was noticed about its training." in page.words
 
 
+def test_only_differences_beyond_chance_are_yellow(variants: list[Variant]) -> None:
+    same = [replace(variants[0], name="a"), replace(variants[0], name="b")]
+    for compared, some in ((variants, True), (same, False)):
+        text = comparison_html("digits", compared, pairs(compared))
+        assert ('class="bar wide zero own"' in text) == some
+
+
 def test_curves_of_both_lie_in_one_figure(variants: list[Variant]) -> None:
     text = comparison_html("digits", variants, [])
     curves = text[text.index('id="curves"') : text.index('id="why"')]
@@ -119,8 +126,3 @@ def test_what_cannot_be_compared_is_refused(variants: list[Variant], estimated: 
 def test_settings_have_their_full_names() -> None:
     nested = {"a": {"b": {"c": 1}, "d": None}, "e": [1, 2]}
     assert list(flattened(nested)) == [("a.b.c", 1), ("a.d", None), ("e", [1, 2])]
-
-
-def test_it_is_written_whole(variants: list[Variant], tmp_path: Path) -> None:
-    path = write_comparison(tmp_path / "new" / "page.html", "digits", variants, pairs(variants), lang="ko")
-    assert 'lang="ko"' in path.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mindle.evaluation.report.formatting import points
 from mindle.evaluation.report.overfitting import overfitting
 from mindle.evaluation.report.sentences import Sentences
 
@@ -22,8 +23,7 @@ EN, KO = Sentences("en"), Sentences("ko")
 def test_verdicts(train: tuple[float, int], test: tuple[float, int], verdict: str) -> None:
     found = overfitting(train, test, say=EN)
     assert found.verdict == verdict
-    assert found.low <= found.gap <= found.high
-    assert found.gap == pytest.approx(train[0] - test[0])
+    assert points(train[0] - test[0]) in found.sentence
 
 
 def test_the_sentence_holds_the_numbers_in_both_languages() -> None:
@@ -35,7 +35,7 @@ def test_the_sentence_holds_the_numbers_in_both_languages() -> None:
     assert "외운" in ko.sentence
 
 
-def test_a_validation_that_flatters_is_told() -> None:
+def test_a_validation_that_flatters_is_named() -> None:
     found = overfitting((0.99, 2000), (0.85, 1000), val=(0.95, 1000), say=EN)
     assert found.flattered
     assert "believe the test" in found.sentence

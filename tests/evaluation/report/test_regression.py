@@ -10,27 +10,31 @@ import pytest
 
 from mindle.evaluation import score_estimates
 from mindle.evaluation.report import Provenance, ReportContent, report_html, summary_html
-from mindle.evaluation.report.formatting import amount
+from mindle.evaluation.report.formatting import amount, signed
 from mindle.evaluation.report.page import page_of
 from mindle.evaluation.report.regression import (
-    EVALUATION,
     MOST_INTERVALS,
+    RegressionPage,
     agreement,
-    baselines,
     coverage,
-    limit,
-    one_a_row,
     residuals,
 )
 from mindle.records import Estimates
 from tests.evaluation.report.conftest import content_of, jpeg
 from tests.evaluation.report.test_page import Reader, read
+from tests.evaluation.report.test_training import section
 
 Make = Callable[..., ReportContent]
 SECTIONS = (
     "trust scores agreement residuals coverage errors importance dependence training diagnosis columns "
     "data reproduce limits time"
 ).split()
+
+
+def page_in_english(made: ReportContent) -> RegressionPage:
+    page = page_of(made, "en")
+    assert isinstance(page, RegressionPage)
+    return page
 
 
 def content(values: Any, targets: Any, **more: Any) -> ReportContent:
@@ -65,15 +69,15 @@ def test_the_headline_is_the_mean_error_in_the_targets_unit(estimated: Make) -> 
 
 def test_seeds_are_blown_away_where_the_mean_would_have_missed_less() -> None:
     made = content([0.0, 0, 0, 0, 10], [0.0, 1, 2, 3, 4])
-    assert limit(made) == pytest.approx(1.2)  # mean absolute deviation of 0 … 4
+    assert page_in_english(made).bound == pytest.approx(1.2)  # mean absolute deviation of 0 … 4
     text = report_html(made)
     assert "2 of 5 answers are right" in text
 
 
 def test_what_the_mean_was_measured_to_miss_by_counts_before_the_tests_own(estimated: Make) -> None:
-    assert limit(estimated()) == 6.4
-    assert [name for name, _ in baselines(estimated())] == ["mean", "linear"]
-    assert baselines(content([1.0, 2.0], [1.0, 3.0])) == [("mean", 1.0)]
+    assert page_in_english(estimated()).bound == 6.4
+    assert [name for name, _ in page_in_english(estimated()).baselines()] == ["mean", "linear"]
+    assert page_in_english(content([1.0, 2.0], [1.0, 3.0])).baselines() == [("mean", 1.0)]
 
 
 def test_a_model_no_better_than_the_mean_is_called_so(estimated: Make) -> None:
@@ -131,7 +135,7 @@ def test_intervals_are_held_to_their_promise() -> None:
     assert "100 of 100 truths lie inside" in remark(endless)
 
 
-def test_over_fitting_is_told_where_the_training_error_is_known(estimated: Make) -> None:
+def test_over_fitting_is_said_where_the_training_error_is_known(estimated: Make) -> None:
     assert "On its training data it is off by 1 k$" in read(estimated()).words
     without = estimated()
     assert "On its training data" not in read(estimated(metrics={**without.metrics, "train": {}})).words
@@ -139,12 +143,10 @@ def test_over_fitting_is_told_where_the_training_error_is_known(estimated: Make)
 
 def test_the_largest_errors_come_first_with_their_cells(estimated: Make) -> None:
     made = estimated()
-    rows = EVALUATION.worst(one_a_row(made), 12)
-    targets, values = one_a_row(made).targets, one_a_row(made).values
-    assert targets is not None
-    sizes = np.abs(values - targets)
-    assert sizes[rows[0]] == sizes.max()
-    assert (np.diff(sizes[rows]) <= 0).all()
+    errors = page_in_english(made).errors
+    largest = errors[np.argsort(-np.abs(errors))[:12]]
+    shown = re.findall(r"<strong>([+−][\d.]+)</strong>", section(made, "errors"))
+    assert shown == [signed(error) for error in largest]
     page = read(made)
     assert len(page.all("article")) == 12 + 2  # and two diagnoses
     assert page.words.count("33.25") == 12
@@ -170,7 +172,7 @@ def test_a_page_about_rows_never_speaks_of_images(estimated: Make, classified_ro
         assert not re.search(r"\b(image|photo|picture)s?\b|이미지|사진", said, flags=re.I)
 
 
-def test_repeated_judgement_is_explained(estimated: Make) -> None:
+def test_repeated_cross_validation_is_explained(estimated: Make) -> None:
     page = read(estimated(repeats=3))
     assert "4-fold cross-validation × 3" in page.words
     assert "Evaluated by 4-fold cross-validation, 3 times:" in page.words
@@ -218,7 +220,7 @@ def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_every_estimate_is_a_dot_grey_where_it_misses_by_more_than_the_limit() -> None:
     values, truth = drawn(200)
     made = content(values, truth, metrics={"baselines": {"mean": 0.5}}, target_unit="m²")
-    figure = agreement(page_of(made, "en"))["figure"]
+    figure = agreement(page_in_english(made))["figure"]
     far = int((np.abs(values - truth) > 0.5).sum())
     assert (dots(figure, "near"), dots(figure, "far")) == (200 - far, far)
     assert "true value (m²)" in figure
@@ -227,7 +229,7 @@ def test_every_estimate_is_a_dot_grey_where_it_misses_by_more_than_the_limit() -
 
 def test_dots_lie_where_their_numbers_say() -> None:
     made = content([0.0, 4.0], [0.0, 8.0], metrics={"baselines": {"mean": 1.0}})
-    figure = agreement(page_of(made, "en"))["figure"]
+    figure = agreement(page_in_english(made))["figure"]
     (x0, y0), (x1, y1) = (
         (float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', figure)
     )
@@ -239,10 +241,8 @@ def test_dots_lie_where_their_numbers_say() -> None:
 
 def test_the_histogram_counts_every_error() -> None:
     values, truth = drawn(400)
-    figures = residuals(page_of(content(values, truth, metrics={"baselines": {"mean": 0.5}}), "en"))[
-        "figures"
-    ]
-    figure = figures["residuals.spread"]
+    made = content(values, truth, metrics={"baselines": {"mean": 0.5}})
+    figure = residuals(page_in_english(made))["figures"]["residuals.spread"]
     heights = [float(height) for height in re.findall(r'height="([\d.]+)"', figure)]
     reach = 1.08 * float(np.abs(values - truth).max())
     counts, _ = np.histogram(values - truth, bins=21, range=(-reach, reach))
@@ -252,8 +252,7 @@ def test_the_histogram_counts_every_error() -> None:
 
 
 def intervals(values: Any, truth: Any, low: Any, high: Any) -> tuple[str, int]:
-    shown = coverage(page_of(content(values, truth, low=low, high=high), "en"))
-    assert shown is not None
+    shown = coverage(page_in_english(content(values, truth, low=low, high=high)))
     return shown["figure"], shown["drawn"]
 
 
@@ -268,7 +267,7 @@ def test_some_intervals_are_drawn_and_truths_outside_are_grey() -> None:
     assert (shown, dots(few, "far")) == (7, 0)
 
 
-def test_endless_intervals_are_left_out() -> None:
+def test_endless_intervals_are_not_drawn() -> None:
     values, truth = drawn(10)
     low = values - np.where(np.arange(10) < 4, np.inf, 1.0)
     assert intervals(values, truth, low, values + 1)[1] == 6

@@ -62,6 +62,8 @@ def asked() -> tuple[set[str], list[re.Pattern[str]]]:
     for file in folder.rglob("*.html"):
         text = file.read_text(encoding="utf-8")
         whole |= set(re.findall(r'"([a-z_]+\.[a-z_0-9]+)"', text))
+        for group, names in re.findall(r'say\.each\("(\w+)", (\[.*?\])', text):
+            whole |= {f"{group}.{name}" for name in re.findall(r'"(\w+)"', names)}
         patterns += [re.compile(rf"{name}\.[\w-]+") for name in re.findall(r'"([a-z]+)\." ~', text)]
         patterns += [re.compile(rf"\w+\.{name}") for name in re.findall(r'~ "\.([a-z]+)"', text)]
     return whole, patterns

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from mindle.artifacts.files import write_text
 from mindle.evaluation.compare import Comparison
 from mindle.evaluation.report.content import ReportContent
 from mindle.evaluation.report.figures import Axes, amounts, downwards, named, shortened
-from mindle.evaluation.report.formatting import NONE, amount, count, p_value
-from mindle.evaluation.report.page import built, page_of, render
-from mindle.evaluation.report.sections import (
-    SHARE,
-    Page,
-    Values,
-    bar_style,
-    cell_of,
-    diagnosis_values,
-    score_format,
-)
+from mindle.evaluation.report.formatting import amount, p_value, percent, writer
+from mindle.evaluation.report.page import page_of
+from mindle.evaluation.report.sections import Page, Sections, Values
 from mindle.evaluation.report.training import history_curves, learning_curve
 from mindle.evaluation.report.verdict import chance_text, gap_texts, verdict
 
-Paired = Sequence[tuple[str, str, Comparison]]
-
-
-def _no_facts() -> Mapping[str, str]:
-    return {}
+Pairs = Sequence[tuple[str, str, Comparison]]  # names of a first and a second variant, and their comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +37,13 @@ class Variant:
     content: ReportContent
     parameters: int | None
     settings: Mapping[str, Any]
-    facts: Mapping[str, str] = field(default_factory=_no_facts)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def comparison_html(
     title: str,
     variants: Sequence[Variant],
-    comparisons: Paired,
+    comparisons: Pairs,
     *,
     question: str = "",
     answer: str = "",
@@ -71,7 +57,7 @@ def comparison_html(
             all the same.
         comparisons: Names of a first and a second variant with their paired `Comparison`.
         question: What was asked, one sentence.
-        answer: What was learnt, in the author's own words, under "Why".
+        answer: What was learned, in the author's own words, under "Why".
         lang: "en" or "ko".
 
     Raises:
@@ -79,48 +65,27 @@ def comparison_html(
     """
     _require_comparable(variants, comparisons)
     page = page_of(variants[0].content, lang)
-    made = {
-        "outcome": lambda page: _outcome(variants, page),
-        "paired": lambda page: _paired(comparisons, page),
-        "settings": lambda _: _settings(variants),
-        "curves": lambda page: _curves(variants, page),
-        "why": lambda page: _why(variants, answer, page),
-        "commands": lambda _: _commands(variants),
+    shown = {"variants": variants, "answer": answer}
+    sections: Sections = {
+        "outcome": lambda _: shown,
+        "paired": lambda page: {"pairs": [_paired(pair, page) for pair in comparisons]},
+        "settings": lambda _: {**shown, **_settings(variants)},
+        "curves": lambda page: {"figures": _curves(variants, page)},
+        "why": lambda _: shown,
+        "commands": lambda _: shown,
     }
-    return render(
+    return page.render(
         "comparison.html",
-        page=page,
-        say=page.say,
         title=page.say("comparison.title", name=title),
         name=title,
         question=question,
         verdict=_verdict(comparisons[0], page) if comparisons else "",
         forest=_forest(variants, page),
-        sections=built(page, made.items()),
+        sections=page.rendered(sections),
     )
 
 
-def write_comparison(
-    path: str | Path,
-    title: str,
-    variants: Sequence[Variant],
-    comparisons: Paired,
-    *,
-    question: str = "",
-    answer: str = "",
-    lang: str = "en",
-) -> Path:
-    """Write the page as one file that opens anywhere, offline; see `comparison_html`.
-
-    Raises:
-        DeviceError: If it cannot be written.
-    """
-    page = comparison_html(title, variants, comparisons, question=question, answer=answer, lang=lang)
-    write_text(Path(path), page)
-    return Path(path)
-
-
-def _require_comparable(variants: Sequence[Variant], comparisons: Paired) -> None:
+def _require_comparable(variants: Sequence[Variant], comparisons: Pairs) -> None:
     names = [variant.name for variant in variants]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"`variants` must be one or more, of different names. Received {names}.")
@@ -134,24 +99,23 @@ def _require_comparable(variants: Sequence[Variant], comparisons: Paired) -> Non
         )
 
 
-def _verdict(pair: tuple[str, str, Comparison], page: Page) -> str:
+def _verdict(pair: tuple[str, str, Comparison], page: Page[Any]) -> str:
     one, two, found = pair
     return verdict(found, one, two, lang=page.say.lang, unit=page.say.unit)
 
 
-def _forest(variants: Sequence[Variant], page: Page) -> Markup:
+def _forest(variants: Sequence[Variant], page: Page[Any]) -> Markup:
     """The main score of each variant as a dot on its interval."""
-    name = page.task.main
-    form, label = score_format(name), page.say(f"metric.{name}")
-    found = [variant.content.test_score(name) for variant in variants]
+    written, label = writer(page.main), page.say(f"metric.{page.main}")
+    is_share = written is percent
+    found = [variant.content.test_score(page.main) for variant in variants]
     ends = np.array([end for score in found for end in score if end is not None])
     spread = float(np.ptp(ends)) or float(abs(ends[0])) or 1.0
     low, high = max(0.0, float(ends.min()) - 0.15 * spread), float(ends.max()) + 0.15 * spread
-    high = min(1.0, high) if form is SHARE else high
+    tick = (lambda value: f"{100 * value:g}%") if is_share else amount
     names = [shortened(variant.name, 20) for variant in variants]
     rows = downwards(named(names))
-    written = (lambda value: f"{100 * value:g}%") if form is SHARE else amount
-    x = amounts(low, high, label, most=5, written=written)
+    x = amounts(low, min(1.0, high) if is_share else high, label, most=5, written=tick)
     axes = Axes(x=x, y=rows, width=330 + rows.room, height=70 + 62 * len(variants), right=26)
     marks: list[Markup] = []
     for at, (value, start, end) in enumerate(found):
@@ -161,49 +125,29 @@ def _forest(variants: Sequence[Variant], page: Page) -> Markup:
         if start is not None and end is not None:
             marks.append(axes.spans(start, at, end, at, f"span {class_}"))
         marks.append(axes.dots([value], [at], f"mean {class_}", 7.0))
-        marks += axes.texts([value], [at], [form.text(value)], "label", above=14)
-    described = "; ".join(
-        f"{name}: {form.text(score.value)}" for name, score in zip(names, found, strict=True)
-    )
+        marks += axes.texts([value], [at], [written(value)], "label", above=14)
+    described = "; ".join(f"{name}: {written(score.value)}" for name, score in zip(names, found, strict=True))
     return axes.drawn(*marks, title=page.say("comparison.forest", metric=label), description=described)
 
 
-def _outcome(variants: Sequence[Variant], page: Page) -> Values:
-    """Scores, size and time of each."""
-    facts = list(dict.fromkeys(name for variant in variants for name in variant.facts))
+def _paired(pair: tuple[str, str, Comparison], page: Page[Any]) -> Values:
+    """A pair: the difference of every score with its interval, and how easily chance does the same."""
+    one, two, found = pair
     rows = []
-    for variant in variants:
-        seconds = variant.content.metrics.get("seconds", {}).get("total")
+    for each in found.differences:
+        value, low, high = gap_texts(each, page.say)
+        reach = 2 * max(abs(each.low), abs(each.high), 1e-12)
         rows.append(
             {
-                "name": variant.name,
-                "scores": [cell_of(name, variant.content.test) for name in page.task.compared],
-                "parameters": NONE if variant.parameters is None else count(variant.parameters),
-                "seconds": "" if seconds is None else page.say.duration(seconds),
-                "facts": [variant.facts.get(name, "") for name in facts],
+                "metric": each.name,
+                "value": value,
+                "interval": f"{low} – {high}",
+                "chance": f"{chance_text(each.chance, page.say)} ({p_value(each.chance)})",
+                "ends": [0.5 + end / reach for end in (each.low, each.high, each.value)],
+                "decided": bool(each.better),
             }
         )
-    return {"metrics": page.task.compared, "facts": facts, "rows": rows}
-
-
-def _paired(comparisons: Paired, page: Page) -> Values | None:
-    """Each pair: the difference of every score with its interval, and how easily luck does the same."""
-    pairs = []
-    for one, two, found in comparisons:
-        rows = []
-        for each in found.differences:
-            value, low, high = gap_texts(each, page.say)
-            reach = max(abs(each.low), abs(each.high), 1e-12)
-            left, right, middle = (0.5 + 0.5 * end / reach for end in (each.low, each.high, each.value))
-            chance = f"{chance_text(each.chance, page.say)} ({p_value(each.chance)})"
-            style = bar_style(left, right, middle)
-            rows.append(
-                (page.say(f"metric.{each.name}"), value, f"{low} – {high}", chance, style, bool(each.better))
-            )
-        # A single verdict stands at the top of the page.
-        conclusion = _verdict((one, two, found), page) if len(comparisons) > 1 else ""
-        pairs.append({"title": f"{two} − {one}", "verdict": conclusion, "rows": rows})
-    return {"pairs": pairs} if pairs else None
+    return {"title": f"{two} − {one}", "verdict": _verdict(pair, page), "rows": rows}
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -223,22 +167,12 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
 def _settings(variants: Sequence[Variant]) -> Values:
     """The settings that differ side by side, and behind a line those that do not."""
     known = [dict(flattened(variant.settings)) for variant in variants]
-    rows = {
-        name: [each.get(name) for each in known]
-        for name in dict.fromkeys(name for each in known for name in each)
-    }
-    return {
-        "names": [variant.name for variant in variants],
-        "differ": {
-            name: values for name, values in rows.items() if any(value != values[0] for value in values)
-        },
-        "same": {
-            name: values[0] for name, values in rows.items() if all(value == values[0] for value in values)
-        },
-    }
+    rows = {name: [each.get(name) for each in known] for each in known for name in each}
+    same = {name: values[0] for name, values in rows.items() if all(value == values[0] for value in values)}
+    return {"differ": {name: values for name, values in rows.items() if name not in same}, "same": same}
 
 
-def _curves(variants: Sequence[Variant], page: Page) -> Values | None:
+def _curves(variants: Sequence[Variant], page: Page[Any]) -> dict[str, Markup]:
     """One figure a quantity: validation of each variant, training faint behind it."""
     drawn = {variant.name: history_curves(variant.content.training.history) for variant in variants}
     figures = {}
@@ -250,20 +184,4 @@ def _curves(variants: Sequence[Variant], page: Page) -> Values | None:
                 name = variant if split == "val" else page.say("curves.training", name=variant)
                 series[name], styles[name] = curve, strong if split == "val" else f"{strong} faint"
         figures[quantity] = learning_curve(quantity, series, styles, page.say)
-    return {"figures": figures} if figures else None
-
-
-def _why(variants: Sequence[Variant], answer: str, page: Page) -> Values | None:
-    """What was noticed about the training of each, below what its author says."""
-    if not answer and not any(variant.content.training.diagnoses for variant in variants):
-        return None
-    noticed = [(each.name, diagnosis_values(each.content.training.diagnoses, page.say)) for each in variants]
-    return {"answer": answer, "variants": noticed}
-
-
-def _commands(variants: Sequence[Variant]) -> Values | None:
-    """What to type to get each."""
-    known = [
-        (each.name, each.content.provenance.command) for each in variants if each.content.provenance.command
-    ]
-    return {"commands": known} if known else None
+    return figures

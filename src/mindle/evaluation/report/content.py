@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mindle.evaluation.report.formatting import Score
+from mindle.evaluation.report.formatting import Score, score_in
 from mindle.records import FAMILIES, Answers, Diagnosis, Finding, Task
 
 
@@ -191,7 +191,7 @@ class ReportContent:
 
     def test_score(self, name: str) -> Score:
         """A score on the test split with its interval."""
-        return Score.of(self.test.get(name))
+        return score_in(self.test, name)
 
     def train_score(self, name: str) -> tuple[float, bool] | None:
         """A score of what was learned from, and whether it is that out of fold; None where it is not known.

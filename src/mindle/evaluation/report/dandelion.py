@@ -7,13 +7,13 @@ from math import ceil, pi, sqrt
 import numpy as np
 from markupsafe import Markup
 
-from mindle.evaluation.report.figures import Floats, circles, element, number, svg
-from mindle.evaluation.report.formatting import count
+from mindle.evaluation.report.figures import Floats, circles
+from mindle.evaluation.report.rendering import render
 from mindle.evaluation.report.sentences import Sentences
 
 MOST_SEEDS = 500
+MOST_PARACHUTES = 60
 _GOLDEN_ANGLE = pi * (3 - sqrt(5))
-_PAPPUS = "M0 0l7 -9m-5.5 -2.5l5.5 2.5l1 -6.5m-1 6.5l6 -1.5"
 
 
 def answers_per_seed(n: int) -> int:
@@ -30,27 +30,17 @@ def dandelion(n: int, wrong: int, say: Sentences) -> Markup:
     size = min(5.0, 0.34 * radius * sqrt(pi / max(1, yellow)))
     index = np.arange(yellow)
     away, angle = radius * np.sqrt((index + 0.5) / max(1, yellow)), index * _GOLDEN_ANGLE
-    return svg(
-        480,
-        316,
-        element("path", d=f"M138 {number(128 + radius)}Q152 280 143 316", class_="stem"),
-        circles(138 + away * np.cos(angle), 128 + away * np.sin(angle), round(size, 2), "kept"),
-        _flying_seeds(_beside_the_head(grey)),
-        title=say("seeds.title"),
-        description=say("seeds.description", right=count(n - wrong), n=n, each=each),
-        class_="seeds",
+    return render(
+        "figures/dandelion.html",
+        say=say,
+        right=n - wrong,
+        n=n,
+        each=each,
+        radius=radius,
+        seeds=circles(138 + away * np.cos(angle), 128 + away * np.sin(angle), round(size, 2), "kept"),
+        flying=_beside_the_head(grey).tolist(),
+        parachutes=grey <= MOST_PARACHUTES,
     )
-
-
-def _flying_seeds(positions: Floats) -> Markup:
-    """Seeds at (seed, [x, y, turn]); with their parachutes where there are few."""
-    if len(positions) > 60:
-        return circles(positions[:, 0], positions[:, 1], 2.2, "gone")
-    seed = element("path", d=_PAPPUS) + Markup('<circle r="2.4"></circle>')
-    moves = [
-        f"translate({number(x)} {number(y)}) rotate({number(turn)})" for x, y, turn in positions.tolist()
-    ]
-    return element("g", *(element("g", seed, transform=move) for move in moves), class_="gone")
 
 
 def _beside_the_head(grey: int) -> Floats:

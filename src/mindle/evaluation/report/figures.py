@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil, floor, isfinite, log10
-from typing import Any, TypeVar
+from typing import Any
 from unicodedata import east_asian_width
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from mindle.evaluation.report.formatting import amount, percent
+from mindle.evaluation.report.formatting import amount, percent, position
+from mindle.evaluation.report.rendering import render
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Position = TypeVar("Position", float, Floats)
 
 MOST_SERIES = 6
 MOST_DOTS = 1_500  # more are drawn as squares of a grid: ten thousand dots make a slow page and a black blot
@@ -35,11 +35,6 @@ _LOGARITHMIC = 1_000  # largest over smallest, from which a linear axis would sh
 # ---- elements ----------------------------------------------------------------------------------------------
 
 
-def number(value: float) -> str:
-    """A position in a picture, to a tenth of a pixel."""
-    return f"{value:.1f}".removesuffix(".0")
-
-
 def element(name: str, *children: str, **attributes: str | float | None) -> Markup:
     """An SVG element. `class_` reads "class", other underscores read as hyphens, None leaves one out.
 
@@ -50,33 +45,15 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Mark
     written = Markup("")
     for key, value in attributes.items():
         if value is not None:
-            text = value if isinstance(value, str) else number(value)
+            text = value if isinstance(value, str) else position(value)
             written += Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), text)
     return Markup("<{0}{1}>{2}</{0}>").format(name, written, Markup("").join(children))
-
-
-def svg(
-    width: float, height: float, *marks: str, title: str, description: str, class_: str | None = None
-) -> Markup:
-    """A figure with its name and description for those who do not see it; a "fixed" one keeps its size."""
-    return element(
-        "svg",
-        element("title", title),
-        element("desc", description),
-        *marks,
-        viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
-        class_=class_,
-        width=width if class_ == "fixed" else None,
-        height=height if class_ == "fixed" else None,
-        style=None if class_ else f"max-width:{number(width / 16 * 1.15)}rem",
-    )
 
 
 def circles(across: Floats, down: Floats, radius: float, class_: str) -> Markup:
     """Dots at positions of the picture, in one colour."""
     dots = (
-        f'<circle cx="{number(x)}" cy="{number(y)}" r="{radius:g}"></circle>'
+        f'<circle cx="{position(x)}" cy="{position(y)}" r="{radius:g}"></circle>'
         for x, y in zip(across.tolist(), down.tolist(), strict=True)
     )
     return element("g", Markup("".join(dots)), class_=class_)
@@ -84,7 +61,7 @@ def circles(across: Floats, down: Floats, radius: float, class_: str) -> Markup:
 
 def squares(corners: Floats, depths: NDArray[np.int64], side: float, class_: str) -> list[Markup]:
     """One path for each depth of colour, in tenths: ten thousand elements would make a page slow."""
-    wide = number(side)
+    wide = position(side)
     return [
         element(
             "path",
@@ -128,10 +105,6 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(at * step, 12) for at in range(first, floor(high / step + 1e-9) + 1)]
 
 
-def _no_ticks() -> Mapping[float, str]:
-    return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scale:
     """One axis: its ends, its label, and the text at each tick."""
@@ -139,7 +112,7 @@ class Scale:
     low: float = 0.0
     high: float = 1.0
     label: str = ""
-    ticks: Mapping[float, str] = field(default_factory=_no_ticks)
+    ticks: Mapping[float, str] = field(default_factory=dict)
 
     @property
     def room(self) -> int:
@@ -170,7 +143,7 @@ def named(names: Iterable[str], *, label: str = "") -> Scale:
 
 def downwards(scale: Scale) -> Scale:
     """The same scale with its first value at the top."""
-    return Scale(low=scale.high, high=scale.low, label=scale.label, ticks=scale.ticks)
+    return replace(scale, low=scale.high, high=scale.low)
 
 
 def widened(values: Floats, fraction: float = 0.04) -> tuple[float, float]:
@@ -221,44 +194,40 @@ class Axes:
         """Where the plane begins."""
         return self.margin or self.y.room
 
-    def at(self, x: Position, y: Position) -> tuple[Position, Position]:
+    def at(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """The position of a point, or of many, in the picture."""
-        across = (x - self.x.low) / (self.x.high - self.x.low or 1) * (self.width - self.left - self.right)
-        up = (y - self.y.low) / (self.y.high - self.y.low or 1) * (self.height - self.top - self.bottom)
-        return self.left + across, self.height - self.bottom - up
+        across = (np.asarray(x, np.float64) - self.x.low) / (self.x.high - self.x.low or 1)
+        up = (np.asarray(y, np.float64) - self.y.low) / (self.y.high - self.y.low or 1)
+        right, floor = self.width - self.right, self.height - self.bottom
+        return self.left + across * (right - self.left), floor - up * (floor - self.top)
 
-    def line(self, xs: Any, ys: Any, class_: str) -> Markup:
+    def line(self, xs: ArrayLike, ys: ArrayLike, class_: str) -> Markup:
         """A line through points, a lone point as a dot; what the eye could not tell apart is drawn once."""
-        xs, ys = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
-        known = np.isfinite(xs) & np.isfinite(ys)
-        across, down = self.at(xs[known], ys[known])
-        fine = 10 if len(across) <= _MANY_POINTS else 2  # steps of a pixel
-        corners = _thinned((np.stack([across, down], axis=1) * fine).round() / fine)  # (point, [x, y])
+        corners = np.stack(self.at(xs, ys), axis=1)  # (point, [x, y])
+        corners = corners[np.isfinite(corners).all(axis=1)]
+        fine = 10 if len(corners) <= _MANY_POINTS else 2  # steps of a pixel
+        corners = _thinned((corners * fine).round() / fine)
         if len(corners) == 1:
             return circles(corners[:, 0], corners[:, 1], 3, f"{class_} dot")
-        path = "L".join(f"{number(x)} {number(y)}" for x, y in corners.tolist())
+        path = "L".join(f"{position(x)} {position(y)}" for x, y in corners.tolist())
         return element("path", d=f"M{path}", class_=f"line {class_}") if path else Markup("")
 
-    def area(self, xs: Any, ys: Any, class_: str) -> Markup:
+    def area(self, xs: ArrayLike, ys: ArrayLike, class_: str) -> Markup:
         """A filled polygon."""
-        across, down = self.at(np.asarray(xs, np.float64), np.asarray(ys, np.float64))
-        corners = zip(across.tolist(), down.tolist(), strict=True)
-        return element(
-            "path", d=f"M{'L'.join(f'{number(x)} {number(y)}' for x, y in corners)}z", class_=class_
-        )
+        corners = np.stack(self.at(xs, ys), axis=1).tolist()
+        path = "L".join(f"{position(x)} {position(y)}" for x, y in corners)
+        return element("path", d=f"M{path}z", class_=class_)
 
-    def spans(self, xs: Any, ys: Any, to_xs: Any, to_ys: Any, class_: str) -> Markup:
+    def spans(self, xs: ArrayLike, ys: ArrayLike, to_xs: ArrayLike, to_ys: ArrayLike, class_: str) -> Markup:
         """Straight pieces from the first points to the second."""
-        ends = [np.atleast_1d(np.asarray(end, np.float64)) for end in (xs, ys, to_xs, to_ys)]
-        across, down = self.at(ends[0], ends[1])
-        to_across, to_down = self.at(ends[2], ends[3])
-        pieces = np.stack([across, down, to_across, to_down], axis=1).tolist()
-        path = "".join("M{} {}L{} {}".format(*map(number, piece)) for piece in pieces)
+        ends = np.broadcast_arrays(*self.at(xs, ys), *self.at(to_xs, to_ys))
+        pieces = np.stack(ends, axis=-1).reshape(-1, 4).tolist()
+        path = "".join("M{} {}L{} {}".format(*map(position, piece)) for piece in pieces)
         return element("path", d=path, class_=class_)
 
-    def dots(self, xs: Any, ys: Any, class_: str, radius: float = 3.4) -> Markup:
+    def dots(self, xs: ArrayLike, ys: ArrayLike, class_: str, radius: float = 3.4) -> Markup:
         """A dot at each point."""
-        return circles(*self.at(np.asarray(xs, np.float64), np.asarray(ys, np.float64)), radius, class_)
+        return circles(*self.at(xs, ys), radius, class_)
 
     def cloud(self, xs: Floats, ys: Floats, near: Flags) -> Markup:
         """Dots, yellow where `near` holds and grey elsewhere; squares of a grid where there are too many."""
@@ -279,54 +248,31 @@ class Axes:
                 marks += squares(filled * side + [self.left, self.top], depths, 0.92 * side, class_)
         return element("g", *marks, class_="squares")
 
-    def bars(self, lows: Any, highs: Any, tops: Any, class_: str, *, gap: float = 1.0) -> Markup:
+    def bars(
+        self, lows: ArrayLike, highs: ArrayLike, tops: ArrayLike, class_: str, *, gap: float = 1.0
+    ) -> Markup:
         """Upright bars from zero to each top; one below zero hangs down."""
-        tops = np.asarray(tops, np.float64)
-        starts, ends = (
-            self.at(np.asarray(lows, np.float64), tops),
-            self.at(np.asarray(highs, np.float64), 0 * tops),
-        )
-        drawn = [
-            element(
-                "rect",
-                x=x0 + gap,
-                y=min(top, base),
-                width=max(0.6, x1 - x0 - 2 * gap),
-                height=max(1.0, abs(base - top)),
-            )
-            for x0, x1, top, base in zip(starts[0], ends[0], starts[1], ends[1], strict=True)
-        ]
+        lefts, ends = self.at(lows, tops)
+        rights, bases = self.at(highs, np.zeros_like(ends))
+        tall, upper = np.maximum(1.0, np.abs(bases - ends)), np.minimum(ends, bases)
+        wide = np.maximum(0.6, rights - lefts - 2 * gap)
+        places = zip((lefts + gap).tolist(), upper.tolist(), wide.tolist(), tall.tolist(), strict=True)
+        drawn = [element("rect", x=x, y=y, width=width, height=height) for x, y, width, height in places]
         return element("g", *drawn, class_=class_)
 
-    def texts(self, xs: Any, ys: Any, texts: Iterable[str], class_: str, *, above: float = 4) -> list[Markup]:
-        """A text over each point."""
-        across, down = self.at(np.asarray(xs, np.float64), np.asarray(ys, np.float64))
+    def texts(
+        self, xs: ArrayLike, ys: ArrayLike, texts: Iterable[str], class_: str, *, above: ArrayLike = 4
+    ) -> list[Markup]:
+        """A text over each point, so many pixels higher."""
+        across, down = self.at(xs, ys)
         return [
-            element("text", text, x=x, y=y - above, text_anchor="middle", class_=class_)
-            for x, y, text in zip(across, down, texts, strict=True)
+            element("text", text, x=x, y=y, text_anchor="middle", class_=class_)
+            for x, y, text in zip(across, down - np.asarray(above), texts, strict=True)
         ]
 
     def drawn(self, *marks: str, title: str, description: str) -> Markup:
         """The axes with marks on them."""
-        low, high = self.at(self.x.low, self.y.low), self.at(self.x.high, self.y.high)
-        grid: list[Markup] = []
-        for value, name in self.y.ticks.items():
-            _, y = self.at(self.x.low, value)
-            grid.append(element("path", d=f"M{number(low[0])} {number(y)}H{number(high[0])}", class_="grid"))
-            grid.append(element("text", name, x=low[0] - 8, y=y + 4, text_anchor="end"))
-        for value, name in self.x.ticks.items():
-            x, _ = self.at(value, self.y.low)
-            grid.append(element("path", d=f"M{number(x)} {number(low[1])}v4", class_="grid"))
-            grid.append(element("text", name, x=x, y=low[1] + 18, text_anchor="middle"))
-        middle = (low[1] + high[1]) / 2
-        centred = {"text_anchor": "middle", "class_": "axis"}
-        labels = [
-            element("text", self.x.label, x=(low[0] + high[0]) / 2, y=self.height - 6, **centred),
-            element(
-                "text", self.y.label, x=11, y=middle, transform=f"rotate(-90 11 {number(middle)})", **centred
-            ),
-        ]
-        return svg(self.width, self.height, *grid, *marks, *labels, title=title, description=description)
+        return render("figures/axes.html", axes=self, marks=marks, title=title, description=description)
 
 
 def _thinned(corners: Floats) -> Floats:
@@ -343,6 +289,8 @@ def _thinned(corners: Floats) -> Floats:
 
 
 # ---- figures that others describe as data ------------------------------------------------------------------
+
+Series = Mapping[str, Sequence[tuple[Any, float]]]  # name to its points
 
 
 def series_figure(
@@ -370,30 +318,26 @@ def series_figure(
         for name, points in list(figure["series"].items())[:MOST_SERIES]
     }
     series = {name: points for name, points in series.items() if points}
-    names = _names_of_positions(str(figure["x"]), series)
-    written = percent if percentages else amount
-    texts = {"title": str(figure["title"]), "description": _described(series, names, written)}
+    title, x, y = (str(figure[name]) for name in ("title", "x", "y"))
+    names = _names_of_positions(x, series)
+    texts = {"title": title, "description": _described(series, names, percent if percentages else amount)}
     if names:
-        return _bars(series, names, str(figure["y"]), texts)
-    styles = {shortened(name): style for name, style in (styles or {}).items()}
-    return _lines(series, (str(figure["x"]), str(figure["y"])), texts, styles, percentages=percentages)
+        return _bars(series, names, y, texts)
+    points = {name: np.array(pairs, np.float64) for name, pairs in series.items()}  # (point, [x, y])
+    chosen = {shortened(name): style for name, style in (styles or {}).items()}
+    return _lines(points, (x, y), texts, {**line_styles(points), **chosen}, percentages=percentages)
 
 
-def _names_of_positions(label: str, series: Mapping[str, Sequence[tuple[Any, float]]]) -> dict[Any, str]:
+def _names_of_positions(label: str, series: Series) -> dict[Any, str]:
     """What each position along the x axis is called; nothing where positions are numbers."""
     found = list(dict.fromkeys(x for points in series.values() for x, _ in points))
     if any(isinstance(x, str) for x in found):
         return {x: str(x) for x in found}
-    pairs = [re.fullmatch(r"(\d+) (.+)", piece.strip()) for piece in label.split(",")]
-    named = {int(pair[1]): pair[2] for pair in pairs if pair}
-    return {x: named[int(x)] for x in found} if found and all(x in named for x in found) else {}
+    known = {int(at): name for at, name in re.findall(r"(?:^|,)\s*(\d+) ([^,]+)", label)}
+    return {x: known[int(x)] for x in found} if found and all(x in known for x in found) else {}
 
 
-def _described(
-    series: Mapping[str, Sequence[tuple[Any, float]]],
-    names: Mapping[Any, str],
-    written: Callable[[float], str],
-) -> str:
+def _described(series: Series, names: Mapping[Any, str], written: Callable[[float], str]) -> str:
     """Each series by its last value, or by all of them where they are few."""
     described = []
     for name, points in series.items():
@@ -403,63 +347,49 @@ def _described(
 
 
 def _lines(
-    series: Mapping[str, Sequence[tuple[Any, float]]],
+    points: dict[str, Floats],
     labels: tuple[str, str],
     texts: Mapping[str, str],
     styles: Mapping[str, str],
     *,
     percentages: bool,
 ) -> Markup:
-    points = {name: np.array(pairs, np.float64) for name, pairs in series.items()}  # (point, [x, y])
-    every = np.concatenate(list(points.values())) if points else np.zeros((1, 2))
-    lowest, highest = float(every[:, 1].min()), float(every[:, 1].max())
+    xs, ys = np.concatenate([*points.values()] or [np.zeros((1, 2))]).T
+    lowest, highest = float(ys.min()), float(ys.max())
     if percentages:
         y = shares(labels[1], low=min(0.95, max(0.0, floor(lowest * 20) / 20)))
     elif lowest > 0 and highest / lowest >= _LOGARITHMIC:
-        y = _logarithmic(every[:, 1], labels[1])
+        y = _logarithmic(ys, labels[1])
         points = {name: np.stack([each[:, 0], np.log10(each[:, 1])], axis=1) for name, each in points.items()}
     else:
-        y = _fitting(every[:, 1], labels[1])
-    styles = {**line_styles(points), **styles}
+        y = _fitting(ys, labels[1])
     widest = max((text_width(name) for name in points), default=0)
-    axes = Axes(
-        x=_steps(every[:, 0], labels[0]),
-        y=y,
-        right=widest + 14,
-        width=480 + widest // 2,
-        height=290,
-    )
+    axes = Axes(x=_steps(xs, labels[0]), y=y, right=widest + 14, width=480 + widest // 2, height=290)
     marks, ends = [], []
     for name in sorted(points, key=lambda name: styles[name] in ("marked", "val")):  # the yellow one on top
         each = points[name][np.argsort(points[name][:, 0], kind="stable")]
         marks.append(axes.line(each[:, 0], each[:, 1], styles[name]))
-        across, down = axes.at(float(each[-1, 0]), float(each[-1, 1]))
-        ends.append((down, across, name))
+        across, down = axes.at(*each[-1])
+        ends.append((float(down), float(across), name))
     return axes.drawn(*marks, *end_labels(ends, styles), **texts)
 
 
 def _steps(xs: Floats, label: str) -> Scale:
     """A scale of steps and epochs: no half of one where all are whole."""
-    scale = amounts(float(xs.min()), float(xs.max()), label)
-    if (xs % 1 != 0).any():
-        return scale
-    whole = {at: text for at, text in scale.ticks.items() if at % 1 == 0}
-    return Scale(low=scale.low, high=scale.high, label=label, ticks=whole)
+    scale, whole = amounts(float(xs.min()), float(xs.max()), label), not (xs % 1).any()
+    return replace(scale, ticks={at: text for at, text in scale.ticks.items() if at % 1 == 0 or not whole})
 
 
 def line_styles(points: Mapping[str, Floats]) -> dict[str, str]:
     """How each line is drawn: validation yellow, training grey, constants dashed, else the first yellow."""
-    styles: dict[str, str] = {}
-    left = ["marked", "second", "other", "other", "other", "other"]
-    for name, each in points.items():
-        if len(each) > 1 and (each[:, 1] == each[0, 1]).all() and len(points) > 1:
-            styles[name] = "guess"
-        elif name.lower().startswith(("train", "val")):
-            styles[name] = "val" if name.lower().startswith("val") else "train"
-            left = [style for style in left if style not in ("marked", "second")] + ["other", "other"]
-        else:
-            styles[name] = left.pop(0)
-    return styles
+    constant = {
+        name: "guess"
+        for name, each in points.items()
+        if len(points) > 1 and len(each) > 1 and np.ptp(each[:, 1]) == 0
+    }
+    splits = {name: split for name in points for split in ("train", "val") if name.lower().startswith(split)}
+    others = iter(() if splits else ("marked", "second"))
+    return {name: constant.get(name) or splits.get(name) or next(others, "other") for name in points}
 
 
 def end_labels(ends: Sequence[tuple[float, float, str]], styles: Mapping[str, str]) -> list[Markup]:
@@ -473,36 +403,28 @@ def end_labels(ends: Sequence[tuple[float, float, str]], styles: Mapping[str, st
     return marks
 
 
-def _bars(
-    series: Mapping[str, Sequence[tuple[Any, float]]],
-    names: Mapping[Any, str],
-    label: str,
-    texts: Mapping[str, str],
-) -> Markup:
-    values = np.array([y for points in series.values() for _, y in points])
+def _bars(series: Series, names: Mapping[Any, str], label: str, texts: Mapping[str, str]) -> Markup:
+    found = [dict(points) for points in series.values()]
+    values = np.array([[each.get(x, np.nan) for x in names] for each in found])  # (series, position)
+    low, high = 1.12 * float(np.nanmin(values)), 1.12 * float(np.nanmax(values))
     axes = Axes(
         x=named(shortened(name, 18) for name in names.values()),
-        y=amounts(min(0.0, 1.12 * float(values.min())), max(0.0, 1.12 * float(values.max())), label),
+        y=amounts(min(0.0, low), max(0.0, high), label),
         top=12 if len(series) == 1 else 34,
         bottom=34,
         width=480,
         height=290,
     )
-    across = axes.at(1.0, 0.0)[0] - axes.at(0.0, 0.0)[0]
+    across = float(axes.at(1.0, 0.0)[0] - axes.at(0.0, 0.0)[0])
     wide = min(54.0, 0.7 * across / len(series)) / across
-    positions = {x: at for at, x in enumerate(names)}
-    marks: list[Markup] = []
-    for at, points in enumerate(series.values()):
-        middles = np.array([positions[x] for x, _ in points]) + (at - (len(series) - 1) / 2) * wide
-        tops = np.array([y for _, y in points])
+    marks = _legend(list(series), axes) if len(series) > 1 else []
+    for at, row in enumerate(values):
+        known = np.flatnonzero(np.isfinite(row))
+        middles, tops = known + (at - (len(series) - 1) / 2) * wide, row[known]
         marks.append(axes.bars(middles - wide / 2, middles + wide / 2, tops, _bar_class(at)))
-        if len(series) * len(names) <= 12:
-            for x, y in zip(middles, tops, strict=True):
-                marks += axes.texts([x], [y], [amount(y)], "small", above=5 if y >= 0 else -13)
-    if len(series) > 1:
-        marks += _legend(list(series), axes)
-    marks.append(axes.spans(axes.x.low, 0.0, axes.x.high, 0.0, "grid"))
-    return axes.drawn(*marks, **texts)
+        if values.size <= 12:
+            marks += axes.texts(middles, tops, map(amount, tops), "small", above=np.where(tops >= 0, 5, -13))
+    return axes.drawn(*marks, axes.spans(axes.x.low, 0.0, axes.x.high, 0.0, "grid"), **texts)
 
 
 def _bar_class(at: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import floor, log10
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ class Score(NamedTuple):
             >>> Score.of({"value": 0.9, "low": 0.8, "high": 0.95}).low, Score.of(0.5).low
             (0.8, None)
         """
+        if isinstance(score, Score):
+            return score
         if isinstance(score, Mapping):
             return cls(score.get("value"), score.get("low"), score.get("high"))
         return cls(None if score is None else float(score))
@@ -50,18 +53,6 @@ def percent(value: float | None) -> str:
         if 0 < float(text) < 100:
             return f"{text}%"
     return f"{text}%"
-
-
-def span(low: float | None, high: float | None) -> str:
-    """An interval of shares, the sign once.
-
-    Example:
-        >>> span(0.909, 0.955)
-        '90.9–95.5%'
-    """
-    if low is None or high is None:
-        return NONE
-    return f"{percent(low).removesuffix('%')}–{percent(high)}"
 
 
 def points(value: float) -> str:
@@ -105,17 +96,18 @@ def alike(value: float | None, largest: float) -> str:
     return ("−" + text[1:] if bare else text[1:]) if text.startswith("-") else text
 
 
-def interval(low: float | None, high: float | None, largest: float | None = None) -> str:
-    """Both ends of an interval of quantities; `largest` of a column keeps their decimals alike.
+def interval(low: float | None, high: float | None, written: Callable[[float | None], str] = amount) -> str:
+    """Both ends of an interval as `written` writes them, a percent sign once.
 
     Example:
-        >>> interval(1.0, 2.5), interval(-1.0, 2.5), interval(1.0, 2.5, 30.0), interval(None, None)
-        ('1–2.5', '−1 – 2.5', '1.0–2.5', '–')
+        >>> interval(0.909, 0.955, percent), interval(1.0, 2.5), interval(-1.0, 2.5), interval(None, None)
+        ('90.9–95.5%', '1–2.5', '−1 – 2.5', '–')
     """
     if low is None or high is None:
         return NONE
-    between = " – " if low < 0 or high < 0 else "–"
-    return between.join(amount(end) if largest is None else alike(end, largest) for end in (low, high))
+    first, last = written(low), written(high)
+    between = " – " if "−" in first + last else "–"
+    return f"{first.removesuffix('%')}{between}{last}"
 
 
 def signed(value: float, digits: int = 4) -> str:
@@ -131,11 +123,6 @@ def signed(value: float, digits: int = 4) -> str:
 def decimal(value: float | None) -> str:
     """A score that is no share, with three decimals."""
     return NONE if value is None else f"{value:.3f}".replace("-", "−")
-
-
-def decimals(low: float | None, high: float | None) -> str:
-    """An interval of such scores."""
-    return NONE if low is None else f"{decimal(low)}–{decimal(high)}"
 
 
 def p_value(p: float) -> str:
@@ -164,3 +151,76 @@ def setting(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(setting, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def cell_text(value: Any) -> str:
+    """A cell of a table as people read it: a dash where it is missing."""
+    if value is None or value == "" or value != value:  # NaN is not itself
+        return NONE
+    return amount(value) if isinstance(value, float) else str(value)
+
+
+def capitalised(text: str) -> str:
+    """The same with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def position(value: float) -> str:
+    """A position in a picture, to a tenth of a pixel."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+# ---- scores ------------------------------------------------------------------------------------------------
+
+# Scores that are written as a share with a bar, as a share, as a quantity; the others are plain numbers.
+DRAWN = ("accuracy", "balanced_accuracy", "top5_accuracy", "macro_precision", "macro_f1", "recall")
+SHARES = (*DRAWN, "precision", "f1", "coverage")
+QUANTITIES = ("mae", "rmse", "median_absolute_error")
+
+
+class Cell(NamedTuple):
+    """A score as a table shows it: its value, its interval, and the style of its bar."""
+
+    text: str
+    interval: str = ""
+    bar: str = ""
+
+
+def writer(name: str) -> Callable[[float | None], str]:
+    """How the values of a score are written: `percent`, `amount` or `decimal`."""
+    return percent if name in SHARES else amount if name in QUANTITIES else decimal
+
+
+def score_in(block: Mapping[str, Any], name: str) -> Score:
+    """A score of a block of metrics.json with its interval, beside it or within."""
+    beside = block.get(f"{name}_interval") or {}
+    return Score.of(block.get(name))._replace(
+        **{end: beside[end] for end in ("low", "high") if end in beside}
+    )
+
+
+def cell(score: Any, name: str) -> Cell:
+    """A score with its interval in small type and, where it is a share, its bar."""
+    found, written = Score.of(score), writer(name)
+    ends = "" if found.low is None else interval(found.low, found.high, written)
+    return Cell(written(found.value), ends, bar(found) if name in DRAWN else "")
+
+
+def column_cell(score: Any, name: str, largest: float) -> Cell:
+    """A score in a column of bars on one scale, up to the largest, with as many decimals as the others."""
+    found, written = Score.of(score), writer(name)
+    written = partial(alike, largest=largest) if written is amount else written
+    return Cell(written(found.value), interval(found.low, found.high, written), bar(found, largest))
+
+
+def bar(score: Score, largest: float = 1.0) -> str:
+    """Style of an interval drawn to scale from 0; "" where there is nothing to draw."""
+    if score.value is None or largest <= 0:
+        return ""
+    ends = ((score.value if end is None else end) / largest for end in (score.low, score.high, score.value))
+    return bar_style(*(max(0.0, end) for end in ends))
+
+
+def bar_style(low: float, high: float, value: float) -> str:
+    """The three places of a bar as shares of its width; never too thin to see."""
+    return f"--low:{100 * low:.1f}%;--wide:{100 * max(high - low, 0.004):.1f}%;--value:{100 * value:.1f}%"

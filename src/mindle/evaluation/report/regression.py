@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from functools import cached_property
 from math import ceil, erfc, isfinite, sqrt
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from mindle.evaluation.intervals import z_score
-from mindle.evaluation.regression import Regression
-from mindle.evaluation.report.content import ReportContent
 from mindle.evaluation.report.dandelion import answers_per_seed
 from mindle.evaluation.report.figures import Axes, Floats, Scale, amounts, widened
 from mindle.evaluation.report.formatting import (
@@ -19,346 +18,292 @@ from mindle.evaluation.report.formatting import (
     amount,
     count,
     decimal,
+    interval,
     p_value,
     percent,
     signed,
-    span,
 )
-from mindle.evaluation.report.sections import (
-    Example,
-    Headline,
-    Page,
-    Remark,
-    ReportTask,
-    Values,
-    example_values,
-    main_text,
-    scores,
-    trust,
-    with_unit,
-)
+from mindle.evaluation.report.sections import Page, Remark, Values, overall_scores, trust
 from mindle.records import Estimates
 
 MOST_EXAMPLES = 12
 MOST_INTERVALS = 80
 _FEWEST_FOR_A_SHAPE = 30
-EVALUATION = Regression()
 
 
-def one_a_row(content: ReportContent) -> Estimates:
-    """The estimates of the test split, one a row: the mean over the repeats where there were some."""
-    return EVALUATION.pooled(cast(Estimates, content.answers["test"]))
+# ---- sections ----------------------------------------------------------------------------------------------
 
 
-def truths_and_values(content: ReportContent) -> tuple[Floats, Floats]:
-    """Targets and estimates of the test split, one a row."""
-    estimates = one_a_row(content)
-    if estimates.targets is None:
-        raise ValueError("`answers` must carry `targets` to be reported on. Received targets=None.")
-    return estimates.targets, estimates.values
-
-
-def _mean_deviation(content: ReportContent) -> float:
-    targets, _ = truths_and_values(content)
-    return float(np.abs(targets - targets.mean()).mean())
-
-
-def baselines(content: ReportContent) -> list[tuple[str, Any]]:
-    """The baselines with their mean absolute error; always the mean where none was measured."""
-    return list(content.baselines.items()) or [("mean", _mean_deviation(content))]
-
-
-def limit(content: ReportContent) -> float:
-    """The error beyond which an estimate is no better than the mean, on average."""
-    value = Score.of(dict(baselines(content)).get("mean")).value
-    return _mean_deviation(content) if value is None else value
-
-
-def headline(page: Page) -> Headline:
-    """The mean absolute error in the target's unit."""
-    test, say, unit = page.content.test, page.say, page.content.data.target_unit
-    mae, n = page.content.test_score("mae"), int(test["n"])
-    targets, values = truths_and_values(page.content)
-    bound = limit(page.content)
-    median = page.content.test_score("median_absolute_error").value
-    estimated = say(
-        "hero.estimated_crossed" if "folds" in test else "hero.estimated", n=n, median=main_text(page, median)
-    )
-    return Headline(
-        figure=amount(mae.value),
-        after=say("hero.off_unit", target_unit=unit) if unit else say("hero.off"),
-        counted=estimated,
-        expected=""
-        if mae.low is None
-        else say("hero.expect_off", low=amount(mae.low), high=main_text(page, mae.high)),
-        wrong=int((np.abs(values - targets) > bound).sum()),
-        legend=say("hero.legend_off", n=answers_per_seed(n), limit=with_unit(amount(bound, 3), page)),
-    )
-
-
-# ---- what to trust -----------------------------------------------------------------------------------------
-
-
-def _remarks(page: Page) -> Iterable[Remark | None]:
-    mae = page.content.test_score("mae")
-    if mae.low is not None and mae.high is not None and mae.value:
-        # Two scores of this size differ by more than chance at about 1.4 times the reach of one.
-        reach = (mae.high - mae.low) / 2 * sqrt(2)
-        size = page.say("unit.images", n=int(page.content.test["n"]))
-        text = with_unit(amount(reach, 2), page)
-        yield reach < mae.value / 4, page.say("regression.size", tested=size, reach=text)
-    yield _overfitting(page)
-    targets, values = truths_and_values(page.content)
-    yield _bias(values - targets, page)
-    yield _shape(values, np.abs(values - targets), page)
-    yield _outliers(values - targets, page)
-    yield _coverage_remark(page)
-
-
-def _overfitting(page: Page) -> Remark | None:
-    learned, mae = page.content.train_score("mae"), page.content.test_score("mae")
-    if learned is None or learned[1] or mae.value is None or mae.low is None or mae.low <= learned[0]:
-        return None  # an error out of fold is none of over-fitting
-    texts = {"train": main_text(page, learned[0]), "test": main_text(page, mae.value)}
-    return mae.value < 2 * learned[0], page.say("regression.overfitting", **texts)
-
-
-def _bias(errors: Floats, page: Page) -> Remark | None:
-    """Whether estimates are too high or too low on the whole."""
-    if len(errors) < 2:
-        return None
-    mean, error = float(errors.mean()), float(errors.std(ddof=1)) / sqrt(len(errors))
-    low, high = mean - z_score() * error, mean + z_score() * error
-    by_chance = low <= 0 <= high
-    texts = {"value": with_unit(signed(mean, 3), page), "low": signed(low, 3), "high": signed(high, 3)}
-    p = p_value(erfc(abs(mean) / error / sqrt(2)) if error else float(mean == 0))
-    return by_chance, page.say("regression.unbiased" if by_chance else "regression.biased", p=p, **texts)
-
-
-def _shape(values: Floats, sizes: Floats, page: Page) -> Remark | None:
-    """Whether errors depend on the size of the estimate: the outer thirds differ twofold, beyond chance."""
-    order = np.argsort(values, kind="stable")
-    third = len(values) // 3
-    if third < _FEWEST_FOR_A_SHAPE // 3:
-        return None
-    small, large = sizes[order[:third]], sizes[order[-third:]]
-    a, b = float(small.mean()), float(large.mean())
-    error = sqrt(float(small.var(ddof=1) + large.var(ddof=1)) / third)
-    if abs(b - a) < 3 * error or max(a, b) < 2 * min(a, b):
-        return None
-    texts = {"small": with_unit(amount(a, 3), page), "large": with_unit(amount(b, 3), page)}
-    return False, page.say("regression.growing" if b > a else "regression.shrinking", **texts)
-
-
-def _outliers(errors: Floats, page: Page) -> Remark | None:
-    """Whether a fiftieth of the estimates makes up more than half of the squared error."""
-    squared = np.sort(errors**2)[::-1]
-    worst = max(1, len(squared) // 50)
-    fraction = float(squared[:worst].sum() / (squared.sum() or 1.0))
-    if len(squared) < _FEWEST_FOR_A_SHAPE or fraction < 0.5:
-        return None
-    return False, page.say(
-        "regression.outliers", worst=page.say("unit.images", n=worst), share=percent(fraction)
-    )
-
-
-def _coverage_remark(page: Page) -> Remark | None:
-    level, found = page.content.test.get("interval_level"), page.content.test_score("coverage")
-    if level is None or found.value is None or found.high is None:
-        return None
-    covered = found.high >= level
-    texts = {"value": percent(found.value), "span": span(found.low, found.high), "level": f"{100 * level:g}%"}
-    return covered, page.say("regression.covered" if covered else "regression.uncovered", **texts)
-
-
-def _limit(page: Page) -> str:
-    targets, _ = truths_and_values(page.content)
-    return page.say("limits.outside", low=amount(float(targets.min())), high=amount(float(targets.max())))
-
-
-# ---- estimates and errors ----------------------------------------------------------------------------------
-
-
-def _label(name: str, page: Page) -> str:
-    """The label of an axis with the target's unit."""
-    unit = page.content.data.target_unit
-    return page.say(f"axis.{name}") + (f" ({unit})" if unit else "")
-
-
-def agreement(page: Page) -> Values:
+def agreement(page: RegressionPage) -> Values:
     """Estimates against truths on one scale, with the line of no error and a band of the mean's own error."""
-    targets, values = truths_and_values(page.content)
-    bound, correlation = limit(page.content), page.content.test_score("correlation").value
+    targets, values = page.targets, page.answers.values
     low, high = widened(np.concatenate([values, targets]))
-    up = amounts(low, high, _label("estimate", page))
-    axes = Axes(x=amounts(low, high, _label("truth", page)), y=up, width=480 + up.room, height=500)
-    reach = min(bound, high - low)
+    up = amounts(low, high, page.label("estimate"))
+    axes = Axes(x=amounts(low, high, page.label("truth")), y=up, width=480 + up.room, height=500)
+    reach = min(page.bound, high - low)
+    across = [low, low, high - reach, high, high, low + reach]
+    correlation = decimal(page.content.test_score("correlation").value)
     figure = axes.drawn(
-        axes.area(
-            [low, low, high - reach, high, high, low + reach],
-            [low, low + reach, high, high, high - reach, low],
-            "band",
-        ),
+        axes.area(across, [low, low + reach, high, high, high - reach, low], "band"),
         axes.line([low, high], [low, high], "guess"),
-        axes.cloud(targets, values, np.abs(values - targets) <= bound),
+        axes.cloud(targets, values, np.abs(page.errors) <= page.bound),
         title=page.say("agreement.title"),
-        description=page.say("agreement.description", n=len(values), correlation=decimal(correlation)),
+        description=page.say("agreement.description", n=len(values), correlation=correlation),
     )
     return {"figure": figure}
 
 
-def residuals(page: Page) -> Values:
+def residuals(page: RegressionPage) -> Values:
     """Errors by estimate, and how often each occurs."""
-    targets, values = truths_and_values(page.content)
-    errors, bound = values - targets, limit(page.content)
-    reach = 1.08 * float(np.abs(errors).max()) or 1.0
+    reach = 1.08 * float(np.abs(page.errors).max()) or 1.0
     return {
         "figures": {
-            "residuals.against": _residual_figure(values, errors, bound, reach, page),
-            "residuals.spread": _error_histogram(errors, bound, reach, page),
+            "residuals.against": _residual_figure(page, reach),
+            "residuals.spread": _error_histogram(page, reach),
         }
     }
 
 
-def _residual_figure(values: Floats, errors: Floats, bound: float, reach: float, page: Page) -> Markup:
+def _residual_figure(page: RegressionPage, reach: float) -> Markup:
     """Errors against estimates, with a line at no error."""
+    values, errors = page.answers.values, page.errors
     up = amounts(-reach, reach, page.say("axis.residual"))
-    axes = Axes(x=amounts(*widened(values), _label("estimate", page)), y=up, width=400 + up.room, height=330)
+    axes = Axes(x=amounts(*widened(values), page.label("estimate")), y=up, width=400 + up.room, height=330)
     return axes.drawn(
         axes.line([axes.x.low, axes.x.high], [0, 0], "guess"),
-        axes.cloud(values, errors, np.abs(errors) <= bound),
+        axes.cloud(values, errors, np.abs(errors) <= page.bound),
         title=page.say("residuals.against"),
         description=page.say("residuals.against_description", n=len(values)),
     )
 
 
-def _error_histogram(errors: Floats, bound: float, reach: float, page: Page) -> Markup:
+def _error_histogram(page: RegressionPage, reach: float) -> Markup:
     """How often each error occurs, on the same scale to both sides; grey beyond the bound."""
-    bins = int(np.clip(2 * ceil(sqrt(len(errors)) / 2) + 1, 5, 41))  # odd: the middle bin holds no error
-    counts, edges = np.histogram(errors, bins=bins, range=(-reach, reach))
-    across = amounts(-reach, reach, _label("residual", page))
+    bins = int(np.clip(2 * ceil(sqrt(len(page.errors)) / 2) + 1, 5, 41))  # odd: the middle bin holds no error
+    counts, edges = np.histogram(page.errors, bins=bins, range=(-reach, reach))
     up = amounts(0.0, max(1.0, float(counts.max()) * 1.08), page.say("axis.images"))
-    axes = Axes(x=across, y=up, width=430, height=330)
-    near = np.abs(edges[:-1] + edges[1:]) / 2 <= bound
-    low, high = np.quantile(errors, [0.25, 0.75]).tolist()
+    axes = Axes(x=amounts(-reach, reach, page.label("residual")), y=up, width=430, height=330)
+    lows, highs = edges[:-1], edges[1:]
+    near, filled = np.abs(lows + highs) / 2 <= page.bound, counts > 0
+    low, high = np.quantile(page.errors, [0.25, 0.75]).tolist()
     return axes.drawn(
         *(
-            axes.bars(edges[:-1][some], edges[1:][some], counts[some], class_, gap=0.7)
-            for class_, some in (("bar-own", near & (counts > 0)), ("bar-other", ~near & (counts > 0)))
+            axes.bars(lows[some], highs[some], counts[some], class_, gap=0.7)
+            for class_, some in (("bar-own", near & filled), ("bar-other", ~near & filled))
         ),
         title=page.say("residuals.spread"),
         description=page.say("residuals.spread_description", low=amount(low), high=amount(high)),
     )
 
 
-def coverage(page: Page) -> Values | None:
+def coverage(page: RegressionPage) -> Values:
     """Prediction intervals and whether they hold what they promise."""
-    estimates, found, test = one_a_row(page.content), page.content.test_score("coverage"), page.content.test
+    estimates, found, test = page.answers, page.content.test_score("coverage"), page.content.test
     if estimates.low is None or estimates.high is None or found.value is None:
-        return None
+        return {"covered": ""}
     level, width, n = test.get("interval_level"), test.get("interval_width"), int(test["n"])
-    hits = {"hits": count(round(found.value * n)), "total": count(n)}
-    sentences = [
-        page.say("coverage.held", **hits, value=percent(found.value), span=span(found.low, found.high))
-    ]
-    if width is not None and isfinite(width):
-        sentences.append(page.say("coverage.width", width=main_text(page, width)))
-    drawn = _drawn_intervals(estimates)
+    drawn = _drawn_intervals(estimates.low, estimates.high, estimates.values)
     return {
         "level": "" if level is None else f"{100 * level:g}%",
-        "covered": " ".join(sentences),
+        "covered": page.say(
+            "coverage.held",
+            hits=count(round(found.value * n)),
+            total=count(n),
+            value=percent(found.value),
+            span=interval(found.low, found.high, percent),
+        ),
+        "width": page.main_text(width) if width is not None and isfinite(width) else "",
         "drawn": len(drawn),
-        "figure": _interval_figure(estimates, drawn, page) if len(drawn) else "",
+        "figure": _interval_figure(page, drawn) if len(drawn) else "",
     }
 
 
-def _drawn_intervals(estimates: Estimates) -> Any:
+def _drawn_intervals(low: Floats, high: Floats, values: Floats) -> Any:
     """Index of some of the finite intervals, evenly drawn in the order of their estimates."""
-    known = np.flatnonzero(np.isfinite(cast(Any, estimates.low)) & np.isfinite(cast(Any, estimates.high)))
-    order = known[np.argsort(estimates.values[known], kind="stable")]
-    return order[
-        np.unique(np.linspace(0, len(order) - 1, min(MOST_INTERVALS, len(order))).round().astype(int))
-    ]
+    known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+    order = known[np.argsort(values[known], kind="stable")]
+    places = np.linspace(0, len(order) - 1, min(MOST_INTERVALS, len(order)))
+    return order[np.unique(places.round().astype(int))]
 
 
-def _interval_figure(estimates: Estimates, some: Any, page: Page) -> Markup:
+def _interval_figure(page: RegressionPage, some: Any) -> Markup:
     """Prediction intervals in the order of their estimates, with the truth of each."""
-    columns = (estimates.low, estimates.high, estimates.values, estimates.targets)
+    columns = (page.answers.low, page.answers.high, page.answers.values, page.targets)
     low, high, values, targets = (np.asarray(column)[some] for column in columns)
     ends = widened(np.concatenate([low, high, targets]))
     axes = Axes(
         x=Scale(low=-1.0, high=float(len(some)), label=page.say("axis.order")),
-        y=amounts(*ends, _label("truth", page)),
+        y=amounts(*ends, page.label("truth")),
         width=820,
         height=320,
         bottom=30,
     )
     order, inside = np.arange(len(some)), (low <= targets) & (targets <= high)
-    marks = [
+    return axes.drawn(
         axes.spans(order, low, order, high, "reach"),
         axes.spans(order - 0.3, values, order + 0.3, values, "middle"),
         axes.dots(order[inside], targets[inside], "near"),
         axes.dots(order[~inside], targets[~inside], "far"),
-    ]
-    texts = {
-        "title": page.say("coverage.title"),
-        "description": page.say("coverage.description", n=len(some)),
+        title=page.say("coverage.title"),
+        description=page.say("coverage.description", n=len(some)),
+    )
+
+
+# ---- the page ----------------------------------------------------------------------------------------------
+
+
+class RegressionPage(Page[Estimates]):
+    """A report on the numbers that a model estimates."""
+
+    group = "regression"
+    sections = {
+        "trust": trust,
+        "scores": overall_scores,
+        "agreement": agreement,
+        "residuals": residuals,
+        "coverage": coverage,
+        "errors": lambda page: {"examples": page.examples(MOST_EXAMPLES)},
     }
-    return axes.drawn(*marks, **texts)
+    scores = ("mae", "rmse", "median_absolute_error", "r2", "correlation", "coverage")
+    compared = ("mae", "rmse", "r2")
+    lower_is_better = True
 
+    @cached_property
+    def targets(self) -> Floats:
+        """The truth of the test split, one a row."""
+        if self.answers.targets is None:
+            raise ValueError("`answers` must carry `targets` to be reported on. Received targets=None.")
+        return self.answers.targets
 
-def errors(page: Page) -> Values:
-    """The largest errors: pictures where there are images, small tables where there are rows."""
-    return {"examples": example_values(page, examples(page, MOST_EXAMPLES))}
+    @cached_property
+    def errors(self) -> Floats:
+        """Estimate minus truth, one a row."""
+        return self.answers.values - self.targets
 
+    @cached_property
+    def bound(self) -> float:
+        """The error beyond which an estimate is no better than the mean, on average."""
+        value = Score.of(dict(self.baselines()).get("mean")).value
+        return self._mean_deviation() if value is None else value
 
-def examples(page: Page, limit: int) -> list[Example]:
-    """The largest errors."""
-    estimates, say = one_a_row(page.content), page.say
-    targets, values = truths_and_values(page.content)
-    found = []
-    for row in EVALUATION.worst(estimates, limit):
-        path, truth, estimate = estimates.paths[row], amount(float(targets[row])), amount(float(values[row]))
-        found.append(
-            Example(
-                path=path,
-                truth=say("errors.truth", value=truth),
-                answer=say("errors.estimate", value=estimate),
-                detail=signed(float(values[row] - targets[row])),
-                described=say("errors.picture", path=path, truth=truth, estimate=estimate),
-            )
+    def _mean_deviation(self) -> float:
+        return float(np.abs(self.targets - self.targets.mean()).mean())
+
+    def label(self, name: str) -> str:
+        """The label of an axis with the target's unit."""
+        unit = self.content.data.target_unit
+        return self.say(f"axis.{name}") + (f" ({unit})" if unit else "")
+
+    def headline(self) -> Values:
+        """The mean absolute error in the target's unit."""
+        test, say, unit = self.content.test, self.say, self.content.data.target_unit
+        mae, n = self.content.test_score("mae"), int(test["n"])
+        crossed = "hero.estimated_crossed" if "folds" in test else "hero.estimated"
+        median = self.main_text(self.content.test_score("median_absolute_error").value)
+        ends = {"low": amount(mae.low), "high": self.main_text(mae.high)}
+        bound = self.with_unit(amount(self.bound, 3))
+        return {
+            "figure": amount(mae.value),
+            "after": say("hero.off_unit", target_unit=unit) if unit else say("hero.off"),
+            "counted": say(crossed, n=n, median=median),
+            "expected": "" if mae.low is None else say("hero.expect_off", **ends),
+            "wrong": int((np.abs(self.errors) > self.bound).sum()),
+            "legend": say("hero.legend_off", n=answers_per_seed(n), limit=bound),
+        }
+
+    def baselines(self) -> list[tuple[str, Any]]:
+        """The baselines with their mean absolute error; always the mean where none was measured."""
+        return list(self.content.baselines.items()) or [("mean", self._mean_deviation())]
+
+    def remarks(self) -> Iterable[Remark | None]:
+        """On the size of the test split, over-fitting, and the shape of the errors."""
+        mae = self.content.test_score("mae")
+        if mae.low is not None and mae.high is not None and mae.value:
+            # Two scores of this size differ by more than chance at about 1.4 times the reach of one.
+            reach = (mae.high - mae.low) / 2 * sqrt(2)
+            tested = self.say("unit.images", n=int(self.content.test["n"]))
+            text = self.with_unit(amount(reach, 2))
+            yield reach < mae.value / 4, self.say("regression.size", tested=tested, reach=text)
+        yield self._overfitting(mae)
+        yield self._bias()
+        yield self._shape()
+        yield self._outliers()
+        yield self._coverage_remark()
+
+    def _overfitting(self, mae: Score) -> Remark | None:
+        learned = self.content.train_score("mae")
+        if learned is None or learned[1] or mae.value is None or mae.low is None or mae.low <= learned[0]:
+            return None  # an error out of fold is none of over-fitting
+        texts = {"train": self.main_text(learned[0]), "test": self.main_text(mae.value)}
+        return mae.value < 2 * learned[0], self.say("regression.overfitting", **texts)
+
+    def _bias(self) -> Remark | None:
+        """Whether estimates are too high or too low on the whole."""
+        if len(self.errors) < 2:
+            return None
+        mean, error = float(self.errors.mean()), float(self.errors.std(ddof=1)) / sqrt(len(self.errors))
+        low, high = mean - z_score() * error, mean + z_score() * error
+        by_chance = low <= 0 <= high
+        return by_chance, self.say(
+            "regression.unbiased" if by_chance else "regression.biased",
+            value=self.with_unit(signed(mean, 3)),
+            low=signed(low, 3),
+            high=signed(high, 3),
+            p=p_value(erfc(abs(mean) / error / sqrt(2)) if error else float(mean == 0)),
         )
-    return found
 
+    def _shape(self) -> Remark | None:
+        """Whether errors depend on the estimate: those of its outer thirds differ twofold, beyond chance."""
+        sizes = np.abs(self.errors)[np.argsort(self.answers.values, kind="stable")]
+        third = len(sizes) // 3
+        if third < _FEWEST_FOR_A_SHAPE // 3:
+            return None
+        small, large = sizes[:third], sizes[-third:]
+        a, b = float(small.mean()), float(large.mean())
+        error = sqrt(float(small.var(ddof=1) + large.var(ddof=1)) / third)
+        if abs(b - a) < 3 * error or max(a, b) < 2 * min(a, b):
+            return None
+        texts = {"small": self.with_unit(amount(a, 3)), "large": self.with_unit(amount(b, 3))}
+        return False, self.say("regression.growing" if b > a else "regression.shrinking", **texts)
 
-def _largest(entries: Sequence[Score]) -> float:
-    return max(score.high or score.value or 0.0 for score in entries) or 1.0
+    def _outliers(self) -> Remark | None:
+        """Whether a fiftieth of the estimates makes up more than half of the squared error."""
+        squared = np.sort(self.errors**2)[::-1]
+        worst = max(1, len(squared) // 50)
+        fraction = float(squared[:worst].sum() / (squared.sum() or 1.0))
+        if len(squared) < _FEWEST_FOR_A_SHAPE or fraction < 0.5:
+            return None
+        images = self.say("unit.images", n=worst)
+        return False, self.say("regression.outliers", worst=images, share=percent(fraction))
 
+    def _coverage_remark(self) -> Remark | None:
+        level, found = self.content.test.get("interval_level"), self.content.test_score("coverage")
+        if level is None or found.value is None or found.high is None:
+            return None
+        covered = found.high >= level
+        return covered, self.say(
+            "regression.covered" if covered else "regression.uncovered",
+            value=percent(found.value),
+            span=interval(found.low, found.high, percent),
+            level=f"{100 * level:g}%",
+        )
 
-def _gaps(_: Page) -> Mapping[str, str]:
-    return {}
+    def example(self, row: int) -> Values:
+        """A row's number, its estimate and the error."""
+        path, say = self.answers.paths[row], self.say
+        truth, estimate = (amount(float(column[row])) for column in (self.targets, self.answers.values))
+        return {
+            "truth": say("errors.truth", value=truth),
+            "answer": say("errors.estimate", value=estimate),
+            "detail": signed(float(self.errors[row])),
+            "described": say("errors.picture", path=path, truth=truth, estimate=estimate),
+        }
 
+    def answer(self, value: float) -> str:
+        """An estimate."""
+        return amount(value)
 
-TASK = ReportTask(
-    group="regression",
-    sections=(
-        ("trust", trust),
-        ("scores", scores),
-        ("agreement", agreement),
-        ("residuals", residuals),
-        ("coverage", coverage),
-        ("errors", errors),
-    ),
-    scores=("mae", "rmse", "median_absolute_error", "r2", "correlation", "coverage"),
-    compared=("mae", "rmse", "r2"),
-    lower_is_better=True,
-    headline=headline,
-    remarks=_remarks,
-    baselines=baselines,
-    examples=examples,
-    answer=amount,
-    largest=_largest,
-    note=lambda _: "",
-    gaps=_gaps,
-    limit=_limit,
-)
+    def limit(self) -> str:
+        """That it has seen no targets outside of their range."""
+        low, high = float(self.targets.min()), float(self.targets.max())
+        return self.say("limits.outside", low=amount(low), high=amount(high))

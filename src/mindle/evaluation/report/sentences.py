@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mindle.messages import LANGUAGES, catalogue, in_language, require_language, text_of
@@ -27,6 +28,10 @@ class Sentences:
     def __call__(self, name: str, /, **values: Any) -> str:
         """The sentence with its gaps filled."""
         return text_of(f"report.{name}", self.lang, {"unit": self.unit, **values})
+
+    def each(self, group: str, names: Iterable[str]) -> list[str]:
+        """The sentences of some names of a group, such as the heads of a table."""
+        return [self(f"{group}.{name}") for name in names]
 
     def known(self, group: str, name: str) -> str:
         """What a name that others chose is called; the name itself where the catalogue has no word for it."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from mindle.evaluation.report import classification, regression
-from mindle.evaluation.report.sections import ReportTask
+from typing import Any
+
+from mindle.evaluation.report.classification import ClassificationPage
+from mindle.evaluation.report.regression import RegressionPage
+from mindle.evaluation.report.sections import Page
 from mindle.records import Task
 
-TASKS: dict[str, ReportTask] = {"classification": classification.TASK, "regression": regression.TASK}
+TASKS: dict[str, type[Page[Any]]] = {"classification": ClassificationPage, "regression": RegressionPage}
 
 
-def of(task: Task) -> ReportTask:
-    """The sections, figures and headline of a task."""
+def of(task: Task) -> type[Page[Any]]:
+    """The page of a task: its sections, figures and headline."""
     return TASKS[task.family]

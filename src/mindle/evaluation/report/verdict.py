@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from mindle.evaluation.compare import Comparison
 from mindle.evaluation.paired import Difference
-from mindle.evaluation.report.formatting import p_value, points, signed
-from mindle.evaluation.report.sections import SHARE, score_format
+from mindle.evaluation.report.formatting import p_value, percent, points, signed, writer
 from mindle.evaluation.report.sentences import Sentences
 
 
@@ -57,7 +56,7 @@ large in 4 of 1,000 tests (p = 0.004).'
 def gap_texts(difference: Difference, say: Sentences) -> tuple[str, str, str]:
     """Value and ends of a difference as people write them: shares in points, the unit once."""
     ends = (difference.value, difference.low, difference.high)
-    if score_format(difference.name) is SHARE:
+    if writer(difference.name) is percent:
         value, low, high = (points(end) for end in ends)
         return say("verdict.points", value=value), low, high
     value, low, high = (signed(end) for end in ends)
