@@ -89,6 +89,50 @@ def test_data_that_are_not_there_are_described(tmp_path: Path) -> None:
         mindle.course("daisy-mlp", tmp_path / "nowhere", out=tmp_path / "out", listener=SILENT)
 
 
+OWN = """
+title = "Two kinds of penalty"
+about = "a linear model of wines against one with few neighbours"
+base = "table"
+seeds = [0, 1]
+compare = [["pair", "linear"]]
+
+[data]
+source = "wine"
+
+[variants.linear]
+label = "linear model"
+table = { models = ["linear"], folds = 2, repeats = 1 }
+
+[variants.pair]
+recipe = "linear"
+table = { folds = 3 }
+"""
+
+
+def test_variants_of_a_file_are_compared_seed_by_seed(tmp_path: Path) -> None:
+    (tmp_path / "wines.toml").write_text(OWN)
+    done = mindle.course(tmp_path / "wines.toml", out=tmp_path / "out", listener=SILENT, lang="ko")
+    assert list(done.runs) == ["linear-0", "linear-1", "pair-0", "pair-1"]
+    seeds = [run.folder.document()["asked"]["seed"] for run in done.runs.values()]
+    assert seeds == [0, 1, 0, 1]
+    assert done.document["name"] == "wines"
+    page = done.page.read_text("utf-8")
+    assert "Two kinds of penalty" in page
+    assert "linear model, seed 1" in page
+    assert "Course notes" not in page
+    one = mindle.course(
+        tmp_path / "wines.toml", "wine", out=tmp_path / "one", seed=2, only=["pair"], listener=SILENT
+    )
+    assert list(one.runs) == ["pair"]
+
+
+def test_a_file_needs_data_and_known_entries(tmp_path: Path) -> None:
+    path = tmp_path / "wines.toml"
+    path.write_text(OWN.replace('source = "wine"', ""))
+    with pytest.raises(ValueError, match="`data` must name"):
+        mindle.course(path, out=tmp_path / "out", listener=SILENT)
+
+
 def test_the_list_is_for_learners() -> None:
     assert all(row["about"] and row["teaches"] and row["notes"] for row in mindle.list_experiments())
 

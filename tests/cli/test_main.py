@@ -147,7 +147,7 @@ def test_report_in_korean(work: Path) -> None:
         (["report", "runs/photos-1", "--lang", "fr"], 2, "lang"),
         (["compare", "runs/photos-1"], 2, "two runs or more"),
         (["course", "daisy-mpl", "--data", "photos"], 2, "Did you mean 'daisy-mlp'"),
-        (["course", "daisy-mlp"], 2, "`--data` must name"),
+        (["course", "daisy-mlp"], 2, "`data` must name"),
         (["course", "daisy-mlp", "--data", "nowhere"], 3, "photos of daisies"),
         (["compare", "runs/photos-1", "nowhere"], 4, "nowhere"),
         (["recipes", "nothing"], 2, "nothing"),

@@ -9,16 +9,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.report import report_content, require_language, unit_of
+from mindle.api.report import report_content, unit_of
 from mindle.artifacts.files import write_text
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError
+from mindle.messages import in_language, message, require_language
 from mindle.records import Answers
 
 if TYPE_CHECKING:
     from mindle.evaluation import Comparison
+    from mindle.evaluation.report import Variant
 
 Source = str | os.PathLike[str]
 
@@ -155,21 +157,50 @@ def _write_page(
     out: Path, folders: Mapping[str, RunFolder], found: Sequence[tuple[str, str, Comparison]], *, lang: str
 ) -> None:
     """The runs beside each other as one page."""
-    from mindle.evaluation.report import Variant, comparison_html
+    from mindle.evaluation.report import comparison_html
 
     with whole_run(" or ".join(str(folder.path) for folder in folders.values())):
-        variants = []
-        for name, folder in folders.items():
-            document = folder.document()
-            variants.append(
-                Variant(
-                    name=name,
-                    content=report_content(folder),
-                    parameters=document.get("parameters", {}).get("trainable"),
-                    settings={"strategy": document["strategy"], **document["asked"]["recipe"]},
-                )
-            )
+        variants = [variant_of(name, folder, lang) for name, folder in folders.items()]
         write_text(out, comparison_html(" · ".join(folders), variants, found, lang=lang))
+
+
+def variant_of(name: str, folder: RunFolder, lang: str) -> Variant:
+    """A run as a page shows it beside others."""
+    from mindle.evaluation.report import Variant
+
+    document = folder.document()
+    recipe = {key: value for key, value in document["asked"]["recipe"].items() if key != "about"}
+    return Variant(
+        name=name,
+        content=report_content(folder),
+        parameters=document.get("parameters", {}).get("trainable"),
+        settings={"strategy": document["strategy"], **recipe},
+        facts={
+            in_language(heading, lang): value for heading, value in _facts(document, folder.metrics()).items()
+        },
+    )
+
+
+def _facts(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Further columns of the table of outcomes, as far as they were measured."""
+    facts: dict[str, str] = {}
+    rarest = _rarest(metrics)
+    if rarest is not None:
+        facts[message("course.recall", name=rarest["name"])] = f"{rarest['recall']['value']:.1%}"
+    for key, heading in (("peak_memory_bytes", "course.memory"), ("cache_bytes", "course.disk")):
+        if document.get(key):
+            facts[message(heading)] = f"{document[key] / 1e6:,.0f} MB"
+    return facts
+
+
+def _rarest(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The rarest class of the test split, where it has under half an even share: accuracy hides it."""
+    classes: list[Mapping[str, Any]] = metrics["test"].get("per_class", [])
+    if not classes:
+        return None
+    rarest = min(classes, key=lambda row: int(row["n"]))
+    even = metrics["test"]["n"] / len(classes)
+    return rarest if rarest["n"] < even / 2 and rarest["recall"]["value"] is not None else None
 
 
 def _entry(name: str, folder: RunFolder) -> dict[str, Any]:

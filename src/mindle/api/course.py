@@ -1,4 +1,4 @@
-"""`course`: an exercise of the course as given and with good practice, beside each other."""
+"""`course`: the variants of an experiment trained on the same data, and compared."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.compare import Compared, compare
+from mindle.api.compare import Compared, compare, variant_of
 from mindle.api.models import Run
-from mindle.api.report import report_content, require_language
 from mindle.api.train import train
 from mindle.artifacts.environment import reset_peak_memory
 from mindle.artifacts.files import read_json, write_json, write_text
@@ -21,16 +21,15 @@ from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.console import Console
 from mindle.errors import ModelError
+from mindle.messages import Message, in_language, message, require_language, speaking
 from mindle.records import Listener
 
 if TYPE_CHECKING:
-    from mindle.training.course import Experiment
+    from mindle.training.experiment import Experiment
     from mindle.training.recipe import Recipe
 
 Source = str | os.PathLike[str]
 SCHEMA = 1
-AS_WRITTEN, DONE_WELL = "as_written", "done_well"
-_SPOKEN = {AS_WRITTEN: "as given", DONE_WELL: "with good practice"}
 NOT_RUN = "it was not run."
 
 
@@ -61,6 +60,32 @@ class Course:
         return {name: Run(self.path / name) for name in names if "run" in self.document[name]}
 
 
+@dataclass(frozen=True)
+class _Training:
+    """One variant with one seed.
+
+    Attributes:
+        key: Name of its run.
+        variant: Name of the variant.
+        label: As people read it.
+        skipped: Why it cannot be run, or "".
+    """
+
+    key: str
+    variant: str
+    label: str
+    recipe: Recipe
+    seed: int
+    folder: Path
+    skipped: Message | str
+
+    @property
+    def finished(self) -> bool:
+        """Whether its run is there, to its end."""
+        there = not self.skipped and (self.folder / "run.json").is_file()
+        return there and RunFolder(self.folder).document().get("state") == FINISHED
+
+
 def list_experiments() -> list[dict[str, Any]]:
     """The course's experiments: name, what each is about and teaches, and what the course notes report.
 
@@ -68,18 +93,18 @@ def list_experiments() -> list[dict[str, Any]]:
         >>> "cifar-cnn" in [row["name"] for row in list_experiments()]
         True
     """
-    from mindle.training import course as experiments
+    from mindle.training import experiment
 
-    return experiments.list_experiments()
+    return experiment.list_experiments()
 
 
 def course(
-    name: str,
-    data: Source,
+    name: Source,
+    data: Source | None = None,
     *,
     out: Source | None = None,
     weights: Source | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "auto",
     epochs: int | None = None,
     quick: bool = False,
@@ -88,16 +113,18 @@ def course(
     lang: str = "en",
     listener: Listener | None = None,
 ) -> Course:
-    """Run an exercise of the course as given and with good practice, and write a page that compares them.
+    """Train the variants of an experiment on the same data, and write a page that compares them.
 
-    Every variant is an ordinary run in a folder of its own, which a second call goes on with.
+    An exercise of the course is run as given and with good practice; a TOML file of your own names the
+    variants that it compares. Every variant is an ordinary run in a folder of its own, which a second call
+    goes on with.
 
     Args:
-        name: Of the experiment; `list_experiments` names them.
-        data: The data, or a folder that holds them under their usual name.
+        name: Of the experiment, which `list_experiments` names, or a TOML file.
+        data: The data, or a folder that holds them under their usual name; what the file names unless set.
         out: Where everything is written; `runs/course-<name>` unless set.
         weights: A weight file, or a folder of them with their cards.
-        seed: Seed of the trainings; the split is that of seed 0.
+        seed: Seed of the trainings; 0 unless set or the file names others. The split is that of seed 0.
         device: "auto", "cpu", "cuda" or "mps".
         epochs: At most so many in each variant that has epochs.
         quick: Two epochs each, to see that everything runs.
@@ -117,108 +144,93 @@ def course(
         >>> mindle.course("daisy-mlp", "photos", quick=True).page  # doctest: +SKIP
         PosixPath('runs/course-daisy-mlp/course.html')
     """
-    from mindle.training.course import changed, read_experiment
+    from mindle.training.experiment import changed, read_experiment
+    from mindle.training.recipe import TABLE
 
     listener = listener or Console(sys.stdout)
     require_language(lang)
-    experiment = read_experiment(name)
+    experiment = read_experiment(os.fspath(name))
     recipes = changed(experiment, settings=set or {}, epochs=epochs, quick=quick)
-    folder = Path(out) if out is not None else Path("runs") / f"course-{name}"
+    folder = Path(out) if out is not None else Path("runs") / f"course-{experiment.name}"
     source = _source(experiment, data, folder)
-    listener.say(f"{name}: {experiment.about}. Course notes: {experiment.notes.words}.")
-    _require_variants(only, recipes)
-    left_out = {key: why for key, recipe in recipes.items() if (why := _left_out(recipe, weights))}
-    for key, why in left_out.items():
-        listener.say(f"{key} is skipped: {why}")
-
-    for key, recipe in recipes.items():
-        if key in left_out or (only and key not in only):
-            continue
-        listener.say("")
-        listener.say(f"{name}, {key}")
-        with _cache(folder / f"cache-{key}" if experiment.apart else None) as cache:
+    unknown = [variant for variant in only if variant not in recipes]
+    if unknown:
+        raise ValueError(
+            f"`only` must name variants: {', '.join(recipes)}. Received {', '.join(map(repr, unknown))}."
+        )
+    seeds = experiment.seeds if seed is None else (seed,)
+    trainings = _trainings(experiment, recipes, seeds, folder, weights)
+    with speaking(lang):
+        listener.say(message("course.begins", name=experiment.title, about=experiment.about))
+        if experiment.notes["words"]:
+            listener.say(message("course.reported", said=experiment.notes["words"]))
+        for training in trainings:
+            if training.skipped:
+                listener.say(message("course.skipped", name=training.key, why=training.skipped))
+        for training in trainings:
+            if training.skipped or (only and training.variant not in only):
+                continue
+            listener.say("")
+            listener.say(f"{experiment.title}, {training.key}")
             reset_peak_memory()
-            run = train(
-                source,
-                recipe=recipe,
-                weights=None if experiment.needs.target else weights,
-                target=experiment.needs.target or None,
-                seed=seed,
-                device=device,
-                out=folder / key,
-                resume=True,
-                lang=lang,
-                listener=listener,
-            )
-            if cache is not None:
-                _keep_cache_size(run.folder, cache)
-
-    unfinished = {key: NOT_RUN for key in recipes if not _finished(folder / key)}
-    left_out = {**unfinished, **left_out}
-    done = [key for key in recipes if key not in left_out]
-    warnings = [f"{spoken(key).capitalize()} was skipped: {why}" for key, why in left_out.items()]
-    warnings = [warning for warning in warnings if not warning.endswith(NOT_RUN)]
-    if quick or epochs is not None:
-        warnings.append("Epochs were cut short: these scores show that everything runs, and little more.")
-    compared = compare([folder / key for key in done]) if len(done) > 1 else None
-    document = {
-        "schema": SCHEMA,
-        "name": name,
-        "about": experiment.about,
-        "teaches": experiment.teaches,
-        "notes": asdict(experiment.notes),
-        "source": str(source),
-        "variants": list(recipes),
-        "warnings": warnings,
-        "why": list(experiment.why),
-        "pairs": compared.as_dict()["pairs"] if compared else [],
-        **{key: _entry(folder / key, left_out.get(key, "")) for key in recipes},
-    }
-    write_json(folder / "course.json", document)
-    if done:
-        _write_page(folder, experiment, done, compared, warnings, lang)
-    for sentence in compared.sentences(lang) if compared else []:
-        listener.say(sentence)
-    if done:
-        listener.say(f"compared in {folder / 'course.html'}")
+            with _measured_cache(training.folder) if experiment.apart else nullcontext():
+                train(
+                    source,
+                    recipe=training.recipe,
+                    weights=None if training.recipe.strategy == TABLE else weights,
+                    seed=training.seed,
+                    device=device,
+                    out=training.folder,
+                    resume=True,
+                    lang=lang,
+                    listener=listener,
+                    **experiment.needs.reading.given(),
+                )
+        compared = _write(folder, experiment, trainings, source, lang, cut=quick or epochs is not None)
+        for sentence in compared.sentences(lang) if compared else []:
+            listener.say(sentence)
+        if any(training.finished for training in trainings):
+            listener.say(message("course.compared", path=str(folder / "course.html")))
     return Course(folder)
-
-
-def spoken(name: str) -> str:
-    """A variant's name as people read it.
-
-    Example:
-        >>> spoken("as_written")
-        'as given'
-    """
-    return _SPOKEN.get(name, name.replace("_", " "))
 
 
 # ---- before -----------------------------------------------------------------------------------------------
 
 
-def _source(experiment: Experiment, data: Source, folder: Path) -> Path:
+def _source(experiment: Experiment, data: Source | None, folder: Path) -> Source:
     """What the variants are trained on: data as they lie, a table, or some classes packed at a small size."""
     from mindle.data.images.export import find_file, find_set, pack
 
     needs = experiment.needs
-    find = find_file if needs.target else find_set
-    found = find(data, needs.below, what=needs.what)
-    keep_apart({"out": folder}, [found])
-    if needs.target or not needs.side:
-        return found
-    return pack(found, folder / "data.npz", classes=needs.classes, side=needs.side)
+    data = data or needs.source
+    if not data:
+        raise ValueError("`data` must name the data, or the folder of your copy of them. Received none.")
+    if needs.below:
+        find = find_set if needs.reading.target is None else find_file
+        data = find(data, needs.below, what=needs.what)
+    keep_apart({"out": folder}, [data])
+    return pack(data, folder / "data.npz", classes=needs.classes, side=needs.side) if needs.side else data
 
 
-def _require_variants(only: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
-    unknown = [name for name in only if name not in recipes]
-    if unknown:
-        raise ValueError(
-            f"`only` must name variants: {', '.join(recipes)}. Received {', '.join(map(repr, unknown))}."
-        )
+def _trainings(
+    experiment: Experiment,
+    recipes: Mapping[str, Recipe],
+    seeds: Sequence[int],
+    folder: Path,
+    weights: Source | None,
+) -> list[_Training]:
+    """Every variant with every seed."""
+    found = []
+    for variant, seed in product(recipes, seeds):
+        key, label = variant, experiment.labels[variant]
+        if len(seeds) > 1:
+            key, label = f"{variant}-{seed}", f"{label}, seed {seed}"
+        skipped = _missing_weights(variant, recipes[variant], weights)
+        found.append(_Training(key, variant, label, recipes[variant], seed, folder / key, skipped))
+    return found
 
 
-def _left_out(recipe: Recipe, weights: Source | None) -> str:
+def _missing_weights(variant: str, recipe: Recipe, weights: Source | None) -> Message | str:
     """Why a variant cannot be run: its backbone's weights are not on this machine, and nothing is fetched."""
     from mindle.models.pretrained.weights import resolve
 
@@ -228,126 +240,116 @@ def _left_out(recipe: Recipe, weights: Source | None) -> str:
     try:
         resolve(name, None if weights is None else Path(weights), hub=False)
     except ModelError:
-        return (
-            f"the pretrained weights of {name} are not on this machine. Give them with --weights, or "
-            "see it run with random ones: --set as_written.model.random_init=true."
-        )
+        return message("course.no_weights", name=name, variant=variant)
     return ""
 
 
 @contextmanager
-def _cache(folder: Path | None) -> Iterator[Path | None]:
-    """A cache of its own for what happens inside, so that nothing found there makes it faster than it is."""
-    if folder is None:
-        yield None
-        return
-    before = os.environ.get("MINDLE_CACHE")
-    os.environ["MINDLE_CACHE"] = str(folder)
+def _measured_cache(run: Path) -> Iterator[None]:
+    """A cache for one run, so that nothing found there makes it faster than it is; its size is recorded."""
+    cache, before = run.with_name(f"cache-{run.name}"), os.environ.get("MINDLE_CACHE")
+    os.environ["MINDLE_CACHE"] = str(cache)
     try:
-        yield folder
+        yield
     finally:
-        if before is None:
-            del os.environ["MINDLE_CACHE"]
-        else:
+        del os.environ["MINDLE_CACHE"]
+        if before is not None:
             os.environ["MINDLE_CACHE"] = before
-
-
-def _keep_cache_size(run: RunFolder, cache: Path) -> None:
-    """Write down how much disk the run took besides its own folder, and give it back."""
     size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
-    document = run.document()
+    document = RunFolder(run).document()
     if size and "cache_bytes" not in document:
-        run.write_document({**document, "cache_bytes": size})
+        RunFolder(run).write_document({**document, "cache_bytes": size})
     shutil.rmtree(cache, ignore_errors=True)
 
 
 # ---- after ------------------------------------------------------------------------------------------------
 
 
-def _finished(folder: Path) -> bool:
-    """Whether a variant's run is there, to its end."""
-    return (folder / "run.json").is_file() and RunFolder(folder).document().get("state") == FINISHED
+def _write(
+    folder: Path,
+    experiment: Experiment,
+    trainings: Sequence[_Training],
+    source: Source,
+    lang: str,
+    *,
+    cut: bool,
+) -> Compared | None:
+    """course.json and course.html, of the variants that are finished."""
+    done = [training for training in trainings if training.finished]
+    compared = compare([training.folder for training in done]) if len(done) > 1 else None
+    warnings = [
+        message("course.was_skipped", name=training.label.capitalize(), why=training.skipped)
+        for training in trainings
+        if training.skipped
+    ]
+    if cut:
+        warnings.append(message("course.cut"))
+    document = {
+        "schema": SCHEMA,
+        "name": experiment.name,
+        "about": experiment.about,
+        "teaches": experiment.teaches,
+        "notes": experiment.notes,
+        "source": str(source),
+        "variants": [training.key for training in trainings],
+        "warnings": warnings,
+        "why": list(experiment.why),
+        "pairs": compared.as_dict()["pairs"] if compared else [],
+        **{training.key: _entry(training) for training in trainings},
+    }
+    write_json(folder / "course.json", document)
+    if done:
+        _write_page(folder / "course.html", experiment, done, compared, warnings, lang)
+    return compared
 
 
-def _entry(folder: Path, left_out: str) -> dict[str, Any]:
-    """What course.json holds of a variant: its metrics.json, and what else the page shows."""
-    if left_out:
-        return {"left_out": left_out}
-    run = RunFolder(folder)
+def _entry(training: _Training) -> dict[str, Any]:
+    """What course.json holds of a training: its metrics.json, and what else the page shows."""
+    if not training.finished:
+        return {"left_out": training.skipped or NOT_RUN}
+    run = RunFolder(training.folder)
     document = run.document()
-    kept = ("diagnoses", "parameters", "peak_memory_bytes", "cache_bytes")
+    measured = ("diagnoses", "parameters", "peak_memory_bytes", "cache_bytes")
     return {
         **run.metrics(),
-        "run": folder.name,
+        "run": training.key,
         "recipe": document["asked"]["recipe"],
-        **{key: document[key] for key in kept if key in document},
+        **{key: document[key] for key in measured if key in document},
         "history": run.history(),
     }
 
 
 def _write_page(
-    folder: Path,
+    path: Path,
     experiment: Experiment,
-    done: Sequence[str],
+    done: Sequence[_Training],
     compared: Compared | None,
     warnings: Sequence[str],
     lang: str,
 ) -> None:
-    """course.html: the variants beside each other."""
-    from mindle.evaluation.report import Variant, comparison_html
+    """The variants beside each other."""
+    from mindle.evaluation.report import comparison_html
 
-    variants = []
-    for key in done:
-        run = RunFolder(folder / key)
-        document = run.document()
-        recipe = {name: value for name, value in document["asked"]["recipe"].items() if name != "about"}
-        variants.append(
-            Variant(
-                name=spoken(key),
-                content=report_content(run),
-                parameters=document["parameters"].get("trainable"),
-                settings=recipe,
-                facts=_facts(document, run.metrics()),
-            )
-        )
+    found = {(one, two): comparison for one, two, comparison, _ in (compared.pairs if compared else ())}
     pairs = [
-        (spoken(one), spoken(two), found)
-        for one, two, found, _ in (compared.pairs if compared else ())
-        if one == AS_WRITTEN or two == DONE_WELL
+        (one.label, two.label, found[one.key, two.key])
+        for variants in experiment.compare
+        for one, two in combinations(done, 2)
+        if (one.variant, two.variant) == variants and one.seed == two.seed
     ]
-    notes = experiment.notes
-    about = f"{experiment.about[:1].upper()}{experiment.about[1:]}. What it teaches: {experiment.teaches}."
-    question = f"{about} Course notes: {notes.words} (data: {notes.data})."
+    about, notes = f"{experiment.about[:1].upper()}{experiment.about[1:]}", experiment.notes
+    question = [
+        f"{about}." if about else "",
+        f"What it teaches: {experiment.teaches}." if experiment.teaches else "",
+        "Course notes: {words} (data: {data}).".format(**notes) if notes["words"] else "",
+        *(in_language(warning, lang) for warning in warnings),
+    ]
     page = comparison_html(
-        experiment.name,
-        variants,
-        # Good practice against the exercise as given comes first: it is the question.
-        sorted(pairs, key=lambda pair: pair[:2] != (spoken(AS_WRITTEN), spoken(DONE_WELL))),
-        question=" ".join([question, *warnings]),
+        experiment.title,
+        [variant_of(training.label, RunFolder(training.folder), lang) for training in done],
+        pairs,
+        question=" ".join(filter(None, question)),
         answer=" ".join(experiment.why),
         lang=lang,
     )
-    write_text(folder / "course.html", page)
-
-
-def _facts(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Further columns of the table of outcomes, as far as they were measured."""
-    facts = {}
-    rare = _rarest(metrics)
-    if rare is not None:
-        facts[f"Recall of {rare['name']}"] = f"{rare['recall']['value']:.1%}"
-    if document.get("peak_memory_bytes"):
-        facts["Peak memory"] = f"{document['peak_memory_bytes'] / 1e6:,.0f} MB"
-    if document.get("cache_bytes"):
-        facts["Disk"] = f"{document['cache_bytes'] / 1e6:,.0f} MB"
-    return facts
-
-
-def _rarest(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The rarest class of the test split, where it has under half an even share: accuracy hides it."""
-    classes: list[Mapping[str, Any]] = metrics["test"].get("per_class", [])
-    if not classes:
-        return None
-    rarest = min(classes, key=lambda row: int(row["n"]))
-    even = metrics["test"]["n"] / len(classes)
-    return rarest if rarest["n"] < even / 2 and rarest["recall"]["value"] is not None else None
+    write_text(path, page)

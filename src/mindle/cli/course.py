@@ -11,7 +11,10 @@ from mindle.cli import options
 
 def course(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The experiment; without it, all are listed.")
+        str | None,
+        typer.Argument(
+            metavar="NAME|FILE", help="The experiment, or a TOML file; without it, all are listed."
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -27,7 +30,9 @@ def course(
         int | None, typer.Option(metavar="N", help="At most so many epochs in each variant.")
     ] = None,
     weights: options.Weights = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the trainings.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of the trainings; 0, or the file's, unless set.")
+    ] = None,
     device: options.Device = "auto",
     set_: Annotated[
         list[str] | None,
@@ -45,7 +50,7 @@ def course(
     lang: Annotated[str, options.lang_of("the pages")] = "en",
     json: Annotated[str | None, options.json_of("the list, or course.json,")] = None,
 ) -> None:
-    """Run an exercise of the course as given and with good practice, and compare the two on one page.
+    """Train the variants of an experiment and compare them on one page: an exercise of the course, or a file.
 
     Each variant is an ordinary run below --out; the same command goes on after an interruption.
     """
@@ -62,8 +67,6 @@ def course(
                 [(row["name"], row["about"], row["notes"]) for row in found],
             )
         return
-    if data is None:
-        raise ValueError("`--data` must name the folder of your copy of the data. Received none.")
     with Console() as console:
         done = api.course(
             name,

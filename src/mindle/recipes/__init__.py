@@ -5,9 +5,37 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
-__all__ = ["course_names", "course_text", "recipe_names", "recipe_text", "space_text"]
+from mindle.errors import DataError
+
+__all__ = ["course_names", "course_text", "read_toml", "recipe_names", "recipe_text", "space_text"]
+
+
+def read_toml(text: Callable[[], str], what: str, hint: str = "") -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Args:
+        text: Reads the file.
+        what: The file in words, for messages.
+        hint: Where to see how one looks.
+
+    Raises:
+        DataError: If the file is missing or is not TOML.
+
+    Example:
+        >>> read_toml(lambda: "epochs = 3", "The recipe")
+        {'epochs': 3}
+    """
+    try:
+        return tomllib.loads(text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{what} must be a file that can be read. Received: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{what} must be TOML. Received: {error}.{hint}") from error
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -56,7 +84,7 @@ def course_text(name: str) -> str:
     """The file of an experiment, comments included.
 
     Example:
-        >>> "[as_written]" in course_text("daisy-mlp")
+        >>> "[variants.as_written]" in course_text("daisy-mlp")
         True
     """
     return files("mindle.recipes").joinpath("course", f"{name}.toml").read_text("utf-8")

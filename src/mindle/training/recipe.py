@@ -11,7 +11,6 @@ import copy
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from os import PathLike
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from mindle.errors import DataError
+from mindle.recipes import read_toml
 from mindle.recipes import recipe_names as recipe_names
 from mindle.recipes import recipe_text as recipe_text
 from mindle.recipes.renamed import names_of_today
@@ -489,14 +488,11 @@ def read_recipe(name_or_path: str | PathLike[str]) -> Recipe:
             f"`recipe` must be a name or a TOML file. Received {text!r}."
             f"{_did_you_mean(text, recipe_names())} Recipes by name: {', '.join(recipe_names())}."
         )
-    try:
-        document = tomllib.loads(Path(text).read_text("utf-8") if is_file else recipe_text(text))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The recipe {text} must be a file that can be read. Received: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(
-            f"The recipe {text} must be TOML. Received: {error}. `mindle recipes scratch` shows one."
-        ) from error
+    document = read_toml(
+        lambda: Path(text).read_text("utf-8") if is_file else recipe_text(text),
+        f"The recipe {text}",
+        " `mindle recipes scratch` shows one.",
+    )
     try:
         return from_dict(document)
     except (TypeError, ValueError) as error:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mindle.errors import DataError
-from mindle.recipes import space_text
+from mindle.recipes import read_toml, space_text
 from mindle.training.recipe import SECTIONS, Recipe, as_dict, from_dict, setting_table, with_settings
 
 KEYS = ("low", "high", "log", "step", "steps", "choices", "first", "when", "joined")
@@ -234,14 +232,11 @@ def read_space(space: Path | str | Mapping[str, Any] | None, strategy: str) -> d
     if isinstance(space, Mapping):
         return dict(_flat(space))
     name = f"the space of {strategy}" if space is None else str(space)
-    try:
-        document = tomllib.loads(space_text(strategy) if space is None else Path(space).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The space {name} must be a file that can be read. Received: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(
-            f"The space {name} must be TOML. Received: {error}. docs/tune.md shows one."
-        ) from error
+    document = read_toml(
+        lambda: space_text(strategy) if space is None else Path(space).read_text("utf-8"),
+        f"The space {name}",
+        " docs/tune.md shows one.",
+    )
     others = sorted(set(document) - {"space"})
     if others or not isinstance(document.get("space"), Mapping) or not document["space"]:
         received = f"also {', '.join(others)}" if others else "no entry in it"

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mindle.errors import DataError
 from mindle.models.classifier import backbone_classifier, layers_classifier
 from mindle.models.nets.layers import count_parameters
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.weights import random_card
 from mindle.recipes import course_names, course_text
 from mindle.records import InputSpec
-from mindle.training.course import (
-    AS_WRITTEN,
-    DONE_WELL,
+from mindle.training.experiment import (
     QUICK_EPOCHS,
     changed,
     list_experiments,
     read_experiment,
 )
 from mindle.training.recipe import Recipe, TableSettings
+
+AS_WRITTEN, DONE_WELL = "as_written", "done_well"
 
 # Classes and input (channels, side) of the nets from scratch.
 INPUTS = {
@@ -52,7 +54,7 @@ def test_every_experiment_says_what_it_wants_teaches_and_found(name: str) -> Non
     assert experiment.teaches
     assert experiment.why
     assert experiment.needs.below
-    assert experiment.notes.words
+    assert experiment.notes["words"]
     assert experiment.variants[AS_WRITTEN] != experiment.variants[DONE_WELL]
 
 
@@ -64,7 +66,7 @@ def test_all_of_the_course_is_there() -> None:
 @pytest.mark.parametrize("name", INPUTS)
 def test_the_net_has_exactly_the_parameters_of_the_notes_in_both_variants(name: str) -> None:
     experiment = read_experiment(name)
-    stated = experiment.notes.figures.get("parameters", ZOO[name].parameters)
+    stated = experiment.notes["figures"].get("parameters", ZOO[name].parameters)
     for variant in (AS_WRITTEN, DONE_WELL):
         assert count_of_net(experiment.variants[variant], *INPUTS[name]) == stated
 
@@ -93,7 +95,7 @@ def test_vgg19_with_the_notes_head_has_exactly_their_parameters(
         pooling=recipe.model.pooling,
     )
     model.backbones[0].set_trainable(0)
-    assert count_parameters(model) == experiment.notes.figures["parameters"]
+    assert count_parameters(model) == experiment.notes["figures"]["parameters"]
     assert count_parameters(model, trainable=True) == trainable
     assert count_parameters(model.backbones[0]) == 20_024_384
 
@@ -120,9 +122,55 @@ def test_wrong_words_are_answered() -> None:
         changed(experiment, settings={}, epochs=0, quick=False)
 
 
+VARIANTS = """
+[variants.a]
+strategy = "scratch"
+[variants.b]
+recipe = "a"
+train.epochs = 3
+[variants.c]
+label = "the third"
+"""
+
+
+def test_a_file_has_a_base_labels_and_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "probe"\ncompare = [["c", "a"]]\n[data]\ntask = "regression"\n' + VARIANTS)
+    experiment = read_experiment(str(path))
+    assert (experiment.name, experiment.title, experiment.seeds) == ("mine", "mine", (0,))
+    assert [recipe.strategy for recipe in experiment.variants.values()] == ["scratch", "scratch", "probe"]
+    assert experiment.variants["b"].train.epochs == 3
+    assert experiment.labels == {"a": "a", "b": "b", "c": "the third"}
+    assert experiment.compare == [("a", "c")]
+    assert experiment.needs.reading.task == "regression"
+
+
+def test_the_first_and_the_last_variant_are_compared_with_all(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(VARIANTS)
+    assert read_experiment(str(path)).compare == [("a", "c"), ("a", "b"), ("b", "c")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed = 3\n" + VARIANTS, "Unknown in the experiment .*: seed"),
+        ('compare = [["a", "d"]]\n' + VARIANTS, "`compare` must hold pairs of a, b, c"),
+        ("[data]\ntarge = 'x'\n" + VARIANTS, "Did you mean 'target'"),
+        ("[variants.a]\n", "two variants or more. Received 1"),
+        ("[variants", "must be TOML"),
+    ],
+)
+def test_a_wrong_file_is_answered(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises((ValueError, TypeError, DataError), match=said):
+        read_experiment(str(path))
+
+
 def test_the_net_of_a_table_is_the_same_in_both_variants() -> None:
     experiment = read_experiment("boston-mlp")
-    assert experiment.needs.target == "last"
+    assert experiment.needs.reading.target == "last"
     for variant, nets in ((AS_WRITTEN, 1), ("same_net", 4)):
         table = experiment.variants[variant].table
         sizes = [13, *table.hidden_layer_sizes, 1]
