@@ -24,7 +24,7 @@ from mindle import data
 from mindle.data.tables.summary import NESTED_BELOW
 from mindle.training.budget import Deadline
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.passes import TableProblem
 from mindle.training.tables.selection import fit_table
 

@@ -13,7 +13,7 @@ from mindle.data.tables.parsing.columns import Features
 from mindle.records import Task
 from mindle.training.decisions import DecisionLog
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.passes import TableProblem
 from mindle.training.tables.selection import TableOutcome, diagnosed, fit_table
 

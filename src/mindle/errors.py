@@ -12,6 +12,9 @@
 hold, what was received and the next step.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class MindleError(Exception):
     """Something outside the program's own logic is wrong; the message ends with the next step."""
@@ -45,3 +48,14 @@ class DeviceError(MindleError):
     """The machine cannot do it: no memory, no disk space, no such accelerator."""
 
     exit_code = 5
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The end of an error sentence that offers the nearest known word, or nothing where none is near.
+
+    Example:
+        >>> did_you_mean("convv", ["conv", "dense"])
+        " Did you mean 'conv'?"
+    """
+    near = get_close_matches(str(word), list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -19,7 +19,8 @@ from mindle.artifacts.bundle import read_bundle
 from mindle.artifacts.manifest import read_manifest
 from mindle.errors import DataError
 from mindle.records import Silent
-from mindle.training.recipe import ModelSettings, Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import ModelSettings, TrainSettings
 from tests.discs import discs, write_discs
 from tests.pictures import photo_folder
 

@@ -261,7 +261,7 @@ def test_without_a_recipe_single_settings_change_the_usual_way(tmp_path: Path) -
     ("arguments", "said"),
     [
         ({"recipe": "probe"}, "`recipe` must be for a table"),
-        ({"set": {"train.epochs": 3}}, r"`train\.epochs` must be left out: it is about images"),
+        ({"set": {"train.epochs": 3}}, r"`train\.epochs` must not be set: it is about images"),
         ({"set": {"table.epoch": 3}}, r"Did you mean 'table\.epochs'"),
         ({"folds": 1}, "`folds` must lie in 2 to"),
     ],

@@ -18,7 +18,7 @@ from mindle.errors import ArtifactError
 from mindle.formats.tables import exportable, graph_inputs, table_graph
 from mindle.models.tables.model import Member, TableModel
 from mindle.records import Task
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.learners import Learner, learners
 from mindle.training.tables.passes import TableProblem, prepare
 from tests.models.tables.rows import mixed_rows, number_target

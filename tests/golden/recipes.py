@@ -14,7 +14,8 @@ import numpy as np
 import mindle
 import mindle.data
 from mindle.records import SILENT, ArrayImages
-from mindle.training.recipe import AugmentSettings, ModelSettings, Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import AugmentSettings, ModelSettings, TrainSettings
 from tests.conftest import SHARED
 from tests.discs import discs, write_discs
 from tests.pictures import photo_folder

@@ -24,7 +24,7 @@ def test_every_recipe_begins_with_its_evidence_and_says_what_it_is_for(name: str
     assert tomllib.loads(text)["about"]
 
 
-def test_the_manual_lists_every_setting_with_its_default() -> None:
+def test_the_manual_lists_every_setting_with_its_default_and_range() -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
     for setting in setting_table():
         default = setting.default
@@ -35,5 +35,5 @@ def test_the_manual_lists_every_setting_with_its_default() -> None:
         elif isinstance(default, bool):
             default = str(default).lower()
         shown = f"`{default}`" if default != "" else ""
-        assert f"| `{setting.name}` | {setting.type} | {shown} | {setting.help} |" in page
+        assert f"| `{setting.name}` | {setting.type} | {shown} | {setting.allowed} | {setting.help} |" in page
     assert f"lists all {len(setting_table())}." in page

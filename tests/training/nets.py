@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mindle.models.classifier import Classifier, layers_classifier
 from mindle.records import InputSpec
 from mindle.training.loop.job import TrainingData
-from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import AugmentSettings, TrainSettings
 
 SIZE = 12
 CONV: list[dict[str, Any]] = [

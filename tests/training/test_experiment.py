@@ -20,7 +20,8 @@ from mindle.training.experiment import (
     list_experiments,
     read_experiment,
 )
-from mindle.training.recipe import Recipe, TableSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import TableSettings
 
 AS_WRITTEN, DONE_WELL = "as_written", "done_well"
 

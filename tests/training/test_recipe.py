@@ -9,9 +9,7 @@ import pytest
 from mindle.errors import DataError
 from mindle.training.recipe import (
     STRATEGIES,
-    AugmentSettings,
     Recipe,
-    TrainSettings,
     as_dict,
     as_toml,
     from_dict,
@@ -22,6 +20,7 @@ from mindle.training.recipe import (
     show_recipe,
     with_settings,
 )
+from mindle.training.settings import AugmentSettings, TrainSettings
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -126,7 +125,7 @@ def test_values_and_settings_without_a_section_work_too() -> None:
         ("table.hidden_layer_sizes", "0", r"`hidden_layer_sizes` must lie in 1 to"),
         ("table.scale", "row", r"`scale` must be one of columns, rows, none"),
         ("table.schedule", "cosine", r"`schedule` must be one of one-cycle, constant"),
-        ("table.epochs", 3, r'`table.epochs` must be left out: it is about tables, and the strategy "auto"'),
+        ("table.epochs", 3, r'`table.epochs` must not be set: it is about tables, and the strategy "auto"'),
     ],
 )
 def test_what_is_refused_says_what_was_expected(name: str, value: object, sentence: str) -> None:
@@ -190,5 +189,5 @@ def test_a_recipe_for_tables_holds_what_is_about_tables_and_nothing_else(tmp_pat
     assert "table" not in as_dict(Recipe())
     (tmp_path / "mine.toml").write_text(as_toml(recipe))
     assert read_recipe(tmp_path / "mine.toml") == recipe
-    with pytest.raises(ValueError, match=r"`train.epochs` must be left out: it is about images.*=3"):
+    with pytest.raises(ValueError, match=r"`train.epochs` must not be set: it is about images.*=3"):
         with_settings(recipe, {"train.epochs": 3})

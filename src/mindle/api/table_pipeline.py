@@ -302,7 +302,7 @@ def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
 def rehearsed_table(table: Table) -> float:
     """Seconds that the bundle and the evaluation will take, from doing it twice with a linear model."""
     from mindle.data.tables.splits import rows_to_learn
-    from mindle.training.recipe import TableSettings
+    from mindle.training.settings import TableSettings
     from mindle.training.tables.passes import TableProblem
     from mindle.training.tables.selection import fit_table
 

@@ -16,7 +16,6 @@ from typing import Any
 from mindle.data.reading import ReadingOptions
 from mindle.recipes import course_names, course_text, read_toml
 from mindle.training.recipe import (
-    NET_EPOCHS,
     TABLE,
     Recipe,
     as_dict,
@@ -24,6 +23,7 @@ from mindle.training.recipe import (
     read_recipe,
     with_settings,
 )
+from mindle.training.settings import NET_EPOCHS
 
 # So many epochs, and folds of a table, show that everything runs; the scores then mean nothing.
 QUICK_EPOCHS, QUICK_FOLDS = 2, 2

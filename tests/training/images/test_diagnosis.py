@@ -19,7 +19,8 @@ from mindle.training.images.diagnosis import KINDS, Case, diagnose
 from mindle.training.images.nets import forward
 from mindle.training.loop.fit import fit
 from mindle.training.loop.monitor import TrainingMonitor
-from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import AugmentSettings, TrainSettings
 from tests.training.nets import data as labelled
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]

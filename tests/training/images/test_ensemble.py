@@ -25,7 +25,8 @@ from mindle.training.images.ensemble import (
 )
 from mindle.training.loop.fit import fit
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import TrainSettings
 from tests.training.nets import data, stripes
 
 CLASSES = 4

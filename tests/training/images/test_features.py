@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mindle.models.pretrained.weights import WeightCard, find_weights, random_card
 from mindle.records import Silent
 from mindle.training.images.features import BATCH, Embedding, Engine
-from mindle.training.recipe import AugmentSettings
+from mindle.training.settings import AugmentSettings
 
 SIDE = 64
 WIDTH = 1280

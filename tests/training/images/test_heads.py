@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 import mindle.data
 from mindle.evaluation import fit_temperature
 from mindle.models.heads import Head, KernelHead, LinearHead
-from mindle.training import recipe as recipe_module
+from mindle.training import settings as recipe_settings
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.heads import HEADS, HeadKind
@@ -44,10 +44,11 @@ from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.objectives import focal_loss
-from mindle.training.recipe import ProbeSettings, read_recipe, with_settings
+from mindle.training.recipe import read_recipe, with_settings
 from mindle.training.search.image_trials import ImageTask
 from mindle.training.search.space import make_space
 from mindle.training.search.task import TrialMonitor
+from mindle.training.settings import ProbeSettings
 from tests.pictures import photo_folder
 
 CLASSES = 3
@@ -693,13 +694,18 @@ NEAREST = HeadKind(
 )
 
 
-def test_a_head_from_outside_is_tried_by_auto_and_by_a_search(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
-) -> None:
+@pytest.fixture
+def nearest(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(HEADS, "nearest", NEAREST)
-    monkeypatch.setattr("mindle.training.recipe.HEADS", (*recipe_module.HEADS, "nearest"))
-    settings = {"probe.heads": "nearest", "probe.views": 0, "model.name": "tf_efficientnet_lite0"}
-    recipe = with_settings(read_recipe("probe"), settings)
+    recipe_settings.HEADS.append("nearest")
+    yield
+    recipe_settings.HEADS.remove("nearest")
+
+
+@pytest.mark.usefixtures("nearest")
+def test_a_head_from_outside_is_tried_by_auto_and_by_a_search(tmp_path: Path, cache: Path) -> None:
+    changed = {"probe.heads": "nearest", "probe.views": 0, "model.name": "tf_efficientnet_lite0"}
+    recipe = with_settings(read_recipe("probe"), changed)
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(photo_folder(tmp_path / "photos", 12))))
     problem = Problem.of(dataset, typical_size=(48, 48))
     outcome = ClassSelection(problem, cards=cards_of(recipe, None), recipe=recipe).heads_only()

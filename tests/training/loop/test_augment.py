@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mindle.training.loop.augment import Augment, _grid, mix, stronger
-from mindle.training.recipe import AugmentSettings
+from mindle.training.settings import AugmentSettings
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mindle.training.loop.average import Average, changing_tensors
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 
 
 def set_all(model: nn.Module, value: float) -> None:

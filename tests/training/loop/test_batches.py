@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from mindle.training.loop.batches import Batch, Batching, ahead, draw, order
-from mindle.training.recipe import AugmentSettings, Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import AugmentSettings, TrainSettings
 from tests.training.nets import stripes
 
 

@@ -13,7 +13,7 @@ from mindle.training.loop import monitor as watch
 from mindle.training.loop.callbacks import Callback, HistoryFile, StopAt
 from mindle.training.loop.fit import fit
 from mindle.training.loop.monitor import TrainingMonitor
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 from tests.training.nets import data, net, recipe, stripes
 
 KINDS = [

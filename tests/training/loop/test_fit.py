@@ -23,7 +23,8 @@ from mindle.training.budget import Deadline
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.fit import FitResult, fit
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import AugmentSettings, Recipe
+from mindle.training.recipe import Recipe
+from mindle.training.settings import AugmentSettings
 from tests.training.nets import CONV, NORMED, data, net, recipe, stripes
 
 TRAIN, VAL = stripes(180), stripes(45, seed=1)

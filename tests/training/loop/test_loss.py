@@ -15,7 +15,8 @@ from mindle.records import InputSpec
 from mindle.training.loop.job import Job
 from mindle.training.loop.loss import Loss, class_weights, evaluate
 from mindle.training.loop.objectives import CLASSIFICATION, Regression, focal_loss
-from mindle.training.recipe import Recipe, TrainSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import TrainSettings
 from tests.training.nets import data, net, stripes
 
 

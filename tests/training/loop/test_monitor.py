@@ -6,7 +6,7 @@ import numpy as np
 
 from mindle.training.loop.fit import fit
 from mindle.training.loop.monitor import FIRST_LOOKS, FIRST_STEPS, LOOK_EVERY, TrainingMonitor
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 from tests.training.nets import data, net, recipe, stripes
 
 

@@ -10,7 +10,7 @@ from mindle.models.classifier import backbone_classifier
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import random_card
 from mindle.training.loop.optimizer import build_optimizer
-from mindle.training.recipe import OPTIMIZERS, TrainSettings
+from mindle.training.settings import OPTIMIZERS, TrainSettings
 from tests.training.nets import NORMED, net
 
 

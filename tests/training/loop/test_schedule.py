@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mindle.training.loop.schedule import rate_factor
-from mindle.training.recipe import SCHEDULES, TrainSettings
+from mindle.training.settings import SCHEDULES, TrainSettings
 
 
 def rates(steps: int = 100, drops: int = 0, **settings: object) -> list[float]:

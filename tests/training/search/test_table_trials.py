@@ -17,7 +17,7 @@ from mindle.data.tables.reader import read_table
 from mindle.data.tables.splits import rows_to_learn
 from mindle.records import Task
 from mindle.training.budget import Deadline, TimeUp
-from mindle.training.recipe import Recipe, TableSettings
+from mindle.training.recipe import Recipe
 from mindle.training.search.space import Space, make_space, read_space
 from mindle.training.search.study import (
     Search,
@@ -37,6 +37,7 @@ from mindle.training.search.table_trials import (
 )
 from mindle.training.search.task import Pruned, Score, TrialMonitor, proceed
 from mindle.training.search.workers import worker_processes
+from mindle.training.settings import TableSettings
 from mindle.training.tables.passes import TableProblem
 
 ROWS, LABELS = load_wine(return_X_y=True)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import normalize, scale
 from mindle.data.tables.parsing.columns import Features
 from mindle.records import Diagnosis
 from mindle.training.images.diagnosis import KINDS
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.diagnosis import fitted_on_test, rows_normalised
 from tests.table_fits import fit
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mindle.data.tables.parsing.columns import Features
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.importance import partial_dependence, permutation_importance
 from mindle.training.tables.selection import TableOutcome
 from tests.table_fits import fit

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.nets import NetRows, foresee_nets, settings_for, train_nets
 
 FEW = TableSettings(hidden_layer_sizes=(16,), ensemble_size=2, epochs=30, batch_size=16)

@@ -15,7 +15,8 @@ from mindle.data.tables.parsing.columns import Features
 from mindle.errors import DeviceError
 from mindle.records import Silent
 from mindle.training.budget import Deadline
-from mindle.training.recipe import Recipe, TableSettings
+from mindle.training.recipe import Recipe
+from mindle.training.settings import TableSettings
 from mindle.training.tables.learners import learners as every_learner
 from mindle.training.tables.selection import TableOutcome, settle_table
 from tests.table_fits import fit
@@ -334,5 +335,5 @@ def test_a_recipe_is_settled_from_what_was_said() -> None:
         settle_table("probe")
     with pytest.raises(ValueError, match='Received one of the strategy "auto"'):
         settle_table(Recipe())
-    with pytest.raises(ValueError, match=r"`train.epochs` must be left out: it is about images"):
+    with pytest.raises(ValueError, match=r"`train.epochs` must not be set: it is about images"):
         settle_table(settings={"train.epochs": 3})

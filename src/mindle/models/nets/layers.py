@@ -17,7 +17,6 @@ bottom and right, as TensorFlow does; "valid" pads nothing; pooling rounds down.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from mindle.errors import did_you_mean
 
 Layer = Mapping[str, Any]
 Shape = tuple[int, ...]
@@ -154,17 +155,6 @@ def _check_options(builder: Callable[..., Any], options: Mapping[str, Any]) -> N
     for parameter in parameters:
         if parameter.name in known and parameter.default is parameter.empty and parameter.name not in options:
             raise ValueError(f"`{parameter.name}` must be given.")
-
-
-def did_you_mean(word: object, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """The end of an error sentence that offers the nearest known word, or nothing where none is near.
-
-    Example:
-        >>> did_you_mean("convv", ["conv", "dense"])
-        " Did you mean 'conv'?"
-    """
-    near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 # ---- one function a kind: what goes in -> the module and what comes out ----------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mindle.errors import ModelError
+from mindle.errors import ModelError, did_you_mean
 from mindle.models.pretrained.cards import (
     WeightCard,
     checked_arguments,
@@ -91,7 +91,6 @@ def published(model: str, cards: Iterable[WeightCard]) -> str:
 
 def timm_config(model: str, local: Iterable[str] = ()) -> Mapping[str, Any]:
     """Timm's record of a model (size, mean, std, where its weights are); ModelError for unknown names."""
-    from mindle.models.nets.layers import did_you_mean
     from mindle.models.nets.zoo import ZOO
     from mindle.models.pretrained.torchvision_shim import import_timm
 

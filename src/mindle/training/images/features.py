@@ -35,7 +35,7 @@ from mindle.records import SILENT, Listener
 from mindle.training.budget import TimeUp
 from mindle.training.loop.augment import Augment
 from mindle.training.loop.batches import PixelRows, draw
-from mindle.training.recipe import AugmentSettings
+from mindle.training.settings import AugmentSettings
 
 # Raise it when the same card gives other features.
 GRAPH_VERSION = 1

@@ -17,7 +17,8 @@ from mindle.training.images.attempts import error_attempt
 from mindle.training.images.baselines import number_baselines, some_evenly
 from mindle.training.images.diagnosis import NumberCase, diagnose_numbers
 from mindle.training.loop.objectives import Objective, Regression
-from mindle.training.recipe import AugmentSettings, Recipe, read_recipe
+from mindle.training.recipe import Recipe, read_recipe
+from mindle.training.settings import AugmentSettings
 
 if TYPE_CHECKING:
     from mindle.training.images.nets import TrainedNet

@@ -39,7 +39,8 @@ from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.batches import draw
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import PREFERENCES, Recipe, read_recipe
+from mindle.training.recipe import Recipe, read_recipe
+from mindle.training.settings import PREFERENCES
 
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
 MOST_IMAGES, FEWEST_IMAGES = 20_000, 200

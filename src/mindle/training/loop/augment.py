@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mindle.training.recipe import AugmentSettings
+from mindle.training.settings import AugmentSettings
 
 # One generator for a batch, or one for each image, whose augmentation then does not depend on its batch.
 Generators = torch.Generator | Sequence[torch.Generator]

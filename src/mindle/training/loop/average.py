@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 
 
 def changing_tensors(model: nn.Module) -> dict[str, Tensor]:

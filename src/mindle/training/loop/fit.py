@@ -89,7 +89,7 @@ def fit(
         >>> import numpy as np
         >>> from mindle.models.classifier import layers_classifier
         >>> from mindle.records import InputSpec
-        >>> from mindle.training.recipe import TrainSettings
+        >>> from mindle.training.settings import TrainSettings
         >>> spec = InputSpec(height=4, width=4, colour="gray", mean=(0.5,), std=(0.5,))
         >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
         >>> net = layers_classifier(layers, spec=spec, classes=["dark", "light"], seed=0)

@@ -21,7 +21,8 @@ from mindle.training.decisions import DecisionLog
 from mindle.training.loop.average import changing_tensors
 from mindle.training.loop.batches import PixelRows, steps_in
 from mindle.training.loop.objectives import CLASSIFICATION, Labels, Objective
-from mindle.training.recipe import Recipe, TrainSettings, as_dict
+from mindle.training.recipe import Recipe, as_dict
+from mindle.training.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.job import Job
 from mindle.training.loop.objectives import Objective
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 
 
 class Loss:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mindle.training.loop.callbacks import Callback, FitState
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 
 # Sixty-four batches show whether labels come sorted, and the steps in which too high a rate shows itself.
 FIRST_STEPS = 64

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 
 # Class numbers (int64), or standardised numbers to estimate (float64).
 Labels = NDArray[Any]

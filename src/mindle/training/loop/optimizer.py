@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mindle.training.recipe import TableSettings, TrainSettings
+from mindle.training.settings import TableSettings, TrainSettings
 
 
 def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mindle.training.recipe import TrainSettings
+from mindle.training.settings import TrainSettings
 
 
 def rate_factor(

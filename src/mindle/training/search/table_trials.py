@@ -21,9 +21,10 @@ from mindle.data.tables.summary import NESTED_BELOW, require_learnable_table
 from mindle.models.tables.encoder import VIEWS
 from mindle.records import Table
 from mindle.training.loop.batches import draw
-from mindle.training.recipe import TABLE, Recipe, TableSettings
+from mindle.training.recipe import TABLE, Recipe
 from mindle.training.search.space import Space, make_space, space_of
 from mindle.training.search.task import Score, TrialMonitor
+from mindle.training.settings import TableSettings
 from mindle.training.tables import tasks
 from mindle.training.tables.learners import Fitted, Learner, learners
 from mindle.training.tables.passes import (

@@ -19,7 +19,7 @@ from mindle.models.tables.model import TableModel
 from mindle.models.tables.scorers import DenseNets, Linear
 from mindle.records import Diagnosis
 from mindle.training.diagnoses import FEWEST_ANSWERS, LARGE_INPUT, figure
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.passes import TableProblem
 
 Floats = NDArray[np.float64]

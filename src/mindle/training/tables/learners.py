@@ -28,7 +28,7 @@ from mindle.models.tables.readers import (
     read_lightgbm,
 )
 from mindle.models.tables.scorers import DenseNets, KernelMachine, Linear
-from mindle.training.recipe import TableSettings
+from mindle.training.settings import TableSettings
 from mindle.training.tables.gaussian_process import fit_log_process, fit_process
 from mindle.training.tables.nets import NetRows, foresee_nets, train_nets
 

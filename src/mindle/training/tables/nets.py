@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from mindle.models.tables.scorers import DenseNets
 from mindle.training.loop.batches import draw
 from mindle.training.loop.optimizer import optimizer_of
-from mindle.training.recipe import NET_EPOCHS, TableSettings
+from mindle.training.settings import NET_EPOCHS, TableSettings
 
 Floats = NDArray[np.float64]
 Blocks = Sequence[tuple[int, int]]

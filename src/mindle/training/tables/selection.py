@@ -27,7 +27,7 @@ from mindle.training.budget import duration
 from mindle.training.loop.batches import draw
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import TABLE, Recipe, read_recipe, with_settings
-from mindle.training.recipe import TableSettings as TableSettings
+from mindle.training.settings import TableSettings as TableSettings
 from mindle.training.tables import tasks
 from mindle.training.tables.diagnosis import TableCase, diagnose_table
 from mindle.training.tables.learners import Learner, learners

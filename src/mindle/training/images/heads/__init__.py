@@ -1,6 +1,6 @@
 """Heads on frozen features: fitted in seconds, evaluated by cross-validation, blended where that helps.
 
-Another kind of head is a module here, a line in `HEADS`, and its name in `recipe.HEADS`.
+Another kind of head is a module here, a line in `HEADS`, and its name in `settings.HEADS`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mindle.training.images.heads.data import MOST_DIRECTIONS, ClassHeadData, Co
 from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic, logistic_flops
 from mindle.training.images.heads.net import estimate_net_seconds, fit_net
-from mindle.training.recipe import ProbeSettings
+from mindle.training.settings import ProbeSettings
 
 
 @dataclass(frozen=True, kw_only=True)
