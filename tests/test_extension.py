@@ -1,8 +1,9 @@
-"""A format and a task from outside of the package: entries in its registries are all that they need."""
+"""A format and a task from outside of the package: an entry, and a call, are all that they need."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,21 +11,12 @@ import numpy as np
 import pytest
 
 import mindle
-from mindle import formats
-from mindle.artifacts import answers as layouts
+from mindle import formats, tasks
 from mindle.artifacts import bundle as bundles
-from mindle.artifacts import manifest
-from mindle.data.common import tasks as data_tasks
-from mindle.data.common.regression import RegressionData
 from mindle.errors import ArtifactError
-from mindle.evaluation import tasks as evaluation_tasks
-from mindle.evaluation.report import tasks as report_tasks
-from mindle.formats import Exportable, Format, Parity, tables
+from mindle.formats import Exportable, Format, Parity
+from mindle.formats import tables as table_formats
 from mindle.models.tables import Linear
-from mindle.records import FAMILIES
-from mindle.serving import source
-from mindle.training.images import tasks as image_tasks
-from mindle.training.images.regression import ImageRegression
 from tests.discs import write_discs
 from tests.formats.test_tables import CATEGORIES, NUMBERS, small
 from tests.serving.test_another_task import Counting, CountLayout
@@ -57,9 +49,9 @@ def prove_weights(exportable: Exportable, folder: Path) -> Parity:
 def test_a_format_from_outside_is_written_and_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(formats.FORMATS, "weights", Format(write=write_weights, prove=prove_weights))
     model = small(1)
-    exportable = tables.exportable(model, NUMBERS[80:90], CATEGORIES[80:90])
+    exportable = table_formats.exportable(model, NUMBERS[80:90], CATEGORIES[80:90])
     parity = formats.write("weights", exportable, tmp_path / "out")
-    assert parity.images == tables.REFERENCE_ROWS + 10
+    assert parity.images == table_formats.REFERENCE_ROWS + 10
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["weights.json"]
 
     (member,) = model.members
@@ -76,17 +68,10 @@ def test_a_format_from_outside_is_written_and_proven(tmp_path: Path, monkeypatch
 
 
 @pytest.fixture
-def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+def counting() -> Iterator[None]:
     """Everything that a package with a task of its own registers."""
-    monkeypatch.setitem(FAMILIES, "count", "count")
-    monkeypatch.setitem(data_tasks.TASKS, "count", RegressionData())
-    monkeypatch.setitem(image_tasks.TASKS, "count", ImageRegression())
-    monkeypatch.setitem(bundles.OUTPUTS, "count", bundles.OUTPUTS["regression"])
-    monkeypatch.setitem(source.TARGETS, "count", source.NumberTarget)
-    monkeypatch.setitem(layouts.LAYOUTS, "count", CountLayout())
-    monkeypatch.setitem(manifest.TRUTHS, "count", manifest.TRUTHS["regression"])
-    monkeypatch.setitem(evaluation_tasks.TASKS, "count", Counting())
-    monkeypatch.setitem(report_tasks.TASKS, "count", report_tasks.TASKS["regression"])
+    with tasks.register("count", like="regression", evaluation=Counting(), layout=CountLayout()):
+        yield
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
-"""A task from outside of the package is answered, evaluated, written and compared with one entry a room."""
+"""A task from outside of the package is answered, evaluated, written and compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 import mindle
+from mindle import tasks
 from mindle.artifacts import answers as layouts
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.run import RunFolder
-from mindle.evaluation import compare, tasks
+from mindle.evaluation import compare
 from mindle.evaluation.regression import Regression
-from mindle.records import FAMILIES, Estimates, TableSpec, Task
-from mindle.serving import source
+from mindle.records import Estimates, TableSpec, Task
 from mindle.serving.opened import open_model
 from tests.serving.test_rows import COLUMNS, adder
 
@@ -49,12 +49,9 @@ class CountLayout(layouts.NumberLayout):
 
 
 @pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAMILIES, "count", "count")
-    monkeypatch.setitem(layouts.LAYOUTS, "count", CountLayout())
-    monkeypatch.setitem(bundles.OUTPUTS, "count", bundles.OUTPUTS["regression"])
-    monkeypatch.setitem(tasks.TASKS, "count", Counting())
-    monkeypatch.setitem(source.TARGETS, "count", source.NumberTarget)
+def registered() -> Iterator[None]:
+    with tasks.register("count", like="regression", evaluation=Counting(), layout=CountLayout()):
+        yield
 
 
 @pytest.mark.usefixtures("registered")

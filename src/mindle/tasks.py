@@ -1,0 +1,114 @@
+"""A task from outside of the package is registered here, in one call for all rooms.
+
+Each room keeps a registry by family of tasks and looks a task up in it with `of(task)`. What a new task does
+not bring along, it takes from the family that it is most like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from mindle.records import FAMILIES
+
+if TYPE_CHECKING:
+    from mindle.artifacts.answers import Layout
+    from mindle.artifacts.arrays import Slot
+    from mindle.artifacts.bundle import Bundle
+    from mindle.data.common.tasks import DataTask
+    from mindle.data.tables.tasks import TableTarget
+    from mindle.evaluation.report.sections import Page
+    from mindle.evaluation.tasks import TaskEvaluation
+    from mindle.records import Examples
+    from mindle.serving.source import Target
+    from mindle.training.images.tasks import ImageTask
+    from mindle.training.tables.tasks import TableTask
+
+
+class TaskParts(TypedDict, total=False):
+    """What a task does, room by room; each is described where its registry stands.
+
+    Attributes:
+        data: Strata of a split, checks of the truth, counts and sentences.
+        table: Checks and summaries of tables.
+        images: How images are learned from.
+        rows: How the rows of a table are learned from.
+        evaluation: Scores, tests, baselines, and the answers that the outputs of a graph give.
+        page: Sections, figures and headline of the report.
+        layout: Columns of a file of answers.
+        truths: The cell of each row's truth in the manifest.
+        outputs: What the graph of a bundle must answer.
+        target: How the truth is found in labelled data.
+    """
+
+    data: DataTask
+    table: TableTarget
+    images: ImageTask
+    rows: TableTask
+    evaluation: TaskEvaluation[Any]
+    page: type[Page[Any]]
+    layout: Layout[Any]
+    truths: Callable[[Examples], list[str]]
+    outputs: Callable[[Bundle], dict[str, Slot]]
+    target: type[Target]
+
+
+# Where each part is registered: a module, and the dictionary in it.
+REGISTRIES = {
+    "data": ("data.common.tasks", "TASKS"),
+    "table": ("data.tables.tasks", "TASKS"),
+    "images": ("training.images.tasks", "TASKS"),
+    "rows": ("training.tables.tasks", "TASKS"),
+    "evaluation": ("evaluation.tasks", "TASKS"),
+    "page": ("evaluation.report.tasks", "TASKS"),
+    "layout": ("artifacts.answers", "LAYOUTS"),
+    "truths": ("artifacts.manifest", "TRUTHS"),
+    "outputs": ("artifacts.bundle", "OUTPUTS"),
+    "target": ("serving.source", "TARGETS"),
+}
+
+
+def register(name: str, *, like: str, **parts: Unpack[TaskParts]) -> ExitStack:
+    """Register a task under its name, which is then accepted wherever `task` is.
+
+    Args:
+        name: Of the task, and of its family.
+        like: A family that is registered, "classification" or "regression", whose parts are taken where
+            `parts` has none.
+        parts: What the task does in a room of its own accord; see `TaskParts`.
+
+    Returns:
+        A context manager that takes the task out again; without `with`, the task stays until its `close` is
+        called.
+
+    Raises:
+        ValueError: If the name is taken, `like` is no family, or a part has another name.
+
+    Example:
+        >>> from mindle.evaluation.tasks import of
+        >>> with register("count", like="regression"):
+        ...     of("count").main
+        'mae'
+    """
+    if name in {*FAMILIES, *FAMILIES.values()}:
+        raise ValueError(f"`name` must be the name of no other task. Received name={name!r}.")
+    if like not in FAMILIES.values():
+        families = ", ".join(sorted({*FAMILIES.values()}))
+        raise ValueError(f"`like` must be one of {families}. Received like={like!r}.")
+    unknown = set(parts) - set(REGISTRIES)
+    if unknown:
+        raise ValueError(
+            f"The parts of a task must be among {', '.join(REGISTRIES)}. "
+            f"Received {', '.join(sorted(unknown))}."
+        )
+    given: dict[str, Any] = dict(parts)
+    undo = ExitStack()
+    for part, (module, registry) in REGISTRIES.items():
+        entries = getattr(import_module(f"mindle.{module}"), registry)
+        entries[name] = given.get(part, entries[like])
+        undo.callback(entries.pop, name)
+    FAMILIES[name] = name
+    undo.callback(FAMILIES.pop, name)
+    return undo
