@@ -14,7 +14,7 @@ from mindle.artifacts.bundle import Bundle
 from mindle.errors import ArtifactError
 from mindle.formats import ensemble, images
 from mindle.formats.ensemble import common_spec
-from mindle.formats.images import bundle_record, reference_pixels
+from mindle.formats.images import reference_pixels
 from mindle.models.classifier import layers_classifier
 from mindle.models.graph import session
 from mindle.records import Column, InputSpec, TableSpec
@@ -34,7 +34,15 @@ def member(folder: Path, seed: int, **changes: object) -> Bundle:
     spec = replace(SPEC, **changes)  # type: ignore[arg-type]
     model = layers_classifier(WIDE, spec=spec, classes=CLASSES, seed=seed).eval()
     formats.write("onnx", images.exportable(model, reference_pixels(spec, 2), 1.0 + 0.5 * seed), folder)
-    return bundle_record(model, folder, temperature=1.0, metrics={}, licences=(), details={})
+    return Bundle(
+        folder=folder,
+        classes=tuple(model.classes),
+        spec=model.spec,
+        temperature=1.0,
+        metrics={},
+        licences=(),
+        details={},
+    )
 
 
 def said(bundle: Bundle, pixels: np.ndarray) -> np.ndarray:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mindle import formats
-from mindle.artifacts.bundle import write_bundle_document
+from mindle.artifacts.bundle import Bundle, write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import images
-from mindle.formats.images import bundle_record, exportable, reference_pixels, torch_outputs
+from mindle.formats.images import exportable, reference_pixels, torch_outputs
 from mindle.models.classifier import (
     EstimateGraph,
     Estimator,
@@ -39,7 +39,15 @@ def test_a_bundle_gives_the_models_probabilities(
     pixels = np.random.default_rng(1).integers(0, 256, (20, *spec.shape), np.uint8)
     parity = formats.write("onnx", exportable(model, pixels, 1.7), tmp_path)
     assert parity.same_top1 == parity.images == 24
-    record = bundle_record(model, tmp_path, temperature=1.7, metrics={}, licences=(), details={})
+    record = Bundle(
+        folder=tmp_path,
+        classes=tuple(model.classes),
+        spec=model.spec,
+        temperature=1.7,
+        metrics={},
+        licences=(),
+        details={},
+    )
     write_bundle_document(record)
     opened = open_model(tmp_path)
     assert opened.classes == classes
@@ -66,7 +74,15 @@ def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7, 10, 12, 1), np.uint8)
     parity = formats.write("onnx", exportable(model, pixels), tmp_path)
     assert parity.images == 4 + 7
-    record = bundle_record(model, tmp_path, temperature=1.0, metrics={}, licences=(), details={})
+    record = Bundle(
+        folder=tmp_path,
+        classes=tuple(model.classes),
+        spec=model.spec,
+        temperature=1.0,
+        metrics={},
+        licences=(),
+        details={},
+    )
     write_bundle_document(record)
     opened = open_model(tmp_path)
     assert opened.columns == ["path", "predicted", "reason"]

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.pipeline import Packed, Trained
+from mindle.api.pipeline import Packed
 from mindle.api.run_context import RunContext, RunRequest
-from mindle.artifacts.bundle import INTERVALS, MODEL
+from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
 from mindle.records import Dataset, InputSpec, Task
@@ -95,28 +95,18 @@ class ImagePipeline:
 
     def fit(self, run: RunContext) -> Outcome:
         """Carry the plan out."""
-        from mindle.training.decisions import DecisionLog
         from mindle.training.images.plan import carry_out
         from mindle.training.images.problem import Problem
-        from mindle.training.loop.job import TrainingContext
 
-        context = TrainingContext(
-            seed=run.seed,
-            folder=run.folder.path,
-            resume=run.resumed,
-            decisions=DecisionLog(tuple(run.log.decisions), run.log.decide),
-            listener=run.listener,
-        )
         outcome = carry_out(
             self.plan,
             Problem.of(self.dataset, typical_size=self.plan.typical_size),
-            context,
+            run.training(),
             spent_seconds=run.log.spent(),
             rehearse=partial(rehearsed, self.plan, self.dataset),
             searched=self.searched,
         )
-        for name, seconds in outcome.seconds.items():
-            run.log.add_stage(name, seconds, outcome.images.get(name, 0))
+        run.add_stages(outcome.seconds, outcome.images)
         if outcome.history:
             run.folder.write_history(outcome.history)
         return outcome
@@ -128,7 +118,7 @@ class ImagePipeline:
         from mindle import data as data_room
         from mindle import formats
         from mindle.evaluation import tasks
-        from mindle.formats.images import bundle_record, exportable
+        from mindle.formats.images import exportable
         from mindle.models.classifier import save_model
         from mindle.serving.opened import open_bundle
 
@@ -140,9 +130,10 @@ class ImagePipeline:
             write_arrays(folder / INTERVALS, outcome.calibration.arrays())
         thresholds = {"thresholds": dict(zip(dataset.classes, outcome.thresholds, strict=False))}
         named = {"target": dataset.target} if dataset.target else thresholds
-        bundle = bundle_record(
-            model,
-            folder,
+        bundle = Bundle(
+            folder=folder,
+            classes=tuple(model.classes),
+            spec=model.spec,
             temperature=outcome.temperature,
             metrics={},
             licences=outcome.licences,
@@ -163,7 +154,16 @@ class ImagePipeline:
             truth=dataset.truth[rows["test"]],
         )
         return Packed(
-            bundle=bundle, parity=parity, answers={"val": val, "test": test}, metrics=named, details=named
+            bundle=bundle,
+            parity=parity,
+            answers={"val": val, "test": test},
+            strategy=outcome.strategy,
+            stopped=outcome.stopped,
+            train_scores=outcome.train_scores,
+            advice=outcome.advice,
+            diagnoses=outcome.diagnoses,
+            metrics=named,
+            details=named,
         )
 
     def baselines(self, run: RunContext, outcome: Outcome) -> dict[str, float]:
@@ -172,24 +172,9 @@ class ImagePipeline:
 
         return tasks.of(self.task).baselines(self.dataset, outcome.model.spec, seed=run.seed)
 
-    def trained(self, outcome: Outcome) -> Trained:
-        """What the fit made, in words and figures."""
-        return Trained(
-            strategy=outcome.strategy,
-            train_scores=outcome.train_scores,
-            stopped=outcome.stopped,
-            advice=outcome.advice,
-            diagnoses=outcome.diagnoses,
-        )
-
     def facts(self, run: RunContext, outcome: Outcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
-        return {
-            "tried": list(outcome.tried),
-            "licences": [dict(licence) for licence in outcome.licences],
-            "temperature": outcome.temperature,
-            "parameters": _parameters(outcome),
-        }
+        return {"tried": list(outcome.tried), "parameters": _parameters(outcome)}
 
     def images(self, part: str) -> int:
         """How many images are in a part."""

@@ -30,12 +30,17 @@ def _nothing() -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """A model as a bundle, and what the bundle answered.
+    """A model as a bundle, how it came about, and what the bundle answered.
 
     Attributes:
         bundle: What bundle.json will say, less its scores.
         parity: Proof that the bundle answers like the model.
-        answers: To the val and test parts.
+        answers: To the val and test splits.
+        strategy: What was trained.
+        stopped: Why nothing more was tried.
+        train_scores: How well the model knows what it learned from.
+        advice: What would probably help, or "".
+        diagnoses: What was wrong with the training.
         protocol: What else stands with the scores of test: how they came about.
         metrics: What else stands in metrics.json.
         details: What else stands in bundle.json.
@@ -44,28 +49,14 @@ class Packed:
     bundle: bundles.Bundle
     parity: Parity
     answers: Mapping[str, Answers]
+    strategy: str
+    stopped: str
+    train_scores: Mapping[str, Any] = field(default_factory=_nothing)
+    advice: str = ""
+    diagnoses: tuple[Diagnosis, ...] = ()
     protocol: Mapping[str, Any] = field(default_factory=_nothing)
     metrics: Mapping[str, Any] = field(default_factory=_nothing)
     details: Mapping[str, Any] = field(default_factory=_nothing)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What a fit made, as metrics.json and run.json tell it.
-
-    Attributes:
-        strategy: What was trained.
-        train_scores: How well the model knows what it learned from.
-        stopped: Why nothing more was tried.
-        advice: What would probably help, or "".
-        diagnoses: What was wrong with the training.
-    """
-
-    strategy: str
-    train_scores: Mapping[str, Any]
-    stopped: str
-    advice: str
-    diagnoses: tuple[Diagnosis, ...]
 
 
 class Pipeline(Protocol[O]):
@@ -102,9 +93,6 @@ class Pipeline(Protocol[O]):
     def baselines(self, run: RunContext, outcome: O) -> dict[str, float]:
         """What simple models reach."""
 
-    def trained(self, outcome: O) -> Trained:
-        """What the fit made, in words and figures."""
-
     def facts(self, run: RunContext, outcome: O) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
 
@@ -120,33 +108,33 @@ def carry_out(pipeline: Pipeline[Any], run: RunContext) -> None:
 
 def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
     """Bundle, evaluation and report of what was fitted."""
-    trained = pipeline.trained(outcome)
-    metrics = evaluate(pipeline, run, outcome, trained)
+    packed, metrics = evaluate(pipeline, run, outcome)
     run.log.record(
-        strategy=trained.strategy,
-        stopped=trained.stopped,
-        advice=trained.advice,
+        strategy=packed.strategy,
+        stopped=packed.stopped,
+        advice=packed.advice,
         **pipeline.facts(run, outcome),
-        diagnoses=[asdict(found) for found in trained.diagnoses],
+        licences=[dict(licence) for licence in packed.bundle.licences],
+        temperature=packed.bundle.temperature,
+        diagnoses=[asdict(found) for found in packed.diagnoses],
         peak_memory_bytes=peak_memory_bytes(),
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
     write_report(run.folder, pipeline.pictures, lang=run.lang, out=run.folder.report)
     run.log.finish()
-    _tell_result(run, pipeline.task, metrics, trained)
+    _tell_result(run, pipeline.task, metrics, packed)
 
 
-def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O, trained: Trained) -> dict[str, Any]:
+def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed, dict[str, Any]]:
     """Write the bundle, score what it answers, and write both down.
 
     Args:
         pipeline: Of the data.
         run: Gets the files.
         outcome: What was fitted.
-        trained: What `pipeline` says of it.
 
     Returns:
-        What metrics.json holds.
+        The bundle with its answers, and what metrics.json holds.
     """
     from mindle.evaluation import tasks
 
@@ -165,9 +153,9 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O, trained: Traine
         "task": pipeline.task,
         "classes": list(packed.bundle.classes),
         **scores,
-        "train": dict(trained.train_scores),
+        "train": dict(packed.train_scores),
         "baselines": pipeline.baselines(run, outcome),
-        "strategy": trained.strategy,
+        "strategy": packed.strategy,
         **packed.metrics,
         "seconds": run.log.seconds(),
         "images_per_second": run.log.rates(),
@@ -175,17 +163,17 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O, trained: Traine
     folder.write_metrics(metrics)
     details = bundles.origin(
         task=pipeline.task,
-        strategy=trained.strategy,
+        strategy=packed.strategy,
         data=run.log.document["data"]["fingerprint"],
         parity=packed.parity.as_dict(),
     )
     bundles.write_bundle_document(
         replace(packed.bundle, metrics=scores["test"], details={**details, **packed.details})
     )
-    return metrics
+    return packed, metrics
 
 
-def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], trained: Trained) -> None:
+def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], packed: Packed) -> None:
     """Close with the score, its error bar and where to look."""
     from mindle.evaluation import tasks
 
@@ -208,10 +196,10 @@ def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], traine
         say(message("commands.result", **facts))
     if metrics.get("thresholds"):
         say(message("commands.thresholds"))
-    for line in (trained.stopped, trained.advice):
+    for line in (packed.stopped, packed.advice):
         if line:
             say(line)
-    for found in trained.diagnoses:
+    for found in packed.diagnoses:
         say(message("commands.diagnosis", kind=found.kind, message=found.message, remedy=found.remedy))
     say(message("commands.report", path=str(run.folder.report)))
     say(message("commands.bundle", path=str(run.folder.bundle)))

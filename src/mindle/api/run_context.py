@@ -23,6 +23,7 @@ from mindle.version import __version__
 
 if TYPE_CHECKING:
     from mindle.training.budget import Deadline
+    from mindle.training.loop.job import TrainingContext
     from mindle.training.tracking import Tracking
 
 
@@ -119,6 +120,26 @@ class RunContext:
         from mindle.training.budget import Deadline
 
         return Deadline(budget_seconds, spent_seconds=self.log.spent())
+
+    def training(self, deadline: Deadline | None = None) -> TrainingContext:
+        """What a training gets of these surroundings, to be over by a deadline."""
+        from mindle.training.budget import Deadline
+        from mindle.training.decisions import DecisionLog
+        from mindle.training.loop.job import TrainingContext
+
+        return TrainingContext(
+            seed=self.seed,
+            folder=self.folder.path,
+            resume=self.resumed,
+            deadline=deadline or Deadline(None),
+            decisions=DecisionLog(tuple(self.log.decisions), self.log.decide),
+            listener=self.listener,
+        )
+
+    def add_stages(self, seconds: Mapping[str, float], images: Mapping[str, int] | None = None) -> None:
+        """Add stages that a training timed, and how many images each handled."""
+        for name, each in seconds.items():
+            self.log.add_stage(name, each, (images or {}).get(name, 0))
 
     def record_data(self, data: Dataset | Table, facts: Mapping[str, Any], lines: Sequence[str]) -> None:
         """Write down what the checked data are, and say it and what was noticed about them.

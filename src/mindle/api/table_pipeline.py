@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.pipeline import Packed, Trained, evaluate
+from mindle.api.pipeline import Packed, evaluate
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.files import write_arrays
@@ -106,32 +106,21 @@ class TablePipeline:
     def fit(self, run: RunContext) -> TableOutcome:
         """Select and refit the models of the table."""
         from mindle.data.tables.splits import rows_to_learn, take
-        from mindle.training.decisions import DecisionLog
-        from mindle.training.loop.job import TrainingContext
         from mindle.training.tables.passes import TableProblem
         from mindle.training.tables.selection import diagnosed, fit_table
 
         table, settings = self.table, self.recipe.table
         # Training is given no test row, not even to rehearse with: the bundle answers these.
         rows, test = rows_to_learn(table), None if self.nested else table.rows("test")
-        context = TrainingContext(
-            seed=run.seed,
-            folder=run.folder.path,
-            resume=run.resumed,
-            deadline=before_evaluation(take(table, rows), self._deadline(run)),
-            decisions=DecisionLog(tuple(run.log.decisions), run.log.decide),
-            listener=run.listener,
-        )
         outcome = fit_table(
             TableProblem.of(table, rows),
             None if test is None else test[:0],
             settings=settings,
-            context=context,
+            context=run.training(before_evaluation(take(table, rows), self._deadline(run))),
             split_seed=run.split_seed,
         )
         outcome = diagnosed(outcome.placed(rows, test), TableProblem.of(table), settings)
-        for name, seconds in outcome.seconds.items():
-            run.log.add_stage(name, seconds)
+        run.add_stages(outcome.seconds)
         return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
 
     def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
@@ -159,8 +148,16 @@ class TablePipeline:
             "val": _answers(table, outcome.val),
             "test": _answered(bundle, table, outcome) if split else _answers(table, outcome.test),
         }
-        protocol = {"protocol": _protocol(outcome.protocol)}
-        return Packed(bundle=bundle, parity=parity, answers=answers, protocol=protocol)
+        return Packed(
+            bundle=bundle,
+            parity=parity,
+            answers=answers,
+            strategy="table",
+            stopped=outcome.stopped,
+            train_scores=_train_scores(table, outcome),
+            diagnoses=outcome.diagnoses,
+            protocol={"protocol": _protocol(outcome.protocol)},
+        )
 
     def baselines(self, run: RunContext, outcome: TableOutcome) -> dict[str, float]:
         """A constant answer, and a linear model, of those that were tried."""
@@ -170,22 +167,10 @@ class TablePipeline:
         tried = ((attempt["name"], attempt["value"]) for attempt in outcome.tried)
         return {names[name]: value for name, value in tried if name in names}
 
-    def trained(self, outcome: TableOutcome) -> Trained:
-        """What the fit made, in words and figures."""
-        return Trained(
-            strategy="table",
-            train_scores=_train_scores(self.table, outcome),
-            stopped=outcome.stopped,
-            advice="",
-            diagnoses=outcome.diagnoses,
-        )
-
     def facts(self, run: RunContext, outcome: TableOutcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
         return {
             "tried": list(outcome.tried),
-            "licences": [],
-            "temperature": outcome.model.temperature,
             "parameters": _parameters(outcome.model),
             "explained": _explained(self.table, outcome, self._deadline(run), seed=run.seed),
         }
@@ -331,7 +316,7 @@ def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
             listener=listener,
         )
         pipeline = TablePipeline(table=table, recipe=read_recipe("table"), reading=ReadingOptions())
-        evaluate(pipeline, run, outcome, pipeline.trained(outcome))
+        evaluate(pipeline, run, outcome)
     return time.perf_counter() - began
 
 

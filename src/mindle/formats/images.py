@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mindle.artifacts.bundle import Bundle
 from mindle.formats.exportable import Exportable
 from mindle.models.classifier import Classifier
 from mindle.models.graph import export_onnx
@@ -76,25 +73,4 @@ def exportable(model: Classifier, pixels: NDArray[np.uint8], temperature: float 
         answers=lambda inputs: torch_outputs(model, inputs["pixels"], temperature),
         write_graph=write_graph,
         scale=model.scale,
-    )
-
-
-def bundle_record(
-    model: Classifier,
-    folder: Path,
-    *,
-    temperature: float,
-    metrics: Mapping[str, Any],
-    licences: tuple[Mapping[str, str], ...],
-    details: Mapping[str, Any],
-) -> Bundle:
-    """Gather what bundle.json will say of a graph that has been written."""
-    return Bundle(
-        folder=folder,
-        classes=tuple(model.classes),
-        spec=model.spec,
-        temperature=temperature,
-        metrics=metrics,
-        licences=licences,
-        details=details,
     )
