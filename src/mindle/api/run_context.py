@@ -58,12 +58,12 @@ class RunRequest:
         cls,
         *,
         out: str | os.PathLike[str] | None,
-        resume: bool,
-        seed: int,
-        split_seed: int,
         lang: str,
-        track: str | None,
         listener: Listener | None,
+        resume: bool = False,
+        seed: int = 0,
+        split_seed: int = 0,
+        track: str | None = None,
     ) -> RunRequest:
         """The request of a public call.
 
