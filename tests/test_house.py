@@ -51,6 +51,11 @@ TESTED_ELSEWHERE = {
     },
     # The checks and readers of images and of tables run through what they share.
     "data/sources.py": "api/test_check.py",
+    **{
+        f"data/tables/parsing/{kind}.py": "data/tables/parsing/test_columns.py"
+        for kind in ("categories", "dates", "kind", "numbers")
+    },
+    "data/common/findings.py": "data/tables/test_checks.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",

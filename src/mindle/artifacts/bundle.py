@@ -135,7 +135,7 @@ def _pixel_inputs(spec: InputSpec) -> dict[str, Slot]:
 def _column_inputs(spec: TableSpec) -> dict[str, Slot]:
     features = [column for column in spec.columns if column.role == "feature"]
     width = sum(column.numbers for column in features)
-    categories = sum(column.kind == "category" for column in features)
+    categories = sum(not column.numbers for column in features)
     found = {"numbers": Slot("f8", (None, width))} if width else {}
     return found | ({"categories": Slot("U", (None, categories))} if categories else {})
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mindle.data.common.names import count_of
 from mindle.data.reading import refuse
 from mindle.data.tables.parsing.cells import number_of
-from mindle.data.tables.parsing.columns import features
+from mindle.data.tables.parsing.columns import features, kind_of
 from mindle.data.tables.parsing.mappings import row_of
 from mindle.data.tables.parsing.unreadable import CellReport
 from mindle.data.tables.roles import answer_ids
@@ -103,7 +103,7 @@ class RowSource:
     def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
         """The classes that stood for numbers in the table, as those."""
         target = self.spec.target
-        if target.kind != "number":
+        if kind_of(target).is_text:
             return {}
         values = {name: number_of(name, target.decimal, target.thousands) for name in classes}
         return {name: int(value) if value.is_integer() else value for name, value in values.items()}

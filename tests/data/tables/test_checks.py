@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.data.tables.checks import CHECK_KINDS, TABLE_KINDS, check_table, row_hashes
+from mindle.data.tables.checks import check_table, row_hashes
 from mindle.data.tables.reader import read_table
 from mindle.records import SILENT, Table
 from tests.data.tables.rows import houses, kinds, noise, table_of, the
@@ -27,11 +27,6 @@ def test_a_sound_table_has_no_findings() -> None:
     assert set(checked.set_aside) == {""}
     assert set(checked.groups) == {""}
     assert all(len(content) == 64 for content in checked.sha256)
-
-
-def test_every_kind_is_explained() -> None:
-    assert list(CHECK_KINDS) == sorted(CHECK_KINDS)
-    assert list(TABLE_KINDS) == sorted(TABLE_KINDS)
 
 
 # ---------------------------------------------------------------------------------------------- rows
@@ -243,7 +238,6 @@ def test_findings_that_need_a_decision_come_first_and_rows_set_aside_stay_so() -
     decisions = [finding.decision for finding in checked.findings]
     assert decisions == sorted(decisions, reverse=True)
     assert {"constant-column", "target-leak"} <= kinds(checked)
-    assert kinds(checked) <= set(TABLE_KINDS)
 
 
 def test_an_id_called_like_a_column_of_answers_is_renamed_and_said() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mindle.data.reading import is_table
-from mindle.data.tables.reader import BUILT_IN, READ_KINDS, find_column, labels_of, read_table, unique_names
+from mindle.data.tables.reader import BUILT_IN, find_column, labels_of, read_table, unique_names
 from mindle.data.tables.rows import read_rows
 from mindle.errors import DataError
 from mindle.records import Column, Finding, Table
@@ -543,10 +543,6 @@ def test_a_class_that_training_lacks_is_set_aside(tmp_path: Path) -> None:
     assert table.set_aside[35] == "class-extra"
     assert the(table, "class-extra").files == ("row 36",)
     assert table.labels[35] == -1
-
-
-def test_kinds_of_findings_are_known_and_sorted() -> None:
-    assert list(READ_KINDS) == sorted(READ_KINDS)
 
 
 # -------------------------------------------------------------------------------------------- real data

@@ -183,7 +183,12 @@ def _part_in(word: str) -> Part | None:
     )
 
 
-def all_of(texts: Sequence[str]) -> str:
-    """Texts with "and" between them, in the language of the sentence that holds them."""
+def all_of(texts: Sequence[str], code: str = "data.list.and") -> str:
+    """Texts one after the other, in the language of the sentence that holds them.
+
+    Example:
+        >>> all_of(["train", "val", "test"])
+        'train and val and test'
+    """
     *others, last = texts
-    return message("data.list.and", first=all_of(others), second=last) if others else last
+    return message(code, first=all_of(others, code), second=last) if others else last

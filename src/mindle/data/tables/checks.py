@@ -20,38 +20,14 @@ from numpy.typing import NDArray
 from mindle.data.common import tasks as common
 from mindle.data.common.class_checks import GROUP_FRACTION, GROUP_LEAST
 from mindle.data.common.classes import alike_names
+from mindle.data.common.findings import column_finding
 from mindle.data.common.groups import bind_groups
+from mindle.data.common.names import all_of
 from mindle.data.tables import tasks
-from mindle.data.tables.parsing.columns import missing_cells
-from mindle.data.tables.reader import READ_KINDS, column_finding, row_name
+from mindle.data.tables.parsing.columns import kind_of, missing_cells, row_name
 from mindle.data.tables.roles import answer_ids
 from mindle.messages import message
 from mindle.records import SILENT, Column, Finding, Listener, Table
-
-CHECK_KINDS: dict[str, str] = {
-    "by-time": "the latest rows are the test part",
-    "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
-    "contradiction": "rows that are alike in every feature and not in the target",
-    "duplicate": "the same row more than once",
-    "few": "a class, or a table of numbers to estimate, has few usable rows",
-    "group-cut": "the given split parts what the group column holds together",
-    "imbalance": "one class has several times the rows of another",
-    "large-group": "so many rows are alike that a split does not keep them together",
-    "leak": "the same row in two parts of the given split",
-    "mostly-missing": "at least half of a column's cells hold nothing",
-    "name-collision": "names of columns, classes or categories that differ only in case, width or spaces",
-    "no-target": "a row without a target",
-    "not-learnable": "nothing can be learned from the table, or judged by it",
-    "rare-categories": "categories that occur once",
-    "renamed-id": "an id is called like a column of answers, and gets another name there",
-    "same-column": "columns that hold the same values",
-    "target-leak": "a column by itself gives the target away",
-    "unusable-class": "no row of a class is usable",
-}
-"""The findings that a check or a split can make, beside those of `read_table`."""
-
-TABLE_KINDS: dict[str, str] = dict(sorted((READ_KINDS | CHECK_KINDS).items()))
-"""Every kind of finding about a table, and what it means."""
 
 MISSING_FRACTION = 0.5
 NO_TARGET_FRACTION = 0.05  # more rows than that without a target are worth a decision
@@ -114,7 +90,7 @@ class _Draft:
 
     def named(self, rows: Sequence[int]) -> str:
         """Some rows by their names: "row 1 and row 7 and 3 more"."""
-        shown = joined([self.name(row) for row in rows[:2]])
+        shown = all_of([self.name(row) for row in rows[:2]])
         return shown if len(rows) <= 2 else message("data.list.and_more", names=shown, n=len(rows) - 2)
 
     def add(
@@ -127,14 +103,6 @@ class _Draft:
 
 
 # ---------------------------------------------------------------------------------------------- rows
-
-
-def joined(names: Sequence[str]) -> str:
-    """Some names one after the other, in the language of the sentence they stand in."""
-    found = names[0]
-    for name in names[1:]:
-        found = message("data.list.and", first=found, second=name)
-    return found
 
 
 def _find_rows_without_target(draft: _Draft) -> None:
@@ -171,8 +139,8 @@ def row_hashes(table: Table) -> list[str]:
         >>> hashes[101] == hashes[142], len(set(hashes))
         (True, 149)
     """
-    numbers = [table.cells[column.name] for column in table.features if column.kind != "category"]
-    texts = [table.cells[column.name] for column in table.features if column.kind == "category"]
+    numbers = [table.cells[column.name] for column in table.features if not kind_of(column).is_text]
+    texts = [table.cells[column.name] for column in table.features if kind_of(column).is_text]
     # One bit pattern for each number: 0 and -0 are equal, and so are all kinds of NaN.
     stacked = np.stack(numbers, axis=1) + 0.0 if numbers else np.zeros((len(table), 0))
     stacked[np.isnan(stacked)] = np.nan
@@ -207,7 +175,7 @@ def _find_copies(draft: _Draft, hashes: Sequence[str]) -> None:
             )
     if opposed:
         rows = [row for group in opposed for row in group]
-        first = joined([f"{draft.name(row)} ({draft.target(row)})" for row in opposed[0][:3]])
+        first = all_of([f"{draft.name(row)} ({draft.target(row)})" for row in opposed[0][:3]])
         draft.add(
             "contradiction",
             map(draft.name, rows),
@@ -270,9 +238,7 @@ def _find_mostly_missing(draft: _Draft) -> None:
     mostly = {name: f"{share:.0%}" for name, share in missing.items() if share >= MISSING_FRACTION}
     if mostly:
         action = "kept; that a cell is missing may tell something"
-        draft.findings.append(
-            column_finding("mostly-missing", message("tables.lead.mostly-missing"), mostly, action)
-        )
+        draft.findings.append(column_finding("mostly-missing", mostly, action))
 
 
 def _find_same_columns(draft: _Draft) -> None:
@@ -281,14 +247,14 @@ def _find_same_columns(draft: _Draft) -> None:
     alike: dict[bytes, list[str]] = defaultdict(list)
     for column in draft.table.features:
         cells = draft.table.cells[column.name][rows]
-        content = repr(cells.tolist()).encode() if column.kind == "category" else (cells + 0.0).tobytes()
+        content = repr(cells.tolist()).encode() if kind_of(column).is_text else (cells + 0.0).tobytes()
         alike[hashlib.sha256(content).digest()].append(column.name)
     for names in alike.values():
         if len(names) > 1:
             draft.add(
                 "same-column",
                 names,
-                message("tables.check.same-column", names=joined([repr(name) for name in names])),
+                message("tables.check.same-column", names=all_of([repr(name) for name in names])),
                 "kept; ignore all but one to save time",
             )
 
@@ -298,42 +264,41 @@ def _find_rare_categories(draft: _Draft) -> None:
     rows = draft.good()
     rare = {}
     for column in draft.table.features:
-        if column.kind == "category":
+        if kind_of(column).is_text:
             counts = Counter(cell for cell in draft.table.cells[column.name][rows] if cell is not None)
             once = sum(count == 1 for count in counts.values())
             if once:
-                rare[column.name] = f"{once:,} of {len(counts):,}"
+                rare[column.name] = message("tables.column.rare", once=once, n=len(counts))
     if rare:
-        draft.findings.append(
-            column_finding("rare-categories", message("tables.lead.rare-categories"), rare, "kept")
-        )
+        draft.findings.append(column_finding("rare-categories", rare, action="kept"))
 
 
 def _find_collisions(draft: _Draft) -> None:
     """Names of columns, and categories within a column, that differ only in case, width or spaces."""
     table = draft.table
     for names in alike_names(column.name for column in table.columns):
-        sentence = message("tables.check.name-collision", names=joined([repr(name) for name in names]))
+        sentence = message("tables.check.name-collision", names=all_of([repr(name) for name in names]))
         draft.add("name-collision", names, sentence, "kept as different columns")
     spelled = {}
     for column in table.features:
-        if column.kind == "category":
+        if kind_of(column).is_text:
             found = alike_names(sorted({cell for cell in table.cells[column.name] if cell is not None}))
             if found:
-                spelled[column.name] = " and ".join(map(repr, found[0]))
+                spelled[column.name] = all_of([repr(name) for name in found[0]])
     if spelled:
-        lead, action = message("tables.lead.name-collision"), "kept as different categories"
-        draft.findings.append(column_finding("name-collision", lead, spelled, action))
+        draft.findings.append(
+            column_finding("name-collision", spelled, action="kept as different categories")
+        )
 
 
 def _find_renamed_ids(draft: _Draft) -> None:
     """Ids that answers call otherwise, since they have a column of that name."""
     table = draft.table
     ids = [column.name for column in table.columns if column.role == "id"]
-    renamed = {own: f"{new!r} there" for own, new in answer_ids(ids, table.classes).items() if new != own}
+    names = answer_ids(ids, table.classes).items()
+    renamed = {name: message("tables.column.renamed", new=new) for name, new in names if new != name}
     if renamed:
-        lead, action = message("tables.lead.renamed-id"), "renamed"
-        draft.findings.append(column_finding("renamed-id", lead, renamed, action))
+        draft.findings.append(column_finding("renamed-id", renamed, action="renamed"))
 
 
 # ------------------------------------------------------------------------------------- leaking target
@@ -351,7 +316,7 @@ def _find_target_leaks(draft: _Draft, listener: Listener) -> None:
         if skill >= task.leak_skill:
             measure = message(task.leak_measure)
             sentence = message("tables.check.target-leak", column=column.name, skill=skill, measure=measure)
-            if column.kind == "date":
+            if kind_of(column).is_time:
                 by_time = message("tables.check.by-time", column=column.name)
                 sentence = message("selection.sentences", first=sentence, second=by_time)
             draft.add(
@@ -387,7 +352,7 @@ def _skill_alone(
         guesses[held] = guess
         nearest = _nearest(values[seen], values[codes[held]])
         known = seen[nearest] == codes[held]
-        fits = known | (column.kind != "category")  # categories have no neighbours
+        fits = known | (not kind_of(column).is_text)  # categories have no neighbours
         answers[held] = np.where(fits, by_value[nearest], guess)
     wrong, without = task.errors(answers, truth), task.errors(guesses, truth)
     return float(1 - wrong / without) if without > 0 else 0.0
@@ -395,7 +360,7 @@ def _skill_alone(
 
 def _ranked(column: Column, cells: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The different values in order, as numbers, missing last, and the place of each cell among them."""
-    if column.kind == "category":
+    if kind_of(column).is_text:
         numbers: dict[Any, int] = {}
         codes = np.fromiter((numbers.setdefault(cell, len(numbers)) for cell in cells), np.int64, len(cells))
         return np.arange(len(numbers), dtype=np.float64), codes

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common.findings import column_findings
 from mindle.data.tables.parsing.cells import LARGEST, text_of
+from mindle.data.tables.parsing.columns import as_written, kind_of
 from mindle.data.tables.parsing.layouts import row_names_in
 from mindle.data.tables.parsing.unreadable import CellReport, read_cells, require_readable
-from mindle.data.tables.parsing.writing import as_written, sized
-from mindle.data.tables.reader import column_findings, find_column, is_frame, unique_names
-from mindle.data.tables.roles import Asked, settle_columns
+from mindle.data.tables.reader import find_column, is_frame, unique_names
+from mindle.data.tables.roles import IGNORED_NOTE, Asked, settle_columns
 from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
 
 Cells = dict[str, NDArray[Any]]
-_SAID = "as you said"
 
 
 def columns_in_memory(
@@ -48,7 +48,9 @@ def columns_in_memory(
     if _is_numbers(rows):
         columns = [_of_numbers(name, wanted.get(name, "number")) for name in _names(rows)]
         values = np.asarray(rows, np.float64).T
-        return tuple(sized(column, some) for column, some in zip(columns, values, strict=True)), ()
+        return tuple(
+            kind_of(column).sized(column, some) for column, some in zip(columns, values, strict=True)
+        ), ()
     texts = _texts(rows)
     if is_frame(rows):
         types = zip(texts, map(str, rows.dtypes), strict=True)
@@ -146,7 +148,7 @@ def _wanted_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> dict[str, s
 
 def _of_numbers(name: str, kind: str) -> Column:
     if kind == "ignored":
-        return Column(name=name, kind="number", role="ignored", note=_SAID)
+        return Column(name=name, kind="number", role="ignored", note=IGNORED_NOTE)
     return Column(name=name, kind=kind)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.classes import settle_given, sorted_classes
+from mindle.data.common.findings import column_findings, listed
 from mindle.data.common.names import count_of, name_of, nfc, part_of
 from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.tables.parsing.cells import is_missing, label_of, missing_option, text_of
-from mindle.data.tables.parsing.columns import parse_cells
+from mindle.data.tables.parsing.columns import kind_of, parse_cells
 from mindle.data.tables.parsing.columns import row_name as row_name
 from mindle.data.tables.parsing.delimited import Layout, layout_of, records, whole_row
 from mindle.data.tables.parsing.layouts import layout_findings, require_whole_rows, row_names_in, told
 from mindle.data.tables.parsing.opening import is_parquet
-from mindle.data.tables.roles import SPLIT_NOTE, WORDS_ADVICE, Asked, settle_columns
+from mindle.data.tables.roles import SPLIT_NOTE, Asked, settle_columns
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
@@ -36,35 +36,8 @@ BUILT_IN = ("breast-cancer", "diabetes", "iris", "wine")
 """Names of tables that come with scikit-learn and need no download; their target is the last column."""
 
 ENDINGS = (".csv", ".tsv", ".txt", ".data")  # files of them are tables, or lists of images, unasked
-READ_KINDS: dict[str, str] = {
-    "class-extra": "a class is only in a held-out part, so it cannot be learned",
-    "constant-column": "a column holds one value",
-    "empty-column": "a column holds next to nothing",
-    "encoding": "the file is not in UTF-8",
-    "header-lines": "several lines name the columns",
-    "held-out": "only one held-out part is given; it is used as the test part",
-    "id-like": "a column tells rows apart and nothing else",
-    "layout": "how the file is written had to be assumed",
-    "missing-code": "a number that comes again and stands apart, as codes for a missing value do",
-    "missing-words": "words that stand for nothing, such as NA",
-    "mixed-cells": "a column of numbers or dates has cells that are none",
-    "number-texts": "a column of numbers with other text, such as units, is read as categories",
-    "ragged": "a row has fewer or more cells than there are columns",
-    "renamed-column": "a column has no name, or the name of another",
-    "returning-id": "a column names things that come again in other rows",
-    "row-names": "the first column has no name and only names the rows",
-    "split-column": "a column that may say which rows train, validate and test",
-    "task": "whole numbers may be classes or quantities",
-}
-"""The findings that reading a table can make, and what each means."""
-
 MOST_CLASSES = 10  # different whole numbers that may be classes…
 ROWS_PER_CLASS = 20  # …with at least so many rows each, on average
-_LISTED = 12
-_CODE_LEAD = message("tables.lead.missing-code")
-_WORDS_LEAD = message("tables.lead.missing-words")
-_TEXT_ADVICE = message("tables.advice.number-texts")
-_ID_ADVICE = message("tables.advice.returning-id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -485,11 +458,6 @@ def find_column(typed: str | int, names: Sequence[str], *, argument: str, told: 
     )
 
 
-def listed(names: Sequence[str]) -> str:
-    """Some names for a sentence, cut short where there are many."""
-    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-
-
 def _column_of(typed: str | int, raw: _Raw, argument: str) -> str:
     """The column of a source that a user names; of a header of several lines one line may do."""
     names = tuple(raw.texts)
@@ -540,59 +508,6 @@ def _wanted_kinds(
     return wanted
 
 
-def column_finding(
-    kind: str,
-    lead: str,
-    details: Mapping[str, str],
-    action: str,
-    *,
-    decision: bool = False,
-    advice: str = "",
-) -> Finding:
-    """A finding about some columns, with a few words on each.
-
-    Example:
-        >>> column_finding("mostly-missing", "Little is in", {"deck": "77 %", "age": "60 %"}, "kept").message
-        'Little is in 2 columns: deck (77 %), age (60 %).'
-    """
-    shown = listed([f"{name} ({detail})" for name, detail in details.items()])
-    said = message("tables.columns.of", lead=lead, n=len(details), names=shown)
-    if advice:
-        said = message("selection.sentences", first=said, second=advice)
-    return Finding(kind=kind, files=tuple(details), message=said, action=action, decision=decision)
-
-
-def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Iterator[Finding]:
-    """What was noticed about columns, one finding a kind."""
-    for kind in ("constant-column", "empty-column", "id-like", "row-names"):
-        if noted.get(kind):
-            lead = message("tables.lead.row-names" if kind == "row-names" else "tables.lead.useless")
-            yield column_finding(kind, lead, noted[kind], action="ignored; name a column's kind to keep it")
-    codes = noted.get("missing-code", {})
-    for kind, lead, action, advice in (
-        ("missing-code", _CODE_LEAD, "kept as a number", _code_advice(noted, missing) if codes else ""),
-        ("missing-words", _WORDS_LEAD, "read as missing", WORDS_ADVICE),
-        ("mixed-cells", message("tables.lead.mixed-cells"), "read as missing", ""),
-        ("number-texts", message("tables.lead.number-texts"), "kept", _TEXT_ADVICE),
-        ("returning-id", message("tables.lead.returning-id"), "kept", _ID_ADVICE),
-        ("split-column", message("tables.lead.split-column"), "kept", ""),
-    ):
-        if noted.get(kind):
-            yield column_finding(kind, lead, noted[kind], action, advice=advice)
-
-
-def _code_advice(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> str:
-    """The option that reads codes as missing, beside the words that are read so already."""
-    codes = {word for detail in noted["missing-code"].values() for word in re.findall(r"(-?\d+) in ", detail)}
-    words = {word for detail in noted.get("missing-words", {}).values() for word in _quoted(detail)}
-    said = ",".join([*sorted(codes), *(missing or sorted(words))])
-    return message("tables.advice.missing-code", words=said)
-
-
-def _quoted(detail: str) -> list[str]:
-    return re.findall(r"'([^']*)'", detail)
-
-
 def _used(raw: _Raw, roles: Mapping[str, str], missing: tuple[str, ...]) -> NDArray[np.int64]:
     """The rows that count: whole, and with something in the target."""
     truth = raw.texts[next(name for name, role in roles.items() if role == "target")]
@@ -624,7 +539,7 @@ def _groups(columns: Sequence[Column], cells: Mapping[str, NDArray[Any]], rows: 
 
 def _require_times(columns: Sequence[Column]) -> None:
     for column in columns:
-        if column.role == "time" and column.kind == "category":
+        if column.role == "time" and kind_of(column).is_text:
             raise DataError(
                 f"The time column must hold dates or numbers. Received {column.name!r}, which holds texts. "
                 "Write dates as 2024-12-31."
@@ -636,10 +551,10 @@ def _require_times(columns: Sequence[Column]) -> None:
 
 def _settle_task(column: Column, values: NDArray[Any], task: str | None) -> tuple[str, list[Finding]]:
     """Whether classes or numbers are to be learned; a finding where whole numbers may be either."""
-    if column.kind == "category":
+    if kind_of(column).is_text:
         return "classification", []
     found = values[~np.isnan(values)]
-    if column.kind == "date" or not len(found):
+    if kind_of(column).is_time or not len(found):
         return "regression", []  # of which nothing can be learned, as `require_learnable_table` says
     if task is not None:
         return task, []
@@ -677,9 +592,9 @@ def labels_of(texts: Sequence[str], column: Column, classes: Sequence[str]) -> N
 
 
 def _class_key(text: str, column: Column) -> Any:
-    if column.kind == "number":
-        return float(parse_cells([text], column)[0])
-    return label_of(text, column.missing)
+    return (
+        label_of(text, column.missing) if kind_of(column).is_text else float(parse_cells([text], column)[0])
+    )
 
 
 def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
@@ -709,7 +624,7 @@ def _with_classes(table: Table, column: Column, texts: Sequence[str]) -> Table:
 
 def _class_names(texts: Collection[str], column: Column) -> tuple[str, ...]:
     """The classes in order, each as it is spelled most often."""
-    if column.kind == "category":
+    if kind_of(column).is_text:
         return tuple(
             sorted_classes({label for text in set(texts) if (label := label_of(text, column.missing))})
         )

@@ -1,4 +1,4 @@
-"""What each column of a table is for: learned from, left out and why, and what is odd about its cells."""
+"""What each column of a table is for: learned from, ignored and why, and what is odd about its cells."""
 
 from __future__ import annotations
 
@@ -11,38 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.names import count_of, part_of
+from mindle.data.common.findings import listed
+from mindle.data.common.names import all_of, part_of
 from mindle.data.tables.parsing.cells import is_missing, label_of
 from mindle.data.tables.parsing.columns import (
     infer_columns,
-    is_named_id,
+    kind_of,
     missing_cells,
     odd_cells,
     parse_cells,
-    unreadable,
     why_useless,
 )
-from mindle.data.tables.parsing.layouts import ROW_NAMES_NOTE
-from mindle.data.tables.parsing.writing import sized
+from mindle.data.tables.parsing.numbers import is_named_id
 from mindle.messages import message
 from mindle.records import Column
 
-SPLIT_NOTE = "the split that is used"
+SPLIT_NOTE = message("tables.column.split")
+IGNORED_NOTE = message("tables.column.ignored")
 SPLIT_NAMES = frozenset({"split", "set", "subset", "fold", "part", "partition"})
 """What a column that tells train from test is called."""
 
-ID_LEAST = 20  # different values of an id that comes again…
-ID_SHARE = 0.1  # …and their share of the rows, where the column is called an id…
-ID_SHARE_UNNAMED = 0.8  # …or only stands first and holds whole numbers…
-ID_MAGNITUDE = 1000  # …of so many digits
-WORDS_ADVICE = message("tables.advice.missing-words")
+ID_LEAST = 20  # different values of an id that comes again
 TEXT_NUMBERS = 10  # different numbers with other text around them…
 TEXT_WAYS = 3  # …such as units, of which there are few
 _NUMBER_TEXT = re.compile(r"(?P<before>|\D*[^\w\d+-])[+-]?\d[\d.,]*(?P<after>\D*)")
-CODE_REPEATS = 3  # a number that stands for "missing" comes again…
-CODE_OTHERS = 10  # …among so many different others
-
-
 ANSWER_COLUMNS = ("path", "row", "predicted", "confidence", "low", "high", "reason")
 """What a table of answers holds besides the ids and a `p_<class>` for each class."""
 
@@ -109,7 +101,7 @@ class Asked:
 
 
 def settle_columns(texts: Mapping[str, Sequence[str]], used: NDArray[np.int64], asked: Asked) -> Settled:
-    """Tell what each column is for, read its cells, and leave out what nothing can be learned from.
+    """Decide what each column is for, read its cells, and ignore columns that nothing can be learned from.
 
     Args:
         texts: The cells of each column, by its name.
@@ -127,38 +119,42 @@ def settle_columns(texts: Mapping[str, Sequence[str]], used: NDArray[np.int64], 
     noted: dict[str, dict[str, str]] = defaultdict(dict)
     columns, cells = [], {}
     for place, column in enumerate(infer_columns(texts, asked.kinds(), missing=asked.missing)):
-        name, own = column.name, texts[column.name]
-        values = parse_cells(own, column)
+        name, written = column.name, texts[column.name]
+        values = parse_cells(written, column)
         column = replace(column, role=asked.roles.get(name, "feature"))
-        if column.role == "target" and column.kind == "category":
-            values[:] = [label_of(text, column.missing) for text in own]
-        kind, note = _left_out(column, own, values[used], asked)
+        if column.role == "target" and kind_of(column).is_text:
+            values[:] = [label_of(text, column.missing) for text in written]
+        kind, note = _why_ignored(column, written, values[used], asked)
         if kind in ("", "id-like") and name not in asked.wanted:
             noted["number-texts"] |= number_texts(column, values[used])
         if note:
             column = replace(column, role="ignored", note=note)
             noted[kind][name] = note
-        if column.role != "ignored":
-            about = _about(column, own, values, used, first=place == 0)
+        else:
+            about = _about(column, written, values, used, first=place == 0)
             for kind, detail in about.items():
                 noted[kind][name] = detail
             column = _noted(column, about)
-        columns.append(sized(column, values[used]))
+        columns.append(kind_of(column).sized(column, values[used]))
         cells[name] = values
     return Settled(columns=tuple(columns), cells=cells, noted={k: dict(v) for k, v in noted.items() if k})
 
 
-def _left_out(column: Column, texts: Sequence[str], used: NDArray[Any], asked: Asked) -> tuple[str, str]:
+def _why_ignored(column: Column, texts: Sequence[str], used: NDArray[Any], asked: Asked) -> tuple[str, str]:
     """Why nothing is learned from a column: a kind of finding, "" where none is needed, and a few words."""
     if column.role != "feature":
         return "", ""
     if asked.wanted.get(column.name) == "ignored":
-        return "", "as you said"
+        return "", IGNORED_NOTE
     if column.name in asked.wanted:
         return "", ""
     if asked.splits and _is_split(column, texts):
         return "split-column", SPLIT_NOTE
-    return ("row-names", ROW_NAMES_NOTE) if column.name in asked.row_names else why_useless(column, used)
+    return (
+        ("row-names", message("tables.column.row-names"))
+        if column.name in asked.row_names
+        else why_useless(column, used)
+    )
 
 
 def _is_split(column: Column, texts: Sequence[str]) -> bool:
@@ -174,16 +170,15 @@ def _about(
     """What is odd about a column that is used, by kind of finding."""
     # A target is missing where its row is of no use: all of its cells are looked at.
     rows = np.arange(len(texts)) if column.role == "target" else used
-    own = [texts[row] for row in rows.tolist()]
-    found = {"missing-words": missing_words(own, column.missing)}
-    odd = unreadable(texts, column, values)
+    found = {"missing-words": missing_words([texts[row] for row in rows.tolist()], column.missing)}
+    odd = kind_of(column).unreadable(texts, column, values)
     if odd:
         found["mixed-cells"] = odd_cells(texts, odd)
     if column.role == "feature":
         found["missing-code"] = missing_code(column, values[used])
         found["returning-id"] = _returning_id(column, values[used], first=first)
         if column.name.casefold() in SPLIT_NAMES:
-            found["split-column"] = "a feature as any other: not all of its words are train, val or test"
+            found["split-column"] = message("tables.column.no-split")
     return {kind: detail for kind, detail in found.items() if detail}
 
 
@@ -193,8 +188,9 @@ def _noted(column: Column, about: Mapping[str, str]) -> Column:
     if column.role == "target":
         notes.append(about.get("missing-words", ""))
     if "mixed-cells" in about:
-        notes.append(f"unreadable: {about['mixed-cells']}")
-    return replace(column, note="; ".join(filter(None, notes)))
+        notes.append(message("tables.column.unreadable", cells=about["mixed-cells"]))
+    said = [note for note in notes if note]
+    return replace(column, note=all_of(said, "data.list.semicolon")) if said else column
 
 
 def missing_words(texts: Sequence[str], missing: tuple[str, ...]) -> str:
@@ -205,9 +201,8 @@ def missing_words(texts: Sequence[str], missing: tuple[str, ...]) -> str:
         "2 cells are 'None', 1 cell is '?'"
     """
     words = Counter(text.strip() for text in texts if text.strip() and is_missing(text, missing))
-    return ", ".join(
-        f"{count_of(count, 'cell is', 'cells are')} {word!r}" for word, count in words.most_common(3)
-    )
+    found = [message("tables.column.word", n=count, word=word) for word, count in words.most_common(3)]
+    return listed(found) if found else ""
 
 
 def number_texts(column: Column, values: NDArray[Any]) -> dict[str, str]:
@@ -220,7 +215,7 @@ def number_texts(column: Column, values: NDArray[Any]) -> dict[str, str]:
         >>> number_texts(Column(name="mass", kind="category"), cells)
         {'mass': "such as '0 kg'"}
     """
-    if column.kind != "category" or column.role != "feature":
+    if not kind_of(column).is_text or column.role != "feature":
         return {}
     texts = list(dict.fromkeys(values[~missing_cells(values)].tolist()))
     if len(texts) < TEXT_NUMBERS or not _NUMBER_TEXT.fullmatch(texts[0]):
@@ -232,60 +227,27 @@ def number_texts(column: Column, values: NDArray[Any]) -> dict[str, str]:
     )
     if len(found) < len(texts) or len(around) > TEXT_WAYS or ("", "") in around or is_counted:
         return {}
-    return {column.name: f"such as {texts[0]!r}"}
+    return {column.name: message("tables.column.such-as", shown=texts[0])}
 
 
 def missing_code(column: Column, values: NDArray[Any]) -> str:
-    """The number of a column that comes again, stands apart from all others and looks like a code.
-
-    -200, -999 or 9999 among temperatures are what a sensor writes where it measured nothing.
+    """The values of a column that may stand for "missing", with how many cells hold each.
 
     Example:
         >>> missing_code(Column(name="t", kind="number"), np.array([*range(20), -200, -200, -200]) / 1.0)
         '-200 in 3 cells'
     """
-    if column.kind != "number":
-        return ""
-    filled = values[~np.isnan(values)]
-    found = []
-    while len(filled) and (code := _outermost_code(filled)) is not None:
-        found.append(f"{code:.0f} in {count_of(int((filled == code).sum()), 'cell', 'cells')}")
-        filled = filled[filled != code]
-    return ", ".join(found)
-
-
-def _outermost_code(values: NDArray[np.float64]) -> float | None:
-    different, counts = np.unique(values, return_counts=True)
-    if len(different) <= CODE_OTHERS:
-        return None
-    for code, count, others in (
-        (different[0], counts[0], different[1:]),
-        (different[-1], counts[-1], different[:-1]),
-    ):
-        apart = min(abs(code - others[0]), abs(code - others[-1])) > np.ptp(others)
-        negative = code < 0 <= others[0]
-        if count >= CODE_REPEATS and _is_code(code) and (apart or negative):
-            return float(code)
-    return None
-
-
-def _is_code(value: float) -> bool:
-    """Whether a number is written as codes are: nines only, or a negative one digit followed by zeros."""
-    if value % 1 or abs(value) < 90:
-        return False
-    digits = f"{abs(value):.0f}"
-    return set(digits) == {"9"} or (value < 0 and set(digits[1:]) == {"0"})
+    found = [message("tables.column.code", code=code, n=n) for code, n in kind_of(column).codes(values)]
+    return listed(found) if found else ""
 
 
 def _returning_id(column: Column, values: NDArray[Any], *, first: bool) -> str:
     """How many values there are in how many rows, where they name something that comes again."""
     filled = values[~missing_cells(values)]
     different = len(set(filled.tolist()))
-    if column.kind == "date" or different < ID_LEAST or different == len(filled):
+    if different < ID_LEAST or different == len(filled):
         return ""
-    share = different / len(filled)
-    if not (is_named_id(column.name) and share >= ID_SHARE):
-        whole = column.kind == "number" and not (filled % 1).any() and filled.min() >= ID_MAGNITUDE
-        if not (first and whole and share >= ID_SHARE_UNNAMED):
-            return ""
-    return f"{different:,} in {len(filled):,} rows"
+    least = kind_of(column).id_share(filled, named=is_named_id(column.name), first=first)
+    if different / len(filled) < least:
+        return ""
+    return message("tables.column.returning", different=different, n=len(filled))

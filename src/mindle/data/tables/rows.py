@@ -13,15 +13,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from mindle.data.common.findings import listed
 from mindle.data.common.names import nfc
 from mindle.data.tables.parsing.cells import text_of
-from mindle.data.tables.parsing.columns import parse_cells
+from mindle.data.tables.parsing.columns import as_written, kind_of, parse_cells, row_name
 from mindle.data.tables.parsing.delimited import layout_of, records, whole_row
 from mindle.data.tables.parsing.mappings import mappings_of
 from mindle.data.tables.parsing.opening import is_parquet
 from mindle.data.tables.parsing.unreadable import Unreadable, read_cells, require_readable
-from mindle.data.tables.parsing.writing import as_written, spelled
-from mindle.data.tables.reader import frame_in, is_frame, listed, row_name, unique_names
+from mindle.data.tables.reader import frame_in, is_frame, unique_names
 from mindle.errors import DataError
 from mindle.records import Column
 
@@ -181,13 +181,12 @@ def _chunks(
 
 def _as_trained(cells: Sequence[Any], read: Column, trained: Column) -> tuple[str, ...]:
     """The text of each target as training wrote it."""
+    spelled = kind_of(trained).spelled
     if read == trained:
         return tuple(spelled(cells, trained))
     numbers = parse_cells(spelled(cells, read), read).tolist()
-    return tuple(
-        spelled([cell if number != number else number], trained)[0]
-        for cell, number in zip(cells, numbers, strict=True)
-    )
+    known = (cell if number != number else number for cell, number in zip(cells, numbers, strict=True))
+    return tuple(spelled(list(known), trained))
 
 
 # --------------------------------------------------------------------------------------------- sources

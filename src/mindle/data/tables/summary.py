@@ -10,7 +10,7 @@ import numpy as np
 from mindle.data.common.names import count_of
 from mindle.data.common.summary import set_aside_counts
 from mindle.data.tables import tasks
-from mindle.data.tables.parsing.columns import describe_columns, missing_cells
+from mindle.data.tables.parsing.columns import describe_columns, kind_of, missing_cells
 from mindle.data.tables.reader import ROWS_PER_CLASS
 from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError
@@ -149,7 +149,7 @@ def require_learnable_table(table: Table, *, folds: int = FOLDS, nested: bool = 
 
 def _require_target(table: Table) -> None:
     target, rows = table.target, len(table.rows())
-    if target.kind == "date":
+    if kind_of(target).is_time:
         raise DataError(
             f"A target must hold numbers or classes. Received {target.name!r}, which holds dates. Add a "
             "column of the days until then, or of the class."
@@ -160,7 +160,7 @@ def _require_target(table: Table) -> None:
             f"{f' ({target.note})' if target.note else ''}. Name another column as the target."
         )
     many = len(table.classes)
-    if rows >= ROWS_PER_CLASS and 2 * many > rows and target.kind == "category":
+    if rows >= ROWS_PER_CLASS and 2 * many > rows and kind_of(target).is_text:
         raise DataError(
             f"A target must hold classes that come again, or numbers. Received {target.name!r} with "
             f"{many:,} different values in {count_of(rows, 'row', 'rows')}. Name another column as the "
@@ -175,8 +175,9 @@ def _require_features(table: Table) -> None:
             f"A table must have a column to learn from. Received {table.source!r} without any: {left}. Name "
             "the kind of a column to keep it."
         )
+    unreadable = {name for one in table.findings if one.kind == "mixed-cells" for name in one.files}
     for column in table.features:
-        if "unreadable" in column.note and missing_cells(table.cells[column.name]).all():
+        if column.name in unreadable and missing_cells(table.cells[column.name]).all():
             raise DataError(
                 f"A feature must have cells that can be read. Received {column.name!r} as a {column.kind} "
                 f"({column.note}). Give it another --kind, or leave it out: --kind {column.name}=ignored."

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.names import count_of
-from mindle.data.tables.parsing.cells import (
-    DATE_FORMATS,
-    MONTHS_ALONE,
-    NUMBER_FORMATS,
-    SHORT_YEARS,
-    UNITS,
-    category_of,
-    date_of,
-    is_missing,
-    number_of,
-    numbers_of,
-    without_codes,
-)
+from mindle.data.tables.parsing.categories import Categories, is_cut_code
+from mindle.data.tables.parsing.cells import is_missing, text_of
+from mindle.data.tables.parsing.dates import Dates
+from mindle.data.tables.parsing.kind import ColumnKind
+from mindle.data.tables.parsing.numbers import Numbers
+from mindle.messages import Message, message
 from mindle.records import Column, Table
 
 SAMPLE_VALUES = 1000  # different values of a column that its kind is told from
-ODD_FRACTION = 0.05  # different values of a number or date column that may be something else
 FILLED_FRACTION = 0.01  # a column with fewer cells than this is as good as empty
-ID_FRACTION = 0.95  # different texts among the cells of an identifier
 ID_ROWS = 20
-_DAY_NUMBER, _LEAST_DAYS = "%Y%m%d", 5  # different ones
-_SHORT_DATE = re.compile(r"(\d\d?)[./](\d\d?)[./](\d\d)(?!\d)")
-_EXACT_DIGITS = 15  # whole numbers of more digits are not exact in float64
-_ID_NAMES = ("id", "idx", "index", "key", "no", "nr", "number", "uuid", "번호", "아이디")
+
+_CATEGORIES, _DATES, _NUMBERS = Categories(), Dates(), Numbers()
+KINDS: dict[str, ColumnKind] = {kind.name: kind for kind in (_NUMBERS, _CATEGORIES, _DATES)}
+"""The kinds of columns; everything that differs by kind is asked of them."""
+
+
+def kind_of(column: Column) -> ColumnKind:
+    """What is done with the cells of a column.
+
+    Example:
+        >>> kind_of(Column(name="sold", kind="date")).is_time
+        True
+    """
+    return KINDS[column.kind]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ def infer_columns(
     *,
     missing: tuple[str, ...] = (),
 ) -> tuple[Column, ...]:
-    """Tell the kind of each column, and how its numbers or dates are written.
+    """Infer the kind of each column, and how its numbers or dates are written.
 
     A column is one of numbers where at most one in twenty of its different values is something else (one of
     ten or more), of dates likewise, and else of categories. Whole numbers with leading zeros or more than 15
@@ -96,7 +94,7 @@ def infer_columns(
     Args:
         texts: The cells of each column, by its name.
         kinds: Kinds that are known: "number", "category" or "date" by column name.
-        missing: Words that stand for nothing; the usual ones where empty.
+        missing: Texts that stand for a missing value; the usual ones where empty.
 
     Returns:
         One column each, all of the role "feature".
@@ -108,7 +106,7 @@ def infer_columns(
     """
     known = kinds or {}
     values = {name: _different(cells, missing) for name, cells in texts.items()}
-    commas = any(_has_decimal_commas(some) for some in values.values())
+    commas = any(map(_NUMBERS.has_decimal_commas, values.values()))
     found = (_infer(name, some, known.get(name, ""), commas) for name, some in values.items())
     return tuple(replace(column, missing=missing) for column in found)
 
@@ -121,110 +119,12 @@ def _different(texts: Sequence[str], missing: tuple[str, ...]) -> list[str]:
 
 
 def _infer(name: str, values: Sequence[str], kind: str, commas: bool) -> Column:
-    writing, read = _number_writing(values, commas)
-    number = Column(
-        name=name, kind="number", decimal=writing[0], thousands=writing[1], note=_number_note(*writing)
+    if kind and values:
+        return KINDS[kind].column(name, values, commas)
+    found = values and (
+        _DATES.days(name, values) or _NUMBERS.found(name, values, commas) or _DATES.found(name, values)
     )
-    category = Column(name=name, kind="category")
-    if kind == "category" or not values:
-        return category
-    if kind == "number":
-        return number
-    if kind != "date" and _are_days(values):
-        return Column(name=name, kind="date", date_format=_DAY_NUMBER, note="days written as numbers")
-    if kind != "date" and _fits(read, len(values)):
-        note = _code_note(values)
-        return replace(category, note=note) if note else number
-    date_format, dates, note = _date_writing(values)
-    if kind == "date" or _fits(dates, len(values)):
-        return Column(name=name, kind="date", date_format=date_format, note=note)
-    return category
-
-
-def _are_days(values: Sequence[str]) -> bool:
-    """Whether all of some numbers are days such as 20010601, in a year that tables are about."""
-    if len(values) < _LEAST_DAYS or not all(len(value) == 8 and value.isdecimal() for value in values):
-        return False
-    return _are_recent(values) and all(date_of(value) == date_of(value) for value in values)
-
-
-def _are_recent(values: Sequence[str]) -> bool:
-    """Whether all of some values begin with a year that tables are about."""
-    return all("1900" <= value[:4] < "2100" for value in values)
-
-
-def _fits(read: int, count: int) -> bool:
-    """Whether so many of some different values say what kind a column is."""
-    odd = max(ODD_FRACTION * count, 1 if count >= 10 else 0)
-    return read > 0 and count - read <= odd
-
-
-def _has_decimal_commas(values: Sequence[str]) -> bool:
-    """Whether a column can only be read with decimal commas."""
-    writing, read = _number_writing(values)
-    return writing[0] == "," and _fits(read, len(values))
-
-
-def _number_writing(values: Sequence[str], commas: bool = False) -> tuple[tuple[str, str], int]:
-    """The way of writing that reads most of some values, and how many; the first of equals."""
-    ways = sorted(NUMBER_FORMATS, key=lambda way: way[0] != ",") if commas else NUMBER_FORMATS
-    best, most = ways[0], -1
-    for way in ways:
-        read = sum(not math.isnan(number_of(value, *way)) for value in values)
-        if read > most:
-            best, most = way, read
-        if most == len(values):
-            break
-    return best, most
-
-
-def _number_note(decimal: str, thousands: str) -> str:
-    if decimal == ",":
-        return "decimal comma"
-    return f"thousands separated by {thousands!r}" if thousands else ""
-
-
-def _code_note(values: Sequence[str]) -> str:
-    """Why numbers are no quantities; "" where they are."""
-    zeros = sum(len(value) > 1 and value[0] == "0" and value.isdecimal() for value in values)
-    long = sum(len(value) > _EXACT_DIGITS and value.isdecimal() for value in values)
-    if 100 * zeros >= len(values):
-        return "codes with leading zeros"
-    if 2 * long > len(values):
-        return f"codes of more than {_EXACT_DIGITS} digits"
-    if all(value[0] == "(" for value in values):  # accountants write some of them so, never all
-        return "numbers in brackets"
-    units = [sign for value in values for sign in set(value) & set(UNITS)]
-    if units and (len(set(units)) > 1 or len(units) < (1 - ODD_FRACTION) * len(values)):
-        return "numbers of several units"
-    return ""
-
-
-def _date_writing(values: Sequence[str]) -> tuple[str, int, str]:
-    """The date format that reads most of some values, how many it reads, and a note."""
-    read = sum(not math.isnan(date_of(value)) for value in values)
-    if _fits(read, len(values)):
-        return "%Y-%m-%d" if max(map(len, values)) <= 10 else "", read, ""
-    best, most, equal = "", 0, False
-    some = [value for value in values[:20] if any(map(str.isdecimal, value))]
-    told = (*(SHORT_YEARS if _ends_in_years(values) else ()), *(MONTHS_ALONE if _are_recent(values) else ()))
-    for written in (*DATE_FORMATS, *told):
-        if 2 * sum(not math.isnan(date_of(value, written)) for value in some) <= len(values[:20]):
-            continue
-        read = sum(not math.isnan(date_of(value, written)) for value in values)
-        equal = equal or (read == most > 0)
-        if read > most:
-            best, most, equal = written, read, False
-    return best, most, "the day is read before the month" if equal else ""
-
-
-def _ends_in_years(values: Sequence[str]) -> bool:
-    """Whether the third number of some dates differs less than the others, as years do beside days."""
-    if not _SHORT_DATE.match(values[0]):
-        return False
-    parts = [found.groups() for value in values if (found := _SHORT_DATE.match(value))]
-    days, months, years = (len(set(some)) for some in zip(*parts, strict=True))
-    return years < max(days, months)
+    return found or _CATEGORIES.column(name, values, commas)
 
 
 # --------------------------------------------------------------------------------------------- cells
@@ -245,48 +145,7 @@ def parse_cells(texts: Sequence[str], column: Column) -> NDArray[Any]:
         >>> parse_cells(["1,200.5", "?", "many"], Column(name="price", kind="number", thousands=","))
         array([1200.5,    nan,    nan])
     """
-    if column.kind == "category":
-        categories = {text: _category(text, column) for text in dict.fromkeys(texts)}
-        values = np.empty(len(texts), object)
-        values[:] = [categories[text] for text in texts]
-        return values
-    if column.kind == "date":
-        dates = {
-            text: math.nan if is_missing(text, column.missing) else date_of(text, column.date_format)
-            for text in dict.fromkeys(texts)
-        }
-        return np.fromiter((dates[text] for text in texts), np.float64, len(texts))
-    return without_codes(numbers_of(texts, column.decimal, column.thousands), column.missing)
-
-
-def _category(text: str, column: Column) -> str | None:
-    found = category_of(text, column.missing)
-    return found.zfill(column.digits) if found and found.isdecimal() else found
-
-
-def is_cut_code(text: str, column: Column) -> bool:
-    """Whether a cell is a code that has lost its leading zeros, as spreadsheets and data frames drop them.
-
-    Example:
-        >>> is_cut_code("1067", Column(name="zip", kind="category", digits=5))
-        True
-    """
-    found = category_of(text, column.missing) or ""
-    return found.isdecimal() and len(found) < column.digits
-
-
-def unreadable(texts: Sequence[str], column: Column, cells: NDArray[Any]) -> list[int]:
-    """Rows whose cell holds something, yet no number or date.
-
-    Example:
-        >>> column = Column(name="age", kind="number")
-        >>> unreadable(["1", "?", "many"], column, parse_cells(["1", "?", "many"], column))
-        [2]
-    """
-    if column.kind == "category":
-        return []
-    rows = np.flatnonzero(np.isnan(cells)).tolist()
-    return [row for row in rows if not is_missing(texts[row], column.missing)]
+    return kind_of(column).parse(texts, column)
 
 
 def row_name(number: int) -> str:
@@ -299,13 +158,12 @@ def row_name(number: int) -> str:
     return f"row {number}"
 
 
-def odd_cells(texts: Sequence[str], rows: Sequence[int], *, before: int = 0) -> str:
+def odd_cells(texts: Sequence[str], rows: Sequence[int]) -> Message:
     """How many cells are no numbers or dates, with the first of them and its row.
 
     Args:
         texts: The cells of a column.
-        rows: Indices of those that are none, as `unreadable` gives them.
-        before: How many rows of the source stand before these.
+        rows: Indices of those that are none, as `ColumnKind.unreadable` gives them.
 
     Example:
         >>> odd_cells(["1", "?", "many"], [2])
@@ -313,9 +171,7 @@ def odd_cells(texts: Sequence[str], rows: Sequence[int], *, before: int = 0) -> 
     """
     first = texts[rows[0]].strip()
     shown = first if len(first) <= 40 else f"{first[:40]}…"
-    return (
-        f"{count_of(len(rows), 'cell', 'cells')} such as {shown!r}, first in {row_name(before + rows[0] + 1)}"
-    )
+    return message("tables.column.odd-cells", n=len(rows), shown=shown, row=rows[0] + 1)
 
 
 def missing_cells(cells: NDArray[Any]) -> NDArray[np.bool_]:
@@ -333,31 +189,84 @@ def why_useless(column: Column, cells: NDArray[Any]) -> tuple[str, str]:
         ('constant-column', "always 'kg'")
     """
     filled = cells[~missing_cells(cells)]
-    different = len(set(filled.tolist()))
     if len(filled) <= FILLED_FRACTION * len(cells):
-        return "empty-column", f"{count_of(len(filled), 'cell holds', 'cells hold')} anything"
-    if different == 1 and len(filled) == len(cells) > 1:
-        return "constant-column", f"always {shown_value(column, filled[0])!r}"
-    if len(filled) < ID_ROWS or column.kind == "date":
-        return "", ""
-    if column.kind == "category":
-        return ("id-like", "nearly every text differs") if different > ID_FRACTION * len(filled) else ("", "")
-    if different < len(filled) or (filled % 1).any():
-        return "", ""
-    if filled.max() - filled.min() == len(filled) - 1:
-        return "id-like", "counts the rows"
-    return ("id-like", "every number differs") if is_named_id(column.name) else ("", "")
+        return "empty-column", message("tables.column.empty", n=len(filled))
+    if len(set(filled.tolist())) == 1 and len(filled) == len(cells) > 1:
+        return "constant-column", message("tables.column.always", value=shown_value(column, filled[0]))
+    why = kind_of(column).identifies(column.name, filled) if len(filled) >= ID_ROWS else None
+    return ("id-like", why) if why else ("", "")
 
 
-def is_named_id(name: str) -> bool:
-    """Whether a column is called an id, a key or a number of something.
+# ------------------------------------------------------------------------------------------ new rows
+
+
+def as_written(
+    cells: Mapping[str, Sequence[Any]],
+    columns: Sequence[Column],
+    *,
+    separator: str = "",
+    trained_separator: str = "",
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """The columns as some new rows write them, and what is written otherwise than in training.
+
+    How cells are written is inferred from all columns of a source together, never from a cell by itself:
+    "1,234" in a file with "2,5" is 1.234, and in a file with "2.5" 1234. A column is read as in training
+    unless another way reads all that this one reads and more. Where both a decimal point and a decimal comma
+    would do, the columns that allow only one decide, then the size that numbers had in training, then the
+    separator; where nothing does, the way of training stays.
+
+    Args:
+        cells: What the first rows hold, by column name; only texts are looked at.
+        columns: As they were written in training.
+        separator: What separates the cells of the new rows, "" where they come from no text.
+        trained_separator: The same of the rows of training, "" where that is not known.
+
+    Returns:
+        The columns, in the same order, and a few words for each other way of writing.
 
     Example:
-        >>> is_named_id("customer_id"), is_named_id("orderId"), is_named_id("age")
-        (True, True, False)
+        >>> columns = [Column(name="price", kind="number"), Column(name="size", kind="number")]
+        >>> read, said = as_written({"price": ["2,5", "9"], "size": ["1,234"]}, columns)
+        >>> [column.decimal for column in read], said
+        ([',', ','], ('a decimal comma in price, size (training: decimal point)',))
     """
-    words = name.casefold().replace("_", " ").replace("-", " ").split()
-    return name.endswith(("Id", "ID")) or (bool(words) and words[-1] in _ID_NAMES)
+    texts = {column: _texts(cells.get(column.name, ()), column.missing) for column in columns}
+    found: dict[str, Column] = {}
+    for kind in KINDS.values():
+        some = {column: found for column, found in texts.items() if kind_of(column) is kind}
+        found |= kind.rewritten(some, separator, same=separator == trained_separator)
+    read = tuple(found.get(column.name, column) for column in columns)
+    return read, (*_differences(columns, read), *_cut_codes(cells, columns))
+
+
+def _texts(cells: Sequence[Any], missing: tuple[str, ...]) -> list[str]:
+    """The different texts among some cells that hold anything."""
+    found = dict.fromkeys(cell.strip() for cell in cells if isinstance(cell, str))
+    return [text for text in found if not is_missing(text, missing)]
+
+
+def _differences(columns: Sequence[Column], read: Sequence[Column]) -> tuple[Message, ...]:
+    """The columns that are written alike in another way than in training, in a few words each."""
+    names: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for before, now in zip(columns, read, strict=True):
+        if before != now:
+            difference = tuple(kind_of(now).difference(before, now).items())
+            names.setdefault(difference, []).append(before.name)
+    return tuple(_difference(names=some, **dict(difference)) for difference, some in names.items())
+
+
+def _difference(code: str, **values: Any) -> Message:
+    return message(f"tables.written.{code}", **values)
+
+
+def _cut_codes(cells: Mapping[str, Sequence[Any]], columns: Sequence[Column]) -> tuple[Message, ...]:
+    """The columns whose codes have lost their leading zeros, in a few words."""
+    names = [
+        column.name
+        for column in columns
+        if column.digits and any(is_cut_code(text_of(cell), column) for cell in cells.get(column.name, ()))
+    ]
+    return (_difference("cut-codes", names=names),) if names else ()
 
 
 # ------------------------------------------------------------------------------------------- features
@@ -368,7 +277,7 @@ def features(cells: Mapping[str, NDArray[Any]], columns: Sequence[Column]) -> Fe
 
     A date becomes days since 1970, year, month and weekday (Monday is 0), and the hour where its column has
     times. Numbers are rounded through float32, here and nowhere else, so that thresholds which a model learns
-    part the same rows in a graph that counts in float32.
+    separate the same rows in a graph that counts in float32.
 
     Args:
         cells: Values by column name, as in `Table.cells`; other columns are not looked at.
@@ -387,39 +296,15 @@ def features(cells: Mapping[str, NDArray[Any]], columns: Sequence[Column]) -> Fe
     rows = len(cells[used[0].name]) if used else 0
     numbers: dict[str, NDArray[np.float64]] = {}
     for column in used:
-        if column.kind == "number":
-            numbers[column.name] = cells[column.name]
-        elif column.kind == "date":
-            numbers |= _date_parts(column, cells[column.name])
-    categories = [column.name for column in used if column.kind == "category"]
+        numbers |= kind_of(column).numbers(column, cells[column.name])
+    texts = {column.name: cells[column.name] for column in used if kind_of(column).is_text}
     stacked = np.stack(list(numbers.values()), axis=1) if numbers else np.empty((rows, 0))
-    texts = (
-        np.stack([cells[name] for name in categories], axis=1) if categories else np.empty((rows, 0), object)
-    )
     return Features(
         numbers=stacked.astype(np.float32).astype(np.float64),
         number_names=tuple(numbers),
-        categories=texts,
-        category_names=tuple(categories),
+        categories=np.stack(list(texts.values()), axis=1) if texts else np.empty((rows, 0), object),
+        category_names=tuple(texts),
     )
-
-
-def _date_parts(column: Column, days: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    there = ~np.isnan(days)
-    seconds = np.round(days[there] * 86400).astype(np.int64)
-    months = seconds.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)  # since 1970
-    values = {
-        "days": days[there],
-        "year": months // 12 + 1970,
-        "month": months % 12 + 1,
-        "weekday": (seconds // 86400 + 3) % 7,  # the first of January 1970 was a Thursday
-    }
-    if column.numbers > len(values):
-        values["hour"] = seconds % 86400 // 3600
-    parts = {f"{column.name} ({part})": np.full(len(days), np.nan) for part in values}
-    for whole, some in zip(parts.values(), values.values(), strict=True):
-        whole[there] = some
-    return parts
 
 
 # ---------------------------------------------------------------------------------------- for people
@@ -458,9 +343,4 @@ def shown_value(column: Column, value: Any) -> str:
         >>> shown_value(Column(name="sold", kind="date"), 19782.5)
         '2024-02-29 12:00'
     """
-    if column.kind == "category":
-        return str(value)
-    if column.kind == "number":
-        return f"{value:.6g}"
-    moment = datetime(1970, 1, 1) + timedelta(seconds=round(value * 86400))
-    return moment.isoformat(" ", "minutes") if moment.time() != time.min else moment.date().isoformat()
+    return kind_of(column).shown(value)

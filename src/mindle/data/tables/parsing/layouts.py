@@ -13,7 +13,6 @@ from mindle.data.tables.parsing.dialect import spelled
 from mindle.errors import DataError
 from mindle.records import Finding
 
-ROW_NAMES_NOTE = "has no name, and another value in each row"
 _PLAIN = (",", ";", "\t")
 _UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas calls a column without a name
 _SETTLE = (

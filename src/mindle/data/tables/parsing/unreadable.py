@@ -9,11 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mindle.data.common.names import count_of
+from mindle.data.common.names import all_of, count_of
 from mindle.data.tables.parsing.cells import is_missing
-from mindle.data.tables.parsing.columns import parse_cells, unreadable
-from mindle.data.tables.parsing.writing import spelled
+from mindle.data.tables.parsing.columns import kind_of, parse_cells
 from mindle.errors import DataError, DataWarning
+from mindle.messages import Message, message
 from mindle.records import Column
 
 _LONGEST = 40
@@ -41,12 +41,15 @@ class Unreadable:
     cell: str
     filled: int
 
-    def __str__(self) -> str:
-        where = f" in {self.path!r}" if self.path else ""
-        are = f"{'is' if self.count == 1 else 'are'} no {self.kind}{'' if self.count == 1 else 's'}"
-        return (
-            f"{count_of(self.count, 'cell', 'cells')} of {self.column!r}{where} {are} and read as missing; "
-            f"first in row {self.row:,}: {_shown(self.cell)}"
+    def said(self) -> Message:
+        """What people should know of it."""
+        where = message("tables.cells.of-file", column=self.column, path=self.path) if self.path else ""
+        return message(
+            f"tables.cells.no-{self.kind}",
+            n=self.count,
+            where=where or repr(self.column),
+            row=self.row,
+            cell=_shown(self.cell),
         )
 
 
@@ -58,10 +61,11 @@ def unreadable_of(
     Example:
         >>> from mindle.data.tables.parsing.columns import parse_cells
         >>> age = Column(name="age", kind="number")
-        >>> print(unreadable_of(age, ["1", "?", "many"], parse_cells(["1", "?", "many"], age), (1, 2, 3)))
+        >>> odd = unreadable_of(age, ["1", "?", "many"], parse_cells(["1", "?", "many"], age), (1, 2, 3))
+        >>> print(odd.said())
         1 cell of 'age' is no number and read as missing; first in row 3: 'many'
     """
-    odd = unreadable(texts, column, values)
+    odd = kind_of(column).unreadable(texts, column, values)
     if not odd:
         return None
     return Unreadable(
@@ -92,7 +96,7 @@ def read_cells(
     values: dict[str, NDArray[Any]] = {}
     found = []
     for column in columns:
-        texts = spelled(cells[column.name], column)
+        texts = kind_of(column).spelled(cells[column.name], column)
         values[column.name] = parse_cells(texts, column)
         found.append(unreadable_of(column, texts, values[column.name], rows_from))
     return values, tuple(odd for odd in found if odd is not None)
@@ -115,14 +119,8 @@ def require_readable(found: Iterable[Unreadable], columns: Sequence[Column], nam
             raise DataError(
                 f"Each column that the model learned from must have cells that can be read. Received {name}, "
                 f"where none of {count_of(odd.count, 'cell', 'cells')} of {odd.column!r} is a {odd.kind}; "
-                f"first in row {odd.row:,}: {_shown(odd.cell)}. Write {_written(column)}."
+                f"first in row {odd.row:,}: {_shown(odd.cell)}. Write {kind_of(column).example(column)}."
             )
-
-
-def _written(column: Column) -> str:
-    if column.kind == "date":
-        return f"dates as {column.date_format or '%Y-%m-%d'}, as in training, or as 2024-12-31"
-    return f"numbers as 1234{column.decimal}5, as in training, without units"
 
 
 def _shown(cell: str) -> str:
@@ -161,14 +159,17 @@ class CellReport:
                 else replace(odd, path=path)
             )
 
-    def sentences(self) -> list[str]:
+    def sentences(self) -> list[Message]:
         """What people should know of it."""
         ways = [
-            f"{repr(path) if path else 'The rows'} {'is' if path else 'are'} read as "
-            f"{'it is' if path else 'they are'} written: {'; '.join(words)}"
+            message(
+                f"tables.cells.{'file' if path else 'rows'}",
+                path=path,
+                ways=all_of(words, "data.list.semicolon"),
+            )
             for path, words in self._written.items()
         ]
-        return [*ways, *map(str, self._unreadable.values())]
+        return [*ways, *(odd.said() for odd in self._unreadable.values())]
 
     def warn(self) -> None:
         """Say the same in Python, where nobody listens."""
