@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from mindle.models.classifier import backbone_classifier
-from mindle.models.nets.convnet import CATSDOGS_VGG19_HEAD, FLOWERS_VGG19_HEAD, Layers
 from mindle.models.nets.layers import count_parameters
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import random_card
 from mindle.records import InputSpec
+from mindle.training.experiment import read_experiment
 
 # Published numbers. torchvision: the `num_params` of its weights, https://pytorch.org/vision/stable/models.
 # Keras: trainable parameters of keras.applications, https://keras.io/api/applications (its totals count the
@@ -75,9 +75,10 @@ def test_published_counts_are_torchvisions_own() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("head", "classes", "total"), [(CATSDOGS_VGG19_HEAD, 2, 23_342_657), (FLOWERS_VGG19_HEAD, 5, 23_342_661)]
+    ("experiment", "classes", "total"), [("catsdogs-vgg19", 2, 23_342_657), ("flowers-vgg19", 5, 23_342_661)]
 )
-def test_the_courses_vgg19_with_its_head(head: Layers, classes: int, total: int) -> None:
+def test_the_courses_vgg19_with_its_head(experiment: str, classes: int, total: int) -> None:
+    head = read_experiment(experiment).variants["as_written"].model.layers
     card = replace(random_card("vgg19"), spec=InputSpec(height=180, width=180))
     names = [f"class {i}" for i in range(classes)]
     net = backbone_classifier([card], head, classes=names, pooling="none")

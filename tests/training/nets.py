@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,15 @@ NORMED: list[dict[str, Any]] = [
     {"kind": "global_pool"},
     {"kind": "dense", "units": "classes"},
 ]
+
+
+def dense(
+    units: Sequence[int], dropout: float = 0.0, *, outputs: int | str = "classes"
+) -> list[dict[str, Any]]:
+    """A dense net, with dropout after its first layer."""
+    hidden = [{"kind": "dense", "units": width, "activation": "relu"} for width in units]
+    dropped = [{"kind": "dropout", "rate": dropout}] if dropout else []
+    return [{"kind": "flatten"}, *hidden[:1], *dropped, *hidden[1:], {"kind": "dense", "units": outputs}]
 
 
 def stripes(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

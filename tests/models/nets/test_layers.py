@@ -123,7 +123,7 @@ def test_counts_only_what_trains_when_asked() -> None:
         ([{"kind": "conv"}], "`channels` must be given"),
         ([{"kind": "conv", "channels": 0}], "`channels` must be a whole number of 1 or more"),
         ([{"kind": "conv", "channels": 4, "groups": 3}], "`groups` must divide"),
-        ([{"kind": "conv", "channels": 4, "padding": "full"}], "`padding` must be same or valid"),
+        ([{"kind": "conv", "channels": 4, "padding": "full"}], "`padding` must be one of same, valid"),
         ([{"kind": "conv", "channels": 4, "bias": "no"}], "`bias` must be true or false"),
         ([{"kind": "conv", "channels": 4, "activation": "rellu"}], "Did you mean 'relu'"),
         ([{"kind": "conv", "channels": 4, "kernel": [1, 2, 3]}], r"one number or \(height, width\)"),

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from mindle.data import read
 from mindle.models.classifier import Classifier, layers_classifier
-from mindle.models.nets.mlp import mlp
 from mindle.records import ArrayImages, Diagnosis, InputSpec
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.diagnosis import KINDS, Case, diagnose
@@ -22,6 +21,7 @@ from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import Recipe
 from mindle.training.settings import AugmentSettings, TrainSettings
 from tests.training.nets import data as labelled
+from tests.training.nets import dense
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 CONV: list[dict[str, Any]] = [
@@ -30,7 +30,7 @@ CONV: list[dict[str, Any]] = [
     {"kind": "flatten"},
     {"kind": "dense", "units": "classes"},
 ]
-DENSE = mlp((64, 32), outputs="classes")
+DENSE = dense((64, 32))
 
 
 def digits(count: int = 400, classes: int = 10) -> tuple[Arrays, Arrays]:
@@ -108,7 +108,7 @@ def test_a_healthy_run_is_left_in_peace(way: str) -> None:
 
 def test_a_healthy_run_of_two_classes_with_one_score_and_augmentation() -> None:
     augment = AugmentSettings(shift=0.1, rotate=0.03, brightness=0.2, mixup=0.2)
-    layers = mlp((32,), (0.5,), outputs=1)
+    layers = dense((32,), 0.5, outputs=1)
     assert kinds(named(*digits(200, classes=2), net(layers, 2), augment=augment)) == []
 
 
@@ -186,7 +186,7 @@ def test_rate_too_low(optimizer: str) -> None:
 
 
 def test_exploding_gradients() -> None:
-    model = net(mlp((64,) * 6, outputs="classes"), 10)
+    model = net(dense((64,) * 6), 10)
     for parameter in model.parameters():
         parameter.data *= 8.0
     assert kinds(named(*digits(), model, learning_rate=1e-4))[:1] == ["exploding-gradients"]
@@ -212,7 +212,7 @@ def test_loss_at_chance_where_labels_do_not_belong_to_their_images() -> None:
     (images, labels), (val_images, val_labels) = digits(200, classes=2)
     coins = np.random.default_rng(1).permutation(labels)
     val_coins = np.random.default_rng(2).permutation(val_labels)
-    layers = mlp((32,), (0.5,), outputs=1)
+    layers = dense((32,), 0.5, outputs=1)
     augment = AugmentSettings(shift=0.2, rotate=0.2, random_erasing=0.5)
     found = named(
         (images, coins), (val_images, val_coins), net(layers, 2), augment=augment, epochs=6, l2=0.02
@@ -244,9 +244,7 @@ def test_overfitting() -> None:
         np.clip(part + rng.normal(0, 140, part.shape), 0, 255).astype(np.uint8)
         for part in (images, val_images)
     ]
-    found = named(
-        (noisy[0], labels), (noisy[1], val_labels), net(mlp((256, 128), outputs="classes"), 10), epochs=30
-    )
+    found = named((noisy[0], labels), (noisy[1], val_labels), net(dense((256, 128)), 10), epochs=30)
     assert kinds(found) == ["overfitting"]
     assert "points above validation" in found[0].message
 

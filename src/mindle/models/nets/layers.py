@@ -17,9 +17,10 @@ bottom and right, as TensorFlow does; "valid" pads nothing; pooling rounds down.
 
 from __future__ import annotations
 
-import inspect
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,6 +30,8 @@ from mindle.errors import did_you_mean
 
 Layer = Mapping[str, Any]
 Shape = tuple[int, ...]
+Built = tuple[nn.Module, Shape]
+Stack = tuple[list[nn.Module], Shape]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
@@ -109,7 +112,7 @@ def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
 
 
-def _stack(layers: Sequence[Layer], shape: Shape, classes: int, where: str) -> tuple[list[nn.Module], Shape]:
+def _stack(layers: Sequence[Layer], shape: Shape, classes: int, where: str) -> Stack:
     modules: list[nn.Module] = []
     for place, layer in enumerate(layers, 1):
         name = f"{where}layer {place}"
@@ -128,136 +131,90 @@ class _LayerError(ValueError):
     """A ValueError whose message already says at which layer."""
 
 
-def _build(layer: Layer, shape: Shape, classes: int, name: str) -> tuple[nn.Module, Shape]:
+def _build(layer: Layer, shape: Shape, classes: int, name: str) -> Built:
     if not isinstance(layer, Mapping) or "kind" not in layer:
         raise ValueError(f"a layer must be a dictionary with a `kind`. Received {layer!r}.")
-    options = {key: value for key, value in layer.items() if key != "kind"}
-    builder = KINDS.get(layer["kind"])
-    if builder is None:
+    kind = KINDS.get(layer["kind"])
+    if kind is None:
         raise ValueError(f"`kind` must be one of {', '.join(KINDS)}.{did_you_mean(layer['kind'], KINDS)}")
-    _check_options(builder, options)
-    if options.get("units") == "classes":
-        options["units"] = classes
-    if builder is _residual:
-        options |= {"classes": classes, "where": f"{name}, "}
-    return builder(shape, **options)
-
-
-def _check_options(builder: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    parameters = list(inspect.signature(builder).parameters.values())[1:]
-    known = [p.name for p in parameters if p.name not in ("classes", "where")]
-    for option in options:
-        if option not in known:
-            allowed = ", ".join(known) or "none"
-            raise ValueError(
-                f"unknown option `{option}`; its options: {allowed}.{did_you_mean(option, known)}"
-            )
-    for parameter in parameters:
-        if parameter.name in known and parameter.default is parameter.empty and parameter.name not in options:
-            raise ValueError(f"`{parameter.name}` must be given.")
-
-
-# ---- one function a kind: what goes in -> the module and what comes out ----------------------------------
-
-
-def _conv(
-    shape: Shape,
-    *,
-    channels: int,
-    kernel: int | Sequence[int] = 3,
-    stride: int = 1,
-    padding: str = "valid",
-    groups: int = 1,
-    activation: str = "none",
-    bias: bool = True,
-) -> tuple[nn.Module, Shape]:
-    incoming, height, width = _image(shape)
-    window = _pair("kernel", kernel)
-    for name, value in (("channels", channels), ("stride", stride), ("groups", groups)):
-        _positive(name, value)
-    if incoming % groups or channels % groups:
+    options = _options(kind, layer, classes)
+    if len(shape) not in kind.axes:
         raise ValueError(
-            f"`groups` must divide the channels that come in ({incoming}) and go out ({channels}). "
+            f"it takes a flat vector, and what reaches it has the shape {_times(shape)}. "
+            "Put a flatten or global_pool layer before it."
+            if kind.axes == VECTOR
+            else f"it takes maps of (channel, height, width), and what reaches it is flat: {_times(shape)}."
+        )
+    for option, where in (("layers", f"{name}, "), ("shortcut", f"{name}, shortcut ")):
+        if option in options:
+            options[option] = _stack(options[option], shape, classes, where)
+    return kind.build(shape, **options)
+
+
+def _options(kind: Kind, layer: Layer, classes: int) -> dict[str, Any]:
+    """What a layer says, checked, and the defaults of what it does not say."""
+    options = dict(kind.options)
+    for option, value in layer.items():
+        if option in options:
+            options[option] = classes if (option, value) == ("units", "classes") else value
+            _check(option, options[option])
+        elif option != "kind":
+            known = ", ".join(options) or "none"
+            raise ValueError(
+                f"unknown option `{option}`; its options: {known}.{did_you_mean(option, options)}"
+            )
+    for option, value in options.items():
+        if value is REQUIRED:
+            raise ValueError(f"`{option}` must be given.")
+    return options
+
+
+# ---- what makes each kind: what goes in -> the module and what comes out ----------------------------------
+
+
+def _conv(shape: Shape, channels: int, groups: int, bias: bool, activation: str, **window: Any) -> Built:
+    if shape[0] % groups or channels % groups:
+        raise ValueError(
+            f"`groups` must divide the channels that come in ({shape[0]}) and go out ({channels}). "
             f"Received groups={groups}."
         )
-    pads, outgoing = _window((height, width), window, stride, padding)
-    top, bottom, left, right = pads
+    pads, outgoing = _window(shape, **window)
+    left, right, top, bottom = pads
     symmetric = top == bottom and left == right
     convolution = nn.Conv2d(
-        incoming,
+        shape[0],
         channels,
-        window,
-        stride,
+        _pair(window["kernel"]),
+        window["stride"],
         padding=(top, left) if symmetric else 0,
         groups=groups,
-        bias=_flag("bias", bias),
-    )
-    parts: list[tuple[str, nn.Module]] = (
-        [] if symmetric else [("pad", nn.ZeroPad2d((left, right, top, bottom)))]
-    )
-    parts += [("conv", convolution), ("activation", _activation(activation))]
-    return _named(parts), (channels, *outgoing)
-
-
-def _depthwise(
-    shape: Shape,
-    *,
-    kernel: int | Sequence[int] = 3,
-    stride: int = 1,
-    padding: str = "same",
-    activation: str = "none",
-    bias: bool = True,
-) -> tuple[nn.Module, Shape]:
-    channels = _image(shape)[0]
-    return _conv(
-        shape,
-        channels=channels,
-        kernel=kernel,
-        stride=stride,
-        padding=padding,
-        groups=channels,
-        activation=activation,
         bias=bias,
     )
+    pad = {} if symmetric else {"pad": nn.ZeroPad2d(pads)}
+    return _named(**pad, conv=convolution, activation=ACTIVATIONS[activation]()), (channels, *outgoing)
 
 
-def _batch_norm(
-    shape: Shape, *, momentum: float = 0.1, epsilon: float = 1e-5, activation: str = "none"
-) -> tuple[nn.Module, Shape]:
-    norm_class = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-    norm = norm_class(shape[0], eps=_share("epsilon", epsilon), momentum=_share("momentum", momentum))
-    return _named([("norm", norm), ("activation", _activation(activation))]), shape
+def _depthwise(shape: Shape, **options: Any) -> Built:
+    return _conv(shape, channels=shape[0], groups=shape[0], **options)
 
 
-def _max_pool(
-    shape: Shape, *, size: int = 2, stride: int | None = None, padding: str = "valid"
-) -> tuple[nn.Module, Shape]:
-    pads, outgoing = _pooled(shape, size, stride, padding)
+def _batch_norm(shape: Shape, momentum: float, epsilon: float, activation: str) -> Built:
+    norm = (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[0], epsilon, momentum)
+    return _named(norm=norm, activation=ACTIVATIONS[activation]()), shape
+
+
+def _max_pool(shape: Shape, size: int, stride: int | None, padding: str) -> Built:
+    pads, outgoing = _window(shape, size, stride or size, padding)
     pool = nn.MaxPool2d(size, stride)
-    if not any(pads):
-        return pool, outgoing
-    # Padding never wins a maximum.
-    return _named([("pad", nn.ConstantPad2d(pads, float("-inf"))), ("pool", pool)]), outgoing
+    if any(pads):  # padding never wins a maximum
+        return _named(pad=nn.ConstantPad2d(pads, float("-inf")), pool=pool), (shape[0], *outgoing)
+    return pool, (shape[0], *outgoing)
 
 
-def _avg_pool(
-    shape: Shape, *, size: int = 2, stride: int | None = None, padding: str = "valid"
-) -> tuple[nn.Module, Shape]:
-    pads, outgoing = _pooled(shape, size, stride, padding)
+def _avg_pool(shape: Shape, size: int, stride: int | None, padding: str) -> Built:
+    pads, outgoing = _window(shape, size, stride or size, padding)
     pool = nn.AvgPool2d(size, stride)
-    return (_AvgPoolInside(pool, pads, shape[-2:]) if any(pads) else pool), outgoing
-
-
-def _pooled(
-    shape: Shape, size: int, stride: int | None, padding: str
-) -> tuple[tuple[int, int, int, int], Shape]:
-    """What is added left, right, above and below, and the shape after pooling."""
-    channels, height, width = _image(shape)
-    _positive("size", size)
-    stride = size if stride is None else stride
-    _positive("stride", stride)
-    (top, bottom, left, right), outgoing = _window((height, width), (size, size), stride, padding)
-    return (left, right, top, bottom), (channels, *outgoing)
+    return (_AvgPoolInside(pool, pads, shape[-2:]) if any(pads) else pool), (shape[0], *outgoing)
 
 
 class _AvgPoolInside(nn.Module):
@@ -293,8 +250,6 @@ class GlobalPool(nn.Module):
 
     def __init__(self, pool: str) -> None:
         super().__init__()
-        if pool not in ("avg", "max", "both"):
-            raise ValueError(f"`pool` must be one of avg, max, both. Received pool={pool!r}.")
         self.pool = pool
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -311,36 +266,25 @@ class GlobalPool(nn.Module):
         return self.pool
 
 
-def _global_pool(shape: Shape, *, pool: str = "avg") -> tuple[nn.Module, Shape]:
-    channels = _image(shape)[0]
-    return GlobalPool(pool), (2 * channels if pool == "both" else channels,)
+def _global_pool(shape: Shape, pool: str) -> Built:
+    return GlobalPool(pool), (2 * shape[0] if pool == "both" else shape[0],)
 
 
-def _flatten(shape: Shape) -> tuple[nn.Module, Shape]:
+def _flatten(shape: Shape) -> Built:
     return nn.Flatten(), (math.prod(shape),)
 
 
-def _dense(
-    shape: Shape, *, units: int, activation: str = "none", bias: bool = True
-) -> tuple[nn.Module, Shape]:
-    if len(shape) != 1:
-        raise ValueError(
-            f"it takes a flat vector, and what reaches it has the shape {_times(shape)}. "
-            "Put a flatten or global_pool layer before it."
-        )
-    _positive("units", units)
-    linear = nn.Linear(shape[0], units, bias=_flag("bias", bias))
-    return _named([("linear", linear), ("activation", _activation(activation))]), (units,)
+def _dense(shape: Shape, units: int, activation: str, bias: bool) -> Built:
+    linear = nn.Linear(shape[0], units, bias=bias)
+    return _named(linear=linear, activation=ACTIVATIONS[activation]()), (units,)
 
 
-def _dropout(shape: Shape, *, rate: float) -> tuple[nn.Module, Shape]:
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-        raise ValueError(f"`rate` must lie in [0, 1). Received rate={rate!r}.")
+def _dropout(shape: Shape, rate: float) -> Built:
     return nn.Dropout(rate), shape
 
 
-def _activate(shape: Shape, *, activation: str) -> tuple[nn.Module, Shape]:
-    return _activation(activation), shape
+def _activate(shape: Shape, activation: str) -> Built:
+    return ACTIVATIONS[activation](), shape
 
 
 class Residual(nn.Module):
@@ -367,117 +311,121 @@ class Residual(nn.Module):
         return added
 
 
-def _residual(
-    shape: Shape,
-    *,
-    layers: Sequence[Layer],
-    shortcut: Sequence[Layer] = (),
-    activation: str = "none",
-    classes: int,
-    where: str,
-) -> tuple[nn.Module, Shape]:
-    branch, after_branch = _stack(layers, shape, classes, where)
-    way, after_shortcut = _stack(shortcut, shape, classes, f"{where}shortcut ")
+def _residual(shape: Shape, layers: Stack, shortcut: Stack, activation: str) -> Built:
+    (branch, after_branch), (way, after_shortcut) = layers, shortcut
     if after_branch != after_shortcut:
         raise ValueError(
             f"both ways must end in one shape. The layers give {_times(after_branch)}, the shortcut "
             f"{_times(after_shortcut)}: give `shortcut` a 1x1 conv of the same channels and stride."
         )
-    return Residual(nn.Sequential(*branch), nn.Sequential(*way), _activation(activation)), after_branch
+    block = Residual(nn.Sequential(*branch), nn.Sequential(*way), ACTIVATIONS[activation]())
+    return block, after_branch
 
 
-KINDS: dict[str, Callable[..., tuple[nn.Module, Shape]]] = {
-    "conv": _conv,
-    "depthwise": _depthwise,
-    "batch_norm": _batch_norm,
-    "max_pool": _max_pool,
-    "avg_pool": _avg_pool,
-    "global_pool": _global_pool,
-    "flatten": _flatten,
-    "dense": _dense,
-    "dropout": _dropout,
-    "activation": _activate,
-    "residual": _residual,
+@dataclass(frozen=True)
+class Kind:
+    """A kind of layer.
+
+    Attributes:
+        build: Makes its module of the shape that reaches it and its options, and says what comes out.
+        axes: How many axes, the batch aside, what reaches it may have.
+        options: Its options with their defaults; REQUIRED where one must be given.
+    """
+
+    build: Callable[..., Built]
+    axes: tuple[int, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+REQUIRED = object()
+VECTOR, MAP, ANY = (1,), (3,), (1, 2, 3)
+_CONV = {"kernel": 3, "stride": 1, "padding": "valid", "activation": "none", "bias": True}
+_POOL = {"size": 2, "stride": None, "padding": "valid"}
+
+KINDS: dict[str, Kind] = {
+    "conv": Kind(_conv, MAP, {"channels": REQUIRED, "groups": 1, **_CONV}),
+    "depthwise": Kind(_depthwise, MAP, {**_CONV, "padding": "same"}),
+    "batch_norm": Kind(_batch_norm, ANY, {"momentum": 0.1, "epsilon": 1e-5, "activation": "none"}),
+    "max_pool": Kind(_max_pool, MAP, _POOL),
+    "avg_pool": Kind(_avg_pool, MAP, _POOL),
+    "global_pool": Kind(_global_pool, MAP, {"pool": "avg"}),
+    "flatten": Kind(_flatten, ANY),
+    "dense": Kind(_dense, VECTOR, {"units": REQUIRED, "activation": "none", "bias": True}),
+    "dropout": Kind(_dropout, ANY, {"rate": REQUIRED}),
+    "activation": Kind(_activate, ANY, {"activation": REQUIRED}),
+    "residual": Kind(_residual, ANY, {"layers": REQUIRED, "shortcut": (), "activation": "none"}),
 }
 
 
-# ---- shapes and checks ------------------------------------------------------------------------------------
+# ---- options and shapes -----------------------------------------------------------------------------------
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_window(value: object) -> bool:
+    return _is_count(value) or (
+        isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_count, value))
+    )
+
+
+_CHOICES = {"padding": ("same", "valid"), "pool": ("avg", "max", "both"), "activation": tuple(ACTIVATIONS)}
+# What holds for the value of an option, whichever layer has it, and how that is said.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(
+        ("channels", "groups", "stride", "size", "units"), (_is_count, "be a whole number of 1 or more")
+    ),
+    **dict.fromkeys(("momentum", "epsilon"), (lambda value: _is_share(value) and value > 0, "lie in (0, 1]")),
+    "rate": (lambda value: _is_share(value) and value < 1, "lie in [0, 1)"),
+    "bias": (lambda value: isinstance(value, bool), "be true or false"),
+    "kernel": (_is_window, "be one number or (height, width), each 1 or more"),
+    **{option: (words.__contains__, f"be one of {', '.join(words)}") for option, words in _CHOICES.items()},
+}
+
+
+def _check(option: str, value: Any) -> None:
+    """Refuse what an option cannot be; layers inside a layer are checked where they are built."""
+    holds, requirement = _RULES.get(option, (lambda value: True, ""))
+    if not holds(value):
+        hint = did_you_mean(value, _CHOICES.get(option, ()))
+        raise ValueError(f"`{option}` must {requirement}. Received {option}={value!r}.{hint}")
+
+
+def _pair(kernel: int | Sequence[int]) -> tuple[int, int]:
+    return (kernel, kernel) if isinstance(kernel, int) else (kernel[0], kernel[1])
 
 
 def _window(
-    size: tuple[int, int], kernel: tuple[int, int], stride: int, padding: str
-) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
-    """Padding (top, bottom, left, right) and the size (height, width) after a sliding window."""
-    if padding not in ("same", "valid"):
-        raise ValueError(f"`padding` must be same or valid. Received padding={padding!r}.")
+    shape: Shape, kernel: int | Sequence[int], stride: int, padding: str
+) -> tuple[tuple[int, int, int, int], Shape]:
+    """Padding (left, right, top, bottom) and the size (height, width) after a sliding window."""
     pads: list[int] = []
     outgoing: list[int] = []
-    for length, window in zip(size, kernel, strict=True):
+    for length, window in zip(shape[1:], _pair(kernel), strict=True):
         after = math.ceil(length / stride) if padding == "same" else (length - window) // stride + 1
         total = max((after - 1) * stride + window - length, 0) if padding == "same" else 0
         pads += [total // 2, total - total // 2]
         outgoing.append(after)
     if min(outgoing) < 1:
         raise ValueError(
-            f"a window of {_times(kernel)} does not fit on the map of {_times(size)} pixels that reaches it. "
-            "Use larger images, fewer pooling layers or padding='same'."
+            f"a window of {_times(_pair(kernel))} does not fit on the map of {_times(shape[1:])} pixels that "
+            "reaches it. Use larger images, fewer pooling layers or padding='same'."
         )
-    return (pads[0], pads[1], pads[2], pads[3]), (outgoing[0], outgoing[1])
+    return (pads[2], pads[3], pads[0], pads[1]), tuple(outgoing)
 
 
-def _image(shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise ValueError(
-            f"it takes maps of (channel, height, width), and what reaches it is flat: {_times(shape)}."
-        )
-    return shape[0], shape[1], shape[2]
-
-
-def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2:
-        raise ValueError(f"`{name}` must be one number or (height, width). Received {name}={value!r}.")
-    for side in pair:
-        _positive(name, side)
-    return pair[0], pair[1]
-
-
-def _positive(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number of 1 or more. Received {name}={value!r}.")
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"`{name}` must be true or false. Received {name}={value!r}.")
-    return value
-
-
-def _share(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        raise ValueError(f"`{name}` must lie in (0, 1]. Received {name}={value!r}.")
-    return float(value)
-
-
-def _activation(name: str) -> nn.Module:
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received activation={name!r}."
-            f"{did_you_mean(name, ACTIVATIONS)}"
-        )
-    return ACTIVATIONS[name]()
-
-
-def _named(parts: Sequence[tuple[str, nn.Module]]) -> nn.Sequential:
+def _named(**parts: nn.Module) -> nn.Sequential:
     """Parts by name, so that a weight is `0.conv.weight` whether or not there is padding before it."""
-    whole = nn.Sequential()
-    for name, part in parts:
-        whole.add_module(name, part)
-    return whole
+    return nn.Sequential(OrderedDict(parts))
 
 
 def _times(shape: Sequence[int]) -> str:
-    return "x".join(str(side) for side in shape)
+    return "x".join(map(str, shape))
 
 
 # ---- first weights ----------------------------------------------------------------------------------------

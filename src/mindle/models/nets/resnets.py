@@ -1,101 +1,10 @@
-"""Convolutional nets as lists of layers: the course's, and two modern residual ones that are the defaults."""
+"""Two residual nets that are the defaults from scratch, as lists of layers for the size of the images."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Layers = list[dict[str, Any]]
-
-
-def conv_relu(channels: int, *, padding: str = "valid") -> Layers:
-    """A 3x3 convolution with ReLU, the brick of the course's nets.
-
-    Example:
-        >>> conv_relu(32)[0]["channels"]
-        32
-    """
-    return [{"kind": "conv", "channels": channels, "padding": padding, "activation": "relu"}]
-
-
-def dense_relu(units: int) -> Layers:
-    """A dense layer with ReLU.
-
-    Example:
-        >>> dense_relu(10)
-        [{'kind': 'dense', 'units': 10, 'activation': 'relu'}]
-    """
-    return [{"kind": "dense", "units": units, "activation": "relu"}]
-
-
-POOL: Layers = [{"kind": "max_pool"}]
-FLATTEN: Layers = [{"kind": "flatten"}]
-SCORES: Layers = [{"kind": "dense", "units": "classes"}]
-ONE_SCORE: Layers = [{"kind": "dense", "units": 1}]
-
-# ---- the course's nets; the numbers of parameters are checked by tests/models/test_every_model.py ---------
-
-CATSDOGS_CNN: Layers = [
-    *conv_relu(32),
-    *POOL,
-    *conv_relu(64),
-    *POOL,
-    *conv_relu(32),
-    *POOL,
-    *FLATTEN,
-    {"kind": "dropout", "rate": 0.5},
-    *dense_relu(128),
-    *dense_relu(64),
-    *ONE_SCORE,
-]
-
-FASHION_CNN: Layers = [
-    *conv_relu(32, padding="same"),
-    *POOL,
-    *conv_relu(64, padding="same"),
-    *POOL,
-    *FLATTEN,
-    *dense_relu(128),
-    *SCORES,
-]
-
-CIFAR_CNN: Layers = [
-    *conv_relu(32),
-    *conv_relu(64),
-    *POOL,
-    *FLATTEN,
-    *dense_relu(128),
-    *dense_relu(64),
-    *SCORES,
-]
-
-DAISY_CNN: Layers = [
-    *conv_relu(64, padding="same"),
-    *POOL,
-    *conv_relu(32, padding="same"),
-    *POOL,
-    *FLATTEN,
-    *dense_relu(128),
-    {"kind": "dropout", "rate": 0.3},
-    *dense_relu(32),
-    {"kind": "dropout", "rate": 0.2},
-    *ONE_SCORE,
-]
-
-# What the course put behind VGG19's 5x5x512 map of a 180 px photo.
-CATSDOGS_VGG19_HEAD: Layers = [*FLATTEN, *dense_relu(256), *dense_relu(128), *dense_relu(64), *ONE_SCORE]
-
-# The notes give 23,342,661 parameters with five classes, 256 fewer than biases everywhere would make
-# (23,342,917). Without the biases of the first dense layer the total is theirs.
-FLOWERS_VGG19_HEAD: Layers = [
-    *FLATTEN,
-    {"kind": "dense", "units": 256, "activation": "relu", "bias": False},
-    *dense_relu(128),
-    *dense_relu(64),
-    *SCORES,
-]
-
-
-# ---- the defaults -----------------------------------------------------------------------------------------
 
 
 def conv_norm(channels: int, *, kernel: int = 3, stride: int = 1, activation: str = "relu") -> Layers:
@@ -145,7 +54,7 @@ def small_resnet(height: int, width: int) -> Layers:
         *residual_block(64, stride=2, widen=True),
         *residual_block(128, stride=2, widen=True),
         {"kind": "global_pool"},
-        *SCORES,
+        {"kind": "dense", "units": "classes"},
     ]
 
 
@@ -166,5 +75,5 @@ def photo_resnet(height: int, width: int) -> Layers:
         *residual_block(224, stride=2, widen=True),
         {"kind": "global_pool"},
         {"kind": "dropout", "rate": 0.2},
-        *SCORES,
+        {"kind": "dense", "units": "classes"},
     ]
