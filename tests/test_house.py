@@ -55,7 +55,6 @@ TESTED_ELSEWHERE = {
         f"data/tables/parsing/{kind}.py": "data/tables/parsing/test_columns.py"
         for kind in ("categories", "dates", "kind", "numbers")
     },
-    "data/common/findings.py": "data/tables/test_checks.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",

@@ -112,7 +112,7 @@ class Finding:
     """Something noticed about the data, and what mindle does about it.
 
     Attributes:
-        kind: A short word from `mindle.data.images.checks.KINDS`, such as "truncated" or "leak".
+        kind: A short word from `mindle.data.common.findings.kinds`, such as "truncated" or "leak".
         files: Relative paths of every file concerned, in order.
         message: One sentence for people that names the first of them.
         action: What mindle does about it: "set aside", "kept", "dropped from train", "kept together"…

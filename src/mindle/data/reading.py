@@ -385,7 +385,7 @@ def is_table(
         >>> is_table("wine"), is_table("digits")
         (True, False)
     """
-    from mindle.data.images.sources.headings import image_list
+    from mindle.data.images.sources.headings import ListOptions, image_list
     from mindle.data.images.sources.listing import lists_images
     from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
     from mindle.data.tables.reader import BUILT_IN, ENDINGS, is_frame, is_mapping_table
@@ -402,9 +402,10 @@ def is_table(
     asked = (target, separator, header) != (None, None, None)
     if not (asked or place.suffix.lower() in ENDINGS or is_workbook(place) or is_text(place)):
         return False
-    listed = image_list(place, separator=separator, header=header)
+    options = ListOptions(separator=separator, header=header)
+    listed = image_list(place, options)
     if listed is None:
         return True
     if target is None or listed.names[listed.image] != "path":
         return False
-    return not lists_images(place, separator=separator, header=header)
+    return not lists_images(place, options)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common.findings import finding
 from mindle.data.common.names import all_of, part_of
 from mindle.messages import message
 from mindle.records import Finding
+
+UNDECIDED = "undecided-parts"
+"""The finding of folders that may be classes or splits: nothing is learned before that is settled."""
 
 
 def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str], list[Finding]]:
@@ -32,13 +36,9 @@ def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str],
             taken.add(changed)
             paths[position] = changed
         met.add(path)
+    sentence = message("data.names.twice", n=len(same), first=same[0])
     return paths, [
-        Finding(
-            kind="unicode-normalised",
-            files=tuple(same),
-            message=message("data.names.twice", n=len(same), first=same[0]),
-            action="both kept, the second under a numbered name",
-        )
+        finding("unicode-normalised", same, sentence, action="both kept, the second under a numbered name")
     ]
 
 
@@ -65,13 +65,8 @@ def settle_given(given: Sequence[str], *, spelled: Sequence[str] = ()) -> tuple[
     if parts != {"train", "val"}:
         return list(given), []
     word = next((word for word in spelled if part_of(word) == "val"), "val")
-    finding = Finding(
-        kind="held-out",
-        files=(word,),
-        message=message("data.splits.held-out", word=word),
-        action="used as the test part",
-    )
-    return ["test" if part == "val" else part for part in given], [finding]
+    held_out = finding("held-out", [word], message("data.splits.held-out", word=word))
+    return ["test" if part == "val" else part for part in given], [held_out]
 
 
 def sorted_classes(names: Iterable[str]) -> list[str]:
@@ -88,7 +83,13 @@ def sorted_classes(names: Iterable[str]) -> list[str]:
 
 
 def settle_classes(
-    columns: Columns, *, declared: Iterable[str] = (), order: Sequence[str] = ()
+    paths: Sequence[str],
+    labels: Sequence[str],
+    given: Sequence[str],
+    set_aside: Sequence[str],
+    *,
+    declared: Iterable[str] = (),
+    order: Sequence[str] = (),
 ) -> tuple[tuple[str, ...], NDArray[np.int64], list[str], list[Finding]]:
     """Decide which classes there are, and tell what is odd about them.
 
@@ -96,7 +97,10 @@ def settle_classes(
     a class that only a held-out part has are set aside.
 
     Args:
-        columns: The rows.
+        paths: NFC path of each row, unique.
+        labels: Its class name, "" where it has none.
+        given: The split that came with the data, or "".
+        set_aside: Why it takes no part, or "".
         declared: Further class names, which may have no rows; "" is ignored.
         order: All class names in the order to keep; sorted where empty.
 
@@ -105,9 +109,7 @@ def settle_classes(
     """
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[str, str] = {}
-    for path, label, part, aside in zip(
-        columns.paths, columns.labels, columns.given, columns.set_aside, strict=True
-    ):
+    for path, label, part, aside in zip(paths, labels, given, set_aside, strict=True):
         if label and not aside:
             counts[label, part] += 1
             first.setdefault(label, path)
@@ -118,75 +120,31 @@ def settle_classes(
     index = {label: position for position, label in enumerate(classes)}
 
     extra: dict[str, list[str]] = defaultdict(list)
-    set_aside = list(columns.set_aside)
-    for position, label in enumerate(columns.labels):
+    set_aside = list(set_aside)
+    for position, label in enumerate(labels):
         if label in everything and label not in learned and not set_aside[position]:
             set_aside[position] = "class-extra"
-            extra[label].append(columns.paths[position])
-    indices = np.fromiter((index.get(label, -1) for label in columns.labels), np.int64, len(columns.labels))
+            extra[label].append(paths[position])
+    indices = np.fromiter((index.get(label, -1) for label in labels), np.int64, len(labels))
 
-    empty = sorted_classes(({*declared, *order} | set(columns.labels)) - everything - {""})
-    findings = [_empty_class(label) for label in empty]
-    findings += [_class_extra(label, files) for label, files in sorted(extra.items())]
-    for part in sorted(parts - {"train"}) if "train" in parts else []:
-        findings += [_class_missing(label, part) for label in classes if not counts[label, part]]
+    empty = sorted_classes(({*declared, *order} | set(labels)) - everything - {""})
+    findings = [finding("empty-class", [label], message("data.classes.empty", name=label)) for label in empty]
+    for label, files in sorted(extra.items()):
+        sentence = message("data.classes.extra", name=label, n=len(files), first=files[0])
+        findings.append(finding("class-extra", files, sentence))
+    held_out = sorted(parts - {"train"}) if "train" in parts else []
+    for part, label in itertools.product(held_out, classes):
+        if not counts[label, part]:
+            sentence = message("data.classes.missing", name=label, part=part)
+            findings.append(finding("class-missing", [label], sentence))
     for label in classes:
         if counts[label, "train" if "train" in parts else ""] == 1:
-            findings.append(_single(label, first[label]))
+            path = first[label]
+            findings.append(finding("single", [path], message("data.classes.single", name=label, path=path)))
     findings += lookalikes(classes)
     if len(classes) == 1:
-        findings.append(_one_class(classes[0]))
+        findings.append(finding("one-class", classes, message("data.classes.only-one", name=classes[0])))
     return tuple(classes), indices, set_aside, findings
-
-
-def _empty_class(label: str) -> Finding:
-    return Finding(
-        kind="empty-class",
-        files=(label,),
-        message=message("data.classes.empty", name=label),
-        action="left out of the classes",
-        decision=True,
-    )
-
-
-def _class_extra(label: str, files: list[str]) -> Finding:
-    return Finding(
-        kind="class-extra",
-        files=tuple(files),
-        message=message("data.classes.extra", name=label, n=len(files), first=files[0]),
-        action="set aside",
-        decision=True,
-    )
-
-
-def _class_missing(label: str, part: str) -> Finding:
-    return Finding(
-        kind="class-missing",
-        files=(label,),
-        message=message("data.classes.missing", name=label, part=part),
-        action="kept",
-        decision=True,
-    )
-
-
-def _single(label: str, path: str) -> Finding:
-    return Finding(
-        kind="single",
-        files=(path,),
-        message=message("data.classes.single", name=label, path=path),
-        action="kept",
-        decision=True,
-    )
-
-
-def _one_class(label: str) -> Finding:
-    return Finding(
-        kind="one-class",
-        files=(label,),
-        message=message("data.classes.only-one", name=label),
-        action="kept",
-        decision=True,
-    )
 
 
 def alike_names(names: Iterable[str]) -> list[list[str]]:
@@ -205,32 +163,10 @@ def alike_names(names: Iterable[str]) -> list[list[str]]:
 def lookalikes(classes: Sequence[str]) -> list[Finding]:
     """Classes that differ only in case or spaces: probably one class, but that is for a person to say."""
     return [
-        Finding(
-            kind="name-collision",
-            files=tuple(labels),
-            message=message("data.names.collision", names=all_of([repr(label) for label in labels])),
-            action="kept as different classes",
-            decision=True,
+        finding(
+            "name-collision",
+            labels,
+            message("data.names.collision", names=all_of([repr(label) for label in labels])),
         )
         for labels in alike_names(classes)
     ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """Rows of a source before its classes are settled: lists of equal length.
-
-    Attributes:
-        paths: NFC paths, unique.
-        labels: Class name of each row, "" where it has none.
-        given: Part that came with the data, or "".
-        set_aside: Why a row takes no part, or "".
-    """
-
-    paths: Sequence[str]
-    labels: Sequence[str]
-    given: Sequence[str]
-    set_aside: Sequence[str]
-
-
-UNDECIDED = "undecided-parts"

@@ -1,8 +1,11 @@
-"""Making findings: each has its sentence from the catalogue."""
+"""Making findings: what is done about each kind, and sentences about several columns."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mindle.messages import Message, message
@@ -11,17 +14,34 @@ from mindle.records import Finding
 _LISTED = 12
 
 
-def finding(
-    kind: str, code: str, files: Iterable[str], action: str, *, decision: bool = False, **values: Any
-) -> Finding:
-    """A finding whose sentence has a code and values of the catalogue.
+@cache
+def kinds() -> Mapping[str, Mapping[str, Any]]:
+    """Action and decision by kind of finding about images.
 
     Example:
-        >>> finding("single", "data.classes.only-one", ["cat"], "kept", name="cat").files
-        ('cat',)
+        >>> kinds()["two-labels"]
+        {'action': 'set aside', 'decision': True}
     """
-    sentence = message(code, **values)
-    return Finding(kind=kind, files=tuple(files), message=sentence, action=action, decision=decision)
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+def finding(
+    kind: str, files: Iterable[str], sentence: str, *, action: str = "", decision: bool | None = None
+) -> Finding:
+    """A finding with what is usually done about its kind; `action` and `decision` where this case differs.
+
+    Example:
+        >>> finding("stray", ["notes.txt"], "1 file lies outside the class folders.").action
+        'set aside'
+    """
+    usual = kinds().get(kind, {})
+    return Finding(
+        kind=kind,
+        files=tuple(files),
+        message=sentence,
+        action=action or usual["action"],
+        decision=usual.get("decision", False) if decision is None else decision,
+    )
 
 
 def listed(names: Sequence[str], most: int = _LISTED) -> str:

@@ -8,68 +8,33 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.class_checks import GROUP_FRACTION, GROUP_LEAST
 from mindle.data.common.draw import check_drawn
+from mindle.data.common.findings import finding
 from mindle.data.common.groups import Groups, bind_groups
 from mindle.data.common.names import all_of
 from mindle.data.common.store import cache_dir
 from mindle.data.common.tasks import DataTask, of, strata
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
 from mindle.data.images.scan import Facts, Scan, scan
-from mindle.data.images.sources.source import READ_KINDS
 from mindle.messages import message
 from mindle.records import PARTS, SILENT, Dataset, Finding, InputSpec, Listener
-
-CHECK_KINDS: dict[str, str] = {
-    "blank": "every pixel has the same value",
-    "bomb": "so many pixels or bytes that decoding could fill the memory",
-    "duplicate": "the same file more than once within a class",
-    "empty": "a file of 0 bytes",
-    "few": "a class has few usable images",
-    "few-numbers": "there are few usable images with a number",
-    "group-cut": "the given split parts what the group column holds together",
-    "imbalance": "one class has several times the images of another",
-    "large-group": "so many pictures look alike that a split does not keep them together",
-    "leak": "the same file in two parts of the given split",
-    "missing-codec": "a picture that takes another package to read",
-    "near-duplicate": "nearly the same picture more than once within a class",
-    "near-leak": "nearly the same picture in two parts of the given split",
-    "near-two-labels": "nearly the same picture under two labels",
-    "near-two-targets": "nearly the same picture under targets that lie far apart",
-    "not-an-image": "a file whose content is no picture",
-    "not-learnable": "nothing can be learned from the data, or judged by them",
-    "odd-mode": "a picture that is stored as neither plain RGB nor gray, or is animated",
-    "odd-target": "a target that lies far from all others",
-    "one-target": "all targets are one number",
-    "tiny": "a picture of a few pixels among larger ones",
-    "truncated": "a picture that ends early",
-    "two-labels": "the same picture under two labels",
-    "two-targets": "the same picture under two targets that differ",
-    "undecodable": "a damaged picture",
-    "unsupported": "a picture of a format or layout that mindle does not read",
-    "unusable-class": "no image of a class is usable",
-}
-"""The findings that a check can make, beside those of `read`."""
-
-KINDS: dict[str, str] = dict(sorted((READ_KINDS | CHECK_KINDS).items()))
-"""Every kind of finding, and what it means."""
 
 TINY_SIDE = 8
 BLANK_STD = 0.5
 # Targets of one picture may differ by this share of the standard deviation of all: people read a scale, and
 # measure again, with such errors. Of pictures that are only nearly the same, by this.
 SAME_TARGET, NEAR_TARGET = 0.1, 1.0
-
-# A person can do something about some files: install a package, allow reading.
-_PROBLEM_DECISIONS = ("missing-codec", "unreadable", "unsupported")
 
 
 def check(
@@ -111,15 +76,10 @@ def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener
     """Every question, asked of the images that take part."""
     looks, facts = scan(dataset, specs, cache, listener)
     draft = _Draft(dataset=dataset, looks=looks, facts=facts, set_aside=list(dataset.set_aside))
-    # What cannot be used goes first, so that later questions are asked of usable images only.
-    _find_problems(draft)
-    _find_tiny(draft)
-    _find_blank(draft)
-    _find_odd_modes(draft)
-    _find_copies(draft)
-    _find_near_duplicates(draft, listener)
-    _find_cut_groups(draft)
-    draft.findings += draft.task.findings(dataset, draft.good())
+    for question in _QUESTIONS:
+        question(draft)
+    if draft.cut_short:
+        listener.say(message("data.check.not-compared"))
     return _finished(draft)
 
 
@@ -133,6 +93,7 @@ class _Draft:
     set_aside: list[str]
     findings: list[Finding] = field(default_factory=list)
     bound: list[list[int]] = field(default_factory=list)  # rows that a split keeps together
+    cut_short: bool = False  # whether so many images look alike that not all were compared
 
     def good(self) -> list[int]:
         """Rows that decode and take part so far."""
@@ -170,22 +131,29 @@ class _Draft:
         shown = all_of([self.dataset.paths[row] for row in rows[:2]])
         return shown if len(rows) <= 2 else message("data.list.and_more", names=shown, n=len(rows) - 2)
 
+    def about(self, rows: Sequence[int]) -> dict[str, Any]:
+        """What sentences say of some rows: how many there are, of which classes, and the first path."""
+        return {"n": len(rows), "classes": self.by_class(rows), "first": self.dataset.paths[rows[0]]}
+
     def add(
-        self, kind: str, rows: Iterable[int], sentence: str, action: str, *, decision: bool = False
+        self, kind: str, rows: Iterable[int], sentence: str, *, action: str = "", decision: bool | None = None
     ) -> None:
         """Note a finding about some rows."""
-        files = tuple(self.dataset.paths[row] for row in rows)
-        self.findings.append(
-            Finding(kind=kind, files=files, message=sentence, action=action, decision=decision)
-        )
+        files = (self.dataset.paths[row] for row in rows)
+        self.findings.append(finding(kind, files, sentence, action=action, decision=decision))
 
-    def drop(self, kind: str, rows: Iterable[int]) -> None:
+    def drop(self, kind: str, rows: Sequence[int], sentence: str) -> None:
+        """Note a finding, and set its rows aside."""
+        self.add(kind, rows, sentence)
+        self.set_aside_for(kind, rows)
+
+    def set_aside_for(self, kind: str, rows: Iterable[int]) -> None:
         """Set rows aside for a reason."""
         for row in rows:
             self.set_aside[row] = kind
 
 
-# ------------------------------------------------------------------------------------- single pictures
+# --------------------------------------------------------------------------------------- single images
 
 
 def _find_problems(draft: _Draft) -> None:
@@ -195,101 +163,58 @@ def _find_problems(draft: _Draft) -> None:
         if look.kind and not draft.set_aside[row]:
             found[look.kind].append(row)
     for kind, rows in found.items():
-        draft.drop(kind, rows)
-        draft.add(
-            kind,
-            rows,
-            message(
-                f"data.problem.{kind}",
-                n=len(rows),
-                classes=draft.by_class(rows),
-                first=draft.dataset.paths[rows[0]],
-                detail=draft.looks[rows[0]].detail,
-            ),
-            "set aside",
-            decision=kind in _PROBLEM_DECISIONS,
-        )
+        detail = draft.looks[rows[0]].detail
+        draft.drop(kind, rows, message(f"data.problem.{kind}", detail=detail, **draft.about(rows)))
 
 
 def _find_tiny(draft: _Draft) -> None:
-    """Pictures of a few pixels are set aside where the others are larger; sets of 8x8 digits are fine."""
-    shorter = np.minimum(draft.facts.heights, draft.facts.widths)
+    """Images of a few pixels are set aside where the others are larger; sets of 8x8 digits are fine."""
+    heights, widths = draft.facts.heights, draft.facts.widths
+    shorter = np.minimum(heights, widths)
     limit = min(TINY_SIDE, float(np.median(shorter)) / 2) if len(shorter) else 0
     good = draft.good()
     rows = [row for row, side in zip(good, shorter[draft.facts.place(good)], strict=True) if side < limit]
-    if not rows:
-        return
-    first = draft.facts.place(rows[:1])
-    height, width = int(draft.facts.heights[first][0]), int(draft.facts.widths[first][0])
-    draft.drop("tiny", rows)
-    draft.add(
-        "tiny",
-        rows,
-        message(
-            "data.images.tiny",
-            n=len(rows),
-            side=TINY_SIDE,
-            classes=draft.by_class(rows),
-            first=draft.dataset.paths[rows[0]],
-            height=height,
-            width=width,
-        ),
-        "set aside",
-    )
+    if rows:
+        first = int(draft.facts.place(rows)[0])
+        size = {"side": TINY_SIDE, "height": int(heights[first]), "width": int(widths[first])}
+        draft.drop("tiny", rows, message("data.images.tiny", **size, **draft.about(rows)))
 
 
 def _find_blank(draft: _Draft) -> None:
-    """Blank pictures are set aside; where half of a class is blank, that may be what the class shows."""
+    """Blank images are set aside; where half of a class is blank, that may be what the class shows."""
     good = draft.good()
     stds = draft.facts.stds[draft.facts.place(good)]
     rows = [row for row, std in zip(good, stds, strict=True) if std < BLANK_STD]
     sizes, blanks = Counter(map(draft.label, good)), Counter(map(draft.label, rows))
     meant = {label for label, count in blanks.items() if 2 * count >= sizes[label]}
     aside = [row for row in rows if draft.label(row) not in meant]
-    kept = [row for row in rows if draft.label(row) in meant]
-    for some, action, code in (
-        (aside, "set aside", "data.images.blank"),
-        (kept, "kept", draft.task.all_blank),
-    ):
-        if some:
-            draft.add(
-                "blank",
-                some,
-                message(code, n=len(some), classes=draft.by_class(some), first=draft.dataset.paths[some[0]]),
-                action,
-                decision=action == "kept",
-            )
-    draft.drop("blank", aside)
+    used = [row for row in rows if draft.label(row) in meant]
+    if aside:
+        draft.drop("blank", aside, message("data.images.blank", **draft.about(aside)))
+    if used:
+        draft.add(
+            "blank", used, message(draft.task.all_blank, **draft.about(used)), action="kept", decision=True
+        )
 
 
 def _find_odd_modes(draft: _Draft) -> None:
-    """Pictures stored in other ways than RGB and gray are converted, which is worth knowing."""
+    """Images stored in other ways than RGB and gray are converted, which is worth knowing."""
     if draft.dataset.kind not in ("folder", "csv"):
         return
     names: dict[int, str] = {}
     good = draft.good()
     places = draft.facts.place(good)
-    for row, mode, frames in zip(
-        good, draft.facts.modes[places].tolist(), draft.facts.frames[places].tolist(), strict=True
-    ):
-        if mode not in (b"RGB", b"L") or frames > 1:
-            names[row] = "animated" if frames > 1 else mode.decode()
+    modes, frames = draft.facts.modes[places].tolist(), draft.facts.frames[places].tolist()
+    for row, mode, count in zip(good, modes, frames, strict=True):
+        if mode not in (b"RGB", b"L") or count > 1:
+            names[row] = "animated" if count > 1 else mode.decode()
     if names:
         listed = ", ".join(f"{name} {count:,}" for name, count in Counter(names.values()).most_common())
-        draft.add(
-            "odd-mode",
-            names,
-            message(
-                "data.images.odd-mode",
-                n=len(names),
-                modes=listed,
-                first=draft.dataset.paths[next(iter(names))],
-            ),
-            "kept, converted",
-        )
+        first = draft.dataset.paths[next(iter(names))]
+        draft.add("odd-mode", names, message("data.images.odd-mode", n=len(names), modes=listed, first=first))
 
 
-# ------------------------------------------------------------------- pictures that are there more than once
+# --------------------------------------------------------------------- images that are there more than once
 
 
 def _find_copies(draft: _Draft) -> None:
@@ -300,12 +225,12 @@ def _find_copies(draft: _Draft) -> None:
     _find_leaks(draft, [rows for rows in agreeing if len({draft.dataset.given[row] for row in rows}) > 1])
     plain = [left for rows in agreeing if len(left := [row for row in rows if not draft.set_aside[row]]) > 1]
     if plain:
-        rows = [row for group in plain for row in group]
+        rows = list(chain(*plain))
+        first = draft.named(plain[0])
         draft.add(
             "duplicate",
             rows,
-            message("data.images.duplicate", n=len(plain), files=len(rows), first=draft.named(plain[0])),
-            "kept together",
+            message("data.images.duplicate", n=len(plain), files=len(rows), first=first),
         )
 
 
@@ -320,29 +245,14 @@ def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
     """Nobody but a person can tell which label is right, so none of the copies is used, held out or not."""
     if not groups:
         return
-    rows = [row for group in groups for row in group]
-    first = all_of(
-        [f"{draft.dataset.paths[row]} ({draft.task.text(draft.dataset, row)})" for row in groups[0][:3]]
-    )
-    kind = draft.task.same
-    draft.drop(kind, rows)
-    draft.add(
-        kind,
-        rows,
-        message(
-            f"data.images.{kind}",
-            n=len(groups),
-            files=len(rows),
-            classes=draft.by_class(rows),
-            first=first,
-        ),
-        "set aside",
-        decision=True,
-    )
+    rows, kind = list(chain(*groups)), draft.task.same
+    truths = [f"{draft.dataset.paths[row]} ({draft.task.text(draft.dataset, row)})" for row in groups[0][:3]]
+    copies = {"n": len(groups), "files": len(rows), "classes": draft.by_class(rows)}
+    draft.drop(kind, rows, message(f"data.images.{kind}", first=all_of(truths), **copies))
 
 
 def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
-    """Copies across the given split stay in the later part only: test before val before train."""
+    """Copies across the given split stay in the later split only: test before val before train."""
     if not groups:
         return
     given = draft.dataset.given
@@ -352,23 +262,18 @@ def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
         last = max(rank[given[row]] for row in group)
         dropped += [row for row in group if rank[given[row]] < last]
     parts = sorted({given[row] or "train" for row in dropped})
-    draft.drop("leak", dropped)
+    classes, first = draft.by_class(dropped), draft.named(groups[0])
     draft.add(
         "leak",
-        [row for group in groups for row in group],
-        message(
-            "data.images.leak",
-            n=len(groups),
-            classes=draft.by_class(dropped),
-            first=draft.named(groups[0]),
-        ),
-        f"dropped from {' and '.join(parts)}",
-        decision=True,
+        chain(*groups),
+        message("data.images.leak", n=len(groups), classes=classes, first=first),
+        action=f"dropped from {' and '.join(parts)}",
     )
+    draft.set_aside_for("leak", dropped)
 
 
-def _find_near_duplicates(draft: _Draft, listener: Listener) -> None:
-    """Nearly the same picture more than once; and what a split has to keep together."""
+def _find_near_duplicates(draft: _Draft) -> None:
+    """Nearly the same image more than once; and what a split has to keep together."""
     # One row stands for its identical copies; sorted by hash, so that the order of files decides nothing.
     copies = _by_content(draft, draft.good())
     rows = [copies[sha256][0] for sha256 in sorted(copies)]
@@ -379,10 +284,9 @@ def _find_near_duplicates(draft: _Draft, listener: Listener) -> None:
         kinds=np.array([_side(draft, row) for row in rows], np.int64),
         small=np.minimum(draft.facts.heights, draft.facts.widths)[places] < SMALL_SIDE,
     )
-    if not found.complete:
-        listener.say(message("data.check.not-compared"))
+    draft.cut_short = not found.complete
     pairs = sorted((min(rows[a], rows[b]), max(rows[a], rows[b])) for a, b in found.pairs.tolist())
-    _tell_near_duplicates(draft, pairs)
+    _add_near_duplicates(draft, pairs)
     groups = Groups(len(rows))
     groups.join(found.pairs)
     together: dict[int, list[int]] = defaultdict(list)
@@ -392,37 +296,27 @@ def _find_near_duplicates(draft: _Draft, listener: Listener) -> None:
 
 
 def _side(draft: _Draft, row: int) -> int:
-    """A number for the label and the given part of a row."""
+    """A number for the label and the given split of a row."""
     part = draft.dataset.given[row]
     return int(draft.sides[row]) * 4 + (PARTS.index(part) + 1 if part in PARTS else 0)
 
 
-def _tell_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
-    """One finding for pairs of two labels, one for pairs of two given parts, one for the rest."""
-    given = draft.dataset.given
-    sorts: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    two = f"near-{draft.task.same}"
+def _add_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
+    """One finding for pairs of two labels, one for pairs of two given splits, one for the rest."""
+    given, two = draft.dataset.given, f"near-{draft.task.same}"
+    found: dict[str, list[tuple[int, int]]] = {two: [], "near-leak": [], "near-duplicate": []}
     for a, b in pairs:
-        differ = draft.differ((a, b), NEAR_TARGET)
+        differ, cut = draft.differ((a, b), NEAR_TARGET), given[a] != given[b]
         if differ:
-            sorts[two].append((a, b))
-        if given[a] != given[b]:
-            sorts["near-leak"].append((a, b))
-        if not differ and given[a] == given[b]:
-            sorts["near-duplicate"].append((a, b))
-    for kind, action in (
-        (two, "kept together"),
-        ("near-leak", "kept as given"),
-        ("near-duplicate", "kept together"),
-    ):
-        if sorts[kind]:
-            draft.add(
-                kind,
-                dict.fromkeys(row for pair in sorts[kind] for row in pair),
-                message(f"data.images.{kind}", n=len(sorts[kind]), first=draft.named(sorts[kind][0])),
-                action,
-                decision=kind != "near-duplicate",
-            )
+            found[two].append((a, b))
+        if cut:
+            found["near-leak"].append((a, b))
+        if not differ and not cut:
+            found["near-duplicate"].append((a, b))
+    for kind, some in found.items():
+        if some:
+            sentence = message(f"data.images.{kind}", n=len(some), first=draft.named(some[0]))
+            draft.add(kind, dict.fromkeys(chain(*some)), sentence)
 
 
 def _bind(draft: _Draft, groups: list[list[int]]) -> None:
@@ -433,20 +327,9 @@ def _bind(draft: _Draft, groups: list[list[int]]) -> None:
     for group in large:  # identical files among them still stay together
         draft.bound += [same for same in _by_content(draft, group).values() if 1 < len(same) <= limit]
     if large:
-        rows = [row for group in large for row in group]
-        draft.add(
-            "large-group",
-            rows,
-            message(
-                "data.images.large-group",
-                n=len(large),
-                limit=limit,
-                classes=draft.by_class(rows),
-                first=draft.named(large[0]),
-            ),
-            "kept, not held together",
-            decision=True,
-        )
+        rows = list(chain(*large))
+        about = {"n": len(large), "classes": draft.by_class(rows), "first": draft.named(large[0])}
+        draft.add("large-group", rows, message("data.images.large-group", limit=limit, **about))
 
 
 def _find_cut_groups(draft: _Draft) -> None:
@@ -460,13 +343,26 @@ def _find_cut_groups(draft: _Draft) -> None:
     }
     if cut:
         name, first = next(iter(cut.items()))
-        draft.add(
-            "group-cut",
-            [row for rows in cut.values() for row in rows],
-            message("data.images.group-cut", n=len(cut), name=name, first=draft.named(first)),
-            "kept as given",
-            decision=True,
-        )
+        sentence = message("data.images.group-cut", n=len(cut), name=name, first=draft.named(first))
+        draft.add("group-cut", chain(*cut.values()), sentence)
+
+
+def _find_odd_truths(draft: _Draft) -> None:
+    """Classes with few images, odd targets, and the like."""
+    draft.findings += draft.task.findings(draft.dataset, draft.good())
+
+
+# What cannot be used goes first, so that later questions are asked of usable images only.
+_QUESTIONS: tuple[Callable[[_Draft], None], ...] = (
+    _find_problems,
+    _find_tiny,
+    _find_blank,
+    _find_odd_modes,
+    _find_copies,
+    _find_near_duplicates,
+    _find_cut_groups,
+    _find_odd_truths,
+)
 
 
 # ------------------------------------------------------------------------------------------- the whole
@@ -477,7 +373,7 @@ def _finished(draft: _Draft) -> Dataset:
     dataset = draft.dataset
     heights, widths = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
     heights[draft.facts.rows], widths[draft.facts.rows] = draft.facts.heights, draft.facts.widths
-    findings = sorted((*dataset.findings, *draft.findings), key=lambda finding: not finding.decision)
+    findings = sorted((*dataset.findings, *draft.findings), key=lambda one: not one.decision)
     return replace(
         dataset,
         groups=bind_groups(dataset.groups, draft.bound, [look.sha256 for look in draft.looks]),

@@ -15,15 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mindle.data.images.sources.arrays import (
-    is_cifar,
-    is_idx,
-    read_built_in,
-    read_cifar,
-    read_idx,
-    read_npz,
-    to_pixels,
-)
+from mindle.data import read
+from mindle.data.images.sources.arrays import is_cifar, is_idx, read_built_in, to_pixels
 from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset, Finding
 
@@ -37,7 +30,7 @@ def images(count: int, *shape: int) -> NDArray[np.uint8]:
 def npz(folder: Path, *, packed: bool = False, **arrays: Any) -> Dataset:
     file = folder / "set.npz"
     (np.savez_compressed if packed else np.savez)(file, **arrays)
-    return read_npz(file, name="set", source=str(file))
+    return read(file)
 
 
 def pixels(dataset: Dataset) -> NDArray[np.uint8]:
@@ -168,7 +161,7 @@ def test_a_fraction_in_one_part_is_enough(tmp_path: Path) -> None:
 def test_whole_numbers_are_classes_unless_asked(tmp_path: Path, labels: NDArray[Any]) -> None:
     assert npz(tmp_path, data=images(6), targets=labels).task == "multiclass"
     file = tmp_path / "set.npz"
-    dataset = read_npz(file, name="set", source="set.npz", task="regression")
+    dataset = read(file, task="regression")
     assert (dataset.task, dataset.targets.tolist()) == ("regression", LABELS.tolist())
 
 
@@ -195,9 +188,9 @@ def test_an_image_without_a_finite_number_is_set_aside(tmp_path: Path) -> None:
 def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, labels: Any, task: Any, message: str) -> None:
     np.savez(tmp_path / "set.npz", data=images(6), targets=labels)
     with pytest.raises(DataError, match=message):
-        read_npz(tmp_path / "set.npz", name="set", source="set.npz", task=task)
+        read(tmp_path / "set.npz", task=task)
     with pytest.raises(ValueError, match="`task` must be one of"):
-        read_npz(tmp_path / "set.npz", name="set", source="set.npz", task="guessing")
+        read(tmp_path / "set.npz", task="guessing")
 
 
 def test_python_objects_are_refused_and_not_unpickled(tmp_path: Path) -> None:
@@ -217,7 +210,7 @@ def test_damaged_files_are_data_errors(tmp_path: Path) -> None:
     for content in (whole[: len(whole) // 2], b"", b"no archive", whole[:200] + b"\0" * 500 + whole[700:]):
         file.write_bytes(content)
         with pytest.raises(DataError, match="damaged"):
-            read_npz(file, name="set", source="set.npz")
+            read(file)
 
 
 def test_a_member_that_claims_more_than_the_file_has_is_refused(tmp_path: Path) -> None:
@@ -229,7 +222,7 @@ def test_a_member_that_claims_more_than_the_file_has_is_refused(tmp_path: Path) 
         )
         archive.writestr("targets.npy", b"")
     with pytest.raises(DataError, match="damaged"):
-        read_npz(tmp_path / "set.npz", name="set", source="set.npz")
+        read(tmp_path / "set.npz")
 
 
 # --- numbers that are not uint8 -----------------------------------------------
@@ -303,7 +296,7 @@ def write_idx(folder: Path, *, dot: str = "-", packed: bool = False) -> dict[str
 def test_idx_files(tmp_path: Path, dot: str, packed: bool) -> None:
     made = write_idx(tmp_path, dot=dot, packed=packed)
     assert is_idx(tmp_path)
-    dataset = read_idx(tmp_path, name="mnist", source="mnist")
+    dataset = read(tmp_path)
     assert (dataset.kind, dataset.classes) == ("idx", ("0", "1", "2"))
     assert dataset.given == ("train",) * 6 + ("test",) * 3
     np.testing.assert_array_equal(pixels(dataset), np.concatenate([made["train"], made["t10k"]]))
@@ -314,7 +307,7 @@ def test_idx_without_labels_says_which_file_is_needed(tmp_path: Path) -> None:
     write_idx(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="Put the labels of 't10k' beside it"):
-        read_idx(tmp_path, name="mnist", source="mnist")
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -326,11 +319,11 @@ def test_damaged_idx_files_are_data_errors(tmp_path: Path, packed: bool) -> None
     for content in (whole[:-1], whole + b"\0", b"", lies, bytes((0, 0, 13, 3)) + whole[4:]):
         file.write_bytes(gzip.compress(content) if packed else content)
         with pytest.raises(DataError, match="damaged"):
-            read_idx(tmp_path, name="mnist", source="mnist")
+            read(tmp_path)
     if packed:
         file.write_bytes(gzip.compress(whole)[:-30])
         with pytest.raises(DataError, match="damaged"):
-            read_idx(tmp_path, name="mnist", source="mnist")
+            read(tmp_path)
 
 
 # --- CIFAR -----------------------------------------------
@@ -350,7 +343,7 @@ def test_cifar10_binary(tmp_path: Path) -> None:
         expected.append(pictures)
     (tmp_path / "batches.meta.txt").write_text("cat\ndog\n\n")
     assert is_cifar(tmp_path)
-    dataset = read_cifar(tmp_path, name="cifar", source="cifar")
+    dataset = read(tmp_path)
     assert dataset.classes == ("cat", "dog")
     assert dataset.given == ("train",) * 5 + ("test",) * 4
     np.testing.assert_array_equal(pixels(dataset), np.concatenate(expected))
@@ -362,14 +355,14 @@ def test_cifar100_binary_has_fine_labels(tmp_path: Path) -> None:
         coarse_and_fine = np.array([[1, 0], [1, 1]] * 2, np.uint8)[:count]
         np.concatenate([coarse_and_fine, planes(count)[0]], axis=1).tofile(tmp_path / name)
     (tmp_path / "fine_label_names.txt").write_text("apple\nrose\n")
-    dataset = read_cifar(tmp_path, name="cifar", source="cifar")
+    dataset = read(tmp_path)
     assert [dataset.classes[label] for label in dataset.labels] == ["apple", "rose"] * 3
 
 
 def test_cifar_binary_of_a_wrong_size_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "train.bin").write_bytes(b"\0" * 3073)
     with pytest.raises(DataError, match="3,073 bytes are no whole number of records"):
-        read_cifar(tmp_path, name="cifar", source="cifar")
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
@@ -381,7 +374,7 @@ def test_cifar10_python(tmp_path: Path, protocol: int) -> None:
         pickle.dumps({b"label_names": [b"cat", b"dog"]}, protocol=protocol)
     )
     assert is_cifar(tmp_path)
-    dataset = read_cifar(tmp_path, name="cifar", source="cifar")
+    dataset = read(tmp_path)
     assert [dataset.classes[label] for label in dataset.labels] == ["dog", "cat"] * 4
     np.testing.assert_array_equal(pixels(dataset)[:4], planes(4)[1])
     assert dataset.given == ("train",) * 6 + ("test",) * 2
@@ -392,7 +385,7 @@ def test_cifar100_python(tmp_path: Path) -> None:
         batch = {"fine_labels": [1, 0] * (count // 2), "coarse_labels": [0] * count, "data": planes(count)[0]}
         (tmp_path / name).write_bytes(pickle.dumps(batch))
     (tmp_path / "meta").write_bytes(pickle.dumps({"fine_label_names": ["apple", "rose"]}))
-    dataset = read_cifar(tmp_path, name="cifar", source="cifar")
+    dataset = read(tmp_path)
     assert dataset.classes == ("apple", "rose")
 
 
@@ -408,7 +401,7 @@ def test_a_malicious_batch_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     target = tmp_path / "ran"
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({"data": planes(2)[0], "labels": Evil(target)}))
     with pytest.raises(DataError, match="nothing of it was run"):
-        read_cifar(tmp_path, name="cifar", source="cifar")
+        read(tmp_path)
     assert not target.exists()
 
 
@@ -416,7 +409,7 @@ def test_a_batch_without_pixels_is_a_data_error(tmp_path: Path) -> None:
     for batch in ({"labels": [1]}, [1], {"data": np.zeros((2, 5), np.uint8), "labels": [1, 2]}):
         (tmp_path / "data_batch_1").write_bytes(pickle.dumps(batch))
         with pytest.raises(DataError, match="damaged"):
-            read_cifar(tmp_path, name="cifar", source="cifar")
+            read(tmp_path)
 
 
 def test_class_folders_are_neither_idx_nor_cifar(tmp_path: Path) -> None:
@@ -430,7 +423,7 @@ def test_class_folders_are_neither_idx_nor_cifar(tmp_path: Path) -> None:
 
 
 def test_digits_fill_the_range_of_uint8() -> None:
-    dataset = read_built_in("digits")
+    dataset = read("digits")
     assert dataset.classes == tuple("0123456789")
     assert (pixels(dataset).min(), pixels(dataset).max(), str(pixels(dataset).dtype)) == (0, 255, "uint8")
     assert len(set(np.unique(pixels(dataset)).tolist())) == 17
@@ -446,7 +439,7 @@ def test_an_unknown_built_in_name_is_an_error() -> None:
 
 @pytest.mark.shared
 def test_fashion_mnist(shared: Path) -> None:
-    dataset = read_idx(shared / "data" / "fashion-mnist", name="fashion", source="fashion")
+    dataset = read(shared / "data" / "fashion-mnist")
     assert pixels(dataset).shape == (70_000, 28, 28)
     assert np.bincount(dataset.labels).tolist() == [7000] * 10
     assert dataset.given.count("test") == 10_000
@@ -458,7 +451,7 @@ def test_cifar10_as_its_authors_give_it(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["unpack_cifar10.py", str(tmp_path)])
     runpy.run_path(str(shared / "data" / "unpack_cifar10.py"), run_name="__main__")
-    dataset = read_cifar(tmp_path, name="cifar10", source="cifar10")
+    dataset = read(tmp_path)
     assert dataset.classes[0] == "airplane"
     assert pixels(dataset).shape == (60_000, 32, 32, 3)
     assert np.bincount(dataset.labels[:50_000]).tolist() == [5000] * 10

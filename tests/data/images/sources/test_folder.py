@@ -32,7 +32,7 @@ def build(root: Path, *files: str) -> Path:
 
 
 def read(root: Path, label_from: str | None = None) -> Dataset:
-    return read_folder(root, name=root.name, source=str(root), label_from=label_from)
+    return read_folder(root, label_from).dataset(name=root.name, source=str(root))
 
 
 def finding(dataset: Dataset, kind: str) -> Finding:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mindle.data import read
 from mindle.data.common.classes import UNDECIDED
 from mindle.data.common.summary import require_learnable
 from mindle.data.images.sources.folder import read_folder
@@ -32,7 +33,7 @@ def build(root: Path, *folders: str, files: tuple[str, ...] = ()) -> Dataset:
         place = root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(name.encode())
-    return read_folder(root, name="photos", source="photos")
+    return read_folder(root).dataset(name="photos", source="photos")
 
 
 def classed(*parts: str) -> list[str]:
@@ -149,7 +150,7 @@ def test_class_folders_that_hold_the_same_folders_need_a_decision(
     [("dogs-vs-cats", {"train", "test"}), ("flowers5", {"train", "test"}), ("trashnet-150", {""})],
 )
 def test_the_photos_of_the_course_are_read_as_ever(shared: Path, name: str, parts: set[str]) -> None:
-    dataset = read_folder(shared / "data" / name, name=name, source=name)
+    dataset = read(shared / "data" / name)
     assert set(dataset.given) == parts
     assert {finding.kind for finding in dataset.findings} <= {"held-out"}
     assert not any(dataset.set_aside)

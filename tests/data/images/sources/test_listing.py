@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mindle.data.images.sources.listing import lists_images, read_listing
+from mindle import data
+from mindle.data.images.sources.listing import lists_images
 from mindle.data.reading import is_table
 from mindle.errors import DataError
 from mindle.records import Dataset, Finding
@@ -27,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def listed(folder: Path, *lines: str, encoding: str = "utf-8") -> Dataset:
     file = folder / "list.csv"
     file.write_bytes("\n".join([*lines, ""]).encode(encoding))
-    return read_listing(file, name="list", source=str(file))
+    return data.read(file)
 
 
 def finding(dataset: Dataset, kind: str) -> Finding:
@@ -178,7 +179,7 @@ def test_a_list_without_rows_is_refused(folder: Path) -> None:
 def test_something_else_than_text_is_refused(folder: Path) -> None:
     (folder / "list.csv").write_bytes(b"\x00\xff\xfe\x01" * 40)
     with pytest.raises(DataError, match="text in UTF-8, UTF-16, CP949"):
-        read_listing(folder / "list.csv", name="list", source="list.csv")
+        data.read(folder / "list.csv")
 
 
 def test_a_class_only_in_test_is_set_aside(folder: Path) -> None:
@@ -240,7 +241,7 @@ def test_which_column_is_learned(folder: Path) -> None:
     file.write_text("\n".join(lines), encoding="utf-8")
 
     def read(**asked: str) -> Dataset:
-        return read_listing(file, name="list", source="list.csv", **asked)
+        return data.read(file, **asked)
 
     assert read().classes == ("1", "2")
     assert read(task="regression").targets.tolist() == [1, 2, 1, 2]
@@ -274,11 +275,11 @@ def test_words_for_missing_are_no_labels_unless_said(tmp_path: Path) -> None:
     file.write_text("path,label\n" + "".join(f"{n}.jpg,{('cat', 'dog', 'NaN')[n % 3]}\n" for n in range(9)))
     for n in range(9):
         (tmp_path / f"{n}.jpg").touch()
-    told = read_listing(file, name="list", source="list.csv")
+    told = data.read(file)
     assert told.classes == ("cat", "dog")
     (found,) = [finding for finding in told.findings if finding.kind == "missing-words"]
     assert "'label' (3 cells are 'NaN')" in found.message
-    kept = read_listing(file, name="list", source="list.csv", missing=("?",))
+    kept = data.read(file, missing=("?",))
     assert kept.classes == ("NaN", "cat", "dog")
 
 
@@ -286,7 +287,7 @@ def test_words_for_missing_are_no_labels_unless_said(tmp_path: Path) -> None:
 def test_a_list_that_excel_wrote(folder: Path, codec: str) -> None:
     text = "sep=;\r\npath;label\r\ncat/1.jpg;cat, wild\r\ncat/2.jpg;cat|tame\r\n;\r\n"
     (folder / "excel.csv").write_bytes(text.encode(codec))
-    dataset = read_listing(folder / "excel.csv", name="excel", source="excel.csv")
+    dataset = data.read(folder / "excel.csv")
     assert dataset.paths == ("cat/1.jpg", "cat/2.jpg")
     assert dataset.classes == ("cat, wild", "cat|tame")
 
@@ -298,7 +299,7 @@ def test_labels_with_signs_that_separate_elsewhere(folder: Path) -> None:
 
 def test_the_separator_of_a_list_can_be_said(folder: Path) -> None:
     (folder / "list.csv").write_text("path^label\ncat/1.jpg^cat\ncat/2.jpg^dog\n", encoding="utf-8")
-    dataset = read_listing(folder / "list.csv", name="list", source="list.csv", separator="^")
+    dataset = data.read(folder / "list.csv", separator="^")
     assert dataset.classes == ("cat", "dog")
     with pytest.raises(DataError, match="Cells were separated by"):
-        read_listing(folder / "list.csv", name="list", source="list.csv")
+        data.read(folder / "list.csv")

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 import mindle.data as data
+from mindle.data.common.findings import kinds
 from mindle.data.images.decoding.decode import UndecodableImage, decode
-from mindle.data.images.sources.source import READ_KINDS, load, read, read_images, typical_size
+from mindle.data.images.sources.source import load, read, read_images, typical_size
 from mindle.errors import DataError
 from mindle.records import InputSpec
 
@@ -50,7 +51,7 @@ def test_every_kind_of_source_is_told_apart(pets: Path, tmp_path: Path) -> None:
     for source, kind in sources:
         dataset = read(source)
         assert (dataset.kind, dataset.source) == (kind, os.fspath(source))
-        assert {one.kind for one in dataset.findings} <= set(READ_KINDS)
+        assert {one.kind for one in dataset.findings} <= set(kinds())
 
 
 def test_names(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mindle.artifacts.outputs import is_made
 from mindle.artifacts.prepared import FINISHED, INDEX, PreparedIndex, read_index
-from mindle.data.common.classes import Columns, numbered_paths, settle_classes, settle_given, sorted_classes
+from mindle.data.common.classes import numbered_paths, sorted_classes
 from mindle.data.common.filenames import (
     LabelTemplate,
     infer_template,
@@ -22,15 +22,13 @@ from mindle.data.common.filenames import (
     parse_template,
     suggest_template,
 )
-from mindle.data.common.names import count_of as count_of
-from mindle.data.common.names import litter as litter
-from mindle.data.common.names import name_of as name_of
-from mindle.data.common.names import nfc as nfc
-from mindle.data.common.names import part_of as part_of
-from mindle.data.images.sources.layouts import Layout, prepared_layout, settle_layout
+from mindle.data.common.findings import finding
+from mindle.data.common.names import count_of, litter, name_of, part_of
+from mindle.data.images.sources.entries import Entries
+from mindle.data.images.sources.layouts import Base, Layout, settle_layout
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import Dataset, FileImages, Finding
+from mindle.records import FileImages, Finding
 
 LAYOUT_HELP = (
     "mindle needs one folder per class, such as photos/cat/1.jpg and photos/dog/1.jpg, or the same below "
@@ -123,19 +121,17 @@ def _found(entry: os.DirEntry[str], around: Found) -> Found:
         return Found(path, "missing", aside)
 
 
-def read_folder(root: Path, *, name: str, source: str, label_from: str | None = None) -> Dataset:
+def read_folder(root: Path, label_from: str | None = None) -> Entries:
     """Read a folder of class folders, flat or below train and test folders.
 
     A folder that `mindle prepare` made is read in the order of its source, with its class names and groups.
 
     Args:
         root: The folder; it is only read.
-        name: Short name of the data set.
-        source: What the user typed.
         label_from: A template such as "{class}_{n}" by which file names hold their labels.
 
     Returns:
-        One row a file, in the order of their NFC paths; classes in order of their names.
+        One image a file, in the order of their NFC paths; classes in order of their names.
 
     Raises:
         DataError: If the folder cannot be listed, is empty, or holds no class folders.
@@ -148,70 +144,61 @@ def read_folder(root: Path, *, name: str, source: str, label_from: str | None = 
         ...         place.mkdir()
         ...         for number in range(2):
         ...             _ = (place / f"{number}.png").write_bytes(b"")
-        ...     read_folder(Path(folder), name="pets", source=folder).classes
-        ('cat', 'dog')
+        ...     read_folder(Path(folder)).labels
+        ['cat', 'cat', 'dog', 'dog']
     """
     index = read_index(root)
     found = _in_order(walk(root), index)
-    _refuse_unlisted(root, found)
     files = [one for one in found if one.kind in ("file", "missing")]
-    _refuse_empty(root, files)
-    layout = _prepared(root, found) if index is not None else settle_layout(found)
+    _require_files(root, found, files)
+    layout = _prepared(found) if index is not None else settle_layout(found)
     template = _template(root, layout, files, label_from)
     paths, collisions = numbered_paths([name_of(one.path) for one in files], [one.path for one in files])
     labels = [_class_of(one, layout, template) for one in files]
-    given = [base.part if (base := layout.place(one.path)[0]) else "" for one in files]
-    by_name = template is not None
-    set_aside = [
-        _aside(one, label, layout, by_name=by_name) for one, label in zip(files, labels, strict=True)
-    ]
-    declared = [
-        _class_of(one, layout, None)
-        for one in found
-        if one.kind == "folder" and not one.aside and not by_name
-    ]
-    # A part whose images have no labels holds nothing out.
-    given = ["" if why == "unlabelled" else part for part, why in zip(given, set_aside, strict=True)]
-    given, held_out = settle_given(given, spelled=layout.parts)
-    groups = ("",) * len(files)
-    order: tuple[str, ...] = ()
-    if index is not None:
-        labels, declared = [
-            [index.class_of.get(name, name) for name in names] for names in (labels, declared)
-        ]
-        of_path = {file.path: file.group for file in index.files}
-        groups = tuple(of_path.get(path, "") for path in paths)
-        order = (*index.classes, *sorted_classes({*labels, ""} - {*index.classes, ""}))
-
-    columns = Columns(paths=paths, labels=labels, given=given, set_aside=set_aside)
-    classes, indices, set_aside, findings = settle_classes(columns, declared=declared, order=order)
-    if not classes:
+    set_aside = [_aside(one, label, layout, template) for one, label in zip(files, labels, strict=True)]
+    folders = [one for one in found if one.kind == "folder" and not one.aside]
+    entries = Entries(
+        kind="folder",
+        images=FileImages(root=root, names=tuple(one.path for one in files)),
+        paths=paths,
+        labels=labels,
+        # A split whose images have no labels holds nothing out.
+        given=[
+            "" if why == "unlabelled" else layout.part(one.path)
+            for one, why in zip(files, set_aside, strict=True)
+        ],
+        split_words=layout.parts,
+        set_aside=set_aside,
+        declared=[_class_of(one, layout, None) for one in folders] if template is None else (),
+        findings=(
+            *_unfinished_finding(index),
+            *(layout.findings if label_from is None else ()),
+            *_named_finding(template, labels),
+            *_spelling_findings(folders, layout),
+            *collisions,
+            *_walk_findings(found, paths, set_aside),
+        ),
+    )
+    if not any(label and not why for label, why in zip(labels, set_aside, strict=True)):
         raise DataError(
             f"A folder to learn from must hold images in class folders"
             f"{' below train' if layout.parts else ''}. Received {str(root)!r} with none. {LAYOUT_HELP}"
         )
-    return Dataset(
-        name=name,
-        kind="folder",
-        source=source,
-        classes=classes,
-        paths=tuple(paths),
-        labels=indices,
-        given=tuple(given),
-        groups=groups,
-        images=FileImages(root=root, names=tuple(one.path for one in files)),
-        set_aside=tuple(set_aside),
-        findings=(
-            *held_out,
-            *_unfinished_finding(index),
-            *(layout.findings if label_from is None else ()),
-            *_named_finding(template, labels),
-            *_spelling_findings(found, layout),
-            *collisions,
-            *_walk_findings(found),
-            *_aside_findings(paths, set_aside),
-            *findings,
-        ),
+    return entries if index is None else _with_index(entries, index)
+
+
+def _with_index(entries: Entries, index: PreparedIndex) -> Entries:
+    """The same with the class names, their order and the groups that a prepared folder writes down."""
+    labels, declared = (
+        [index.class_of.get(name, name) for name in names] for names in (entries.labels, entries.declared)
+    )
+    group_of = {file.path: file.group for file in index.files}
+    return replace(
+        entries,
+        labels=labels,
+        declared=declared,
+        order=(*index.classes, *sorted_classes({*labels, ""} - {*index.classes, ""})),
+        groups=[group_of.get(path, "") for path in entries.paths],
     )
 
 
@@ -229,20 +216,13 @@ def _in_order(found: Iterable[Found], index: PreparedIndex | None) -> list[Found
 def _unfinished_finding(index: PreparedIndex | None) -> list[Finding]:
     if index is None or index.state == FINISHED:
         return []
-    return [
-        Finding(
-            kind="unfinished",
-            files=(INDEX,),
-            message=message("data.folders.unfinished"),
-            action="read as far as it goes",
-            decision=True,
-        )
-    ]
+    return [finding("unfinished", [INDEX], message("data.folders.unfinished"))]
 
 
-def _prepared(root: Path, found: Iterable[Found]) -> Layout:
-    """The parts of a prepared folder, as `mindle prepare` lays them out."""
-    return prepared_layout(one.path for one in found if one.kind == "folder" and "/" not in one.path)
+def _prepared(found: Iterable[Found]) -> Layout:
+    """The layout that `mindle prepare` makes: splits, and class folders of any name below."""
+    folders = (one.path for one in found if one.kind == "folder" and "/" not in one.path)
+    return Layout(bases={folder: Base(part=part) for folder in folders if (part := part_of(folder))})
 
 
 def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> str:
@@ -260,14 +240,13 @@ def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> s
     return "" if any(map(litter, around)) else name_of(below[0])
 
 
-def _aside(found: Found, label: str, layout: Layout, *, by_name: bool) -> str:
-    if found.aside:
-        return found.aside
-    if found.kind == "missing":
-        return "missing"
+def _aside(found: Found, label: str, layout: Layout, template: LabelTemplate | None) -> str:
+    if found.aside or found.kind == "missing":
+        return found.aside or "missing"
     if label:
         return ""
     base, _ = layout.place(found.path)
+    by_name = template is not None
     wanted = base is not None and (base.flat or by_name) and is_picture_name(found.path)
     return "unlabelled" if wanted else "stray"
 
@@ -275,7 +254,7 @@ def _aside(found: Found, label: str, layout: Layout, *, by_name: bool) -> str:
 def _template(
     root: Path, layout: Layout, files: Sequence[Found], label_from: str | None
 ) -> LabelTemplate | None:
-    """Where the class stands in file names: as was asked, or as the names tell where no folder does."""
+    """Where the class stands in file names: as was asked, or inferred from them where no folder says it."""
     if label_from is None and not layout.flat:
         return None
     places = [(layout.place(one.path)[0], one.path) for one in files if not one.aside and one.kind == "file"]
@@ -290,8 +269,8 @@ def _template(
                 f"{learned[0] if learned else files[0].path!r}. Correct it."
             )
         return template
-    told = infer_template(learned)
-    if told is None:
+    inferred = infer_template(learned)
+    if inferred is None:
         shown = [one.path for one in files if not one.aside]
         raise DataError(
             "Images must lie in class folders, or be called by their class and a number, such as cat.1.jpg. "
@@ -300,7 +279,7 @@ def _template(
             f"{LAYOUT_HELP} Where the names of files hold the class, say where with --label-from, such as "
             f"--label-from '{suggest_template(learned)}'."
         )
-    return told
+    return inferred
 
 
 def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> list[Finding]:
@@ -309,83 +288,58 @@ def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> lis
         return []
     counts = Counter(label for label in labels if label)
     shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(8))
-    return [
-        Finding(
-            kind="labelled-by-name",
-            files=tuple(sorted_classes(counts)),
-            message=message(
-                "data.folders.labelled-by-name",
-                template=template.text,
-                n=len(counts),
-                classes=shown + (", …" if len(counts) > 8 else ""),
-            ),
-            action="read as classes",
-        )
-    ]
+    classes = shown + (", …" if len(counts) > 8 else "")
+    sentence = message(
+        "data.folders.labelled-by-name", template=template.text, n=len(counts), classes=classes
+    )
+    return [finding("labelled-by-name", sorted_classes(counts), sentence)]
 
 
-def _refuse_unlisted(root: Path, found: Sequence[Found]) -> None:
-    """Refuse a folder that the system does not list."""
+def _require_files(root: Path, found: Sequence[Found], files: Sequence[Found]) -> None:
+    """Refuse a folder that the system does not list, or that holds no files."""
     if [(one.path, one.kind) for one in found] == [("", "unreadable")]:
         raise DataError(
             f"A data folder must be readable. Received {str(root)!r}, which cannot be listed. Check its "
             "permissions."
         )
-
-
-def _refuse_empty(root: Path, files: Sequence[Found]) -> None:
     if all(one.aside for one in files):
         raise DataError(f"A data folder must hold images. Received {str(root)!r} without any. {LAYOUT_HELP}")
 
 
-def _spelling_findings(found: Sequence[Found], layout: Layout) -> list[Finding]:
+def _spelling_findings(folders: Sequence[Found], layout: Layout) -> list[Finding]:
     """Class folders with one NFC name and several spellings on the disk."""
     spellings: dict[str, dict[str, str]] = defaultdict(dict)
-    for one in found:
+    for one in folders:
         label = _class_of(one, layout, None)
         _, below = layout.place(f"{one.path}/")
-        if label and one.kind == "folder" and len(below) == 2 and name_of(below[0]) == label:
+        if label and len(below) == 2 and name_of(below[0]) == label:
             spellings[label].setdefault(below[0], one.path)
     return [
-        Finding(
-            kind="unicode-normalised",
-            files=tuple(forms.values()),
-            message=message("data.folders.unicode-normalised", label=label, count=len(forms)),
-            action="read as one class",
+        finding(
+            "unicode-normalised",
+            forms.values(),
+            message("data.folders.unicode-normalised", label=label, count=len(forms)),
         )
         for label, forms in spellings.items()
         if len(forms) > 1
     ]
 
 
-# Action and decision of what the walk meets that is no row.
-_MET = {
-    "symlink-loop": ("not followed", False),
-    "made": ("passed over", False),
-    "unreadable": ("passed over", True),
-    "special": ("never opened", False),
-}
+# What the walk meets that is no image of the data; of such things other actions are usual than of images.
+_MET = ("symlink-loop", "made", "unreadable", "special")
+WALK_ACTIONS = {"unreadable": "passed over", "special": "never opened"}
 _SET_ASIDE = ("hidden", "foreign", "stray", "unlabelled", "missing")
 
 
-def _walk_findings(found: Sequence[Found]) -> list[Finding]:
-    """What the walk met that is no row: loops, locked folders, pipes."""
-    return [
-        _finding(kind, files, action, decision=decision)
-        for kind, (action, decision) in _MET.items()
-        if (files := tuple(name_of(it.path) for it in found if it.kind == kind))
-    ]
-
-
-def _aside_findings(paths: Sequence[str], set_aside: Sequence[str]) -> list[Finding]:
-    """Hidden, foreign, stray and missing files, each kind in one finding."""
-    return [
-        _finding(kind, files, "set aside")
-        for kind in _SET_ASIDE
-        if (files := tuple(path for path, aside in zip(paths, set_aside, strict=True) if aside == kind))
-    ]
-
-
-def _finding(kind: str, files: tuple[str, ...], action: str, *, decision: bool = False) -> Finding:
-    sentence = message(f"data.walk.{kind}", n=len(files), first=files[0])
-    return Finding(kind=kind, files=files, message=sentence, action=action, decision=decision)
+def _walk_findings(
+    found: Sequence[Found], paths: Sequence[str], set_aside: Sequence[str]
+) -> Iterator[Finding]:
+    """Loops, locked folders, pipes; then hidden, foreign, stray and missing files."""
+    met = {kind: [name_of(one.path) for one in found if one.kind == kind] for kind in _MET}
+    aside = {
+        kind: [path for path, why in zip(paths, set_aside, strict=True) if why == kind] for kind in _SET_ASIDE
+    }
+    for kind, files in (met | aside).items():
+        if files:
+            sentence = message(f"data.walk.{kind}", n=len(files), first=files[0])
+            yield finding(kind, files, sentence, action=WALK_ACTIONS.get(kind, ""))

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from mindle.data.common.filenames import is_picture_name
@@ -27,6 +27,28 @@ _UNITS = {"0": False, "1": True, "0.0": False, "1.0": True}
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """What a user may say of a list of images where the file does not show it.
+
+    Attributes:
+        target: The column of numbers to estimate, where it has another name, or stands beside `label`.
+        task: "regression" or "classification" where the name of the column does not say it.
+        separator: What stands between cells.
+        header: How many lines of header there are.
+        missing: Words that stand for nothing, instead of `MISSING`.
+    """
+
+    target: str | None = None
+    task: str | None = None
+    separator: str | None = None
+    header: int | None = None
+    missing: tuple[str, ...] = ()
+
+
+NOTHING_SAID = ListOptions()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageList:
     """A list of images: how its file is written, and what its columns hold.
 
@@ -36,7 +58,7 @@ class ImageList:
         names: Of the columns, in small letters.
         image: Position of the column that names files.
         locator: Finds these files.
-        missing: Words that stand for nothing, instead of `MISSING`.
+        options: What the user said of it.
     """
 
     file: Path
@@ -44,7 +66,7 @@ class ImageList:
     names: tuple[str, ...]
     image: int
     locator: Locator = field(repr=False)
-    missing: tuple[str, ...] = ()
+    options: ListOptions = NOTHING_SAID
 
     @cached_property
     def rows(self) -> list[tuple[int, list[str]]]:
@@ -58,7 +80,7 @@ class ImageList:
 
     def is_missing(self, text: str) -> bool:
         """Whether a cell holds nothing."""
-        return is_missing(text, self.missing)
+        return is_missing(text, self.options.missing)
 
     def position(self, name: str) -> int | None:
         """Where a column stands, None where there is none of that name."""
@@ -78,39 +100,31 @@ class ImageList:
         ]
 
 
-def image_list(
-    file: Path, *, separator: str | None = None, header: int | None = None, missing: tuple[str, ...] = ()
-) -> ImageList | None:
+def image_list(file: Path, options: ListOptions = NOTHING_SAID) -> ImageList | None:
     """A file as a list of images, None where no column names pictures.
 
     A column `path` does. So does any other whose cells lead to pictures, half of the first twenty or more,
     with or without their folder and ending; or one that is called after files and holds names of pictures.
 
-    Args:
-        file: The file.
-        separator: What stands between cells, where the file does not show it.
-        header: How many lines of header there are, where the file does not show it.
-        missing: Words that stand for nothing, instead of `MISSING`.
-
     Raises:
         DataError: If the file is no text.
     """
-    layout = layout_of(file, known=_KNOWN, separator=separator, header=header)
+    layout = layout_of(file, known=_KNOWN, separator=options.separator, header=options.header)
     names = tuple(name.lower() for name in layout.names)
     locator = Locator(file.parent)
 
-    def listed(image: int) -> ImageList:
-        return ImageList(file=file, layout=layout, names=names, image=image, locator=locator, missing=missing)
-
+    listed = partial(ImageList, file=file, layout=layout, names=names, locator=locator, options=options)
     if PATH in names:
-        return listed(names.index(PATH))
+        return listed(image=names.index(PATH))
     sample = [cells for _, cells in itertools.islice(records(file, layout), _LOOKED_AT)]
     for place, name in enumerate(names):
         cells = [
-            row[place].strip() for row in sample if place < len(row) and not is_missing(row[place], missing)
+            row[place].strip()
+            for row in sample
+            if place < len(row) and not is_missing(row[place], options.missing)
         ]
         if cells and _names_pictures(locator, name, cells, others=len(names) - 1):
-            return listed(place)
+            return listed(image=place)
     return None
 
 
@@ -144,17 +158,18 @@ class Truth:
     said: bool = True
 
 
-def truth_of(listed: ImageList, target: str | None, task: str | None) -> Truth:
-    """The column of what is to be told: `target`, or label or target, or the only other column, or one-hot.
+def truth_of(listed: ImageList) -> Truth:
+    """The column of what is learned: as asked, or label or target, or the only other column, or one-hot.
 
     Raises:
         DataError: If several columns may be meant.
         ValueError: If `target` names no column of the list, or `task` is none.
     """
+    target, task = listed.options.target, listed.options.task
     require_task(task)
     if target is not None:
         place = _asked_place(listed, target)
-        return Truth(name=listed.names[place], regression=_is_number(listed, place, task), columns=(place,))
+        return Truth(name=listed.names[place], regression=_is_number(listed, place), columns=(place,))
     label, number = listed.position(LABEL), listed.position(TARGET)
     if label is not None:
         return Truth(name=LABEL, regression=task is not None and asks_numbers(task), columns=(label,))
@@ -214,10 +229,10 @@ def _asked_place(listed: ImageList, target: str) -> int:
     return place
 
 
-def _is_number(listed: ImageList, place: int, task: str | None) -> bool:
+def _is_number(listed: ImageList, place: int) -> bool:
     """Whether a column is to be estimated: one that is named always where the list has a column path."""
-    if task is not None:
-        return asks_numbers(task)
+    if listed.options.task is not None:
+        return asks_numbers(listed.options.task)
     return listed.names[listed.image] == PATH or _are_numbers(listed, place)
 
 

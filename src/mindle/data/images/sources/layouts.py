@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from mindle.data.common.classes import UNDECIDED
 from mindle.data.common.filenames import is_picture_name
+from mindle.data.common.findings import finding
 from mindle.data.common.names import all_of, name_of, part_of, parts_in, parts_of, says_nothing
 from mindle.messages import message
 from mindle.records import Finding, Part
 
 if TYPE_CHECKING:
     from mindle.data.images.sources.folder import Found
-
-"""The finding of folders that may be classes or parts: nothing is learned before that is settled."""
 
 # Folders that say what kind of thing lies in them, beside each other: no classes.
 _THINGS = frozenset({"images", "labels", "annotations", "masks"})
@@ -141,11 +140,6 @@ def settle_layout(found: Iterable[Found]) -> Layout:
     return Layout(bases=layout.bases, findings=(*_passed_finding(passed), *layout.findings), passed=passed)
 
 
-def prepared_layout(folders: Iterable[str]) -> Layout:
-    """The layout that `mindle prepare` makes: parts, and class folders of any name below."""
-    return Layout(bases={folder: Base(part=part) for folder in folders if (part := part_of(folder))})
-
-
 def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
@@ -189,14 +183,8 @@ def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
 def _passed_finding(folders: Sequence[str]) -> list[Finding]:
     if not folders:
         return []
-    return [
-        Finding(
-            kind="passed-through",
-            files=tuple(map(name_of, folders)),
-            message=message("data.folders.passed-through", names=all_of(_quoted(folders)), n=len(folders)),
-            action="passed through",
-        )
-    ]
+    sentence = message("data.folders.passed-through", names=all_of(_quoted(folders)), n=len(folders))
+    return [finding("passed-through", map(name_of, folders), sentence)]
 
 
 # --------------------------------------------------------------------------------------------- layouts
@@ -252,17 +240,9 @@ def _parted(tree: Tree, start: str) -> Layout | None:
 def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
     """A folder of pictures beside the parts: a decision where it holds their classes, or names a part."""
     alike = bool(classes & set(tree.names(folder))) or bool(parts_in(_base(folder)))
-    return Finding(
-        kind="beside-parts",
-        files=(name_of(folder),),
-        message=message(
-            "data.folders.beside-parts-alike" if alike else "data.folders.beside-parts",
-            name=name_of(folder),
-            n=tree.pictures(folder),
-        ),
-        action="left out",
-        decision=alike,
-    )
+    code = "data.folders.beside-parts-alike" if alike else "data.folders.beside-parts"
+    sentence = message(code, name=name_of(folder), n=tree.pictures(folder))
+    return finding("beside-parts", [name_of(folder)], sentence, decision=alike)
 
 
 def _classes(tree: Tree, start: str) -> Layout:
@@ -284,20 +264,15 @@ def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     others = [name_of(_base(folder)) for folder in folders if folder not in hinting]
     flat = not any(tree.folders.get(folder) for folder in folders)
     lead = message("data.folders.named-like-parts", names=named, n=len(hinting))
+    files = [name_of(folder) for folder in hinting]
     if words == {"train"} and flat and others:
         sentence = message("data.folders.part-names-flat", lead=lead, other=others[0])
-        return [_part_names(hinting, sentence, decision=False)]
+        return [finding("part-names", files, sentence, decision=False)]
     if len(words) == 1 and not whole:
-        return [_part_names(hinting, message("data.folders.part-names", lead=lead))]
-    return [
-        Finding(
-            kind=UNDECIDED,
-            files=tuple(map(name_of, hinting)),
-            message=message("data.folders.undecided", lead=lead, obstacle=_obstacle(tree, folders, others)),
-            action="nothing is learned before this is settled",
-            decision=True,
-        )
-    ]
+        return [finding("part-names", files, message("data.folders.part-names", lead=lead))]
+    obstacle = _obstacle(tree, folders, others)
+    sentence = message("data.folders.undecided", lead=lead, obstacle=obstacle)
+    return [finding(UNDECIDED, files, sentence)]
 
 
 def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
@@ -305,16 +280,6 @@ def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
         return message("data.folders.obstacle-beside", other=others[0])
     classed = any(tree.classed(folder) for folder in folders)
     return message("data.folders.obstacle-words" if classed else "data.folders.obstacle-no-classes")
-
-
-def _part_names(folders: Sequence[str], sentence: str, *, decision: bool = True) -> Finding:
-    return Finding(
-        kind="part-names",
-        files=tuple(map(name_of, folders)),
-        message=sentence,
-        action="read as classes",
-        decision=decision,
-    )
 
 
 def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
@@ -327,15 +292,8 @@ def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
         return []
     names = [name_of(_base(folder)) for folder in folders]
     within = sorted(set.intersection(*inside))
-    return [
-        Finding(
-            kind="same-folders",
-            files=tuple(map(name_of, folders)),
-            message=message("data.folders.same-folders", names=_some(names), within=_some(within)),
-            action="the outer folders are read as classes",
-            decision=True,
-        )
-    ]
+    sentence = message("data.folders.same-folders", names=_some(names), within=_some(within))
+    return [finding("same-folders", map(name_of, folders), sentence)]
 
 
 def _quoted(names: Sequence[str]) -> list[str]:

@@ -21,51 +21,13 @@ from mindle.data.common.names import litter, name_of
 from mindle.data.common.splits import nothing_usable
 from mindle.data.images.decoding.decode import FILE_LIMIT, UndecodableImage, file_memory, read_bytes, size_of
 from mindle.data.images.sources import arrays
+from mindle.data.images.sources.entries import Entries
 from mindle.data.images.sources.folder import LAYOUT_HELP, read_folder, walk
+from mindle.data.images.sources.headings import ListOptions
 from mindle.data.images.sources.listing import folder_lists, read_listing
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import FAMILIES, ArrayImages, Dataset, Task
-
-READ_KINDS: dict[str, str] = {
-    "beside-parts": "a folder of images beside the parts of a split",
-    "channels-first": "an array has its channels before height and width",
-    "class-extra": "a class is only in a held-out part, so it cannot be learned",
-    "class-missing": "a class is missing from a held-out part, so nothing is measured for it there",
-    "empty-class": "a class has no images",
-    "encoding": "a list is not in UTF-8",
-    "foreign": "a file that an operating system left behind",
-    "held-out": "only one held-out part is given; it is used as the test part",
-    "hidden": "a hidden file, or one in a hidden folder",
-    "image-list": "which columns of a list name files and tell labels",
-    "incomplete-row": "a line of a list names no file",
-    "layout": "how a list is written had to be assumed",
-    "labelled-by-name": "labels are taken from the names of files",
-    "listed-twice": "a list names a file more than once, with the same label",
-    "made": "a run, a bundle or a prepared split of mindle, which is never data",
-    "missing": "a listed file, or what a link leads to, does not exist",
-    "missing-words": "words that stand for no label, such as NaN",
-    "name-collision": "class names that differ only in case, width or spaces",
-    "one-class": "all images are of one class",
-    "part-names": "a class folder is named like a part of a split",
-    "passed-through": "a folder that holds nothing but one folder",
-    "same-folders": "all class folders hold the same folders, which may be the classes",
-    "scaled": "an array was not uint8 from 0 to 255 and was scaled",
-    "single": "a class has a single image to learn from",
-    "not-drawn": "only a part of the set is used",
-    "not-a-number": "a list gives a file a target that is no finite number",
-    "special": "something that is neither a file nor a folder, such as a pipe",
-    "stray": "a file outside the class folders",
-    "symlink-loop": "a link to a folder that is read already",
-    "two-labels": "a list gives a file different labels",
-    "two-targets": "a list gives a file different targets",
-    "undecided-parts": "folders that may be classes or parts of a split",
-    "unfinished": "`mindle prepare` was interrupted while it filled this folder",
-    "unicode-normalised": "names that look the same but are spelled with different Unicode characters",
-    "unlabelled": "nothing gives a file a label",
-    "unreadable": "the system refuses to read it",
-}
-"""The findings that reading can make, and what each means."""
+from mindle.records import ArrayImages, Dataset
 
 LISTINGS = (".csv", ".tsv", ".txt")
 ARCHIVE = ".npz"
@@ -114,17 +76,22 @@ def read(
     if not isinstance(typed, str):
         raise TypeError(f"`source` must be text or a path. Received {type(source).__name__}.")
     place = Path(os.path.expanduser(typed))
-    listing = place.suffix.lower() in LISTINGS and place.is_file()
-    archive = place.suffix.lower() == ARCHIVE and place.is_file()
-    if not listing:
-        asked = {
-            "target": target,
-            "task": None if archive else task,
-            "separator": separator,
-            "header": header,
-            "missing": missing or None,
-        }
-        _require_nothing_asked(typed, asked)
+    options = ListOptions(
+        target=None if target is None else str(target),
+        task=task,
+        separator=separator,
+        header=header,
+        missing=missing,
+    )
+    entries = _entries(typed, place, options, label_from)
+    return entries.dataset(name=name or _name(place), source=typed, task=task)
+
+
+def _entries(typed: str, place: Path, options: ListOptions, label_from: str | None) -> Entries:
+    """The images of whatever lies at a place, or has a built-in name."""
+    file, ending = place.is_file(), place.suffix.lower()
+    if not (file and ending in LISTINGS):
+        _require_nothing_asked(typed, replace(options, task=None) if file and ending == ARCHIVE else options)
     if label_from is not None and not place.is_dir():
         raise ValueError(
             f"`label_from` must be left out for images that are not files of a folder. Received "
@@ -134,38 +101,22 @@ def read(
         if typed in arrays.BUILT_IN:
             return arrays.read_built_in(typed)
         raise DataError(_unknown(typed, place))
-    name = name or _name(place)
     if place.is_dir():
-        return _read_directory(place, name=name, source=typed, label_from=label_from)
-    if archive:
-        return _of_task(arrays.read_npz(place, name=name, source=typed, task=task), task)
-    if listing:
-        found = read_listing(
-            place,
-            name=name,
-            source=typed,
-            target=None if target is None else str(target),
-            task=task,
-            separator=separator,
-            header=header,
-            missing=missing,
-        )
-        return _of_task(found, task)
+        return _directory_entries(place, label_from)
+    if file and ending == ARCHIVE:
+        return arrays.read_npz(place, options.task)
+    if file and ending in LISTINGS:
+        return read_listing(place, options)
     raise DataError(
         f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
         f"classify images with a trained model, use `mindle predict`."
     )
 
 
-def _of_task(dataset: Dataset, task: str | None) -> Dataset:
-    """The same images for the task that was asked for, where it says more than that there are numbers."""
-    return replace(dataset, task=Task(task)) if task in FAMILIES else dataset
-
-
-def _require_nothing_asked(typed: str, asked: Mapping[str, Any]) -> None:
+def _require_nothing_asked(typed: str, options: ListOptions) -> None:
     """Only a list has columns and separators, only it and an archive numbers that may be classes."""
-    for argument, value in asked.items():
-        if value is not None:
+    for argument, value in vars(options).items():
+        if value not in (None, ()):
             raise ValueError(
                 f"`{argument}` must be left out for images that are not listed in a CSV file: it is about a "
                 f"table, {'an .npz file, ' if argument == 'task' else ''}or a list with a column `path`. "
@@ -173,18 +124,19 @@ def _require_nothing_asked(typed: str, asked: Mapping[str, Any]) -> None:
             )
 
 
-def _read_directory(place: Path, *, name: str, source: str, label_from: str | None) -> Dataset:
+def _directory_entries(place: Path, label_from: str | None) -> Entries:
     try:
         if arrays.is_idx(place):
-            return arrays.read_idx(place, name=name, source=source)
+            return arrays.read_idx(place)
         if arrays.is_cifar(place):
-            return arrays.read_cifar(place, name=name, source=source)
+            return arrays.read_cifar(place)
     except PermissionError as error:
         raise DataError(
-            f"A data folder must be readable. Received {source!r} ({error.strerror}). Check its permissions."
+            f"A data folder must be readable. Received {str(place)!r} ({error.strerror}). Check its "
+            "permissions."
         ) from error
-    listed = folder_lists(place, name=name, source=source) if label_from is None else None
-    return listed or read_folder(place, name=name, source=source, label_from=label_from)
+    listed = folder_lists(place) if label_from is None else None
+    return listed or read_folder(place, label_from)
 
 
 def _name(place: Path) -> str:
