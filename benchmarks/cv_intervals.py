@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import LEVEL, bootstrap, wilson
+from mindle.evaluation.intervals import LEVEL, bootstrap_rows, collected, percentiles, wilson
 from mindle.evaluation.repeated import corrected_error, t_score, widened
 
 Floats = NDArray[np.float64]
@@ -104,9 +104,12 @@ def _with_bias(x: Floats) -> Floats:
 
 
 def plain(draw: Draw, scale: str) -> tuple[float, float]:
-    """As if the rows had been judged by one model: Wilson's interval, or the bootstrap over rows."""
+    """As if the rows had been answered by one model: Wilson's interval, or the bootstrap over rows."""
     mean = draw.scores.mean(axis=0)
-    return wilson(float(mean.sum()), len(mean)) if scale == "share" else bootstrap(mean, resamples=500)
+    if scale == "share":
+        return wilson(float(mean.sum()), len(mean))
+    resampled = bootstrap_rows(len(mean), resamples=500)
+    return percentiles(collected(lambda rows: {"mean": mean[rows].mean(axis=1)}, resampled)["mean"])
 
 
 def corrected(draw: Draw, scale: str) -> tuple[float, float]:

@@ -60,6 +60,7 @@ TESTED_ELSEWHERE = {
     "data/common/groups.py": "data/images/test_duplicates.py",
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv
     "evaluation/classification.py": "evaluation/test_tasks.py",
+    "evaluation/family.py": "evaluation/test_tasks.py",
     "serving/source.py": "serving/test_evaluate.py",  # the truth of both families of tasks
     "evaluation/paired.py": "evaluation/test_compare.py",
     "training/images/attempts.py": "training/images/test_selection.py",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mindle.artifacts.bundle import Bundle
     from mindle.data.common.tasks import DataTask
     from mindle.data.tables.tasks import TableTarget
+    from mindle.evaluation.family import Evaluation
     from mindle.evaluation.report.sections import Page
-    from mindle.evaluation.tasks import TaskEvaluation
     from mindle.records import Examples
     from mindle.serving.source import Target
     from mindle.training.images.tasks import ImageTask
@@ -47,7 +47,7 @@ class TaskParts(TypedDict, total=False):
     table: TableTarget
     images: ImageTask
     rows: TableTask
-    evaluation: TaskEvaluation[Any]
+    evaluation: Evaluation[Any]
     page: type[Page[Any]]
     layout: Layout[Any]
     truths: Callable[[Examples], list[str]]

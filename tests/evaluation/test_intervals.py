@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mindle.evaluation.intervals import (
-    bootstrap,
     bootstrap_rows,
+    collected,
     difference,
     logit_interval,
     percentiles,
@@ -84,6 +85,11 @@ def test_the_difference_covers_no_difference_about_as_often_as_it_says() -> None
     assert 0.925 < np.mean([low <= 0 <= high for low, high in spans]) < 0.985
 
 
+def bootstrap(values: NDArray[np.float64], **options: int) -> tuple[float, float]:
+    resampled = bootstrap_rows(len(values), **options)
+    return percentiles(collected(lambda rows: {"mean": values[rows].mean(axis=1)}, resampled)["mean"])
+
+
 def test_the_bootstrap_of_a_mean_covers_it() -> None:
     generator = np.random.default_rng(2)
     spans = [bootstrap(generator.exponential(1.0, 100), resamples=400, seed=i) for i in range(300)]
@@ -102,7 +108,7 @@ def test_resamples_come_in_blocks_of_bounded_size() -> None:
     assert all(block.min() >= 0 and block.max() < 100_000 for block in blocks)
 
 
-def test_percentiles_leave_out_what_is_no_number() -> None:
+def test_percentiles_ignore_what_is_no_number() -> None:
     assert percentiles(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
 
 

@@ -116,13 +116,11 @@ def test_what_is_no_number_is_refused_by_name(where: str, bad: float) -> None:
         score_estimates(estimates(columns["values"], columns["targets"]))
 
 
-def test_nothing_to_judge_is_refused() -> None:
+def test_nothing_to_score_is_refused() -> None:
     with pytest.raises(ValueError, match="must carry `targets`"):
         score_estimates(estimates([1.0], None))
     with pytest.raises(ValueError, match="at least one row"):
         score_estimates(estimates([], []))
-    with pytest.raises(ValueError, match="`level` must lie between 0 and 1. Received level=90"):
-        score_estimates(drawn(3), level=90)
 
 
 def test_coverage_counts_the_truths_inside() -> None:
@@ -132,17 +130,17 @@ def test_coverage_counts_the_truths_inside() -> None:
         low=np.array([0.5, 1.5, 2.5, -np.inf]),
         high=np.array([1.5, 2.5, 3.5, np.inf]),
     )
-    block = score_estimates(given, level=0.9)
+    block = score_estimates(given)
     low, high = wilson(3, 4)
     assert block["coverage"] == {"value": 0.75, "low": low, "high": high}
     assert block["intervals"]["methods"]["coverage"] == "wilson"
     assert block["interval_level"] == 0.9
 
 
-def test_the_mean_width_of_intervals_is_told() -> None:
+def test_the_mean_width_of_intervals_is_given() -> None:
     given = estimates([1.0, 2.0], [1.0, 2.5], low=np.array([0.0, 1.0]), high=np.array([2.0, 5.0]))
     assert score_estimates(given)["interval_width"] == pytest.approx(3.0)
-    assert "interval_level" not in score_estimates(given)
+    assert score_estimates(given)["interval_level"] == 0.9
     assert "coverage" not in score_estimates(drawn(5))
 
 

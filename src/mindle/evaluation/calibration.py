@@ -1,94 +1,91 @@
-"""Whether "90 % sure" is right nine times in ten, and the one number that mends it: the temperature."""
+"""Whether "90 % sure" is right nine times in ten, and the one number that corrects it: the temperature."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, log
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.evaluation.intervals import Floats, Ints
+
 BINS = 15
 COLDEST, HOTTEST = 0.05, 20.0
 _FLOOR = -700.0  # of log-probabilities: below it exp() is 0, and a true -inf would make every loss infinite
+_DRAWS = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReliabilityBin:
+class ReliabilityBin(NamedTuple):
     """The images whose confidence lies in [low, high); the last bin holds 1 as well.
 
     Attributes:
         low, high: Ends of the bin.
-        n: How many images fell into it.
-        confidence: Their mean confidence, None where n is 0.
-        accuracy: Their share of right answers, None where n is 0.
+        n: How many images fell into it, at least one.
+        confidence: Their mean confidence.
+        accuracy: Their share of right answers.
     """
 
     low: float
     high: float
     n: int
-    confidence: float | None
-    accuracy: float | None
+    confidence: float
+    accuracy: float
 
 
-def _confidence_and_right(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Confidence, whether right (0 or 1), and bin number of each image."""
-    if probabilities.ndim != 2 or len(probabilities) != len(labels):
+def _checked(name: str, values: NDArray[np.floating], labels: NDArray[np.integer]) -> Floats:
+    """Values (image, class) that belong to labels, or the reason why they do not."""
+    found = np.asarray(values, np.float64)
+    if found.ndim != 2 or len(found) != len(labels) or not len(labels):
         raise ValueError(
-            "`probabilities` must be (image, class) with one row a label. "
-            f"Received {probabilities.shape} and {len(labels)} labels."
+            f"`{name}` must be (image, class) with one row a label, and at least one. "
+            f"Received {found.shape} and {len(labels)} labels."
         )
-    if bins < 1:
-        raise ValueError(f"`bins` must be at least 1. Received bins={bins}.")
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    number = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
-    return confidence, right, number
+    if not np.isfinite(found).all():
+        raise ValueError(f"`{name}` must be finite numbers. Received NaN or infinity.")
+    return found
+
+
+def confidence_bins(probabilities: Floats) -> tuple[Floats, Ints]:
+    """Confidence of each image, and the number of its bin: of `BINS` of equal width, closed on the left."""
+    confidence: Floats = probabilities.max(axis=1)
+    return confidence, np.clip((confidence * BINS).astype(np.int64), 0, BINS - 1)
 
 
 def reliability_bins(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = BINS
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> list[ReliabilityBin]:
     """Confidence against accuracy in bins of equal width, with the count of each.
 
     Args:
         probabilities: (image, class), rows summing to 1.
         labels: True class of each image.
-        bins: How many.
 
     Returns:
-        `bins` records from low to high confidence, empty bins included.
+        The bins that hold an image, from low to high confidence.
 
     Raises:
-        ValueError: If the arrays disagree in length or `bins` is below 1.
+        ValueError: If the arrays disagree in length or hold nothing.
 
     Example:
         >>> sure = np.array([[0.9, 0.1], [0.2, 0.8]])
-        >>> [bin.n for bin in reliability_bins(sure, np.array([0, 1]), bins=5)]
-        [0, 0, 0, 0, 2]
+        >>> [round(bin.confidence, 1) for bin in reliability_bins(sure, np.array([0, 1]))]
+        [0.8, 0.9]
     """
-    confidence, right, number = _confidence_and_right(probabilities, labels, bins)
-    counts = np.bincount(number, minlength=bins)
-    sums = np.bincount(number, confidence, bins)
-    hits = np.bincount(number, right, bins)
+    probabilities = _checked("probabilities", probabilities, labels)
+    confidence, number = confidence_bins(probabilities)
+    right = probabilities.argmax(axis=1) == labels
+    members = [(at, number == at) for at in np.unique(number).tolist()]
     return [
         ReliabilityBin(
-            low=i / bins,
-            high=(i + 1) / bins,
-            n=int(n),
-            confidence=float(sums[i] / n) if n else None,
-            accuracy=float(hits[i] / n) if n else None,
+            at / BINS, (at + 1) / BINS, int(of.sum()), float(confidence[of].mean()), float(right[of].mean())
         )
-        for i, n in enumerate(counts)
+        for at, of in members
     ]
 
 
-def expected_calibration_error(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, bins: int = BINS
-) -> float:
-    """Mean gap between confidence and accuracy, weighted by how often it occurs.
+def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Mean gap between confidence and accuracy in 15 bins, weighted by how often it occurs.
 
     Shapes: probabilities (image, class), rows summing to 1; labels (image,).
     Units: a probability; 0.03 reads "off by three percentage points". Few images push it up: a perfectly
@@ -97,13 +94,12 @@ def expected_calibration_error(
     Args:
         probabilities: Predicted class probabilities.
         labels: True class of each image, an index in [0, class).
-        bins: How many equal-width confidence bins; 15 suits a thousand images or more.
 
     Returns:
-        A number in [0, 1]; 0 is perfectly calibrated, and so is no image at all.
+        A number in [0, 1]; 0 is perfectly calibrated.
 
     Raises:
-        ValueError: If the arrays disagree in length or `bins` is below 1.
+        ValueError: If the arrays disagree in length or hold nothing.
 
     Source:
         Guo et al. 2017, eq. 3, https://arxiv.org/abs/1706.04599; bins here are closed on the left.
@@ -113,43 +109,31 @@ def expected_calibration_error(
         >>> round(expected_calibration_error(sure, np.array([0, 1])), 3)
         0.15
     """
-    confidence, right, number = _confidence_and_right(probabilities, labels, bins)
-    gaps = np.bincount(number, confidence - right, bins)
-    return float(np.abs(gaps).sum() / max(1, len(labels)))
+    bins = reliability_bins(probabilities, labels)
+    return sum(each.n * abs(each.confidence - each.accuracy) for each in bins) / len(labels)
 
 
-def error_by_chance(
-    probabilities: NDArray[np.floating],
-    *,
-    bins: int = BINS,
-    level: float = 0.95,
-    draws: int = 200,
-    seed: int = 0,
-) -> float:
+def error_by_chance(probabilities: NDArray[np.floating[Any]]) -> float:
     """The expected calibration error that a perfectly calibrated model exceeds only by chance.
 
     Right and wrong are drawn again and again with just the confidences that were stated; of the errors that
-    this chance alone makes, `level` lie below the returned one.
+    this chance alone makes, 95 % lie below the returned one.
 
     Args:
         probabilities: (image, class).
-        bins: As in `expected_calibration_error`.
-        level: Share of the draws below the result.
-        draws: How often to draw.
-        seed: Of the draws.
 
     Example:
         >>> few, many = (np.tile([[0.8, 0.2]], (n, 1)) for n in (50, 5000))
         >>> error_by_chance(few) > 5 * error_by_chance(many)
         True
     """
-    confidence, _, number = _confidence_and_right(probabilities, np.zeros(len(probabilities), np.int64), bins)
-    generator = np.random.default_rng(seed)
+    confidence, number = confidence_bins(np.asarray(probabilities, np.float64))
+    generator = np.random.default_rng(0)
     errors = [
-        np.abs(np.bincount(number, confidence - (generator.random(len(number)) < confidence), bins)).sum()
-        for _ in range(draws)
+        np.abs(np.bincount(number, confidence - (generator.random(len(number)) < confidence), BINS)).sum()
+        for _ in range(_DRAWS)
     ]
-    return float(np.quantile(errors, level) / max(1, len(number)))
+    return float(np.quantile(errors, 0.95) / max(1, len(number)))
 
 
 def fit_temperature(log_probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
@@ -182,14 +166,7 @@ def fit_temperature(log_probabilities: NDArray[np.floating], labels: NDArray[np.
         >>> round(fit_temperature(3 * logits, labels), 1)  # made three times too sure
         3.0
     """
-    logits = np.maximum(np.asarray(log_probabilities, np.float64), _FLOOR)  # (image, class)
-    if logits.ndim != 2 or len(logits) != len(labels) or not len(labels):
-        raise ValueError(
-            "`log_probabilities` must be (image, class) with one row a label, and at least one. "
-            f"Received {logits.shape} and {len(labels)} labels."
-        )
-    if not np.isfinite(logits).all():
-        raise ValueError("`log_probabilities` must be numbers below infinity. Received NaN or +inf.")
+    logits = _checked("log_probabilities", np.maximum(log_probabilities, _FLOOR), labels)  # (image, class)
     count, classes = logits.shape
     logits = logits - logits.max(axis=1, keepdims=True)
     given = 1 / (count + 2)
@@ -238,14 +215,7 @@ def fit_offsets(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
         >>> fit_offsets(logits - [0.8, 0.0], labels).round(1).tolist()  # the first class was held back
         [0.4, -0.4]
     """
-    scores = np.asarray(scores, np.float64)  # (image, class)
-    if scores.ndim != 2 or len(scores) != len(labels) or not len(labels):
-        raise ValueError(
-            "`scores` must be (image, class) with one row a label, and at least one. "
-            f"Received {scores.shape} and {len(labels)} labels."
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError("`scores` must be numbers. Received NaN or infinity.")
+    scores = _checked("scores", scores, labels)  # (image, class)
     rows, truth = np.arange(len(scores)), np.eye(scores.shape[1])[labels]
 
     def loss_and_slope(free: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

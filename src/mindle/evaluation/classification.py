@@ -1,4 +1,4 @@
-"""Classes: what their answers are scored, compared and listed by; see `mindle.evaluation.tasks`."""
+"""Classes: what their answers are scored, compared and listed by; see `mindle.evaluation.family`."""
 
 from __future__ import annotations
 
@@ -10,35 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.conformal import Calibration
-from mindle.evaluation.metrics import (
-    checked_predictions,
-    log_losses,
-    macro_scores,
-    score,
-    tally_resamples,
-)
+from mindle.evaluation.family import Evaluation
+from mindle.evaluation.intervals import Floats, Ints
+from mindle.evaluation.metrics import checked_predictions, measured, score
 from mindle.evaluation.paired import (
     Difference,
-    Floats,
-    Ints,
     Measure,
     mcnemar,
     paired_difference,
     require_same_classes,
-    require_same_truth,
-    row_order,
 )
 from mindle.evaluation.thresholds import named_classes
-from mindle.messages import Message, message
 from mindle.records import Predictions
 
+COMPARED = ("accuracy", "macro_f1", "log_loss")
 
-class Classification:
+
+class Classification(Evaluation[Predictions]):
     """What evaluation does for a task whose answers are `Predictions`."""
 
     main = "accuracy"
     number = "{:.1%}"
     baseline = "majority"
+    truth = "labels"
+    columns = ("probabilities",)
 
     def answers(
         self,
@@ -52,12 +47,9 @@ class Classification:
     ) -> Predictions:
         """The probabilities of a graph, and the classes that thresholds name."""
         probabilities = np.asarray(outputs["probabilities"], np.float64)
+        named = None if thresholds is None else named_classes(probabilities, thresholds)
         return Predictions(
-            classes=classes,
-            paths=paths,
-            probabilities=probabilities,
-            answers=None if thresholds is None else named_classes(probabilities, thresholds),
-            labels=truth,
+            classes=classes, paths=paths, probabilities=probabilities, answers=named, labels=truth
         )
 
     def outputs_of(self, values: Floats) -> dict[str, Floats]:
@@ -68,33 +60,9 @@ class Classification:
         """See `mindle.evaluation.score`."""
         return score(answers, seed=seed)
 
-    def point(self, answers: Predictions) -> float:
-        """Accuracy."""
-        return float((answers.predicted == _labels(answers)).mean())
-
-    def headline(self, scores: Mapping[str, Any]) -> Message:
-        """Accuracy with its interval."""
-        value, low, high = (self.number.format(end) for end in scores["accuracy"].values())
-        return message("evaluation.accuracy", value=value, low=low, high=high, n=scores["n"])
-
-    def constant_baseline(self, value: float) -> Message:
-        """How often the most common class is right."""
-        return message("evaluation.majority", value=self.number.format(value))
-
     def pooled(self, answers: Predictions) -> Predictions:
-        """One answer a row: the mean over the repeats where there were some."""
-        if answers.repeats == 1:
-            return answers
-        rows = len(answers) // answers.repeats
-        return replace(
-            answers,
-            paths=answers.paths[:rows],
-            probabilities=answers.probabilities.reshape(answers.repeats, rows, -1).mean(axis=0),
-            labels=None if answers.labels is None else answers.labels[:rows],
-            answers=None,
-            repeats=1,
-            folds=None,
-        )
+        """Of the mean over the repeats the likeliest class is named."""
+        return super().pooled(answers if answers.repeats == 1 else replace(answers, answers=None))
 
     def worst(self, answers: Predictions, limit: int | None = None) -> list[int]:
         """Rows of the wrong answers, the most confident first.
@@ -108,60 +76,55 @@ class Classification:
             [0, 2]
         """
         named = answers.predicted
-        wrong = np.flatnonzero(named != _labels(answers))
+        wrong = np.flatnonzero(named != self.known_truth(answers))
         order = np.argsort(-answers.probabilities[wrong, named[wrong]], kind="stable")
         rows: list[int] = wrong[order][:limit].tolist()
         return rows
 
-    def errors(self, answers: Predictions) -> dict[str, list[Any]]:
-        """The columns of a table of the wrong answers, the most confident first."""
-        rows, classes = self.worst(answers), np.array(answers.classes, object)
+    def cells(self, answers: Predictions, rows: list[int]) -> dict[str, list[Any]]:
+        """Label, answer and confidence."""
         named = answers.predicted[rows]
         return {
-            "path": [answers.paths[row] for row in rows],
-            "label": classes[_labels(answers)[rows]].tolist(),
-            "predicted": classes[named].tolist(),
+            "label": self.spelled(answers)[rows].tolist(),
+            "predicted": np.array(answers.classes, object)[named].tolist(),
             "confidence": answers.probabilities[rows, named].tolist(),
         }
+
+    def spelled(self, answers: Predictions) -> NDArray[Any]:
+        """The name of each row's class."""
+        names: NDArray[Any] = np.array(answers.classes, object)[self.known_truth(answers)]
+        return names
 
     def matched(self, first: Predictions, second: Predictions) -> Predictions:
         """The second model's answers in the order of the first one's rows and classes."""
         require_same_classes(first.classes, second.classes)
-        (_, truth), (probabilities, labels) = checked_predictions(first), checked_predictions(second)
-        order = row_order(first, second)
+        checked_predictions(first)
+        probabilities, labels = checked_predictions(second)
         columns = [second.classes.index(name) for name in first.classes]
         index = np.argsort(columns)  # of the second one's class in the first one's list
-        names = np.array(first.classes)
-        require_same_truth(first.paths, names[truth], names[index[labels[order]]])
-        return replace(
+        ordered = replace(
             second,
             classes=first.classes,
-            paths=first.paths,
-            probabilities=probabilities[order][:, columns],
-            labels=index[labels[order]],
-            answers=None if second.answers is None else index[second.answers[order]],
-            folds=None if second.folds is None else second.folds[order],
+            probabilities=probabilities[:, columns],
+            labels=index[labels],
+            answers=None if second.answers is None else index[second.answers],
         )
+        return super().matched(first, ordered)
 
     def measure(self, first: Predictions, second: Predictions) -> Measure:
         """The scores of draws of rows, from the answers of both one after the other."""
-        probabilities = np.concatenate([first.probabilities, second.probabilities])
-        labels = np.concatenate([_labels(first), _labels(second)])
-        answers = np.concatenate([first.predicted, second.predicted])
-        right, losses, classes = answers == labels, log_losses(probabilities, labels), len(first.classes)
+        columns = [(each.probabilities, self.known_truth(each), each.predicted) for each in (first, second)]
+        measure = measured(*(np.concatenate(pair) for pair in zip(*columns, strict=True)))
 
-        def measure(at: Ints) -> dict[str, Floats]:
-            return {
-                "accuracy": right[at].mean(axis=1),
-                "macro_f1": macro_scores(tally_resamples(at, labels, answers, right, classes))["macro_f1"],
-                "log_loss": losses[at].mean(axis=1),
-            }
+        def compared(at: Ints) -> dict[str, Floats]:
+            found = measure(at)
+            return {name: found[name] for name in COMPARED}
 
-        return measure
+        return compared
 
     def exact(self, first: Predictions, second: Predictions) -> tuple[Difference, ...]:
         """Newcombe's interval and McNemar's exact test from the four counts of right and wrong."""
-        one, two = (each.predicted == _labels(each) for each in (first, second))
+        one, two = (each.predicted == self.known_truth(each) for each in (first, second))
         both, gained, lost = int((one & two).sum()), int((~one & two).sum()), int((one & ~two).sum())
         low, high = paired_difference(both, gained, lost, len(one))
         accuracy = Difference(
@@ -176,9 +139,3 @@ class Classification:
             test="mcnemar",
         )
         return (accuracy,)
-
-
-def _labels(answers: Predictions) -> Ints:
-    if answers.labels is None:
-        raise ValueError("`predictions` must carry `labels` to find mistakes. Received labels=None.")
-    return answers.labels

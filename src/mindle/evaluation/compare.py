@@ -1,12 +1,12 @@
-"""Two models on the same rows: how far they differ, and whether luck could do that.
+"""Two models on the same rows: how far they differ, and whether chance could do that.
 
 Both answered the same rows, so that what is hard about a row is hard for both and drops out of the
 difference; a paired comparison sees much smaller differences than two separate intervals do.
 
     accuracy            Newcombe's interval for paired proportions, McNemar's exact test
-    the other scores    bootstrap of the rows, the same rows for both; and the swap test: were both equally
-                        good, exchanging their answers on a random half of the rows would change nothing but
-                        luck, and 2,000 such exchanges show how large differences luck makes
+    the other scores    bootstrap of the rows, the same rows for both; and a permutation test: were both
+                        equally good, exchanging their answers on a random half of the rows would change
+                        nothing beyond chance, and 2,000 exchanges show what differences chance makes
     with folds          Nadeau and Bengio's corrected t test over the folds, for every score; see
                         `mindle.evaluation.repeated`
 """
@@ -15,17 +15,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mindle.evaluation import tasks
-from mindle.evaluation.intervals import RESAMPLES, bootstrap_rows, percentiles
-from mindle.evaluation.paired import Difference, Floats, Ints, Measure
-from mindle.evaluation.repeated import corrected_error, read_folds, t_chance, t_score
+from mindle.evaluation.intervals import (
+    RESAMPLES,
+    Floats,
+    Ints,
+    bootstrap_rows,
+    collected,
+    draws_in_blocks,
+    percentiles,
+)
+from mindle.evaluation.paired import Difference, Measure
+from mindle.evaluation.repeated import Folds, corrected_error, read_folds, t_chance, t_score
 from mindle.records import Answers
-
-_DRAWS_AT_A_TIME = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,24 +62,15 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """What JSON holds of it."""
-        return {
-            "task": self.task,
-            "n": self.n,
-            "repeats": self.repeats,
-            "differences": {
-                each.name: {key: value for key, value in asdict(each).items() if key != "name"}
-                | {"better": each.better}
-                for each in self.differences
-            },
-        }
+        differences = {}
+        for each in self.differences:
+            fields = asdict(each)
+            name = fields.pop("name")
+            differences[name] = {**fields, "better": each.better}
+        return {"task": self.task, "n": self.n, "repeats": self.repeats, "differences": differences}
 
 
-def compare(
-    first: Answers,
-    second: Answers,
-    *,
-    seed: int = 0,
-) -> Comparison:
+def compare(first: Answers, second: Answers, *, seed: int = 0) -> Comparison:
     """Compare two models that answered the same rows.
 
     Differences are second minus first: what changes when the second takes the first one's place. Rows are
@@ -114,19 +112,19 @@ def compare(
         )
     task = tasks.of(first.task)
     second = task.matched(first, second)
-    rows, repeats, measure = len(first), first.repeats, task.measure(first, second)
-    fold = _shared_folds(first, second)
-    if fold is not None:
-        differences = _over_folds(measure, rows, repeats, fold)
+    paired = _Paired(task.measure(first, second), len(first) // first.repeats, first.repeats)
+    # With other folds the two models of a fold had other training rows, and the correction for what folds
+    # share does not hold.
+    if first.folds is not None and second.folds is not None and np.array_equal(first.folds, second.folds):
+        differences = _over_folds(paired, read_folds(first.folds, len(first), first.repeats))
     else:
-        differences = _over_rows(measure, rows, repeats, seed)
-        exact = task.exact(first, second) if repeats == 1 else ()
-        differences = (*exact, *differences[len(exact) :])
-    return Comparison(task=first.task, n=rows // repeats, repeats=repeats, differences=differences)
+        exact = task.exact(first, second) if first.repeats == 1 else ()
+        differences = (*exact, *_over_rows(paired, seed)[len(exact) :])
+    return Comparison(task=first.task, n=paired.rows, repeats=first.repeats, differences=differences)
 
 
 def holm(chances: Sequence[float]) -> list[float]:
-    """Chances of several comparisons, raised so that asking often does not make luck look like skill.
+    """Chances of several comparisons, raised so that asking often does not make chance look like skill.
 
     Args:
         chances: One a comparison.
@@ -149,67 +147,61 @@ def holm(chances: Sequence[float]) -> list[float]:
     return found
 
 
-def _shared_folds(first: Answers, second: Answers) -> Ints | None:
-    """The folds that held the rows of both out, rows in one order; None where they are not known or differ.
-
-    With other folds the two models of a fold had other training rows, and the correction for what folds share
-    does not hold.
-    """
-    if first.folds is None or second.folds is None or not np.array_equal(first.folds, second.folds):
-        return None
-    return first.folds
-
-
-# ---- scores of draws ---------------------------------------------------------------------------------------
-
-# The answers of both lie one after the other, the first one's `rows` and then the second one's, so that a
-# draw of row numbers can take a row's answer from either.
-
-
-def _repeated(measure: Measure, at: Ints, repeats: int, of_repeat: int) -> dict[str, Floats]:
-    """The mean over the repeats of each score of draws of rows: (draw,)."""
-    found = [measure(at + repeat * of_repeat) for repeat in range(repeats)]
-    return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
-
-
-def _pooled(measure: Measure, rows: int, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
-    """The scores of the first and of the second on every row."""
-    everything = np.arange(rows // repeats)[None]
-    first, second = (
-        _repeated(measure, everything + side * rows, repeats, rows // repeats) for side in (0, 1)
-    )
-    return {name: float(v[0]) for name, v in first.items()}, {name: float(v[0]) for name, v in second.items()}
-
-
 # ---- intervals and chances ---------------------------------------------------------------------------------
 
 
-def _over_rows(measure: Measure, rows: int, repeats: int, seed: int) -> tuple[Difference, ...]:
-    """Bootstrap and swap test over the rows; a row's repeats are drawn and swapped together."""
-    of_repeat = rows // repeats
+@dataclass(frozen=True)
+class _Paired:
+    """The answers of both, one after the other: a draw of row numbers can take a row's answer from either.
 
-    def gaps(pairs: Iterator[tuple[Ints, Ints]]) -> dict[str, Floats]:
-        found: dict[str, list[Floats]] = {}
-        for one, two in pairs:
-            before, after = (_repeated(measure, at, repeats, of_repeat) for at in (one, two))
-            for name in before:
-                found.setdefault(name, []).append(after[name] - before[name])
-        return {name: np.concatenate(blocks) for name, blocks in found.items()}
+    Attributes:
+        measure: Scores draws of the numbers of all answers, those of the first model before the second one's.
+        rows: How many rows both answered.
+        repeats: How often each; a row's repeats are drawn together.
+    """
 
-    resampled = gaps((at, at + rows) for at in bootstrap_rows(of_repeat, seed=seed))
-    swapped = gaps(_swaps(of_repeat, rows, seed))
-    first, second = _pooled(measure, rows, repeats)
+    measure: Measure
+    rows: int
+    repeats: int
+
+    def scores(self, at: Ints) -> dict[str, Floats]:
+        """The mean over the repeats of each score of draws of rows: (draw,)."""
+        found = [self.measure(at + repeat * self.rows) for repeat in range(self.repeats)]
+        return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
+
+    def gaps(self, sides: tuple[Ints, Ints]) -> dict[str, Floats]:
+        """The second score minus the first one, each of draws of rows that may come from either model."""
+        before, after = map(self.scores, sides)
+        return {name: after[name] - before[name] for name in before}
+
+    def of_second(self, at: Ints) -> Ints:
+        """The numbers of the second model's answers to rows."""
+        return at + self.rows * self.repeats
+
+    @cached_property
+    def overall(self) -> dict[str, tuple[float, float]]:
+        """Each score of the first and of the second on every row."""
+        rows = np.arange(self.rows)[None]
+        first, second = self.scores(rows), self.scores(self.of_second(rows))
+        return {name: (float(first[name][0]), float(second[name][0])) for name in first}
+
+
+def _over_rows(paired: _Paired, seed: int) -> tuple[Difference, ...]:
+    """Bootstrap and permutation test over the rows."""
+    resampled = collected(
+        lambda at: paired.gaps((at, paired.of_second(at))), bootstrap_rows(paired.rows, seed=seed)
+    )
+    swapped = collected(paired.gaps, _swaps(paired, seed))
     differences = []
-    for name in first:
-        value = second[name] - first[name]
-        low, high = percentiles(resampled[name])
+    for name, (first, second) in paired.overall.items():
+        value, (low, high) = second - first, percentiles(resampled[name])
         # Equal up to rounding counts as equal, or ties would be decided by the order of a sum.
         as_large = np.abs(swapped[name]) >= abs(value) - 1e-12
         differences.append(
             Difference(
                 name=name,
-                first=first[name],
-                second=second[name],
+                first=first,
+                second=second,
                 value=value,
                 low=min(low, value),
                 high=max(high, value),
@@ -221,41 +213,35 @@ def _over_rows(measure: Measure, rows: int, repeats: int, seed: int) -> tuple[Di
     return tuple(differences)
 
 
-def _swaps(of_repeat: int, rows: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
-    """Row numbers of both sides after exchanging each row's answers with a chance of a half."""
-    generator = np.random.default_rng(seed)
-    block = max(1, _DRAWS_AT_A_TIME // of_repeat)
-    plain = np.arange(of_repeat)
-    for start in range(0, RESAMPLES, block):
-        side = generator.integers(0, 2, (min(block, RESAMPLES - start), of_repeat))
-        yield plain + side * rows, plain + (1 - side) * rows
+def _swaps(paired: _Paired, seed: int) -> Iterator[tuple[Ints, Ints]]:
+    """Numbers of both sides' answers after exchanging those to each row with a chance of a half."""
+    generator, rows = np.random.default_rng(seed), np.arange(paired.rows)
+    for block in draws_in_blocks(RESAMPLES, paired.rows):
+        swapped = generator.integers(0, 2, (block, paired.rows)).astype(bool)
+        yield (
+            np.where(swapped, paired.of_second(rows), rows),
+            np.where(swapped, rows, paired.of_second(rows)),
+        )
 
 
-def _over_folds(measure: Measure, rows: int, repeats: int, fold: Ints) -> tuple[Difference, ...]:
+def _over_folds(paired: _Paired, folds: Folds) -> tuple[Difference, ...]:
     """The corrected t test over the folds' differences."""
-    folds = read_folds(fold, rows, repeats)
-    before = [measure(part[None]) for part in folds.rows]
-    after = [measure(part[None] + rows) for part in folds.rows]
-    first, second = _pooled(measure, rows, repeats)
+    found = [paired.measure(rows[None]) for rows in folds.rows]
+    other = [paired.measure(paired.of_second(rows)[None]) for rows in folds.rows]
     differences = []
-    for name in first:
-        gaps = np.array([two[name][0] - one[name][0] for one, two in zip(before, after, strict=True)])
+    for name, (first, second) in paired.overall.items():
+        gaps = np.array([two[name][0] - one[name][0] for one, two in zip(found, other, strict=True)])
         error, freedom = corrected_error(gaps, folds.ratio), len(gaps) - 1
-        value = second[name] - first[name]
-        reach = t_score(freedom) * error
-        if error > 0:
-            chance = t_chance(value / error, freedom)
-        else:
-            chance = 1.0 if value == 0 else 0.0
+        value, reach = second - first, t_score(freedom) * error
         differences.append(
             Difference(
                 name=name,
-                first=first[name],
-                second=second[name],
+                first=first,
+                second=second,
                 value=value,
                 low=value - reach,
                 high=value + reach,
-                chance=chance,
+                chance=t_chance(value / error, freedom) if error > 0 else float(value == 0),
                 interval="nadeau-bengio",
                 test="nadeau-bengio",
             )

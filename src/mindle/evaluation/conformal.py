@@ -1,4 +1,4 @@
-"""Prediction intervals by CV+: how far the truth may lie from an estimate, learnt from held-out errors.
+"""Prediction intervals by CV+: how far the truth may lie from an estimate, learned from held-out errors.
 
 Cross-validation leaves two things behind: the error of each training row under the model that did not see it,
 and one model a fold. For a new row, every training row i proposes the two ends
@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mindle.evaluation.intervals import Floats, Ints
 
 LEVEL = 0.9
 _CELLS_AT_A_TIME = 2_000_000  # 16 MB for each end

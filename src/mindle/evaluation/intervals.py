@@ -1,4 +1,4 @@
-"""Intervals for scores: how far the number could lie from the truth by the luck of the draw.
+"""Intervals for scores: how far the number could lie from the truth by the chance of the draw.
 
 Three ways, each where it is at home: `wilson` for counts (right out of n), `bootstrap_rows` for averages over
 images, `logit_interval` for ranking scores whose variance is known in closed form. All are 95 % intervals
@@ -7,12 +7,17 @@ unless `level` says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import exp, isfinite, log, sqrt
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+D = TypeVar("D")
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 Score = dict[str, float | None]
 """A value with the ends of its interval, as metrics.json holds it: "value", "low" and "high"."""
@@ -80,15 +85,12 @@ def counted(hits: int, n: int) -> Score:
     return {"value": hits / n, "low": low, "high": high}
 
 
-def difference(
-    first: tuple[float, float], second: tuple[float, float], *, level: float = LEVEL
-) -> tuple[float, float, float]:
+def difference(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float, float]:
     """First minus second proportion, of independent samples, with its interval.
 
     Args:
         first: (proportion, n).
         second: (proportion, n).
-        level: How often the interval holds the true difference.
 
     Returns:
         (difference, low, high). Where low and high have one sign, chance alone hardly explains it.
@@ -101,21 +103,20 @@ def difference(
         [0.2, 0.0524, 0.3339]
     """
     (p1, n1), (p2, n2) = first, second
-    low1, high1 = wilson(p1 * n1, n1, level=level)
-    low2, high2 = wilson(p2 * n2, n2, level=level)
+    low1, high1 = wilson(p1 * n1, n1)
+    low2, high2 = wilson(p2 * n2, n2)
     low = p1 - p2 - sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
     high = p1 - p2 + sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
     return p1 - p2, low, high
 
 
-def logit_interval(value: float, error: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:
+def logit_interval(value: float, error: float, n: float) -> tuple[float, float]:
     """Value and standard error of a score in [0, 1] to an interval that stays inside [0, 1].
 
     Args:
         value: The score.
         error: Its standard error; 0 where nothing varied, as in a perfect ranking.
         n: Stands in as the number of trials of a Wilson interval where `error` says nothing.
-        level: How often the interval holds the true score.
 
     Returns:
         (low, high).
@@ -130,17 +131,29 @@ def logit_interval(value: float, error: float, n: float, *, level: float = LEVEL
     """
     spread = value * (1 - value)
     if error <= 0 or spread <= 0 or not isfinite(error):
-        return wilson(min(max(value, 0.0), 1.0) * n, n, level=level)
-    reach = z_score(level) * error / spread
-    centre = log(value / (1 - value))
-    return _logistic(centre - reach), _logistic(centre + reach)
+        return wilson(min(max(value, 0.0), 1.0) * n, n)
+    reach, centre = z_score() * error / spread, logit(value)
+    return logistic(centre - reach), logistic(centre + reach)
 
 
-def _logistic(at: float) -> float:
+def logit(share: float) -> float:
+    """The logarithm of the odds."""
+    return log(share / (1 - share))
+
+
+def logistic(at: float) -> float:
+    """The share whose `logit` lies there."""
     return 1 / (1 + exp(-min(max(at, -700.0), 700.0)))
 
 
-def bootstrap_rows(n: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+def draws_in_blocks(draws: int, n: int) -> Iterator[int]:
+    """How many draws of n rows to make at a time, so that they stay in the cache."""
+    block = max(1, _DRAWS_AT_A_TIME // n)
+    for start in range(0, draws, block):
+        yield min(block, draws - start)
+
+
+def bootstrap_rows(n: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Ints]:
     """Row numbers of resamples with replacement, in blocks (resample, n), the same for the same seed.
 
     A block at a time keeps memory flat: 2,000 resamples of 10,000 images would be 160 MB at once.
@@ -155,42 +168,28 @@ def bootstrap_rows(n: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Iter
     if n < 1 or resamples < 1:
         raise ValueError(f"`n` and `resamples` must be at least 1. Received n={n}, resamples={resamples}.")
     generator = np.random.default_rng(seed)
-    block = max(1, _DRAWS_AT_A_TIME // n)
-    for start in range(0, resamples, block):
-        yield generator.integers(0, n, (min(block, resamples - start), n))
+    for block in draws_in_blocks(resamples, n):
+        yield generator.integers(0, n, (block, n))
 
 
-def percentiles(draws: NDArray[np.float64], *, level: float = LEVEL) -> tuple[float, float]:
-    """The middle `level` of the resampled scores; draws that are not numbers are left out.
+def collected(measure: Callable[[D], Mapping[str, Floats]], draws: Iterable[D]) -> dict[str, Floats]:
+    """The scores of draws that come in blocks: name to (draw,).
 
     Example:
-        >>> percentiles(np.arange(101.0), level=0.5)
-        (25.0, 75.0)
+        >>> means = collected(lambda rows: {"mean": rows.mean(axis=1)}, bootstrap_rows(10, resamples=7))
+        >>> means["mean"].shape
+        (7,)
     """
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    found = [measure(block) for block in draws]
+    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+
+def percentiles(draws: Floats) -> tuple[float, float]:
+    """The middle 95 % of the resampled scores, whatever is no number aside.
+
+    Example:
+        >>> [round(end, 6) for end in percentiles(np.arange(201.0))]
+        [5.0, 195.0]
+    """
+    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-def bootstrap(
-    values: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
-) -> tuple[float, float]:
-    """Percentile interval of the mean of `values`, by resampling them.
-
-    Args:
-        values: One number an image.
-        resamples: How many times the images are drawn again.
-        seed: Of the draws.
-        level: How often the interval holds the true mean.
-
-    Returns:
-        (low, high).
-
-    Example:
-        >>> low, high = bootstrap(np.array([0.0, 1.0] * 50), seed=1)
-        >>> low < 0.5 < high
-        True
-    """
-    means = [
-        values[rows].mean(axis=1) for rows in bootstrap_rows(len(values), resamples=resamples, seed=seed)
-    ]
-    return percentiles(np.concatenate(means), level=level)

@@ -14,6 +14,7 @@ How each interval is made, as the block itself says under `intervals`:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -21,13 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.calibration import BINS
+from mindle.evaluation.calibration import BINS, confidence_bins
 from mindle.evaluation.intervals import (
     LEVEL,
     RESAMPLES,
     UNKNOWN,
+    Floats,
+    Ints,
     Score,
     bootstrap_rows,
+    collected,
     counted,
     logit_interval,
     percentiles,
@@ -36,30 +40,15 @@ from mindle.evaluation.intervals import (
 from mindle.evaluation.repeated import Rows, score_repeats
 from mindle.records import Predictions
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
+MACRO = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
 METHODS = {
-    "accuracy": "wilson",
-    "balanced_accuracy": "bootstrap",
-    "macro_precision": "bootstrap",
-    "macro_recall": "bootstrap",
-    "macro_f1": "bootstrap",
-    "log_loss": "bootstrap",
-    "ece": "bootstrap",
-    "roc_auc": "jackknife",
-    "average_precision": "jackknife",
-    "top5_accuracy": "wilson",
-    "precision": "wilson",
-    "recall": "wilson",
-    "f1": "wilson",
+    **dict.fromkeys(("accuracy", "top5_accuracy", "precision", "recall", "f1"), "wilson"),
+    **dict.fromkeys((*MACRO, "log_loss", "ece"), "bootstrap"),
+    **dict.fromkeys(("roc_auc", "average_precision"), "jackknife"),
 }
 # The scores whose intervals know that folds share training rows, with their ranges.
 SCALES = {
-    **dict.fromkeys(
-        ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"), "share"
-    ),
-    **dict.fromkeys(("roc_auc", "average_precision", "top5_accuracy"), "share"),
+    **dict.fromkeys(("accuracy", *MACRO, "roc_auc", "average_precision", "top5_accuracy"), "share"),
     "log_loss": "positive",
 }
 _SUM_TOLERANCE = 1e-3  # half-precision probabilities of a thousand classes still pass
@@ -111,11 +100,7 @@ def score(predictions: Predictions, *, seed: int = 0) -> dict[str, Any]:
 
 
 def _block(
-    probabilities: Floats,
-    labels: Ints,
-    answers: Ints,
-    names: tuple[str, ...],
-    seed: int,
+    probabilities: Floats, labels: Ints, answers: Ints, names: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
     """The scores of some images."""
     count, classes = probabilities.shape
@@ -126,7 +111,7 @@ def _block(
     block: dict[str, Any] = {
         "n": count,
         "accuracy": counted(right, count),
-        **_averages(probabilities, labels, answers, tally, seed),
+        **_averages(probabilities, labels, answers, seed),
         **_overall_ranking(ranked, count, classes),
     }
     if classes > 5:
@@ -182,9 +167,9 @@ def checked_predictions(predictions: Predictions) -> tuple[Floats, Ints]:
 class Tally:
     """Per class, in the last axis: right answers, images, answers. Resamples add an axis in front."""
 
-    tp: NDArray[np.int64]
-    truth: NDArray[np.int64]
-    answers: NDArray[np.int64]
+    tp: Ints
+    truth: Ints
+    answers: Ints
 
 
 def _class_scores(tally: Tally, at: int) -> dict[str, Any]:
@@ -230,54 +215,48 @@ def log_losses(probabilities: Floats, labels: Ints) -> Floats:
     return losses
 
 
-def _averages(probabilities: Floats, labels: Ints, answers: Ints, tally: Tally, seed: int) -> dict[str, Any]:
-    """Macro scores, log loss and ECE, their intervals from one and the same set of resamples."""
-    count, classes = probabilities.shape
-    losses = log_losses(probabilities, labels)
-    confidence = probabilities.max(axis=1)
-    right = answers == labels
-    number = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+def measured(probabilities: Floats, labels: Ints, answers: Ints) -> Callable[[Ints], dict[str, Floats]]:
+    """Accuracy, macro scores, log loss and ECE of draws of rows: (draw, image) to (draw,) each."""
+    classes, losses = probabilities.shape[1], log_losses(probabilities, labels)
+    right, (confidence, number) = answers == labels, confidence_bins(probabilities)
     gaps = confidence - right
+    hits = np.where(right, labels, classes)  # wrong answers fall into one group too many
 
-    draws: dict[str, list[Floats]] = {}
-    for rows in bootstrap_rows(count, seed=seed):  # (resample, image)
-        found = macro_scores(tally_resamples(rows, labels, answers, right, classes))
-        found["log_loss"] = losses[rows].mean(axis=1)
-        found["ece"] = np.abs(_grouped(rows, number, BINS, gaps)).sum(axis=1) / count
-        for name, values in found.items():
-            draws.setdefault(name, []).append(values)
-    spread = {name: np.concatenate(blocks) for name, blocks in draws.items()}
+    def measure(rows: Ints) -> dict[str, Floats]:
+        tally = Tally(
+            tp=_grouped(rows, hits, classes + 1)[:, :classes],
+            truth=_grouped(rows, labels, classes),
+            answers=_grouped(rows, answers, classes),
+        )
+        return {
+            "accuracy": right[rows].mean(axis=1),
+            **macro_scores(tally),
+            "log_loss": losses[rows].mean(axis=1),
+            "ece": np.abs(_grouped(rows, number, BINS, gaps)).sum(axis=1) / rows.shape[1],
+        }
 
-    block: dict[str, Any] = {
-        name: _resampled_score(float(value), spread[name], count)
-        for name, value in macro_scores(tally).items()
-    }
-    loss = float(losses.mean())
-    low, high = percentiles(spread["log_loss"]) if count > 1 else (None, None)
-    block["log_loss"] = {"value": loss, "low": low, "high": high}
-    block["ece"] = float(np.abs(np.bincount(number, gaps, BINS)).sum() / count)
-    block["ece_interval"] = _ece_interval(block["ece"], spread["ece"], count)
-    return block
+    return measure
 
 
 def _grouped(rows: Ints, number: Ints, groups: int, weights: Floats | None = None) -> NDArray[Any]:
     """Sum of weights (or count) of each group in each resample: (resample, group)."""
-    resamples = len(rows)
-    cells = number[rows] + groups * np.arange(resamples)[:, None]
-    sums = np.bincount(
-        cells.ravel(), None if weights is None else weights[rows].ravel(), minlength=resamples * groups
-    )
-    return sums.reshape(resamples, groups)
+    cells = number[rows] + groups * np.arange(len(rows))[:, None]
+    drawn = None if weights is None else weights[rows].ravel()
+    return np.bincount(cells.ravel(), drawn, minlength=len(rows) * groups).reshape(len(rows), groups)
 
 
-def tally_resamples(rows: Ints, labels: Ints, answers: Ints, right: NDArray[np.bool_], classes: int) -> Tally:
-    """Counts per class of each resample: (resample, class)."""
-    hits = np.where(right, labels, classes)  # wrong answers fall into one group too many
-    return Tally(
-        tp=_grouped(rows, hits, classes + 1)[:, :classes],
-        truth=_grouped(rows, labels, classes),
-        answers=_grouped(rows, answers, classes),
-    )
+def _averages(probabilities: Floats, labels: Ints, answers: Ints, seed: int) -> dict[str, Any]:
+    """Macro scores, log loss and ECE, their intervals from one and the same set of resamples."""
+    count, measure = len(labels), measured(probabilities, labels, answers)
+    values = {name: float(value[0]) for name, value in measure(np.arange(count)[None]).items()}
+    spread = collected(measure, bootstrap_rows(count, seed=seed))
+    low, high = percentiles(spread["log_loss"]) if count > 1 else (None, None)
+    return {
+        **{name: _resampled_score(values[name], spread[name], count) for name in MACRO},
+        "log_loss": {"value": values["log_loss"], "low": low, "high": high},
+        "ece": values["ece"],
+        "ece_interval": _ece_interval(values["ece"], spread["ece"], count),
+    }
 
 
 def _resampled_score(value: float, draws: Floats, n: int) -> Score:
@@ -307,12 +286,9 @@ class _Ranked:
     trials: int  # a worst case of the variance is that of a proportion in so many trials
 
     def score(self) -> Score:
-        low, high = logit_interval(self.value, _standard_error(self.influence), self.trials)
+        error = sqrt(float(self.influence @ self.influence))
+        low, high = logit_interval(self.value, error, self.trials)
         return {"value": self.value, "low": low, "high": high}
-
-
-def _standard_error(influence: Floats) -> float:
-    return sqrt(float(influence @ influence))
 
 
 def _ranking(probabilities: Floats, labels: Ints) -> list[tuple[_Ranked, _Ranked] | None]:
@@ -336,23 +312,8 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked
     influence_auc, influence_ap = np.empty(len(scores)), np.empty(len(scores))
 
     # ROC AUC: the share of negatives below each positive, and of positives above each negative.
-    below = (
-        (
-            np.searchsorted(negatives, scores[positive], "left")
-            + np.searchsorted(negatives, scores[positive], "right")
-        )
-        / 2
-        / n
-    )
-    above = (
-        1
-        - (
-            np.searchsorted(positives, scores[~positive], "left")
-            + np.searchsorted(positives, scores[~positive], "right")
-        )
-        / 2
-        / p
-    )
+    below = _below(negatives, scores[positive]) / n
+    above = 1 - _below(positives, scores[~positive]) / p
     auc = float(below.mean())
     influence_auc[positive] = (below - auc) / sqrt(p * max(1, p - 1))
     influence_auc[~positive] = (above - auc) / sqrt(n * max(1, n - 1))
@@ -366,20 +327,24 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked
     ap = float(precision.mean())
     gain = np.concatenate([[0.0], np.cumsum(fp / (tp + fp) ** 2)]) / p
     harm = np.concatenate([[0.0], np.cumsum(tp / (tp + fp) ** 2)]) / p
-    at_own = np.searchsorted(positives, scores[positive], "right")
-    influence_ap[positive] = (
-        precision[np.searchsorted(positives, scores[positive], "left")] - ap
-    ) / p + gain[at_own]
+    first, after = (np.searchsorted(positives, scores[positive], side) for side in ("left", "right"))
+    influence_ap[positive] = (precision[first] - ap) / p + gain[after]
     influence_ap[~positive] = -harm[np.searchsorted(positives, scores[~positive], "right")]
     if p == 1:
         influence_ap[:] = 0.0
     return _Ranked(auc, influence_auc, min(p, n)), _Ranked(ap, influence_ap, p)
 
 
-def _class_ranking(ranked: tuple[_Ranked, _Ranked] | None) -> dict[str, Score]:
+def _below(ordered: Floats, values: Floats) -> Floats:
+    """How many lie below each value; equals count as half."""
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / 2
+
+
+def _class_ranking(ranked: Iterable[_Ranked] | None) -> dict[str, Score]:
+    names = ("roc_auc", "average_precision")
     if ranked is None:
-        return {"roc_auc": dict(UNKNOWN), "average_precision": dict(UNKNOWN)}
-    return {"roc_auc": ranked[0].score(), "average_precision": ranked[1].score()}
+        return {name: dict(UNKNOWN) for name in names}
+    return {name: each.score() for name, each in zip(names, ranked, strict=True)}
 
 
 def _overall_ranking(
@@ -389,14 +354,11 @@ def _overall_ranking(
     if classes == 2:
         return _class_ranking(ranked[1])
     present = [pair for pair in ranked if pair is not None]
-    if not present:
-        return _class_ranking(None)
-    auc, ap = (
-        _Ranked(
-            float(np.mean([pair[which].value for pair in present])),
-            np.mean([pair[which].influence for pair in present], axis=0),
-            count,
-        )
-        for which in (0, 1)
+    return _class_ranking(
+        (_mean_ranked(pairs, count) for pairs in zip(*present, strict=True)) if present else None
     )
-    return {"roc_auc": auc.score(), "average_precision": ap.score()}
+
+
+def _mean_ranked(of_classes: tuple[_Ranked, ...], count: int) -> _Ranked:
+    influence = np.mean([each.influence for each in of_classes], axis=0)
+    return _Ranked(float(np.mean([each.value for each in of_classes])), influence, count)

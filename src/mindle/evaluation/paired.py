@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import LEVEL, wilson
+from mindle.evaluation.intervals import LEVEL, Floats, Ints, wilson
 from mindle.evaluation.repeated import require_same_rows
 from mindle.records import Answers
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Measure = Callable[[Ints], dict[str, Floats]]  # (draw, row) → score to (draw,)
 
 SURE = 0.05  # a difference that chance makes less often than this is called clear
@@ -30,7 +28,7 @@ class Difference:
         name: As in metrics.json.
         first, second: The score of each.
         value, low, high: Second minus first, with its 95 % interval.
-        chance: How often luck alone would make a difference at least this large if both were equally good.
+        chance: How often chance alone would make a difference at least this large if both were equally good.
         interval: How the interval was made: "newcombe", "bootstrap" or "nadeau-bengio".
         test: How the chance was computed: "mcnemar", "swaps" or "nadeau-bengio".
     """
@@ -47,7 +45,7 @@ class Difference:
 
     @property
     def better(self) -> str:
-        """Which is clearly better, "first" or "second"; "" where luck alone does so in 1 of 20 tests."""
+        """Which is clearly better, "first" or "second"; "" where chance alone does so in 1 of 20 tests."""
         if self.chance >= SURE or self.value == 0:
             return ""
         return "second" if (self.value > 0) != (self.name in LOWER_IS_BETTER) else "first"

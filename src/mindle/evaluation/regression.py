@@ -11,7 +11,6 @@ How each interval is made, as the block itself says under `intervals`:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -20,14 +19,22 @@ from numpy.typing import NDArray
 
 from mindle.evaluation.conformal import LEVEL as INTERVAL_LEVEL
 from mindle.evaluation.conformal import Calibration, prediction_interval
-from mindle.evaluation.intervals import LEVEL, RESAMPLES, UNKNOWN, bootstrap_rows, counted, percentiles
-from mindle.evaluation.paired import Difference, Measure, require_same_truth, row_order
+from mindle.evaluation.family import Evaluation
+from mindle.evaluation.intervals import (
+    LEVEL,
+    RESAMPLES,
+    UNKNOWN,
+    Floats,
+    Ints,
+    Score,
+    bootstrap_rows,
+    collected,
+    counted,
+    percentiles,
+)
+from mindle.evaluation.paired import Measure
 from mindle.evaluation.repeated import Rows, score_repeats
-from mindle.messages import Message, message
 from mindle.records import Estimates
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # Score to its range; the names are those of metrics.json.
 SCALES = {
@@ -39,12 +46,7 @@ SCALES = {
 }
 
 
-def score_estimates(
-    estimates: Estimates,
-    *,
-    seed: int = 0,
-    level: float | None = None,
-) -> dict[str, Any]:
+def score_estimates(estimates: Estimates, *, seed: int = 0) -> dict[str, Any]:
     """Score estimates whose truth is known.
 
     Every score is `{"value", "low", "high"}`, a 95 % interval: `mae`, `rmse` and `median_absolute_error` in
@@ -60,7 +62,6 @@ def score_estimates(
     Args:
         estimates: With targets; at least one row.
         seed: Of the bootstrap.
-        level: The coverage that the prediction intervals promise, kept as `interval_level`.
 
     Returns:
         A dictionary that JSON can hold.
@@ -75,8 +76,6 @@ def score_estimates(
         (0.667, 0.75)
     """
     values, targets = checked_estimates(estimates)
-    if level is not None and not 0 < level < 1:
-        raise ValueError(f"`level` must lie between 0 and 1. Received level={level}.")
     inside = _inside(estimates, targets)
 
     def score_rows(rows: Rows) -> dict[str, Any]:
@@ -90,8 +89,7 @@ def score_estimates(
     if estimates.low is not None and estimates.high is not None:
         width = float(np.mean(estimates.high - estimates.low))
         block["interval_width"] = width if isfinite(width) else None
-        if level is not None:
-            block["interval_level"] = level
+        block["interval_level"] = INTERVAL_LEVEL
     return block
 
 
@@ -111,7 +109,7 @@ def checked_estimates(estimates: Estimates) -> tuple[Floats, Floats]:
             at = int(np.flatnonzero(~np.isfinite(array))[0])
             raise ValueError(
                 f"`{name}` must be finite numbers. Received {array[at]} for {estimates.paths[at]!r}. "
-                "Leave rows without a known target out."
+                "Give only rows whose target is known."
             )
     return np.asarray(estimates.values, np.float64), np.asarray(estimates.targets, np.float64)
 
@@ -136,90 +134,67 @@ def _block(values: Floats, targets: Floats, seed: int) -> dict[str, Any]:
     count = len(values)
     # Differences of large numbers lose digits: R² and correlation are those of centred, scaled columns.
     size = float(np.std(targets)) or 1.0
-    targets, errors = (targets - targets.mean()) / size, (values - targets) / size
-    constant = _constant(targets), _constant(values)
-    sample = _sample(errors, targets)
-    found = _measured(sample, np.ones((1, count)))
-    draws: dict[str, list[Floats]] = {name: [] for name in SCALES}
-    for rows in bootstrap_rows(count, seed=seed):  # (resample, row)
-        for name, each in _measured(sample, _counts(rows)).items():
-            draws[name].append(each)
+    constant = {"r2": np.ptp(targets) == 0, "correlation": np.ptp(targets) == 0 or np.ptp(values) == 0}
+    # Sorted, so that the same answers in another order of rows have the same intervals.
+    order = np.argsort(np.abs(values - targets), kind="stable")
+    measure = _measured(((targets - targets.mean()) / size)[order], ((values - targets) / size)[order])
+    found = measure(np.arange(count)[None])
+    draws = collected(measure, bootstrap_rows(count, seed=seed))
     block: dict[str, Any] = {"n": count}
     for name in SCALES:
-        if (name == "r2" and constant[0]) or (name == "correlation" and any(constant)):
-            block[name] = dict(UNKNOWN)
-            continue
-        unit = 1.0 if name in ("r2", "correlation") else size
-        value = float(found[name][0]) * unit
-        low, high = _ends(draws[name], value, unit)
-        block[name] = {"value": value, "low": low, "high": high}
-    block["intervals"] = {
-        "level": LEVEL,
-        "resamples": RESAMPLES,
-        "seed": seed,
-        "methods": dict.fromkeys(SCALES, "bootstrap"),
-    }
+        unit = 1.0 if name in constant else size
+        block[name] = dict(UNKNOWN) if constant.get(name) else _score(found[name][0], draws[name], unit)
+    methods = dict.fromkeys(SCALES, "bootstrap")
+    block["intervals"] = {"level": LEVEL, "resamples": RESAMPLES, "seed": seed, "methods": methods}
     return block
 
 
-def _constant(column: Floats) -> bool:
-    return bool((column == column[0]).all())
+def _measured(targets: Floats, errors: Floats) -> Measure:
+    """Each score of draws of rows of scaled columns. NaN where their targets or estimates are all alike."""
+
+    def measure(rows: Ints) -> dict[str, Floats]:
+        error, target = errors[rows], targets[rows]  # (draw, row)
+        size, squared = np.abs(error), (error**2).mean(axis=1)
+        y = target - target.mean(axis=1, keepdims=True)
+        v = y + error - error.mean(axis=1, keepdims=True)
+        # What rounding leaves of a variance that is 0 must not be divided by.
+        y_variance, v_variance = (
+            np.where(each > 1e-20, each, np.nan) for each in (_variance(y), _variance(v))
+        )
+        correlation = (y * v).mean(axis=1) / np.sqrt(y_variance * v_variance)
+        return {
+            "mae": size.mean(axis=1),
+            "rmse": np.sqrt(squared),
+            "r2": 1 - squared / y_variance,
+            "correlation": np.clip(correlation, -1, 1),
+            "median_absolute_error": np.median(size, axis=1),
+        }
+
+    return measure
 
 
-def _sample(errors: Floats, targets: Floats) -> tuple[Floats, Floats]:
-    """Sizes of the errors in order, and of each row (in that order) what the scores are means of."""
-    order = np.argsort(np.abs(errors), kind="stable")
-    e, y = errors[order], targets[order]
-    v = y + e
-    return np.abs(e), np.stack([np.abs(e), e * e, y, y * y, v, v * v, y * v], axis=1)  # (row, 7)
+def _variance(centred: Floats) -> Floats:
+    return np.asarray((centred**2).mean(axis=1))
 
 
-def _counts(rows: Ints) -> Floats:
-    """How often each resample holds each row: (resample, row). Which row is which does not matter."""
-    resamples, count = rows.shape
-    cells = rows + count * np.arange(resamples)[:, None]
-    counts = np.bincount(cells.ravel(), minlength=resamples * count)
-    return counts.reshape(resamples, count).astype(np.float64)
+def _score(value: float, draws: Floats, unit: float) -> Score:
+    """A value with the middle 95 % of its draws, widened to hold it; no interval where they do not vary."""
+    found: Score = {"value": float(value) * unit, "low": None, "high": None}
+    known = draws[np.isfinite(draws)]
+    low, high = percentiles(known) if len(known) else (0.0, 0.0)
+    if high - low > 1e-12 * max(abs(low), abs(high)):
+        found |= {"low": min(low, float(value)) * unit, "high": max(high, float(value)) * unit}
+    return found
 
 
-def _measured(sample: tuple[Floats, Floats], counts: Floats) -> dict[str, Floats]:
-    """Each score of each resample: (resample,). NaN where its targets or estimates are all alike."""
-    sizes, columns = sample
-    count = len(sizes)
-    size, squared, y, yy, v, vv, yv = (counts @ columns / count).T  # (resample,) each
-    y_variance, v_variance = yy - y * y, vv - v * v
-    # What rounding leaves of a variance that is 0 must not be divided by.
-    y_variance = np.where(y_variance > 1e-12 * yy, y_variance, np.nan)
-    v_variance = np.where(v_variance > 1e-12 * vv, v_variance, np.nan)
-    below = counts.cumsum(axis=1)
-    middle = [sizes[(below < rank).sum(axis=1)] for rank in ((count + 1) // 2, count // 2 + 1)]
-    return {
-        "mae": size,
-        "rmse": np.sqrt(squared),
-        "r2": 1 - squared / y_variance,
-        "correlation": np.clip((yv - y * v) / np.sqrt(y_variance * v_variance), -1, 1),
-        "median_absolute_error": (middle[0] + middle[1]) / 2,
-    }
-
-
-def _ends(draws: list[Floats], value: float, unit: float) -> tuple[float | None, float | None]:
-    """The middle 95 % of the draws, widened to hold the value; nothing where they do not vary."""
-    known = np.concatenate(draws) if draws else np.zeros(0)
-    known = known[np.isfinite(known)]
-    if not len(known):
-        return None, None
-    low, high = (end * unit for end in percentiles(known))
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        return None, None
-    return min(low, value), max(high, value)
-
-
-class Regression:
+class Regression(Evaluation[Estimates]):
     """What evaluation does for a task whose answers are `Estimates`."""
 
     main = "mae"
     number = "{:.4g}"
     baseline = "mean"
+    truth = "targets"
+    columns = ("values", "low", "high")
     record = Estimates
 
     def answers(
@@ -245,33 +220,7 @@ class Regression:
 
     def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
         """See `score_estimates`."""
-        return score_estimates(answers, seed=seed, level=INTERVAL_LEVEL)
-
-    def point(self, answers: Estimates) -> float:
-        """Mean absolute error."""
-        return float(np.abs(answers.values - _targets(answers)).mean())
-
-    def headline(self, scores: Mapping[str, Any]) -> Message:
-        """Mean absolute error with its interval; a single row has none."""
-        mae, n = scores["mae"], scores["n"]
-        ends = {name: self.number.format(end) for name, end in mae.items() if end is not None}
-        return message("evaluation.mae" if len(ends) == len(mae) else "evaluation.mae-alone", **ends, n=n)
-
-    def constant_baseline(self, value: float) -> Message:
-        """How far the mean of the training targets is off."""
-        return message("evaluation.mean", value=self.number.format(value))
-
-    def pooled(self, answers: Estimates) -> Estimates:
-        """One estimate a row: the mean over the repeats where there were some."""
-        rows = len(answers) // answers.repeats
-
-        def mean(column: Floats | None) -> Any:
-            return None if column is None else column.reshape(-1, rows).mean(axis=0)
-
-        if answers.repeats == 1:
-            return answers
-        columns = {name: mean(getattr(answers, name)) for name in ("values", "targets", "low", "high")}
-        return replace(answers, paths=answers.paths[:rows], repeats=1, folds=None, **columns)
+        return score_estimates(answers, seed=seed)
 
     def worst(self, answers: Estimates, limit: int | None = None) -> list[int]:
         """Rows of the largest errors, the largest first.
@@ -281,52 +230,28 @@ class Regression:
             ...     paths=("a", "b"), values=np.array([1.0, 5.0]), targets=np.array([2.0, 2.0])))
             [1, 0]
         """
-        order = np.argsort(-np.abs(answers.values - _targets(answers)), kind="stable")
-        rows: list[int] = order[:limit].tolist()
+        sizes = np.abs(answers.values - self.known_truth(answers))
+        rows: list[int] = np.argsort(-sizes, kind="stable")[:limit].tolist()
         return rows
 
-    def errors(self, answers: Estimates) -> dict[str, list[Any]]:
-        """The columns of a table of all estimates, the largest error first."""
-        rows = self.worst(answers)
-        targets, values = _targets(answers)[rows], answers.values[rows]
-        return {
-            "path": [answers.paths[row] for row in rows],
-            "target": targets.tolist(),
-            "predicted": values.tolist(),
-            "error": (values - targets).tolist(),
-        }
+    def cells(self, answers: Estimates, rows: list[int]) -> dict[str, list[Any]]:
+        """Target, estimate and error."""
+        targets, values = self.known_truth(answers)[rows], answers.values[rows]
+        columns = {"target": targets, "predicted": values, "error": values - targets}
+        return {name: column.tolist() for name, column in columns.items()}
 
     def matched(self, first: Estimates, second: Estimates) -> Estimates:
         """The second model's estimates in the order of the first one's rows."""
-        (_, wanted), (values, targets) = checked_estimates(first), checked_estimates(second)
-        order = row_order(first, second)
-        require_same_truth(first.paths, wanted, targets[order])
-        return replace(
-            second,
-            paths=first.paths,
-            values=values[order],
-            targets=targets[order],
-            low=None,
-            high=None,
-            folds=None if second.folds is None else second.folds[order],
-        )
+        checked_estimates(first)
+        checked_estimates(second)
+        return super().matched(first, second)
 
     def measure(self, first: Estimates, second: Estimates) -> Measure:
         """The scores of draws of rows, from the errors of both one after the other."""
-        errors = np.concatenate([each.values - _targets(each) for each in (first, second)])
+        errors = np.concatenate([each.values - self.known_truth(each) for each in (first, second)])
 
         def measure(at: Ints) -> dict[str, Floats]:
             drawn = errors[at]
             return {"mae": np.abs(drawn).mean(axis=1), "rmse": np.sqrt((drawn**2).mean(axis=1))}
 
         return measure
-
-    def exact(self, first: Estimates, second: Estimates) -> tuple[Difference, ...]:
-        """None: no score of numbers has an exact test."""
-        return ()
-
-
-def _targets(estimates: Estimates) -> Floats:
-    if estimates.targets is None:
-        raise ValueError("`estimates` must carry `targets` to find errors. Received targets=None.")
-    return estimates.targets

@@ -33,11 +33,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import LEVEL, Score
+from mindle.evaluation.intervals import LEVEL, Floats, Ints, Score, logistic, logit
 from mindle.records import Answers
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Rows = Ints | slice
 Scores = dict[str, Any]
 
@@ -45,7 +43,7 @@ METHOD = "widened"
 
 # There and back, between the range of a score and the whole line.
 _SCALES: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
-    "share": (lambda v: log(v / (1 - v)), lambda at: 1 / (1 + exp(-min(max(at, -700.0), 700.0)))),
+    "share": (logit, logistic),
     "positive": (log, lambda at: exp(min(at, 700.0))),
     "correlation": (atanh, tanh),
     "at most 1": (lambda v: -log1p(-v), lambda at: -expm1(min(-at, 700.0))),
@@ -73,16 +71,6 @@ class Folds:
         return self.of_repeat * (1 / len(self.rows) + self.ratio)
 
 
-def repeat_rows(rows: int, repeats: int) -> list[Ints]:
-    """Row numbers of each repeat; they follow each other repeat by repeat.
-
-    Example:
-        >>> [part.tolist() for part in repeat_rows(4, 2)]
-        [[0, 1], [2, 3]]
-    """
-    return list(np.arange(rows).reshape(repeats, -1))
-
-
 def require_same_rows(names: Sequence[str], truth: NDArray[Any], repeats: int) -> None:
     """Refuse repeats that do not answer the same rows in the same order.
 
@@ -100,8 +88,8 @@ def require_same_rows(names: Sequence[str], truth: NDArray[Any], repeats: int) -
             )
 
 
-def read_folds(fold: NDArray[np.int64], rows: int, repeats: int) -> Folds:
-    """The folds that a number for each row tells.
+def read_folds(fold: Ints, rows: int, repeats: int) -> Folds:
+    """The folds that a number for each row gives.
 
     Args:
         fold: (row,), which fold of its repeat held it out; any whole numbers.
@@ -120,12 +108,12 @@ def read_folds(fold: NDArray[np.int64], rows: int, repeats: int) -> Folds:
         raise ValueError(f"`fold` must be ({rows},): one number a row. Received {fold.shape}.")
     members: list[Ints] = []
     ratios = []
-    for part in repeat_rows(rows, repeats):
+    for part in np.arange(rows).reshape(repeats, -1):
         indices = np.unique(fold[part])
         if len(indices) < 2:
             raise ValueError(
-                "`fold` must tell at least 2 folds in each repeat. Received one. Leave it out where there "
-                "are none."
+                "`fold` must name at least 2 folds in each repeat. Received one. Give none where there is no "
+                "cross-validation."
             )
         held_out = [part[fold[part] == index] for index in indices]
         members += held_out
@@ -147,7 +135,7 @@ def corrected_error(scores: Floats, ratio: float) -> float:
     return sqrt((1 / len(scores) + ratio) * float(np.var(scores, ddof=1)))
 
 
-def t_score(freedom: float, level: float = LEVEL) -> float:
+def t_score(freedom: float) -> float:
     """How many standard errors lie on either side, where the error itself was estimated.
 
     Example:
@@ -156,7 +144,7 @@ def t_score(freedom: float, level: float = LEVEL) -> float:
     """
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, 0.5 + level / 2))
+    return float(stdtrit(freedom, 0.5 + LEVEL / 2))
 
 
 def t_chance(distance: float, freedom: float) -> float:
@@ -192,7 +180,7 @@ def score_repeats(score: Callable[[Rows], Scores], answers: Answers, scales: Map
         return score(slice(None))
     require_same_rows(answers.paths, np.asarray(answers.truth), repeats)
     folds = None if answers.folds is None else read_folds(answers.folds, rows, repeats)
-    block = mean_block([score(part) for part in repeat_rows(rows, repeats)])
+    block = mean_block([score(part) for part in np.arange(rows).reshape(repeats, -1)])
     block["repeats"] = repeats
     if folds is None:
         return block
@@ -246,23 +234,11 @@ def mean_block(blocks: Sequence[Mapping[str, Any]]) -> Scores:
 def _mean(values: Sequence[Any]) -> Any:
     first = values[0]
     if isinstance(first, Mapping):
-        if set(first) == {"value", "low", "high"}:
-            return _mean_score(values)
+        if set(first) == {"value", "low", "high"}:  # of the repeats that have the score
+            values = [value for value in values if value["value"] is not None] or [first]
         return {name: _mean([value[name] for value in values]) for name in first}
     if isinstance(first, list):
         return [_mean(members) for members in zip(*values, strict=True)]
     if isinstance(first, str) or all(value == first for value in values):
         return first
-    known = [value for value in values if value is not None]
-    return float(np.mean(known))
-
-
-def _mean_score(scores: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """Mean over the repeats that have the score; no interval where one of these has none."""
-    known = [score for score in scores if score["value"] is not None]
-    whole = known and all(score["low"] is not None for score in known)
-    return {
-        "value": _mean([score["value"] for score in known]) if known else None,
-        "low": _mean([score["low"] for score in known]) if whole else None,
-        "high": _mean([score["high"] for score in known]) if whole else None,
-    }
+    return None if None in values else float(np.mean(values))

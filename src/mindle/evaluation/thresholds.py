@@ -13,10 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import bootstrap_rows
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mindle.evaluation.intervals import Floats, Ints, bootstrap_rows
 
 # Log-thresholds against those of the other classes: a class may be favoured or held back 50-fold.
 _GRID = np.linspace(-3.9, 3.9, 79)

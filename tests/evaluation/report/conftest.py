@@ -199,7 +199,7 @@ def estimated() -> Callable[..., ReportContent]:
         test, fold = estimates(n, spread=spread, repeats=repeats), np.tile(np.arange(n) % 4, repeats)
         metrics = {
             "task": "regression",
-            "test": score_estimates(replace(test, folds=fold if repeats > 1 else None), level=0.9),
+            "test": score_estimates(replace(test, folds=fold if repeats > 1 else None)),
             "val": score_estimates(estimates(50, spread=spread, seed=1)),
             "train": {"mae": 1.0},
             "baselines": {"mean": {"value": 6.4, "low": 5.5, "high": 7.3}, "linear": 3.5},

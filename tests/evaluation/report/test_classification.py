@@ -178,7 +178,7 @@ def test_curves_have_the_areas_that_scikit_learn_computes() -> None:
 
 def test_reliability_says_its_numbers() -> None:
     bins = reliability_bins(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]))
-    drawing = classification.reliability_figure([each for each in bins if each.n], EN)
+    drawing = classification.reliability_figure(bins, EN)
     assert "90.0% → 50.0% (2)" in drawing
     assert drawing.count("<circle") == 1
     assert "whisker" in drawing

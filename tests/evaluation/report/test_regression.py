@@ -45,7 +45,7 @@ def content(values: Any, targets: Any, **more: Any) -> ReportContent:
         low=more.pop("low", None),
         high=more.pop("high", None),
     )
-    metrics = {"task": "regression", "test": score_estimates(test, level=0.9), **more.pop("metrics", {})}
+    metrics = {"task": "regression", "test": score_estimates(test), **more.pop("metrics", {})}
     return content_of(name="numbers", metrics=metrics, answers={"test": test}, **more)
 
 

@@ -95,7 +95,7 @@ def confidence(page: ClassificationPage) -> Values:
     probabilities, labels = page.every_answer.probabilities, np.asarray(page.every_answer.labels)
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     answered = {threshold: right[sure >= threshold] for threshold in THRESHOLDS}
-    bins = [each for each in reliability_bins(probabilities, labels) if each.n]
+    bins = reliability_bins(probabilities, labels)
     return {
         "rows": [
             (threshold, len(hits), len(hits) / len(labels), counted(int(hits.sum()), len(hits)))
@@ -107,10 +107,9 @@ def confidence(page: ClassificationPage) -> Values:
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin], say: Sentences) -> Markup:
-    """Accuracy against confidence with its interval in each bin that holds something."""
+    """Accuracy against confidence with its interval in each bin."""
     axes = Axes(x=shares(), y=shares(say("axis.accuracy")), width=460, height=330, margin=60, bottom=28)
-    numbers = np.array([each.n for each in bins])
-    sure, right = np.array([(each.confidence, each.accuracy) for each in bins], np.float64).T
+    _, _, numbers, sure, right = np.array(bins).T
     ends = np.array([wilson(hits, n) for hits, n in zip(right * numbers, numbers, strict=True)])
     described = [
         f"{percent(a)} → {percent(b)} ({count(n)})" for a, b, n in zip(sure, right, numbers, strict=True)
@@ -126,7 +125,7 @@ def reliability_figure(bins: Sequence[ReliabilityBin], say: Sentences) -> Markup
 
 def confidence_figure(bins: Sequence[ReliabilityBin], say: Sentences) -> Markup:
     """How often each confidence occurs."""
-    lows, highs, numbers = np.array([(each.low, each.high, each.n) for each in bins]).T
+    lows, highs, numbers, _, _ = np.array(bins).T
     up = amounts(0.0, 1.18 * max(numbers), say("axis.images"))
     axes = Axes(x=shares(say("axis.confidence")), y=up, width=460, height=170, margin=60, top=6)
     return axes.drawn(

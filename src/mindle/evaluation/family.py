@@ -1,0 +1,143 @@
+"""What evaluation asks of a family of tasks, whose answers are of one type, and what all families share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.evaluation.conformal import Calibration
+from mindle.evaluation.intervals import Floats
+from mindle.evaluation.paired import Difference, Measure, require_same_truth, row_order
+from mindle.messages import Message, message
+from mindle.records import Answers
+
+A = TypeVar("A", bound=Answers)
+
+
+class Evaluation(ABC, Generic[A]):
+    """How the answers of a family of tasks are scored, compared and listed.
+
+    Attributes:
+        main: Name of the score that decides, as in metrics.json.
+        number: How its values are shown, a format string.
+        baseline: Name of the constant answer among the baselines of metrics.json.
+        truth: The field of the answers that holds what is right.
+        columns: The fields of which the mean over the repeats is an answer too.
+    """
+
+    main: ClassVar[str]
+    number: ClassVar[str]
+    baseline: ClassVar[str]
+    truth: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def answers(
+        self,
+        outputs: Mapping[str, NDArray[np.floating[Any]]],
+        paths: tuple[str, ...],
+        *,
+        classes: tuple[str, ...] = (),
+        thresholds: Floats | None = None,
+        calibration: Calibration | None = None,
+        truth: NDArray[Any] | None = None,
+    ) -> A:
+        """What the outputs of a graph, by name, answer.
+
+        Args:
+            outputs: (row, …) each.
+            paths: One name a row.
+            classes: Class names in the order of the graph's output.
+            thresholds: One a class, where they name the class.
+            calibration: What prediction intervals are made from, where there are some.
+            truth: (row,) label or target, where it is known.
+        """
+
+    @abstractmethod
+    def outputs_of(self, values: Floats) -> dict[str, Floats]:
+        """What a model answered out of fold, (row, …), under the names of a graph's outputs."""
+
+    @abstractmethod
+    def score(self, answers: A, *, seed: int = 0) -> dict[str, Any]:
+        """The block that stands as "test" and "val" in metrics.json."""
+
+    @abstractmethod
+    def worst(self, answers: A, limit: int | None = None) -> list[int]:
+        """Rows of the worst answers, the worst first."""
+
+    @abstractmethod
+    def cells(self, answers: A, rows: list[int]) -> dict[str, list[Any]]:
+        """The columns of a table of some rows, their names aside."""
+
+    @abstractmethod
+    def measure(self, first: A, second: A) -> Measure:
+        """Scores of draws of rows; the second one's rows are numbered after the first one's."""
+
+    def exact(self, first: A, second: A) -> tuple[Difference, ...]:
+        """Differences that have an exact test, the first ones of what `measure` returns."""
+        return ()
+
+    def point(self, answers: A) -> float:
+        """The main score without an interval."""
+        return float(self.measure(answers, answers)(np.arange(len(answers))[None])[self.main][0])
+
+    def headline(self, scores: Mapping[str, Any]) -> Message:
+        """The main score of a block with its interval, in a sentence; a single number may have none."""
+        ends = {name: self.number.format(end) for name, end in scores[self.main].items() if end is not None}
+        alone = "" if len(ends) == len(scores[self.main]) else "-alone"
+        return message(f"evaluation.{self.main}{alone}", **ends, n=scores["n"])
+
+    def constant_baseline(self, value: float) -> Message:
+        """What the best constant answer reaches, in a few words."""
+        return message(f"evaluation.{self.baseline}", value=self.number.format(value))
+
+    def pooled(self, answers: A) -> A:
+        """One answer a row: the mean over the repeats where there were some."""
+        if answers.repeats == 1:
+            return answers
+        rows = len(answers) // answers.repeats
+        changes: dict[str, Any] = {}
+        for name in self.columns:
+            column = getattr(answers, name)
+            if column is not None:
+                changes[name] = column.reshape(answers.repeats, rows, *column.shape[1:]).mean(axis=0)
+        if answers.truth is not None:
+            changes[self.truth] = answers.truth[:rows]
+        return replace(answers, paths=answers.paths[:rows], repeats=1, folds=None, **changes)
+
+    def errors(self, answers: A) -> dict[str, list[Any]]:
+        """The columns of a table of the worst answers, the worst first."""
+        rows = self.worst(answers)
+        return {"path": [answers.paths[row] for row in rows], **self.cells(answers, rows)}
+
+    def matched(self, first: A, second: A) -> A:
+        """The second model's answers in the order of the first one's rows.
+
+        Raises:
+            ValueError: If they answer other rows, or hold another truth; what differs is named.
+        """
+        order = row_order(first, second)
+        columns = {name: value for name, value in vars(second).items() if isinstance(value, np.ndarray)}
+        changes: dict[str, Any] = {name: value[order] for name, value in columns.items()}
+        second = replace(second, paths=first.paths, **changes)
+        require_same_truth(first.paths, self.spelled(first), self.spelled(second))
+        return second
+
+    def spelled(self, answers: A) -> NDArray[Any]:
+        """The truth of each row as people read it."""
+        return self.known_truth(answers)
+
+    def known_truth(self, answers: A) -> NDArray[Any]:
+        """The truth of each row.
+
+        Raises:
+            ValueError: If it is not known.
+        """
+        if answers.truth is None:
+            raise ValueError(f"Answers must carry `{self.truth}` to find errors. Received {self.truth}=None.")
+        return answers.truth
