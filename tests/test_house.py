@@ -64,11 +64,12 @@ TESTED_ELSEWHERE = {
     "serving/source.py": "serving/test_evaluate.py",  # the truth of both families of tasks
     "evaluation/paired.py": "evaluation/test_compare.py",
     "training/images/attempts.py": "training/images/test_selection.py",
+    "training/images/backbones.py": "training/images/test_selection.py",
     "training/images/classification.py": "training/images/test_nets.py",
     "training/images/regression.py": "training/images/test_nets.py",
     **{
         f"training/images/heads/{name}.py": "training/images/test_heads.py"
-        for name in ("candidates", "data", "kernel", "logistic", "net", "solver")
+        for name in ("candidates", "features", "kernel", "logistic", "net", "solver")
     },
     "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",

@@ -17,10 +17,10 @@ from mindle.data import typical_size
 from mindle.models.pretrained.weights import WeightCard, find_weights
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
+from mindle.training.images.backbones import Ranked
 from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.heads.candidates import ClassCandidate
 from mindle.training.images.problem import Outcome, Problem
-from mindle.training.images.selection import Ranked
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import read_recipe, with_settings
 from tests.pictures import CLASSES, draw, photo_folder
@@ -124,7 +124,9 @@ def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferr
     head = head_that_knows(np.tile(selection.data.truth, 20), selection.data.classes)
     dear, cheap = (
         Ranked(
-            candidate=head, parts=[replace(part, seconds_an_image=seconds)], attempt={"name": "", "note": ""}
+            candidate=head,
+            backbones=[replace(part, seconds_an_image=seconds)],
+            attempt={"name": "", "note": ""},
         )
         for seconds in (0.05, 0.01)
     )
@@ -139,8 +141,6 @@ def head_that_knows(labels: Any, classes: int) -> ClassCandidate:
         kind="rbf",
         scores=10 * np.eye(classes)[labels],
         truth=labels,
-        offsets=np.zeros(classes),
-        temperature=1.0,
         build=lambda temperature: pytest.fail("it is only compared"),
     )
 

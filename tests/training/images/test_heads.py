@@ -21,22 +21,25 @@ from mindle.training import settings as recipe_settings
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.heads import HEADS, HeadKind
-from mindle.training.images.heads import data as head_data
+from mindle.training.images.heads import features as head_features
 from mindle.training.images.heads import logistic as logistic_module
 from mindle.training.images.heads import net as net_module
-from mindle.training.images.heads.candidates import ClassCandidate, blend, clearly_better
-from mindle.training.images.heads.data import (
+from mindle.training.images.heads.candidates import (
+    ClassCandidate,
     ClassHeadData,
+    clearly_better,
+    fold_numbers,
+)
+from mindle.training.images.heads.features import (
     ConcatFeatures,
     Directions,
     Floats,
     Singles,
     block_of,
-    fold_numbers,
     signed_root,
     vectors_for,
 )
-from mindle.training.images.heads.kernel import KERNEL_SHARPNESS, fit_rbf
+from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic
 from mindle.training.images.heads.net import fit_net
 from mindle.training.images.heads.solver import Dual, Primal, product, walk
@@ -52,6 +55,7 @@ from mindle.training.settings import ProbeSettings
 from tests.pictures import photo_folder
 
 CLASSES = 3
+SETTINGS = ProbeSettings()
 Fit = Callable[[ClassHeadData, ConcatFeatures], ClassCandidate]
 Order = Literal["C", "F"]
 
@@ -80,15 +84,15 @@ def pool_of(labels: NDArray[np.int64], *, views: int = 0, folds: int = 5) -> Cla
 
 
 def rbf(pool: ClassHeadData, joined: ConcatFeatures) -> ClassCandidate:
-    return fit_rbf(pool, joined)
+    return fit_rbf(pool, joined, SETTINGS)
 
 
 def logistic(pool: ClassHeadData, joined: ConcatFeatures) -> ClassCandidate:
-    return fit_logistic(pool, joined)
+    return fit_logistic(pool, joined, SETTINGS)
 
 
 def net(pool: ClassHeadData, joined: ConcatFeatures) -> ClassCandidate:
-    return fit_net(pool, joined)
+    return fit_net(pool, joined, SETTINGS)
 
 
 FITS = pytest.mark.parametrize("fit", [rbf, logistic, net])
@@ -106,6 +110,13 @@ def gaussian(rows: NDArray[np.floating], vectors: Singles, candidate: ClassCandi
     assert isinstance(head, KernelHead)
     gaps = rows[:, None].astype(np.float64) - vectors[None]
     return np.asarray(np.exp(-head.gamma.item() * np.square(gaps).sum(axis=2)))
+
+
+def offsets(candidate: ClassCandidate) -> Floats:
+    """What its scores hold beside those of least squares, (class,)."""
+    head = candidate.build(1.0)
+    assert isinstance(head, KernelHead)
+    return np.asarray(head.offset.double().numpy())
 
 
 # ---- folds ------------------------------------------------------------------------------------------------
@@ -230,7 +241,7 @@ def test_directions_only_turn_the_features(images: int, features: int) -> None:
 
 
 def test_of_many_rows_a_sample_gives_the_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_data, "MOST_DIRECTIONS", 30)
+    monkeypatch.setattr(head_features, "MOST_DIRECTIONS", 30)
     joined = ConcatFeatures([block_of(clouds(90, features=40)[0])])
     found, again, other = (Directions(ConcatFeatures(joined.blocks, seed)) for seed in (1, 1, 2))
     assert found.z.shape == (90, 30)
@@ -246,14 +257,14 @@ def test_of_many_rows_a_sample_gives_the_directions(monkeypatch: pytest.MonkeyPa
 def test_one_inversion_answers_as_fits_without_each_fold(views: int) -> None:
     features, labels = clouds(60, views=views)
     pool, joined = pool_of(labels, views=views), ConcatFeatures([block_of(features)])
-    found = fit_rbf(pool, joined, start=(0.5, 0.3), search=False)
+    found = fit_rbf(pool, joined, ProbeSettings(rbf_gamma=0.5, rbf_l2=0.3))
     kernel = gaussian(joined.x, joined.x, found) + 1
     expected = np.empty_like(pool.targets)
     for fold in range(5):
         held, rest = pool.row_folds == fold, pool.row_folds != fold
         system = kernel[np.ix_(rest, rest)] + 0.3 * np.eye(rest.sum())
         expected[held] = kernel[np.ix_(held, rest)] @ np.linalg.solve(system, pool.targets[rest])
-    np.testing.assert_allclose(found.scores, KERNEL_SHARPNESS * expected[:60], atol=1e-3)
+    np.testing.assert_allclose(found.scores - offsets(found), pool.sharpness * expected[:60], atol=1e-3)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
@@ -261,19 +272,19 @@ def test_the_kernel_head_is_the_fit_on_everything(blocks: int) -> None:
     joined, raw = two_blocks(views=1)
     joined, raw = (joined, raw) if blocks == 2 else (ConcatFeatures(joined.blocks[:1]), raw[:, :12])
     pool = pool_of(clouds(60)[1], views=1)
-    found = fit_rbf(pool, joined)
+    found = fit_rbf(pool, joined, SETTINGS)
     unseen = np.random.default_rng(5).normal(size=(9, raw.shape[1])).astype(np.float32)
     head = found.build(1.7)
     rows = (signed_root(unseen) - joined.mean) / joined.scale
     kernel = gaussian(joined.x, joined.x, found) + 1
     dual = np.linalg.solve(kernel + found.settings["penalty"] * np.eye(pool.rows), pool.targets)
-    expected = (KERNEL_SHARPNESS * (gaussian(rows, joined.x, found) + 1) @ dual + found.offsets) / 1.7
+    expected = (pool.sharpness * (gaussian(rows, joined.x, found) + 1) @ dual + offsets(found)) / 1.7
     np.testing.assert_allclose(answers(head, unseen), expected, atol=2e-3)
 
 
 def few_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_data, "MOST_VECTORS", 60)
-    monkeypatch.setattr(head_data, "LANDMARKS", 40)
+    monkeypatch.setattr(head_features, "MOST_VECTORS", 60)
+    monkeypatch.setattr(head_features, "LANDMARKS", 40)
 
 
 def test_many_rows_share_fewer_vectors_drawn_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +302,7 @@ def test_fewer_vectors_answer_as_fits_without_each_fold(monkeypatch: pytest.Monk
     few_vectors(monkeypatch)
     features, labels = clouds(90, views=1)
     pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(features)])
-    found = fit_rbf(pool, joined, start=(1.0, 0.3), search=False)
+    found = fit_rbf(pool, joined, ProbeSettings(rbf_gamma=1.0, rbf_l2=0.3))
     vectors = joined.x[vectors_for(pool.rows)]
     kernel, among = (gaussian(rows, vectors, found) for rows in (joined.x, vectors))
 
@@ -300,35 +311,35 @@ def test_fewer_vectors_answer_as_fits_without_each_fold(monkeypatch: pytest.Monk
         system = kernel[learned].T @ kernel[learned] + 0.3 * among
         weights = np.linalg.solve(system, kernel[learned].T @ (pool.targets[learned] - mean))
         offset = (pool.targets[learned] - kernel[learned] @ weights).mean(axis=0)
-        return np.asarray(KERNEL_SHARPNESS * (rows @ weights + offset))
+        return np.asarray(pool.sharpness * (rows @ weights + offset))
 
     folds = pool.row_folds
     expected = np.empty((90, CLASSES))
     for fold in range(5):
         expected[pool.folds == fold] = scores(folds != fold, kernel[:90][pool.folds == fold])
-    np.testing.assert_allclose(found.scores, expected, atol=1e-2)
+    np.testing.assert_allclose(found.scores - offsets(found), expected, atol=1e-2)
     head = found.build(1.0)
     assert isinstance(head, KernelHead)
     assert head.support.shape[0] == 40
     whole = scores(np.ones(180, bool), kernel)
     said = answers(head, features.reshape(180, -1))
-    np.testing.assert_allclose(said, whole + found.offsets, atol=1e-2)
+    np.testing.assert_allclose(said, whole + offsets(found), atol=1e-2)
 
 
 def test_fewer_vectors_answer_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = clouds(150, spread=0.7)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(features)])
-    whole = fit_rbf(pool, joined)
+    whole = fit_rbf(pool, joined, SETTINGS)
     few_vectors(monkeypatch)
-    found = fit_rbf(pool, ConcatFeatures(joined.blocks))
+    found = fit_rbf(pool, ConcatFeatures(joined.blocks), SETTINGS)
     assert found.right.mean() > whole.right.mean() - 0.05 > 0.8
 
 
 def test_the_search_never_ends_worse_than_it_began() -> None:
     features, labels = clouds(90)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(features)])
-    plain = fit_rbf(pool, joined, search=False)
-    found = fit_rbf(pool, joined)
+    plain = fit_rbf(pool, joined, SETTINGS, search=False)
+    found = fit_rbf(pool, joined, SETTINGS)
     assert plain.settings == {"gamma": 1.0, "penalty": 0.1}
     assert found.settings != plain.settings
     assert found.loss < plain.loss
@@ -338,10 +349,11 @@ def test_a_rare_class_gets_the_probability_it_deserves() -> None:
     features, labels = clouds(600, spread=1.2)
     keep = np.flatnonzero((labels > 0) | (np.arange(600) < 60))  # 20 of the first class, 200 of the others
     pool, joined = pool_of(labels[keep]), ConcatFeatures([block_of(features[:, keep])])
-    found = fit_rbf(pool, joined)
+    found = fit_rbf(pool, joined, SETTINGS)
     rare = pool.truth == 0
-    plain = log_softmax(found.scores / fit_temperature(found.scores, pool.truth))
-    expected, mended = (np.exp(said[:, 0]).sum() for said in (plain, found.log_probabilities))
+    unmoved = found.scores - offsets(found)
+    plain = log_softmax(unmoved / fit_temperature(unmoved, pool.truth))
+    expected, mended = (np.exp(said[:, 0]).sum() for said in (plain, found.predictions))
     assert expected < mended == pytest.approx(rare.sum(), rel=0.05)
     assert found.loss < -plain[np.arange(len(keep)), pool.truth].mean()
 
@@ -386,14 +398,13 @@ def test_logistic_folds_agree_with_scikit_learn() -> None:
 
 def test_the_net_head_is_the_net_that_was_trained() -> None:
     raw, labels = clouds(60, views=1)
-    pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)])
+    pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)], seed=4)
     directions = Directions(joined)
-    z, _ = net_module._net_inputs(directions)
-    trained = net_module._train_nets(
-        z, pool, [np.arange(pool.rows)], seed=4, units=net_module.UNITS, dropout=net_module.DROPOUT
-    )
-    head = fit_net(pool, joined, seed=4).build(2.0)
-    expected = net_module._net_answers(trained, 0, z) / 2.0
+    z = directions.z[:, : net_module.MOST_INPUTS]
+    z = torch.from_numpy(z / np.sqrt(np.mean(z**2))).float()
+    trained = net_module.Nets(z, pool, SETTINGS, seed=4).train([np.arange(pool.rows)])
+    head = fit_net(pool, joined, SETTINGS).build(2.0)
+    expected = net_module._scores([tensor[0] for tensor in trained], z) / 2.0
     np.testing.assert_allclose(answers(head, raw.reshape(120, -1)), expected, atol=1e-3)
 
 
@@ -453,20 +464,21 @@ def test_the_same_seed_gives_the_same_head(fit: Fit) -> None:
 def test_another_seed_gives_another_net() -> None:
     raw, labels = clouds(60)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
-    one, two = (fit_net(pool, joined, seed=seed) for seed in (0, 1))
+    one, two = (net(pool, ConcatFeatures(joined.blocks, seed)) for seed in (0, 1))
     assert not np.array_equal(one.scores, two.scores)
 
 
 def test_an_images_own_label_and_those_of_its_fold_never_reach_its_scores() -> None:
     raw, labels = clouds(60, views=1)
     pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)])
-    held = pool.folds == 2
-    lied = replace(pool, truth=np.where(held, (labels + 1) % CLASSES, labels))
-    fits: tuple[Fit, ...] = (lambda p, j: fit_rbf(p, j, search=False), net)
-    for fit in fits:
-        true, false = fit(pool, joined), fit(lied, joined)
-        np.testing.assert_allclose(false.scores[held], true.scores[held], atol=1e-6)
-        assert np.abs(false.scores[~held] - true.scores[~held]).max() > 0.1
+    out = pool.folds == 2
+    lied = replace(pool, truth=np.where(out, (labels + 1) % CLASSES, labels))
+    plain = [fit_rbf(each, joined, SETTINGS, search=False) for each in (pool, lied)]
+    kernel = [found.scores - offsets(found) for found in plain]  # offsets are fitted to all labels
+    nets = [net(each, joined).scores for each in (pool, lied)]
+    for true, false in (kernel, nets):
+        np.testing.assert_allclose(false[out], true[out], atol=1e-6)
+        assert np.abs(false[~out] - true[~out]).max() > 0.1
 
 
 @FITS
@@ -504,12 +516,12 @@ def blended() -> tuple[ClassCandidate, ClassCandidate, ClassCandidate, Singles]:
     raw, labels = clouds(90)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
     one, two = rbf(pool, joined), logistic(pool, joined)
-    return one, two, blend(one, two), raw[0]
+    return one, two, pool.blend(one, two), raw[0]
 
 
 def test_a_blend_is_the_mean_of_calibrated_log_probabilities() -> None:
     one, two, both, raw = blended()
-    np.testing.assert_allclose(both.scores, (one.log_probabilities + two.log_probabilities) / 2)
+    np.testing.assert_allclose(both.scores, (one.predictions + two.predictions) / 2)
     built = [answers(part.build(part.temperature), raw) for part in (one, two)]
     expected = (log_softmax(built[0]) + log_softmax(built[1])) / 2
     np.testing.assert_allclose(answers(both.build(1.0), raw), expected, atol=1e-4)
@@ -535,9 +547,7 @@ def made_up(margins: Floats) -> ClassCandidate:
 
     scores = np.stack([margins, np.zeros_like(margins)], axis=1)
     labels = np.zeros(len(margins), np.int64)
-    return ClassCandidate(
-        kind="made up", scores=scores, truth=labels, offsets=np.zeros(2), temperature=1.0, build=build
-    )
+    return ClassCandidate(kind="made up", scores=scores, truth=labels, build=build)
 
 
 def test_losses_are_those_of_the_softmax_at_the_temperature() -> None:
@@ -580,7 +590,7 @@ def test_features_that_are_all_alike_give_every_class_its_share(
 ) -> None:
     labels = np.array([0, 0, 0, 1] * 10)
     found = fit(pool_of(labels), ConcatFeatures([block_of(np.ones((1, 40, 8), np.float32))]))
-    shares = np.exp(found.log_probabilities)
+    shares = np.exp(found.predictions)
     assert np.abs(shares[:, 0] - 0.75).max() < 0.15
 
 
@@ -605,9 +615,10 @@ def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(ki
 
     def scores(some: ClassHeadData) -> Floats:
         if kind == "rbf":
-            return fit_rbf(some, joined, search=False).scores
+            found = fit_rbf(some, joined, SETTINGS, search=False)
+            return found.scores - offsets(found)
         fit = fit_logistic if kind == "logistic" else fit_net
-        return fit(some, joined).scores
+        return fit(some, joined, SETTINGS).scores
 
     plain = scores(pool)
     assert scores(replace(pool, weights=np.ones(CLASSES))) == pytest.approx(plain, abs=1e-3)
@@ -618,14 +629,14 @@ def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(ki
 def test_weighted_support_vectors_are_judged_as_if_fitted_without_the_fold(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head_data, "MOST_VECTORS", most)
-    monkeypatch.setattr(head_data, "LANDMARKS", most)
+    monkeypatch.setattr(head_features, "MOST_VECTORS", most)
+    monkeypatch.setattr(head_features, "LANDMARKS", most)
     pool, joined = uneven()
     pool = weighed(pool)
     vectors = vectors_for(pool.rows)
     kernel = np.exp(-joined.distances(vectors).astype(np.float64))
     dual = len(vectors) == pool.rows
-    solver = Dual(pool, kernel) if dual else Primal(pool, kernel, kernel[vectors], constant=False)
+    solver = Dual(pool, kernel) if dual else Primal(pool, kernel, kernel[vectors])
     scores = solver.out_of_fold(0.1)
     weights = pool.row_weights
     assert weights is not None
@@ -674,8 +685,8 @@ def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:
 def test_heads_with_a_loss_take_the_focal_one(kind: str) -> None:
     pool, joined = uneven()
     fit = fit_logistic if kind == "logistic" else fit_net
-    plain = fit(pool, joined)
-    focal = fit(replace(pool, focal=2.0), joined)
+    plain = fit(pool, joined, SETTINGS)
+    focal = fit(replace(pool, focal=2.0), joined, SETTINGS)
     assert focal.right.mean() > 0.5
     assert not np.allclose(focal.scores, plain.scores)
     features = clouds(30, seed=9)[0][0]
@@ -686,12 +697,10 @@ def fit_nearest(
     data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
 ) -> ClassCandidate:
     """A toy kind of head from outside of the package: the kernel head at its usual settings."""
-    return replace(fit_rbf(data, features, search=False), kind="nearest")
+    return replace(fit_rbf(data, features, settings, search=False), kind="nearest")
 
 
-NEAREST = HeadKind(
-    fit=fit_nearest, seconds=lambda data, width, settings, pace: 1.0, options=lambda settings: ()
-)
+NEAREST = HeadKind(fit=fit_nearest, seconds=lambda data, width, settings, pace: 1.0)
 
 
 @pytest.fixture

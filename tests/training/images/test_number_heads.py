@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.models.heads import build_head, describe_head
-from mindle.training.images.heads import data as head_data
+from mindle.training.images.heads import features as head_features
 from mindle.training.images.heads import kernel
-from mindle.training.images.heads.candidates import average, clearly_better
-from mindle.training.images.heads.data import ConcatFeatures, NumberHeadData, block_of
-from mindle.training.images.heads.kernel import fit_kernel, fit_ridge
+from mindle.training.images.heads.candidates import NumberHeadData, clearly_better
+from mindle.training.images.heads.features import ConcatFeatures, block_of
+from mindle.training.images.heads.kernel import fit_rbf, fit_ridge
+from mindle.training.recipe import ProbeSettings
+
+SETTINGS = ProbeSettings()
 
 Features = NDArray[np.float32]
 
@@ -42,7 +45,7 @@ def test_ridge_is_plain_ridge_regression(few: bool, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(kernel, "MOST_VECTORS", 10)
     x, y = features()
     joined = ConcatFeatures([block_of(x)])
-    found = fit_ridge(pool_of(y), joined)
+    found = fit_ridge(pool_of(y), joined, SETTINGS)
     z = joined.x.astype(np.float64)
     gram = z.T @ z + found.settings["penalty"] * np.eye(z.shape[1])
     expected = z @ np.linalg.solve(gram, z.T @ y)
@@ -58,24 +61,24 @@ def test_ridge_is_plain_ridge_regression(few: bool, monkeypatch: pytest.MonkeyPa
 def test_each_fold_is_estimated_by_a_head_that_did_not_see_it(
     kind: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (head_data, kernel):
+    for module in (head_features, kernel):
         monkeypatch.setattr(module, "MOST_VECTORS", most)
-    monkeypatch.setattr(head_data, "LANDMARKS", 30)
+    monkeypatch.setattr(head_features, "LANDMARKS", 30)
     x, y = features()
     pool = pool_of(y)
     joined = ConcatFeatures([block_of(x)])
-    found = fit_ridge(pool, joined) if kind == "ridge" else fit_kernel(pool, joined)
+    found = (fit_ridge if kind == "ridge" else fit_rbf)(pool, joined, SETTINGS)
     got = answers(found.build(1.0), x)
     own = got[np.arange(80), 1 + pool.folds]
-    assert np.abs(own - found.estimates).max() < 1e-3
+    assert np.abs(own - found.scores[:, 0]).max() < 1e-3
     # Another truth in a fold moves what others say of it, and not what its own head says.
     moved = y.copy()
     moved[pool.folds == 2] += 5.0
-    fixed = (found.settings.get("gamma", 0.0), found.settings["penalty"])
     if kind == "rbf":
-        again = fit_kernel(pool_of(moved), joined, fixed=fixed)
-        assert np.abs(again.estimates - found.estimates)[pool.folds == 2].max() < 1e-6
-        assert np.abs(again.estimates - found.estimates)[pool.folds != 2].max() > 0.1
+        fixed = ProbeSettings(rbf_gamma=found.settings["gamma"], rbf_l2=found.settings["penalty"])
+        again = fit_rbf(pool_of(moved), joined, fixed)
+        assert np.abs(again.scores[:, 0] - found.scores[:, 0])[pool.folds == 2].max() < 1e-6
+        assert np.abs(again.scores[:, 0] - found.scores[:, 0])[pool.folds != 2].max() > 0.1
 
 
 def test_a_kernel_bends_where_a_line_cannot() -> None:
@@ -83,7 +86,7 @@ def test_a_kernel_bends_where_a_line_cannot() -> None:
     x = rng.uniform(0, 4, (1, 150, 2)).astype(np.float32)
     y = np.sin(2 * np.sqrt(x[0, :, 0]) * 2)
     pool, joined = pool_of((y - y.mean()) / y.std()), ConcatFeatures([block_of(x)])
-    line, bent = fit_ridge(pool, joined), fit_kernel(pool, joined)
+    line, bent = fit_ridge(pool, joined, SETTINGS), fit_rbf(pool, joined, SETTINGS)
     assert bent.loss < 0.3 * line.loss
     assert clearly_better(bent, line)
     assert not clearly_better(line, bent)
@@ -92,12 +95,12 @@ def test_a_kernel_bends_where_a_line_cannot() -> None:
 def test_the_mean_of_two_heads_is_one_head() -> None:
     x, y = features()
     pool, joined = pool_of(y), ConcatFeatures([block_of(x)])
-    one, two = fit_ridge(pool, joined), fit_kernel(pool, joined)
-    mixed = average(one, two)
+    one, two = fit_ridge(pool, joined, SETTINGS), fit_rbf(pool, joined, SETTINGS)
+    mixed = pool.blend(one, two)
     head = mixed.build(1.0)
     both = [answers(each.build(1.0), x) for each in (one, two)]
     assert np.allclose(answers(head, x), (both[0] + both[1]) / 2, atol=1e-5)
-    assert np.allclose(mixed.estimates, (one.estimates + two.estimates) / 2)
+    assert np.allclose(mixed.scores[:, 0], (one.scores[:, 0] + two.scores[:, 0]) / 2)
     again = build_head(describe_head(head))
     again.load_state_dict(head.state_dict())
     assert np.array_equal(answers(again, x), answers(head, x))
@@ -106,8 +109,8 @@ def test_the_mean_of_two_heads_is_one_head() -> None:
 def test_views_of_an_image_lie_in_its_fold() -> None:
     x, y = features(40)
     views = np.concatenate([x, x + np.float32(0.01)])
-    found = fit_ridge(pool_of(y, views=1), ConcatFeatures([block_of(views)]))
-    plain = fit_ridge(pool_of(y), ConcatFeatures([block_of(x)]))
-    assert len(found.estimates) == 40
+    found = fit_ridge(pool_of(y, views=1), ConcatFeatures([block_of(views)]), SETTINGS)
+    plain = fit_ridge(pool_of(y), ConcatFeatures([block_of(x)]), SETTINGS)
+    assert len(found.scores[:, 0]) == 40
     # A copy in training would make the errors vanish.
     assert found.loss > 0.7 * plain.loss

@@ -9,17 +9,13 @@ import numpy as np
 import pytest
 
 from mindle.errors import ModelError
-from mindle.training.images.heads.data import (
-    ClassHeadData,
-    ConcatFeatures,
-    Floats,
-    block_of,
-    fold_numbers,
-)
+from mindle.training.images.heads.candidates import ClassHeadData, fold_numbers
+from mindle.training.images.heads.features import ConcatFeatures, Floats, block_of
 from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic
 from mindle.training.images.heads.net import fit_net
 from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
+from mindle.training.recipe import ProbeSettings
 
 pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
 
@@ -77,8 +73,8 @@ def test_what_lies_in_a_fold_changes_no_synthetic_sample_elsewhere() -> None:
 
 def scores(kind: str, pool: ClassHeadData, joined: ConcatFeatures) -> Floats:
     if kind == "rbf":
-        return fit_rbf(pool, joined, search=False).scores
-    return (fit_logistic(pool, joined) if kind == "logistic" else fit_net(pool, joined)).scores
+        return fit_rbf(pool, joined, ProbeSettings(), search=False).scores
+    return (fit_logistic if kind == "logistic" else fit_net)(pool, joined, ProbeSettings()).scores
 
 
 @pytest.mark.parametrize("kind", ["rbf", "logistic", "net"])
@@ -91,7 +87,7 @@ def test_every_head_learns_from_synthetic_samples_and_finds_more_of_the_scarce_c
 
 def test_out_of_fold_scores_are_those_of_a_fit_without_the_folds_rows() -> None:
     pool, joined = with_synthetic_samples(*scarce())
-    fitted = fit_rbf(pool, joined, search=False)
+    fitted = fit_rbf(pool, joined, ProbeSettings(), search=False)
     kernel_scores = fitted.scores
     for fold in range(4):
         held, rest = np.flatnonzero(pool.folds == fold), np.flatnonzero(pool.row_folds != fold)

@@ -17,10 +17,10 @@ from mindle.models.pretrained.weights import WeightCard, find_weights, random_ca
 from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
+from mindle.training.images.backbones import common_layout
 from mindle.training.images.class_selection import ClassSelection
 from mindle.training.images.features import Engine
 from mindle.training.images.problem import Problem
-from mindle.training.images.selection import common_layout
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, read_recipe
 from tests.pictures import photo_folder

@@ -15,31 +15,32 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mindle.evaluation import wilson
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.messages import message
-from mindle.models.classifier import backbone_classifier
-from mindle.models.heads import Head
-from mindle.training.images.answer_cost import points_lost
 from mindle.training.images.attempts import accuracy_attempt, both
-from mindle.training.images.features import Engine
-from mindle.training.images.heads import HEADS, Pace
-from mindle.training.images.heads.candidates import ClassCandidate, blend, blend_helps, clearly_better
-from mindle.training.images.heads.data import BackboneFeatures, ClassHeadData, ConcatFeatures
-from mindle.training.images.problem import Outcome, Problem
-from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
-from mindle.training.images.selection import (
-    ModelSelection,
-    Part,
+from mindle.training.images.backbones import (
+    Backbones,
     Ranked,
     folds_of,
     layout_of,
     names_of,
     views_of,
 )
+from mindle.training.images.features import Engine
+from mindle.training.images.heads import HEADS, Pace
+from mindle.training.images.heads.candidates import (
+    ClassCandidate,
+    ClassHeadData,
+    blend_helps,
+    clearly_better,
+)
+from mindle.training.images.heads.features import BackboneFeatures
+from mindle.training.images.problem import Outcome, Problem
+from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
+from mindle.training.images.selection import ModelSelection
 from mindle.training.loop.augment import stronger
 from mindle.training.loop.imbalance import WORTH_TRYING, balanced_weights, choose_method, ratio
 from mindle.training.recipe import Recipe
@@ -96,32 +97,28 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         return self.problem.truth[self.problem.val]
 
     def baseline(self) -> dict[str, Any]:
-        """What always naming the commonest class would reach."""
-        commonest = int(np.bincount(self.problem.truth[self.problem.train]).argmax())
-        right = int((self.val_labels == commonest).sum())
-        note = message("selection.note.majority", label=self.problem.classes[commonest])
-        return accuracy_attempt("majority", right, len(self.problem.val), 0.0, note)
+        """What always predicting the most frequent class would reach."""
+        majority = int(np.bincount(self.problem.truth[self.problem.train]).argmax())
+        right = int((self.val_labels == majority).sum())
+        name = message("selection.name.majority")
+        note = message("selection.note.majority", label=self.problem.classes[majority])
+        return accuracy_attempt(name, right, len(self.problem.val), 0.0, note)
 
     def attempt_of(self, name: str, candidate: ClassCandidate, seconds: float) -> dict[str, Any]:
-        """Its accuracy on the val part, and both scores on all images it was cross-validated on."""
+        """Its accuracy on the val split, and both scores on all images it was cross-validated on."""
         right = candidate.right
         note = message(
             "selection.note.class-head", share=float(right.mean()), n=len(right), loss=candidate.loss
         )
         return accuracy_attempt(name, int(right[self.trained :].sum()), len(self.problem.val), seconds, note)
 
-    def points_lost(self, best: ClassCandidate, other: ClassCandidate) -> float:
-        """In points of accuracy out of fold."""
-        return points_lost(best.right, other.right)
-
     # ---- what heads learn from --------------------------------------------------------------------------
 
     def head_data(self) -> ClassHeadData:
         """Labels, folds and weights of the rows."""
         settings = self.recipe.train
-        data = head_data_of(
-            self.problem, self.rows, folds=self.recipe.probe.folds, views=self.views, seed=self.seed
-        )
+        folds = self.recipe.probe.folds
+        data = head_data_of(self.problem, self.rows, folds=folds, views=self.views, seed=self.seed)
         # A head sees every row at each step: to be drawn more often is to weigh more.
         weighted = settings.balance in ("weights", "sampling")
         weights = balanced_weights(data.truth, data.classes) if weighted else None
@@ -135,7 +132,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
     def _oversampled(self, engine: Engine) -> NDArray[np.float32]:
         """Features (row, feature) of further, stronger augmented views of images of minority classes.
 
-        The first backbone's call says which, in the pool; the others follow.
+        The first backbone's call says which, in the data of all heads; the others follow.
         """
         data = self.data
         counts = np.bincount(data.truth, minlength=data.classes)
@@ -154,24 +151,22 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         )
         view, image = np.nonzero(np.arange(views)[:, None] < times[chosen])
         if not len(data.further_truth):
-            self.data = replace(
-                data, further_truth=data.truth[chosen][image], further_folds=data.folds[chosen][image]
-            )
+            rows = chosen[image]
+            self.data = replace(data, further_truth=data.truth[rows], further_folds=data.folds[rows])
         return features[view + 1, image]
 
     # ---- heads ------------------------------------------------------------------------------------------
 
-    def rank(self, parts: Sequence[Part]) -> Ranked[ClassCandidate]:
+    def rank(self, backbones: Backbones) -> Ranked[ClassCandidate]:
         """A quick kernel head, to compare backbones by."""
         kinds = self._kinds()
         kind = "rbf" if "rbf" in kinds else kinds[0]
-        fit = partial(self._fit, kind, parts, search=False)
-        return self.ranked(f"{kind} head on {names_of(parts)}", parts, fit)
+        name = message("selection.name.head", kind=kind, backbones=names_of(backbones))
+        return self.fitted(name, backbones, partial(self._fit, kind, backbones, search=False), ranks=True)
 
     def enough(self, best: Ranked[ClassCandidate]) -> bool:
         """Whether even a head without mistakes could not be told apart from this one."""
-        right = best.candidate.right
-        return self._stop_at(int((~right).sum()), len(right), "out-of-fold")
+        return self._stop_at(best.candidate.right, "out-of-fold")
 
     def _kinds(self) -> tuple[str, ...]:
         """Kinds of head to try; those that have no focal form are skipped for it."""
@@ -179,56 +174,58 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         return tuple(kind for kind in kinds if not focal or HEADS[kind].focal) or kinds
 
     def _fit(
-        self, kind: str, parts: Sequence[Part], *, search: bool, balance: str | None = None
+        self, kind: str, backbones: Backbones, *, search: bool = True, balance: str | None = None
     ) -> ClassCandidate:
         """Fit a kind of head; `balance` is the recipe's unless another is tried."""
-        data, features = self.data, ConcatFeatures([part.block for part in parts], self.seed)
+        data, features = self.data, self.features(backbones)
         if balance == "weights":
             data = replace(data, weights=balanced_weights(data.truth, data.classes))
         if (balance or self.recipe.train.balance) == "smote":
             data, features = with_synthetic_samples(data, features)
         return HEADS[kind].fit(data, features, self.recipe.probe, search=search)
 
-    def joined(
+    def concatenated(
         self, best: Ranked[ClassCandidate], singles: Sequence[Ranked[ClassCandidate]]
     ) -> Ranked[ClassCandidate]:
         """Add the backbone that helps most, as long as one clearly does and there is time."""
-        embedded = [single.parts[0] for single in singles]
-        while True:
-            chosen, layout = best.parts, layout_of(best.parts[0].card.spec)
-            rest = [part for part in embedded if part not in chosen and layout_of(part.card.spec) == layout]
-            if not rest:
-                return best
+        layout = layout_of(best.backbones[0].card.spec)
+        rest = [each.backbones[0] for each in singles if layout_of(each.backbones[0].card.spec) == layout]
+        while rest := [each for each in rest if each not in best.backbones]:
             cost = self.rank_seconds() * len(rest) + self.further_seconds(rest)
-            step = f"join {'+'.join(part.card.model for part in chosen)}"
-            decision = self.decisions.decide(step, partial(self.time_for, cost))
-            if not decision["take"]:
-                self.skip(f"{best.name} joined with others", decision["reason"], for_time=True)
+            step = f"join {'+'.join(each.card.model for each in best.backbones)}"
+            if not self.affords(step, cost, message("selection.name.with-others", name=best.name)):
                 return best
-            found = min([self.rank([*chosen, part]) for part in rest], key=lambda trial: trial.candidate.loss)
+            found = min(
+                [self.rank([*best.backbones, each]) for each in rest], key=lambda trial: trial.candidate.loss
+            )
             if not clearly_better(found.candidate, best.candidate):
                 found.attempt["note"] = both(found.attempt["note"], message("selection.no-gain"))
                 return best
             best = found
             if self.enough(best):
                 return best
+        return best
 
     def finished(self, best: Ranked[ClassCandidate]) -> Ranked[ClassCandidate]:
         """Other kinds of head, settings searched, a blend, and methods against class imbalance."""
         found = [best]
         for kind in self._kinds():
-            ranked = kind == best.candidate.kind
-            if HEADS[kind].is_fixed(self.recipe.probe) if ranked else self.stopped:
+            fixed = HEADS[kind].is_fixed(self.recipe.probe)
+            if fixed if kind == best.candidate.kind else self.stopped:
                 continue
-            name, cost = f"{kind} head on {best.name}", self._kind_seconds(kind, best)
-            decision = self.decisions.decide(f"{kind} on {best.name}", partial(self.time_for, cost))
-            if not decision["take"]:
-                self.skip(name, decision["reason"], for_time=True)
-                continue
-            searched = name if HEADS[kind].is_fixed(self.recipe.probe) else f"{name}, settings searched"
-            found.append(self.fitted(searched, best.parts, partial(self._fit, kind, best.parts, search=True)))
+            name: str = message("selection.name.head", kind=kind, backbones=best.name)
+            if self.affords(f"{kind} on {best.name}", self._kind_seconds(kind, best), name):
+                name = name if fixed else message("selection.name.searched", name=name)
+                found.append(self.fitted(name, best.backbones, partial(self._fit, kind, best.backbones)))
         found.sort(key=lambda entry: entry.candidate.loss)  # stable: the first of equals
-        return self._rebalanced(*self._blended(found))
+        best, kinds = self._blended(found)
+        settings, chosen = self.recipe.train, "none"
+        if settings.balance == "auto":
+            best, chosen = self._best_method(best, kinds)
+        if settings.thresholds or chosen == "thresholds":
+            probabilities = np.exp(best.candidate.predictions)
+            self.thresholds = tuple(fit_thresholds(probabilities, self.data.truth).tolist())
+        return best
 
     def _blended(
         self, found: Sequence[Ranked[ClassCandidate]]
@@ -238,39 +235,30 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         other = next((each.candidate for each in found if each.candidate.kind != first.kind), None)
         if other is None:
             return best, (first.kind,)
-        name = f"{first.kind} and {other.kind} heads on {best.name}, blended"
-        mixed = self.fitted(name, best.parts, partial(blend, first, other))
-        if blend_helps(mixed.candidate, first):
-            return mixed, (first.kind, other.kind)
-        return best, (first.kind,)
+        kinds = (first.kind, other.kind)
+        name = message("selection.name.blend", first=first.kind, second=other.kind, backbones=best.name)
+        mixed = self.fitted(name, best.backbones, partial(self.data.blend, first, other))
+        return (mixed, kinds) if blend_helps(mixed.candidate, first) else (best, kinds[:1])
 
     def _kind_seconds(self, kind: str, best: Ranked[ClassCandidate]) -> float:
         """Roughly what searching the settings of a kind of head takes; nobody asks without a budget."""
         if not self.deadline.limited:
             return 0.0
-        width = sum(part.raw.shape[1] for part in best.parts)
+        width = sum(each.raw.shape[1] for each in best.backbones)
         pace = Pace(flop_seconds=self.flop_seconds(), rank_seconds=self.rank_seconds())
         return HEADS[kind].seconds(self.data, width, self.recipe.probe, pace)
 
-    def _stop_at(self, wrong: int, n: int, words: str) -> bool:
+    def _stop_at(self, right: NDArray[np.bool_], code: str) -> bool:
+        """Whether so few predictions are wrong that nothing more is tried."""
+        n, wrong = len(right), int((~right).sum())
         if not few_mistakes(wrong, n):
             return False
         low, high = wilson(n - wrong, n)
-        share = 1 - wrong / n
-        self.stopped = message(f"selection.enough-{words}", wrong=wrong, n=n, share=share, low=low, high=high)
+        shares = {"share": 1 - wrong / n, "low": low, "high": high}
+        self.stopped = message(f"selection.enough-{code}", wrong=wrong, n=n, **shares)
         return True
 
     # ---- imbalance --------------------------------------------------------------------------------------
-
-    def _rebalanced(self, best: Ranked[ClassCandidate], kinds: tuple[str, ...]) -> Ranked[ClassCandidate]:
-        """What helps classes with few images, where the recipe asks for it."""
-        settings, chosen = self.recipe.train, "none"
-        if settings.balance == "auto":
-            best, chosen = self._best_method(best, kinds)
-        if settings.thresholds or chosen == "thresholds":
-            probabilities = np.exp(best.candidate.log_probabilities)
-            self.thresholds = tuple(fit_thresholds(probabilities, self.data.truth).tolist())
-        return best
 
     def _best_method(
         self, best: Ranked[ClassCandidate], kinds: tuple[str, ...]
@@ -278,37 +266,36 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """The head with the method that is clearly better by macro-F1 out of fold, and its name."""
         data = self.data
         if ratio(data.truth) < WORTH_TRYING or self.stopped:
-            words = message("selection.note.no-imbalance", ratio=ratio(data.truth))
-            self.skip("imbalance", self.stopped or words)
+            even = message("selection.note.no-imbalance", ratio=ratio(data.truth))
+            self.skip(message("selection.name.imbalance"), self.stopped or even)
             return best, "none"
         trials: dict[str, Ranked[ClassCandidate]] = {}
         for method in ("weights", "smote") if smote_is_there() else ("weights",):
             cost = sum(self._kind_seconds(kind, best) for kind in kinds)
-            decision = self.decisions.decide(f"imbalance {method}", partial(self.time_for, cost))
-            if decision["take"]:
-                name = f"imbalance: {' and '.join(kinds)} with {method}"
-                fit = partial(self._with_method, kinds, best.parts, method)
-                trials[method] = self.fitted(name, best.parts, fit)
-            else:
-                self.skip(f"imbalance: {method}", decision["reason"], for_time=True)
-        answers = {name: trial.candidate.answers for name, trial in trials.items()}
-        probabilities = np.exp(best.candidate.log_probabilities)
-        answers["thresholds"] = held_out_answers(probabilities, data.truth, data.folds)
-        chosen = self._choose_method(best, answers)
+            skipped = message("selection.name.method", method=method)
+            if self.affords(f"imbalance {method}", cost, skipped):
+                name = message("selection.name.with-method", kinds=" + ".join(kinds), method=method)
+                fit = partial(self._with_method, kinds, best.backbones, method)
+                trials[method] = self.fitted(name, best.backbones, fit)
+        labels = {name: trial.candidate.labels for name, trial in trials.items()}
+        probabilities = np.exp(best.candidate.predictions)
+        labels["thresholds"] = held_out_answers(probabilities, data.truth, data.folds)
+        chosen = self._choose_method(best, labels)
         return trials.get(chosen, best), chosen
 
-    def _with_method(self, kinds: tuple[str, ...], parts: Sequence[Part], method: str) -> ClassCandidate:
+    def _with_method(self, kinds: tuple[str, ...], backbones: Backbones, method: str) -> ClassCandidate:
         """The same kinds of head on the same backbones, fitted with a method."""
-        found = [self._fit(kind, parts, search=True, balance=method) for kind in kinds]
-        return found[0] if len(found) == 1 else blend(*found)
+        found = [self._fit(kind, backbones, balance=method) for kind in kinds]
+        return found[0] if len(found) == 1 else self.data.blend(*found)
 
-    def _choose_method(self, best: Ranked[ClassCandidate], answers: Mapping[str, NDArray[np.int64]]) -> str:
+    def _choose_method(self, best: Ranked[ClassCandidate], labels: Mapping[str, NDArray[np.int64]]) -> str:
         """Which method is clearly better than none, and a line that says why."""
-        labels, plain = self.data.truth, best.candidate.answers
-        chosen, reason = choose_method(labels, plain, answers, len(self.problem.classes), seed=self.seed)
-        right = (answers.get(chosen, plain) == labels)[self.trained :]
-        self.listener.say(message("selection.remark", name="imbalance", note=reason))
-        self.tried.append(accuracy_attempt(f"imbalance: {chosen}", int(right.sum()), len(right), 0.0, reason))
+        truth, plain = self.data.truth, best.candidate.labels
+        chosen, reason = choose_method(truth, plain, labels, len(self.problem.classes), seed=self.seed)
+        right = (labels.get(chosen, plain) == truth)[self.trained :]
+        self.listener.say(message("selection.remark", name=message("selection.name.imbalance"), note=reason))
+        name = message("selection.name.method", method=chosen)
+        self.tried.append(accuracy_attempt(name, int(right.sum()), len(right), 0.0, reason))
         return chosen
 
     # ---- nets -------------------------------------------------------------------------------------------
@@ -317,17 +304,15 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """Train a net where there is time, and see whether more could be told apart from it."""
         outcome = super().net(best)
         if outcome is not None:
-            wrong = int((outcome.val_answers.argmax(axis=1) != self.val_labels).sum())
-            self._stop_at(wrong, len(self.val_labels), "on-val")
+            self._stop_at(outcome.val_answers.argmax(axis=1) == self.val_labels, "on-val")
         return outcome
 
     def net_recipe(self, kind: str) -> Recipe:
         """The named recipe, with what was asked against class imbalance."""
         recipe, asked = super().net_recipe(kind), self.recipe.train
-        balance = asked.balance if asked.balance not in ("none", "smote") else recipe.train.balance
         train = replace(
             recipe.train,
-            balance=balance,
+            balance=asked.balance if asked.balance not in ("none", "smote") else recipe.train.balance,
             oversample=asked.oversample,
             focal_gamma=asked.focal_gamma,
             thresholds=asked.thresholds,
@@ -335,55 +320,36 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         return replace(recipe, train=train)
 
     def net_wins(self, best: Ranked[ClassCandidate], net: Outcome) -> bool:
-        """More right answers on the val part, or as many with a lower cross-entropy."""
+        """More correct predictions on the val split, or as many with a lower cross-entropy."""
         labels, probabilities = self.val_labels, net.val_answers  # (image,), (image, class)
         right = (probabilities.argmax(axis=1) == labels).mean()
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean()
         head = best.candidate
-        own_right, own_loss = head.right[self.trained :].mean(), head.losses[self.trained :].mean()
-        return bool((right, -loss) > (own_right, -own_loss))
+        head_right, head_loss = head.right[self.trained :].mean(), head.losses[self.trained :].mean()
+        return bool((right, -loss) > (head_right, -head_loss))
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def built(self, best: Ranked[ClassCandidate]) -> Outcome:
+    def scored(self, outcome: Outcome, candidate: ClassCandidate, known: NDArray[np.float64]) -> Outcome:
         """The classifier on the best head."""
-        candidate, trained = best.candidate, self.trained
-        head = candidate.build(1.0)
-        right = (_answers(head, best.raw[:trained]) == self.data.truth[:trained]).mean()
-        cards = [part.card for part in best.parts]
-        model = backbone_classifier(cards, head, classes=self.problem.classes, pooling=self.pooling)
-        return Outcome(
-            model=model.eval(),
-            strategy="probe",
-            temperature=candidate.temperature,
-            val_answers=np.exp(candidate.log_probabilities[trained:]),
+        trained = self.trained
+        right = (known.argmax(axis=1) == self.data.truth[:trained]).mean()
+        return replace(
+            outcome,
+            val_answers=np.exp(candidate.predictions[trained:]),
             train_scores={
                 "n": trained,
                 "accuracy": float(right),
                 "out_of_fold": {"accuracy": float(candidate.right[:trained].mean())},
             },
-            tried=(best.attempt,),
-            stopped="",
-            seconds={},
-            advice=self._advice(best),
+            advice=self._advice(candidate),
             thresholds=self.thresholds,
         )
 
-    def _advice(self, best: Ranked[ClassCandidate]) -> str:
+    def _advice(self, candidate: ClassCandidate) -> str:
         """Which larger backbone would probably help, where all at hand are small and mistakes are left."""
         name, size = LARGER
-        named = bool(self.recipe.model.name)
         large = any(card.size_bytes > LARGE_BYTES for card in self.cards)
-        if named or large or bool((~best.candidate.right).mean() < 0.01):
+        if self.recipe.model.name or large or bool((~candidate.right).mean() < 0.01):
             return ""
         return message("selection.larger", name=name, size=size)
-
-
-@torch.inference_mode()
-def _answers(head: Head, features: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Which class the head names for raw features (image, feature)."""
-    pieces = [
-        head(torch.from_numpy(features[start : start + 512])).argmax(1).numpy()
-        for start in range(0, len(features), 512)
-    ]
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)

@@ -17,7 +17,7 @@ from mindle.records import Dataset, Diagnosis, InputSpec
 from mindle.training.images.attempts import accuracy_attempt, log_softmax
 from mindle.training.images.baselines import baselines, some_of_each
 from mindle.training.images.diagnosis import Case, diagnose
-from mindle.training.images.heads.data import fold_numbers
+from mindle.training.images.heads.candidates import fold_numbers
 from mindle.training.loop.imbalance import WORTH_TRYING, choose_method, ratio
 from mindle.training.loop.objectives import CLASSIFICATION, Objective
 from mindle.training.recipe import Recipe

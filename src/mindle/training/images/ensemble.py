@@ -25,7 +25,7 @@ from mindle.errors import ModelError
 from mindle.evaluation import fit_temperature
 from mindle.models.classifier import Classifier, build, describe, to_floats
 from mindle.training.images.attempts import log_softmax
-from mindle.training.images.heads.data import fold_numbers
+from mindle.training.images.heads.candidates import fold_numbers
 from mindle.training.images.nets import forward
 
 Floats = NDArray[np.float64]

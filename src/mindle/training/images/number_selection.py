@@ -1,43 +1,38 @@
 """Model selection for a number: ridge regression, a Gaussian kernel, and their mean.
 
-Both kinds of head are tried on each usable backbone; then backbones are joined; and the best of these is
+Both kinds of head are tried on each usable backbone; then features are concatenated; and the best of these is
 tried on augmented views. Of classes it is known that a mirrored picture stays what it is; of a number only
 the errors can say, so that views come last, and stay only where they clearly help.
 
-Heads are compared by their absolute errors out of fold, a head and a net by those on the val part.
+Heads are compared by their absolute errors out of fold, a head and a net by those on the val split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from mindle.data.common.regression import bands
 from mindle.evaluation.conformal import calibrate
 from mindle.messages import message
-from mindle.models.classifier import StandardisedNumber, backbone_model
-from mindle.training.images.answer_cost import error_share_lost
+from mindle.models.classifier import StandardisedNumber
 from mindle.training.images.attempts import error_attempt
-from mindle.training.images.heads.candidates import NumberCandidate, average, clearly_better
-from mindle.training.images.heads.data import ConcatFeatures, NumberHeadData
-from mindle.training.images.heads.kernel import fit_kernel, fit_ridge, rbf_flops
+from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
+from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
+from mindle.training.images.heads.kernel import fit_rbf, fit_ridge, rbf_flops
 from mindle.training.images.problem import Outcome
-from mindle.training.images.regression import ImageRegression
-from mindle.training.images.selection import (
-    VIEWS_SHARE,
-    ModelSelection,
-    Part,
-    Ranked,
-    folds_of,
-    layout_of,
-    names_of,
-    views_of,
-)
+from mindle.training.images.selection import VIEWS_SHARE, ModelSelection
+
+# Kinds of head by their names in `probe.heads`, and what they are called here.
+KINDS: dict[str, tuple[str, Callable[..., NumberCandidate]]] = {
+    "rbf": ("rbf", fit_rbf),
+    "logistic": ("ridge", fit_ridge),
+}
 
 
 class NumberSelection(ModelSelection[NumberCandidate]):
@@ -45,28 +40,20 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 
     fits_a_head = 12  # a search fits about so many pairs of settings
     data: NumberHeadData
-
-    @cached_property
-    def outputs(self) -> StandardisedNumber:
-        """Centre and scale of the numbers; heads estimate them standardised."""
-        return ImageRegression().outputs(self.problem)
+    outputs: StandardisedNumber  # heads estimate standardised numbers
 
     def baseline(self) -> dict[str, Any]:
-        """What always estimating the mean would reach."""
-        centre = self.outputs.centre
-        errors = np.abs(self.problem.truth[self.problem.val] - centre)
-        return error_attempt("mean", errors, 0.0, message("selection.note.mean", mean=centre))
+        """What always predicting the mean would reach."""
+        mean = self.outputs.centre
+        errors = np.abs(self.problem.truth[self.problem.val] - mean)
+        name = message("selection.name.mean")
+        return error_attempt(name, errors, 0.0, message("selection.note.mean", mean=mean))
 
     def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
-        """Its mean absolute error on the val part, and on all images it was cross-validated on."""
+        """Its mean absolute error on the val split, and on all images it was cross-validated on."""
         errors = candidate.losses * self.outputs.scale
         note = message("selection.note.number-head", error=float(errors.mean()), n=len(errors))
         return error_attempt(name, errors[self.trained :], seconds, note)
-
-    def points_lost(self, best: NumberCandidate, other: NumberCandidate) -> float:
-        """In per cent of the error of always answering the mean, out of fold."""
-        plain = np.abs(self.data.truth - self.data.truth.mean()).mean()
-        return error_share_lost(best.losses, other.losses, float(plain))
 
     def head_data(self) -> NumberHeadData:
         """Standardised numbers of the rows, and folds with as many small as large ones in each."""
@@ -80,57 +67,58 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 
     # ---- heads ------------------------------------------------------------------------------------------
 
-    def rank(self, parts: Sequence[Part], views: int = 0) -> Ranked[NumberCandidate]:
+    def rank(self, backbones: Backbones, views: int = 0) -> Ranked[NumberCandidate]:
         """The better of ridge regression and kernel, or their mean where that is clearly closer."""
-        name = names_of(parts) + (f", {views} views" if views else "")
-        features = ConcatFeatures([part.block for part in parts], self.seed)
-        data, settings, found = replace(self.data, views=views), self.recipe.probe, []
-        if "rbf" in settings.heads:
-            fixed = (settings.rbf_gamma, settings.rbf_l2)
-            found.append(
-                self.ranked(f"rbf head on {name}", parts, partial(fit_kernel, data, features, fixed=fixed))
-            )
-        if "logistic" in settings.heads or not found:
-            found.append(self.fitted(f"ridge head on {name}", parts, partial(fit_ridge, data, features)))
+        on: str = names_of(backbones)
+        on = message("selection.name.views", backbones=on, n=views) if views else on
+        data, features, settings = (
+            replace(self.data, views=views),
+            self.features(backbones),
+            self.recipe.probe,
+        )
+        found = []
+        for kind in [kind for kind in KINDS if kind in settings.heads] or ["logistic"]:
+            kind_name, fit = KINDS[kind]
+            name = message("selection.name.head", kind=kind_name, backbones=on)
+            work = partial(fit, data, features, settings)
+            found.append(self.fitted(name, backbones, work, ranks=kind == "rbf"))
         best = min(found, key=lambda each: each.candidate.loss)
         if len(found) == 2:
-            fit = partial(average, found[0].candidate, found[1].candidate)
-            best = _closer(self.fitted(f"mean of both heads on {name}", parts, fit), best)
+            blend = partial(data.blend, found[0].candidate, found[1].candidate)
+            mean = self.fitted(message("selection.name.mean-head", backbones=on), backbones, blend)
+            best = _closer(mean, best)
         return best
 
-    def joined(
+    def concatenated(
         self, best: Ranked[NumberCandidate], singles: Sequence[Ranked[NumberCandidate]]
     ) -> Ranked[NumberCandidate]:
         """The best single backbone, with each further one that is clearly worth its cost."""
+        layout = layout_of(best.backbones[0].card.spec)
         for other in sorted(singles, key=lambda each: each.candidate.loss)[1:]:
-            card = other.parts[0].card
-            if layout_of(card.spec) != layout_of(best.parts[0].card.spec):
+            card = other.backbones[0].card
+            if layout_of(card.spec) != layout:
                 continue
-            cost = 2 * self.rank_seconds() + self.further_seconds(other.parts)
-            decision = self.decisions.decide(f"join {card.name}", partial(self.time_for, cost))
-            if decision["take"]:
-                best = _closer(self.rank([*best.parts, *other.parts]), best)
-            else:
-                self.skip(f"{card.model} joined", decision["reason"], for_time=True)
+            cost = 2 * self.rank_seconds() + self.further_seconds(other.backbones)
+            if self.affords(f"join {card.name}", cost, message("selection.name.further", name=card.model)):
+                best = _closer(self.rank([*best.backbones, *other.backbones]), best)
         return best
 
     def finished(self, best: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
         """The same on augmented views too, where images are few and views clearly help."""
         views = views_of(self.recipe, self.problem)
-        if not views:
+        name, afford = message("selection.name.augmented"), partial(self._afford_views, best, views)
+        if not views or not self.agreed("views", afford, name)["take"]:
             return best
-        decision = self.decisions.decide("views", partial(self._afford_views, best, views))
-        if not decision["take"]:
-            self.skip("augmented views", decision["reason"], for_time=True)
-            return best
-        parts, _ = self.timed(
+        backbones, _ = self.timed(
             "embed",
-            lambda: [self.part(self.engine(each.card), views, each.seconds_an_image) for each in best.parts],
+            lambda: [
+                self.backbone(self.engine(each.card), views, each.seconds_an_image) for each in best.backbones
+            ],
         )
-        return _closer(self.rank(parts, views), best)
+        return _closer(self.rank(backbones, views), best)
 
     def _afford_views(self, best: Ranked[NumberCandidate], views: int) -> dict[str, Any]:
-        each, left = sum(part.seconds_an_image for part in best.parts), self.deadline.remaining()
+        each, left = best.seconds_an_image, self.deadline.remaining()
         heads = 2 * self.rank_seconds() * rbf_flops(len(self.rows) * (views + 1)) / rbf_flops(len(self.rows))
         cost = each * views * len(self.rows) + heads
         return self.time_for(cost, VIEWS_SHARE * left - each * self.tests)
@@ -138,31 +126,22 @@ class NumberSelection(ModelSelection[NumberCandidate]):
     # ---- what came of it --------------------------------------------------------------------------------
 
     def net_wins(self, best: Ranked[NumberCandidate], net: Outcome) -> bool:
-        """A smaller mean absolute error on the val part."""
+        """A smaller mean absolute error on the val split."""
         return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
 
-    def built(self, best: Ranked[NumberCandidate]) -> Outcome:
+    def scored(self, outcome: Outcome, candidate: NumberCandidate, known: NDArray[np.float64]) -> Outcome:
         """The estimator on the best head."""
-        candidate, data, trained = best.candidate, self.data, self.trained
-        centre, scale = self.outputs.centre, self.outputs.scale
-        cards = [part.card for part in best.parts]
-        model = backbone_model(cards, candidate.build(1.0), self.outputs, pooling=self.pooling)
-        model.eval()
-        with torch.inference_mode():
-            known = model.logits_from_features(torch.from_numpy(best.raw[:trained]))[:, 0].double().numpy()
-        return Outcome(
-            model=model,
-            strategy="probe",
-            val_answers=candidate.estimates[trained:, None] * scale + centre,
-            calibration=calibrate((data.truth - candidate.estimates) * scale, data.folds),
+        data, trained, scale = self.data, self.trained, self.outputs.scale
+        estimates = candidate.scores[:, 0]
+        return replace(
+            outcome,
+            val_answers=candidate.scores[trained:] * scale + self.outputs.centre,
+            calibration=calibrate((data.truth - estimates) * scale, data.folds),
             train_scores={
                 "n": trained,
-                "mae": float(np.abs(known - data.truth[:trained]).mean() * scale),
+                "mae": float(np.abs(known[:, 0] - data.truth[:trained]).mean() * scale),
                 "out_of_fold": {"mae": float(candidate.losses[:trained].mean() * scale)},
             },
-            tried=(best.attempt,),
-            stopped="",
-            seconds={},
         )
 
 

@@ -21,9 +21,9 @@ from mindle.records import Dataset, InputSpec
 from mindle.training.budget import Deadline, Finish, duration, parse_budget
 from mindle.training.device import choose_device
 from mindle.training.images import tasks
+from mindle.training.images.backbones import common_layout
 from mindle.training.images.nets import SMALL_SIDE, net_spec, train_net
 from mindle.training.images.problem import Outcome, Problem
-from mindle.training.images.selection import common_layout
 from mindle.training.loop.imbalance import imbalance_settings
 from mindle.training.loop.job import TrainingContext
 from mindle.training.loop.machine import memory_kept

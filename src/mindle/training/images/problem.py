@@ -152,10 +152,10 @@ class Outcome:
     strategy: str
     temperature: float = 1.0
     val_answers: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
-    train_scores: Mapping[str, Any]
-    tried: Sequence[Mapping[str, Any]]
-    stopped: str
-    seconds: Mapping[str, float]
+    train_scores: Mapping[str, Any] = field(default_factory=dict)
+    tried: Sequence[Mapping[str, Any]] = ()
+    stopped: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
     images: Mapping[str, int] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     seen: TrainingStats | None = None

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.errors import ModelError
-from mindle.training.images.heads.data import BackboneFeatures, ClassHeadData, ConcatFeatures
+from mindle.training.images.heads.candidates import ClassHeadData
+from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures
 from mindle.training.loop.batches import draw
 
 NEIGHBOURS = 5

@@ -22,35 +22,43 @@ from functools import partial, reduce
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mindle.errors import DataError, ModelError
+from mindle.errors import ModelError
 from mindle.messages import message
+from mindle.models.classifier import backbone_model
 from mindle.models.pretrained.weights import WeightCard
-from mindle.records import InputSpec
 from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
+from mindle.training.images import tasks
 from mindle.training.images.answer_cost import LEAST_SAVING
 from mindle.training.images.attempts import both
+from mindle.training.images.backbones import (
+    FEWEST_IMAGES,
+    MOST_IMAGES,
+    Backbones,
+    EmbeddedBackbone,
+    Ranked,
+    common_layout,
+    rows_to_learn,
+)
 from mindle.training.images.features import Engine
-from mindle.training.images.heads.candidates import Candidate
-from mindle.training.images.heads.data import BackboneFeatures, HeadData, block_of, fold_numbers
+from mindle.training.images.heads.candidates import C, HeadData
+from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import rbf_flops
 from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.images.problem import Outcome, Problem
-from mindle.training.loop.batches import draw
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, read_recipe
 from mindle.training.settings import PREFERENCES
 
-# Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
-MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
 # Share of the rate of large matrix products on one thread that fitting a head reaches on all of them; a low
 # guess, so that a budget holds.
 EFFICIENCY = 0.5
 # Share of the time left that embedding one backbone may take: small images leave more to a net. Augmented
 # views are a refinement: they are dropped before another backbone, and long before images, has to be.
 PHOTO_SHARE, SMALL_SHARE, VIEWS_SHARE = 0.6, 0.25, 0.25
-# Of small images, heads must learn from this share of the train part: a net learns from all of it.
+# Of small images, heads must learn from this share of the train split: a net learns from all of it.
 SMALL_LEAST = 0.5
 # A training step of PyTorch, forward and backward, against one forward pass of the engine that embeds.
 TRAINING_COST = {"cpu": 7.5, "cuda": 3.5}
@@ -64,150 +72,7 @@ OPENING_SHARE = 0.1
 # What is about to be done is taken to last this much longer than it was measured, for ups and downs.
 SLACK = 1.15
 
-# Augmented views help where images are few. Log loss on 450 flowers after 100, 300 and 700 photos (Lite0,
-# five draws): 0.483, 0.334, 0.250 with none, 0.472, 0.324, 0.240 with two; out of fold on 1,499: 0.265 with
-# none, 0.268 with two, at three times the cost.
-MOST_VIEWS, MOST_VIEWED_ROWS = 2, 2500
-
 T = TypeVar("T")
-C = TypeVar("C", bound=Candidate)
-
-
-def common_layout(cards: Sequence[WeightCard]) -> list[WeightCard]:
-    """The cards, with those of nearly the commonest size brought to that size.
-
-    Backbones can be joined only where they take the same pixels, and pixels of one size are decoded once.
-    Convolutional nets hardly mind: EfficientNet-Lite2 at 224 instead of 260 px answers 90.3 % of 1,500
-    flowers right, out of fold, about as many as Lite1 and Lite0. Nets with one position a patch stay.
-
-    Example:
-        >>> from mindle.models.pretrained.weights import find_weights
-        >>> lite = [card for card in find_weights() if card.model.startswith("tf_efficientnet_lite")]
-        >>> {card.spec.height for card in common_layout(lite)}
-        {224}
-    """
-    layouts = [layout_of(card.spec) for card in cards]
-    if len(set(layouts)) < 2:
-        return list(cards)
-    height, width, fit, interpolation = max(layouts, key=layouts.count)  # the first of equals
-    found = []
-    for card, (own_height, own_width, *rest) in zip(cards, layouts, strict=True):
-        near = max(abs(own_height / height - 1), abs(own_width / width - 1)) <= 0.2
-        if near and rest == [fit, interpolation] and _any_size(card):
-            card = replace(card, spec=replace(card.spec, height=height, width=width))
-        found.append(card)
-    return found
-
-
-def _any_size(card: WeightCard) -> bool:
-    """Whether the network is one of the families known to be convolutional from input to pooling."""
-    families = (
-        "efficientnet",
-        "mobilenet",
-        "resnet",
-        "resnext",
-        "regnet",
-        "densenet",
-        "convnext",
-        "squeezenet",
-    )
-    return any(family in card.model for family in families)
-
-
-def layout_of(spec: InputSpec) -> tuple[int, int, str, str]:
-    """What backbones must share to take the same pixels, and so to be joined."""
-    return (spec.height, spec.width, spec.fit, spec.interpolation)
-
-
-def views_of(recipe: Recipe, problem: Problem) -> int:
-    """How many augmented views of each image heads learn from, besides the plain one."""
-    wish = recipe.probe.views
-    if not isinstance(wish, str):
-        return wish
-    few = MOST_VIEWED_ROWS // max(len(problem.train) + len(problem.val), 1) - 1
-    return max(0, min(MOST_VIEWS, few))
-
-
-def rows_to_learn(problem: Problem, images: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """The rows that heads learn from: of train as many as fit into `images`, then all of val."""
-    train, val = problem.train, problem.val
-    wanted = max(images - len(val), min(len(train), FEWEST_IMAGES))
-    if wanted < len(train):
-        drawn = np.random.default_rng(draw(seed, len(train))).choice(len(train), wanted, replace=False)
-        train = train[np.sort(drawn)]
-    return np.concatenate([train, val])
-
-
-def folds_of(
-    problem: Problem, rows: NDArray[np.int64], strata: NDArray[np.int64], *, folds: int, seed: int
-) -> NDArray[np.int64]:
-    """The fold of each row that heads learn from: every stratum spread evenly, groups whole.
-
-    Raises:
-        DataError: If all rows belong to one group.
-    """
-    groups = problem.groups(rows)
-    if len(np.unique(groups)) < 2:
-        raise DataError(
-            f"Cross-validation needs images of at least two groups. Received {len(rows):,} images of "
-            "one group. Give the groups finer names, or take --strategy finetune."
-        )
-    return fold_numbers(strata, groups, folds=folds, seed=seed)
-
-
-# ---- model selection --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)  # a part is equal to itself alone
-class Part:
-    """A backbone whose features are there.
-
-    Attributes:
-        card: The backbone.
-        raw: Features of the plain images, (image, feature).
-        block: These and those of augmented views, ready for a head.
-        seconds_an_image: What embedding one takes.
-    """
-
-    card: WeightCard
-    raw: NDArray[np.float32]
-    block: BackboneFeatures
-    seconds_an_image: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked(Generic[C]):
-    """The best head so far.
-
-    Attributes:
-        candidate: The head, and how it answered images that it had not learned from.
-        parts: The backbones it stands on.
-        attempt: How it is listed among what was tried.
-    """
-
-    candidate: C
-    parts: Sequence[Part]
-    attempt: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Its backbones."""
-        return names_of(self.parts)
-
-    @property
-    def seconds_an_image(self) -> float:
-        """What an answer takes; a head adds little to its backbones."""
-        return sum(part.seconds_an_image for part in self.parts)
-
-    @property
-    def raw(self) -> NDArray[np.float32]:
-        """Features of the plain images, (image, feature), the backbones side by side."""
-        return np.concatenate([part.raw for part in self.parts], axis=1)
-
-
-def names_of(parts: Sequence[Part]) -> str:
-    """Backbones as they are named where they answer together."""
-    return " + ".join(part.card.model for part in parts)
 
 
 @dataclass
@@ -215,9 +80,9 @@ class ModelSelection(ABC, Generic[C]):
     """One search for the best model: its input, what it has tried so far, and the time that is left.
 
     Attributes:
-        problem: The data; its test part stays shut.
+        problem: The data; its test split stays sealed.
         cards: The backbones that may be used.
-        recipe: Its `probe`, `augment`, `input` and `model.pooling` parts are used.
+        recipe: Its `probe`, `augment`, `input` and `model.pooling` sections are used.
         context: Seed, device, run folder (for the checkpoint of a net), deadline, decisions, listener.
             Heads need no checkpoint: their features are found again in the cache.
     """
@@ -230,6 +95,7 @@ class ModelSelection(ABC, Generic[C]):
 
     # How often a kernel head is fitted before it is compared, for the time that this takes.
     fits_a_head: ClassVar[int]
+    data: HeadData[C] = field(init=False)  # truth and folds of the rows that heads learn from
 
     def __post_init__(self) -> None:
         self.cards = sorted(common_layout(self.cards), key=lambda card: -card.size_bytes)
@@ -239,9 +105,10 @@ class ModelSelection(ABC, Generic[C]):
         self.decisions = self.context.decisions
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
+        self.outputs = tasks.of(self.problem.task).outputs(self.problem)
         self.costs = self.context.deadline.costs
         # What may have to be exported and evaluated: the costliest backbones that a head was fitted on.
-        self.costliest: Sequence[Part] = ()
+        self.costliest: Backbones = ()
         self.engines: dict[str, Engine] = {}
         self.deadline = self.context.deadline.reserving(lambda left: self.after_seconds(self.costliest))
         self.views = 0  # that are embedded with each image at once
@@ -258,18 +125,18 @@ class ModelSelection(ABC, Generic[C]):
 
     @abstractmethod
     def baseline(self) -> dict[str, Any]:
-        """What an answer that needs no picture reaches, as an attempt."""
+        """What a prediction that needs no picture reaches, as an attempt."""
 
     @abstractmethod
-    def head_data(self) -> HeadData:
+    def head_data(self) -> HeadData[C]:
         """Truth and folds of the rows, which are now those that heads learn from."""
 
     @abstractmethod
-    def rank(self, parts: Sequence[Part]) -> Ranked[C]:
+    def rank(self, backbones: Backbones) -> Ranked[C]:
         """The head on some backbones that these are compared by."""
 
     @abstractmethod
-    def joined(self, best: Ranked[C], singles: Sequence[Ranked[C]]) -> Ranked[C]:
+    def concatenated(self, best: Ranked[C], singles: Sequence[Ranked[C]]) -> Ranked[C]:
         """The best single backbone, with others that clearly help."""
 
     @abstractmethod
@@ -278,19 +145,15 @@ class ModelSelection(ABC, Generic[C]):
 
     @abstractmethod
     def attempt_of(self, name: str, candidate: C, seconds: float) -> dict[str, Any]:
-        """How a head did: on the val part, and in the note on all images it was cross-validated on."""
-
-    @abstractmethod
-    def points_lost(self, best: C, other: C) -> float:
-        """How many points worse another head may be than the best one; see `training.answer_cost`."""
+        """How a head did: on the val split, and in the note on all images it was cross-validated on."""
 
     @abstractmethod
     def net_wins(self, best: Ranked[C], net: Outcome) -> bool:
-        """Whether a net did better on the val part than the best head."""
+        """Whether a net did better on the val split than the best head."""
 
     @abstractmethod
-    def built(self, best: Ranked[C]) -> Outcome:
-        """A model of the best head; what else was tried is added later."""
+    def scored(self, outcome: Outcome, candidate: C, known: NDArray[np.float64]) -> Outcome:
+        """What came of the best head, with its scores; `known` are those of its own training images."""
 
     def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
         """Features (view, image, feature), ready for a head."""
@@ -304,28 +167,7 @@ class ModelSelection(ABC, Generic[C]):
         """Whether nothing more could be told apart from this head."""
         return False
 
-    def probes(self, *, forced: bool) -> Ranked[C] | None:
-        """The best head on the best backbones; None where none could be afforded.
-
-        `forced` takes the first backbone whatever it costs.
-        """
-        if self.together:
-            best = self.rank(list(self.embedded(forced=forced)))
-            self.enough(best)
-            return self.finished(best)
-        singles: list[Ranked[C]] = []
-        for part in self.embedded(forced=forced):
-            singles.append(self.rank([part]))
-            if self.enough(singles[-1]):
-                break
-        if not singles:
-            return None
-        best = min(singles, key=lambda single: single.candidate.loss)
-        if self.recipe.probe.concat and not self.stopped:
-            best = self.joined(best, singles)
-        return self.finished(self.economical(best))
-
-    # ---- the search --------------------------------------------------------------------------------------
+    # ---- the search -------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """Try baselines, heads and a net, as far as the data and the time allow.
@@ -341,7 +183,7 @@ class ModelSelection(ABC, Generic[C]):
             net = self.net(None)
             best = None if self.stopped else self.probes(forced=net is None)
         else:
-            # A head on few photos answers better than a net that learns to see from as many.
+            # A head on few photos predicts better than a net that learns to see from as many.
             best = self.probes(forced=True)
             net = None if self.stopped else self.net(best)
         if best is None and net is None:
@@ -356,6 +198,52 @@ class ModelSelection(ABC, Generic[C]):
         """
         return self._outcome(self.probes(forced=True), None)
 
+    def probes(self, *, forced: bool) -> Ranked[C] | None:
+        """The best head on the best backbones; None where none could be afforded.
+
+        `forced` takes the first backbone whatever it costs.
+        """
+        if self.together:
+            best = self.rank(list(self.embedded(forced=forced)))
+            self.enough(best)
+            return self.finished(best)
+        singles: list[Ranked[C]] = []
+        for backbone in self.embedded(forced=forced):
+            singles.append(self.rank([backbone]))
+            if self.enough(singles[-1]):
+                break
+        if not singles:
+            return None
+        best = min(singles, key=lambda single: single.candidate.loss)
+        if self.recipe.probe.concat and not self.stopped:
+            best = self.concatenated(best, singles)
+        return self.finished(self.economical(best))
+
+    def economical(self, best: Ranked[C]) -> Ranked[C]:
+        """The cheapest candidate among those shown to lose no more than the recipe allows.
+
+        What an image takes stands in decisions that a resumed run repeats, so that it chooses the same.
+        """
+        allowed = 0.0 if self.together else PREFERENCES[self.recipe.probe.prefer]
+        found = [
+            (each.seconds_an_image, each.candidate.loss, index, points)
+            for index, each in enumerate(self.candidates)
+            if allowed
+            and each.seconds_an_image <= (1 - LEAST_SAVING) * best.seconds_an_image
+            and (points := best.candidate.points_lost(each.candidate)) <= allowed
+        ]
+        if not found:
+            return best
+        _, _, index, points = min(found)
+        cheaper = self.candidates[index]
+        fast, slow = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
+        reason = message(
+            "selection.economical", fast=fast, slow=slow, points=max(points, 0.0), name=best.name
+        )
+        cheaper.attempt["note"] = both(cheaper.attempt["note"], reason)
+        self.listener.say(message("selection.remark", name=cheaper.attempt["name"], note=reason))
+        return cheaper
+
     def _outcome(self, best: Ranked[C] | None, net: Outcome | None) -> Outcome:
         """The better of the two, with all that was tried."""
         if net is not None and (best is None or self.net_wins(best, net)):
@@ -364,8 +252,7 @@ class ModelSelection(ABC, Generic[C]):
             for attempt in self.tried:
                 attempt["chosen"] = attempt["name"] in names
         elif best is not None:
-            chosen, _ = self.timed("fit", partial(self.built, best))
-            chosen = replace(chosen, licences=tuple(licence_of(part.card) for part in best.parts))
+            chosen, _ = self.timed("fit", partial(self._built, best))
             best.attempt["chosen"] = True
         else:
             raise ModelError(
@@ -381,11 +268,26 @@ class ModelSelection(ABC, Generic[C]):
             images={"embed": self.embedded_images, **chosen.images},
         )
 
+    def _built(self, best: Ranked[C]) -> Outcome:
+        """A model of the best head."""
+        cards = [each.card for each in best.backbones]
+        model = backbone_model(cards, best.candidate.build(1.0), self.outputs, pooling=self.pooling).eval()
+        features = torch.from_numpy(best.raw[: self.trained])
+        with torch.inference_mode():
+            known = torch.cat([model.logits_from_features(some) for some in torch.split(features, 512)])
+        outcome = Outcome(
+            model=model,
+            strategy="probe",
+            temperature=best.candidate.temperature,
+            licences=tuple(licence_of(card) for card in cards),
+        )
+        return self.scored(outcome, best.candidate, known.double().numpy())
+
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was skipped for time."""
         tried, skipped = "", ""
         if self.candidates:
-            names = {part.card.name for each in self.candidates for part in each.parts}
+            names = {backbone.card.name for each in self.candidates for backbone in each.backbones}
             backbones = message("selection.backbones", n=len(names))
             tried = message("selection.tried", n=len(self.candidates), backbones=backbones)
         if self.skipped:
@@ -394,71 +296,57 @@ class ModelSelection(ABC, Generic[C]):
 
     # ---- embedding --------------------------------------------------------------------------------------
 
-    def embedded(self, *, forced: bool) -> Iterator[Part]:
+    def embedded(self, *, forced: bool) -> Iterator[EmbeddedBackbone]:
         """One backbone after the other, as far as they can be afforded.
 
         The largest comes first; where preparing all would take a good part of the time, the smallest, and
         none after one that is too slow. `forced` takes the one that costs least where that is none of them,
         as does a name in the recipe.
         """
-        forced = forced or bool(self.recipe.model.name)
-        found, slow = False, ""
-        short = self._is_short()
+        found, slow, short = False, "", self._is_short()
         for card in reversed(self.cards) if short else self.cards:
             if slow:
-                reason = message("selection.time.slow", name=slow)
-                self.skip(f"probe {card.model}", reason, for_time=True)
-                continue
-            part = self._embed(card, forced=self.together)
-            if part is not None:
+                self.skip(_probe(card), message("selection.time.slow", name=slow), for_time=True)
+            elif backbone := self._embed(card, forced=self.together):
                 found = True
-                yield part
+                yield backbone
             elif short:
                 slow = card.model
-        if forced and self.cards and not found:
+        if (forced or self.recipe.model.name) and self.cards and not found:
             least = min(
                 self.cards, key=lambda card: self.costs.seconds(f"embed {card.name}") or card.size_bytes
             )
-            self._unskip(f"probe {least.model}")
-            part = self._embed(least, forced=True)
-            if part is not None:
-                yield part
+            self._unskip(_probe(least))
+            if backbone := self._embed(least, forced=True):
+                yield backbone
 
-    def _embed(self, card: WeightCard, *, forced: bool) -> Part | None:
+    def _embed(self, card: WeightCard, *, forced: bool) -> EmbeddedBackbone | None:
         began = time.perf_counter()
         engine = self.engine(card)
-        decision = self.decisions.decide(f"embed {card.name}", partial(self._afford, engine, forced))
+        decision = self.agreed(f"embed {card.name}", partial(self._afford, engine, forced), _probe(card))
         each = float(decision["seconds_an_image"])
         if each:
             self.costs.note(f"embed {card.name}", each)
         if not decision["take"]:
-            self.skip(f"probe {card.model}", decision["reason"], for_time=True)
             return None
         if not self.rows_chosen:
             self._use_rows(int(decision["images"]), int(decision.get("views", 0)))
         if self.costliest and self.deadline.limited:  # with a head at hand, an embedding may be given up
-            decision = self.decisions.decide(f"embedded {card.name}", partial(self._embed_in_time, engine))
-        if not decision["take"]:
-            self.skip(f"probe {card.model}", decision["reason"], for_time=True)
-            return None
+            embed_in_time = partial(self._embed_in_time, engine)
+            if not self.agreed(f"embedded {card.name}", embed_in_time, _probe(card))["take"]:
+                return None
         missing = self._missing(engine, self.views)
         embedding = time.perf_counter()
-        part = self.part(engine, self.views, each)
+        backbone = self.backbone(engine, self.views, each)
         if missing >= MANY_IMAGES:
             self.costs.note(f"embed {card.name}", time.perf_counter() - embedding, missing)
         self.seconds["embed"] += time.perf_counter() - began
-        return part
+        return backbone
 
     def _embed_in_time(self, engine: Engine) -> dict[str, Any]:
         """Whether the rows were embedded before the time was up."""
-        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
         try:
-            engine.embed(
-                pixels,
-                self.problem.keys(self.rows),
-                go_on=lambda: self.deadline.margin() > 0,
-                **self._seen(self.views),
-            )
+            self._features(engine, self.views, go_on=lambda: self.deadline.margin() > 0)
         except TimeUp as reason:
             return {"take": False, "reason": str(reason)}
         return {"take": True}
@@ -476,17 +364,20 @@ class ModelSelection(ABC, Generic[C]):
             )
         return self.engines[card.name]
 
-    def part(self, engine: Engine, views: int, seconds_an_image: float) -> Part:
+    def backbone(self, engine: Engine, views: int, seconds_an_image: float) -> EmbeddedBackbone:
         """Embed the images that heads learn from, and so many augmented views of each."""
-        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
         self.embedded_images += self._missing(engine, views)
-        features = engine.embed(pixels, self.problem.keys(self.rows), **self._seen(views))
-        return Part(
-            card=engine.card,
-            raw=features[0],
-            block=self.block(engine, features),
-            seconds_an_image=seconds_an_image,
+        features = self._features(engine, views)
+        block = self.block(engine, features)
+        return EmbeddedBackbone(
+            card=engine.card, raw=features[0], block=block, seconds_an_image=seconds_an_image
         )
+
+    def _features(
+        self, engine: Engine, views: int, go_on: Callable[[], bool] = lambda: True
+    ) -> NDArray[np.float32]:
+        pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
+        return engine.embed(pixels, self.problem.keys(self.rows), **self._seen(views), go_on=go_on)
 
     def _seen(self, views: int) -> dict[str, Any]:
         """How each image is looked at, as `Engine` takes it."""
@@ -498,10 +389,12 @@ class ModelSelection(ABC, Generic[C]):
 
     def _afford(self, engine: Engine, forced: bool) -> dict[str, Any]:
         """Whether this backbone fits into what is left, on how many images and in how many views."""
+        opening = self._opening_seconds(engine) if self.deadline.limited else 0.0
         if forced:
-            self.deadline.require(SLACK * self._opening_seconds(engine), f"a head on {engine.card.model}")
-        elif late := self._too_late_to_open(engine):
-            return {"take": False, "reason": late, "images": 0, "views": 0, "seconds_an_image": 0.0}
+            self.deadline.require(SLACK * opening, f"a head on {engine.card.model}")
+        elif SLACK * opening > self.deadline.remaining():
+            facts = {"images": 0, "views": 0, "seconds_an_image": 0.0}
+            return {**self._too_long("opening", opening), **facts}
         some = self.problem.pixels(self.rows[:16], engine.card.spec, self.listener)
         with nullcontext() if engine.is_open else self.costs.timing("open"):
             each = engine.seconds_an_image(some)
@@ -526,19 +419,7 @@ class ModelSelection(ABC, Generic[C]):
             self.deadline.require(SLACK * (images * cost + evaluating), f"heads on {engine.card.model}")
         if forced or (enough and images * cost <= room):
             return {"take": True, **facts}
-        seconds, rest = duration(missing * each), duration(left)
-        reason = message("selection.time.embedding", n=missing, cost=seconds, left=rest)
-        return {"take": False, "reason": reason, **facts}
-
-    def _too_late_to_open(self, engine: Engine) -> str:
-        """Why there is no time to make the graph of another backbone and to pack it, or nothing."""
-        if not self.deadline.limited:
-            return ""
-        seconds = self._opening_seconds(engine)
-        if SLACK * seconds <= self.deadline.remaining():
-            return ""
-        left = duration(self.deadline.remaining())
-        return message("selection.time.opening", cost=duration(seconds), left=left)
+        return {**self._too_long("embedding", missing * each, left, n=missing), **facts}
 
     def _is_short(self) -> bool:
         """Whether preparing all backbones would take a good part of the time."""
@@ -570,56 +451,27 @@ class ModelSelection(ABC, Generic[C]):
 
     @property
     def trained(self) -> int:
-        """How many of the rows belong to the train part; those of val follow."""
+        """How many of the rows belong to the train split; those of val follow."""
         return len(self.rows) - len(self.problem.val)
-
-    # ---- what an answer costs ---------------------------------------------------------------------------
-
-    def economical(self, best: Ranked[C]) -> Ranked[C]:
-        """The candidate with the cheapest answer among those shown to lose no more than the recipe allows.
-
-        What an image takes stands in decisions that a resumed run repeats, so that it chooses the same.
-        """
-        allowed = 0.0 if self.together else PREFERENCES[self.recipe.probe.prefer]
-        found = [
-            (each.seconds_an_image, each.candidate.loss, index, points)
-            for index, each in enumerate(self.candidates)
-            if allowed
-            and each.seconds_an_image <= (1 - LEAST_SAVING) * best.seconds_an_image
-            and (points := self.points_lost(best.candidate, each.candidate)) <= allowed
-        ]
-        if not found:
-            return best
-        _, _, index, points = min(found)
-        cheaper = self.candidates[index]
-        fast, slow = (f"{1000 * each.seconds_an_image:.3g}" for each in (cheaper, best))
-        reason = message(
-            "selection.economical", fast=fast, slow=slow, points=max(points, 0.0), name=best.name
-        )
-        cheaper.attempt["note"] = both(cheaper.attempt["note"], reason)
-        self.listener.say(message("selection.remark", name=cheaper.attempt["name"], note=reason))
-        return cheaper
 
     # ---- nets -------------------------------------------------------------------------------------------
 
     def net(self, best: Ranked[C] | None) -> Outcome | None:
         """Train a net where there is time: from scratch, or the best head's backbone."""
-        part = None if best is None else best.parts[0]
-        recipe = self.net_recipe("scratch" if part is None else "finetune")
-        each = 0.0 if part is None else part.seconds_an_image
+        backbone = None if best is None else best.backbones[0]
+        recipe = self.net_recipe("scratch" if backbone is None else "finetune")
+        each = 0.0 if backbone is None else backbone.seconds_an_image
         kind = recipe.strategy
-        decision = self.decisions.decide(f"train {kind}", partial(self._afford_net, recipe, each))
-        if not decision["take"]:
-            self.skip(kind, decision["reason"], for_time=bool(len(self.problem.val)))
+        afford = partial(self._afford_net, recipe, each)
+        if not self.agreed(f"train {kind}", afford, kind, for_time=bool(len(self.problem.val)))["take"]:
             return None
-        self.listener.say(
-            message("selection.next", name=kind if part is None else f"{kind} {part.card.model}")
-        )
+        name = kind if backbone is None else f"{kind} {backbone.card.model}"
+        self.listener.say(message("selection.next", name=name))
         outcome = train_net(
             self.problem,
             recipe,
             replace(self.context, deadline=self.deadline.reserving(self._reserve(each))),
-            card=None if part is None else part.card,
+            card=None if backbone is None else backbone.card,
         )
         self.seconds["fit"] += outcome.seconds["fit"]
         self.tried += [{**attempt, "chosen": False} for attempt in outcome.tried]
@@ -632,21 +484,12 @@ class ModelSelection(ABC, Generic[C]):
             return {"take": False, "reason": message("selection.time.no-val")}
         if recipe.strategy == "scratch":
             # `fit` plans as many epochs as there is time for.
-            if left >= LEAST_NET_SECONDS:
-                return {"take": True}
-            return {"take": False, "reason": message("selection.time.short", left=duration(max(left, 0)))}
+            return {"take": True} if left >= LEAST_NET_SECONDS else self._too_long("short", 0.0, left)
         cost = TRAINING_COST.get(self.context.device.type, TRAINING_COST["cpu"]) * each
         seconds = recipe.train.epochs * cost * train
         if seconds <= 2 * left:  # half of the epochs are worth a try
             return {"take": True}
-        reason = message(
-            "selection.time.epochs",
-            n=recipe.train.epochs,
-            images=train,
-            cost=duration(seconds),
-            left=duration(max(left, 0)),
-        )
-        return {"take": False, "reason": reason}
+        return self._too_long("epochs", seconds, left, n=recipe.train.epochs, images=train)
 
     def _reserve(self, each: float) -> float:
         """Seconds that training must leave: for evaluating, and on small images for a probe after it."""
@@ -654,19 +497,33 @@ class ModelSelection(ABC, Generic[C]):
         later = SMALL_SHARE * left if self.small and self.cards and np.isfinite(left) else 0.0
         return each * self.tests + later
 
-    # ---- time and notes ---------------------------------------------------------------------------------
+    # ---- heads ------------------------------------------------------------------------------------------
 
-    def fitted(self, name: str, parts: Sequence[Part], fit: Callable[[], C]) -> Ranked[C]:
-        """Fit a head and note how it did, and what an answer of it takes."""
+    def features(self, backbones: Backbones) -> ConcatFeatures:
+        """Features of some backbones, side by side."""
+        return ConcatFeatures([each.block for each in backbones], self.seed)
+
+    def fitted(
+        self, name: str, backbones: Backbones, fit: Callable[[], C], *, ranks: bool = False
+    ) -> Ranked[C]:
+        """Fit a head and note how it did, and what a prediction of it takes.
+
+        `ranks` says that backbones are compared by such heads: what this one takes, others will take.
+        """
+        began = time.perf_counter()
         candidate, seconds = self.timed("fit", fit)
         attempt = self.attempt_of(name, candidate, seconds)
         self.listener.say(message("selection.candidate", name=name, note=attempt["note"], seconds=seconds))
         self.tried.append(attempt)
-        self.costliest = max(self.costliest, parts, key=self.after_seconds)
-        best = Ranked(candidate=candidate, parts=parts, attempt=attempt)
-        attempt["milliseconds"] = round(1000 * best.seconds_an_image, 2)
-        self.candidates.append(best)
-        return best
+        self.costliest = max(self.costliest, backbones, key=self.after_seconds)
+        found = Ranked(candidate=candidate, backbones=backbones, attempt=attempt)
+        attempt["milliseconds"] = round(1000 * found.seconds_an_image, 2)
+        self.candidates.append(found)
+        if ranks:
+            self.costs.note("head", time.perf_counter() - began)
+        return found
+
+    # ---- time and notes ---------------------------------------------------------------------------------
 
     def timed(self, stage: str, work: Callable[[], T]) -> tuple[T, float]:
         """What came of some work, and the seconds it took, which count for a stage."""
@@ -676,16 +533,16 @@ class ModelSelection(ABC, Generic[C]):
         self.seconds[stage] += seconds
         return made, seconds
 
-    def after_seconds(self, parts: Sequence[Part]) -> float:
+    def after_seconds(self, backbones: Backbones) -> float:
         """What a head on some backbones adds to export, evaluation and the report."""
-        answers = sum(self.costs.seconds(f"embed {part.card.name}", self.tests) for part in parts)
-        if self.costs.knows("finish") and not self.costs.knows("export") and parts:
-            self.costs.note("export", self.engine(parts[0].card).export_seconds())
-        return answers + self.costs.seconds("export", len(parts)) + self.costs.seconds("head")
+        evaluating = sum(self.costs.seconds(f"embed {each.card.name}", self.tests) for each in backbones)
+        if self.costs.knows("finish") and not self.costs.knows("export") and backbones:
+            self.costs.note("export", self.engine(backbones[0].card).export_seconds())
+        return evaluating + self.costs.seconds("export", len(backbones)) + self.costs.seconds("head")
 
-    def further_seconds(self, parts: Sequence[Part]) -> float:
+    def further_seconds(self, backbones: Backbones) -> float:
         """What the costliest of some backbones adds to that, beside the costliest so far."""
-        return max(self.after_seconds([part]) for part in parts)
+        return max(self.after_seconds([each]) for each in backbones)
 
     def flop_seconds(self) -> float:
         """Roughly what one multiplication and addition takes now, while a head is fitted."""
@@ -695,13 +552,6 @@ class ModelSelection(ABC, Generic[C]):
         """Roughly what a kernel head on so many images and views takes."""
         return self.fits_a_head * rbf_flops(images * (views + 1)) * self.flop_seconds()
 
-    def ranked(self, name: str, parts: Sequence[Part], fit: Callable[[], C]) -> Ranked[C]:
-        """As `fitted`; what it takes says what others of its kind will take."""
-        began = time.perf_counter()
-        best = self.fitted(name, parts, fit)
-        self.costs.note("head", time.perf_counter() - began)
-        return best
-
     def rank_seconds(self) -> float:
         """What a head as those that backbones are compared by takes."""
         known = self.costs.knows("head")
@@ -709,12 +559,31 @@ class ModelSelection(ABC, Generic[C]):
 
     def time_for(self, seconds: float, room: float | None = None) -> dict[str, Any]:
         """Whether there are so many seconds in what is left, or in `room`, as a decision."""
-        spare, words = (self.deadline.remaining(), "left") if room is None else (room, "spare")
-        if SLACK * seconds <= spare:
+        left = self.deadline.remaining() if room is None else room
+        if SLACK * seconds <= left:
             return {"take": True}
-        left = duration(max(spare, 0))
-        reason = message(f"selection.time.{words}", cost=duration(seconds), left=left)
-        return {"take": False, "reason": reason}
+        return self._too_long("left" if room is None else "spare", seconds, left)
+
+    def _too_long(
+        self, code: str, seconds: float, left: float | None = None, **values: int
+    ) -> dict[str, Any]:
+        """The decision against what takes so many seconds, where fewer are left."""
+        left = self.deadline.remaining() if left is None else left
+        times = {"cost": duration(seconds), "left": duration(max(left, 0))}
+        return {"take": False, "reason": message(f"selection.time.{code}", **times, **values)}
+
+    def agreed(
+        self, step: str, choose: Callable[[], dict[str, Any]], name: str, *, for_time: bool = True
+    ) -> dict[str, Any]:
+        """A decision; where it is a no, `name` is noted as skipped."""
+        decision = self.decisions.decide(step, choose)
+        if not decision["take"]:
+            self.skip(name, decision["reason"], for_time=for_time)
+        return decision
+
+    def affords(self, step: str, seconds: float, name: str) -> bool:
+        """Whether there is time for a step; where there is none, `name` is noted as skipped."""
+        return bool(self.agreed(step, partial(self.time_for, seconds), name)["take"])
 
     def skip(self, name: str, reason: str, *, for_time: bool = False) -> None:
         """Note what is not tried, and why."""
@@ -728,3 +597,8 @@ class ModelSelection(ABC, Generic[C]):
         """Forget that it was skipped: it is tried after all."""
         self.tried = [attempt for attempt in self.tried if attempt["name"] != name]
         self.skipped = [entry for entry in self.skipped if not entry.startswith(f"{name} (")]
+
+
+def _probe(card: WeightCard) -> str:
+    """A backbone's heads, as they are named where they are skipped."""
+    return message("selection.name.probe", name=card.model)

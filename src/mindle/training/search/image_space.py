@@ -11,8 +11,8 @@ from typing import Any
 from mindle.data import typical_size
 from mindle.models.pretrained.weights import find_weights
 from mindle.records import Dataset, Listener
+from mindle.training.images.backbones import MOST_VIEWED_ROWS, MOST_VIEWS, common_layout
 from mindle.training.images.nets import SMALL_SIDE, net_layers, net_spec
-from mindle.training.images.selection import MOST_VIEWED_ROWS, MOST_VIEWS, common_layout
 from mindle.training.recipe import STRATEGIES, Recipe, read_recipe
 from mindle.training.search.space import LAYERS, Space, make_space
 

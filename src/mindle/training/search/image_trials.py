@@ -24,13 +24,13 @@ from mindle.errors import DataError
 from mindle.models.pretrained.weights import WeightCard
 from mindle.records import SILENT, Dataset, Listener
 from mindle.training.device import choose_device
+from mindle.training.images.backbones import MOST_IMAGES, rows_to_learn, views_of
 from mindle.training.images.class_selection import few_mistakes, head_data_of
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import HEADS
-from mindle.training.images.heads.candidates import ClassCandidate, blend, blend_helps
-from mindle.training.images.heads.data import (
+from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, blend_helps
+from mindle.training.images.heads.features import (
     BackboneFeatures,
-    ClassHeadData,
     ConcatFeatures,
     Directions,
     Distances,
@@ -39,7 +39,6 @@ from mindle.training.images.heads.data import (
 from mindle.training.images.nets import train_net
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
-from mindle.training.images.selection import MOST_IMAGES, rows_to_learn, views_of
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe
@@ -272,7 +271,7 @@ class ImageTask:
         found.sort(key=lambda candidate: candidate.loss)
         best = found[0]
         if len(found) > 1:
-            mixed = blend(best, found[1])
+            mixed = self._data(recipe).blend(best, found[1])
             best = mixed if blend_helps(mixed, best) else best
         return Score(
             value=best.loss,
@@ -285,7 +284,7 @@ class ImageTask:
         features: ConcatFeatures = self.cache.get(
             ("features", base), lambda: ConcatFeatures(self._blocks(recipe), self.seed)
         )
-        key = (kind, base, settings.folds, HEADS[kind].options(settings))
+        key = (kind, base, settings.folds, HEADS[kind].values(settings))
         return self.cache.get(key, lambda: HEADS[kind].fit(self._data(recipe), features, settings))
 
     def prepare(self) -> None:

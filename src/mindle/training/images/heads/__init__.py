@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mindle.training.images.heads.candidates import ClassCandidate
-from mindle.training.images.heads.data import MOST_DIRECTIONS, ClassHeadData, ConcatFeatures
+from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData
+from mindle.training.images.heads.features import MOST_DIRECTIONS, ConcatFeatures
 from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic, logistic_flops
 from mindle.training.images.heads.net import estimate_net_seconds, fit_net
@@ -46,26 +46,24 @@ class HeadKind:
     Attributes:
         fit: Fits and cross-validates it.
         seconds: Roughly what searching its settings takes, of data and so many features.
-        options: The settings that it goes by; a fit with the same ones gives the same.
-        is_fixed: Whether there is nothing to search, so that a quick fit is the best one.
+        options: Settings of a recipe's `probe` that it goes by; a fit with the same ones gives the same.
+        searched: Whether a quick fit leaves options out that a search looks for; 0 lets it look.
         focal: Whether it can minimise the focal loss.
     """
 
     fit: Fit
     seconds: Callable[[ClassHeadData, int, ProbeSettings, Pace], float]
-    options: Callable[[ProbeSettings], tuple[Any, ...]]
-    is_fixed: Callable[[ProbeSettings], bool] = lambda settings: True
+    options: tuple[str, ...] = ()
+    searched: bool = False
     focal: bool = True
 
+    def values(self, settings: ProbeSettings) -> tuple[Any, ...]:
+        """Its options as a recipe has them."""
+        return tuple(getattr(settings, name) for name in self.options)
 
-def _rbf_options(settings: ProbeSettings) -> tuple[float, float]:
-    return (settings.rbf_gamma, settings.rbf_l2)
-
-
-def _fit_rbf(
-    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-) -> ClassCandidate:
-    return fit_rbf(data, features, search=search, fixed=_rbf_options(settings))
+    def is_fixed(self, settings: ProbeSettings) -> bool:
+        """Whether there is nothing to search, so that a quick fit is the best one."""
+        return not self.searched or all(self.values(settings))
 
 
 def _rbf_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
@@ -73,47 +71,22 @@ def _rbf_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace:
     return 7 * pace.rank_seconds
 
 
-def _fit_logistic(
-    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-) -> ClassCandidate:
-    return fit_logistic(data, features, fixed=settings.logistic_l2)
-
-
 def _logistic_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
     return logistic_flops(data, width) * pace.flop_seconds
-
-
-def _fit_net(
-    data: ClassHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
-) -> ClassCandidate:
-    seed, units, dropout = features.seed, settings.net_units, settings.net_dropout
-    return fit_net(data, features, seed=seed, units=units, dropout=dropout)
 
 
 def _net_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
     """By a few of its steps, and the operations of turning the features."""
     directions = min(data.rows, width, MOST_DIRECTIONS)
     turning = 12.0 * float(directions) ** 3 * pace.flop_seconds
-    return estimate_net_seconds(data, directions, units=settings.net_units) + turning
+    return estimate_net_seconds(data, directions, settings) + turning
 
 
-# By their names in `probe.heads`.
+# By their names in `probe.heads`; least squares have no focal form.
 HEADS: dict[str, HeadKind] = {
     "rbf": HeadKind(
-        fit=_fit_rbf,
-        seconds=_rbf_seconds,
-        options=_rbf_options,
-        is_fixed=lambda settings: all(_rbf_options(settings)),
-        focal=False,  # least squares have no focal form
+        fit=fit_rbf, seconds=_rbf_seconds, options=("rbf_gamma", "rbf_l2"), searched=True, focal=False
     ),
-    "logistic": HeadKind(
-        fit=_fit_logistic,
-        seconds=_logistic_seconds,
-        options=lambda settings: (settings.logistic_l2,),
-    ),
-    "net": HeadKind(
-        fit=_fit_net,
-        seconds=_net_seconds,
-        options=lambda settings: (settings.net_units, settings.net_dropout),
-    ),
+    "logistic": HeadKind(fit=fit_logistic, seconds=_logistic_seconds, options=("logistic_l2",)),
+    "net": HeadKind(fit=fit_net, seconds=_net_seconds, options=("net_units", "net_dropout")),
 }

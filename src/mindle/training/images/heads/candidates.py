@@ -1,20 +1,34 @@
-"""Fitted heads, and how they answered images that they had not learned from."""
+"""What heads learn from, and fitted heads with their out-of-fold scores: for classes and for numbers.
+
+What differs by task is here: what least squares fit, the loss that a search minimises, and what scores mean.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation import fit_temperature
+from mindle.data.common.splits import deal_folds
+from mindle.evaluation import fit_offsets, fit_temperature
 from mindle.models.heads import BlendHead, Head, MeanHead
+from mindle.training.images.answer_cost import error_share_lost, points_lost
 from mindle.training.images.attempts import log_softmax
-from mindle.training.images.heads.data import ClassHeadData, Floats, HeadData
+from mindle.training.images.heads.features import Floats, Ints
+from mindle.training.loop.batches import draw
+
+
+def fold_numbers(labels: Ints, groups: Ints, *, folds: int = 5, seed: int = 0) -> Ints:
+    """Which fold each image belongs to: whole groups, every class spread evenly."""
+    return deal_folds(labels, groups, folds=folds, seed=draw(seed, folds))
+
+
+# ---- fitted heads -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +41,7 @@ class Candidate(ABC):
         truth: Class index, or standardised number, of each image.
         settings: What cross-validation chose.
         build: Fits the head on everything; its scores are divided by the temperature that it is given.
+        temperature: What makes the softmax of the scores calibrated; 1 for numbers.
     """
 
     kind: str
@@ -34,11 +49,21 @@ class Candidate(ABC):
     truth: NDArray[Any]
     settings: dict[str, float] = field(default_factory=dict)
     build: Callable[[float], Head] = field(repr=False)
+    temperature: float = 1.0
+
+    @property
+    @abstractmethod
+    def predictions(self) -> Floats:
+        """What the scores stand for, (image, output)."""
 
     @cached_property
     @abstractmethod
     def losses(self) -> Floats:
         """Loss of each image."""
+
+    @abstractmethod
+    def points_lost(self, other: Any) -> float:
+        """How many points worse another head may be; see `training.images.answer_cost`."""
 
     @property
     def loss(self) -> float:
@@ -46,63 +71,34 @@ class Candidate(ABC):
         return float(self.losses.mean())
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClassCandidate(Candidate):
-    """A head that scores classes, compared by cross-entropy.
-
-    Attributes:
-        offsets: What is added to each class's score, (class,).
-        temperature: What makes the softmax of both honest.
-    """
-
-    offsets: Floats
-    temperature: float
-
-    @classmethod
-    def of(
-        cls,
-        kind: str,
-        scores: Floats,
-        truth: NDArray[np.int64],
-        build: Callable[[float], Head],
-        *,
-        settings: dict[str, float] | None = None,
-        offsets: Floats | None = None,
-    ) -> ClassCandidate:
-        """The candidate with its temperature fitted."""
-        offsets = np.zeros(scores.shape[1]) if offsets is None else offsets
-        return cls(
-            kind=kind,
-            scores=scores,
-            truth=truth,
-            offsets=offsets,
-            temperature=fit_temperature(scores + offsets, truth),
-            settings=settings or {},
-            build=build,
-        )
+    """A head that scores classes, compared by cross-entropy."""
 
     @cached_property
-    def log_probabilities(self) -> Floats:
-        """Calibrated, (image, class)."""
-        return log_softmax((self.scores + self.offsets) / self.temperature)
+    def predictions(self) -> Floats:
+        """Calibrated log-probabilities."""
+        return log_softmax(self.scores / self.temperature)
 
     @cached_property
     def losses(self) -> Floats:
         """Cross-entropy of each image."""
-        return np.asarray(-self.log_probabilities[np.arange(len(self.truth)), self.truth])
+        return np.asarray(-self.predictions[np.arange(len(self.truth)), self.truth])
 
     @cached_property
-    def answers(self) -> NDArray[np.int64]:
-        """The class that is named for each image."""
-        return np.asarray((self.scores + self.offsets).argmax(axis=1))
+    def labels(self) -> Ints:
+        """The class that is predicted for each image."""
+        return np.asarray(self.scores.argmax(axis=1))
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
-        """Which images were answered right."""
-        return np.asarray(self.answers == self.truth)
+        """Which images are predicted correctly."""
+        return np.asarray(self.labels == self.truth)
+
+    def points_lost(self, other: ClassCandidate) -> float:
+        """In points of accuracy."""
+        return points_lost(self.right, other.right)
 
 
-@dataclass(frozen=True, kw_only=True)
 class NumberCandidate(Candidate):
     """A head that estimates standardised numbers, compared by absolute errors.
 
@@ -112,14 +108,22 @@ class NumberCandidate(Candidate):
     """
 
     @property
-    def estimates(self) -> Floats:
-        """Out-of-fold estimates (image,)."""
-        return self.scores[:, 0]
+    def predictions(self) -> Floats:
+        """Estimates."""
+        return self.scores
 
     @cached_property
     def losses(self) -> Floats:
         """Absolute error of each image."""
-        return np.asarray(np.abs(self.estimates - self.truth))
+        return np.asarray(np.abs(self.scores[:, 0] - self.truth))
+
+    def points_lost(self, other: NumberCandidate) -> float:
+        """In per cent of the error of always predicting the mean."""
+        baseline = np.abs(self.truth - self.truth.mean()).mean()
+        return error_share_lost(self.losses, other.losses, float(baseline))
+
+
+C = TypeVar("C", bound=Candidate)
 
 
 def clearly_better(new: Candidate, old: Candidate) -> bool:
@@ -136,35 +140,175 @@ def blend_helps(mixed: ClassCandidate, best: ClassCandidate) -> bool:
     return bool(mixed.right.sum() >= best.right.sum()) and clearly_better(mixed, best)
 
 
-def blend(one: ClassCandidate, two: ClassCandidate) -> ClassCandidate:
-    """The mean of two heads' calibrated log-probabilities."""
-    scores = (one.log_probabilities + two.log_probabilities) / 2
-
-    def build(temperature: float) -> Head:
-        # A blend's logits are log-probabilities; the temperature stays outside of it.
-        if temperature != 1.0:
-            raise ValueError(f"A blend must keep its temperature outside. Received {temperature}.")
-        return BlendHead([one.build(one.temperature), two.build(two.temperature)], np.ones(2))
-
-    return ClassCandidate.of("blend", scores, one.truth, build)
+# ---- what they learn from ---------------------------------------------------------------------------------
 
 
-def average(one: NumberCandidate, two: NumberCandidate) -> NumberCandidate:
-    """The mean of two heads' estimates."""
-    return NumberCandidate(
-        kind="mean",
-        scores=(one.scores + two.scores) / 2,
-        truth=one.truth,
-        build=lambda temperature: MeanHead([one.build(temperature), two.build(temperature)]),
-    )
+@dataclass(frozen=True, kw_only=True)
+class HeadData(ABC, Generic[C]):
+    """The images that heads learn from, less their features.
+
+    Attributes:
+        truth: Class index, or standardised number, of each image.
+        folds: Fold of the cross-validation that each image belongs to.
+        views: Augmented views of each image, besides the plain one; rows are (view, image).
+        further_truth, further_folds: Of rows beyond these: more views of minority classes, or synthetic ones.
+    """
+
+    truth: NDArray[Any]
+    folds: Ints
+    views: int = 0
+    further_truth: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
+    further_folds: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    # Of a Gaussian kernel: penalties to choose from, whether they are chosen anew for every gamma, what makes
+    # logits of its scores, whether it has an intercept, and whether it keeps an output for each fold.
+    penalties: ClassVar[Sequence[float]]
+    nested: ClassVar[bool]
+    sharpness: ClassVar[float]
+    constant: ClassVar[bool]
+    fold_outputs: ClassVar[bool]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def rows(self) -> int:
+        """Rows of features: images times views, and further ones."""
+        return len(self.truth) * (self.views + 1) + len(self.further_truth)
+
+    @property
+    def row_truth(self) -> NDArray[Any]:
+        """Class index or number of each row of features."""
+        return np.concatenate([np.tile(self.truth, self.views + 1), self.further_truth])
+
+    @property
+    def row_folds(self) -> Ints:
+        """Fold of each row of features."""
+        return np.concatenate([np.tile(self.folds, self.views + 1), self.further_folds])
+
+    @property
+    def row_weights(self) -> Floats | None:
+        """What each row of features counts, or None where all count alike."""
+        return None
+
+    @property
+    @abstractmethod
+    def targets(self) -> Floats:
+        """What least squares fit, (row, output)."""
+
+    @abstractmethod
+    def loss(self, scores: Floats) -> float:
+        """What a search minimises, of out-of-fold scores (image, output)."""
+
+    @abstractmethod
+    def offsets(self, scores: Floats) -> Floats:
+        """What is added to scores of least squares, (output,)."""
+
+    @abstractmethod
+    def candidate(self, kind: str, scores: Floats, build: Callable[[float], Head], **settings: float) -> C:
+        """A fitted head."""
+
+    @abstractmethod
+    def blend(self, one: C, two: C) -> C:
+        """The mean of two heads' predictions."""
 
 
-def log_loss(scores: Floats, data: ClassHeadData) -> float:
-    """Cross-entropy of scores (image, class) at the temperature that suits them best."""
-    log_probabilities = log_softmax(scores / fit_temperature(scores, data.truth))
-    return float(-log_probabilities[np.arange(len(data)), data.truth].mean())
+@dataclass(frozen=True, kw_only=True)
+class ClassHeadData(HeadData[ClassCandidate]):
+    """Images with classes.
+
+    Attributes:
+        classes: How many classes.
+        weights: What a row of each class counts, (class,); None counts all alike.
+        focal: Gamma of the focal loss, for heads that have a loss; 0 is plain cross-entropy.
+    """
+
+    classes: int
+    weights: Floats | None = None
+    focal: float = 0.0
+
+    penalties = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+    nested = constant = fold_outputs = False
+    # Scores of the kernel head lie within -1 and 1; times this, their temperature is near 1.
+    sharpness = 10.0
+
+    @property
+    def row_weights(self) -> Floats | None:
+        """What each row of features counts, or None where all count alike."""
+        return None if self.weights is None else self.weights[self.row_truth]
+
+    @property
+    def targets(self) -> Floats:
+        """1 - 1/classes for the true class, -1/classes for the others: (row, class)."""
+        return np.asarray(np.eye(self.classes)[self.row_truth] - 1 / self.classes)
+
+    def loss(self, scores: Floats) -> float:
+        """Cross-entropy at the temperature that suits the scores best."""
+        log_probabilities = log_softmax(scores / fit_temperature(scores, self.truth))
+        return float(-log_probabilities[np.arange(len(self)), self.truth].mean())
+
+    def offsets(self, scores: Floats) -> Floats:
+        """What gives rare classes back what they lose by squared errors."""
+        # Where classes were rebalanced on purpose, offsets would bring their old shares back.
+        rebalanced = self.weights is not None or len(self.further_truth)
+        return np.zeros(self.classes) if rebalanced else fit_offsets(scores, self.truth)
+
+    def candidate(
+        self, kind: str, scores: Floats, build: Callable[[float], Head], **settings: float
+    ) -> ClassCandidate:
+        """The head with its temperature fitted."""
+        return ClassCandidate(
+            kind=kind,
+            scores=scores,
+            truth=self.truth,
+            temperature=fit_temperature(scores, self.truth),
+            settings=settings,
+            build=build,
+        )
+
+    def blend(self, one: ClassCandidate, two: ClassCandidate) -> ClassCandidate:
+        """The mean of their calibrated log-probabilities."""
+
+        def build(temperature: float) -> Head:
+            # A blend's logits are log-probabilities; the temperature stays outside of it.
+            if temperature != 1.0:
+                raise ValueError(f"A blend must keep its temperature outside. Received {temperature}.")
+            return BlendHead([one.build(one.temperature), two.build(two.temperature)], np.ones(2))
+
+        return self.candidate("blend", (one.predictions + two.predictions) / 2, build)
 
 
-def squared_error(scores: Floats, data: HeadData) -> float:
-    """Mean squared error of scores (image, 1)."""
-    return float(np.square(scores[:, 0] - data.truth).mean())
+class NumberHeadData(HeadData[NumberCandidate]):
+    """Images with standardised numbers; folds are numbered 0, 1, 2 and so on."""
+
+    penalties = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    nested = constant = fold_outputs = True
+    sharpness = 1.0
+
+    @property
+    def targets(self) -> Floats:
+        """The numbers, (row, 1)."""
+        return np.asarray(self.row_truth, np.float64)[:, None]
+
+    def loss(self, scores: Floats) -> float:
+        """Mean squared error."""
+        return float(np.square(scores[:, 0] - self.truth).mean())
+
+    def offsets(self, scores: Floats) -> Floats:
+        """Nothing."""
+        return np.zeros(1)
+
+    def candidate(
+        self, kind: str, scores: Floats, build: Callable[[float], Head], **settings: float
+    ) -> NumberCandidate:
+        """The head as it is."""
+        return NumberCandidate(kind=kind, scores=scores, truth=self.truth, settings=settings, build=build)
+
+    def blend(self, one: NumberCandidate, two: NumberCandidate) -> NumberCandidate:
+        """The mean of their estimates."""
+        heads = (one, two)
+        return self.candidate(
+            "mean",
+            (one.scores + two.scores) / 2,
+            lambda temperature: MeanHead([head.build(temperature) for head in heads]),
+        )

@@ -11,25 +11,13 @@ Source:
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from mindle.evaluation import fit_offsets
 from mindle.models.heads import Head, KernelHead, LinearHead
-from mindle.training.images.heads.candidates import (
-    ClassCandidate,
-    NumberCandidate,
-    log_loss,
-    squared_error,
-)
-from mindle.training.images.heads.data import (
-    LANDMARKS,
-    MOST_VECTORS,
-    ClassHeadData,
-    ConcatFeatures,
-    Floats,
-    HeadData,
-    NumberHeadData,
-)
+from mindle.training.images.heads.candidates import C, HeadData, NumberCandidate, NumberHeadData
+from mindle.training.images.heads.features import LANDMARKS, MOST_VECTORS, ConcatFeatures, Floats
 from mindle.training.images.heads.solver import (
     Dual,
     Primal,
@@ -39,82 +27,106 @@ from mindle.training.images.heads.solver import (
     side_by_side,
     walk,
 )
+from mindle.training.recipe import ProbeSettings
 
-# Scores of the kernel head lie within -1 and 1; times this, their temperature is near 1.
-KERNEL_SHARPNESS = 10.0
-# Where the search for settings may go: each grid is walked while that helps.
+# Where a search begins and where it may go: the grid of gammas is walked while that helps.
+GAMMA, PENALTY = 1.0, 0.1
 GAMMAS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-CLASS_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-NUMBER_PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def fit_rbf(
-    data: ClassHeadData,
-    features: ConcatFeatures,
-    *,
-    start: tuple[float, float] = (1.0, 0.1),
-    search: bool = True,
-    fixed: tuple[float, float] = (0.0, 0.0),
-) -> ClassCandidate:
-    """An LS-SVM with a Gaussian kernel, gamma and penalty chosen by cross-validation.
+    data: HeadData[C], features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+) -> C:
+    """Ridge regression in a Gaussian kernel; of classes it makes an LS-SVM.
+
+    Gamma and penalty are those of the settings, or chosen by cross-validation where these say 0.
 
     Args:
-        data: Labels and folds.
+        data: Labels or numbers, and folds.
         features: Their features.
-        start: Gamma and penalty to begin with.
-        search: Look for better ones.
-        fixed: Gamma and penalty that are not to be looked for; 0 where they are.
+        settings: `rbf_gamma` and `rbf_l2`.
+        search: Look for better ones than the usual ones.
     """
     measured = features.measured
-    known: dict[tuple[float, float], tuple[float, Floats, Floats]] = {}
     solvers: dict[float, Solver] = {}
 
     def solver_of(gamma: float) -> Solver:
         if gamma not in solvers:
             solvers.clear()  # a kernel is large
-            solvers[gamma] = kernel_solver(data, measured, gamma, constant=False)
+            solvers[gamma] = kernel_solver(data, measured, gamma)
         return solvers[gamma]
 
-    def evaluate(gamma: float, penalty: float) -> float:
-        if (gamma, penalty) not in known:
-            scores = KERNEL_SHARPNESS * solver_of(gamma).out_of_fold(penalty)
-            # Where classes were rebalanced on purpose, offsets would bring their old shares back.
-            offsets = np.zeros(data.classes) if data.rebalanced else fit_offsets(scores, data.truth)
-            known[gamma, penalty] = (log_loss(scores + offsets, data), scores, offsets)
-        return known[gamma, penalty][0]
+    @cache
+    def evaluate(gamma: float, penalty: float) -> tuple[float, Floats, Floats]:
+        scores = data.sharpness * solver_of(gamma).out_of_fold(penalty)
+        offsets = data.offsets(scores)
+        return data.loss(scores + offsets), scores + offsets, offsets
 
-    gamma, penalty = fixed[0] or start[0], fixed[1] or start[1]
-    evaluate(gamma, penalty)
-    if search and not fixed[1]:
-        penalty = walk(CLASS_PENALTIES, penalty, lambda value: evaluate(gamma, value))
-    if search and not fixed[0]:
-        gamma = walk(GAMMAS, gamma, lambda value: evaluate(value, penalty))
+    @cache
+    def penalty_of(gamma: float) -> float:
+        if settings.rbf_l2 or not search:
+            return settings.rbf_l2 or PENALTY
+        return walk(data.penalties, PENALTY, lambda penalty: evaluate(gamma, penalty)[0])
+
+    gamma = first = settings.rbf_gamma or GAMMA
+    if search and not settings.rbf_gamma:
+        # Of classes the penalty stays, of numbers each gamma has one that suits it.
+        gamma = walk(
+            GAMMAS, gamma, lambda each: evaluate(each, penalty_of(each if data.nested else first))[0]
+        )
+    penalty = penalty_of(gamma if data.nested else first)
+    _, scores, offsets = evaluate(gamma, penalty)
     solvers.clear()
-    _, scores, offsets = known[gamma, penalty]
 
     def build(temperature: float) -> Head:
-        solution = kernel_solver(data, measured, gamma, constant=False).solution(penalty)
-        sharp = np.eye(data.classes) * KERNEL_SHARPNESS / temperature
-        return _kernel_head(features, gamma, solution, sharp, offsets / temperature)
+        solver = kernel_solver(data, measured, gamma)
+        coefficients, intercept = _solution(data, solver, penalty)
+        outputs = len(intercept)
+        return KernelHead(
+            features.mean,
+            features.scale,
+            features.x[measured.vectors],
+            gamma / measured.unit,
+            coefficients,
+            intercept,
+            np.eye(outputs) * data.sharpness / temperature,
+            np.zeros(outputs) + offsets / temperature,
+            root=True,
+        )
 
-    settings = {"gamma": gamma, "penalty": penalty}
-    return ClassCandidate.of("rbf", scores, data.truth, build, settings=settings, offsets=offsets)
+    return data.candidate("rbf", scores, build, gamma=gamma, penalty=penalty)
 
 
-def _kernel_head(
-    features: ConcatFeatures, gamma: float, solution: Solution, mapping: Floats, offset: Floats
-) -> KernelHead:
-    measured = features.measured
-    return KernelHead(
-        features.mean,
-        features.scale,
-        features.x[measured.vectors],
-        gamma / measured.unit,
-        *solution,
-        mapping,
-        offset,
-        root=True,
-    )
+def fit_ridge(
+    data: NumberHeadData, features: ConcatFeatures, settings: ProbeSettings, *, search: bool = True
+) -> NumberCandidate:
+    """Ridge regression, its penalty chosen by cross-validation.
+
+    Example:
+        >>> from mindle.training.images.heads.features import block_of
+        >>> x = np.random.default_rng(0).uniform(1, 4, (1, 60, 3)).astype(np.float32)
+        >>> y = np.sqrt(x[0]) @ [2.0, -1.0, 0.5]
+        >>> data = NumberHeadData(truth=(y - y.mean()) / y.std(), folds=np.arange(60) % 5)
+        >>> fit_ridge(data, ConcatFeatures([block_of(x)]), ProbeSettings()).loss < 0.01
+        True
+    """
+    x, dual = features.x.astype(np.float64), data.rows <= MOST_VECTORS
+    solver: Solver = Dual(data, x @ x.T) if dual else Primal(data, x, np.eye(x.shape[1]))
+    scores_of = cache(solver.out_of_fold)
+    penalty = walk(data.penalties, PENALTY, lambda penalty: data.loss(scores_of(penalty)))
+
+    def build(temperature: float) -> Head:
+        coefficients, intercept = _solution(data, solver, penalty)
+        weights = features.x.T.astype(np.float64) @ coefficients if dual else coefficients
+        return LinearHead(features.mean, features.scale, weights.T, intercept, root=True)
+
+    return data.candidate("ridge", scores_of(penalty), build, penalty=penalty)
+
+
+def _solution(data: HeadData[C], solver: Solver, penalty: float) -> Solution:
+    """What is learned from all rows, and beside it, where heads keep that, from all but each fold's."""
+    whole = solver.solution(penalty)
+    return side_by_side([whole, *solver.fold_solutions(penalty)]) if data.fold_outputs else whole
 
 
 def rbf_flops(rows: int) -> float:
@@ -127,82 +139,3 @@ def rbf_flops(rows: int) -> float:
     if rows <= MOST_VECTORS:
         return 3.0 * rows**3 + 2e3 * rows**2
     return 5.0 * rows * LANDMARKS**2 + 2e3 * rows * LANDMARKS
-
-
-# ---- numbers ----------------------------------------------------------------------------------------------
-
-
-def fit_ridge(data: NumberHeadData, features: ConcatFeatures) -> NumberCandidate:
-    """Ridge regression, its penalty chosen by cross-validation.
-
-    Example:
-        >>> from mindle.training.images.heads.data import block_of
-        >>> x = np.random.default_rng(0).uniform(1, 4, (1, 60, 3)).astype(np.float32)
-        >>> y = np.sqrt(x[0]) @ [2.0, -1.0, 0.5]
-        >>> data = NumberHeadData(truth=(y - y.mean()) / y.std(), folds=np.arange(60) % 5)
-        >>> fit_ridge(data, ConcatFeatures([block_of(x)])).loss < 0.01
-        True
-    """
-    x, dual = features.x.astype(np.float64), data.rows <= MOST_VECTORS
-    solver: Solver = Dual(data, x @ x.T) if dual else Primal(data, x, np.eye(x.shape[1]), constant=True)
-    penalty, scores = _best_penalty(data, solver)
-
-    def build(temperature: float) -> Head:
-        coefficients, intercept = _with_folds(solver, penalty)
-        weights = features.x.T.astype(np.float64) @ coefficients if dual else coefficients
-        return LinearHead(features.mean, features.scale, weights.T, intercept, root=True)
-
-    return NumberCandidate(
-        kind="ridge", scores=scores, truth=data.truth, settings={"penalty": penalty}, build=build
-    )
-
-
-def fit_kernel(
-    data: NumberHeadData, features: ConcatFeatures, *, fixed: tuple[float, float] = (0.0, 0.0)
-) -> NumberCandidate:
-    """Ridge regression with a Gaussian kernel, gamma and penalty chosen by cross-validation.
-
-    Args:
-        data: Targets and folds.
-        features: Their features.
-        fixed: Gamma and penalty that are not to be looked for; 0 where they are.
-    """
-    measured = features.measured
-    found: dict[float, tuple[float, Floats]] = {}
-
-    def evaluate(gamma: float) -> float:
-        if gamma not in found:
-            solver = kernel_solver(data, measured, gamma, constant=True)
-            found[gamma] = _best_penalty(data, solver, fixed[1])
-        return squared_error(found[gamma][1], data)
-
-    gamma = fixed[0] or walk(GAMMAS, 1.0, evaluate)
-    evaluate(gamma)
-    penalty, scores = found[gamma]
-
-    def build(temperature: float) -> Head:
-        solution = _with_folds(kernel_solver(data, measured, gamma, constant=True), penalty)
-        outputs = len(solution[1])
-        return _kernel_head(features, gamma, solution, np.eye(outputs), np.zeros(outputs))
-
-    settings = {"gamma": gamma, "penalty": penalty}
-    return NumberCandidate(kind="rbf", scores=scores, truth=data.truth, settings=settings, build=build)
-
-
-def _best_penalty(data: HeadData, solver: Solver, fixed: float = 0.0) -> tuple[float, Floats]:
-    """The penalty with the smallest squared error out of fold, and the scores (image, 1)."""
-    known: dict[float, Floats] = {}
-
-    def evaluate(penalty: float) -> float:
-        if penalty not in known:
-            known[penalty] = solver.out_of_fold(penalty)
-        return squared_error(known[penalty], data)
-
-    penalty = fixed or walk(NUMBER_PENALTIES, 0.1, evaluate)
-    evaluate(penalty)
-    return penalty, known[penalty]
-
-
-def _with_folds(solver: Solver, penalty: float) -> Solution:
-    """Outputs (1 + fold): learned from all rows, and from all but each fold's."""
-    return side_by_side([solver.solution(penalty), *solver.fold_solutions(penalty)])

@@ -18,28 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.training.images.heads.data import Distances, Floats, HeadData, Ints
+from mindle.training.images.heads.candidates import HeadData
+from mindle.training.images.heads.features import Distances, Floats, Ints
 
 # Coefficients (row or function, output) and intercept (output,).
 Solution = tuple[Floats, Floats]
-
-
-class Solver(Protocol):
-    """Solves one problem for any penalty."""
-
-    def out_of_fold(self, penalty: float) -> Floats:
-        """Scores (image, output) of the plain images, by what had not learned from their fold."""
-
-    def solution(self, penalty: float) -> Solution:
-        """What is learned from all rows."""
-
-    def fold_solutions(self, penalty: float) -> list[Solution]:
-        """What is learned from all rows but those of each fold."""
 
 
 class Dual:
@@ -52,7 +40,7 @@ class Dual:
         kernel: (row, row).
     """
 
-    def __init__(self, data: HeadData, kernel: Floats) -> None:
+    def __init__(self, data: HeadData[Any], kernel: Floats) -> None:
         self.data, self.targets, self.folds = data, data.targets, data.row_folds
         self.kernel = kernel + 1.0
 
@@ -64,7 +52,7 @@ class Dual:
         return inverse
 
     def out_of_fold(self, penalty: float) -> Floats:
-        """See `Solver`."""
+        """Scores (image, output) of the plain images, by what had not learned from their fold."""
         inverse = self._inverse(penalty)
         scores = product(inverse, self.targets)  # (row, output)
         for out in _each_fold(self.folds):
@@ -72,11 +60,11 @@ class Dual:
         return scores[: len(self.data)]
 
     def solution(self, penalty: float) -> Solution:
-        """See `Solver`."""
+        """What is learned from all rows."""
         return _with_sum(product(self._inverse(penalty), self.targets))
 
     def fold_solutions(self, penalty: float) -> list[Solution]:
-        """See `Solver`."""
+        """What is learned from all rows but those of each fold."""
         inverse = self._inverse(penalty)
         whole, found = product(inverse, self.targets), []
         for out in _each_fold(self.folds):
@@ -108,16 +96,16 @@ class Primal:
     """A coefficient for each function of a row.
 
     Args:
-        data: Targets, folds, weights.
+        data: Targets, folds, weights, and whether an intercept is fitted along with the coefficients
+            (`constant`); else it is what the fit to centred targets leaves.
         functions: (row, function).
         cost: What coefficients cost, (function, function).
-        constant: Fit an intercept along with them; else it is what the fit to centred targets leaves.
     """
 
-    def __init__(self, data: HeadData, functions: Floats, cost: Floats, *, constant: bool) -> None:
-        self.data, self.targets, self.constant = data, data.targets, constant
+    def __init__(self, data: HeadData[Any], functions: Floats, cost: Floats) -> None:
+        self.data, self.targets = data, data.targets
         self.functions, self.cost = functions, cost
-        if constant:
+        if data.constant:
             self.functions = np.concatenate([functions, np.ones((len(functions), 1))], axis=1)
             self.cost = np.zeros((len(cost) + 1, len(cost) + 1))
             self.cost[:-1, :-1] = cost
@@ -149,21 +137,21 @@ class Primal:
         )
         rest = targets - self.functions[rows] @ found
         intercept = np.asarray(np.average(rest, axis=0, weights=self.weights[rows]))
-        return (found[:-1], found[-1] + intercept) if self.constant else (found, intercept)
+        return (found[:-1], found[-1] + intercept) if self.data.constant else (found, intercept)
 
     def out_of_fold(self, penalty: float) -> Floats:
-        """See `Solver`."""
+        """As `Dual.out_of_fold`."""
         scores = np.empty_like(self.targets)
         for out, (coefficients, intercept) in zip(self.folds, self.fold_solutions(penalty), strict=True):
             scores[out] = self.functions[out, : len(coefficients)] @ coefficients + intercept
         return scores[: len(self.data)]
 
     def solution(self, penalty: float) -> Solution:
-        """See `Solver`."""
+        """As `Dual.solution`."""
         return self._solve(self._gram, np.arange(len(self.functions)), penalty)
 
     def fold_solutions(self, penalty: float) -> list[Solution]:
-        """See `Solver`."""
+        """As `Dual.fold_solutions`."""
         every = np.arange(len(self.functions))
         return [
             self._solve(gram, np.delete(every, out), penalty)
@@ -171,12 +159,15 @@ class Primal:
         ]
 
 
-def kernel_solver(data: HeadData, measured: Distances, gamma: float, *, constant: bool) -> Solver:
+Solver = Dual | Primal
+
+
+def kernel_solver(data: HeadData[Any], measured: Distances, gamma: float) -> Solver:
     """The problem of a Gaussian kernel: all rows are support vectors, or some where there are many."""
     kernel, vectors = measured.kernel(gamma), measured.vectors
     if len(vectors) == len(kernel):
         return Dual(data, kernel)
-    return Primal(data, kernel, kernel[vectors], constant=constant)
+    return Primal(data, kernel, kernel[vectors])
 
 
 def side_by_side(solutions: Sequence[Solution]) -> Solution:

@@ -1,4 +1,4 @@
-"""What heads learn from: truth and folds of images, and their features, ready for a head.
+"""The features of images, ready for a head.
 
     features -> signed root -> centred, one scale a backbone -> head -> scores
 
@@ -13,14 +13,12 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.splits import deal_folds
 from mindle.models.heads import ROOT_FLOOR
 from mindle.training.loop.batches import draw
 
@@ -32,93 +30,6 @@ Ints = NDArray[np.int64]
 MOST_VECTORS, LANDMARKS = 4000, 2000
 # Linear heads work in as many directions as there are rows or features, but in no more than these.
 MOST_DIRECTIONS = 2500
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadData:
-    """The images that heads learn from, less their features.
-
-    Attributes:
-        truth: Class index, or standardised number, of each image.
-        folds: Fold of the cross-validation that each image belongs to.
-        views: Augmented views of each image, besides the plain one; rows are (view, image).
-        further_truth, further_folds: Of rows beyond these: more views of minority classes, or synthetic ones.
-    """
-
-    truth: NDArray[Any]
-    folds: Ints
-    views: int = 0
-    further_truth: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
-    further_folds: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    @property
-    def rows(self) -> int:
-        """Rows of features: images times views, and further ones."""
-        return len(self.truth) * (self.views + 1) + len(self.further_truth)
-
-    @property
-    def row_truth(self) -> NDArray[Any]:
-        """Class index or number of each row of features."""
-        return np.concatenate([np.tile(self.truth, self.views + 1), self.further_truth])
-
-    @property
-    def row_folds(self) -> Ints:
-        """Fold of each row of features."""
-        return np.concatenate([np.tile(self.folds, self.views + 1), self.further_folds])
-
-    @property
-    def row_weights(self) -> Floats | None:
-        """What each row of features counts, or None where all count alike."""
-        return None
-
-    @property
-    def targets(self) -> Floats:
-        """What least squares fit, (row, output)."""
-        return np.asarray(self.row_truth, np.float64)[:, None]
-
-
-class NumberHeadData(HeadData):
-    """Images with standardised numbers; folds are numbered 0, 1, 2 and so on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassHeadData(HeadData):
-    """Images with classes.
-
-    Attributes:
-        classes: How many classes.
-        weights: What a row of each class counts, (class,); None counts all alike.
-        focal: Gamma of the focal loss, for heads that have a loss; 0 is plain cross-entropy.
-    """
-
-    classes: int
-    weights: Floats | None = None
-    focal: float = 0.0
-
-    @property
-    def rebalanced(self) -> bool:
-        """Whether minority classes count more than their images do."""
-        return self.weights is not None or bool(len(self.further_truth))
-
-    @property
-    def row_weights(self) -> Floats | None:
-        """What each row of features counts, or None where all count alike."""
-        return None if self.weights is None else self.weights[self.row_truth]
-
-    @property
-    def targets(self) -> Floats:
-        """1 - 1/classes for the true class, -1/classes for the others: (row, class)."""
-        return np.asarray(np.eye(self.classes)[self.row_truth] - 1 / self.classes)
-
-
-def fold_numbers(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
-) -> NDArray[np.int64]:
-    """Which fold each image belongs to: whole groups, every class spread evenly."""
-    return deal_folds(labels, groups, folds=folds, seed=draw(seed, folds))
 
 
 @dataclass(frozen=True, kw_only=True)
