@@ -15,7 +15,7 @@ from mindle.training.images.heads import kernel
 from mindle.training.images.heads.candidates import NumberHeadData, clearly_better
 from mindle.training.images.heads.features import ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import fit_rbf, fit_ridge
-from mindle.training.recipe import ProbeSettings
+from mindle.training.settings import ProbeSettings
 
 SETTINGS = ProbeSettings()
 

@@ -15,7 +15,7 @@ from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic
 from mindle.training.images.heads.net import fit_net
 from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
-from mindle.training.recipe import ProbeSettings
+from mindle.training.settings import ProbeSettings
 
 pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
 

@@ -27,7 +27,7 @@ from mindle.training.images.heads.solver import (
     side_by_side,
     walk,
 )
-from mindle.training.recipe import ProbeSettings
+from mindle.training.settings import ProbeSettings
 
 # Where a search begins and where it may go: the grid of gammas is walked while that helps.
 GAMMA, PENALTY = 1.0, 0.1

@@ -10,7 +10,7 @@ from mindle.models.heads import Head, LinearHead
 from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData
 from mindle.training.images.heads.features import MOST_DIRECTIONS, ConcatFeatures, Directions, Floats
 from mindle.training.images.heads.solver import product, walk
-from mindle.training.recipe import ProbeSettings
+from mindle.training.settings import ProbeSettings
 
 
 def fit_logistic(

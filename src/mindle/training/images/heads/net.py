@@ -17,7 +17,7 @@ from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadDat
 from mindle.training.images.heads.features import ConcatFeatures, Floats, Ints
 from mindle.training.loop.batches import draw
 from mindle.training.loop.objectives import focal_loss
-from mindle.training.recipe import ProbeSettings
+from mindle.training.settings import ProbeSettings
 
 MOST_INPUTS, BATCH, STEPS = 256, 64, 1500
 TIMED_STEPS = 5
