@@ -74,8 +74,7 @@ TESTED_ELSEWHERE = {
     "training/loop/objectives.py": "training/loop/test_loss.py",
     "training/decisions.py": "training/images/test_selection.py",
     "training/diagnoses.py": "training/images/test_diagnosis.py",
-    "training/search/task.py": "training/search/test_image_trials.py",
-    "training/search/image_space.py": "training/search/test_space.py",
+    "training/search/task.py": "training/search/test_images.py",
     "training/search/sampler.py": "training/search/test_study.py",
     "training/search/runner.py": "api/test_tune.py",  # it runs and reports whole searches
     "version.py": "test_house.py",  # versions agree

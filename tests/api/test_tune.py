@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import mindle
 from mindle.api.tune import tune
 from mindle.errors import DeviceError, ModelError
+from mindle.messages import in_language
 from mindle.records import SILENT, Silent
 from mindle.training.recipe import read_recipe
 from tests.pictures import photo_folder
@@ -56,6 +58,16 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in trial.items() if name != "seconds"} for trial in trials]
 
 
+class Sentences(Silent):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
 def test_a_search_ends_in_an_ordinary_run(tmp_path: Path, files: dict[str, Any], cache: Path) -> None:
     out = tmp_path / "run"
     run = tune("digits", **files, trials=4, out=out, listener=SILENT)
@@ -66,7 +78,7 @@ def test_a_search_ends_in_an_ordinary_run(tmp_path: Path, files: dict[str, Any],
     best = min(complete, key=lambda trial: trial["log_loss"])
     assert search["best"] == best["number"]
     assert search["storage"] == "search.db"
-    # What was judged on val is what was trained again, epoch by epoch.
+    # What was evaluated on val is what was trained again, epoch by epoch.
     assert run.metrics["val"]["accuracy"]["value"] == pytest.approx(best["accuracy"])
     assert run.metrics["test"]["n"] > 200
     recipe = read_recipe(out / "recipe.toml")
@@ -77,8 +89,13 @@ def test_a_search_ends_in_an_ordinary_run(tmp_path: Path, files: dict[str, Any],
     assert "train.learning_rate" in page
     assert "탐색" in run.report(lang="ko", out=tmp_path / "ko.html").read_text(encoding="utf-8")
     # The same settings and seed, asked for again, give the very same trials.
-    again = tune("digits", **files, trials=4, out=tmp_path / "again", listener=SILENT)
+    heard = Sentences()
+    again = tune("digits", **files, trials=4, out=tmp_path / "again", listener=heard)
     assert rows(again.path) == rows(out)
+    # Whatever it says is said in Korean too, rows of numbers and names of files aside.
+    words = [line for line in heard.said if re.search("[a-z]{3}", line) and "/" not in line]
+    assert [line for line in words if not re.search("[가-힣]", in_language(line, "ko"))] == []
+    assert any(line.startswith("Best of 4 trials: number") for line in heard.said)
     # A finished search is left as it is.
     before = (out / "run.json").read_bytes()
     tune("digits", **files, trials=9, out=out, resume=True, listener=SILENT)
@@ -154,7 +171,7 @@ def test_a_search_killed_anywhere_resumes_with_no_trial_lost(
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "mindle", "tune", "digits", "--space", str(files["space"])]
     command += ["--recipe", str(files["recipe"]), "--device", "cpu", "--trials", "8", "--out", str(out)]
-    luck = random.Random(5)
+    clock = random.Random(5)
     for attempt in range(3):
         resume = ["--resume"] if attempt else []
         with subprocess.Popen([*command, *resume], stderr=subprocess.PIPE, text=True) as process:
@@ -163,7 +180,7 @@ def test_a_search_killed_anywhere_resumes_with_no_trial_lost(
             for line in process.stderr:
                 if "trials by tpe" in line:
                     break
-            time.sleep(luck.uniform(0.05, 1.5))
+            time.sleep(clock.uniform(0.05, 1.5))
             process.send_signal(signal.SIGKILL)
             process.wait()
     subprocess.run([*command, "--resume"], check=True, capture_output=True)
@@ -179,8 +196,8 @@ def test_a_grid_by_two_workers(tmp_path: Path, files: dict[str, Any], cache: Pat
         "model.layers.1.units": {"choices": [8, 16]},
     }
     run = tune("digits", **files, sampler="grid", workers=2, out=tmp_path / "run", listener=SILENT)
-    drawn = [trial["settings"] for trial in run.folder.trials()]
-    assert drawn == [
+    sampled = [trial["settings"] for trial in run.folder.trials()]
+    assert sampled == [
         {"train.learning_rate": peak, "model.layers.1.units": units}
         for peak in (1e-3, 1e-1)
         for units in (8, 16)

@@ -23,6 +23,7 @@ from mindle.api.table_pipeline import TablePipeline, before_evaluation, record_t
 from mindle.artifacts.files import write_text
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.errors import DeviceError
+from mindle.messages import message
 from mindle.records import Listener
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def tune(
         if "search" not in run.log.document:  # else an interrupted call has found the best recipe
             with run.log.stage("search"):
                 _search(searched, options, run)
-        run.listener.say("Refitting the best configuration on train+val; evaluating once on test.")
+        run.listener.say(message("search.say.refit"))
         searched.take(from_dict(run.log.document["recipe"]))
         conclude(pipeline, run, pipeline.fit(run))
 
@@ -255,7 +256,7 @@ def _open_images(
     request: RunRequest,
 ) -> ImageSearch:
     from mindle.training.images.plan import make_plan, resolve_options
-    from mindle.training.search.image_space import ImageSpace, starting_recipe
+    from mindle.training.search.images import image_bases, image_space, starting_recipe
 
     training.require_for_images()
 
@@ -275,16 +276,13 @@ def _open_images(
     entries = options.entries(recipe.strategy)
     if options.space is None and recipe.model.name:
         entries.pop("model.name", None)  # it was named
-    recipes = ImageSpace.of(entries, recipe, settings.weights, lambda strategy: resolved(strategy).recipe)
-    plan = make_plan(
-        dataset, replace(settings, recipe=recipes.bases[recipe.strategy]), device=training.device
-    )
+    bases = image_bases(entries, recipe, lambda strategy: resolved(strategy).recipe)
+    space = image_space(entries, bases, recipe.strategy, settings.weights, len(dataset))
+    plan = make_plan(dataset, replace(settings, recipe=bases[recipe.strategy]), device=training.device)
     pipeline = ImagePipeline(
         dataset=dataset, plan=plan, reading=reading, device=training.device, searched=True
     )
-    return ImageSearch(
-        pipeline=pipeline, options=replace(settings, recipe=recipe), space=recipes.checked(dataset)
-    )
+    return ImageSearch(pipeline=pipeline, options=replace(settings, recipe=recipe), space=space)
 
 
 def _open_table(
@@ -295,7 +293,7 @@ def _open_table(
     request: RunRequest,
 ) -> TableSearch:
     from mindle.training.recipe import TABLE
-    from mindle.training.search.table_trials import seal, table_space
+    from mindle.training.search.tables import seal, table_space
     from mindle.training.tables.selection import settle_table
 
     training.require_for_rows()
@@ -350,7 +348,7 @@ class ImageSearch:
     def task(self, run: RunContext) -> SearchTask:
         """Trials on the train and val parts."""
         from mindle.training.images.problem import Problem
-        from mindle.training.search.image_trials import ImageOrigin, ImageTask
+        from mindle.training.search.images import ImageOrigin, ImageTask
 
         dataset, plan = self.pipeline.dataset, self.pipeline.plan
         return ImageTask(
@@ -399,10 +397,7 @@ class TableSearch:
         table = self.pipeline.table
         record_table(table, run)
         test = len(table.rows("test"))
-        run.listener.say(
-            f"{table.task}; {test:,} rows are held out until the end, the search sees the other "
-            f"{len(table.rows()) - test:,}"
-        )
+        run.listener.say(message("search.say.sealed", test=test, rest=len(table.rows()) - test))
 
     def deadline(self, whole: Deadline) -> Deadline:
         """Time is kept for a bundle, its evaluation, explanations and the report."""
@@ -410,7 +405,7 @@ class TableSearch:
 
     def task(self, run: RunContext) -> SearchTask:
         """Trials on the rows outside the test part."""
-        from mindle.training.search.table_trials import TableOrigin, TableTask
+        from mindle.training.search.tables import TableOrigin, TableTask
 
         table, reading = self.pipeline.table, self.pipeline.reading.as_dict()
         origin = TableOrigin(source=table.source, reading=reading, split_seed=run.split_seed)
@@ -477,7 +472,7 @@ def _record(search: Search, best: Trial, run: RunContext) -> None:
             "importance": importance(search),
         },
     )
-    run.listener.say(f"recipe  {run.folder.path / 'recipe.toml'}")
+    run.listener.say(message("search.say.recipe", path=str(run.folder.path / "recipe.toml")))
 
 
 def _document(trial: Trial, score: str) -> dict[str, Any]:

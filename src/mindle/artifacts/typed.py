@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from mindle.errors import did_you_mean
+
 Record = TypeVar("Record")
 
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false", float: "a finite number"}
@@ -42,7 +44,11 @@ def read_record(kind: type[Record], value: Any, name: str) -> Record:
     if strange or missing:
         raise ValueError(
             f"`{name}` must hold {', '.join(known)}. "
-            + (f"It lacks {', '.join(missing)}." if missing else f"It also holds {_shown(strange[0])}.")
+            + (
+                f"It lacks {', '.join(missing)}."
+                if missing
+                else f"It also holds {_shown(strange[0])}.{did_you_mean(strange[0], known)}"
+            )
         )
     return kind(**{key: typed(hints[key], value[key], f"{name}.{key}") for key in value})
 

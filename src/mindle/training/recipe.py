@@ -235,7 +235,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """
     parsed: dict[str, Any] = {}
     for name, value in settings.items():
-        setting = _require_known(name)
+        setting = require_known(name)
         parsed[name] = _parsed(setting, value.strip()) if isinstance(value, str) else value
     return _changed(recipe, parsed)
 
@@ -268,7 +268,7 @@ def _changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     changes: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for name, value in settings.items():
         section, _, inner = name.rpartition(".")
-        changes[section][inner] = _typed(_require_known(name), value)
+        changes[section][inner] = _typed(require_known(name), value)
     records = {
         section: replace(getattr(recipe, section), **changes[section])
         for section in SECTIONS
@@ -277,7 +277,12 @@ def _changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     return replace(recipe, **changes[""], **records)
 
 
-def _require_known(name: str) -> Setting:
+def require_known(name: str) -> Setting:
+    """The setting of a dotted name.
+
+    Raises:
+        ValueError: If there is none, with the name that was perhaps meant.
+    """
     if name in SETTINGS:
         return SETTINGS[name]
     if name in SECTIONS:

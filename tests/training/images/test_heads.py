@@ -48,7 +48,7 @@ from mindle.training.images.problem import Problem
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.objectives import focal_loss
 from mindle.training.recipe import read_recipe, with_settings
-from mindle.training.search.image_trials import ImageTask
+from mindle.training.search.images import ImageTask
 from mindle.training.search.space import make_space
 from mindle.training.search.task import TrialMonitor
 from mindle.training.settings import ProbeSettings

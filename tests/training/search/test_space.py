@@ -11,7 +11,7 @@ import pytest
 from mindle.errors import DataError
 from mindle.recipes import recipe_names
 from mindle.training.recipe import STRATEGIES, Recipe, from_dict, read_recipe
-from mindle.training.search.image_space import joined_names
+from mindle.training.search.images import concatenations
 from mindle.training.search.space import (
     Dimension,
     Space,
@@ -28,7 +28,7 @@ LAYERS = [
 ]
 NET = from_dict({"strategy": "scratch", "model": {"layers": LAYERS}})
 BACKBONES = ["tf_efficientnet_lite0", "mobilenetv2_100"]
-NAMED = {"backbones": joined_names(BACKBONES), "views": range(3)}
+NAMED = {"backbones": concatenations(BACKBONES), "views": range(3)}
 
 
 def space(entries: dict[str, Any], base: Recipe = NET) -> Space:
@@ -89,21 +89,21 @@ CHOICES = {"choices": [16, 32]}
     [
         (
             {"train.learning_rat": CHOICES},
-            "unknown setting 'train.learning_rat'. Did you mean 'train.learning_rate'",
+            "Unknown setting 'train.learning_rat'. Did you mean 'train.learning_rate'",
         ),
         ({"learning_rate": CHOICES}, "Did you mean 'train.learning_rate'"),
-        ({"train.learning_rate": {"lo": 1e-4, "high": 1e-2}}, "unknown key 'lo'. Did you mean 'low'"),
+        ({"train.learning_rate": {"lo": 1e-4, "high": 1e-2}}, "also holds 'lo'. Did you mean 'low'"),
         ({"train.learning_rate": {"low": 1e-2, "high": 1e-4}}, "low < high. Received low=0.01, high=0.0001"),
         ({"train.learning_rate": {"low": 0, "high": 1, "log": True}}, "low > 0 with log"),
-        ({"train.learning_rate": {"low": 1e-4}}, "high=None"),
+        ({"train.learning_rate": {"low": 1e-4}}, "low < high. Received low=0.0001, high=0.0"),
         ({"train.learning_rate": {"low": 1e-4, "high": 1e-2, "choices": [1]}}, "either choices or a range"),
         ({"train.learning_rate": {"low": 1e-4, "high": 1e-2, "first": 1.0}}, "must hold its `first`"),
         ({"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True, "step": 1e-3}}, "no step with log"),
         ({"train.learning_rate": {"low": 1e-4, "high": 1e9}}, "`learning_rate` must lie in 1e-08 to 100"),
         ({"train.batch_size": {"low": 1.5, "high": 9}}, "whole numbers"),
-        ({"train.batch_size": {"choices": []}}, "a list of choices"),
+        ({"train.batch_size": {"choices": []}}, "must have choices, or"),
         ({"train.batch_size": {"choices": "every"}}, "backbones, views. Received 'every'"),
-        ({"train.batch_size": {"choices": [16, 32, 16]}}, "16 twice"),
+        ({"train.batch_size": {"choices": [16, 32, 16]}}, "none twice as 16"),
         ({"train.batch_size": {"choices": [16, "many"]}}, "`train.batch_size` must be a whole number"),
         ({"train.batch_size": 16}, "vary at least one setting"),
         ({"train.optimizer": {"choices": ["adam", "admw"]}}, "`optimizer` must be one of"),

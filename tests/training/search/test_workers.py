@@ -17,7 +17,7 @@ from mindle.artifacts.manifest import write_manifest
 from mindle.training.budget import Deadline
 from mindle.training.images.problem import Problem
 from mindle.training.recipe import from_dict
-from mindle.training.search.image_trials import ImageOrigin, ImageTask
+from mindle.training.search.images import ImageOrigin, ImageTask
 from mindle.training.search.space import make_space
 from mindle.training.search.study import Search, StudyOptions, finished_trials, open_search, run_trials
 from mindle.training.search.workers import TASKS, worker_line, worker_processes

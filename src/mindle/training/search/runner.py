@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from mindle.errors import ModelError
+from mindle.messages import Message, message
 from mindle.training.budget import Deadline
 from mindle.training.search.space import Space
 from mindle.training.search.study import Search, Trial, best_of, finished_trials, run_trials
@@ -13,11 +14,6 @@ from mindle.training.tracking import Tracking
 
 # Without a budget a search has so many trials; a grid has as many as it has points.
 TRIALS = 50
-# A trial's score in words.
-WORDS = {
-    "log_loss": "log loss {0.value:.4f}, {0.accuracy:.1%} right",
-    "rmse": "root mean squared error {0.value:.4g}",
-}
 
 
 def trial_count(trials: int | None, limited: bool, space: Space, sampler: str) -> int | None:
@@ -52,7 +48,7 @@ def run_search(search: Search, deadline: Deadline, *, workers: int, listener: Tr
     """
     before = finished_trials(search)
     if before:
-        listener.say(f"Resuming the search after {len(before)} trials.")
+        listener.say(message("search.say.resuming", n=len(before)))
     listener.say(_announcement(search, workers))
     search.task.prepare()
     reporter = _Reporter(search, before, listener)
@@ -71,19 +67,20 @@ def run_search(search: Search, deadline: Deadline, *, workers: int, listener: Tr
             f"No trial of {len(trials)} completed; the first: {why}. Change the space, or give a longer "
             "--budget."
         )
-    listener.say(f"Best of {len(trials)} trials: number {best.number}, {_in_words(best, search)}.")
+    listener.say(message("search.say.best", n=len(trials), number=best.number, score=_in_words(best, search)))
     return best
 
 
-def _in_words(trial: Trial, search: Search) -> str:
-    return WORDS[search.task.score].format(trial)
+def _in_words(trial: Trial, search: Search) -> Message:
+    return message(f"search.score.{search.task.score}", value=trial.value, accuracy=trial.accuracy)
 
 
-def _announcement(search: Search, workers: int) -> str:
-    options, names = search.options, ", ".join(dimension.name for dimension in search.task.space.dimensions)
-    count = "as many trials as there is time for" if options.trials is None else f"{options.trials:,} trials"
-    together = f", {workers} at a time" if workers > 1 else ""
-    return f"{count} by {options.sampler}{together}, over {names}"
+def _announcement(search: Search, workers: int) -> Message:
+    count, names = search.options.trials, [dimension.name for dimension in search.task.space.dimensions]
+    trials = message("search.say.all-the-time") if count is None else message("search.say.trials", n=count)
+    if workers > 1:
+        trials = message("search.say.workers", trials=trials, n=workers)
+    return message("search.say.start", trials=trials, sampler=search.options.sampler, names=names)
 
 
 class _Reporter:
@@ -103,14 +100,13 @@ class _Reporter:
         if trial.state == "complete":
             best = best_of([trial, self._best] if self._best else [trial])
             if best is trial:
-                say(
-                    f"trial {trial.number}: {_in_words(trial, self._search)}, the best so far "
-                    f"({trial.note}; {trial.seconds:.1f} s)"
-                )
+                words = _in_words(trial, self._search)
+                facts = {"number": trial.number, "note": trial.note, "seconds": trial.seconds}
+                say(message("search.say.better", score=words, **facts))
             self._best = best
             values = {f"trial_{score}": trial.value, f"best_{score}": best.value if best else None}
             self._listener.log(trial.number, values)
         if trial.state == "failed":
-            say(f"trial {trial.number} failed: {trial.note}")
+            say(message("search.say.failed", number=trial.number, note=trial.note))
         done = len(self._heard)
         self._listener.progress("search", done, max(done, self._search.options.trials or done + 1))

@@ -11,21 +11,20 @@ trial: a name that no recipe has, a value out of its range, a layer that does no
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mindle.artifacts.typed import read_record
 from mindle.recipes import read_toml, space_text
-from mindle.training.recipe import SECTIONS, Recipe, as_dict, from_dict, setting_table, with_settings
+from mindle.training.recipe import SECTIONS, Recipe, as_dict, from_dict, require_known, with_settings
 
-KEYS = ("low", "high", "log", "step", "steps", "choices", "first", "when", "joined")
-RANGE_KEYS = {"low", "high", "log", "step", "steps"}
 LAYERS = "model.layers."
 MOST_GRID_POINTS = 1_000_000
 
@@ -33,19 +32,36 @@ Point = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dimension:
-    """One setting that is varied.
+class Entry:
+    """How one setting is varied, as a file says it.
 
     Attributes:
-        name: Of the setting, such as "train.learning_rate" or "model.layers.1.units".
         choices: Its possible values; empty where it has a range.
         low, high: Ends of its range, both included.
         log: Whether the range is sampled on a logarithmic scale.
         step: Distance of the values in the range; 0 where every value is allowed.
         steps: How many values of the range a grid takes.
-        whole: Whether the range is of whole numbers.
         first: Its value in the first trial; None for the recipe's.
         when: Settings that must have one of these values, or a list that holds one, for this one to matter.
+    """
+
+    choices: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    step: float = 0.0
+    steps: int = 0
+    first: Any = None
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension(Entry):
+    """One setting that is varied.
+
+    Attributes:
+        name: Of the setting, such as "train.learning_rate" or "model.layers.1.units".
+        whole: Whether its range is of whole numbers.
 
     Example:
         >>> Dimension(name="train.learning_rate", low=1e-4, high=1e-2, log=True, steps=3).grid()
@@ -53,15 +69,24 @@ class Dimension:
     """
 
     name: str
-    choices: tuple[Any, ...] = ()
-    low: float = 0.0
-    high: float = 0.0
-    log: bool = False
-    step: float = 0.0
-    steps: int = 0
     whole: bool = False
-    first: Any = None
-    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ends = (self.low, self.high, self.step, self.steps)
+        twice = [choice for at, choice in enumerate(self.choices) if _is_among(choice, self.choices[:at])]
+        for wrong, requirement in (
+            (self.choices and any(ends), "must have either choices or a range, not both"),
+            (twice, f"must have different choices, and none twice as {', '.join(map(repr, twice))}"),
+            (not self.choices and not self.low < self.high, "must have choices, or numbers low < high"),
+            (self.log and self.low <= 0, "must have low > 0 with log = true"),
+            (min(ends[2:]) < 0, "must have step and steps of 0 or more"),
+            (self.log and self.step, "must have no step with log = true"),
+            (self.whole and not all(float(each).is_integer() for each in ends), "must have whole numbers"),
+            (self.first is not None and not self.holds(self.first), "must hold its `first`"),
+        ):
+            if wrong:
+                received = ", ".join(f"{key}={value!r}" for key, value in self.as_dict().items())
+                raise ValueError(f"`{self.name}` in the space {requirement}. Received {received}.")
 
     def applies(self, point: Point) -> bool:
         """Whether it matters at a point that has what it depends on."""
@@ -70,8 +95,9 @@ class Dimension:
     def holds(self, value: Any) -> bool:
         """Whether a value belongs to it."""
         if self.choices:
-            return any(_same(value, choice) for choice in self.choices)
-        return _is_number(value) and self.low <= value <= self.high
+            return _is_among(value, self.choices)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high
 
     def grid(self) -> tuple[Any, ...]:
         """The values that a grid takes.
@@ -99,12 +125,11 @@ class Dimension:
         return next((choice for choice in self.choices if _same(choice, label)), label)
 
     def as_dict(self) -> dict[str, Any]:
-        """As in a file."""
+        """As in a file, for run.json."""
+        document: dict[str, Any] = {"low": self.low, "high": self.high, "log": self.log}
         if self.choices:
-            document: dict[str, Any] = {"choices": list(self.choices)}
-        else:
-            document = {"low": self.low, "high": self.high, "log": self.log}
-            document |= {name: value for name in ("step", "steps") if (value := getattr(self, name))}
+            document = {"choices": list(self.choices)}
+        document |= {name: value for name in ("step", "steps") if (value := getattr(self, name))}
         return document | ({"when": {k: list(v) for k, v in self.when.items()}} if self.when else {})
 
 
@@ -252,7 +277,7 @@ def _flat(entries: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
     for name, entry in entries.items():
         full = f"{prefix}{name}"
         section = full in SECTIONS or f"{full}.".startswith(LAYERS)
-        if section and isinstance(entry, Mapping) and not set(entry) & set(KEYS):
+        if section and isinstance(entry, Mapping) and not set(entry) & set(Entry.__dataclass_fields__):
             yield from _flat(entry, f"{full}.")
         else:
             yield full, entry
@@ -280,20 +305,12 @@ def make_space(
         >>> space.grid(), space.recipe({"train.batch_size": 16}).train.batch_size
         ([{'train.batch_size': 16}, {'train.batch_size': 32}], 16)
     """
-    types = {setting.name: setting.type for setting in setting_table()}
     entries = _with_named_choices(entries, named or {})
-    settings: dict[str, Any] = {}
-    found: list[Dimension] = []
-    for name, entry in entries.items():
-        _require_setting(name, types)
-        if not isinstance(entry, Mapping):
-            settings[name] = entry
-            continue
-        dimension = _dimension(name, entry, types.get(name, ""))
+    found = {name: _dimension(name, entry) for name, entry in entries.items() if isinstance(entry, Mapping)}
+    settings = {name: entry for name, entry in entries.items() if name not in found}
+    for name, dimension in list(found.items()):
         if len(dimension.choices) == 1 and not dimension.when:
-            settings[name] = dimension.choices[0]  # nothing to vary
-        else:
-            found.append(dimension)
+            settings[name] = found.pop(name).choices[0]  # nothing to vary
     if not found:
         raise ValueError(
             "The space must vary at least one setting. Every entry has one value only. Add choices or a "
@@ -326,16 +343,17 @@ def _with_named_choices(entries: Mapping[str, Any], named: Mapping[str, Sequence
                 f"`{name}` in the space must have a list of choices, or one of {', '.join(named)}. "
                 f"Received {listed!r}."
             )
-        choices = [each for each in named[listed] if entry.get("joined", True) or " + " not in each]
+        concatenated = entry.get("concatenated", True)
+        choices = [each for each in named[listed] if concatenated or " + " not in each]
         if not choices:
             raise ValueError(f'`{name}` in the space has choices = "{listed}", and none is available.')
-        found[name] = {**entry, "choices": choices}
+        found[name] = {key: entry[key] for key in entry if key != "concatenated"} | {"choices": choices}
         filled[name] = choices
 
     def applies(entry: Any) -> bool:
         when = entry.get("when", {}) if isinstance(entry, Mapping) else {}
         return all(
-            any(_meets(choice, _as_tuple(when[name])) for choice in choices)
+            any(_meets(choice, _as_list(when[name])) for choice in choices)
             for name, choices in filled.items()
             if name in when
         )
@@ -343,106 +361,42 @@ def _with_named_choices(entries: Mapping[str, Any], named: Mapping[str, Sequence
     return {name: entry for name, entry in found.items() if applies(entry)}
 
 
-def _require_setting(name: str, types: Mapping[str, str]) -> None:
-    if name in types or name.startswith(LAYERS):
-        return
-    bare = {known.rpartition(".")[2]: known for known in reversed(list(types))}
-    near = [bare[name]] if name in bare else difflib.get_close_matches(name, types, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise ValueError(f"The space names an unknown setting '{name}'.{hint} docs/training.md lists all.")
-
-
-def _dimension(name: str, entry: Mapping[str, Any], setting_type: str) -> Dimension:
+def _dimension(name: str, entry: Mapping[str, Any]) -> Dimension:
     """One entry, checked."""
-    for key in entry:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" An entry has {', '.join(KEYS)}."
-            raise ValueError(f"`{name}` in the space has an unknown key '{key}'.{hint}")
-    when = {other: _as_tuple(value) for other, value in dict(entry.get("when", {})).items()}
-    if "choices" in entry:
-        dimension = Dimension(name=name, choices=_choices(name, entry), first=entry.get("first"), when=when)
+    when = {other: _as_list(values) for other, values in dict(entry.get("when", {})).items()}
+    given = read_record(Entry, {**entry, "when": when}, f"space.{name}")
+    if name.startswith(LAYERS):
+        whole = all(isinstance(entry.get(end), int) for end in ("low", "high"))
     else:
-        low, high = entry.get("low"), entry.get("high")
-        ends_whole = isinstance(low, int) and isinstance(high, int)
-        dimension = Dimension(
-            name=name,
-            **{key: entry[key] for key in (*RANGE_KEYS, "first") if key in entry},
-            whole=setting_type.startswith("whole number") or (not setting_type and ends_whole),
-            when=when,
-        )
-        _require_range(name, dimension, low, high)
-    if dimension.first is not None and not dimension.holds(dimension.first):
-        raise ValueError(f"`{name}` in the space must hold its `first`. Received first={dimension.first!r}.")
-    return dimension
+        whole = require_known(name).kind is int
+    return Dimension(name=name, whole=whole and not given.choices, **vars(given))
 
 
-def _choices(name: str, entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    choices = entry["choices"]
-    if set(entry) & RANGE_KEYS:
-        raise ValueError(f"`{name}` in the space must have either choices or a range. Received both.")
-    if not isinstance(choices, list) or not choices:
-        raise ValueError(f"`{name}` in the space must have a list of choices. Received {choices!r}.")
-    for index, choice in enumerate(choices):
-        if any(_same(choice, other) for other in choices[:index]):
-            raise ValueError(f"`{name}` in the space must have different choices. Received {choice!r} twice.")
-    return tuple(choices)
-
-
-def _require_range(name: str, dimension: Dimension, low: Any, high: Any) -> None:
-    """Refuse a range that is none."""
-    step, steps = dimension.step, dimension.steps
-    ends, spacing = f"low={low!r}, high={high!r}", f"step={step!r}, steps={steps!r}"
-    for holds, requirement, received in (
-        (
-            _is_number(low) and _is_number(high) and low < high,
-            "must have choices, or numbers low < high",
-            ends,
-        ),
-        (not dimension.log or low > 0, "must have low > 0 with log = true", ends),
-        (
-            _is_number(step) and step >= 0 and isinstance(steps, int) and steps >= 0,
-            "must have step and steps of 0 or more",
-            spacing,
-        ),
-        (not (dimension.log and step), "must have no step with log = true", spacing),
-        (
-            not dimension.whole or all(float(each).is_integer() for each in (low, high, step)),
-            "must have whole numbers",
-            f"{ends}, step={step!r}",
-        ),
-    ):
-        if not holds:
-            raise ValueError(f"`{name}` in the space {requirement}. Received {received}.")
-
-
-def _ordered(found: Sequence[Dimension], settings: Mapping[str, Any]) -> tuple[Dimension, ...]:
+def _ordered(found: Mapping[str, Dimension], settings: Mapping[str, Any]) -> tuple[Dimension, ...]:
     """Each dimension after those it depends on; `strategy` first."""
-    waiting = sorted(found, key=lambda each: each.name != "strategy")
-    choices = {each.name: each.choices for each in found}
-    for dimension in waiting:
+    choices = {name: (value,) for name, value in settings.items()}
+    choices |= {name: dimension.choices for name, dimension in found.items()}
+    for dimension in found.values():
         for name, values in dimension.when.items():
-            allowed = choices.get(name, (settings[name],) if name in settings else ())
-            if not any(_meets(choice, values) for choice in allowed):
+            if not any(_meets(choice, values) for choice in choices.get(name, ())):
                 raise ValueError(
                     f"`when` of `{dimension.name}` must name an entry with choices that can have that value. "
                     f"Received {name} = {', '.join(map(repr, values))}."
                 )
-    ordered: list[Dimension] = []
-    names = set(settings)
-    while waiting:
-        ready = [each for each in waiting if set(each.when) <= names]
-        if not ready:
-            raise ValueError(
-                f"`when` must not lead in a circle. Received {', '.join(each.name for each in waiting)}."
-            )
-        ordered += ready
-        names |= {each.name for each in ready}
-        waiting = [each for each in waiting if each.name not in names]
+    sorter = TopologicalSorter(dict.fromkeys(sorted(found, key=lambda name: name != "strategy"), ()))
+    for dimension in found.values():
+        sorter.add(dimension.name, *(set(dimension.when) & set(found)))
+    try:
+        names = list(sorter.static_order())
+    except CycleError as error:
+        raise ValueError(f"`when` must not lead in a circle. Received {', '.join(error.args[1])}.") from error
     # Conditions on settings that are the same in all trials are met.
     return tuple(
-        replace(each, when={name: values for name, values in each.when.items() if name not in settings})
-        for each in ordered
+        replace(
+            found[name],
+            when={other: values for other, values in found[name].when.items() if other not in settings},
+        )
+        for name in names
     )
 
 
@@ -491,16 +445,14 @@ def _require_option(name: str, option: str, layers: Sequence[Mapping[str, Any]],
 
 def _value_of(recipe: Recipe, name: str) -> Any:
     """What a recipe has at a dotted name, None where it has nothing."""
-    value: Any = recipe
+    value: Any = as_dict(recipe)
     for key in name.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(key)
-        elif isinstance(value, (tuple, list)):
-            value = value[int(key)] if key.isdigit() and int(key) < len(value) else None
+        if isinstance(value, list):
+            value = dict(enumerate(value)).get(int(key) if key.isdigit() else -1)
         else:
-            value = getattr(value, key, None)
-    # A layer is kept unless a point leaves it out.
-    return True if name.startswith(LAYERS) and isinstance(value, Mapping) else value
+            value = value.get(key) if isinstance(value, dict) else None
+    # A layer is kept unless a point switches it off.
+    return True if name.startswith(LAYERS) and isinstance(value, dict) else value
 
 
 # ---- values -----------------------------------------------------------------------------------------------
@@ -516,22 +468,23 @@ def label_of(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, tuple, Mapping)) else value
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _same(one: Any, other: Any) -> bool:
     # True is 1 and 1.0 to Python, but not to a recipe.
     return label_of(one) == label_of(other) and isinstance(one, bool) == isinstance(other, bool)
 
 
-def _meets(value: Any, allowed: tuple[Any, ...]) -> bool:
+def _is_among(value: Any, choices: Sequence[Any]) -> bool:
+    return any(_same(value, choice) for choice in choices)
+
+
+def _meets(value: Any, allowed: Sequence[Any]) -> bool:
+    """Whether a value, or a member of a list, is among those that are allowed."""
     members = value if isinstance(value, (list, tuple)) else ()
-    return any(_same(one, other) for one in (value, *members) for other in allowed)
+    return any(_is_among(each, allowed) for each in (value, *members))
 
 
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _spread(low: float, high: float, count: int, log: bool) -> tuple[float, ...]:

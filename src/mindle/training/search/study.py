@@ -31,6 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mindle.data import cache_dir
 from mindle.errors import MindleError, ModelError
+from mindle.messages import message, message_document, read_message
 from mindle.training.budget import Deadline, TimeUp
 from mindle.training.search.sampler import SeededSampler, require_sampler, sampled_point
 from mindle.training.search.space import Space
@@ -199,7 +200,7 @@ def _run(search: Search, trial: optuna.Trial, deadline: Deadline) -> Trial:
     began = time.perf_counter()
     task, point = search.task, sampled_point(trial, search.task.space)
     score: Score | None = None
-    state, note = TrialState.COMPLETE, ""
+    state = TrialState.FAIL
 
     def report(step: int, value: float) -> bool:
         if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
@@ -210,20 +211,21 @@ def _run(search: Search, trial: optuna.Trial, deadline: Deadline) -> Trial:
         with get_heartbeat_thread(trial._trial_id, search.storage):
             monitor = TrialMonitor(number=trial.number, report=report, deadline=deadline)
             score = task.evaluate(task.space.recipe(point), monitor)
-            note = score.note
-            if not math.isfinite(score.value):
-                state, score, note = TrialState.FAIL, None, "its loss is no number"
+        if math.isfinite(score.value):
+            state, note = TrialState.COMPLETE, score.note
+        else:
+            score, note = None, message("search.note.no-number")
     except (Pruned, TimeUp) as reason:
-        state, note = TrialState.PRUNED, str(reason)
+        state, note = TrialState.PRUNED, reason.args[0]
     except (ModelError, ValueError, RuntimeError) as error:
         # A point that cannot be trained says something about the space, and ends no search.
-        state, note = TrialState.FAIL, str(error).partition("\n")[0]
+        note = str(error).partition("\n")[0]
     except (KeyboardInterrupt, MemoryError, MindleError):
         search.requeue(trial._trial_id)  # the process ends, but it says nothing about the trial
         raise
     seconds = round(time.perf_counter() - began, 3)
-    accuracy = score.accuracy if score else None
-    trial.set_user_attr("outcome", {"accuracy": accuracy, "seconds": seconds, "note": note})
+    outcome = {"accuracy": score and score.accuracy, "seconds": seconds, **_noted(note)}
+    trial.set_user_attr("outcome", outcome)
     frozen = search.study.tell(trial, score.value if score else None, state=state, skip_if_finished=True)
     return _trial_of(frozen, task.space)
 
@@ -266,7 +268,7 @@ def _reclaim(search: Search, trials: Sequence[FrozenTrial]) -> int:
             search.requeue(trial._trial_id)
             queued += 1
         else:
-            outcome = {"seconds": 0.0, "note": f"its process died {attempts} times"}
+            outcome = {"seconds": 0.0, **_noted(message("search.note.died", n=attempts))}
             search.storage.set_trial_user_attr(trial._trial_id, "outcome", outcome)
             search.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
     return queued
@@ -373,5 +375,10 @@ def _trial_of(trial: FrozenTrial, space: Space) -> Trial:
             for dimension in space.dimensions
             if dimension.name in trial.params
         },
-        note=str(outcome.get("note", "")),
+        note=read_message(str(outcome.get("note", "")), outcome),
     )
+
+
+def _noted(note: str) -> dict[str, Any]:
+    """A note as the storage keeps it: its text, and how to say it in another language."""
+    return {"note": str(note), **message_document(note)}

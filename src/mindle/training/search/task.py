@@ -1,11 +1,12 @@
-"""What a search varies and evaluates: one protocol for images and tables, and what a trial reports to."""
+"""What a search varies and evaluates: what images and tables share, and what a trial reports to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
+from mindle.messages import message
 from mindle.training.budget import Deadline, TimeUp
 from mindle.training.recipe import Recipe
 from mindle.training.search.space import Space
@@ -63,32 +64,55 @@ class TrialMonitor:
             TimeUp: If the deadline has come before the last step.
         """
         if not self.report(step, value):
-            raise Pruned(f"pruned after {unit} {step} of {steps}")
+            raise Pruned(message(f"search.pruned.{unit}", step=step, steps=steps))
         if step < steps and not self.deadline.remaining():
-            raise TimeUp(f"the time was up after {unit} {step} of {steps}")
+            raise TimeUp(message(f"search.time-up.{unit}", step=step, steps=steps))
 
 
-class SearchTask(Protocol):
-    """What is searched: a space of recipes, and data to evaluate them on; the test part is not among them."""
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a process finds the data that another one has checked and split.
 
-    @property
-    def kind(self) -> str:
-        """Which task it is, for worker processes."""
+    Attributes:
+        source: What the user typed for the data.
+        reading: What else was said of them; see `ReadingOptions`.
+        split_seed: Seed of the split.
+    """
 
-    @property
-    def space(self) -> Space:
-        """The recipes."""
+    source: str
+    reading: Mapping[str, Any]
+    split_seed: int
+
+
+@dataclass(kw_only=True)
+class SearchTask:
+    """What is searched: a space of recipes, and data to evaluate them on; the test split is not among them.
+
+    Attributes:
+        kind: Which task it is, for worker processes.
+        space: The recipes.
+        seed: Of every trial alike, so that recipes differ and nothing else does.
+        origin: Where worker processes find the data; None where there are none.
+    """
+
+    kind: ClassVar[str]
+
+    space: Space
+    seed: int = 0
+    origin: Origin | None = None
 
     @property
     def score(self) -> str:
         """What a trial's value is: "log_loss" or "rmse"."""
+        return "log_loss"
 
     @property
     def warmup_steps(self) -> int:
         """Steps of a trial before it is compared with others."""
+        raise NotImplementedError
 
     def prepare(self) -> None:
-        """Compute what all trials share, before the first of them."""
+        """Compute what all trials share before the first of them, where those cannot do so themselves."""
 
     def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
         """Train what a recipe says and score it.
@@ -97,6 +121,9 @@ class SearchTask(Protocol):
             Pruned: If the monitor says so.
             TimeUp: If the deadline comes first.
         """
+        raise NotImplementedError
 
-    def as_dict(self) -> Mapping[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Everything that a worker process needs to evaluate the same, as JSON holds it."""
+        origin = asdict(self.origin) if self.origin else None
+        return {"origin": origin, "space": self.space.document(), "seed": self.seed}

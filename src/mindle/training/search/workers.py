@@ -20,9 +20,9 @@ from typing import Any
 
 from mindle.errors import MindleError
 from mindle.training.budget import Deadline
-from mindle.training.search.image_trials import ImageTask
+from mindle.training.search.images import ImageTask
 from mindle.training.search.study import Search, StudyOptions, open_search, run_trials
-from mindle.training.search.table_trials import TableTask
+from mindle.training.search.tables import TableTask
 from mindle.training.search.task import SearchTask
 
 # What makes a task again from its document and a number of threads, by its kind.

@@ -27,12 +27,11 @@ from mindle.training.search.study import (
     open_search,
     run_trials,
 )
-from mindle.training.search.table_trials import (
+from mindle.training.search.tables import (
     TableOrigin,
     TableTask,
-    candidates,
-    require_models,
     seal,
+    suited_learners,
     table_space,
 )
 from mindle.training.search.task import Pruned, Score, TrialMonitor, proceed
@@ -124,20 +123,19 @@ def test_numbers_are_scored_by_their_root_mean_squared_error() -> None:
 
 
 def test_models_stands_for_what_suits_the_table() -> None:
-    every, *alone = candidates(problem(), np.arange(178))
-    assert tuple(name for (name,) in alone) == every
-    assert {"linear", "SVM", "nets"} <= set(every)
-    assert not {"baseline", "log-target Gaussian process"} & set(every)
-    assert candidates(problem(), np.arange(178), ("SVM",)) == (("SVM",),)
-    assert candidates(problem(), np.arange(178), ("SVM", "linear")) == (
-        ("linear", "SVM"),
-        ("linear",),
-        ("SVM",),
-    )
+    def suited(*names: str) -> list[str]:
+        return [one.name for one in suited_learners(problem(), np.arange(178), names)]
+
+    assert {"linear", "SVM", "nets"} <= set(suited())
+    assert not {"baseline", "log-target Gaussian process"} & set(suited())
+    assert suited("SVM") == ["SVM"]
+    assert suited("SVM", "linear") == ["linear", "SVM"]
+    choices = usual_space().dimensions[0].choices
+    assert [tuple(names) for names in choices[1:]] == [(name,) for name in choices[0]]
     with pytest.raises(ValueError, match=r"`table.models` must be among baseline, linear.*Received magic"):
-        require_models(["linear", "magic"])
+        suited("linear", "magic")
     with pytest.raises(ValueError, match="must name a model that suits the table"):
-        candidates(problem(), np.arange(178), ("log-target Gaussian process",))
+        suited("log-target Gaussian process")
     with pytest.raises(ValueError, match="is for targets that are numbers above zero"):
         evaluated(bench(), recipe("log-target Gaussian process"))
 

@@ -1,6 +1,6 @@
-"""One trial of a search over images, evaluated without the test part.
+"""A search over images: the recipes that it varies, and one trial, evaluated without the test split.
 
-A net is evaluated on the val part, after every epoch and at its end; a head on frozen features by
+A net is evaluated on the val split, after every epoch and at its end; a head on frozen features by
 cross-validation on train and val. The value is the cross-entropy of calibrated answers, lower is better.
 What trials share is computed once: features, distances, directions.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -19,12 +20,21 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.artifacts.manifest import read_manifest
+from mindle.data import typical_size
 from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError
-from mindle.models.pretrained.weights import WeightCard
+from mindle.messages import message
+from mindle.models.pretrained.weights import WeightCard, find_weights
 from mindle.records import SILENT, Dataset, Listener
 from mindle.training.device import choose_device
-from mindle.training.images.backbones import MOST_IMAGES, rows_to_learn, views_of
+from mindle.training.images.backbones import (
+    MOST_IMAGES,
+    MOST_VIEWED_ROWS,
+    MOST_VIEWS,
+    common_layout,
+    rows_to_learn,
+    views_of,
+)
 from mindle.training.images.class_selection import few_mistakes, head_data_of
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import HEADS
@@ -36,14 +46,14 @@ from mindle.training.images.heads.features import (
     Distances,
     block_of,
 )
-from mindle.training.images.nets import train_net
+from mindle.training.images.nets import SMALL_SIDE, net_layers, net_spec, train_net
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import Recipe
-from mindle.training.search.space import Space, space_of
-from mindle.training.search.task import Score, TrialMonitor
+from mindle.training.recipe import STRATEGIES, Recipe, read_recipe
+from mindle.training.search.space import LAYERS, Space, make_space, space_of
+from mindle.training.search.task import Origin, Score, SearchTask, TrialMonitor
 
 # What trials share may fill so much memory.
 MOST_BYTES = 1 << 30
@@ -51,6 +61,106 @@ MOST_BYTES = 1 << 30
 EMBEDDED_BY = ("strategy", "model.name", "model.pooling", "probe.views")
 
 Made = TypeVar("Made")
+
+
+# ---- the space --------------------------------------------------------------------------------------------
+
+
+def starting_recipe(recipe: Recipe, dataset: Dataset, listener: Listener) -> Recipe:
+    """The recipe with a strategy in place of "auto": a net from scratch for small images, else heads."""
+    if recipe.strategy != "auto":
+        return recipe
+    strategy = "scratch" if max(typical_size(dataset)) <= SMALL_SIDE else "probe"
+    listener.say(message("search.say.strategy", strategy=strategy))
+    return replace(read_recipe(strategy), model=recipe.model, input=recipe.input)
+
+
+def image_bases(
+    entries: Mapping[str, Any], recipe: Recipe, resolve: Callable[[str], Recipe]
+) -> dict[str, Recipe]:
+    """The recipe that points change, for each strategy that the space can name.
+
+    Args:
+        entries: Of the space, as `read_space` gives them.
+        recipe: Where the search begins.
+        resolve: Gives the recipe of another strategy.
+
+    Raises:
+        ValueError: If a strategy in the space is none.
+    """
+    entry = entries.get("strategy", recipe.strategy)
+    bases = {recipe.strategy: recipe}
+    for strategy in entry.get("choices", []) if isinstance(entry, Mapping) else [entry]:
+        if strategy == "auto" or strategy not in STRATEGIES:
+            raise ValueError(
+                "`strategy` in the space must be of probe, inline, finetune and scratch. "
+                f"Received {strategy!r}."
+            )
+        if strategy not in bases:
+            bases[strategy] = resolve(strategy)
+    if any(name.startswith(LAYERS) for name in entries) and "scratch" in bases:
+        # A net of the zoo that is varied layer by layer is listed layer by layer.
+        base = bases["scratch"]
+        spec = net_spec(base, (base.input.height or 32, base.input.width or 32), gray=False)
+        layers = tuple(net_layers(base, spec))
+        bases["scratch"] = replace(base, model=replace(base.model, layers=layers))
+    return bases
+
+
+def image_space(
+    entries: Mapping[str, Any], bases: Mapping[str, Recipe], strategy: str, weights: Path | None, images: int
+) -> Space:
+    """The space, with the backbones that are available and the views that suit the number of images.
+
+    Args:
+        entries: Of the space.
+        bases: Of `image_bases`.
+        strategy: Of points that name none.
+        weights: Where to look for weights first.
+        images: How many there are.
+
+    Raises:
+        ValueError: If a setting is unknown, or a value is not one that it can have.
+    """
+    names = () if set(bases) == {"scratch"} else _backbones(weights)
+    # Where neither the space nor the call names a backbone, it is the first.
+    bases = {
+        strategy: base
+        if base.model.name or strategy == "scratch" or not names
+        else replace(base, model=replace(base.model, name=names[0]))
+        for strategy, base in bases.items()
+    }
+    views = max(0, min(MOST_VIEWS, MOST_VIEWED_ROWS // max(images, 1) - 1))
+    return make_space(entries, bases, strategy, {"backbones": names, "views": range(views + 1)})
+
+
+def _backbones(weights: Path | None) -> tuple[str, ...]:
+    """The available backbones, alone and concatenated, as `model.name` takes them."""
+    layouts: dict[Any, list[str]] = {}
+    for card in common_layout(find_weights(weights)):
+        names = layouts.setdefault((card.spec.shape, card.spec.fit, card.spec.interpolation), [])
+        if card.model not in names:
+            names.append(card.model)
+    return concatenations(*layouts.values())
+
+
+def concatenations(*layouts: list[str]) -> tuple[str, ...]:
+    """Backbones alone, in pairs, and all that fit together, as `model.name` takes them.
+
+    Args:
+        layouts: Names of backbones whose features can be concatenated, those of one layout each.
+
+    Example:
+        >>> concatenations(["a", "b", "c"], ["d"])
+        ('a', 'b', 'c', 'd', 'a + b', 'a + c', 'b + c', 'a + b + c')
+    """
+    sets: list[tuple[str, ...]] = [(name,) for names in layouts for name in names]
+    sets += [pair for names in layouts for pair in combinations(names, 2)]
+    sets += [tuple(names) for names in layouts if len(names) > 2]
+    return tuple(" + ".join(names) for names in sets)
+
+
+# ---- trials -----------------------------------------------------------------------------------------------
 
 
 class Pruning(Callback):
@@ -103,20 +213,14 @@ def _bytes_of(value: Any) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOrigin:
+class ImageOrigin(Origin):
     """Where a process finds the images that another one has checked and split.
 
     Attributes:
-        source: What the user typed for the data.
-        reading: What else was said of them; see `ReadingOptions`.
-        split_seed: Seed of the split.
         manifest: The run's manifest.
         classes: Class names in their order.
     """
 
-    source: str
-    reading: Mapping[str, Any]
-    split_seed: int
     manifest: str
     classes: Sequence[str]
 
@@ -147,34 +251,27 @@ class ImageOrigin:
 
 
 @dataclass(kw_only=True)
-class ImageTask:
+class ImageTask(SearchTask):
     """Evaluates one recipe after the other on the same images; see `SearchTask`.
 
     Attributes:
-        problem: The train and val parts.
-        space: The recipes.
+        problem: The train and val splits.
         weights: Where to look for weights first.
         device: Where nets are trained and, if it is CUDA, images are embedded.
-        seed: Of every trial alike, so that recipes differ and nothing else does.
         folder: Where nets keep their checkpoints; nowhere unless set.
         listener: Hears the embedding.
         threads: Of ONNX Runtime.
-        origin: Where worker processes find the data; None where there are none.
         cache: What trials share.
     """
 
     kind: ClassVar[str] = "images"
-    score: ClassVar[str] = "log_loss"
 
     problem: Problem
-    space: Space
     weights: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    seed: int = 0
     folder: Path | None = None
     listener: Listener = SILENT
     threads: int | None = None
-    origin: ImageOrigin | None = None
     cache: LRUCache = field(default_factory=lambda: LRUCache(MOST_BYTES))
 
     @property
@@ -185,14 +282,12 @@ class ImageTask:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything that a worker process needs to evaluate the same."""
+        paths = {"weights": self.weights, "folder": self.folder}
         return {
-            "origin": asdict(self.origin) if self.origin else None,
+            **super().as_dict(),
+            **{name: path and str(path) for name, path in paths.items()},
             "typical_size": self.problem.typical_size,
-            "space": self.space.document(),
-            "weights": None if self.weights is None else str(self.weights.absolute()),
             "device": self.device.type,
-            "seed": self.seed,
-            "folder": None if self.folder is None else str(self.folder),
         }
 
     @classmethod
@@ -206,12 +301,12 @@ class ImageTask:
         return cls(
             problem=Problem.of(origin.dataset(), typical_size=(height, width)),
             space=space_of(document["space"]),
-            weights=None if document["weights"] is None else Path(document["weights"]),
             device=choose_device(document["device"]),
             seed=document["seed"],
-            folder=None if document["folder"] is None else Path(document["folder"]),
             threads=threads,
             origin=origin,
+            weights=document["weights"] and Path(document["weights"]),
+            folder=document["folder"] and Path(document["folder"]),
         )
 
     def evaluate(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
@@ -224,7 +319,7 @@ class ImageTask:
         Raises:
             Pruned: If the monitor says so.
             TimeUp: If the deadline comes first.
-            DataError: If nothing can be scored: an empty val part, images of one group.
+            DataError: If nothing can be scored: an empty val split, images of one group.
             ModelError: If the model cannot be made or its loss is no number.
         """
         if recipe.strategy == "auto":
@@ -235,7 +330,7 @@ class ImageTask:
 
     def _net(self, recipe: Recipe, monitor: TrialMonitor) -> Score:
         if not len(self.problem.val):
-            raise DataError("Nets are compared on val images. Received none. Give the data a val part.")
+            raise DataError("Nets are compared on val images. Received none. Give the data a val split.")
         folder = None if self.folder is None else self.folder / str(monitor.number)
         outcome = train_net(
             self.problem,
@@ -276,7 +371,7 @@ class ImageTask:
         return Score(
             value=best.loss,
             accuracy=float(best.right.mean()),
-            note=f"{best.kind} head on {recipe.model.name}",
+            note=message("search.note.head", kind=best.kind, backbone=recipe.model.name),
         )
 
     def _candidate(self, kind: str, recipe: Recipe) -> ClassCandidate:

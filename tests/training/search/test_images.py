@@ -24,7 +24,7 @@ from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, from_dict, read_recipe, with_settings
-from mindle.training.search.image_trials import ImageOrigin, ImageTask, LRUCache
+from mindle.training.search.images import ImageOrigin, ImageTask, LRUCache
 from mindle.training.search.space import Space, make_space
 from mindle.training.search.task import Pruned, Score, TrialMonitor, proceed
 from tests.pictures import photo_folder
@@ -130,10 +130,10 @@ def _interrupting(epoch: int, loss: float) -> bool:
     return True
 
 
-def test_nets_need_a_val_part() -> None:
+def test_nets_need_a_val_split() -> None:
     problem = digits()
     bare = replace(problem, train=np.arange(len(problem)), val=np.arange(0))
-    with pytest.raises(DataError, match="Give the data a val part"):
+    with pytest.raises(DataError, match="Give the data a val split"):
         evaluated(ImageTask(problem=bare, space=RATES), NET)
 
 
