@@ -99,7 +99,7 @@ def test_calls_write_every_option_out(call: Any) -> None:
     for name, record in option_records().items():
         assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
         assert shown[name].default == getattr(ReadingOptions, name)
-        assert f"{name}: {record.doc}" in " ".join(call.__doc__.split())
+        assert f"{name}: {record.help}" in " ".join(call.__doc__.split())
     assert "reading" not in shown
     assert "**reading" not in call.__doc__
 

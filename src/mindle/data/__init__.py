@@ -5,56 +5,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mindle.data.common.splits import split as split
-    from mindle.data.common.store import RowStore as RowStore
-    from mindle.data.common.store import cache_dir as cache_dir
     from mindle.data.images.checks import check as check
-    from mindle.data.images.decoding.decode import UndecodableImage as UndecodableImage
     from mindle.data.images.decoding.decode import decode as decode
-    from mindle.data.images.decoding.decode import examine as examine
     from mindle.data.images.pixels import Pixels as Pixels
     from mindle.data.images.pixels import pixels as pixels
     from mindle.data.images.sources.source import load as load
     from mindle.data.images.sources.source import read as read
     from mindle.data.images.sources.source import read_images as read_images
     from mindle.data.images.sources.source import typical_size as typical_size
-    from mindle.data.reading import is_table as is_table
     from mindle.data.tables.checks import check_table as check_table
     from mindle.data.tables.parsing.columns import Features as Features
-    from mindle.data.tables.parsing.columns import describe_columns as describe_columns
     from mindle.data.tables.parsing.columns import features as features
     from mindle.data.tables.reader import read_table as read_table
-    from mindle.data.tables.rows import Rows as Rows
     from mindle.data.tables.rows import read_rows as read_rows
     from mindle.data.tables.splits import folds as folds
     from mindle.data.tables.splits import split_table as split_table
     from mindle.data.tables.summary import describe_table as describe_table
-    from mindle.data.tables.summary import ready_table as ready_table
-    from mindle.data.tables.summary import require_learnable_table as require_learnable_table
 
 _MODULES = {
     "Features": "mindle.data.tables.parsing.columns",
     "Pixels": "mindle.data.images.pixels",
-    "RowStore": "mindle.data.common.store",
-    "Rows": "mindle.data.tables.rows",
-    "UndecodableImage": "mindle.data.images.decoding.decode",
-    "cache_dir": "mindle.data.common.store",
     "check": "mindle.data.images.checks",
     "check_table": "mindle.data.tables.checks",
     "decode": "mindle.data.images.decoding.decode",
-    "describe_columns": "mindle.data.tables.parsing.columns",
     "describe_table": "mindle.data.tables.summary",
-    "examine": "mindle.data.images.decoding.decode",
     "features": "mindle.data.tables.parsing.columns",
     "folds": "mindle.data.tables.splits",
-    "is_table": "mindle.data.reading",
     "load": "mindle.data.images.sources.source",
     "pixels": "mindle.data.images.pixels",
     "read": "mindle.data.images.sources.source",
     "read_images": "mindle.data.images.sources.source",
     "read_rows": "mindle.data.tables.rows",
     "read_table": "mindle.data.tables.reader",
-    "ready_table": "mindle.data.tables.summary",
-    "require_learnable_table": "mindle.data.tables.summary",
     "split": "mindle.data.common.splits",
     "split_table": "mindle.data.tables.splits",
     "typical_size": "mindle.data.images.sources.source",

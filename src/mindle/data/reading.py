@@ -25,8 +25,7 @@ class OptionRecord:
 
     Attributes:
         about: "rows" of a table, "images", or "both".
-        doc: What it means, for the docstring of a call.
-        help: What it means, for `--help`.
+        help: What it means, for `--help` and for the docstring of a call.
         metavar: What stands for its value in `--help`.
         flag: How a command spells it, where that is not its name.
         form: How a command takes it: as "text", a "number", "names" with commas between them, or, repeatedly,
@@ -35,7 +34,6 @@ class OptionRecord:
     """
 
     about: Literal["rows", "images", "both"]
-    doc: str
     help: str
     metavar: str
     flag: str | None = None
@@ -76,16 +74,12 @@ class ReadingOptions:
     target: str | int | None = _option(
         about="both",
         metavar="COLUMN",
-        help="Table or CSV of images: what to learn; a name, a position from 1, or last.",
-        doc='Of a table: the column to learn, by name, position from 1, or "last". Of a CSV of images: the '
-        "column of numbers, where it is not called `target`.",
+        help="Table or list of images: the column to learn; a name, a position from 1, or last.",
     )
     task: str | None = _option(
         about="both",
         metavar="NAME",
-        help="Table, CSV or .npz of images: classification or regression, where the target cannot tell.",
-        doc='"classification" or "regression", where the target of a table, or of images in a CSV or an '
-        "`.npz`, cannot tell.",
+        help="Table, list or .npz of images: classification or regression, where the target cannot tell.",
     )
     columns: tuple[str, ...] = _option(
         (),
@@ -93,7 +87,6 @@ class ReadingOptions:
         form="names",
         metavar="A,B,…",
         help="Table without a header: the columns' names; else c1…cN.",
-        doc="Of a table: names for a file without a header, whose columns are else c1…cN.",
     )
     kinds: Mapping[str, str] | None = _option(
         about="rows",
@@ -101,20 +94,17 @@ class ReadingOptions:
         flag="--kind",
         example="zip=category",
         metavar="COLUMN=KIND",
-        help="Table: number, category, date or ignored, where the guess is wrong. May be repeated.",
-        doc='Of a table: "number", "category", "date" or "ignored" by column name, where the guess is wrong.',
+        help="Table: number, category, date or ignored by column, where the guess is wrong.",
     )
     group: str | int | None = _option(
         about="rows",
         metavar="COLUMN",
-        help="Table: rows with equal values stay on one side of a split.",
-        doc="Of a table: a column whose equal values hold rows together in every split.",
+        help="Table: a column whose equal values hold rows together in every split.",
     )
     time: str | int | None = _option(
         about="rows",
         metavar="COLUMN",
-        help="Table: the order in which rows came; the most recent rows form the test set.",
-        doc="Of a table: a column of dates or numbers; the most recent rows form the test set.",
+        help="Table: a column of dates or numbers; the most recent rows form the test set.",
     )
     ids: tuple[str | int, ...] = _option(
         (),
@@ -122,44 +112,35 @@ class ReadingOptions:
         form="list",
         flag="--id",
         metavar="COLUMN",
-        help="Table: names a row; carried through, not learned from. Repeatable.",
-        doc="Of a table: columns that name a row; they are carried through and never learned from.",
+        help="Table: columns that name a row; carried through, never learned from.",
     )
     separator: str | None = _option(
         about="both",
         metavar="CHARACTER",
         help="Table or list of images: what stands between cells, where the file misleads: , ; tab | space.",
-        doc='Of a table or a list of images: what stands between cells (",", ";", "tab", "|", "space" or '
-        "another character); inferred from the file unless set.",
     )
     header: int | None = _option(
         about="both",
         form="number",
         metavar="N",
         help="Table or list of images: lines of header, 0 for none; inferred from the file.",
-        doc="Of a table or a list of images: how many lines of header it has, 0 for none; inferred from the "
-        "file unless set.",
     )
     missing: str | Sequence[str] | None = _option(
         about="both",
         metavar="WORDS",
-        help="Table or list of images: words that stand for nothing, such as '?,-200', instead of NA, NaN, "
-        "None and the like.",
-        doc='Of a table or a list of images: words that stand for nothing, such as "?,-200", instead of the '
-        "usual ones.",
+        help="Table or list of images: words that stand for a missing value, such as '?,-200', instead of "
+        "NA, NaN, None and the like.",
     )
     label_from: str | None = _option(
         about="images",
         metavar="TEMPLATE",
-        help="Images: how file names hold their labels, such as '{class}_{n}'.",
-        doc='Of images in a folder: a template by which file names hold their labels, such as "{class}_{n}".',
+        help="Images in a folder: how file names hold their labels, such as '{class}_{n}'.",
     )
     per_class: str | int | Mapping[str, int] | None = _option(
         about="images",
-        metavar="N|PART=N,…",
-        help="Images: use so many of each class, such as 500 or train=1000,val=500,test=500.",
-        doc="Of images: use so many of each class, drawn by `split_seed`: a number, or numbers by part, such "
-        'as "train=1000,val=500,test=500".',
+        metavar="N|SPLIT=N,…",
+        help="Images: use so many of each class, such as 500 or train=1000,val=500,test=500, drawn by the "
+        "split seed.",
     )
 
     def __post_init__(self) -> None:
@@ -257,7 +238,7 @@ class ReadingOptions:
         """
         from mindle.data.tables.reader import read_table
 
-        self.refuse(_names("images"), "images", "a table")
+        refuse(self._given_about("images"), "images", "a table")
         return read_table(data, **{**replace(self, ids=()).given(), "ids": self.ids})
 
     def read_images(self, data: Any, *, split_seed: int = 0) -> Dataset:
@@ -270,17 +251,17 @@ class ReadingOptions:
         from mindle.data.common.draw import draw
         from mindle.data.images.sources.source import read
 
-        self.refuse(_names("rows"), "a table", "images")
+        refuse(self._given_about("rows"), "a table", "images")
         about_images = replace(self, per_class=None).given()
         if self.label_from is not None:  # an empty one is no template, and is refused
             about_images["label_from"] = self.label_from
         dataset = read(data, **about_images)
         return dataset if self.per_class is None else draw(dataset, self.per_class, seed=split_seed)
 
-    def refuse(self, names: tuple[str, ...], theirs: str, ours: str) -> None:
-        """Refuse options that say something about other data than these; see `refuse`."""
-        given = self.given()
-        refuse({name: given.get(name) for name in names}, theirs, ours)
+    def _given_about(self, data: str) -> dict[str, Any]:
+        """What the user said that is about such data alone."""
+        records = option_records()
+        return {name: value for name, value in self.given().items() if records[name].about == data}
 
 
 def option_records(*names: str) -> dict[str, OptionRecord]:
@@ -292,10 +273,6 @@ def option_records(*names: str) -> dict[str, OptionRecord]:
     """
     records = {option.name: option.metadata["record"] for option in fields(ReadingOptions)}
     return {name: records[name] for name in names or records}
-
-
-def _names(about: str) -> tuple[str, ...]:
-    return tuple(name for name, record in option_records().items() if record.about == about)
 
 
 def takes_reading_options(*names: str) -> Callable[[Call], Call]:
@@ -316,7 +293,7 @@ def takes_reading_options(*names: str) -> Callable[[Call], Call]:
             r"^( *)\*\*reading: .*$",
             lambda line: "\n".join(
                 textwrap.fill(
-                    f"{name}: {record.doc}",
+                    f"{name}: {record.help}",
                     width=100,
                     initial_indent=line[1],
                     subsequent_indent=f"{line[1]}    ",

@@ -1,72 +1,41 @@
-"""What is done to images and to rows after they were read, behind one protocol, and where it is picked."""
+"""What is done to images and to rows after they were read, and where that is picked."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from mindle.data.common.summary import describe, ready
 from mindle.data.images.checks import check
 from mindle.data.tables.checks import check_table
 from mindle.data.tables.summary import describe_table, ready_table
-from mindle.records import SILENT, Dataset, Examples, Listener, Table
-
-E = TypeVar("E", bound=Examples)
+from mindle.records import Examples
 
 
-class Source(Protocol[E]):
-    """The steps from data that were read to data that can be learned from."""
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The steps from data that were read to data that can be learned from.
 
-    def check(self, data: E, *, listener: Listener = SILENT) -> E:
-        """The data with what was noticed about them, and with what cannot be used set aside."""
+    Attributes:
+        check: Gives the data with what was noticed about them, and with what cannot be used set aside.
+        ready: Gives checked data, split; raises a `DataError` where nothing can be learned from them.
+        describe: Gives lines that say what there is to learn from.
+    """
 
-    def ready(self, data: E, *, seed: int = 0) -> E:
-        """Checked data, split.
-
-        Raises:
-            DataError: If nothing can be learned from them.
-        """
-
-    def describe(self, data: E) -> list[str]:
-        """Lines that say what there is to learn from."""
-
-
-class ImageSource:
-    """Images; see `Source`."""
-
-    def check(self, data: Dataset, *, listener: Listener = SILENT) -> Dataset:
-        """See `mindle.data.check`."""
-        return check(data, listener=listener)
-
-    def ready(self, data: Dataset, *, seed: int = 0) -> Dataset:
-        """See `mindle.data.common.summary.ready`."""
-        return ready(data, seed=seed)
-
-    def describe(self, data: Dataset) -> list[str]:
-        """Classes or targets, counts, what was set aside."""
-        return describe(data)
-
-
-class TableSource:
-    """Rows of a table; see `Source`."""
-
-    def check(self, data: Table, *, listener: Listener = SILENT) -> Table:
-        """See `mindle.data.check_table`."""
-        return check_table(data, listener=listener)
-
-    def ready(self, data: Table, *, seed: int = 0) -> Table:
-        """See `mindle.data.ready_table`."""
-        return ready_table(data, seed=seed)
-
-    def describe(self, data: Table) -> list[str]:
-        """Columns, counts, what was set aside."""
-        return describe_table(data)
+    check: Callable[..., Any]
+    ready: Callable[..., Any]
+    describe: Callable[[Any], list[str]]
 
 
 # By what the rows are; see `Examples.unit`.
-SOURCES: dict[str, Source[Any]] = {"images": ImageSource(), "rows": TableSource()}
+SOURCES = {
+    "images": Source(check=check, ready=ready, describe=describe),
+    "rows": Source(check=check_table, ready=ready_table, describe=describe_table),
+}
 
 
-def of(data: Examples) -> Source[Any]:
+def of(data: Examples) -> Source:
     """What is done to such data.
 
     Example:

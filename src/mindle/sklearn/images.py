@@ -129,7 +129,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ValueError: If an image cannot be read (its path and the reason are named), or arrays have another
                 shape than those of `fit`.
         """
-        from mindle.data import UndecodableImage, decode
+        from mindle.data.images.decoding.decode import UndecodableImage, decode
         from mindle.formats.images import torch_outputs
 
         check_is_fitted(self)

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mindle.artifacts.files import write_json
-from mindle.data import RowStore, cache_dir
-from mindle.data.common.store import Writer
+from mindle.data.common.store import RowStore, Writer, cache_dir
 from mindle.data.images.pixels import pixel_key
 from mindle.models.classifier import Normalise, to_floats
 from mindle.models.graph import export_onnx, session

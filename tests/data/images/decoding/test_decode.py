@@ -530,7 +530,7 @@ def test_the_odd_files_stay_small_in_memory_and_quiet(odd: Path) -> None:
         pytest.skip("peak memory is read from /proc")
     script = (
         "import sys, pathlib\n"
-        "from mindle.data import examine\n"
+        "from mindle.data.images.decoding.decode import examine\n"
         "from mindle.records import InputSpec\n"
         "for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    examine(file.read_bytes(), [InputSpec(height=224, width=224)])\n"
