@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+import mindle
 from mindle.cli.main import app
-from mindle.cli.options import json_of, takes_reading_options
+from mindle.cli.options import _declared, options_of, with_options
 from mindle.data.reading import option_records
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -40,7 +41,7 @@ def test_what_is_said_of_a_table_is_said_alike_by_train_and_check() -> None:
 
 
 def test_every_command_writes_json_where_it_is_told() -> None:
-    wanted = json_of("…").help.partition("…")[2]
+    wanted = " as JSON to this file, - for standard output."
     for name, command in COMMANDS.items():
         (option,) = (parameter for parameter in command.params if "--json" in parameter.opts)
         assert option.help.endswith(wanted), name
@@ -74,15 +75,46 @@ def test_commands_take_every_option_of_reading(command: str) -> None:
         (["--per-class", "500", "--target", "last"], {"per_class": "500", "target": "last"}),
     ],
 )
-def test_options_of_reading_come_as_one_mapping(arguments: list[str], expected: dict[str, Any]) -> None:
-    received: list[Mapping[str, Any]] = []
+def test_options_come_as_the_calls_take_them(arguments: list[str], expected: dict[str, Any]) -> None:
+    received: list[dict[str, Any]] = []
 
-    @takes_reading_options()
-    def command(data: str, *, reading: Mapping[str, Any]) -> None:
-        received.append({"data": data, **reading})
+    def check(**given: Any) -> None:
+        received.append(given)
 
     small = typer.Typer()
-    small.command()(command)
+    small.command()(with_options(check))
     result = CliRunner().invoke(small, ["wine", *arguments])
     assert result.exit_code == 0, result.output
-    assert received == [{"data": "wine", **expected}]
+    assert received == [{"data": "wine", "split_seed": 0, **expected}]
+
+
+# What a command has beyond its call, and what a call has beyond its command.
+BEYOND = {"predict": {"out", "raw"}}
+IN_PYTHON_ALONE = {"compare": {"seed"}}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["train", "tune", "check", "prepare", "predict", "evaluate", "compare", "ensemble", "report", "course"],
+)
+def test_commands_take_what_the_calls_take_with_the_same_defaults(name: str) -> None:
+    parameters = inspect.signature(getattr(mindle, name)).parameters
+    options = options_of(name)
+    assert set(options) - {"json"} - BEYOND.get(name, set()) == set(parameters) - IN_PYTHON_ALONE.get(
+        name, {"listener"}
+    )
+    for key in set(options) & set(parameters):
+        default = parameters[key].default
+        if default is not inspect.Parameter.empty:
+            assert (options[key].default or None) == (default or None), key
+
+
+def test_every_entry_of_the_declaration_is_used() -> None:
+    declared = _declared()
+    shared = declared.pop("shared")
+    assert set(declared) == set(COMMANDS)
+    used = set()
+    for command, entry in declared.items():
+        assert set(entry) - {"takes"} <= set(entry["takes"]), command
+        used |= set(entry["takes"])
+    assert set(shared) <= used

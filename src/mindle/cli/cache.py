@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 
-import typer
-
-from mindle.cli import options
-
-
-def cache(
-    prune: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE", help="Delete what was used longest ago until this much is left: 5GB, 500MB, 0."
-        ),
-    ] = None,
-    json: Annotated[str | None, options.json_of("the figures")] = None,
-) -> None:
+def cache(*, prune: str | None = None, json: str | None = None) -> None:
     """Show how much room the cache takes, and free it.
 
     All of it can be made again from your photos.

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
-
-import typer
-
-from mindle.cli import options
+from typing import Any
 
 
-@options.takes_reading_options()
-def check(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="What `mindle train` takes.")],
-    *,
-    reading: Mapping[str, Any],
-    split_seed: options.SplitSeed = 0,
-    json: Annotated[str | None, options.json_of("the findings")] = None,
-) -> None:
+def check(data: str, *, json: str | None = None, **options: Any) -> None:
     """Look for files and labels, or columns and rows, that would spoil a training.
 
     Nothing is changed.
@@ -30,12 +18,7 @@ def check(
     from mindle.messages import message
 
     with Console() as console:
-        result = api.check(
-            data,
-            split_seed=split_seed,
-            listener=console,
-            **reading,
-        )
+        result = api.check(data, listener=console, **options)
         for line in result.describe():
             console.say(line)
         api.tell_findings(result.findings, console, most=50)
@@ -51,4 +34,4 @@ def check(
         )
     write_json_document(result.as_dict(), json)
     if result.needs_decision:
-        raise typer.Exit(1)
+        raise SystemExit(1)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
-import typer
-
-from mindle.cli import options
 from mindle.text import printable
 
 
-def compare(
-    runs: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN...", help="Two finished runs or more, of the same data and split."),
-    ],
-    out: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the comparison as one HTML page to this file.")
-    ] = None,
-    lang: Annotated[str, options.lang_of("sentences and page")] = "en",
-    json: Annotated[str | None, options.json_of("the comparison")] = None,
-) -> None:
+def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, **options: Any) -> None:
     """Compare runs on the same test images or rows, by a paired test (p value)."""
     from mindle import api
     from mindle.cli.output import print_table, write_json_document
 
-    found = api.compare(runs, out=out, lang=lang)
+    found = api.compare(runs, lang=lang, **options)
     write_json_document(found.as_dict(), json)
     if json == "-":
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import errno
 import functools
-import inspect
 import io
 import os
 import signal
@@ -26,6 +25,7 @@ from mindle.cli.course import course
 from mindle.cli.ensemble import ensemble
 from mindle.cli.evaluate import evaluate
 from mindle.cli.models import models
+from mindle.cli.options import options_of, with_options
 from mindle.cli.predict import predict
 from mindle.cli.prepare import prepare
 from mindle.cli.recipes import recipes
@@ -71,21 +71,22 @@ def _root(
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     """The command, which first refuses outputs that lie on what it reads."""
+    name = command.__name__
 
     @functools.wraps(command)
     def guarded(**arguments: Any) -> None:
         from mindle.cli.output import refuse_overlap
 
         # What the course is given may be a folder around its data; it sees to its own --out.
-        seen = {name: value for name, value in arguments.items() if command is not course or name != "out"}
-        refuse_overlap(seen, among=command in (predict, course))
+        seen = {key: value for key, value in arguments.items() if (name, key) != ("course", "out")}
+        refuse_overlap(seen, among=name in ("predict", "course"))
         command(**arguments)
 
     return guarded
 
 
 for _command in COMMANDS:
-    app.command()(_guarded(_command))
+    app.command()(_guarded(with_options(_command)))
 
 
 def _say(paragraph: str) -> None:
@@ -132,12 +133,11 @@ def _terminated(signal_number: int, frame: object) -> None:
 def _interruption() -> str:
     """What becomes of a command that was interrupted."""
     name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    command = next((one for one in COMMANDS if one.__name__ == name), None)
-    if command is prepare:
+    if name == "prepare":
         return "What was laid out is kept; the same command goes on from there."
-    if command is course:
+    if name == "course":
         return "Whatever was finished is kept; the same command goes on from there."
-    if command is not None and "resume" in inspect.signature(command).parameters:
+    if name in {command.__name__ for command in COMMANDS} and "resume" in options_of(name):
         return "Whatever was finished is kept; the same command with --resume goes on from there."
     return "A file gets its name when it is whole: none was left half written."
 

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 
-import typer
-
-from mindle.cli import options
-
-
-def models(
-    weights: Annotated[
-        str | None, typer.Option(metavar="PATH", help="A weight file or folder to look at as well.")
-    ] = None,
-    json: Annotated[str | None, options.json_of("the list")] = None,
-) -> None:
+def models(*, weights: str | None = None, json: str | None = None) -> None:
     """List what can be trained now, backbones and nets.
 
     A backbone is listed where its weights are on this machine; a net is trained from scratch.

@@ -1,148 +1,117 @@
-"""Options that several commands take, each spelled once."""
+"""What commands take, as `commands.toml` and the options of reading declare it."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, cast
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from typing import Annotated, Any
 
 import typer
 
-from mindle.data.reading import OptionRecord, option_records
-from mindle.messages.language import VARIABLE
+from mindle.data.reading import option_records
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
-
-def json_of(what: str) -> Any:
-    """`--json FILE`, which writes `what` for programs."""
-    return typer.Option(metavar="FILE", help=f"Write {what} as JSON to this file, - for standard output.")
-
-
-Raw = Annotated[
-    bool,
-    typer.Option(
-        "--raw", help="Leave texts in a CSV as they are, also those that a spreadsheet would run as formulas."
-    ),
-]
-
-# ---- how to train -----------------------------------------------------------------------------------------
-
-Recipe = Annotated[
-    str | None, typer.Option(metavar="NAME|FILE", help="A named recipe (`mindle recipes`) or a TOML file.")
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Images: a backbone or net by name (`mindle models`); any timm model works. "
-        "Table: models to compare, such as 'linear, CatBoost'.",
-    ),
-]
-Strategy = Annotated[
-    str | None, typer.Option(metavar="NAME", help="auto, probe, inline, finetune or scratch.")
-]
-Weights = Annotated[
-    str | None, typer.Option(metavar="PATH", help="A weight file, or a folder of them with their cards.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="Change a setting of the recipe: train.learning_rate=3e-4. May be repeated.",
-    ),
-]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the training.")]
-SplitSeed = Annotated[int, typer.Option(metavar="N", help="Seed of the split.")]
-Device = Annotated[
-    str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps; tables train on the processor.")
-]
-
-# ---- what becomes of it -----------------------------------------------------------------------------------
-
-Out = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="The run folder; runs/<data>-<n> unless set.")
-]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on with the unfinished run in --out (or the newest of this data)."),
-]
-
-
-def lang_of(what: str) -> Any:
-    """`--lang CODE`, the language of `what`; the variable `MINDLE_LANG` is its default."""
-    return typer.Option(metavar="CODE", envvar=VARIABLE, help=f"Language of {what}: en or ko.")
-
-
-Lang = Annotated[str, lang_of("the report")]
-Track = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHERE", help="Also log to MLflow or TensorBoard: mlflow[:URI] or tensorboard[:DIR]."
-    ),
-]
-
-# ---- how data are read ------------------------------------------------------------------------------------
-
-_TYPES = {
-    "text": str | None,
-    "number": int | None,
-    "names": str | None,
-    "list": list[str] | None,
-    "pairs": list[str] | None,
+# How a value is typed: "names" have commas between them, "list" and "pairs" may be repeated.
+_TYPES: Mapping[str, Any] = {
+    "text": str,
+    "number": int,
+    "flag": bool,
+    "names": str,
+    "list": list[str],
+    "pairs": list[str],
 }
 
 
-def takes_reading_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command the options by which data are read, in the place of its parameter `reading`.
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option or argument of a command.
 
-    Args:
-        names: Of the options; all unless given.
+    Attributes:
+        help: What it means.
+        metavar: What stands for its value in `--help`.
+        form: How it is typed, see `_TYPES`.
+        flag: How it is spelled, where that is not its name.
+        default: What holds where it is not given.
+        argument: Whether it has no flag, but a place.
+        required: Whether it must be given.
+        envvar: A variable that is its default.
+        example: A value of the form "pairs".
+        what: Stands in the gap of a help text that commands share.
     """
-    records = option_records(*names)
 
-    def command_with_options(command: Command) -> Command:
-        @functools.wraps(command)
-        def parsed(**arguments: Any) -> None:
-            given = {name: arguments.pop(name) for name in records}
-            reading = {
-                name: _parsed(value, records[name])
-                for name, value in given.items()
-                if value is not None and value != []
-            }
-            command(reading=reading, **arguments)
+    help: str
+    metavar: str | None = None
+    form: str = "text"
+    flag: str | None = None
+    default: Any = None
+    argument: bool = False
+    required: bool = False
+    envvar: str | None = None
+    example: str = ""
+    what: str = ""
 
-        plain = inspect.signature(command, eval_str=True)
-        shown: list[inspect.Parameter] = []
-        for parameter in plain.parameters.values():
-            options = [_parameter(name, record) for name, record in records.items()]
-            shown += options if parameter.name == "reading" else [parameter]
-        parsed.__dict__["__signature__"] = plain.replace(parameters=shown)
-        return cast(Command, parsed)
+    def parameter(self, name: str) -> inspect.Parameter:
+        """What Typer reads from the signature of a command."""
+        kind: Any = _TYPES[self.form]
+        shown: dict[str, Any] = {"metavar": self.metavar, "help": self.help.replace("{what}", self.what)}
+        if self.argument:
+            place = typer.Argument(**shown)
+        else:
+            flags = (self.flag or f"--{name.replace('_', '-')}",)
+            place = typer.Option(*flags, envvar=self.envvar, **shown)
+        default = False if self.form == "flag" else self.default
+        return inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if self.required else default,
+            annotation=Annotated[kind if self.required or default is not None else kind | None, place],
+        )
 
-    return command_with_options
+    def value(self, typed: Any) -> Any:
+        """What was typed, as the calls take it."""
+        from mindle.cli.output import names, pairs
+
+        if self.form == "names":
+            return names(typed)
+        if self.form == "pairs":
+            return pairs(typed, self.flag or "--set", self.example)
+        return tuple(typed) if self.form == "list" else typed
 
 
-def _parameter(name: str, record: OptionRecord) -> inspect.Parameter:
-    """An option as Typer reads it from a signature."""
-    flags = () if record.flag is None else (record.flag,)
-    option = typer.Option(*flags, metavar=record.metavar, help=record.help)
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[_TYPES[record.form], option],
-    )
+def options_of(command: str) -> dict[str, Option]:
+    """The options and arguments of a command by name, in the order of `--help`.
+
+    Example:
+        >>> list(options_of("report"))
+        ['run', 'lang', 'out', 'json']
+    """
+    declared, records, known = _declared(), option_records(), {one.name for one in fields(Option)}
+    reading = {
+        name: {key: value for key, value in asdict(record).items() if key in known}
+        for name, record in records.items()
+    }
+    shared, own = {**reading, **declared["shared"]}, declared[command]
+    names = [each for name in own["takes"] for each in (records if name == "reading" else (name,))]
+    return {name: Option(**{**shared.get(name, {}), **own.get(name, {})}) for name in names}
 
 
-def _parsed(value: Any, record: OptionRecord) -> Any:
-    """What was typed, as the calls take it."""
-    from mindle.cli.output import names, pairs
+@functools.cache
+def _declared() -> dict[str, Any]:
+    return tomllib.loads(files("mindle.cli").joinpath("commands.toml").read_text("utf-8"))
 
-    if record.form == "names":
-        return names(value)
-    if record.form == "pairs":
-        return pairs(value, record.flag or "", record.example)
-    return tuple(value) if record.form == "list" else value
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with what is declared for its name; what was not typed is not handed on."""
+    options = options_of(command.__name__)
+
+    @functools.wraps(command)
+    def parsed(**typed: Any) -> None:
+        given = {name: value for name, value in typed.items() if value is not None and value != []}
+        command(**{name: options[name].value(value) for name, value in given.items()})
+
+    parameters = [option.parameter(name) for name, option in options.items()]
+    parsed.__dict__["__signature__"] = inspect.Signature(parameters)
+    return parsed

@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Annotated, Any
-
-import typer
+from collections.abc import Sequence
+from typing import Any
 
 from mindle.artifacts.outputs import ANSWERS, require_ending
-from mindle.cli import options
 from mindle.errors import DataError
 from mindle.messages import message
 
 
-@options.takes_reading_options("separator", "header")
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|BUNDLE",
-            help="A run, a bundle, or imagenet:NAME for a backbone with its own 1,000 classes.",
-        ),
-    ],
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE|DIR…",
-            help="Images: files, folders, globs. Rows: CSV or JSON files. - reads names from standard input.",
-        ),
-    ] = None,
+    model: str,
+    images: Sequence[str] = (),
     *,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write to this file (.csv or .json) instead of CSV on standard output."
-        ),
-    ] = None,
-    json: Annotated[str | None, options.json_of("the answers")] = None,
-    raw: options.Raw = False,
-    reading: Mapping[str, Any],
-    weights: Annotated[
-        str | None, typer.Option(metavar="PATH", help="For imagenet:NAME, where its weights lie.")
-    ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="onnx answers from the bundle, torch from the run's own model."),
-    ] = "onnx",
+    out: str | None = None,
+    json: str | None = None,
+    raw: bool = False,
+    **options: Any,
 ) -> None:
     """Answer images, or the rows of a table.
 
@@ -67,7 +39,7 @@ def predict(
     out, json = as_stream(out), as_stream(json)
     require_ending("--out", out, ANSWERS)
     with Console() as console:
-        opened = api.open_model(model, weights=weights, engine=engine, **reading)
+        opened = api.open_model(model, **options)
         began = time.perf_counter()
         inputs = api.inputs_of(opened, images, written={"--out": out, "--json": json})
         counts = write_answers(opened, inputs, out=out, json=json, raw=raw)
@@ -81,4 +53,4 @@ def predict(
         for column, count in counts.guarded.items():
             console.say(message("predict.guarded", n=count, column=column))
     if counts.failed and not counts.answered:
-        raise typer.Exit(DataError.exit_code)
+        raise SystemExit(DataError.exit_code)

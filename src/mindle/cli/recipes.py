@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 
-import typer
-
-from mindle.cli import options
-
-
-def recipes(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this recipe's file.")] = None,
-    json: Annotated[str | None, options.json_of("the list, or the one recipe,")] = None,
-) -> None:
+def recipes(name: str | None = None, *, json: str | None = None) -> None:
     """List the named recipes, or print one.
 
     What is printed is the start of a recipe file of your own.

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
-from mindle.cli import options
+from typing import Any
 
 
-def runs(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The folder that holds the runs.")] = "runs",
-    json: Annotated[str | None, options.json_of("the list")] = None,
-) -> None:
+def runs(folder: str, *, json: str | None = None) -> None:
     """List the runs below a folder with their scores."""
     from mindle import api
     from mindle.cli.output import print_table, write_json_document
