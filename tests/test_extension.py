@@ -16,7 +16,7 @@ from mindle.artifacts import bundle as bundles
 from mindle.errors import ArtifactError
 from mindle.formats import Exportable, Format, Parity
 from mindle.formats import tables as table_formats
-from mindle.models.tables import Linear
+from mindle.models.tables.scorers import Linear
 from tests.discs import write_discs
 from tests.formats.test_tables import CATEGORIES, NUMBERS, small
 from tests.serving.test_another_task import Counting, CountLayout

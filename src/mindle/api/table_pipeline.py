@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mindle.models.tables import TableModel
+    from mindle.models.tables.model import TableModel
     from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
     from mindle.training.tables.selection import HeldOutPredictions, TableOutcome
@@ -231,13 +231,12 @@ def _names(table: Table, rows: NDArray[np.int64]) -> tuple[str, ...]:
 def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
     """How well the model knows the rows it learned from."""
     from mindle.evaluation import tasks
-    from mindle.formats.tables import own_answers
 
     rows, evaluation = outcome.val.rows, tasks.of(table.task)
     found = _features_of(table, rows)
     own = (
         evaluation.outputs_of(outcome.val.answers),
-        own_answers(outcome.model, found.numbers, found.categories),
+        outcome.model.outputs(found.numbers, found.categories),
     )
     held_out, known = (
         evaluation.point(
@@ -250,17 +249,9 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
 
 def _parameters(model: TableModel) -> dict[str, int]:
     """How many numbers training could change; nothing where trees or kernels answer, which data size."""
-    from mindle.models.tables import DenseNets, Linear
-
-    found = 0
-    for member in model.members:
-        if isinstance(member.model, DenseNets):
-            found += sum(array.size for array in (*member.model.weights, *member.model.offsets))
-        elif isinstance(member.model, Linear):
-            found += member.model.weights.size + member.model.offset.size
-        else:
-            return {}
-    return {"all": found, "trainable": found}
+    counts = [member.model.parameters for member in model.members]
+    known = [count for count in counts if count is not None]
+    return {"all": sum(known), "trainable": sum(known)} if len(known) == len(counts) else {}
 
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
@@ -322,7 +313,6 @@ def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
 
 def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline) -> int:
     """How often each column is shuffled to say what it counts for, by how fast the model answers."""
-    from mindle.formats.tables import own_answers
     from mindle.training.tables.importance import MOST_ROWS, REPEATS
 
     if not deadline.limited:
@@ -330,7 +320,7 @@ def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline)
     judges = len(outcome.fold_models)
     some = _features_of(table, outcome.val.rows[: MOST_ROWS // max(judges, 1)])
     model, began = outcome.model, time.perf_counter()
-    own_answers(model, some.numbers, some.categories)
+    model.outputs(some.numbers, some.categories)
     round_of_all = (
         (time.perf_counter() - began) * judges * (len(some.number_names) + len(some.category_names))
     )

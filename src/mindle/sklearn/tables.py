@@ -207,7 +207,7 @@ class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probabilities (row, class), the columns as in `classes_`."""
         found = self._features(X)
-        return np.asarray(self.outcome_.model.probabilities(found.numbers, found.categories))
+        return self.outcome_.model.answers(found.numbers, found.categories)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each row, in the type of the labels it learned from."""
@@ -264,7 +264,7 @@ class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """(row,) the estimates."""
         found = self._features(X)
-        return np.asarray(self.outcome_.model.estimates(found.numbers, found.categories))
+        return self.outcome_.model.answers(found.numbers, found.categories)[:, 0]
 
     def predict_interval(self, X: Any, level: float = _LEVEL) -> tuple[NDArray[Any], NDArray[Any]]:
         """Ends of an interval that holds the truth of a row as often as `level` says.
@@ -284,12 +284,11 @@ class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # 
         """
         from mindle.evaluation.conformal import prediction_interval
 
-        found = self._features(X)
-        estimates = self.outcome_.model.fold_estimates(found.numbers, found.categories)
-        calibration = self.outcome_.calibration
+        found, calibration = self._features(X), self.outcome_.calibration
         if calibration is None:
             raise ValueError("An interval needs the errors out of fold. Received a model without them.")
-        return prediction_interval(calibration, estimates, level=level)
+        answers = self.outcome_.model.outputs(found.numbers, found.categories)
+        return prediction_interval(calibration, answers["fold_estimates"], level=level)
 
 
 def _frame_of(rows: Mapping[Any, Any]) -> Any:

@@ -15,19 +15,19 @@ def test_missing_numbers_become_the_median_and_say_so() -> None:
     numbers = np.array([[1.0, 5.0], [np.nan, 6.0], [3.0, 7.0], [8.0, 8.0]])
     encoder = fit_encoder(numbers, np.empty((4, 0), object), np.zeros((4, 1)))
     assert encoder.missing.tolist() == [0]
-    assert encoder.trees(np.array([[np.nan, np.nan]]), NONE).tolist() == [[3.0, 6.5, 1.0]]
+    assert encoder.view("trees", np.array([[np.nan, np.nan]]), NONE).tolist() == [[3.0, 6.5, 1.0]]
 
 
 def test_a_column_that_is_empty_in_training_is_zero() -> None:
     encoder = fit_encoder(np.full((3, 1), np.nan), np.empty((3, 0), object), np.zeros((3, 1)))
-    assert np.isfinite(encoder.linear(np.array([[4.0]]), NONE)).all()
-    assert encoder.trees(np.array([[np.nan]]), NONE).tolist() == [[0.0, 1.0]]
+    assert np.isfinite(encoder.view("linear", np.array([[4.0]]), NONE)).all()
+    assert encoder.view("trees", np.array([[np.nan]]), NONE).tolist() == [[0.0, 1.0]]
 
 
 def test_the_linear_view_of_training_rows_is_standardised() -> None:
     numbers, categories = mixed_rows()
     encoder = fit_encoder(numbers, categories, np.zeros((len(numbers), 1)))
-    view = encoder.linear(numbers, categories)[:, :4]
+    view = encoder.view("linear", numbers, categories)[:, :4]
     assert view.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-9)
     assert view.std(axis=0) == pytest.approx(np.ones(4))
 
@@ -36,20 +36,19 @@ def test_a_skewed_number_is_bent_and_others_are_not() -> None:
     numbers, categories = mixed_rows(400)
     encoder = fit_encoder(numbers, categories, np.zeros((len(numbers), 1)))
     assert encoder.bent.tolist() == [False, False, True, False]
-    assert not fit_encoder(numbers, categories, np.zeros((400, 1)), bend=False).bent.any()
 
 
 def test_unseen_words_and_words_of_one_row_are_other() -> None:
     categories = np.array([["a"], ["a"], ["b"], ["b"], ["once"]], object)
     encoder = fit_encoder(np.empty((5, 0)), categories, np.zeros((5, 1)))
-    assert encoder.words == (("a", "b"),)
+    assert encoder.known == (("a", "b"),)
     asked = np.array([["once"], ["never"], [None], ["b"]], object)
-    assert encoder.linear(np.empty((4, 0)), asked).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1]]
+    assert encoder.view("linear", np.empty((4, 0)), asked).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1]]
 
 
 def test_a_missing_word_is_a_word_where_training_missed_it() -> None:
     categories = np.array([["a"], [None], [None]], object)
-    assert fit_encoder(np.empty((3, 0)), categories, np.zeros((3, 1))).words == (("",),)
+    assert fit_encoder(np.empty((3, 0)), categories, np.zeros((3, 1))).known == (("",),)
     assert codes_of(np.array([None, "a"], object), ("",)).tolist() == [0, 1]
 
 
@@ -57,7 +56,7 @@ def test_many_words_become_mean_targets_drawn_towards_the_mean_of_all() -> None:
     words = np.array([[f"w{i % 60}"] for i in range(1200)], object)
     targets = np.array([[float(i % 60 == 3)] for i in range(1200)])
     encoder = fit_encoder(np.empty((1200, 0)), words, targets)
-    view = encoder.trees(np.empty((2, 0)), np.array([["w3"], ["never"]], object))
+    view = encoder.view("trees", np.empty((2, 0)), np.array([["w3"], ["never"]], object))
     assert view[0, 1] == pytest.approx((20 + 10 / 60) / 30, rel=1e-6)
     assert view[1, 1] == pytest.approx(1 / 60, rel=1e-6)
 
@@ -65,8 +64,8 @@ def test_many_words_become_mean_targets_drawn_towards_the_mean_of_all() -> None:
 def test_up_to_fifty_words_are_one_hot_for_trees_too() -> None:
     words = np.array([[f"w{i % 50}"] for i in range(100)], object)
     encoder = fit_encoder(np.empty((100, 0)), words, np.zeros((100, 1)))
-    assert np.array_equal(encoder.trees(np.empty((100, 0)), words).sum(axis=1), np.ones(100))
-    assert encoder.trees(np.empty((1, 0)), np.array([["never"]], object)).tolist() == [[0.0] * 50]
+    assert np.array_equal(encoder.view("trees", np.empty((100, 0)), words).sum(axis=1), np.ones(100))
+    assert encoder.view("trees", np.empty((1, 0)), np.array([["never"]], object)).tolist() == [[0.0] * 50]
 
 
 def test_training_rows_do_not_see_their_own_target() -> None:
@@ -75,7 +74,7 @@ def test_training_rows_do_not_see_their_own_target() -> None:
     words = np.array([[f"w{i}"] for i in rng.integers(150, size=300)], object)
     targets = rng.normal(size=(300, 1))
     encoder = fit_encoder(np.empty((300, 0)), words, targets)
-    plain = encoder.trees(np.empty((300, 0)), words)[:, 1]
+    plain = encoder.view("trees", np.empty((300, 0)), words)[:, 1]
     honest = training_trees(encoder, np.empty((300, 0)), words, targets, seed=0)[:, 1]
     assert np.corrcoef(plain, targets[:, 0])[0, 1] > 0.3
     assert abs(np.corrcoef(honest, targets[:, 0])[0, 1]) < 0.2
@@ -86,7 +85,7 @@ def test_trees_see_float32() -> None:
     targets = number_target(numbers, categories)[:, None]
     encoder = fit_encoder(numbers, categories, targets)
     for view in (
-        encoder.trees(numbers, categories),
+        encoder.view("trees", numbers, categories),
         training_trees(encoder, numbers, categories, targets, seed=3),
     ):
         assert np.array_equal(view, view.astype(np.float32))
@@ -95,8 +94,8 @@ def test_trees_see_float32() -> None:
 def test_blocks_are_where_the_words_are() -> None:
     numbers, categories = mixed_rows()
     encoder = fit_encoder(numbers, categories, np.zeros((len(numbers), 1)))
-    view = encoder.linear(numbers, categories)
-    (start, width), (next_start, next_width) = encoder.blocks()
+    view = encoder.view("linear", numbers, categories)
+    (start, width), (next_start, next_width) = encoder.blocks
     assert (start, next_start + next_width) == (5, view.shape[1])
     assert next_start == start + width == 8
     assert (view[:, start:next_start].sum(axis=1) == 1).all()
@@ -107,11 +106,11 @@ def test_rows_are_divided_by_their_length_and_plain_ones_are_not() -> None:
     encoder = fit_encoder(numbers, categories, np.zeros((len(numbers), 1)))
     plain, rows = (encoder.view(name, numbers, categories) for name in ("plain", "rows"))
     assert np.array_equal(plain[:, :4], np.where(np.isnan(numbers), encoder.medians, numbers))
-    assert np.array_equal(plain[:, 4:], encoder.linear(numbers, categories)[:, 4:])
+    assert np.array_equal(plain[:, 4:], encoder.view("linear", numbers, categories)[:, 4:])
     assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(len(rows)))
     assert rows * np.linalg.norm(plain, axis=1, keepdims=True) == pytest.approx(plain)
 
 
 def test_a_row_of_zeros_stays_one() -> None:
     encoder = fit_encoder(np.zeros((3, 2)), np.empty((3, 0), object), np.zeros((3, 1)))
-    assert encoder.rows(np.zeros((1, 2)), NONE).tolist() == [[0.0, 0.0]]
+    assert encoder.view("rows", np.zeros((1, 2)), NONE).tolist() == [[0.0, 0.0]]

@@ -68,7 +68,7 @@ def test_held_rows_change_nothing_that_is_learned(outputs: int) -> None:
     assert blended.temperature == poisoned_blended.temperature
     cells = own.cells(HELD)
     models = freeze(one, blended), freeze(other, poisoned_blended)
-    answers = [model.probabilities(*cells) if outputs > 1 else model.estimates(*cells) for model in models]
+    answers = [model.answers(*cells) for model in models]
     assert np.array_equal(*answers)
 
 
@@ -91,12 +91,12 @@ def test_the_frozen_model_gives_the_answers_that_were_judged(outputs: int) -> No
     model = freeze(this, blended)
     cells = own.cells(HELD)
     if outputs == 1:
-        assert model.estimates(*cells) == pytest.approx(blended.held[:, 0], rel=1e-9)
-        assert model.fold_estimates(*cells) == pytest.approx(blended.held_folds, rel=1e-9)
-        fold = model.folds[1].estimates(*own.cells(ROWS[this.fold_of == 1]))
+        assert model.answers(*cells)[:, 0] == pytest.approx(blended.held[:, 0], rel=1e-9)
+        assert model.outputs(*cells)["fold_estimates"] == pytest.approx(blended.held_folds, rel=1e-9)
+        fold = model.folds[1].answers(*own.cells(ROWS[this.fold_of == 1]))[:, 0]
         assert fold == pytest.approx(blended.own[this.fold_of == 1, 0], rel=1e-9)
     else:
-        assert model.probabilities(*cells) == pytest.approx(blended.held, abs=1e-9)
+        assert model.answers(*cells) == pytest.approx(blended.held, abs=1e-9)
         assert blended.own.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
 
 
@@ -113,7 +113,7 @@ def test_kept_answers_are_used_again_and_models_fitted_to_the_same(tmp_path: Pat
     for name, answers in first.answers.items():
         assert np.array_equal(answers.own, again.answers[name].own)
     cells = own.cells(HELD)
-    one, other = (freeze(this, blend(this)).estimates(*cells) for this in (first, again))
+    one, other = (freeze(this, blend(this)).answers(*cells)[:, 0] for this in (first, again))
     assert np.array_equal(one, other)
 
 

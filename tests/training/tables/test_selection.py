@@ -49,7 +49,7 @@ def same(one: TableOutcome, other: TableOutcome, rows: np.ndarray) -> bool:
     return (
         np.array_equal(one.test.rows, other.test.rows)
         and np.array_equal(one.test.answers, other.test.answers)
-        and np.array_equal(one.model.estimates(*cells), other.model.estimates(*cells))
+        and np.array_equal(one.model.answers(*cells)[:, 0], other.model.answers(*cells)[:, 0])
     )
 
 
@@ -100,7 +100,7 @@ def test_a_given_test_part_is_answered_by_models_without_it() -> None:
     assert np.array_equal(one.test.rows, test)
     known = np.setdiff1d(np.arange(442), test)
     cells = data.numbers[known], data.categories[known]
-    assert np.array_equal(one.model.estimates(*cells), other.model.estimates(*cells))
+    assert np.array_equal(one.model.answers(*cells)[:, 0], other.model.answers(*cells)[:, 0])
     assert np.array_equal(one.val.answers, other.val.answers)
 
 
@@ -108,7 +108,7 @@ def test_the_kept_model_answers_its_test_part_as_judged() -> None:
     test = np.arange(0, 442, 4)
     outcome = fit(*NUMBER, test=test, settings=quick())
     cells = NUMBER[0].numbers[test], NUMBER[0].categories[test]
-    assert outcome.model.estimates(*cells) == pytest.approx(outcome.test.answers, rel=1e-9)
+    assert outcome.model.answers(*cells)[:, 0] == pytest.approx(outcome.test.answers, rel=1e-9)
 
 
 def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +298,7 @@ NETS = TableSettings(
 def test_how_nets_are_fed_travels_with_the_model(changed: dict[str, Any], view: str) -> None:
     outcome = fit(*NUMBER, settings=replace(NETS, **changed))
     assert [(member.name, member.view) for member in outcome.model.members] == [("nets", view)]
-    answers = outcome.model.estimates(NUMBER[0].numbers, NUMBER[0].categories)
+    answers = outcome.model.answers(NUMBER[0].numbers, NUMBER[0].categories)[:, 0]
     # Diabetes' columns are so small that they say nothing unscaled; the target's size is learned even then.
     assert 50 < np.median(answers) < 250
 

@@ -1,32 +1,42 @@
-"""A whole model of a table: an encoder, one model or several weighed together, and what the answer means."""
+"""A whole model of a table: an encoder, one model or several blended, and what their scores mean.
+
+A family of tasks has its own kind of `TableModel`: how scores become answers, and what its graph gives out.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.models.tables.encoder import VIEWS, TableEncoder
-from mindle.models.tables.nodes import Nodes
 
 Floats = NDArray[np.float64]
+LEAST = 1e-12  # the least probability that has a logarithm
 
 
 class Scorer(Protocol):
-    """Anything that gives scores: logits of classes, or an estimate of the standardised target."""
+    """Anything that gives scores: logits of classes, or an estimate of the standardised target.
+
+    It asks nothing of `x` but NumPy's functions, so that `x` may be a tensor of a graph; see `tracing`.
+    """
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers were learned; None where there are as many as the data call for."""
 
     def scores(self, x: Floats) -> Floats:
         """(row, column) of a view to (row, output)."""
 
-    def write(self, nodes: Nodes, view: str) -> str:
-        """Add the nodes that do the same to a graph, and give the name of the result."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One model of a stack.
+    """One model of a blend.
 
     Attributes:
         name: What people call it.
@@ -48,18 +58,18 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableModel:
-    """From numbers and words to probabilities or an estimate, with NumPy alone.
+class TableModel(ABC):
+    """From numbers and categories to an answer, with NumPy alone.
 
     Attributes:
-        task: "binary", "multiclass" or "regression".
-        classes: Class names in the order of the probabilities; empty for regression.
+        task: What is predicted, as in `mindle.records`.
+        classes: Class names in the order of the probabilities; empty where the answer is a number.
         number_names, category_names: The columns it takes, in order.
         encoder: Makes the views.
-        members: What is weighed together; their weights sum to 1.
-        centre, scale: Mean and standard deviation of the training targets.
-        temperature: Of the mixed probabilities.
-        folds: For regression, the models of cross-validation, each of which has not seen one fold.
+        members: What is blended; their weights sum to 1.
+        centre, scale: Mean and standard deviation of the training targets; 0 and 1 for classes.
+        temperature: Of the blended probabilities; 1 for numbers.
+        folds: For intervals, the models of cross-validation, each of which has not seen one fold.
     """
 
     task: str
@@ -73,90 +83,98 @@ class TableModel:
     temperature: float = 1.0
     folds: tuple[TableModel, ...] = ()
 
-    def probabilities(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
-        """(row, class), rows summing to 1.
+    @staticmethod
+    @abstractmethod
+    def link(scores: Floats, temperature: float) -> Floats:
+        """(row, output) what scores at a temperature mean."""
+
+    @staticmethod
+    @abstractmethod
+    def blended(answers: Floats, temperature: float) -> Floats:
+        """(row, output) the weighted sum of several answers, at a temperature."""
+
+    @abstractmethod
+    def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
+        """Everything the model answers, by the name that it has as an output of the graph.
 
         Args:
             numbers: float64 (row, n) in the order of `number_names`, NaN where missing.
             categories: object (row, m) in the order of `category_names`, None where missing.
         """
-        self._require(numbers, categories)
-        views = self._views(numbers, categories)
-        mixed = mix(
-            [softmax(m.model.scores(views[m.view]) / m.temperature) for m in self.members], self.weights
+
+    def answers(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
+        """(row, output) probabilities or estimates; arguments as for `outputs`."""
+        self._require(numbers, self.number_names, "numbers")
+        self._require(categories, self.category_names, "categories")
+        views = {view: self.encoder.view(view, numbers, categories) for view in self.views}
+        mixed = reduce(
+            add,
+            (
+                self.link(member.model.scores(views[member.view]), member.temperature) * member.weight
+                for member in self.members
+            ),
         )
-        return cooled(mixed, self.temperature)
-
-    def estimates(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
-        """(row,) the estimated target; arguments as for `probabilities`."""
-        self._require(numbers, categories)
-        views = self._views(numbers, categories)
-        mixed = mix([m.model.scores(views[m.view]) for m in self.members], self.weights)
-        return mixed[:, 0] * self.scale + self.centre
-
-    def fold_estimates(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
-        """(row, fold) what each model of the cross-validation estimates."""
-        found = [fold.estimates(numbers, categories) for fold in self.folds]
-        return np.stack(found, axis=1) if found else np.zeros((len(numbers), 0))
+        return self.blended(mixed, self.temperature) * self.scale + self.centre
 
     @property
-    def weights(self) -> Floats:
-        """(member,)."""
-        return np.array([member.weight for member in self.members])
-
-    def _views(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
-        return {view: self.encoder.view(view, numbers, categories) for view in self.views}
-
-    @property
-    def views(self) -> set[str]:
+    def views(self) -> list[str]:
         """The views that its members look at."""
-        return {member.view for member in self.members}
+        return sorted({member.view for member in self.members})
 
-    def _require(self, numbers: Floats, categories: NDArray[Any]) -> None:
-        for name, array, names in (
-            ("numbers", numbers, self.number_names),
-            ("categories", categories, self.category_names),
-        ):
-            if array.ndim != 2 or array.shape[1] != len(names):
-                raise ValueError(
-                    f"`{name}` must be (row, {len(names)}): {', '.join(names) or 'none'}. "
-                    f"Received {array.shape}."
-                )
-
-    # ---- the same as a graph ----------------------------------------------------------------------------
-
-    def write(self, nodes: Nodes, numbers: str, categories: str) -> str:
-        """Add the nodes that give the probabilities (row, class), or the estimates (row, 1)."""
-        views = self.encoder.write(nodes, numbers, categories, self.views)
-        terms = []
-        for member in self.members:
-            scores = member.model.write(nodes, views[member.view])
-            if self.classes:
-                cool = nodes.add("Div", scores, nodes.number(member.temperature))
-                scores = nodes.add("Softmax", cool, axis=1)
-            terms.append(nodes.add("Mul", scores, nodes.number(member.weight)))
-        mixed = nodes.total(terms)
-        if not self.classes:
-            spread = nodes.add("Mul", mixed, nodes.number(self.scale))
-            return nodes.add("Add", spread, nodes.number(self.centre))
-        logs = nodes.add("Log", nodes.add("Max", mixed, nodes.number(LEAST)))
-        return nodes.add("Softmax", nodes.add("Div", logs, nodes.number(self.temperature)), axis=1)
+    def _require(self, cells: NDArray[Any], names: tuple[str, ...], name: str) -> None:
+        if len(cells.shape) != 2 or cells.shape[1] != len(names):
+            raise ValueError(
+                f"`{name}` must be (row, {len(names)}): {', '.join(names) or 'none'}. Received {cells.shape}."
+            )
 
 
-LEAST = 1e-12
+class ClassificationModel(TableModel):
+    """Classes: probabilities, whose rows sum to 1."""
+
+    @staticmethod
+    def link(scores: Floats, temperature: float) -> Floats:
+        """Probabilities of logits."""
+        return softmax(scores / temperature)
+
+    @staticmethod
+    def blended(answers: Floats, temperature: float) -> Floats:
+        """Probabilities whose logarithms were divided by the temperature."""
+        return softmax(np.log(np.maximum(answers, LEAST)) / temperature)
+
+    def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
+        """`probabilities` (row, class)."""
+        return {"probabilities": self.answers(numbers, categories)}
+
+
+class RegressionModel(TableModel):
+    """A number: an estimate, and those of the models of cross-validation."""
+
+    @staticmethod
+    def link(scores: Floats, temperature: float) -> Floats:
+        """Estimates are what they are."""
+        return scores
+
+    @staticmethod
+    def blended(answers: Floats, temperature: float) -> Floats:
+        """Estimates are what they are."""
+        return answers
+
+    def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
+        """`estimate` (row,) and, where there are folds, `fold_estimates` (row, fold)."""
+        found = {"estimate": np.squeeze(self.answers(numbers, categories), axis=1)}
+        if self.folds:
+            each = [fold.answers(numbers, categories) for fold in self.folds]
+            found["fold_estimates"] = np.concatenate(each, axis=1)
+        return found
 
 
 def softmax(scores: Floats) -> Floats:
-    """Probabilities of logits (row, class)."""
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    """Probabilities of logits (row, class).
 
-
-def mix(answers: list[Floats], weights: Floats) -> Floats:
-    """The weighted sum of what several models answer."""
-    return np.asarray(sum(weight * answer for weight, answer in zip(weights, answers, strict=True)))
-
-
-def cooled(probabilities: Floats, temperature: float) -> Floats:
-    """Probabilities whose logarithms are divided by a temperature."""
-    return softmax(np.log(np.maximum(probabilities, LEAST)) / temperature)
+    Example:
+        >>> softmax(np.array([[1e4, 0.0]])).tolist()
+        [[1.0, 0.0]]
+    """
+    odds = np.exp(scores - np.max(scores, axis=1, keepdims=True))
+    probabilities: Floats = odds / np.sum(odds, axis=1, keepdims=True)
+    return probabilities

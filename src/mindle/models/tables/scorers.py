@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.models.tables.nodes import Nodes
-
 Floats = NDArray[np.float64]
-KERNELS = ("rbf", "matern32", "matern52")
+KERNELS = ("rbf", "matern32")
 LARGEST_LOG = 300.0  # no estimate is infinite, however far a row lies from all others
 
 
@@ -23,12 +21,12 @@ class Linear:
 
     def scores(self, x: Floats) -> Floats:
         """(row, output)."""
-        return np.asarray(x @ self.weights + self.offset)
+        return x @ self.weights + self.offset
 
-    def write(self, nodes: Nodes, view: str) -> str:
-        """Add the nodes that give the scores of a view."""
-        product = nodes.add("MatMul", view, nodes.constant(self.weights))
-        return nodes.add("Add", product, nodes.constant(self.offset))
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return self.weights.size + self.offset.size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ class KernelMachine:
         lengths: (column,) how far along each column a row is still like another.
         coefficients: (point, output).
         offset: (output,).
-        kernel: "rbf", exp(-d²); "matern32" or "matern52", of the scaled distance d.
+        kernel: "rbf", exp(-d²), or "matern32", of the scaled distance d.
 
     Source:
         Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, eq. 2.25 and 4.17.
@@ -51,6 +49,7 @@ class KernelMachine:
     coefficients: Floats
     offset: Floats
     kernel: str
+    parameters = None
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
@@ -58,58 +57,29 @@ class KernelMachine:
 
     def scores(self, x: Floats) -> Floats:
         """(row, output)."""
-        return np.asarray(
-            kernel_of(x / self.lengths, self.points, self.kernel) @ self.coefficients + self.offset
-        )
-
-    def write(self, nodes: Nodes, view: str) -> str:
-        """Add the nodes that give the scores of a view."""
-        x = nodes.add("Div", view, nodes.constant(self.lengths))
-        own = nodes.add(
-            "ReduceSum", nodes.add("Mul", x, x), nodes.constant(np.array([1])), keepdims=1
-        )  # (row, 1)
-        theirs = nodes.constant((self.points**2).sum(axis=1))  # (point,)
-        crossed = nodes.add("MatMul", x, nodes.constant(-2 * self.points.T))
-        squared = nodes.add("Max", nodes.total([crossed, own, theirs]), nodes.number(0.0))
-        similar = self._write_kernel(nodes, squared)
-        total = nodes.add("MatMul", similar, nodes.constant(self.coefficients))
-        return nodes.add("Add", total, nodes.constant(self.offset))
-
-    def _write_kernel(self, nodes: Nodes, squared: str) -> str:
-        if self.kernel == "rbf":
-            return nodes.add("Exp", nodes.add("Neg", squared))
-        root = 3.0 if self.kernel == "matern32" else 5.0
-        d = nodes.add("Sqrt", nodes.add("Mul", squared, nodes.number(root)))
-        factor = nodes.add("Add", d, nodes.number(1.0))
-        if self.kernel == "matern52":
-            factor = nodes.add("Add", factor, nodes.add("Mul", squared, nodes.number(5 / 3)))
-        return nodes.add("Mul", factor, nodes.add("Exp", nodes.add("Neg", d)))
+        return kernel_of(x / self.lengths, self.points, self.kernel) @ self.coefficients + self.offset
 
 
 def kernel_of(x: Floats, points: Floats, kernel: str) -> Floats:
     """How alike scaled rows are, (row, point); 1 where they are the same.
 
     Example:
-        >>> kernel_of(np.zeros((1, 2)), np.zeros((1, 2)), "matern52").tolist()
+        >>> kernel_of(np.zeros((1, 2)), np.zeros((1, 2)), "matern32").tolist()
         [[1.0]]
     """
-    squared = (x**2).sum(axis=1)[:, None] + (points**2).sum(axis=1) - 2 * x @ points.T
-    squared = np.maximum(squared, 0.0)
-    if kernel == "rbf":
-        return np.asarray(np.exp(-squared))
-    if kernel == "matern32":
-        d = np.sqrt(3 * squared)
-        return np.asarray((1 + d) * np.exp(-d))
-    d = np.sqrt(5 * squared)
-    return np.asarray((1 + d + 5 / 3 * squared) * np.exp(-d))
+    norms = np.sum(x * x, axis=1, keepdims=True)  # (row, 1)
+    squared = np.maximum(norms + (points**2).sum(axis=1) - 2 * x @ points.T, 0.0)  # (row, point)
+    d = squared if kernel == "rbf" else np.sqrt(3 * squared)
+    decay: Floats = np.exp(-d)
+    return decay if kernel == "rbf" else (1 + d) * decay
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseNets:
     """The mean of several nets of dense layers with rectifiers between.
 
-    Embeddings of categories are the first layer's, multiplied out: an embedded one-hot word and the layer
-    after it are one product.
+    Embeddings of categories are multiplied out: an embedded one-hot category and the layer after it are one
+    product.
 
     Attributes:
         weights: For each layer, (net, in, out).
@@ -121,24 +91,19 @@ class DenseNets:
 
     def scores(self, x: Floats) -> Floats:
         """(row, output)."""
-        h = x[None]  # (1 or net, row, column)
+        h = np.expand_dims(x, 0)  # (1 or net, row, column)
         last = len(self.weights) - 1
         for layer, (weight, offset) in enumerate(zip(self.weights, self.offsets, strict=True)):
             h = h @ weight + offset[:, None]
             if layer < last:
                 h = np.maximum(h, 0.0)
-        return np.asarray(h.mean(axis=0))
+        mean: Floats = np.mean(h, axis=0)
+        return mean
 
-    def write(self, nodes: Nodes, view: str) -> str:
-        """Add the nodes that give the scores of a view."""
-        h = nodes.add("Unsqueeze", view, nodes.constant(np.array([0])))
-        last = len(self.weights) - 1
-        for layer, (weight, offset) in enumerate(zip(self.weights, self.offsets, strict=True)):
-            product = nodes.add("MatMul", h, nodes.constant(weight))
-            h = nodes.add("Add", product, nodes.constant(offset[:, None]))
-            if layer < last:
-                h = nodes.add("Max", h, nodes.number(0.0))
-        return nodes.add("ReduceMean", h, axes=[0], keepdims=0)
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(array.size for array in (*self.weights, *self.offsets))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,16 +121,10 @@ class Exponential:
     shift: float
     centre: float = 0.0
     scale: float = 1.0
+    parameters = None
 
     def scores(self, x: Floats) -> Floats:
         """(row, 1)."""
         logs = np.minimum(self.inner.scores(x) * self.factor + self.shift, LARGEST_LOG)
-        return np.asarray((np.exp(logs) - self.centre) / self.scale)
-
-    def write(self, nodes: Nodes, view: str) -> str:
-        """Add the nodes that give the scores of a view."""
-        spread = nodes.add("Mul", self.inner.write(nodes, view), nodes.number(self.factor))
-        shifted = nodes.add("Add", spread, nodes.number(self.shift))
-        numbers = nodes.add("Exp", nodes.add("Min", shifted, nodes.number(LARGEST_LOG)))
-        away = nodes.add("Sub", numbers, nodes.number(self.centre))
-        return nodes.add("Div", away, nodes.number(self.scale))
+        scores: Floats = (np.exp(logs) - self.centre) / self.scale
+        return scores

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.models.tables.nodes import TREES, Nodes
+from mindle.models.tables.tracing import TREES, Tensor
 
 Floats = NDArray[np.float64]
 LINKS = ("identity", "log")
@@ -41,6 +42,7 @@ class Trees:
     base: Floats
     link: str = "identity"
     floor: float = 0.0
+    parameters = None
 
     def __post_init__(self) -> None:
         if self.link not in LINKS:
@@ -48,37 +50,13 @@ class Trees:
 
     def scores(self, x: Floats) -> Floats:
         """Sums over all trees, (row, output), summed in float64."""
-        x32 = np.asarray(x, np.float32)
-        step = max(1, _CELLS // max(len(self.roots), 1))
-        parts = [self._some(x32[start : start + step]) for start in range(0, len(x32), step)]
-        sums = np.concatenate(parts) if parts else np.zeros((0, len(self.base)))
-        sums = sums + self.base
-        return np.log(np.maximum(sums, self.floor)) if self.link == "log" else sums
-
-    def _some(self, x: NDArray[np.float32]) -> Floats:
-        at = np.broadcast_to(self.roots, (len(x), len(self.roots))).copy()  # (row, tree)
-        rows = np.arange(len(x))[:, None]
-        while True:
-            goes_left = x[rows, self.feature[at]] <= self.threshold[at]
-            following = np.where(goes_left, self.left[at], self.right[at])
-            if np.array_equal(following, at):
-                break
-            at = following
-        return np.asarray(self.values[self.leaf[at]].sum(axis=1))  # (row, output)
-
-    def write(self, nodes: Nodes, view: str) -> str:
-        """Add the nodes that give the scores of a view, double (row, output)."""
-        outputs = self.values.shape[1]
-        x = nodes.cast(view, np.float32)
-        sums = nodes.add("TreeEnsembleRegressor", x, domain=TREES, **self._attributes())
-        total = nodes.add("Add", nodes.cast(sums, np.float64), nodes.constant(self.base))
-        total = nodes.add("Reshape", total, nodes.constant(np.array([-1, outputs])))
+        sums: Floats = _sums(x, self) + self.base
         if self.link == "log":
-            total = nodes.add("Log", nodes.add("Max", total, nodes.number(self.floor)))
-        return total
+            sums = np.log(np.maximum(sums, self.floor))
+        return sums
 
-    def _attributes(self) -> dict[str, Any]:
-        """As the operator wants it: every node by its tree and its number within it."""
+    def operator(self) -> dict[str, Any]:
+        """The attributes of ONNX's operator: every node by its tree and its number within it."""
         sizes = np.diff(np.append(self.roots, len(self.feature)))
         tree = np.repeat(np.arange(len(self.roots)), sizes)
         first = np.repeat(self.roots, sizes)
@@ -104,6 +82,34 @@ class Trees:
             "target_ids": output.tolist(),
             "target_weights": values[leaf, output].tolist(),
         }
+
+
+@singledispatch
+def _sums(x: Any, trees: Trees) -> Any:
+    """What the trees add up to for each row, (row, output)."""
+    step = max(1, _CELLS // max(len(trees.roots), 1))
+    parts = [_walked(x[start : start + step], trees) for start in range(0, len(x), step)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(trees.base)))
+
+
+@_sums.register
+def _(x: Tensor, trees: Trees) -> Any:
+    add = x.graph.add
+    sums = add("TreeEnsembleRegressor", x.astype(np.float32), domain=TREES, **trees.operator())
+    return add("Reshape", sums.astype(np.float64), np.array([-1, len(trees.base)]))
+
+
+def _walked(x: Floats, trees: Trees) -> Floats:
+    """All rows step down all trees together, until each stands in a leaf."""
+    x32 = np.asarray(x, np.float32)
+    at = np.broadcast_to(trees.roots, (len(x), len(trees.roots))).copy()  # (row, tree)
+    rows = np.arange(len(x))[:, None]
+    while True:
+        goes_left = x32[rows, trees.feature[at]] <= trees.threshold[at]
+        following = np.where(goes_left, trees.left[at], trees.right[at])
+        if np.array_equal(following, at):
+            return np.asarray(trees.values[trees.leaf[at]].sum(axis=1))  # (row, output)
+        at = following
 
 
 def float32_floor(thresholds: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

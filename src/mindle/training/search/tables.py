@@ -255,7 +255,7 @@ class TableTask(SearchTask):
     def _score(self, out: Mapping[str, Floats], answered: NDArray[np.bool_]) -> Score:
         """Of the rows answered so far, by what the models answer together."""
         truth, task = self.problem.truth[self.rows[answered]], tasks.of(self.problem.task)
-        answers = {name: task.answers(each, task.temperature(each, truth)) for name, each in out.items()}
+        answers = {name: task.model.link(each, task.temperature(each, truth)) for name, each in out.items()}
         loss = task.loss(truth)
         weights = choose_weights(answers, loss) if len(answers) > 1 else dict.fromkeys(answers, 1.0)
         mixed = mixed_answers(answers, weights)

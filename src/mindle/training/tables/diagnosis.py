@@ -330,14 +330,14 @@ def _overfitting(case: TableCase) -> Diagnosis | None:
     )
     if case.problem.classes:
         labels = case.problem.truth[case.rows].astype(np.int64)
-        learned = case.model.probabilities(numbers, categories)
+        learned = case.model.answers(numbers, categories)
         train, own = (float((told.argmax(axis=1) == labels).mean()) for told in (learned, case.answers))
         _, low, _ = difference((train, n), (own, n))
         word, far = "right", low >= FAR_RIGHT
     else:
         truth = case.problem.truth[case.rows].astype(np.float64)
         errors, spread = (case.answers - truth) ** 2, max(float(truth.var()), 1e-12)
-        train = 1 - float(((case.model.estimates(numbers, categories) - truth) ** 2).mean()) / spread
+        train = 1 - float(((case.model.answers(numbers, categories)[:, 0] - truth) ** 2).mean()) / spread
         own = 1 - float(errors.mean()) / spread
         high = own + 1.96 * float(errors.std()) / n**0.5 / spread
         word, far = "explained", train - high >= FAR_EXPLAINED

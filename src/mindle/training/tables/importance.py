@@ -145,7 +145,7 @@ def partial_dependence(
     answers = []
     for value in values:
         moved = _with(numbers, categories, place, partial(np.full_like, fill_value=value))
-        answers.append(_answers(model, *moved).mean(axis=0))
+        answers.append(model.answers(*moved).mean(axis=0))
     return Dependence(
         column=column,
         kind="number" if number else "category",
@@ -169,12 +169,8 @@ def _with(
     return numbers, categories
 
 
-def _answers(model: TableModel, numbers: Floats, categories: NDArray[Any]) -> Floats:
-    return tasks.of(model.task).model_answers(model, numbers, categories)
-
-
 def _loss(model: TableModel, numbers: Floats, categories: NDArray[Any], truth: NDArray[Any]) -> float:
-    losses = tasks.of(model.task).importance_loss(truth)(_answers(model, numbers, categories))
+    losses = tasks.of(model.task).importance_loss(truth)(model.answers(numbers, categories))
     return float(losses.mean())
 
 

@@ -477,7 +477,7 @@ def _net_rows(settings: TableSettings, sets: Sequence[TrainSet]) -> list[NetRows
     view = NET_VIEWS[settings.scale]
     raw = [one.truth if settings.scale_target else one.raw_truth for one in sets]
     return [
-        NetRows(x=one.views[view], y=truth, blocks=one.encoder.blocks())
+        NetRows(x=one.views[view], y=truth, blocks=one.encoder.blocks)
         for one, truth in zip(sets, raw, strict=True)
     ]
 

@@ -424,8 +424,8 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
     truth = this.truth
     task = tasks.of(this.problem.task)
     temperatures = {name: task.temperature(answers.own, truth) for name, answers in taken.items()}
-    own = {name: task.answers(answers.own, temperatures[name]) for name, answers in taken.items()}
-    held = {name: task.answers(answers.held, temperatures[name]) for name, answers in taken.items()}
+    own = {name: task.model.link(answers.own, temperatures[name]) for name, answers in taken.items()}
+    held = {name: task.model.link(answers.held, temperatures[name]) for name, answers in taken.items()}
     eligible = {name: own[name] for name in names}
     chosen = _shares(this, eligible, task.weighting_loss(truth, eligible))
     mixed, loss = mixed_answers(own, chosen.weights), task.loss(truth)
@@ -434,8 +434,8 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
         stack=chosen,
         temperatures=temperatures,
         temperature=temperature,
-        own=task.blended(mixed, temperature),
-        held=task.blended(mixed_answers(held, chosen.weights), temperature),
+        own=task.model.blended(mixed, temperature),
+        held=task.model.blended(mixed_answers(held, chosen.weights), temperature),
         held_folds=mixed_answers({name: a.held_folds for name, a in taken.items()}, chosen.weights),
         losses={name: loss(answer) for name, answer in own.items()},
     )
@@ -469,7 +469,7 @@ def _frozen(this: Pass, blended: Blend, kept: Sequence[str], place: int) -> Tabl
         )
         for name in kept
     )
-    return TableModel(
+    return tasks.of(this.problem.task).model(
         task=this.problem.task,
         classes=this.problem.classes,
         number_names=features.number_names,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation import fit_temperature, wilson
-from mindle.models.tables.model import LEAST, TableModel, cooled, softmax
+from mindle.models.tables.model import LEAST, ClassificationModel, RegressionModel, TableModel
 from mindle.records import Task
 from mindle.training.tables.stacking import Loss, log_loss, robust_loss, squared_loss
 
@@ -39,11 +39,13 @@ class TableTask(Protocol):
     """How tables of one family of tasks are learned from.
 
     Attributes:
+        model: What it makes of scores, as a model of `mindle.models`.
         loss_name: What `value` is called.
         importance_metric: Name of the mean of `importance_loss`.
         has_intervals: Whether an answer has a prediction interval, made from the models of the folds.
     """
 
+    model: type[TableModel]
     loss_name: str
     importance_metric: str
     has_intervals: bool
@@ -57,14 +59,8 @@ class TableTask(Protocol):
     def temperature(self, scores: Floats, truth: NDArray[Any]) -> float:
         """What a learner's scores are divided by."""
 
-    def answers(self, scores: Floats, temperature: float) -> Floats:
-        """(row, output) probabilities or estimates of a learner's scores."""
-
     def blend_temperature(self, answers: Floats, truth: NDArray[Any]) -> float:
         """The temperature of the weighted answers."""
-
-    def blended(self, answers: Floats, temperature: float) -> Floats:
-        """The weighted answers at that temperature."""
 
     def loss(self, truth: NDArray[Any]) -> Loss:
         """Of each row's answers; models are scored by its mean."""
@@ -84,13 +80,11 @@ class TableTask(Protocol):
     def score(self, answers: Floats, truth: NDArray[Any]) -> dict[str, float]:
         """The score of one attempt: value, low and high."""
 
-    def model_answers(self, model: TableModel, numbers: Floats, categories: NDArray[Any]) -> Floats:
-        """(row, output) what a trained model answers."""
-
 
 class TableClassification:
     """Classes: probabilities, calibrated by a temperature."""
 
+    model: type[TableModel] = ClassificationModel
     loss_name = "log loss"
     importance_metric = "log_loss"
     has_intervals = False
@@ -108,17 +102,9 @@ class TableClassification:
         """Fitted to logits of rows that no model had learned from."""
         return fit_temperature(scores, truth)
 
-    def answers(self, scores: Floats, temperature: float) -> Floats:
-        """Probabilities."""
-        return softmax(scores / temperature)
-
     def blend_temperature(self, answers: Floats, truth: NDArray[Any]) -> float:
         """Fitted to the logarithms of the weighted probabilities."""
         return fit_temperature(np.log(np.maximum(answers, LEAST)), truth)
-
-    def blended(self, answers: Floats, temperature: float) -> Floats:
-        """Probabilities that sum to 1 again."""
-        return cooled(answers, temperature)
 
     def loss(self, truth: NDArray[Any]) -> Loss:
         """Cross-entropy."""
@@ -146,14 +132,11 @@ class TableClassification:
         low, high = wilson(right, n)
         return {"value": right / n, "low": low, "high": high}
 
-    def model_answers(self, model: TableModel, numbers: Floats, categories: NDArray[Any]) -> Floats:
-        """Probabilities."""
-        return model.probabilities(numbers, categories)
-
 
 class TableRegression:
     """A number: estimates in the target's own unit, with prediction intervals."""
 
+    model: type[TableModel] = RegressionModel
     loss_name = "root mean squared error"
     importance_metric = "mae"
     has_intervals = True
@@ -172,17 +155,9 @@ class TableRegression:
         """Estimates have none."""
         return 1.0
 
-    def answers(self, scores: Floats, temperature: float) -> Floats:
-        """The estimates as they are."""
-        return scores
-
     def blend_temperature(self, answers: Floats, truth: NDArray[Any]) -> float:
         """Estimates have none."""
         return 1.0
-
-    def blended(self, answers: Floats, temperature: float) -> Floats:
-        """The estimates as they are."""
-        return answers
 
     def loss(self, truth: NDArray[Any]) -> Loss:
         """Squared error."""
@@ -210,10 +185,6 @@ class TableRegression:
         errors = np.abs(answers[:, 0] - truth)
         mean, reach = float(errors.mean()), 1.96 * float(errors.std()) / len(truth) ** 0.5
         return {"value": mean, "low": mean - reach, "high": mean + reach}
-
-    def model_answers(self, model: TableModel, numbers: Floats, categories: NDArray[Any]) -> Floats:
-        """Estimates in one column."""
-        return model.estimates(numbers, categories)[:, None]
 
 
 # By `Task.family`; another package adds an entry.
