@@ -14,8 +14,7 @@ from mindle.errors import ArtifactError
 from mindle.formats import images
 from mindle.formats.images import exportable, reference_pixels, torch_outputs
 from mindle.models.classifier import (
-    EstimateGraph,
-    Estimator,
+    Classifier,
     StandardisedNumber,
     layers_classifier,
     layers_model,
@@ -63,7 +62,7 @@ def test_reference_pictures_are_always_the_same() -> None:
     assert reference_pixels(GRAY).shape == (4, 28, 28, 1)
 
 
-def estimator(centre: float = 1900.0) -> Estimator:
+def estimator(centre: float = 1900.0) -> Classifier:
     spec = InputSpec(height=10, width=12, colour="gray", mean=(0.4,), std=(0.3,))
     layers = [{"kind": "conv", "channels": 4}, {"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
     return layers_model(layers, StandardisedNumber(centre=centre, scale=0.01), spec=spec, seed=1)
@@ -98,7 +97,8 @@ def test_a_graph_with_other_numbers_is_refused(tmp_path: Path, monkeypatch: pyte
     export_onnx = images.export_onnx
 
     def another(module: Any, *rest: Any, **more: Any) -> None:
-        export_onnx(EstimateGraph(estimator(centre=1.0)).eval(), *rest, **more)
+        other = estimator(centre=1.0)
+        export_onnx(other.outputs.graph(other).eval(), *rest, **more)
 
     monkeypatch.setattr(images, "export_onnx", another)
     with pytest.raises(ArtifactError, match="must answer like the model"):

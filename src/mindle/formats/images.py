@@ -37,7 +37,8 @@ def torch_outputs(
     model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
     """What the PyTorch model answers to pixels (image, height, width, channel): (image, …) by output."""
-    return dict(zip(model.outputs, _answers(model.graph(temperature), pixels), strict=True))
+    answers = _answers(model.outputs.graph(model, temperature), pixels)
+    return dict(zip(model.outputs.names, answers, strict=True))
 
 
 def _answers(graph: nn.Module, pixels: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
@@ -63,8 +64,8 @@ def exportable(model: Classifier, pixels: NDArray[np.uint8], temperature: float 
     example, model = reference_pixels(model.spec), model.cpu()
 
     def write_graph(path: Path) -> None:
-        graph = model.graph(temperature).eval()
-        export_onnx(graph, torch.from_numpy(example), path, output_name=model.outputs)
+        graph = model.outputs.graph(model, temperature).eval()
+        export_onnx(graph, torch.from_numpy(example), path, output_name=model.outputs.names)
 
     return Exportable(
         model=model,
@@ -72,5 +73,5 @@ def exportable(model: Classifier, pixels: NDArray[np.uint8], temperature: float 
         sample={"pixels": pixels},
         answers=lambda inputs: torch_outputs(model, inputs["pixels"], temperature),
         write_graph=write_graph,
-        scale=model.scale,
+        scale=model.outputs.scale,
     )

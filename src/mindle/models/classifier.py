@@ -5,8 +5,8 @@
       -> normalised, once for each body
       -> bodies -> features, side by side -> head -> logits (image, class)
 
-An estimator of numbers is the same with a head of one score, or of several that are told apart by their
-place, in standard deviations of the target; `EstimateGraph` brings them into the target's unit.
+An estimator of numbers is the same with a head of one score, or of several, in standard deviations of the
+target; `EstimateGraph` brings them into the target's unit.
 
 A classifier on disk is `model.json` (what to build) and `model.safetensors` (its numbers, the backbones'
 included), and needs nothing else.
@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import load_file, save
@@ -62,27 +62,22 @@ class Normalise(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Pixels to logits. Made by `layers_classifier`, `backbone_classifier` or `imagenet_classifier`.
+    """Pixels to logits, or to standardised numbers. Made by `layers_model` and `backbone_model`.
 
     Attributes:
         spec: The pixels it takes.
-        classes: Names of the classes, in the order of the logits.
+        outputs: What its scores stand for.
         description: What `describe` gives: enough to build it again.
         bodies: What makes features (or, without a head, scores) of normalised images.
         normalisers: One for each body.
         head: What makes scores of the bodies' features.
-        outputs: Names of what its graph in a bundle answers.
-        scale: What targets were divided by before anything learned.
     """
-
-    outputs: tuple[str, ...] = ("probabilities",)
-    scale: float = 1.0
 
     def __init__(
         self,
+        outputs: Outputs,
         *,
         spec: InputSpec,
-        classes: Sequence[str],
         bodies: Sequence[nn.Module],
         normalisers: Sequence[nn.Module],
         head: nn.Module,
@@ -90,8 +85,9 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.spec = spec
-        self.classes = tuple(classes)
-        self.description = dict(description)
+        self.outputs = outputs
+        fields = asdict(spec) | {"mean": list(spec.mean), "std": list(spec.std)}
+        self.description = {"schema": SCHEMA, "spec": fields, **outputs.described(), **description}
         self.bodies = nn.ModuleList(bodies)
         self.normalisers = nn.ModuleList(normalisers)
         self.head = head
@@ -112,46 +108,18 @@ class Classifier(nn.Module):
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
     def logits_from_features(self, features: Tensor) -> Tensor:
-        """The head alone; one score of two classes becomes the logits (0, score)."""
-        scores: Tensor = self.head(features)
-        return two_logits(scores) if len(self.classes) == 2 else scores
+        """The head alone."""
+        return self.outputs.logits(self.head(features))
 
-    def graph(self, temperature: float = 1.0) -> nn.Module:
-        """The whole graph of a bundle; it answers `outputs`."""
-        return ProbabilityGraph(self, temperature)
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the logits; none where a number is estimated."""
+        return self.outputs.classes
 
     @property
     def backbones(self) -> list[Backbone]:
         """The pretrained bodies, if any."""
         return [body for body in self.bodies if isinstance(body, Backbone)]
-
-
-class Estimator(Classifier):
-    """Pixels to numbers, standardised. Made by `layers_model` or `backbone_model`.
-
-    Its first score is the estimate. Further ones are those of models that did not see one fold each, from
-    which prediction intervals are made.
-
-    Attributes:
-        centre, scale: What was taken from each target, and what it was divided by, before anything learned.
-    """
-
-    outputs = ("estimate", "fold_estimates")
-
-    def __init__(self, *, centre: float, scale: float, **parts: Any) -> None:
-        super().__init__(classes=(), **parts)
-        self.centre = centre
-        self.scale = scale
-        self.description["target"] = {"centre": centre, "scale": scale}
-
-    def logits_from_features(self, features: Tensor) -> Tensor:
-        """The head alone: (image, score). A head of one score gives the logits (0, score) of two classes."""
-        scores: Tensor = self.head(features)
-        return scores[:, 1:] if scores.shape[1] == 2 else scores
-
-    def graph(self, temperature: float = 1.0) -> nn.Module:
-        """See `Classifier`; numbers have no temperature."""
-        return EstimateGraph(self)
 
 
 class EstimateGraph(nn.Module):
@@ -161,14 +129,14 @@ class EstimateGraph(nn.Module):
     that prediction intervals are made from: the estimate itself where there is only one.
     """
 
-    def __init__(self, estimator: Estimator) -> None:
+    def __init__(self, estimator: Classifier, outputs: StandardisedNumber) -> None:
         super().__init__()
-        self.estimator = estimator
+        self.estimator, self.outputs = estimator, outputs
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Estimate a batch."""
         # In float64: of a target such as a year, float32 keeps three decimals.
-        scores = self.estimator(pixels).double() * self.estimator.scale + self.estimator.centre
+        scores = self.estimator(pixels).double() * self.outputs.scale + self.outputs.centre
         return scores[:, 0], scores[:, 1:] if scores.shape[1] > 1 else scores
 
 
@@ -212,39 +180,71 @@ def to_floats(pixels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """The last layer of a classifier: one score a class."""
+    """The outputs of a classifier: one score a class.
+
+    Attributes:
+        classes: Their names, in the order of the scores.
+        names: What its graph in a bundle answers.
+        scale: What targets were divided by before anything learned.
+    """
 
     classes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"`classes` must be two or more different names. Received {list(self.classes)}.")
+    names: ClassVar = ("probabilities",)
+    scale: ClassVar = 1.0
 
     @property
     def count(self) -> int:
         """Scores of an image."""
         return len(self.classes)
 
-    def model(self, **parts: Any) -> Classifier:
-        """The classifier made of bodies and a head."""
-        return Classifier(classes=self.classes, **parts)
+    def logits(self, scores: Tensor) -> Tensor:
+        """Scores of a head as logits; one score of two classes becomes the logits (0, score)."""
+        return two_logits(scores) if self.count == 2 else scores
+
+    def graph(self, model: Classifier, temperature: float = 1.0) -> nn.Module:
+        """The whole graph of a bundle; it answers `names`."""
+        return ProbabilityGraph(model, temperature)
+
+    def described(self) -> dict[str, Any]:
+        """What a model's description says of it."""
+        return {"classes": list(self.classes)}
 
 
 @dataclass(frozen=True)
 class StandardisedNumber:
-    """The last layer of an estimator: one number, in standard deviations `scale` from the mean `centre`."""
+    """The outputs of an estimator: a number, in standard deviations `scale` from the mean `centre`.
+
+    The first score is the estimate. Further ones are those of models that did not see one fold each, from
+    which prediction intervals are made.
+    """
 
     centre: float
     scale: float
-    classes: tuple[str, ...] = ()
-    count = 1
+    classes: ClassVar = ()
+    count: ClassVar = 1
+    names: ClassVar = ("estimate", "fold_estimates")
 
-    def model(self, **parts: Any) -> Estimator:
-        """The estimator made of bodies and a head."""
-        return Estimator(centre=self.centre, scale=self.scale, **parts)
+    def logits(self, scores: Tensor) -> Tensor:
+        """Scores of a head (image, score), some of which give one score as the logits (0, score)."""
+        return scores[:, 1:] if scores.shape[1] == 2 else scores
+
+    def graph(self, model: Classifier, temperature: float = 1.0) -> nn.Module:
+        """See `ClassScores`; numbers have no temperature."""
+        return EstimateGraph(model, self)
+
+    def described(self) -> dict[str, Any]:
+        """What a model's description says of it."""
+        return {"classes": [], "target": {"centre": self.centre, "scale": self.scale}}
 
 
 Outputs = ClassScores | StandardisedNumber
+
+
+def _require_names(outputs: Outputs) -> None:
+    """Refuse classes that cannot be told apart; ImageNet's own names hold two pairs of them."""
+    classes = outputs.classes
+    if len(classes) != len(set(classes)) or len(classes) == 1:
+        raise ValueError(f"`classes` must be two or more different names. Received {list(classes)}.")
 
 
 def layers_model(
@@ -262,15 +262,16 @@ def layers_model(
         >>> net(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape
         torch.Size([3, 1])
     """
+    _require_names(outputs)
     _check_ending(layers, outputs.count)
     shape = (spec.channels, spec.height, spec.width)
-    return outputs.model(
+    return Classifier(
+        outputs,
         spec=spec,
         bodies=[build_layers(layers, shape=shape, classes=outputs.count, seed=seed)],
         normalisers=[Normalise(spec.mean, spec.std)],
         head=nn.Identity(),
-        description=_description("layers", spec, outputs.classes)
-        | {"layers": [dict(layer) for layer in layers]},
+        description={"kind": "layers", "layers": [dict(layer) for layer in layers]},
     )
 
 
@@ -314,7 +315,8 @@ def backbone_model(
         ValueError: If the backbones take different pixels, or the head does not fit.
         ModelError: As `build_backbone`.
     """
-    spec = _common_spec(cards)
+    _require_names(outputs)
+    _common_spec(cards)
     bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
     if pooling == "none" and len(bodies) > 1:
         raise ValueError("Several backbones can only be joined after pooling. Use pooling='avg'.")
@@ -326,13 +328,24 @@ def backbone_model(
         shape = _joined_shape(bodies)
         described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
         module = build_layers(head, shape=shape, classes=outputs.count, seed=seed)
-    extra = {"backbones": [card_as_dict(card) for card in cards], "pooling": pooling, "head": described}
-    return outputs.model(
-        spec=spec,
+    return _on_backbones(cards, bodies, module, outputs, {"pooling": pooling, "head": described})
+
+
+def _on_backbones(
+    cards: Sequence[WeightCard],
+    bodies: Sequence[Backbone],
+    head: nn.Module,
+    outputs: Outputs,
+    described: Mapping[str, Any],
+) -> Classifier:
+    backbones = [card_as_dict(card) for card in cards]
+    return Classifier(
+        outputs,
+        spec=_common_spec(cards),
         bodies=bodies,
         normalisers=[Normalise(card.spec.mean, card.spec.std) for card in cards],
-        head=module,
-        description=_description("backbones", spec, outputs.classes) | extra,
+        head=head,
+        description={"kind": "backbones", "backbones": backbones, **described},
     )
 
 
@@ -368,15 +381,9 @@ def imagenet_classifier(card: WeightCard) -> Classifier:
 
 
 def _topped(card: WeightCard, classes: Sequence[str]) -> Classifier:
-    extra = {"backbones": [card_as_dict(card)], "pooling": "avg", "head": {"kind": "top"}}
-    return Classifier(
-        spec=card.spec,
-        classes=classes,
-        bodies=[build_backbone(card, head=True)],
-        normalisers=[Normalise(card.spec.mean, card.spec.std)],
-        head=nn.Identity(),
-        description=_description("backbones", card.spec, classes) | extra,
-    )
+    body = build_backbone(card, head=True)
+    described = {"pooling": "avg", "head": {"kind": "top"}}
+    return _on_backbones([card], [body], nn.Identity(), ClassScores(tuple(classes)), described)
 
 
 def _imagenet_classes(card: WeightCard) -> tuple[str, ...]:
@@ -430,11 +437,6 @@ def _check_ending(layers: Sequence[Layer], classes: int) -> None:
             "The last layer must give raw scores: softmax or sigmoid follow by themselves. "
             f"Received {dict(last)}; leave its activation out."
         )
-
-
-def _description(kind: str, spec: InputSpec, classes: Sequence[str]) -> dict[str, Any]:
-    fields = asdict(spec) | {"mean": list(spec.mean), "std": list(spec.std)}
-    return {"schema": SCHEMA, "kind": kind, "spec": fields, "classes": list(classes)}
 
 
 # ---- on disk ----------------------------------------------------------------------------------------------
