@@ -142,7 +142,7 @@ def test_temperature_divides_the_logits() -> None:
 
 
 def test_a_topped_backbone_survives_the_disk(tmp_path: Path) -> None:
-    from mindle.models.pretrained.weights import imagenet_labels
+    from mindle.models.pretrained.cards import imagenet_labels
 
     model = imagenet_classifier(card(head=True)).eval()
     assert model.classes == imagenet_labels(1000)

@@ -33,7 +33,7 @@ from mindle.errors import ArtifactError, MindleError, ModelError
 from mindle.models.heads import Head, build_head, describe_head, two_logits
 from mindle.models.nets.layers import Layer, build_layers
 from mindle.models.pretrained.backbone import Backbone, build_backbone
-from mindle.models.pretrained.weights import WeightCard, card_as_dict, card_from_dict, imagenet_labels
+from mindle.models.pretrained.cards import WeightCard, card_as_dict, card_from_dict, imagenet_labels
 from mindle.records import InputSpec
 
 SCHEMA = 1

@@ -39,9 +39,10 @@ def test_pooling_is_taken_from_the_map() -> None:
     with torch.no_grad():
         maps = net(image())
         assert maps.shape == (2, 512, 2, 3)
-        pooled = {}
-        for net.pooling in ("avg", "max", "both"):
-            pooled[net.pooling] = net(image())
+        pooled = {
+            pooling: Backbone(net.net, net.card, pooling=pooling, head=False).eval()(image())
+            for pooling in ("avg", "max", "both")
+        }
     torch.testing.assert_close(pooled["avg"], maps.mean((2, 3)))
     torch.testing.assert_close(pooled["max"], maps.amax((2, 3)))
     torch.testing.assert_close(pooled["both"], torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))

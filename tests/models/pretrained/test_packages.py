@@ -74,6 +74,6 @@ def test_the_larger_ones_fit_where_installed(place: int, tmp_path: Path) -> None
         pytest.skip(f"needs {package.module}, which the extra `weights` installs")
     from mindle.models.pretrained.backbone import build_backbone
 
-    card = next(card for card in package_cards() if card.sha256 == package.sha256)
+    card = next(card for card in package_cards() if card.sha256 == package.card.sha256)
     net = build_backbone(card, cache=tmp_path)
     assert net.output_shape() == (1280,)

@@ -14,7 +14,8 @@ import torch
 
 import mindle.data
 from mindle.data import typical_size
-from mindle.models.pretrained.weights import WeightCard, find_weights
+from mindle.models.pretrained.cards import WeightCard
+from mindle.models.pretrained.weights import find_weights
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
 from mindle.training.images.backbones import Ranked

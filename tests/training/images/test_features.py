@@ -13,7 +13,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mindle.models.pretrained.weights import WeightCard, find_weights, random_card
+from mindle.models.pretrained.cards import WeightCard
+from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
 from mindle.training.images.features import BATCH, Embedding, Engine
 from mindle.training.settings import AugmentSettings

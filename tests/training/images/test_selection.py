@@ -13,7 +13,8 @@ from PIL import Image
 
 import mindle.data
 from mindle.errors import DataError, DeviceError, ModelError
-from mindle.models.pretrained.weights import WeightCard, find_weights, random_card
+from mindle.models.pretrained.cards import WeightCard
+from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
+from mindle.models.nets.layers import GlobalPool
+from mindle.models.pretrained.cards import POOLINGS, WeightCard
 from mindle.models.pretrained.torchvision_shim import import_timm, import_torchvision
-from mindle.models.pretrained.weights import POOLINGS, WeightCard, read_weights
+from mindle.models.pretrained.weights import read_weights
 
 Norms = (nn.modules.batchnorm._BatchNorm,)  # every batch norm of torch, and timm's, derive from it
 
@@ -40,34 +42,25 @@ class Backbone(nn.Module):
         self.net = net
         self.card = card
         self.pooling = pooling
+        self.pool = nn.Identity() if pooling == "none" else GlobalPool(pooling)
         self.head = head
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
+        output: Tensor
         if self.head:
-            scores: Tensor = self.net(x)
-            return scores
-        if self.card.library == "torchvision":
-            return self._pool(self.net.get_submodule("features")(x))
-        maps = self._call("forward_features", x)
-        if self.pooling == "avg":
-            features: Tensor = self._call("forward_head", maps, pre_logits=True)
-            return features
-        return self._pool(self._as_map(maps))
+            output = self.net(x)
+        elif self.card.library == "torchvision":
+            output = self.pool(self.net.get_submodule("features")(x))
+        elif self.pooling == "avg":
+            output = self._call("forward_head", self._call("forward_features", x), pre_logits=True)
+        else:
+            output = self.pool(self._as_map(self._call("forward_features", x)))
+        return output
 
     def _call(self, method: str, x: Tensor, **options: Any) -> Tensor:
         answer: Tensor = getattr(self.net, method)(x, **options)
         return answer
-
-    def _pool(self, maps: Tensor) -> Tensor:
-        pooled = []
-        if self.pooling == "none":
-            return maps
-        if self.pooling != "max":
-            pooled.append(maps.mean((2, 3)))
-        if self.pooling != "avg":
-            pooled.append(maps.amax((2, 3)))
-        return torch.cat(pooled, dim=1)  # (image, channel) or (image, 2 x channel)
 
     def _as_map(self, x: Tensor) -> Tensor:
         if x.ndim == 3:  # (image, token, channel), class and register tokens first

@@ -12,10 +12,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.artifacts.typed import read_record
 from mindle.errors import ModelError
 from mindle.records import INTERPOLATIONS, InputSpec
 
@@ -69,7 +70,7 @@ class WeightCard:
     library: str
     model: str
     spec: InputSpec
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     head: bool = True
     labels: tuple[str, ...] | None = None
@@ -82,10 +83,32 @@ class WeightCard:
     origin: str = ""
     pooling: str = "avg"
 
+    def __post_init__(self) -> None:
+        where = f"in the card {self.name}"
+        for name, allowed in (("library", LIBRARIES), ("batch_norm", BATCH_NORMS), ("pooling", POOLINGS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ModelError(f"`{name}` must be one of {', '.join(allowed)} {where}. Received {value!r}.")
+        if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_.-]+)?", self.model):
+            raise ModelError(f"`model` must be a plain name {where}. Received {self.model!r}.")
+        for name, value in self.arguments.items():
+            members = value if isinstance(value, (list, tuple)) else (value,)
+            plain = all(isinstance(member, (str, int, float, type(None))) for member in members)
+            if name in FORBIDDEN_ARGUMENTS or not plain:
+                raise ModelError(
+                    f"`arguments` must be plain settings of the architecture {where}. "
+                    f"Received {name}={value!r}."
+                )
+
     @property
     def size_bytes(self) -> int:
         """Size of the weight file; 0 without one."""
         return self.path.stat().st_size if self.path is not None else 0
+
+
+# Fields of the JSON form: of the card, and of its input.
+_STORED = tuple(each.name for each in fields(WeightCard) if each.name not in ("spec", "labels", "path"))
+_OF_SPEC = ("fit", "interpolation", "mean", "std")
 
 
 def read_card(path: Path, origin: str) -> WeightCard:
@@ -94,20 +117,20 @@ def read_card(path: Path, origin: str) -> WeightCard:
     Raises:
         ModelError: If the card cannot be read, is of another schema, or names what is not there.
     """
-    fields = read_json(path)
-    if fields.get("schema") != CARD_SCHEMA:
+    document = read_json(path)
+    if document.get("schema") != CARD_SCHEMA:
         raise ModelError(
-            f"The card {path} must have schema {CARD_SCHEMA}. Received {fields.get('schema')!r}. "
+            f"The card {path} must have schema {CARD_SCHEMA}. Received {document.get('schema')!r}. "
             "A newer mindle may read it."
         )
     folder = path.parent
     weights = folder / _file_name(
-        fields.get("weights", path.with_suffix(".safetensors").name), path, "weights"
+        document.get("weights", path.with_suffix(".safetensors").name), path, "weights"
     )
     if not weights.is_file():
         raise ModelError(f"The card {path} speaks of {weights.name}, which is not beside it.")
-    labels = fields.get("labels")
-    card = card_from_dict(fields | {"name": weights.stem, "labels": None}, str(path))
+    labels = document.get("labels")
+    card = card_from_dict(document | {"name": weights.stem}, str(path))
     return replace(
         card,
         labels=None if labels is None else _read_labels(folder / _file_name(labels, path, "labels")),
@@ -117,8 +140,8 @@ def read_card(path: Path, origin: str) -> WeightCard:
     )
 
 
-def card_from_dict(fields: Mapping[str, Any], where: str) -> WeightCard:
-    """A card from the fields of its JSON form; `where` names it in messages.
+def card_from_dict(document: Mapping[str, Any], where: str) -> WeightCard:
+    """A card from its JSON form; `where` names it in messages.
 
     Raises:
         ModelError: If a field is missing or has a value that cannot be.
@@ -129,33 +152,16 @@ def card_from_dict(fields: Mapping[str, Any], where: str) -> WeightCard:
         >>> card.spec.width, card.batch_norm
         (224, 'statistics')
     """
-    missing = [name for name in ("library", "model", "input_size", "mean", "std") if name not in fields]
+    missing = [name for name in ("library", "model", "input_size", "mean", "std") if name not in document]
     if missing:
         raise ModelError(f"The card {where} lacks {', '.join(missing)}; docs/models.md shows a card.")
-    for name, allowed in (("library", LIBRARIES), ("batch_norm", BATCH_NORMS), ("pooling", POOLINGS)):
-        if fields.get(name, allowed[1 if name == "pooling" else 0]) not in allowed:
-            raise ModelError(
-                f"`{name}` must be one of {', '.join(allowed)} in the card {where}. "
-                f"Received {fields[name]!r}."
-            )
-    if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_.-]+)?", str(fields["model"])):
-        raise ModelError(f"`model` must be a plain name in the card {where}. Received {fields['model']!r}.")
-    return WeightCard(
-        name=str(fields.get("name", fields["model"])),
-        library=fields["library"],
-        model=fields["model"],
-        arguments=checked_arguments(fields.get("arguments") or {}, where),
-        identity=tuple(str(name) for name in fields.get("identity") or ()),
-        head=bool(fields.get("head", True)),
-        features=int(fields.get("features") or 0),
-        spec=_card_spec(fields, where),
-        batch_norm=fields.get("batch_norm", "statistics"),
-        sha256=str(fields.get("sha256") or ""),
-        licence=str(fields.get("licence") or ""),
-        source=str(fields.get("source") or ""),
-        origin=str(fields.get("origin") or ""),
-        pooling=fields.get("pooling", "avg"),
-    )
+    given = {name: document[name] for name in _STORED if document.get(name) is not None}
+    try:
+        height, width = document["input_size"]
+        spec = {"height": height, "width": width} | {k: document[k] for k in _OF_SPEC if k in document}
+        return read_record(WeightCard, {"name": document["model"], **given, "spec": spec}, "card")
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The card {where} describes no input or network that can be: {error}") from error
 
 
 def card_as_dict(card: WeightCard) -> dict[str, Any]:
@@ -167,64 +173,11 @@ def card_as_dict(card: WeightCard) -> dict[str, Any]:
         >>> card_from_dict(card_as_dict(card), "here") == card
         True
     """
-    return {
-        "schema": CARD_SCHEMA,
-        "name": card.name,
-        "library": card.library,
-        "model": card.model,
-        "arguments": dict(card.arguments),
-        "identity": list(card.identity),
-        "head": card.head,
-        "features": card.features,
-        "input_size": [card.spec.height, card.spec.width],
-        "fit": card.spec.fit,
-        "interpolation": card.spec.interpolation,
-        "mean": list(card.spec.mean),
-        "std": list(card.spec.std),
-        "batch_norm": card.batch_norm,
-        "sha256": card.sha256,
-        "licence": card.licence,
-        "source": card.source,
-        "origin": card.origin,
-        "pooling": card.pooling,
-    }
-
-
-def _card_spec(fields: Mapping[str, Any], where: str) -> InputSpec:
-    try:
-        height, width = fields["input_size"]
-        return InputSpec(
-            height=height,
-            width=width,
-            fit=fields.get("fit", "squash"),
-            interpolation=fields.get("interpolation", "bilinear"),
-            mean=tuple(fields["mean"]),
-            std=tuple(fields["std"]),
-        )
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The card {where} describes no input that can be: {error}") from error
-
-
-def checked_arguments(arguments: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A network builder's keywords, refused where they are no plain settings.
-
-    Raises:
-        ModelError: If one would fetch or unpickle something, or is no number, text or list of these.
-
-    Example:
-        >>> checked_arguments({"pad_type": "same"}, "here")
-        {'pad_type': 'same'}
-    """
-    for name, value in arguments.items():
-        plain = isinstance(value, (str, int, float, bool, type(None))) or (
-            isinstance(value, (list, tuple)) and all(isinstance(part, (str, int, float)) for part in value)
-        )
-        if name in FORBIDDEN_ARGUMENTS or not plain:
-            raise ModelError(
-                f"`arguments` must be plain settings of the architecture in the card {where}. "
-                f"Received {name}={value!r}."
-            )
-    return dict(arguments)
+    spec = {name: getattr(card.spec, name) for name in _OF_SPEC}
+    stored = {name: getattr(card, name) for name in _STORED} | {"arguments": dict(card.arguments)}
+    document = {"schema": CARD_SCHEMA, "input_size": [card.spec.height, card.spec.width], **spec, **stored}
+    plain: dict[str, Any] = json.loads(json.dumps(document))
+    return plain
 
 
 def _file_name(value: Any, card: Path, field: str) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from mindle.errors import ModelError, did_you_mean
 from mindle.models.pretrained.cards import (
     WeightCard,
-    checked_arguments,
     first_line,
     hash_file,
     imagenet_labels,
@@ -58,7 +57,7 @@ def hub_card(folder: Path, name: str, origin: str) -> WeightCard:
         name=name,
         library="timm",
         model=str(config.get("architecture") or name.split(".", 1)[0]),
-        arguments=checked_arguments(arguments, str(folder)),
+        arguments=arguments,
         head=outputs > 0,
         labels=imagenet_labels(outputs),
         spec=spec_of(settings),
@@ -117,19 +116,13 @@ def from_hub(repository: str, allowed: bool) -> WeightCard:
     """
     name = repository.split("/", 1)[-1]
     if not allowed:
-        raise ModelError(
-            f"The weights of {name} are not on this machine, and the hub was not to be asked. {_ADVICE}"
-        )
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-        raise ModelError(
-            f"The weights of {name} are not on this machine, and HF_HUB_OFFLINE is set. {_ADVICE}"
-        )
-    reason = _unreachable(repository)
+        reason = "the hub was not to be asked"
+    elif os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        reason = "HF_HUB_OFFLINE is set"
+    else:
+        reason = _unreachable(repository)
     if reason:
-        raise ModelError(
-            f"The weights of {name} are not on this machine, and the hub does not answer ({reason}). "
-            f"{_ADVICE}"
-        )
+        raise ModelError(f"The weights of {name} are not on this machine, and {reason}. {_ADVICE}")
     from huggingface_hub import hf_hub_download
 
     try:
@@ -137,8 +130,9 @@ def from_hub(repository: str, allowed: bool) -> WeightCard:
         weights = hf_hub_download(repository, "model.safetensors")
     # It raises its own errors, its HTTP client's and OSError; all mean that the file is not here.
     except Exception as error:
-        reason = first_line(error)
-        raise ModelError(f"The weights of {name} could not be downloaded: {reason}. {_ADVICE}") from error
+        raise ModelError(
+            f"The weights of {name} could not be downloaded: {first_line(error)}. {_ADVICE}"
+        ) from error
     return hub_card(Path(weights).parent, name, "hub")
 
 
@@ -159,5 +153,5 @@ def _unreachable(repository: str) -> str:
     except urllib.error.HTTPError:
         return ""  # it answered; what it thinks of the question is the download's affair
     except (OSError, ValueError) as error:
-        return first_line(getattr(error, "reason", error))
+        return f"the hub does not answer ({first_line(getattr(error, 'reason', error))})"
     return ""

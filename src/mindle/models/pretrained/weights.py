@@ -15,28 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.errors import ModelError
 from mindle.models.pretrained.cards import (
-    POOLINGS as POOLINGS,
-)
-from mindle.models.pretrained.cards import (
-    WeightCard as WeightCard,
-)
-from mindle.models.pretrained.cards import (
-    card_as_dict as card_as_dict,
-)
-from mindle.models.pretrained.cards import (
-    card_from_dict as card_from_dict,
-)
-from mindle.models.pretrained.cards import (
+    WeightCard,
     check_hash,
-    checked_arguments,
     hash_file,
+    imagenet_labels,
     load_tensors,
     read_card,
     spec_of,
     tensor_shapes,
-)
-from mindle.models.pretrained.cards import (
-    imagenet_labels as imagenet_labels,
 )
 from mindle.models.pretrained.hub import cached_cards, from_hub, hub_card, published, timm_config
 from mindle.models.pretrained.packages import PACKAGES, package_cards, read_package
@@ -117,7 +103,7 @@ def random_card(model: str, *, library: str = "timm", **arguments: Any) -> Weigh
         name=model,
         library=library,
         model=model.split(".", 1)[0],
-        arguments=checked_arguments(arguments, model),
+        arguments=arguments,
         spec=spec_of(config),
         head=False,
         origin="random weights",
@@ -247,7 +233,7 @@ def read_weights(card: WeightCard, *, cache: Path | None = None) -> dict[str, Te
     if card.path is None:
         raise ValueError(f"`card` must have a weight file. Received {card.name}, which has none.")
     for package in PACKAGES:
-        if card.sha256 == package.sha256:
+        if card.sha256 == package.card.sha256:
             return read_package(card, package, weights_cache() if cache is None else cache)
     check_hash(card.path, card.sha256)
     return load_tensors(card.path)

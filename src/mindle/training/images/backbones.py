@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.errors import DataError
-from mindle.models.pretrained.weights import WeightCard
+from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
 from mindle.training.images.heads.candidates import C, fold_numbers
 from mindle.training.images.heads.features import BackboneFeatures

@@ -28,8 +28,7 @@ from mindle.data.images.pixels import pixel_key
 from mindle.models.classifier import Normalise, to_floats
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.backbone import build_backbone
-from mindle.models.pretrained.cards import card_as_dict
-from mindle.models.pretrained.weights import WeightCard
+from mindle.models.pretrained.cards import WeightCard, card_as_dict
 from mindle.records import SILENT, Listener
 from mindle.training.budget import TimeUp
 from mindle.training.loop.augment import Augment

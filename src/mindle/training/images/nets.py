@@ -14,7 +14,7 @@ from mindle.data import Pixels
 from mindle.messages import message
 from mindle.models.classifier import Classifier, Outputs, backbone_model, layers_model
 from mindle.models.nets.zoo import ZOO
-from mindle.models.pretrained.weights import WeightCard
+from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
 from mindle.training.images import tasks
 from mindle.training.images.problem import Outcome, Problem

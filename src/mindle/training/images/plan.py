@@ -16,7 +16,8 @@ from mindle.data.common.names import count_of
 from mindle.data.common.summary import disk_bytes
 from mindle.errors import ModelError
 from mindle.models.nets.zoo import ZOO
-from mindle.models.pretrained.weights import WeightCard, find_weights, random_card, resolve
+from mindle.models.pretrained.cards import WeightCard
+from mindle.models.pretrained.weights import find_weights, random_card, resolve
 from mindle.records import Dataset, InputSpec
 from mindle.training.budget import Deadline, Finish, duration, parse_budget
 from mindle.training.device import choose_device

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from mindle.errors import ModelError
 from mindle.messages import message
 from mindle.models.classifier import backbone_model
-from mindle.models.pretrained.weights import WeightCard
+from mindle.models.pretrained.cards import WeightCard
 from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
 from mindle.training.images import tasks
 from mindle.training.images.answer_cost import LEAST_SAVING

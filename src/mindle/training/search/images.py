@@ -24,7 +24,8 @@ from mindle.data import typical_size
 from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.models.pretrained.weights import WeightCard, find_weights
+from mindle.models.pretrained.cards import WeightCard
+from mindle.models.pretrained.weights import find_weights
 from mindle.records import SILENT, Dataset, Listener
 from mindle.training.device import choose_device
 from mindle.training.images.backbones import (
