@@ -6,7 +6,6 @@ not bring along, it takes from the family that it is most like.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -15,13 +14,10 @@ from mindle.records import FAMILIES
 
 if TYPE_CHECKING:
     from mindle.artifacts.answers import Layout
-    from mindle.artifacts.arrays import Slot
-    from mindle.artifacts.bundle import Bundle
     from mindle.data.common.tasks import DataTask
     from mindle.data.tables.tasks import TableTarget
     from mindle.evaluation.family import Evaluation
     from mindle.evaluation.report.sections import Page
-    from mindle.records import Examples
     from mindle.serving.source import Target
     from mindle.training.images.tasks import ImageTask
     from mindle.training.tables.tasks import TableTask
@@ -37,9 +33,7 @@ class TaskParts(TypedDict, total=False):
         rows: How the rows of a table are learned from.
         evaluation: Scores, tests, baselines, and the answers that the outputs of a graph give.
         page: Sections, figures and headline of the report.
-        layout: Columns of a file of answers.
-        truths: The cell of each row's truth in the manifest.
-        outputs: What the graph of a bundle must answer.
+        layout: Columns of a file of answers, labels of the manifest, and what the graph of a bundle answers.
         target: How the truth is found in labelled data.
     """
 
@@ -50,8 +44,6 @@ class TaskParts(TypedDict, total=False):
     evaluation: Evaluation[Any]
     page: type[Page[Any]]
     layout: Layout[Any]
-    truths: Callable[[Examples], list[str]]
-    outputs: Callable[[Bundle], dict[str, Slot]]
     target: type[Target]
 
 
@@ -64,8 +56,6 @@ REGISTRIES = {
     "evaluation": ("evaluation.tasks", "TASKS"),
     "page": ("evaluation.report.tasks", "TASKS"),
     "layout": ("artifacts.answers", "LAYOUTS"),
-    "truths": ("artifacts.manifest", "TRUTHS"),
-    "outputs": ("artifacts.bundle", "OUTPUTS"),
     "target": ("serving.source", "TARGETS"),
 }
 

@@ -15,7 +15,6 @@ from mindle.artifacts.run import (
     claim,
     claim_default,
     differences,
-    find_runs,
     read_runs,
     set_aside,
     whole_run,
@@ -120,8 +119,8 @@ def test_runs_are_listed_in_natural_order(tmp_path: Path) -> None:
     for name in ("a-10", "a-2", "b-1", "a-1"):
         RunFolder(tmp_path / name).write_document({"state": "finished"})
     (tmp_path / "notes").mkdir()
-    assert [run.path.name for run in find_runs(tmp_path)] == ["a-1", "a-2", "a-10", "b-1"]
-    assert find_runs(tmp_path / "absent") == []
+    assert [run.path.name for run, _ in read_runs(tmp_path, print)] == ["a-1", "a-2", "a-10", "b-1"]
+    assert list(read_runs(tmp_path / "absent", print)) == []
 
 
 def test_a_run_json_that_is_no_file_is_skipped_and_reported(tmp_path: Path) -> None:

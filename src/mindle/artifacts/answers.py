@@ -1,4 +1,7 @@
-"""How answers lie in CSV, JSON and data frames: one layout for each family of tasks, for every writer."""
+"""What files ask of a task: how answers lie in CSV, JSON and data frames, what a graph must answer.
+
+There is one layout for each family of tasks, for every writer.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from mindle.records import Answers, Estimates, Predictions, Task
+from mindle.artifacts.arrays import Slot
+from mindle.records import Answers, Estimates, Examples, Predictions, Task
 
 A = TypeVar("A", bound=Answers)
 
@@ -34,6 +38,17 @@ class Layout(Protocol[A]):
 
     def read(self, cells: Mapping[str, Sequence[str]], **common: Any) -> A:
         """Answers from the texts of the columns; `common` are the fields of `Answers`."""
+
+    def labels(self, data: Examples) -> list[str]:
+        """The truth of each row of data as the manifest has it, "" where a row has none."""
+
+    def outputs(self, classes: int, *, intervals: bool) -> dict[str, Slot]:
+        """What the graph of a bundle must answer, by name.
+
+        Args:
+            classes: How many there are.
+            intervals: Whether the bundle has prediction intervals.
+        """
 
 
 class ClassLayout:
@@ -76,6 +91,14 @@ class ClassLayout:
             **common,
         )
 
+    def labels(self, data: Examples) -> list[str]:
+        """See `Layout`."""
+        return [data.classes[label] if label >= 0 else "" for label in data.labels.tolist()]
+
+    def outputs(self, classes: int, *, intervals: bool) -> dict[str, Slot]:
+        """See `Layout`."""
+        return {"probabilities": Slot("f", (None, classes))}
+
 
 class NumberLayout:
     """The columns target, predicted, and low and high where there are prediction intervals."""
@@ -107,6 +130,15 @@ class NumberLayout:
             if name in fields and column[0]
         }
         return self.record(**columns, **common)
+
+    def labels(self, data: Examples) -> list[str]:
+        """See `Layout`."""
+        return ["" if target != target else self.exact.format(target) for target in data.targets.tolist()]
+
+    def outputs(self, classes: int, *, intervals: bool) -> dict[str, Slot]:
+        """See `Layout`."""
+        folds = Slot("f", (None, None), optional=not intervals)
+        return {"estimate": Slot("f", (None,)), "fold_estimates": folds}
 
 
 LAYOUTS: dict[str, Layout[Any]] = {"classification": ClassLayout(), "regression": NumberLayout()}

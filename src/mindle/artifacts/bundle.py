@@ -8,7 +8,7 @@ answers alike. Where a bundle estimates a number, `intervals.npz` says how far e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts import answers as layouts
 from mindle.artifacts.arrays import Slot, read_arrays
 from mindle.artifacts.environment import libraries
 from mindle.artifacts.files import first_words, read_json, sha256_of, unreadable, write_json
@@ -117,7 +118,8 @@ class Bundle:
     @property
     def outputs(self) -> dict[str, Slot]:
         """What the graph must answer, by name."""
-        return OUTPUTS[self.task.family](self)
+        intervals = exists(self.folder / INTERVALS)
+        return layouts.of(self.task).outputs(len(self.classes), intervals=intervals)
 
 
 @singledispatch
@@ -138,22 +140,6 @@ def _column_inputs(spec: TableSpec) -> dict[str, Slot]:
     categories = sum(not column.numbers for column in features)
     found = {"numbers": Slot("f8", (None, width))} if width else {}
     return found | ({"categories": Slot("U", (None, categories))} if categories else {})
-
-
-def _class_outputs(bundle: Bundle) -> dict[str, Slot]:
-    return {"probabilities": Slot("f", (None, len(bundle.classes)))}
-
-
-def _number_outputs(bundle: Bundle) -> dict[str, Slot]:
-    folds = Slot("f", (None, None), optional=not exists(bundle.folder / INTERVALS))
-    return {"estimate": Slot("f", (None,)), "fold_estimates": folds}
-
-
-OUTPUTS: dict[str, Callable[[Bundle], dict[str, Slot]]] = {
-    "classification": _class_outputs,
-    "regression": _number_outputs,
-}
-"""What the graph of a bundle must answer, by family of tasks."""
 
 
 def _task_of(classes: int) -> str:
@@ -256,38 +242,40 @@ def _listed(hashes: Any) -> str:
 # What the first version wrote of each; what came later has defaults.
 _PIXELS = ("height", "width", "fit", "interpolation", "colour", "mean", "std")
 _COLUMN = ("name", "kind", "role", "decimal", "thousands", "date_format")
-_FIELDS: dict[str, Any] = {
-    "classes": tuple[str, ...],
-    "temperature": float,
-    "metrics": dict[str, Any],
-    "licences": tuple[dict[str, str | None], ...],
-}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The fields that every bundle.json has; the others are its details."""
+
+    classes: tuple[str, ...]
+    input: dict[str, Any]
+    temperature: float
+    metrics: dict[str, Any]
+    licences: tuple[dict[str, str | None], ...]
 
 
 def _bundle(folder: Path, document: Mapping[str, Any]) -> Bundle:
     """The document as a record, each field of its type."""
-    missing = [name for name in (*_FIELDS, "input") if name not in document]
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}.")
-    fields = {name: typed(hint, document[name], name) for name, hint in _FIELDS.items()}
-    known = {*_FIELDS, "input", "schema", "files"}
-    return Bundle(
-        folder=folder,
-        spec=_spec(document["input"]),
-        details={key: value for key, value in document.items() if key not in known},
-        **fields,
-    )
+    known = set(_Document.__dataclass_fields__)
+    given = {name: value for name, value in document.items() if name in known}
+    stated = vars(read_record(_Document, given, DOCUMENT))
+    details = {name: value for name, value in document.items() if name not in {*known, "schema", "files"}}
+    return Bundle(folder=folder, spec=_spec(stated.pop("input")), details=details, **stated)
 
 
-def _spec(given: Any) -> InputSpec | TableSpec:
-    if not isinstance(given, dict) or "columns" not in given:
+def _spec(given: dict[str, Any]) -> InputSpec | TableSpec:
+    if "columns" not in given:
         _require_fields(given, "input", _PIXELS)
         return read_record(InputSpec, given, "input")
-    columns = given["columns"] if isinstance(given["columns"], list) else ()
-    for at, column in enumerate(columns):
+    for at, column in enumerate(given["columns"] if isinstance(given["columns"], list) else ()):
         _require_fields(column, f"input.columns[{at}]", _COLUMN)
     spec = read_record(TableSpec, given, "input")
-    _require_columns(spec)
+    names = [column.name for column in spec.columns]
+    if len(set(names)) != len(names):
+        raise ValueError("`input.columns` must have different names. Received some twice.")
+    if not any(column.role == "feature" for column in spec.columns):
+        raise ValueError("`input.columns` must hold a feature. Received none.")
     return spec
 
 
@@ -320,14 +308,6 @@ def _require_sense(bundle: Bundle) -> None:
             "`thresholds` must hold a number above 0 for each of the classes. Received "
             f"{', '.join(list(thresholds)[:10])}."
         )
-
-
-def _require_columns(spec: TableSpec) -> None:
-    names = [column.name for column in spec.columns]
-    if len(set(names)) != len(names):
-        raise ValueError("`input.columns` must have different names. Received some twice.")
-    if not any(column.role == "feature" for column in spec.columns):
-        raise ValueError("`input.columns` must hold a feature. Received none.")
 
 
 def _require_counts(

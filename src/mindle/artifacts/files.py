@@ -145,15 +145,13 @@ def replacing(
             yield place
 
 
-def write_bytes(
-    path: Path, data: bytes, *, shared: bool = False, draft: Path | None = None, durable: bool = True
-) -> None:
+def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
     """Write a file whole or not at all; see `beside` for the arguments.
 
     Raises:
         DeviceError: If the disk is full or the folder cannot be written.
     """
-    with replacing(path, shared=shared, draft=draft, durable=durable) as place:
+    with replacing(path, shared=shared) as place:
         place.write_bytes(data)
 
 
@@ -183,6 +181,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], 
         writer.writerows(cells(row, raw=raw) for row in rows)
 
 
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write mappings by column name as a CSV file, whole or not at all; what a row lacks is empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_csv(path, columns, ([row.get(name) for name in columns] for row in rows))
+
+
 def cells(row: Iterable[Any], *, raw: bool = False) -> list[Any]:
     """A row as it is written into a CSV file.
 
@@ -209,18 +213,28 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _opened(path: Path) -> io.BufferedReader:
-    try:
-        return open_regular(path)
-    except (PermissionError, SpecialFile) as error:
-        raise unreadable(path, error) from error
-
-
 @contextmanager
 def reading_csv(path: Path) -> Iterator[Iterator[list[str]]]:
     """The rows of a CSV file that `write_csv` wrote, header first, as they were before."""
-    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as lines:
+    try:
+        file = open_regular(path)
+    except (PermissionError, SpecialFile) as error:
+        raise unreadable(path, error) from error
+    with file, io.TextIOWrapper(file, encoding="utf-8", newline="") as lines:
         yield ([uncell(text) for text in row] for row in csv.reader(lines))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file that `write_csv` or `write_rows` wrote, by column name; none of an absent file.
+
+    Raises:
+        ValueError: If a row has more cells than the header, or fewer.
+    """
+    if not path.exists():
+        return []
+    with reading_csv(path) as lines:
+        header = next(lines, [])
+        return [dict(zip(header, row, strict=True)) for row in lines]
 
 
 def read_json(path: Path, *, schema: int, what: str) -> dict[str, Any]:

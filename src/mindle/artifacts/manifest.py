@@ -7,14 +7,15 @@ forward slashes; `split` is empty and `finding` says why for a file that was set
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mindle.artifacts.files import reading_csv, write_csv
+from mindle.artifacts import answers as layouts
+from mindle.artifacts.files import read_rows, write_csv
 from mindle.errors import ArtifactError
 from mindle.records import Examples
 
@@ -35,28 +36,13 @@ class ManifestRow:
     finding: str
 
 
-def _class_names(data: Examples) -> list[str]:
-    return [data.classes[label] if label >= 0 else "" for label in data.labels.tolist()]
-
-
-def _numbers(data: Examples) -> list[str]:
-    return ["" if target != target else f"{target:.17g}" for target in data.targets.tolist()]
-
-
-# The cell of each row's truth by family of tasks, "" where it has none; another package adds an entry.
-TRUTHS: dict[str, Callable[[Examples], list[str]]] = {
-    "classification": _class_names,
-    "regression": _numbers,
-}
-
-
 def manifest_rows(data: Examples) -> list[ManifestRow]:
     """The rows of data that have been checked and split."""
     unknown, sizes = ("",) * len(data), np.zeros(len(data), np.int64)
     columns: dict[str, Sequence[Any]] = {
         "path": data.row_names,
         "sha256": data.sha256 or unknown,
-        "label": TRUTHS[data.task.family](data),
+        "label": layouts.of(data.task).labels(data),
         "split": data.parts or unknown,
         "group": data.groups or unknown,
         "width": (data.widths if len(data.widths) else sizes).tolist(),
@@ -79,31 +65,14 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     Raises:
         ArtifactError: If it is missing or lacks a column.
     """
-    try:
-        with reading_csv(path) as rows:
-            header = next(rows, [])
-            missing = set(COLUMNS) - set(header)
-            if missing:
-                raise ArtifactError(
-                    f"{path} must have the columns {', '.join(COLUMNS)}. Missing: {sorted(missing)}."
-                )
-            return [
-                ManifestRow(
-                    path=row["path"],
-                    sha256=row["sha256"],
-                    label=row["label"],
-                    split=row["split"],
-                    group=row["group"],
-                    width=int(row["width"]),
-                    height=int(row["height"]),
-                    finding=row["finding"],
-                )
-                for row in (dict(zip(header, cells, strict=True)) for cells in rows)
-            ]
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            f"The run must hold {path.name}. Received {path.parent}, which has none."
-        ) from error
+    if not path.exists():
+        raise ArtifactError(f"The run must hold {path.name}. Received {path.parent}, which has none.")
+    rows = read_rows(path)
+    missing = set(COLUMNS) - set(rows[0] if rows else ())
+    if missing:
+        raise ArtifactError(f"{path} must have the columns {', '.join(COLUMNS)}. Missing: {sorted(missing)}.")
+    kinds: dict[str, Any] = {"width": int, "height": int}
+    return [ManifestRow(**{name: kinds.get(name, str)(row[name]) for name in COLUMNS}) for row in rows]
 
 
 def fingerprint(data: Examples) -> str:

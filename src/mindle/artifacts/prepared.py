@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from mindle.artifacts.files import read_json, write_json
+from mindle.artifacts.typed import read_record
 from mindle.errors import ArtifactError
 
 SCHEMA = 1
@@ -36,10 +37,6 @@ class PreparedFile:
     group: str = ""
 
 
-def _no_settings() -> Mapping[str, Any]:
-    return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class PreparedIndex:
     """What a prepared folder says of itself.
@@ -53,7 +50,7 @@ class PreparedIndex:
     """
 
     state: str
-    settings: Mapping[str, Any] = field(default_factory=_no_settings)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     folders: Mapping[str, str]
     files: tuple[PreparedFile, ...]
     failed: Mapping[str, str]
@@ -71,16 +68,7 @@ class PreparedIndex:
 
 def write_index(folder: Path, index: PreparedIndex) -> None:
     """Write prepared.json, whole or not at all."""
-    document = {
-        "schema": SCHEMA,
-        "kind": KIND,
-        "state": index.state,
-        "settings": dict(index.settings),
-        "folders": dict(index.folders),
-        "failed": dict(index.failed),
-        "files": [asdict(file) for file in index.files],
-    }
-    write_json(folder / INDEX, document)
+    write_json(folder / INDEX, {"schema": SCHEMA, "kind": KIND, **asdict(index)})
 
 
 def read_index(folder: Path) -> PreparedIndex | None:
@@ -101,15 +89,10 @@ def read_index(folder: Path) -> PreparedIndex | None:
         return None
     document = read_json(folder / INDEX, schema=SCHEMA, what="prepared folder")
     try:
-        return PreparedIndex(
-            state=document["state"],
-            settings=dict(document["settings"]),
-            folders=dict(document["folders"]),
-            files=tuple(PreparedFile(**file) for file in document["files"]),
-            failed=dict(document["failed"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        known = [field.name for field in fields(PreparedIndex)]
+        return read_record(PreparedIndex, {name: document[name] for name in known if name in document}, INDEX)
+    except ValueError as error:
         raise ArtifactError(
-            f"{folder / INDEX} must be a whole index; {error!r}. Remove it to read the folder by its names "
+            f"{folder / INDEX} must be a whole index; {error} Remove it to read the folder by its names "
             "alone, or prepare the data again."
         ) from error

@@ -6,11 +6,12 @@ Every file is written whole or not at all, so that a run killed at any moment ca
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,15 @@ from typing import Any
 import numpy as np
 
 from mindle.artifacts import answers as layouts
-from mindle.artifacts.files import first_words, read_json, reading_csv, write_csv, write_json
+from mindle.artifacts.files import (
+    first_words,
+    read_json,
+    read_rows,
+    reading_csv,
+    write_csv,
+    write_json,
+    write_rows,
+)
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
 from mindle.messages import sentences_of, with_sentences
@@ -28,6 +37,16 @@ from mindle.records import Answers
 SCHEMA = 1
 RUNS = "runs"
 FINISHED, RUNNING = "finished", "running"
+# Columns of trials.csv before those of the settings, of which the score is one of two.
+TRIAL_FACTS = {
+    "number": int,
+    "state": str,
+    "log_loss": float,
+    "rmse": float,
+    "accuracy": float,
+    "seconds": float,
+    "note": str,
+}
 
 
 @dataclass(frozen=True)
@@ -82,57 +101,37 @@ class RunFolder:
 
     def history(self) -> list[dict[str, float]]:
         """Rows of history.csv, empty where nothing was trained by epochs."""
-        file = self.path / "history.csv"
-        if not file.exists():
-            return []
-        with file.open(encoding="utf-8", newline="") as lines:
-            return [
-                {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)
-            ]
+        rows = read_rows(self.path / "history.csv")
+        return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write history.csv anew; epochs are few, so the whole file is as cheap as a line."""
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        write_csv(self.path / "history.csv", columns, ([row.get(name) for name in columns] for row in rows))
+        write_rows(self.path / "history.csv", rows)
 
     def trials(self) -> list[dict[str, Any]]:
-        """Rows of trials.csv, empty where nothing was searched: what each trial drew and how it did."""
-        file = self.path / "trials.csv"
-        if not file.exists():
-            return []
-        with reading_csv(file) as lines:
-            header = next(lines, [])
-            rows = [dict(zip(header, cells, strict=True)) for cells in lines]
-        score = next((name for name in ("log_loss", "rmse") if rows and name in rows[0]), "log_loss")
-        return [
-            {
-                "number": int(row.pop("number")),
-                "state": row.pop("state"),
-                **{name: float(text) if (text := row.pop(name)) else None for name in (score, "accuracy")},
-                "seconds": float(row.pop("seconds")),
-                "note": row.pop("note"),
-                "settings": with_names_of_today(
-                    {name: json.loads(text) for name, text in row.items() if text}
-                ),
+        """Rows of trials.csv, empty where nothing was searched: what each trial sampled and how it did."""
+        found = []
+        for row in read_rows(self.path / "trials.csv"):
+            facts = {
+                name: kind(row[name]) if row[name] or kind is str else None
+                for name, kind in TRIAL_FACTS.items()
+                if name in row
             }
-            for row in rows
-        ]
+            settings = {name: json.loads(text) for name, text in row.items() if text and name not in facts}
+            found.append({**facts, "settings": with_names_of_today(settings)})
+        return found
 
     def write_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
         """Write trials.csv: number, state, score, accuracy, seconds, note, then a column a setting.
 
         The score is "log_loss", or "rmse" where numbers are estimated.
         """
-        names = list(dict.fromkeys(name for trial in trials for name in trial["settings"]))
-        score = "rmse" if "rmse" in trials[0] else "log_loss"
-        first = ("number", "state", score, "accuracy", "seconds", "note")
-
-        def cells(trial: Mapping[str, Any]) -> list[Any]:
-            drawn = trial["settings"]
-            facts = [trial[name] for name in first]
-            return facts + [json.dumps(drawn[n], ensure_ascii=False) if n in drawn else "" for n in names]
-
-        write_csv(self.path / "trials.csv", [*first, *names], map(cells, trials))
+        rows = []
+        for trial in trials:
+            facts = {name: value for name, value in trial.items() if name != "settings"}
+            sampled = trial["settings"].items()
+            rows.append(facts | {name: json.dumps(value, ensure_ascii=False) for name, value in sampled})
+        write_rows(self.path / "trials.csv", rows)
 
     def answers(self, task: str | None = None) -> dict[str, Any]:
         """Read predictions.csv: the parts "val" and "test" with their truth, of the type of the task.
@@ -212,28 +211,22 @@ def whole_run(path: Path | str) -> Iterator[None]:
         ) from error
 
 
-def find_runs(folder: Path) -> list[RunFolder]:
-    """Every run folder directly below `folder`, by name with numbers in their natural order."""
-    if not folder.is_dir():
-        return []
+def read_runs(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
+    """Every run directly below a folder with its run.json, by name with numbers in their natural order.
+
+    Args:
+        folder: Where to look; it need not exist.
+        say: Hears of runs that cannot be read and are skipped.
+    """
 
     def natural(path: Path) -> list[tuple[int, int | str]]:
-        return [
-            (0, int(piece)) if piece.isdigit() else (1, piece)
-            for piece in re.split(r"(\d+)", path.name)
-            if piece
-        ]
+        pieces = filter(None, re.split(r"(\d+)", path.name))
+        return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces]
 
-    return [
-        RunFolder(path)
-        for path in sorted(folder.iterdir(), key=natural)
-        if os.path.lexists(path / "run.json")  # whatever it is: what cannot be read is reported
-    ]
-
-
-def read_runs(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    """The runs below a folder with their run.json; one that cannot be read is skipped and reported."""
-    for run in find_runs(folder):
+    for path in sorted(folder.iterdir(), key=natural) if folder.is_dir() else ():
+        run = RunFolder(path)
+        if not os.path.lexists(path / "run.json"):  # whatever it is: what cannot be read is reported
+            continue
         try:
             yield run, run.document()
         except MindleError as error:
@@ -243,27 +236,17 @@ def read_runs(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunFol
 def claim_default(name: str, root: Path = Path(RUNS)) -> RunFolder:
     """Make and return the first free `runs/<name>-<n>`; two runs started together get two folders."""
     safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
-    number = 1
+    number = 0
     while True:
-        path = root / f"{safe}-{number}"
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise DeviceError(
-                f"The run folder {path} must be one that can be made ({error.strerror}). Choose another "
-                "with --out."
-            ) from error
-        else:
-            return RunFolder(path)
+        number += 1
+        with suppress(FileExistsError):
+            return _made(root / f"{safe}-{number}", new=True)
 
 
 def set_aside(folder: Path) -> Path:
     """Rename an unfinished run to `<folder>.partial-<n>`, where nothing of it is lost."""
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}.partial-{number}")).exists():
-        number += 1
+    numbered = (folder.with_name(f"{folder.name}.partial-{number}") for number in itertools.count(1))
+    aside = next(path for path in numbered if not path.exists())
     os.replace(folder, aside)
     return aside
 
@@ -304,8 +287,7 @@ def claim(
             return claim_default(name), {}
         out = latest
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        _make(out)
-        return RunFolder(out), {}
+        return _made(out), {}
     if not (out / "run.json").is_file():
         raise ValueError(
             f"`out` must be a new or empty folder, or a run. Received {out}, which "
@@ -333,18 +315,21 @@ def claim(
             f"`out` must not hold a finished run, which is never overwritten. Received {out}. Choose another."
         )
     say(f"{out} held an unfinished run; it is now {set_aside(out)}. (--resume would have gone on with it.)")
-    _make(out)
-    return folder, {}
+    return _made(out), {}
 
 
-def _make(path: Path) -> None:
+def _made(path: Path, *, new: bool = False) -> RunFolder:
+    """The folder of a run that begins; `new` raises FileExistsError where there is one."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=not new)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise DeviceError(
             f"The run folder {path} must be one that can be made ({error.strerror}). Choose another with "
             "--out."
         ) from error
+    return RunFolder(path)
 
 
 def _latest_unfinished(asked: Mapping[str, Any], say: Callable[[str], None]) -> Path | None:

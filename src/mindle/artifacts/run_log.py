@@ -7,7 +7,7 @@ replayed, and the time already spent counts against the budget.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -100,6 +100,3 @@ class RunLog:
         """Say that nothing is left to do."""
         self.document["state"] = FINISHED
         self.record(seconds=self.seconds())
-
-
-FrozenModel = Callable[[Mapping[str, Any]], None]

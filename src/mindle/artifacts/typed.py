@@ -6,6 +6,7 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mindle.errors import did_you_mean
@@ -33,7 +34,7 @@ def read_record(kind: type[Record], value: Any, name: str) -> Record:
     """
     if not isinstance(value, dict):
         raise _wrong(name, "an object", value)
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # any dataclass
     strange = [key for key in value if key not in known]
     missing = [
@@ -51,6 +52,11 @@ def read_record(kind: type[Record], value: Any, name: str) -> Record:
             )
         )
     return kind(**{key: typed(hints[key], value[key], f"{name}.{key}") for key in value})
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def typed(hint: Any, value: Any, name: str) -> Any:

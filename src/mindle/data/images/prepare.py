@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mindle.artifacts.files import PARTIAL, explained, refused, replacing, write_bytes
+from mindle.artifacts.files import PARTIAL, explained, refused, replacing
 from mindle.artifacts.manifest import fingerprint
 from mindle.artifacts.prepared import (
     FINISHED,
@@ -318,7 +318,8 @@ def _png(dataset: Dataset, row: int) -> bytes:
 def _write(target: Path, row: int, data: bytes) -> int:
     # Hidden, so that a folder that is read in the meantime has no such image.
     draft = target.with_name(f".{row:06d}{PARTIAL}")
-    write_bytes(target, data, draft=draft, durable=False)
+    with replacing(target, draft=draft, durable=False) as place:
+        place.write_bytes(data)
     return 1
 
 
