@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mindle.data.tables.reader import read_table
-from mindle.data.tables.roles import Asked, missing_code, missing_words, settle_columns
+from mindle.data.tables.roles import Asked, missing_code, missing_words, row_names_in, settle_columns
 from mindle.records import Column, Table
 from tests.data.tables.rows import kinds, noise, table_of, the
 
@@ -147,3 +147,20 @@ def test_lists_by_column_name_are_a_table() -> None:
 def test_numbers_with_other_text_are_told(written: str, is_told: bool, different: int) -> None:
     table = with_column("mass", [written.format(row % different, row % different) for row in range(120)])
     assert ("number-texts" in kinds(table)) is is_told
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "found"),
+    [
+        (["", "a"], ["7", "3", "5"], 1),
+        (["Unnamed: 0", "a"], ["7", "3", "5"], 1),
+        (["Unnamed: 0.1", "Unnamed: 0"], ["7", "3", "5"], 2),
+        (["", "a"], ["7", "3", "3"], 0),
+        (["", "a"], ["7", "3", ""], 0),
+        (["", "a"], ["7", "3", "1.5"], 0),
+        (["n", "a"], ["7", "3", "5"], 0),
+        (["Unnamed", "a"], ["7", "3", "5"], 0),
+    ],
+)
+def test_columns_that_only_name_rows(names: list[str], cells: list[str], found: int) -> None:
+    assert row_names_in(names, {"c1": cells, "c2": cells}) == ("c1", "c2")[:found]

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from mindle.data.common.findings import column_findings
 from mindle.data.tables.parsing.cells import LARGEST, text_of
 from mindle.data.tables.parsing.columns import as_written, kind_of
-from mindle.data.tables.parsing.layouts import row_names_in
 from mindle.data.tables.parsing.unreadable import CellReport, read_cells, require_readable
 from mindle.data.tables.reader import find_column, is_frame, unique_names
-from mindle.data.tables.roles import IGNORED_NOTE, Asked, settle_columns
+from mindle.data.tables.roles import IGNORED_NOTE, Asked, row_names_in, settle_columns
 from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
 
 Cells = dict[str, NDArray[Any]]

@@ -21,10 +21,16 @@ from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.tables.parsing.cells import is_missing, label_of, missing_option, text_of
 from mindle.data.tables.parsing.columns import kind_of, parse_cells
 from mindle.data.tables.parsing.columns import row_name as row_name
-from mindle.data.tables.parsing.delimited import Layout, layout_of, records, whole_row
-from mindle.data.tables.parsing.layouts import layout_findings, require_whole_rows, row_names_in, told
+from mindle.data.tables.parsing.delimited import (
+    layout_findings,
+    layout_of,
+    records,
+    require_whole_rows,
+    whole_row,
+)
+from mindle.data.tables.parsing.dialect import Layout
 from mindle.data.tables.parsing.opening import is_parquet
-from mindle.data.tables.roles import SPLIT_NOTE, Asked, settle_columns
+from mindle.data.tables.roles import SPLIT_NOTE, Asked, row_names_in, settle_columns
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
@@ -256,7 +262,7 @@ def _from_file(
         ),
         row_names=row_names,
         aliases=dict(layout.aliases),
-        told=told(layout),
+        told=layout.description,
     )
 
 
@@ -275,7 +281,7 @@ def _renamed(layout: Layout, typed: str, columns: Sequence[str], header: int | N
     if len(columns) not in (layout.width, len(layout.names)):
         raise ValueError(
             f"`columns` must name each of the {width} columns of {typed!r}. Received "
-            f"{count_of(len(columns), 'name', 'names')}. {told(layout)}"
+            f"{count_of(len(columns), 'name', 'names')}. {layout.description}"
         )
     known = header is not None or layout.row_names or len(columns) != len(layout.names)
     if known:  # whether there is a header is said, or told by its length

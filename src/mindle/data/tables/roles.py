@@ -31,6 +31,7 @@ IGNORED_NOTE = message("tables.column.ignored")
 SPLIT_NAMES = frozenset({"split", "set", "subset", "fold", "part", "partition"})
 """What a column that tells train from test is called."""
 
+_UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas calls a column without a name
 ID_LEAST = 20  # different values of an id that comes again
 TEXT_NUMBERS = 10  # different numbers with other text around them…
 TEXT_WAYS = 3  # …such as units, of which there are few
@@ -191,6 +192,27 @@ def _noted(column: Column, about: Mapping[str, str]) -> Column:
         notes.append(message("tables.column.unreadable", cells=about["mixed-cells"]))
     said = [note for note in notes if note]
     return replace(column, note=all_of(said, "data.list.semicolon")) if said else column
+
+
+def row_names_in(names: Sequence[str], texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The first columns that only name rows: without a name, and whole numbers that all differ.
+
+    Args:
+        names: Names of the columns as the source spells them.
+        texts: The cells by the names that columns go by here, in the same order.
+
+    Example:
+        >>> row_names_in(["", "a"], {"c1": ["7", "3"], "a": ["1", "2"]})
+        ('c1',)
+    """
+    found: list[str] = []
+    for name, (known, cells) in zip(names, texts.items(), strict=True):
+        plain = {cell.strip() for cell in cells}
+        differ = 1 < len(cells) == len(plain) and all(map(str.isdecimal, plain))
+        if not _UNNAMED.fullmatch(name.strip()) or not differ:
+            break
+        found.append(known)
+    return tuple(found)
 
 
 def missing_words(texts: Sequence[str], missing: tuple[str, ...]) -> str:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mindle.data.tables.parsing.delimited import layout_of, records, whole_row
+from mindle.data.tables.parsing.delimited import (
+    layout_findings,
+    layout_of,
+    records,
+    require_whole_rows,
+    whole_row,
+)
+from mindle.data.tables.parsing.dialect import Layout
 from mindle.errors import DataError
 
 PEOPLE = "name,age,town\nAda,36,London\nBob,25,Seoul\nEva,41,Bonn\n"
@@ -298,3 +305,51 @@ def test_real_files_are_cut_as_ever(shared: Path, name: str) -> None:
     cut = (layout.separator, layout.header, len(layout.names), len(found), digest.hexdigest()[:16])
     assert cut == REAL[name]
     assert (layout.before, layout.row_names, layout.others) == (0, False, ())
+
+
+# ------------------------------------------------------------------------------------- assumptions
+
+
+def layout(**changes: object) -> Layout:
+    plain = {"encoding": "utf-8", "separator": ",", "header": 1, "names": ("a", "b"), "width": 2}
+    return Layout(**{**plain, **changes})  # type: ignore[arg-type]
+
+
+def said(*, settled: bool = False, **changes: object) -> list[tuple[str, bool, str]]:
+    findings = layout_findings(Path("cars.csv"), layout(**changes), settled=settled)
+    return [(finding.kind, finding.decision, finding.message) for finding in findings]
+
+
+def test_what_is_plain_needs_no_words() -> None:
+    assert said() == said(separator=";") == said(separator="\t") == said(header=0, settled=True) == []
+
+
+def test_what_was_assumed_is_said() -> None:
+    ((kind, decision, message),) = said(separator="|", header=0, before=2)
+    assert (kind, decision) == ("layout", False)
+    assert "separated by '|'" in message
+    assert "after 2 lines" in message
+    assert "no line names the columns" in message
+    assert "rather than by ';'" in said(others=(";",))[0][2]
+    assert not list(layout_findings(Path("x"), layout(separator="^"), settled=True, separated=True))
+
+
+def test_several_lines_of_header_are_a_decision_until_they_are_said() -> None:
+    ((kind, decision, message),) = said(header=2, names=("a x", "b"), aliases=(("x", "a x"),))
+    assert (kind, decision) == ("header-lines", True)
+    assert "--header 2" in message
+    assert said(header=2, settled=True) == []
+
+
+def test_rows_of_another_length_are_refused_with_their_likely_cause() -> None:
+    require_whole_rows("cars.csv", layout(), [3, 3], 4)
+    with pytest.raises(DataError, match=r"3 of 5 rows.*mostly 4.*separated by ','.*decimal commas"):
+        require_whole_rows("cars.csv", layout(), [4, 4, 3], 5)
+    with pytest.raises(DataError, match=r"--separator.*--header.*3 columns with --columns"):
+        require_whole_rows("cars.csv", layout(separator=";"), [3, 3, 3], 4)
+    with pytest.raises(DataError, match="only a header"):
+        require_whole_rows("cars.csv", layout(), [], 0)
+
+
+def test_errors_name_the_separator() -> None:
+    assert layout(separator="\t").description == "Cells were separated by tabs."

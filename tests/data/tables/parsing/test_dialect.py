@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mindle.data.tables.parsing.dialect import Dialect, dialect_of, is_number, separator_of, spelled
+from mindle.data.tables.parsing.dialect import Layout, dialect_of, is_number, separator_of, spelled
 
 NUMBERS = "".join(f"{row},{row * 1.5},{30 - row}\n" for row in range(20))
 
 
-def found(text: str, **told: object) -> Dialect:
+def found(text: str, **told: object) -> Layout:
     dialect = dialect_of(text.splitlines(keepends=True), **told)  # type: ignore[arg-type]
     assert dialect is not None
     return dialect

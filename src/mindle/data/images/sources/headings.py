@@ -14,8 +14,8 @@ from mindle.data.common.names import nfc
 from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.images.sources.locating import Locator
 from mindle.data.tables.parsing.cells import is_missing, number_of
-from mindle.data.tables.parsing.delimited import Layout, layout_of, records
-from mindle.data.tables.parsing.layouts import told
+from mindle.data.tables.parsing.delimited import layout_of, records
+from mindle.data.tables.parsing.dialect import Layout
 from mindle.errors import DataError
 
 PATH, LABEL, TARGET, SPLIT, GROUP = "path", "label", "target", "split", "group"
@@ -190,7 +190,7 @@ def truth_of(listed: ImageList) -> Truth:
         f"A list of images must have the columns path and label, or path and target. Received "
         f"{str(listed.file)!r} with {shown}, where {listed.layout.names[listed.image]!r} names the files and "
         f"{'no other column tells anything' if not usable else 'several columns may hold the labels'}. "
-        f"{told(listed.layout)} "
+        f"{listed.layout.description} "
         f"{'Add a column label.' if not usable else 'Give the list as DATA, and name the one with --target.'}"
     )
 

@@ -31,8 +31,7 @@ from mindle.data.images.sources.headings import (
 )
 from mindle.data.images.sources.layouts import Layout, settle_layout
 from mindle.data.tables.parsing.columns import infer_columns, parse_cells
-from mindle.data.tables.parsing.delimited import layout_of
-from mindle.data.tables.parsing.layouts import layout_findings
+from mindle.data.tables.parsing.delimited import layout_findings, layout_of
 from mindle.data.tables.roles import missing_words
 from mindle.errors import DataError
 from mindle.messages import message

@@ -1,4 +1,4 @@
-"""Delimited text (CSV and its relatives): its encoding, its separator, whether it has a header, its rows.
+"""Files of delimited text (CSV and its relatives): how each is written, what of it was assumed, its rows.
 
 Nothing is guessed from a file's name. A file is read line by line, in memory that does not grow with it.
 """
@@ -6,46 +6,35 @@ Nothing is guessed from a file's name. A file is read line by line, in memory th
 from __future__ import annotations
 
 import csv
+import functools
 import io
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mindle.data.tables.parsing.dialect import dialect_of, fits_width, line_for, rows_of, separator_of
+from mindle.data.common.findings import finding
+from mindle.data.common.names import all_of, count_of, name_of
+from mindle.data.tables.parsing.dialect import (
+    Layout,
+    dialect_of,
+    fits_width,
+    line_for,
+    rows_of,
+    separator_of,
+    spelled,
+)
 from mindle.data.tables.parsing.opening import encoding_of, open_bytes, reading
 from mindle.errors import DataError
+from mindle.messages import Message, message
+from mindle.records import Finding
 
 _SAMPLE_LINES = 400
 _SAMPLE_CHARACTERS = 1 << 20
 _LONGEST = 1 << 27  # characters of a line or a cell: an open quote in a large file ends here
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How a delimited file is written.
-
-    Attributes:
-        encoding: A codec's name, with the byte-order mark taken care of.
-        separator: What stands between cells; " " for runs of spaces.
-        header: How many lines name the columns.
-        names: The names as they stand there (NFC, without spaces around them), "" where a column has none, or
-            c1…cN without a header. The names of several lines are joined.
-        width: How many cells most rows have, blank ones at their end aside.
-        before: How many lines stand before the header, or before the rows: comments, a title, Excel's `sep=`.
-        row_names: Whether the header lacks a name for the first column, which names the rows.
-        aliases: Names in a header of several lines, and the joined name of the one column that has it.
-        others: Further separators that would fit as well.
-    """
-
-    encoding: str
-    separator: str
-    header: int
-    names: tuple[str, ...]
-    width: int = 0
-    before: int = 0
-    row_names: bool = False
-    aliases: tuple[tuple[str, str], ...] = ()
-    others: tuple[str, ...] = ()
+_SETTLED = 1_000_000_000  # nanoseconds after which clocks of disks tell two states of a file apart
+_USUAL = (",", ";", "\t")
 
 
 def layout_of(
@@ -84,26 +73,37 @@ def layout_of(
     """
     if header is not None and header < 0:
         raise ValueError(f"`header` must be a number of lines, 0 for none. Received header={header}.")
-    said = separator_of(separator) if separator is not None else None
-    encoding = encoding_of(file)
-    found = dialect_of(_sample(file, encoding), known=known, separator=said, header=header)
+    asked = separator_of(separator) if separator is not None else None
+    with reading(file):
+        stat = file.stat()
+    # What is being written may change unseen.
+    begin = _beginning if time.time_ns() - stat.st_mtime_ns > _SETTLED else _beginning.__wrapped__
+    encoding, lines = begin(file, (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    found = dialect_of(lines, known=known, separator=asked, header=header)
     if found is None:
         raise DataError(f"A table must have rows. Received {str(file)!r}, which is empty. Check the file.")
-    return Layout(
-        encoding=encoding,
-        separator=found.separator,
-        header=found.header,
-        names=found.names,
-        width=found.width,
-        before=found.before,
-        row_names=found.row_names,
-        aliases=found.aliases,
-        others=found.others,
-    )
+    return replace(found, encoding=encoding)
+
+
+@functools.lru_cache(maxsize=8)
+def _beginning(file: Path, identity: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+    """Encoding and first lines of a file, once for all that ask while it stays as it is."""
+    encoding = encoding_of(file)
+    lines: list[str] = []
+    characters = 0
+    for line in _lines(file, encoding):
+        characters += len(line)
+        lines.append(line)
+        if len(lines) >= _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
+            break
+    return encoding, tuple(lines)
+
+
+# --------------------------------------------------------------------------------------------- rows
 
 
 def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """The number of the first line of each row, and the row's cells; the header is left out.
+    """The number of the first line of each row, and the row's cells, without the header.
 
     A line that holds nothing is no row, as in a data frame of the same file; one of separators, or of an
     empty pair of quotes, is a row whose cells are empty. Before the header neither is.
@@ -160,17 +160,6 @@ def _counted(lines: Iterator[str], separator: str, quotes: list[int]) -> Iterato
         yield line_for(line, separator)
 
 
-def _sample(file: Path, encoding: str) -> list[str]:
-    lines: list[str] = []
-    characters = 0
-    for line in _lines(file, encoding):
-        characters += len(line)
-        lines.append(line)
-        if len(lines) >= _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
-            break
-    return lines
-
-
 def whole_row(cells: list[str], width: int) -> list[str] | None:
     """The cells of a row of a table of some columns, None where it has fewer or more that hold something.
 
@@ -185,3 +174,83 @@ def whole_row(cells: list[str], width: int) -> list[str] | None:
     if not any(map(str.strip, cells)):
         return [""] * width
     return cells[:width] if fits_width(cells, width) else None
+
+
+def require_whole_rows(source: str, layout: Layout, cells: Sequence[int], rows: int) -> None:
+    """Refuse a table most of whose rows have another number of cells than there are columns.
+
+    Args:
+        source: What the user typed.
+        layout: How the file was read.
+        cells: How many cells each row of another length has.
+        rows: How many rows there are.
+
+    Raises:
+        DataError: With the likely cause.
+    """
+    width = len(layout.names)
+    must = f"A table must have rows with a cell for each of its {width} columns. Received {source!r}"
+    if not rows:
+        raise DataError(f"{must} with only a header. Check the file, or name its columns with `columns`.")
+    if 2 * len(cells) <= rows:
+        return
+    usual = Counter(cells).most_common(1)[0][0]
+    cause = (
+        "The likely cause are numbers with decimal commas, which the commas between cells cut in two: write "
+        "the file with another separator, or with decimal points."
+        if layout.separator == "," and usual > width
+        else "Say what separates cells with --separator, how many lines of header there are with --header, "
+        f"or name the {max(usual, width)} columns with --columns."
+    )
+    raise DataError(
+        f"{must}, where {len(cells):,} of {count_of(rows, 'row', 'rows')} have another number of cells, "
+        f"mostly {usual}. {layout.description} {cause}"
+    )
+
+
+# ------------------------------------------------------------------------------------- assumptions
+
+
+def layout_findings(
+    place: Path, layout: Layout, *, settled: bool, separated: bool = False
+) -> Iterator[Finding]:
+    """What was assumed about how a file is written, where it is not plain.
+
+    Args:
+        place: The file.
+        layout: What was found out.
+        settled: Whether the user said how many lines of header there are, or named the columns.
+        separated: Whether the user said what stands between cells.
+    """
+    name = name_of(place.name)
+    if not layout.encoding.startswith("utf-8"):
+        codec = layout.encoding.upper()
+        yield finding(
+            "encoding", "tables.layout.encoding", [name], action=f"read as {codec}", name=name, codec=codec
+        )
+    assumed = list(_assumed(layout, settled, separated))
+    if assumed:
+        said = all_of(assumed, "tables.layout.and-that")
+        yield finding("layout", "tables.layout.assumed", [name], action="read so", name=name, assumed=said)
+    if layout.header > 1 and not settled:
+        yield finding(
+            "header-lines",
+            "tables.layout.header-lines",
+            [name],
+            action="joined",
+            decision=True,
+            name=name,
+            n=layout.header,
+            first=next((joined for _, joined in layout.aliases), layout.names[0]),
+        )
+
+
+def _assumed(layout: Layout, settled: bool, separated: bool) -> Iterator[Message]:
+    if not separated and (layout.separator not in _USUAL or layout.others):
+        rather = "-rather" if layout.others else ""
+        others = all_of(list(map(spelled, layout.others)), "data.list.or") if layout.others else ""
+        yield message(f"tables.layout.separator{rather}", sign=spelled(layout.separator), others=others)
+    if layout.before:
+        yield message("tables.layout.before", n=layout.before)
+    if not layout.header and not settled:
+        yield message("tables.layout.no-header")

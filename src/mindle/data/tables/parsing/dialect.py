@@ -16,6 +16,7 @@ from typing import Any
 
 from mindle.data.common.names import nfc
 from mindle.data.tables.parsing.cells import NUMBER_FORMATS, date_of, is_missing, number_of
+from mindle.messages import message
 
 SEPARATORS = ("\t", ";", ",", "|", " ")
 """Those that are tried; of two that fit equally well the first wins. A space stands for runs of them."""
@@ -33,29 +34,41 @@ _YEARS = (1800, 2100)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """How a text is cut into a table.
+class Layout:
+    """How delimited text is written.
 
     Attributes:
         separator: What stands between cells; " " for runs of spaces.
-        before: How many lines stand before the table and its header.
         header: How many lines name the columns.
-        row_names: Whether the header lacks a name for the first column, as R writes it.
-        names: The names, NFC and without spaces around them, "" where a column has none; c1…cN without a
-            header.
+        names: The names as they stand there (NFC, without spaces around them), "" where a column has none, or
+            c1…cN without a header. The names of several lines are joined.
         width: How many cells most rows have, blank ones at their end aside.
+        before: How many lines stand before the header, or before the rows: comments, a title, Excel's `sep=`.
+        row_names: Whether the header lacks a name for the first column, which names the rows, as R writes it.
         aliases: Names that one line of a header of several gives to one column alone, and the joined names.
         others: Further separators that would fit as well.
+        encoding: Of the file, a codec's name, with the byte-order mark taken care of.
     """
 
     separator: str
-    before: int
     header: int
-    row_names: bool
     names: tuple[str, ...]
-    width: int
+    width: int = 0
+    before: int = 0
+    row_names: bool = False
     aliases: tuple[tuple[str, str], ...] = ()
     others: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+
+    @property
+    def description(self) -> str:
+        """How the cells were found, as errors about the columns say it.
+
+        Example:
+            >>> Layout(separator=";", header=1, names=("a",)).description
+            "Cells were separated by ';'."
+        """
+        return f"Cells were separated by {spelled(self.separator)}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +120,8 @@ def spelled(separator: str) -> str:
         >>> spelled(";"), spelled("\t")
         ("';'", 'tabs')
     """
-    return {"\t": "tabs", " ": "spaces"}.get(separator, repr(separator))
+    names = {"\t": "tabs", " ": "spaces"}
+    return message(f"tables.layout.{names[separator]}") if separator in names else repr(separator)
 
 
 def dialect_of(
@@ -116,8 +130,8 @@ def dialect_of(
     known: Collection[str] = (),
     separator: str | None = None,
     header: int | None = None,
-) -> Dialect | None:
-    r"""Tell how some lines of a text are cut into a table; None where none of them holds anything.
+) -> Layout | None:
+    r"""Infer how some lines of a text are cut into a table; None where none of them holds anything.
 
     Args:
         lines: The first lines, with their ends.
@@ -426,7 +440,7 @@ def _mostly_numbers(column: Sequence[str]) -> bool:
     return sum(map(is_number, column)) >= 0.9 * len(column)
 
 
-def _dialect(cut: _Cut, known: Collection[str], header: int | None, others: tuple[str, ...]) -> Dialect:
+def _dialect(cut: _Cut, known: Collection[str], header: int | None, others: tuple[str, ...]) -> Layout:
     lines = _header_lines(cut, known) if header is None else header
     above = [[nfc(cell.strip()) for cell in row] for row in cut.rows[:lines]]
     names = list(_joined(above)) if above else []
@@ -438,7 +452,7 @@ def _dialect(cut: _Cut, known: Collection[str], header: int | None, others: tupl
         names = [f"c{position}" for position in range(1, cut.width + 1)]
     elif cut.fits:
         names += [""] * (cut.width - len(names))
-    return Dialect(
+    return Layout(
         separator=cut.separator,
         before=cut.before,
         header=lines,
