@@ -56,7 +56,6 @@ TESTED_ELSEWHERE = {
         for kind in ("categories", "dates", "kind", "numbers")
     },
     "data/common/classes.py": "data/images/sources/test_folder.py",
-    "data/common/class_checks.py": "data/images/test_checks.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv
     "evaluation/classification.py": "evaluation/test_tasks.py",

@@ -26,5 +26,5 @@ def test_another_kind_is_a_fault_of_ours() -> None:
 
 @pytest.mark.parametrize("kind", kinds())
 def test_every_kind_says_what_is_done(kind: str) -> None:
-    assert set(kinds()[kind]) <= {"action", "decision"}
-    assert kind in ("encoding", "layout", "leak") or kinds()[kind]["action"]
+    assert set(kinds()[kind]) <= {"action", "decision", "lead", "advice"}
+    assert kind in ("encoding", "leak", "task") or kinds()[kind]["action"]

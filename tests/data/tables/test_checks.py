@@ -249,5 +249,5 @@ def test_an_id_called_like_a_column_of_answers_is_renamed_and_said() -> None:
 
 def test_few_numbers_are_told() -> None:
     few = check_table(table_of({"x": noise(20), "y": noise(20, 1)}))
-    assert "fewer than 100 usable rows (20)" in the(few, "few").message
-    assert "few" not in kinds(check_table(table_of(houses(100))))
+    assert "fewer than 100 usable rows (20)" in the(few, "few-numbers").message
+    assert "few-numbers" not in kinds(check_table(table_of(houses(100))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mindle.data.common import tasks as common
 from mindle.data.tables import tasks
 from mindle.data.tables.reader import read_table
 from mindle.records import Task
@@ -22,9 +23,9 @@ def test_the_best_constant_of_each_place() -> None:
 
 def test_few_numbers_are_a_finding() -> None:
     table = read_table("diabetes")
-    numbers = tasks.of(table.task)
-    assert [finding.kind for finding in numbers.findings(table, np.arange(99))] == ["few"]
-    assert numbers.findings(table, np.arange(100)) == []
+    numbers = common.of(table.task)
+    assert [finding.kind for finding in numbers.findings(table, range(99))] == ["few-numbers"]
+    assert numbers.findings(table, range(100)) == []
 
 
 def test_a_table_is_described_by_its_targets() -> None:

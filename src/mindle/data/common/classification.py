@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.class_checks import judge_classes
+from mindle.data.common.findings import finding
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import NOT_DRAWN, PARTS, Dataset, Examples, Finding
+
+FEW = 20  # images or rows of a class
+IMBALANCE_RATIO = 3.0
 
 
 class ClassificationData:
@@ -45,9 +48,36 @@ class ClassificationData:
             return ", ".join(names)
         return message("data.list.and_more_classes", names=", ".join(names[:8]), n=len(names) - 8)
 
-    def findings(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
-        """Classes with few images, imbalance."""
-        return judge_classes(data.classes, Counter(data.labels[list(rows)].tolist()))
+    def findings(self, data: Examples, rows: Sequence[int]) -> list[Finding]:
+        """Classes with no or few usable images or rows, imbalance."""
+        counts = Counter(data.labels[list(rows)].tolist())
+        things = message(f"data.things.{data.unit}")
+        findings = [
+            finding(
+                "unusable-class", [name], message("data.classes.unusable-class", name=name, things=things)
+            )
+            for label, name in enumerate(data.classes)
+            if not counts[label]
+        ]
+        few = {name: counts[label] for label, name in enumerate(data.classes) if 0 < counts[label] < FEW}
+        if few:
+            listed = ", ".join(f"{name} {count}" for name, count in list(few.items())[:8])
+            classes = listed + (", …" if len(few) > 8 else "")
+            values = {"n": len(few), "least": FEW, "things": things, "classes": classes}
+            findings.append(finding("few", few, message("data.classes.few", **values)))
+        ranked = counts.most_common()
+        if ranked and ranked[0][1] >= IMBALANCE_RATIO * ranked[-1][1]:
+            (largest, many), (smallest, least) = ranked[0], ranked[-1]
+            names = {"most": data.classes[largest], "least": data.classes[smallest]}
+            values = {"ratio": many / least, "things": things, "many": many, "few": least}
+            findings.append(
+                finding("imbalance", names.values(), message("data.classes.imbalance", **names, **values))
+            )
+        return findings
+
+    def odd(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+        """No class is odd by itself."""
+        return []
 
     def counts(self, data: Examples) -> dict[str, dict[str, int]]:
         """Rows of each class in each part."""

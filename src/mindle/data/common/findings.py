@@ -16,7 +16,7 @@ _LISTED = 12
 
 @cache
 def kinds() -> Mapping[str, Mapping[str, Any]]:
-    """Action and decision by kind of finding about images.
+    """What is done about each kind of finding; see `findings.toml`.
 
     Example:
         >>> kinds()["two-labels"]
@@ -51,33 +51,38 @@ def listed(names: Sequence[str], most: int = _LISTED) -> str:
     return message("data.list.commas", names=list(names))
 
 
-def column_finding(
-    kind: str,
-    details: Mapping[str, str],
-    action: str,
-    *,
-    lead: str = "",
-    advice: str = "",
-) -> Finding:
-    """A finding about some columns, with a few words on each.
+def about_columns(
+    kind: str, details: Mapping[str, str], *, action: str = "", advice: str = ""
+) -> Iterator[Finding]:
+    """A finding about some columns, with a few words on each; none where there are no columns.
 
     Args:
-        kind: Of the finding, and of the beginning of its sentence.
+        kind: Of the finding.
         details: A few words on each column, by its name.
-        action: What mindle does about it.
-        lead: Of the beginning, where it is not the kind.
-        advice: A sentence about what to do.
+        action: What mindle does about it, where that is not the usual thing.
+        advice: A sentence about what to do, where it is not the usual one.
 
     Example:
-        >>> column_finding("mostly-missing", {"deck": "77 %", "age": "60 %"}, "kept").message
+        >>> next(about_columns("mostly-missing", {"deck": "77 %", "age": "60 %"})).message
         'Most cells hold nothing in 2 columns: deck (77 %), age (60 %).'
     """
+    if not details:
+        return
+    usual = kinds()[kind]
     named = [message("tables.columns.named", name=name, detail=detail) for name, detail in details.items()]
-    beginning = message(f"tables.lead.{lead or kind}")
-    said = message("tables.columns.of", lead=beginning, n=len(details), names=listed(named))
-    if advice:
-        said = message("selection.sentences", first=said, second=advice)
-    return Finding(kind=kind, files=tuple(details), message=said, action=action)
+    lead = message(f"tables.lead.{usual.get('lead', kind)}")
+    said = message("tables.columns.of", lead=lead, n=len(details), names=listed(named))
+    if advice or usual.get("advice"):
+        second = advice or message(f"tables.advice.{kind}")
+        said = message("selection.sentences", first=said, second=second)
+    yield finding(kind, details, said, action=action, decision=False)
+
+
+COLUMN_KINDS = (
+    *("constant-column", "empty-column", "id-like", "row-names", "missing-code", "missing-words"),
+    *("mixed-cells", "number-texts", "returning-id", "split-column"),
+)
+"""The kinds of findings that reading makes about columns, in their order."""
 
 
 def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Iterator[Finding]:
@@ -87,33 +92,19 @@ def column_findings(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, 
         noted: A few words on each column concerned, by kind of finding and column name.
         missing: Texts that stand for a missing value, as the user said.
     """
-    for kind, action, has_advice in (
-        ("constant-column", "ignored; name a column's kind to keep it", False),
-        ("empty-column", "ignored; name a column's kind to keep it", False),
-        ("id-like", "ignored; name a column's kind to keep it", False),
-        ("row-names", "ignored; name a column's kind to keep it", False),
-        ("missing-code", "kept as a number", True),
-        ("missing-words", "read as missing", True),
-        ("mixed-cells", "read as missing", False),
-        ("number-texts", "kept", True),
-        ("returning-id", "kept", True),
-        ("split-column", "kept", False),
-    ):
-        if noted.get(kind):
-            lead = "useless" if kind in ("constant-column", "empty-column", "id-like") else ""
-            advice = _advice(kind, noted, missing) if has_advice else ""
-            yield column_finding(kind, noted[kind], action, lead=lead, advice=advice)
+    for kind in COLUMN_KINDS:
+        advice = _code_advice(noted, missing) if kind == "missing-code" else ""
+        yield from about_columns(kind, noted.get(kind, {}), advice=advice)
 
 
-def _advice(kind: str, noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Message:
-    if kind != "missing-code":
-        return message(f"tables.advice.{kind}")
-    codes = sorted(_told(noted, "missing-code", "code"))  # beside the words that are read so already
-    words = ",".join([*codes, *(missing or sorted(_told(noted, "missing-words", "word")))])
+def _code_advice(noted: Mapping[str, Mapping[str, str]], missing: tuple[str, ...]) -> Message:
+    """The option that reads codes as missing, beside the texts that are read so already."""
+    codes = sorted(_values(noted, "missing-code", "code"))
+    words = ",".join([*codes, *(missing or sorted(_values(noted, "missing-words", "word")))])
     return message("tables.advice.missing-code", words=words)
 
 
-def _told(noted: Mapping[str, Mapping[str, str]], kind: str, value: str) -> set[str]:
-    """Values of the sentences on columns, which `listed` put together: codes or words."""
+def _values(noted: Mapping[str, Mapping[str, str]], kind: str, value: str) -> set[str]:
+    """Values of the sentences on columns, which `listed` put together: codes or texts."""
     lists = (detail.values["names"] for detail in noted.get(kind, {}).values() if isinstance(detail, Message))
     return {item.values[value] for items in lists for item in items}

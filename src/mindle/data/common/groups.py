@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+GROUP_FRACTION = 0.02  # a group of more of the data than that is none that a split keeps together
+GROUP_LEAST = 5  # 2 % of a small data set is less than a pair: as many are always kept together
+
 
 class Groups:
     """Which of `count` things belong together, as pairs of them are joined (union-find).

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.class_checks import FEW_NUMBERS
+from mindle.data.common.findings import finding
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import PARTS, Dataset, Examples, Finding
 
 STRATA = 10
 """Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
+FEW = 100  # images or rows with a number
 FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
 _FEWEST_NUMBERS = 10  # fewer cannot be told from chance, nor split
 
@@ -50,9 +51,29 @@ class RegressionData:
         ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
         return _range_of(data.target, list(ends))
 
-    def findings(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
-        """Too few targets, targets that never vary, and those that lie far from all others."""
-        return judge_targets(data, rows)
+    def findings(self, data: Examples, rows: Sequence[int]) -> list[Finding]:
+        """Too few targets."""
+        if not 0 < len(rows) < FEW:
+            return []
+        return [
+            finding("few-numbers", [], message("data.targets.few", least=FEW, n=len(rows), unit=data.unit))
+        ]
+
+    def odd(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+        """Targets that never vary, and those that lie far from all others."""
+        targets = data.targets[list(rows)]
+        if not len(targets):
+            return []
+        if np.ptp(targets) == 0:
+            values = {"total": len(rows), "target": data.target, "value": float(targets[0])}
+            return [finding("one-target", [data.target], message("data.targets.one", **values))]
+        lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
+        far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower)).tolist()
+        if upper == lower or not far:
+            return []
+        paths = [data.paths[rows[at]] for at in far]
+        known = {"low": lower, "high": upper, "first": paths[0], "value": float(targets[far[0]])}
+        return [finding("odd-target", paths, message("data.targets.odd", n=len(far), **known))]
 
     def counts(self, data: Examples) -> dict[str, dict[str, int]]:
         """Rows by quarter of the numbers to estimate: "1 to 2.5", as many in each."""
@@ -133,43 +154,3 @@ def _range_of(target: str, ends: Sequence[str]) -> str:
     if len(ends) == 1:
         return f"{target} {ends[0]}"
     return message("data.list.range", target=target, low=ends[0], high=ends[1])
-
-
-def judge_targets(dataset: Dataset, rows: Sequence[int]) -> list[Finding]:
-    """Too few numbers to estimate, numbers that never vary, and those that lie far from all others."""
-    if not rows:
-        return []
-    targets, paths = dataset.targets[list(rows)], [dataset.paths[row] for row in rows]
-    findings = []
-    if np.ptp(targets) == 0:
-        sentence = message(
-            "data.targets.one", total=len(rows), target=dataset.target, value=float(targets[0])
-        )
-        findings.append(
-            Finding(
-                kind="one-target", files=(dataset.target,), message=sentence, action="kept", decision=True
-            )
-        )
-    if len(rows) < FEW_NUMBERS:
-        sentence = message("data.targets.few", least=FEW_NUMBERS, total=len(rows))
-        findings.append(Finding(kind="few-numbers", files=(dataset.target,), message=sentence, action="kept"))
-    lower, median, upper = np.quantile(targets, (0.25, 0.5, 0.75)).tolist()
-    far = np.flatnonzero(np.abs(targets - median) > FAR_RANGES * (upper - lower))
-    if upper > lower and len(far):
-        first = int(far[0])
-        findings.append(
-            Finding(
-                kind="odd-target",
-                files=tuple(paths[at] for at in far),
-                message=message(
-                    "data.targets.odd",
-                    n=len(far),
-                    low=lower,
-                    high=upper,
-                    first=paths[first],
-                    value=float(targets[first]),
-                ),
-                action="kept",
-            )
-        )
-    return findings

@@ -43,8 +43,11 @@ class DataTask(Protocol):
     def summary(self, data: Dataset, rows: Sequence[int]) -> str:
         """The truths of some rows in a few words."""
 
-    def findings(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
-        """What is odd about the truths of some rows."""
+    def findings(self, data: Examples, rows: Sequence[int]) -> list[Finding]:
+        """Whether there are too few of some truths, or too unevenly many."""
+
+    def odd(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+        """Truths of images that may be mistakes."""
 
     def counts(self, data: Examples) -> Counts:
         """Rows of each class, or range of targets, by part and set aside."""

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.class_checks import GROUP_FRACTION, GROUP_LEAST
 from mindle.data.common.draw import check_drawn
 from mindle.data.common.findings import finding
-from mindle.data.common.groups import Groups, bind_groups
+from mindle.data.common.groups import GROUP_FRACTION, GROUP_LEAST, Groups, bind_groups
 from mindle.data.common.names import all_of
 from mindle.data.common.store import cache_dir
 from mindle.data.common.tasks import DataTask, of, strata
@@ -349,7 +348,8 @@ def _find_cut_groups(draft: _Draft) -> None:
 
 def _find_odd_truths(draft: _Draft) -> None:
     """Classes with few images, odd targets, and the like."""
-    draft.findings += draft.task.findings(draft.dataset, draft.good())
+    rows = draft.good()
+    draft.findings += [*draft.task.findings(draft.dataset, rows), *draft.task.odd(draft.dataset, rows)]
 
 
 # What cannot be used goes first, so that later questions are asked of usable images only.

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.class_checks import FEW_NUMBERS, judge_classes
-from mindle.data.common.classes import lookalikes
 from mindle.data.common.summary import part_counts
 from mindle.data.tables.splits import group_count
 from mindle.errors import DataError
 from mindle.messages import Message, message
-from mindle.records import PARTS, Finding, Table, Task
+from mindle.records import PARTS, Table, Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,9 +36,6 @@ class TableTarget(Protocol):
 
     def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
         """A header and rows of cells on the target, by part where the table is split."""
-
-    def findings(self, table: Table, rows: Ints) -> list[Finding]:
-        """What is odd about the targets of some rows."""
 
     def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
         """The best constant answer to the rows of each place."""
@@ -86,11 +80,6 @@ class ClassTarget:
             counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
             for name, count in list(zip(table.classes, counted.tolist(), strict=True))[:most]:
                 yield name, f"{count:,}"
-
-    def findings(self, table: Table, rows: Ints) -> list[Finding]:
-        """Classes of few rows, imbalance, names that look alike."""
-        counts = Counter(table.labels[rows].tolist())
-        return [*judge_classes(table.classes, counts, "rows"), *lookalikes(table.classes)]
 
     def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
         """The most frequent class."""
@@ -143,19 +132,6 @@ class NumberTarget:
                 spread = (values.min(), np.median(values), values.mean(), values.max())
                 numbers = (f"{value:.6g}" for value in spread)
                 yield (*words("head", part or "all"), f"{len(values):,}", *numbers)
-
-    def findings(self, table: Table, rows: Ints) -> list[Finding]:
-        """Few rows."""
-        if not 0 < len(rows) < FEW_NUMBERS:
-            return []
-        return [
-            Finding(
-                kind="few",
-                files=(table.target.name,),
-                message=message("tables.check.few", least=FEW_NUMBERS, n=len(rows)),
-                action="kept",
-            )
-        ]
 
     def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
         """The mean."""

@@ -225,24 +225,16 @@ def layout_findings(
     name = name_of(place.name)
     if not layout.encoding.startswith("utf-8"):
         codec = layout.encoding.upper()
-        yield finding(
-            "encoding", "tables.layout.encoding", [name], action=f"read as {codec}", name=name, codec=codec
-        )
+        sentence = message("tables.layout.encoding", name=name, codec=codec)
+        yield finding("encoding", [name], sentence, action=f"read as {codec}")
     assumed = list(_assumed(layout, settled, separated))
     if assumed:
         said = all_of(assumed, "tables.layout.and-that")
-        yield finding("layout", "tables.layout.assumed", [name], action="read so", name=name, assumed=said)
+        yield finding("layout", [name], message("tables.layout.assumed", name=name, assumed=said))
     if layout.header > 1 and not settled:
-        yield finding(
-            "header-lines",
-            "tables.layout.header-lines",
-            [name],
-            action="joined",
-            decision=True,
-            name=name,
-            n=layout.header,
-            first=next((joined for _, joined in layout.aliases), layout.names[0]),
-        )
+        first = next((joined for _, joined in layout.aliases), layout.names[0])
+        sentence = message("tables.layout.header-lines", name=name, n=layout.header, first=first)
+        yield finding("header-lines", [name], sentence)
 
 
 def _assumed(layout: Layout, settled: bool, separated: bool) -> Iterator[Message]:
