@@ -103,7 +103,7 @@ def ensemble(
     from mindle.formats.ensemble import common_spec
     from mindle.training.images.ensemble import METHODS
 
-    request = RunRequest.of(out=out, lang=lang, listener=listener)
+    request = RunRequest(out=out, lang=lang, listener=listener)
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received method={method!r}.")
     members = [_read(run) for run in runs]
@@ -115,7 +115,7 @@ def ensemble(
     fitted = partial(_mixed, method, members, spec)
     if method == "average":
         nets = _same_nets(members)
-        fitted = partial(_averaged, members, nets, _same_data(members[0], request.listener))
+        fitted = partial(_averaged, members, nets, _same_data(members[0], request.hears))
     pipeline = EnsemblePipeline(members=members, method=method, fitted=fitted)
     return in_run_folder(
         request,

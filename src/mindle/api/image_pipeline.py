@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.pipeline import Packed
 from mindle.api.run_context import RunContext, RunRequest
@@ -38,14 +38,15 @@ class ImagePipeline:
         plan: What will be trained.
         reading: How the data were read.
         device: What was asked for.
-        searched: Whether a search chose the recipe, and used up the time.
+        searched: Whether a search chooses the recipe, and uses up the time.
     """
+
+    searched: ClassVar[bool] = False
 
     dataset: Dataset
     plan: Plan
     reading: ReadingOptions
     device: str
-    searched: bool = False
 
     @property
     def name(self) -> str:
@@ -86,7 +87,7 @@ class ImagePipeline:
 
         with run.log.stage("check", len(self.dataset)):
             checked = data_room.check(self.dataset, specs=self.plan.specs, listener=run.listener)
-            self.dataset = ready(checked, seed=run.split_seed)
+            self.dataset = ready(checked, seed=run.request.split_seed)
         named = {"target": self.dataset.target} if self.dataset.target else {}
         counts = part_counts(self.dataset)
         run.record_data(self.dataset, {**named, "counts": counts}, describe(self.dataset))
@@ -170,7 +171,7 @@ class ImagePipeline:
         """A constant answer, and colours alone."""
         from mindle.training.images import tasks
 
-        return tasks.of(self.task).baselines(self.dataset, outcome.model.spec, seed=run.seed)
+        return tasks.of(self.task).baselines(self.dataset, outcome.model.spec, seed=run.request.seed)
 
     def facts(self, run: RunContext, outcome: Outcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""

@@ -120,7 +120,7 @@ def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
         peak_memory_bytes=peak_memory_bytes(),
         finished=datetime.now(UTC).isoformat(timespec="minutes"),
     )
-    write_report(run.folder, pipeline.pictures, lang=run.lang, out=run.folder.report)
+    write_report(run.folder, pipeline.pictures, lang=run.request.lang, out=run.folder.report)
     run.log.finish()
     _tell_result(run, pipeline.task, metrics, packed)
 
@@ -145,7 +145,7 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
         # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what is
         # written.
         scores = {
-            part: tasks.of(pipeline.task).score(answers, seed=run.seed)
+            part: tasks.of(pipeline.task).score(answers, seed=run.request.seed)
             for part, answers in folder.answers(pipeline.task).items()
         }
     scores["test"].update(packed.protocol)

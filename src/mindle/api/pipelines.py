@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from mindle.api.image_pipeline import ImagePipeline
     from mindle.api.table_pipeline import TablePipeline
+    from mindle.training.images.plan import ResolvedOptions
     from mindle.training.recipe import Recipe
+
+_OF_IMAGES = ("strategy", "weights", "imbalance", "prefer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +35,33 @@ class TrainingOptions:
     folds: int | None = None
     repeats: int | None = None
 
-    def require_for_rows(self) -> None:
-        """Refuse options that are about images.
+    def of_images(self) -> ResolvedOptions:
+        """Every option of a training on images filled in.
 
         Raises:
-            ValueError: Naming the first of them.
+            ValueError: If one is about rows, or a setting is wrong.
         """
-        given = {name: getattr(self, name) for name in ("strategy", "weights", "imbalance", "prefer")}
-        # Tables train on the processor.
-        refuse(
-            {**given, "device": None if self.device in ("auto", "cpu") else self.device}, "images", "a table"
-        )
+        from mindle.training.images.plan import resolve_options
 
-    def require_for_images(self) -> None:
-        """Refuse options that are about rows.
-
-        Raises:
-            ValueError: Naming the first of them.
-        """
         refuse({"folds": self.folds, "repeats": self.repeats}, "a table", "images")
+        given = {name: getattr(self, name) for name in ("model", "budget", "settings", *_OF_IMAGES)}
+        return resolve_options(self.recipe, **given)
+
+    def of_rows(self) -> Recipe:
+        """The recipe of a training on rows.
+
+        Raises:
+            ValueError: If an option is about images, or a setting is wrong.
+        """
+        from mindle.training.tables.selection import settle_table
+
+        # Tables train on the processor.
+        device = None if self.device in ("auto", "cpu") else self.device
+        given = {name: getattr(self, name) for name in _OF_IMAGES}
+        refuse({**given, "device": device}, "images", "a table")
+        return settle_table(
+            self.recipe, models=self.model, folds=self.folds, repeats=self.repeats, settings=self.settings
+        )
 
 
 def open_pipeline(
@@ -64,46 +75,19 @@ def open_pipeline(
         ModelError: If the model or its weights are not available.
         DeviceError: If the device is not there.
     """
-    if reading.is_table(data):
-        options.require_for_rows()
-        return _table_pipeline(data, reading, options)
-    options.require_for_images()
-    return _image_pipeline(data, reading, options, split_seed)
+    if not reading.is_table(data):
+        from mindle.api.image_pipeline import ImagePipeline
+        from mindle.training.images.plan import make_plan
 
-
-def _image_pipeline(
-    data: Any, reading: ReadingOptions, options: TrainingOptions, split_seed: int
-) -> ImagePipeline:
-    from mindle.api.image_pipeline import ImagePipeline
-    from mindle.training.images.plan import make_plan, resolve_options
-
-    resolved = resolve_options(
-        options.recipe,
-        model=options.model,
-        strategy=options.strategy,
-        weights=options.weights,
-        budget=options.budget,
-        settings=options.settings,
-        imbalance=options.imbalance,
-        prefer=options.prefer,
-    )
-    dataset = reading.read_images(data, split_seed=split_seed)
-    plan = make_plan(dataset, resolved, device=options.device)
-    return ImagePipeline(dataset=dataset, plan=plan, reading=reading, device=options.device)
-
-
-def _table_pipeline(data: Any, reading: ReadingOptions, options: TrainingOptions) -> TablePipeline:
+        resolved = options.of_images()
+        dataset = reading.read_images(data, split_seed=split_seed)
+        plan = make_plan(dataset, resolved, device=options.device)
+        return ImagePipeline(dataset=dataset, plan=plan, reading=reading, device=options.device)
     from mindle.api.table_pipeline import TablePipeline
     from mindle.training.budget import parse_budget
-    from mindle.training.tables.selection import BUDGET_SECONDS, settle_table
+    from mindle.training.tables.selection import BUDGET_SECONDS
 
-    recipe = settle_table(
-        options.recipe,
-        models=options.model,
-        folds=options.folds,
-        repeats=options.repeats,
-        settings=options.settings,
-    )
+    recipe = options.of_rows()
     # A recipe runs to its end unless a budget is given.
     usual = options.budget is None and options.recipe is None
     return TablePipeline(

@@ -7,9 +7,9 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mindle.api.check import finding_document, tell_findings
 from mindle.api.models import Run
@@ -27,7 +27,32 @@ if TYPE_CHECKING:
     from mindle.training.tracking import Tracking
 
 
-@dataclass(frozen=True, kw_only=True)
+R = TypeVar("R")
+
+
+def chosen(record: type[R], arguments: Mapping[str, Any]) -> R:
+    """A record of those arguments of a call that it has fields for.
+
+    Example:
+        >>> chosen(RunRequest, {"lang": "ko", "data": "photos"}).lang
+        'ko'
+    """
+    names = (one.name for one in fields(cast(Any, record)))
+    return record(**{name: arguments[name] for name in names if name in arguments})
+
+
+def process_start() -> float:
+    """`time.time()` when the process began: the prompt wrote it down; elsewhere it is now."""
+    return float(os.environ.pop("MINDLE_STARTED", time.time()))
+
+
+def command() -> str:
+    """What was typed, where the call comes from the prompt."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["mindle", *sys.argv[1:]]) if program in ("mindle", "mindle.exe") else ""
+
+
+@dataclass(kw_only=True)
 class RunRequest:
     """How a caller wants a run to be kept and followed; see `mindle.train` for each.
 
@@ -41,51 +66,31 @@ class RunRequest:
         listener: Hears sentences and progress.
         began: `time.time()` at the start of the process, from which a budget counts.
         command: What was typed; "" in Python.
+
+    Raises:
+        ValueError: If mindle does not speak the language, or there is no such tracker.
     """
 
-    out: Path | None
-    resume: bool
-    seed: int
-    split_seed: int
-    lang: str
-    track: str | None
-    listener: Listener
-    began: float
-    command: str
+    out: str | os.PathLike[str] | None = None
+    resume: bool = False
+    seed: int = 0
+    split_seed: int = 0
+    lang: str = "en"
+    track: str | None = None
+    listener: Listener | None = None
+    began: float = field(default_factory=process_start)
+    command: str = field(default_factory=command)
 
-    @classmethod
-    def of(
-        cls,
-        *,
-        out: str | os.PathLike[str] | None,
-        lang: str,
-        listener: Listener | None,
-        resume: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
-        track: str | None = None,
-    ) -> RunRequest:
-        """The request of a public call.
-
-        Raises:
-            ValueError: If mindle does not speak the language, or there is no such tracker.
-        """
+    def __post_init__(self) -> None:
         from mindle.training.tracking import require_tracker
 
-        began = process_start()
-        require_language(lang)
-        require_tracker(track)
-        return cls(
-            out=None if out is None else Path(out),
-            resume=resume,
-            seed=seed,
-            split_seed=split_seed,
-            lang=lang,
-            track=track,
-            listener=listener or Console(sys.stdout),
-            began=began,
-            command=command(),
-        )
+        require_language(self.lang)
+        require_tracker(self.track)
+
+    @property
+    def hears(self) -> Listener:
+        """The listener; prints to standard output unless the caller has one."""
+        return self.listener or Console(sys.stdout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +101,14 @@ class RunContext:
         folder: Its files.
         log: Keeps run.json.
         stored: run.json of the interrupted run that goes on, or an empty mapping.
-        seed: Of the training.
-        split_seed: Of the split.
-        lang: Language of the report.
+        request: Seeds, language, and how it is followed.
         listener: Hears sentences and progress, and passes scores on to a tracker.
     """
 
     folder: RunFolder
     log: RunLog
     stored: Mapping[str, Any]
-    seed: int
-    split_seed: int
-    lang: str
+    request: RunRequest
     listener: Tracking
 
     @property
@@ -128,7 +129,7 @@ class RunContext:
         from mindle.training.loop.job import TrainingContext
 
         return TrainingContext(
-            seed=self.seed,
+            seed=self.request.seed,
             folder=self.folder.path,
             resume=self.resumed,
             deadline=deadline or Deadline(None),
@@ -204,9 +205,10 @@ def in_run_folder(
     """
     from mindle.training.tracking import tracking
 
-    listener = request.listener
+    listener = request.hears
     with speaking(request.lang):
-        folder, stored = claim(request.out, name, asked, resume=request.resume, say=listener.say)
+        out = None if request.out is None else Path(request.out)
+        folder, stored = claim(out, name, asked, resume=request.resume, say=listener.say)
         if stored.get("state") == FINISHED:
             listener.say(message("commands.finished", folder=str(folder.path), report=str(folder.report)))
             return Run(folder.path)
@@ -215,29 +217,9 @@ def in_run_folder(
         log = RunLog(folder, stored, {**facts, "command": request.command, **found}, request.began)
         with tracking(request.track, listener) as tracked:
             _begin_tracking(tracked, request.track, folder, log, stored)
-            context = RunContext(
-                folder=folder,
-                log=log,
-                stored=stored,
-                seed=request.seed,
-                split_seed=request.split_seed,
-                lang=request.lang,
-                listener=tracked,
-            )
-            work(context)
+            work(RunContext(folder=folder, log=log, stored=stored, request=request, listener=tracked))
             tracked.end(folder.path, folder.metrics())
     return Run(folder.path)
-
-
-def process_start() -> float:
-    """`time.time()` when the process began: the prompt wrote it down; elsewhere it is now."""
-    return float(os.environ.pop("MINDLE_STARTED", time.time()))
-
-
-def command() -> str:
-    """What was typed, where the call comes from the prompt."""
-    program = Path(sys.argv[0]).name
-    return shlex.join(["mindle", *sys.argv[1:]]) if program in ("mindle", "mindle.exe") else ""
 
 
 def _begin_tracking(

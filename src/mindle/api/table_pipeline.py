@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.pipeline import Packed, evaluate
 from mindle.api.run_context import RunContext, RunRequest
@@ -45,14 +45,15 @@ class TablePipeline:
         recipe: What will be trained.
         reading: How the rows were read.
         budget_seconds: Time for everything, or None.
-        searched: Whether a search chose the recipe, on the rows outside the test split.
+        searched: Whether a search chooses the recipe, on the rows outside the test split.
     """
+
+    searched: ClassVar[bool] = False
 
     table: Table
     recipe: Recipe
     reading: ReadingOptions
     budget_seconds: float | None = None
-    searched: bool = False
 
     @property
     def name(self) -> str:
@@ -99,7 +100,7 @@ class TablePipeline:
 
         with run.log.stage("check"):
             checked = check_table(self.table, listener=run.listener)
-            self.table = ready_table(checked, seed=run.split_seed, folds=self.recipe.table.folds)
+            self.table = ready_table(checked, seed=run.request.split_seed, folds=self.recipe.table.folds)
         record_table(self.table, run)
         run.listener.say(_expectation(self.table, self.recipe, self.nested, self.budget_seconds))
 
@@ -117,7 +118,7 @@ class TablePipeline:
             None if test is None else test[:0],
             settings=settings,
             context=run.training(before_evaluation(take(table, rows), self._deadline(run))),
-            split_seed=run.split_seed,
+            split_seed=run.request.split_seed,
         )
         outcome = diagnosed(outcome.placed(rows, test), TableProblem.of(table), settings)
         run.add_stages(outcome.seconds)
@@ -172,7 +173,7 @@ class TablePipeline:
         return {
             "tried": list(outcome.tried),
             "parameters": _parameters(outcome.model),
-            "explained": _explained(self.table, outcome, self._deadline(run), seed=run.seed),
+            "explained": _explained(self.table, outcome, self._deadline(run), seed=run.request.seed),
         }
 
     def images(self, part: str) -> int:
@@ -301,9 +302,7 @@ def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
             folder=folder,
             log=RunLog(folder, {}, {"data": {"fingerprint": ""}}, time.time()),
             stored={},
-            seed=0,
-            split_seed=0,
-            lang="en",
+            request=RunRequest(),
             listener=listener,
         )
         pipeline = TablePipeline(table=table, recipe=read_recipe("table"), reading=ReadingOptions())

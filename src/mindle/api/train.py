@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from mindle.api.models import Run
 from mindle.api.pipeline import carry_out
 from mindle.api.pipelines import TrainingOptions, open_pipeline
-from mindle.api.run_context import RunRequest, in_run_folder
+from mindle.api.run_context import RunRequest, chosen, in_run_folder
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.records import Listener
 
@@ -92,24 +92,9 @@ def train(
         >>> run.metrics["test"]["accuracy"]["value"] > 0.95  # doctest: +SKIP
         True
     """
-    request = RunRequest.of(
-        out=out, resume=resume, seed=seed, split_seed=split_seed, lang=lang, track=track, listener=listener
-    )
-    read_as = ReadingOptions.of(reading, train)
-    options = TrainingOptions(
-        recipe=recipe,
-        model=model,
-        budget=budget,
-        settings=set,
-        device=device,
-        strategy=strategy,
-        weights=weights,
-        imbalance=imbalance,
-        prefer=prefer,
-        folds=folds,
-        repeats=repeats,
-    )
-    pipeline = open_pipeline(data, read_as, options, split_seed=split_seed)
+    given = {**locals(), "settings": set}
+    request, options = chosen(RunRequest, given), chosen(TrainingOptions, given)
+    pipeline = open_pipeline(data, ReadingOptions.of(reading, train), options, split_seed=split_seed)
     return in_run_folder(
         request,
         pipeline.asked(request),

@@ -11,23 +11,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mindle.api.check import require_classes
 from mindle.api.image_pipeline import ImagePipeline, rehearsed
 from mindle.api.models import Run
-from mindle.api.pipeline import Pipeline, conclude
+from mindle.api.pipeline import conclude
 from mindle.api.pipelines import TrainingOptions
-from mindle.api.run_context import RunContext, RunRequest, in_run_folder
+from mindle.api.run_context import RunContext, RunRequest, chosen, in_run_folder
 from mindle.api.table_pipeline import TablePipeline, before_evaluation, record_table
 from mindle.artifacts.files import write_text
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.errors import DeviceError
 from mindle.messages import message
 from mindle.records import Listener
+from mindle.training.budget import Deadline, Finish, parse_budget
 
 if TYPE_CHECKING:
-    from mindle.training.budget import Deadline
     from mindle.training.images.plan import ResolvedOptions
     from mindle.training.recipe import Recipe
     from mindle.training.search.space import Space
@@ -116,32 +116,18 @@ def tune(
     require_optuna()
     from mindle.training.recipe import from_dict
 
-    request = RunRequest.of(
-        out=out, resume=resume, seed=seed, split_seed=split_seed, lang=lang, track=track, listener=listener
-    )
-    options = SearchOptions.of(
-        space=space, trials=trials, budget=budget, sampler=sampler, storage=storage, workers=workers
-    )
+    given = {**locals(), "settings": set}
+    request, options = chosen(RunRequest, given), chosen(SearchOptions, given)
     wanted = ReadingOptions.of(reading, tune)
-    training = TrainingOptions(
-        recipe=recipe,
-        model=model,
-        strategy=strategy,
-        weights=weights,
-        device=device,
-        settings=set,
-        folds=folds,
-    )
-    searched = _open(data, wanted, training, options, request)
+    open_search = _open_table if wanted.is_table(data) else _open_images
+    searched: Any = open_search(data, wanted, chosen(TrainingOptions, given), options, request)
     asked = {
-        **searched.asked(),
+        **searched.asked(request),
         "space": searched.space.as_dict(),
         "sampler": sampler,
         "storage": options.hidden_storage(),
-        "seed": seed,
-        "split_seed": split_seed,
     }
-    pipeline = searched.pipeline
+    del asked["budget_seconds"]  # a search that goes on may have another
 
     def search_and_refit(run: RunContext) -> None:
         searched.check(run)
@@ -150,10 +136,10 @@ def tune(
                 _search(searched, options, run)
         run.listener.say(message("search.say.refit"))
         searched.take(from_dict(run.log.document["recipe"]))
-        conclude(pipeline, run, pipeline.fit(run))
+        conclude(searched, run, searched.fit(run))
 
     return in_run_folder(
-        request, asked, search_and_refit, name=pipeline.name, kind=pipeline.kind, kept=("search", "recipe")
+        request, asked, search_and_refit, name=searched.name, kind=searched.kind, kept=("search", "recipe")
     )
 
 
@@ -165,31 +151,32 @@ def require_optuna() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """How a search is run; see `tune` for each."""
+    """How a search is run; see `tune` for each.
+
+    Raises:
+        ValueError: If one is wrong.
+    """
 
     space: Source | Mapping[str, Any] | None
     trials: int | None
-    budget_seconds: float | None
+    budget: str | float | None
     sampler: str
     storage: str | None
     workers: int
 
-    @classmethod
-    def of(cls, *, budget: str | float | None, **options: Any) -> SearchOptions:
-        """The options of a call.
-
-        Raises:
-            ValueError: If one is wrong.
-        """
-        from mindle.training.budget import parse_budget
+    def __post_init__(self) -> None:
         from mindle.training.search.sampler import require_sampler
 
-        for name in ("trials", "workers"):
-            count = options[name]
+        for name, count in (("trials", self.trials), ("workers", self.workers)):
             if count is not None and not 1 <= count <= 1_000_000:
                 raise ValueError(f"`{name}` must be 1 or more. Received {name}={count}.")
-        require_sampler(options["sampler"])
-        return cls(budget_seconds=parse_budget(budget), **options)
+        require_sampler(self.sampler)
+        parse_budget(self.budget)
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """Time for everything, or None."""
+        return parse_budget(self.budget)
 
     def entries(self, strategy: str) -> dict[str, Any]:
         """What is varied: as asked, or as suits the strategy."""
@@ -209,43 +196,95 @@ class SearchOptions:
 # ---- images and tables ------------------------------------------------------------------------------------
 
 
-class Searched(Protocol):
-    """Data with the space of recipes that is searched for them."""
+@dataclass(kw_only=True)
+class ImageSearch(ImagePipeline):
+    """A run on images whose recipe is searched for.
 
-    @property
-    def pipeline(self) -> Pipeline[Any]:
-        """What a run does with the data."""
+    Attributes:
+        options: What was asked; the recipe is where the search begins.
+        space: The recipes.
+    """
 
-    @property
-    def space(self) -> Space:
-        """The recipes."""
+    searched = True
 
-    def asked(self) -> dict[str, Any]:
-        """Settings of the call, as run.json keeps them."""
+    options: ResolvedOptions
+    space: Space
 
-    def check(self, run: RunContext) -> None:
-        """Check the data, split them, and write down what they are."""
+    def asked(self, request: RunRequest) -> dict[str, Any]:
+        """Every setting of the call, as run.json keeps it."""
+        return {**super().asked(request), **self.options.as_dict()}
 
     def deadline(self, whole: Deadline) -> Deadline:
-        """The same with time kept for what follows the search."""
+        """The same with time kept for a bundle, its evaluation and the report."""
+        deadline = whole.reserving(Finish(whole.costs, partial(rehearsed, self.plan, self.dataset)))
+        deadline.require(0.0, "trials")
+        return deadline
 
-    def task(self, run: RunContext) -> SearchTask:
-        """What evaluates recipes."""
+    def search_task(self, run: RunContext) -> SearchTask:
+        """Trials on the train and val splits."""
+        from mindle.training.images.problem import Problem
+        from mindle.training.search.images import ImageOrigin, ImageTask
+
+        dataset = self.dataset
+        return ImageTask(
+            problem=Problem.of(dataset, typical_size=self.plan.typical_size),
+            space=self.space,
+            weights=self.options.weights,
+            device=self.plan.device,
+            seed=run.request.seed,
+            folder=run.folder.path / "trials",
+            listener=run.listener,
+            origin=ImageOrigin(
+                source=dataset.source,
+                reading=self.reading.as_dict(),
+                split_seed=run.request.split_seed,
+                manifest=str(run.folder.manifest),
+                classes=dataset.classes,
+            ),
+        )
 
     def take(self, recipe: Recipe) -> None:
-        """Let the pipeline train the best recipe."""
+        """Plan the best recipe."""
+        from mindle.training.images.plan import make_plan
+
+        self.plan = make_plan(self.dataset, replace(self.options, recipe=recipe), device=self.device)
 
 
-def _open(
-    data: Any,
-    reading: ReadingOptions,
-    training: TrainingOptions,
-    options: SearchOptions,
-    request: RunRequest,
-) -> Searched:
-    """Read data, and settle what is searched; everything is checked before anything is done."""
-    open_search_of = _open_table if reading.is_table(data) else _open_images
-    return open_search_of(data, reading, training, options, request)
+@dataclass(kw_only=True)
+class TableSearch(TablePipeline):
+    """A run on rows, sealed when they were read, whose recipe is searched for.
+
+    Attributes:
+        space: The recipes.
+    """
+
+    searched = True
+
+    space: Space
+
+    def check(self, run: RunContext) -> None:
+        """Write down what the rows are."""
+        record_table(self.table, run)
+        test = len(self.table.rows("test"))
+        run.listener.say(message("search.say.sealed", test=test, rest=len(self.table.rows()) - test))
+
+    def deadline(self, whole: Deadline) -> Deadline:
+        """The same with time kept for a bundle, its evaluation, explanations and the report."""
+        return before_evaluation(self.table, whole)
+
+    def search_task(self, run: RunContext) -> SearchTask:
+        """Trials on the rows outside the test split."""
+        from mindle.training.search.tables import TableOrigin, TableTask
+
+        request = run.request
+        origin = TableOrigin(
+            source=self.table.source, reading=self.reading.as_dict(), split_seed=request.split_seed
+        )
+        return TableTask.of(self.table, self.space, seed=request.seed, origin=origin)
+
+    def take(self, recipe: Recipe) -> None:
+        """Fit the best recipe to the rows that trials saw."""
+        self.recipe = recipe
 
 
 def _open_images(
@@ -255,34 +294,28 @@ def _open_images(
     options: SearchOptions,
     request: RunRequest,
 ) -> ImageSearch:
-    from mindle.training.images.plan import make_plan, resolve_options
+    """Read images, and settle what is searched; everything is checked before anything is done."""
+    from mindle.training.images.plan import make_plan
     from mindle.training.search.images import image_bases, image_space, starting_recipe
 
-    training.require_for_images()
-
-    def resolved(strategy: str | None) -> ResolvedOptions:
-        return resolve_options(
-            training.recipe,
-            model=training.model,
-            strategy=strategy,
-            weights=training.weights,
-            settings=training.settings,
-        )
-
-    settings = replace(resolved(training.strategy), budget_seconds=options.budget_seconds)
+    resolved = training.of_images()
     dataset = reading.read_images(data, split_seed=request.split_seed)
     require_classes(dataset, "A search of recipes")
-    recipe = starting_recipe(settings.recipe, dataset, request.listener)
+    recipe = starting_recipe(resolved.recipe, dataset, request.hears)
     entries = options.entries(recipe.strategy)
     if options.space is None and recipe.model.name:
         entries.pop("model.name", None)  # it was named
-    bases = image_bases(entries, recipe, lambda strategy: resolved(strategy).recipe)
-    space = image_space(entries, bases, recipe.strategy, settings.weights, len(dataset))
-    plan = make_plan(dataset, replace(settings, recipe=bases[recipe.strategy]), device=training.device)
-    pipeline = ImagePipeline(
-        dataset=dataset, plan=plan, reading=reading, device=training.device, searched=True
+    bases = image_bases(
+        entries, recipe, lambda strategy: replace(training, strategy=strategy).of_images().recipe
     )
-    return ImageSearch(pipeline=pipeline, options=replace(settings, recipe=recipe), space=space)
+    return ImageSearch(
+        dataset=dataset,
+        plan=make_plan(dataset, replace(resolved, recipe=bases[recipe.strategy]), device=training.device),
+        reading=reading,
+        device=training.device,
+        options=replace(resolved, recipe=recipe),
+        space=image_space(entries, bases, recipe.strategy, resolved.weights, len(dataset)),
+    )
 
 
 def _open_table(
@@ -292,14 +325,11 @@ def _open_table(
     options: SearchOptions,
     request: RunRequest,
 ) -> TableSearch:
+    """Read rows, seal the test split, and settle what is searched."""
     from mindle.training.recipe import TABLE
     from mindle.training.search.tables import seal, table_space
-    from mindle.training.tables.selection import settle_table
 
-    training.require_for_rows()
-    recipe = settle_table(
-        training.recipe, models=training.model, folds=training.folds, settings=training.settings
-    )
+    recipe = training.of_rows()
     table = seal(reading.read_table(data), seed=request.split_seed)
     if options.workers > 1 and table.kind == "frame":
         raise ValueError(
@@ -308,118 +338,13 @@ def _open_table(
         )
     models = [name.strip() for name in (training.model or "").split(",") if name.strip()]
     space = table_space(options.entries(TABLE), recipe, table, models)
-    pipeline = TablePipeline(table=table, recipe=recipe, reading=reading, searched=True)
-    return TableSearch(pipeline=pipeline, space=space)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageSearch:
-    """A search over recipes of images; see `Searched`."""
-
-    pipeline: ImagePipeline
-    options: ResolvedOptions
-    space: Space
-
-    def asked(self) -> dict[str, Any]:
-        """Settings of the call."""
-        settings = self.options.as_dict()
-        settings.pop("budget_seconds")
-        pipeline = self.pipeline
-        return {
-            "source": pipeline.dataset.source,
-            **settings,
-            "device": pipeline.device,
-            **pipeline.reading.as_dict(),
-        }
-
-    def check(self, run: RunContext) -> None:
-        """Check, decode once and split."""
-        self.pipeline.check(run)
-
-    def deadline(self, whole: Deadline) -> Deadline:
-        """Time is kept for a bundle, its evaluation and the report."""
-        from mindle.training.budget import Finish
-
-        rehearse = partial(rehearsed, self.pipeline.plan, self.pipeline.dataset)
-        deadline = whole.reserving(Finish(whole.costs, rehearse))
-        deadline.require(0.0, "trials")
-        return deadline
-
-    def task(self, run: RunContext) -> SearchTask:
-        """Trials on the train and val parts."""
-        from mindle.training.images.problem import Problem
-        from mindle.training.search.images import ImageOrigin, ImageTask
-
-        dataset, plan = self.pipeline.dataset, self.pipeline.plan
-        return ImageTask(
-            problem=Problem.of(dataset, typical_size=plan.typical_size),
-            space=self.space,
-            weights=self.options.weights,
-            device=plan.device,
-            seed=run.seed,
-            folder=run.folder.path / "trials",
-            listener=run.listener,
-            origin=ImageOrigin(
-                source=dataset.source,
-                reading=self.pipeline.reading.as_dict(),
-                split_seed=run.split_seed,
-                manifest=str(run.folder.manifest),
-                classes=dataset.classes,
-            ),
-        )
-
-    def take(self, recipe: Recipe) -> None:
-        """Plan it."""
-        from mindle.training.images.plan import make_plan
-
-        pipeline = self.pipeline
-        options = replace(self.options, recipe=recipe)
-        pipeline.plan = make_plan(pipeline.dataset, options, device=pipeline.device)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableSearch:
-    """A search over recipes of a table; see `Searched`."""
-
-    pipeline: TablePipeline
-    space: Space
-
-    def asked(self) -> dict[str, Any]:
-        """Settings of the call."""
-        from mindle.training.recipe import as_dict
-
-        pipeline = self.pipeline
-        recipe = {**as_dict(pipeline.recipe), **pipeline.reading.as_dict()}
-        return {"source": pipeline.table.source, "recipe": recipe, "device": "cpu"}
-
-    def check(self, run: RunContext) -> None:
-        """Write down the rows, which were sealed when they were read."""
-        table = self.pipeline.table
-        record_table(table, run)
-        test = len(table.rows("test"))
-        run.listener.say(message("search.say.sealed", test=test, rest=len(table.rows()) - test))
-
-    def deadline(self, whole: Deadline) -> Deadline:
-        """Time is kept for a bundle, its evaluation, explanations and the report."""
-        return before_evaluation(self.pipeline.table, whole)
-
-    def task(self, run: RunContext) -> SearchTask:
-        """Trials on the rows outside the test part."""
-        from mindle.training.search.tables import TableOrigin, TableTask
-
-        table, reading = self.pipeline.table, self.pipeline.reading.as_dict()
-        origin = TableOrigin(source=table.source, reading=reading, split_seed=run.split_seed)
-        return TableTask.of(table, self.space, seed=run.seed, origin=origin)
-
-    def take(self, recipe: Recipe) -> None:
-        """Fit it to the rows that trials saw."""
-        self.pipeline.recipe = recipe
+    return TableSearch(table=table, recipe=recipe, reading=reading, space=space)
 
 
 # ---- the search -------------------------------------------------------------------------------------------
 
 
-def _search(searched: Searched, options: SearchOptions, run: RunContext) -> None:
+def _search(searched: ImageSearch | TableSearch, options: SearchOptions, run: RunContext) -> None:
     """Run the trials, and write down what came of them: the best recipe in run.json and recipe.toml."""
     from mindle.training.search.runner import run_search, trial_count
     from mindle.training.search.study import StudyOptions, open_search
@@ -428,12 +353,12 @@ def _search(searched: Searched, options: SearchOptions, run: RunContext) -> None
     deadline = searched.deadline(run.deadline(options.budget_seconds))
     study = StudyOptions(
         storage=options.storage or f"sqlite:///{run.folder.path / SEARCH_FILE}",
-        name=study_name(searched.pipeline.name, document["asked"], document["data"]["fingerprint"]),
+        name=study_name(searched.name, document["asked"], document["data"]["fingerprint"]),
         sampler=options.sampler,
         trials=trial_count(options.trials, limited, searched.space, options.sampler),
-        seed=run.seed,
+        seed=run.request.seed,
     )
-    search = open_search(searched.task(run), study)
+    search = open_search(searched.search_task(run), study)
     best = run_search(search, deadline, workers=options.workers, listener=run.listener)
     _record(search, best, run)
     search.close()
