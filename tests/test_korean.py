@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import mindle
 from mindle.cli.main import app
 from tests.pictures import CLASSES, draw
 
@@ -125,3 +127,53 @@ def test_train_on_a_table(table: Path, tmp_path: Path, monkeypatch: pytest.Monke
     lines = printed(monkeypatch, "train", table, "--target", "price", "--out", out, *quick)
     assert english(lines) == []
     assert english(report(out)) == []
+
+
+def in_korean(run: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What people read of a run of English that is reported in Korean, names of the machine aside."""
+    page = run.with_suffix(".html")
+    assert english(printed(monkeypatch, "report", run, "--lang", "ko", "--out", page)) == []
+    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    reader = VisibleTexts()
+    reader.feed(page.read_text(encoding="utf-8"))
+    return [text for text in reader.texts if text not in document["hardware"].values()]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cache")
+def test_images_recorded_in_english_are_reported_in_korean(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / CLASSES[0] / "cut.png").write_bytes((folder / CLASSES[0] / "01.png").read_bytes()[:200])
+    recipe = tmp_path / "small.toml"
+    layers = '[[model.layers]]\nkind = "flatten"\n[[model.layers]]\nkind = "dense"\nunits = 2\n'
+    recipe.write_text("[train]\nepochs = 2\n" + layers)
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for seed, run in enumerate(runs):
+        mindle.train(folder, strategy="scratch", recipe=str(recipe), seed=seed, device="cpu", out=run)
+    assert english(report(runs[0])) != []  # it was recorded in English
+    texts = in_korean(runs[0], monkeypatch)
+    assert "점검 결과" in texts
+    assert english(texts) == []
+
+    page = tmp_path / "both.html"
+    lines = printed(monkeypatch, "compare", *runs, "--lang", "ko", "--out", page)
+    assert lines[0].split("  ")[0] == "실행"
+    assert english(lines) == []
+    reader = VisibleTexts()
+    reader.feed(page.read_text(encoding="utf-8"))
+    assert english(reader.texts) == []
+    assert english(printed(monkeypatch, "evaluate", runs[0], folder)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cache")
+def test_a_table_recorded_in_english_is_reported_in_korean(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    mindle.train(table, target="price", model=["linear"], folds=2, set={"table.repeats": 1}, out=run)
+    texts = in_korean(run, monkeypatch)
+    assert "순열 중요도" in texts
+    assert english(texts) == []
+    assert english(printed(monkeypatch, "evaluate", run, table)) == []

@@ -110,16 +110,7 @@ def test_runs_are_compared(work: Path) -> None:
     shutil.copytree(work / "runs" / "photos-1", work / "copies" / "photos-2", dirs_exist_ok=True)
     done = mindle("compare", "runs/photos-1", "copies/photos-2", cwd=work)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].split() == [
-        "run",
-        "strategy",
-        "accuracy",
-        "macro",
-        "f1",
-        "log",
-        "loss",
-        "time",
-    ]
+    assert done.stdout.splitlines()[0].split() == "run strategy accuracy macro F1 log loss time".split()
     assert "“photos-1” and “photos-2” are equally good." in done.stdout
     done = mindle("compare", "runs/photos-1", "copies/photos-2", "--json", "-", cwd=work)
     (pair,) = json.loads(done.stdout)["pairs"]

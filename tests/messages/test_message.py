@@ -54,12 +54,13 @@ def test_a_copy_can_be_said_again() -> None:
 
 def test_the_sentences_of_a_document_come_back_wherever_they_stood() -> None:
     said, outer = message("console.epoch", n=1), message("console.epoch", n=2)
-    document = {"a": [{"b": said}, "plain", 3, None], "c": outer, "d": str(said)}
+    document = {"a": [{"b": said}, "plain", 3, None], "c": outer, "d": str(said), outer: {said: 1}}
     stored = json.loads(json.dumps({**document, "sentences": sentences_of(document)}))
     restored = with_sentences(stored, stored.pop("sentences"))
     assert restored == document
     assert in_language(restored["a"][0]["b"], "ko") == "에포크   1"
     assert in_language(restored["c"], "ko") == "에포크   2"
+    assert [in_language(name, "ko") for name in restored][-1] == "에포크   2"
     assert with_sentences(
         {"a": "of a later version"}, {"of a later version": {"code": "no.such", "values": {}}}
     ) == {"a": "of a later version"}

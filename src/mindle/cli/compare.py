@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mindle.messages import text_of
 from mindle.text import printable
 
 
@@ -23,11 +24,11 @@ def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, *
             run["name"],
             run["strategy"],
             *(_score(name, run["scores"][name]) for name in scores),
-            f"{run['seconds']:.0f} s",
+            text_of("report.unit.seconds", lang, {"n": f"{run['seconds']:.0f}"}),
         )
         for run in found.runs
     ]
-    print_table(("run", "strategy", *(name.replace("_", " ") for name in scores), "time"), rows)
+    print_table(_heads(lang, "run", "strategy", *scores, "time"), rows)
     for sentence in found.sentences(lang):
         print(f"\n{printable(sentence)}")
     if len(found.pairs) > 1:
@@ -36,9 +37,13 @@ def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, *
             (f"{two} − {one}", _gap(comparison.main), f"{comparison.main.chance:.3g}", f"{adjusted:.3g}")
             for one, two, comparison, adjusted in found.pairs
         ]
-        print_table(
-            ("pair", found.pairs[0][2].main.name.replace("_", " "), "chance", "over all pairs"), pairs
-        )
+        main = found.pairs[0][2].main.name
+        print_table(_heads(lang, "pair", main, "chance", "adjusted"), pairs)
+
+
+def _heads(lang: str, *names: str) -> list[str]:
+    """The heads of columns."""
+    return [text_of(f"commands.compare.{name}", lang, {}) for name in names]
 
 
 def _score(name: str, score: dict[str, float | None]) -> str:

@@ -109,7 +109,7 @@ def sentences_of(document: Any) -> dict[str, dict[str, Any]]:
     if isinstance(document, Message):
         return {str(document): message_document(document)}
     if isinstance(document, Mapping):
-        document = list(document.values())
+        document = [*document, *document.values()]
     found: dict[str, dict[str, Any]] = {}
     for each in document if isinstance(document, list | tuple) else ():
         found |= sentences_of(each)
@@ -119,7 +119,10 @@ def sentences_of(document: Any) -> dict[str, dict[str, Any]]:
 def with_sentences(document: Any, sentences: Mapping[str, Mapping[str, Any]]) -> Any:
     """A document of JSON in which the texts that `sentences_of` named can be translated again."""
     if isinstance(document, Mapping):
-        return {name: with_sentences(value, sentences) for name, value in document.items()}
+        return {
+            with_sentences(name, sentences): with_sentences(value, sentences)
+            for name, value in document.items()
+        }
     if isinstance(document, list):
         return [with_sentences(value, sentences) for value in document]
     return read_message(document, sentences[document]) if _is_named(document, sentences) else document

@@ -14,6 +14,7 @@ from mindle.messages import catalogue as every_sentence
 BY_VALUE = {"kind", "action", "stage", "baseline", "task", "part", "metric", "meaning", "method"}
 BY_VALUE |= {
     "diagnosed",
+    "environment",
     "columnkind",
     "columnrole",
     "sampler",

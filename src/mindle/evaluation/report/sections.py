@@ -147,9 +147,10 @@ class Page(ABC, Generic[A]):
         return self.say(f"protocol.{form}{name}", folds=str(folds), repeats=str(repeats))
 
     def figure(self, evidence: Mapping[str, Any]) -> Markup:
-        """The figure of a diagnosis with its title and labels in the language of the page."""
+        """The figure of a diagnosis with its title, labels and names in the language of the page."""
         labels = {key: self.say.translated(evidence[key]) for key in ("title", "x", "y")}
-        return series_figure({**evidence, **labels})
+        series = {self.say.translated(name): points for name, points in evidence["series"].items()}
+        return series_figure({**labels, "series": series})
 
     def examples(self, limit: int) -> list[Values]:
         """The worst answers, the worst first, with their picture or some cells of their row."""

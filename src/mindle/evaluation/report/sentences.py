@@ -33,11 +33,11 @@ class Sentences:
         """The sentences of some names of a group, such as the heads of a table."""
         return [self(f"{group}.{name}") for name in names]
 
-    def known(self, group: str, name: str) -> str:
-        """What a name that others chose is called; the name itself where the catalogue has no word for it."""
+    def known(self, group: str, name: str, otherwise: str | None = None) -> str:
+        """What a name that others chose is called; where the catalogue does not say, the name in words."""
         if f"report.{group}.{name}" in catalogue():
             return self(f"{group}.{name}")
-        return name.replace("_", " ").replace("-", " ")
+        return name.replace("_", " ").replace("-", " ") if otherwise is None else otherwise
 
     def translated(self, sentence: str) -> str:
         """A sentence that came from another part of mindle, in this language where it is in the catalogue."""
