@@ -13,6 +13,7 @@ import pytest
 
 from mindle.artifacts.files import (
     beside,
+    exists,
     read_json,
     reading_csv,
     sha256_of,
@@ -167,3 +168,10 @@ def test_names_that_are_no_text_are_escaped_in_texts_and_kept_in_documents(tmp_p
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "path\ncaf\\xe9.jpg\n"
     write_json(tmp_path / "a.json", {"schema": 1, "source": name})
     assert read_json(tmp_path / "a.json", schema=1, what="run")["source"] == name
+
+
+def test_what_is_there_is_found(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert exists(tmp_path / "file")
+    assert not exists(tmp_path / "none")
+    assert not exists(tmp_path / "file" / "below")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mindle.artifacts.reading import DEPTH_LIMIT, SpecialFile, exists, open_regular, parse_json, read_regular
+from mindle.artifacts.reading import DEPTH_LIMIT, SpecialFile, open_regular, parse_json, read_regular
 
 
 def test_pipes_and_devices_are_not_opened_behind_any_number_of_links(tmp_path: Path) -> None:
@@ -58,10 +58,3 @@ def test_whole_characters_and_nesting_within_bounds_pass() -> None:
     nested = b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT
     assert parse_json(nested)
     assert parse_json(b'["\\ud83c\\udf39"]') == ["\N{ROSE}"]
-
-
-def test_what_is_there_is_told_from_what_may_not_be_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    assert exists(tmp_path / "file")
-    assert not exists(tmp_path / "none")
-    assert not exists(tmp_path / "file" / "below")

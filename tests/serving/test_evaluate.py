@@ -12,7 +12,6 @@ import pytest
 import mindle.data
 from mindle.errors import DataError
 from mindle.records import Estimates, InputSpec, Predictions, Task
-from mindle.serving.evaluate import evaluate
 from mindle.serving.images import ImageSource
 from mindle.serving.opened import Opened, open_model
 from mindle.serving.rows import RowSource
@@ -34,7 +33,7 @@ def test_answers_are_written_beside_the_truth(tmp_path: Path, cache: Path) -> No
         for seed in range(3):
             draw(ord(name) % 3, seed).save(tmp_path / "data" / name / f"{seed}.png")
     dataset = mindle.data.check(mindle.data.read(tmp_path / "data"))
-    evaluated = evaluate(opened, dataset)
+    evaluated = opened.evaluate(dataset)
     assert evaluated.unknown_classes == {"c": 3}
     assert isinstance(evaluated.answers, Predictions)
     assert evaluated.answers.labels is not None
@@ -50,7 +49,7 @@ def test_rows_without_a_number_to_judge_by_are_reported(tmp_path: Path) -> None:
     adder(tmp_path / "bundle")
     opened = open_model(tmp_path / "bundle")
     rows = {"a": ["1,5", "2,5", "x"], "b": [1, 2, 3], "sum": ["2,5", "many", "3,5"]}
-    evaluated = evaluate(opened, rows)
+    evaluated = opened.evaluate(rows)
     assert isinstance(evaluated.answers, Estimates)
     assert evaluated.answers.targets.tolist() == [2.5, 3.5]
     assert evaluated.answers.values[0] == 2.5
@@ -69,4 +68,4 @@ def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
     assert isinstance(opened.source, RowSource)
     rows = {column.name: ["1", "2"] for column in opened.source.spec.columns}
     with pytest.raises(DataError, match=r"Received 2 rows without, such as 'SETOSA'\.$"):
-        evaluate(opened, {**rows, opened.source.spec.target.name: ["SETOSA", "?"]})
+        opened.evaluate({**rows, opened.source.spec.target.name: ["SETOSA", "?"]})

@@ -15,7 +15,6 @@ from onnx import TensorProto, helper, save
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.errors import DataError
 from mindle.records import Column, TableSpec
-from mindle.serving.evaluate import evaluate
 from mindle.serving.opened import open_model
 
 COLUMNS = (
@@ -172,7 +171,7 @@ def test_mutated_files_end_with_answers_or_a_sentence(tmp_path: Path, seed: int)
     file = tmp_path / "rows.csv"
     file.write_bytes(content)
     opened = open_model(tmp_path / "bundle")
-    for call in (lambda: list(opened.rows([str(file)])), lambda: evaluate(opened, file)):
+    for call in (lambda: list(opened.rows([str(file)])), lambda: opened.evaluate(file)):
         with suppress(DataError):
             call()
 

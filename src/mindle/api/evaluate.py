@@ -51,7 +51,6 @@ def evaluate(
         ValueError: If `out` lies in the data, or is no CSV file.
     """
     from mindle.evaluation import tasks
-    from mindle.serving import evaluate as labelled
 
     require_ending("out", out, (".csv",))
     keep_apart({"out": out}, [model, data])
@@ -59,7 +58,7 @@ def evaluate(
     reading = {"separator": separator, "header": header, "target": target, "label_from": label_from}
     read, findings = opened.source.read_labelled(data, reading, opened.target, listener)
     tell_findings(findings, listener)
-    evaluated = labelled.evaluate(opened, read, listener=listener)
+    evaluated = opened.evaluate(read, listener=listener)
     if out is not None:
         evaluated.write(Path(out), raw=raw)
     task, report = tasks.of(opened.target.task), opened.source.report

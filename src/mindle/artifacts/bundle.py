@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.arrays import Slot, read_arrays
 from mindle.artifacts.environment import libraries
-from mindle.artifacts.files import first_words, read_json, sha256_of, unreadable, write_json
-from mindle.artifacts.reading import SpecialFile, exists
+from mindle.artifacts.files import exists, first_words, read_json, sha256_of, unreadable, write_json
+from mindle.artifacts.reading import SpecialFile
 from mindle.artifacts.runtime import GRAPH_LIMIT
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError

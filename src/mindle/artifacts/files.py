@@ -284,6 +284,21 @@ def unreadable(path: Path, error: OSError) -> DeviceError:
     )
 
 
+def exists(path: Path) -> bool:
+    """Whether something is there.
+
+    Raises:
+        DeviceError: If the folder around it may not be entered.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    return True
+
+
 def first_words(error: Exception) -> str:
     """What an error says, on one line and at most 200 characters long."""
     text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())

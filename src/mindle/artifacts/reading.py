@@ -6,7 +6,6 @@ import json
 import os
 import stat
 from io import BufferedReader
-from pathlib import Path
 from typing import Any, NoReturn
 
 DOCUMENT_LIMIT = 32 << 20
@@ -90,16 +89,3 @@ def _no_number(word: str) -> NoReturn:
 
 def _children(value: Any) -> Any:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-def exists(path: Path) -> bool:
-    """Whether something is there; other than `Path.exists`, what may not be looked at raises.
-
-    Raises:
-        PermissionError: If the folder around it may not be entered.
-    """
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True

@@ -20,7 +20,7 @@ from mindle.data.images.sources.source import ARCHIVE, LISTINGS, images_in, pict
 from mindle.data.reading import refuse
 from mindle.data.tables.parsing.unreadable import CellReport
 from mindle.records import Dataset, Finding, InputSpec, Listener
-from mindle.serving.source import Batch, Labelled, Target
+from mindle.serving.source import Batch, Labelled, Source, Target
 from mindle.text import spelled
 
 BATCH = 16
@@ -32,7 +32,7 @@ _OF_LEARNING = (
 )  # fmt: skip
 
 
-class ImageSource:
+class ImageSource(Source):
     """Where a model of images finds them.
 
     Attributes:
@@ -51,10 +51,6 @@ class ImageSource:
         """Refuse what is said about files of rows."""
         refuse(options, "a table", "a model of images")
 
-    def document(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
     def inputs(self, given: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         """Names and payloads of what `predict` was given; see `mindle.data.read_images`."""
         return read_images(given)
@@ -67,13 +63,13 @@ class ImageSource:
         """
         columns = getattr(given, "columns", None)
         if columns is not None:
-            found = [name for name in COLUMNS if name in columns]
-            if not found:
+            found = next((name for name in COLUMNS if name in columns), None)
+            if found is None:
                 raise ValueError(
                     f"The data frame must have a column {' or '.join(COLUMNS)}. "
                     f"Received {', '.join(map(str, columns))}."
                 )
-            given = given[found[0]]
+            given = given[found]
         return [
             (os.fspath(value) if isinstance(value, (str, os.PathLike)) else f"image {at}", picture_of(value))
             for at, value in enumerate(images_in(given))
@@ -104,10 +100,6 @@ class ImageSource:
         for start in range(0, len(pixels), BATCH):
             yield {"pixels": pixels[np.arange(start, min(start + BATCH, len(pixels)))]}
 
-    def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
-        """Nothing: names of classes of images are texts."""
-        return {}
-
     def read_labelled(
         self, data: Any, reading: Mapping[str, Any], target: Target, listener: Listener
     ) -> tuple[Dataset, tuple[Finding, ...]]:
@@ -136,17 +128,15 @@ class ImageSource:
         """
         rows = dataset.rows()
         truth = target.of_dataset(dataset, rows)
-        used = rows[truth.known]
-        values = truth.values[truth.known]
-        pixels = data_room.pixels(dataset, used, self.spec, listener=listener)
-        start = 0
+        used, values = rows[truth.known], truth.values[truth.known]
+        pixels, done = data_room.pixels(dataset, used, self.spec, listener=listener), 0
         for feed in self.feeds(pixels):
-            stop = start + len(feed["pixels"])
+            batch = slice(done, done + len(feed["pixels"]))
             yield Labelled(
-                paths=[dataset.paths[row] for row in used[start:stop].tolist()],
+                paths=[dataset.paths[row] for row in used[batch].tolist()],
                 feed=feed,
-                truth=values[start:stop],
-                unknown=Counter() if start else truth.unknown,
+                truth=values[batch],
+                unknown=Counter() if done else truth.unknown,
             )
-            listener.progress("evaluate", stop, len(used))
-            start = stop
+            done = batch.stop
+            listener.progress("evaluate", done, len(used))

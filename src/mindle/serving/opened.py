@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +17,12 @@ from numpy.typing import NDArray
 
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
-from mindle.artifacts.files import unreadable
-from mindle.artifacts.reading import exists
+from mindle.artifacts.files import exists, write_csv
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
-from mindle.records import Answers, InputSpec, Predictions, TableSpec, Task
+from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
 from mindle.serving.images import ImageSource
 from mindle.serving.rows import RowSource
 from mindle.serving.session import Arrays, Graph, graph_of, proven_session
@@ -38,6 +40,36 @@ SOURCES: dict[type[Any], Callable[[Any, tuple[str, ...]], Source]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """Answers to labelled data.
+
+    Attributes:
+        answers: To every image or row whose truth the model knows.
+        unknown_classes: How many images or rows were skipped of each class that it does not know.
+        skipped: How many were skipped because they have no truth or cannot be read.
+    """
+
+    answers: Answers
+    unknown_classes: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
+
+    def write(self, path: Path, *, raw: bool = False) -> None:
+        """Write the answers as CSV: path, the truth, and what was answered, numbers with eight decimals.
+
+        Args:
+            path: The file.
+            raw: Whether texts that a spreadsheet would run as formulas are left as they are.
+
+        Raises:
+            DeviceError: If the file cannot be written.
+        """
+        columns, rows = layouts.with_truth(self.answers, "{:.8f}")
+        named = ([path, *row] for path, row in zip(self.answers.paths, rows, strict=True))
+        write_csv(path, ["path", *columns], named, raw=raw)
+
+
+@dataclass(frozen=True)
 class Opened:
     """A model that answers, and lays its answers out as rows of a table.
 
@@ -45,45 +77,37 @@ class Opened:
         source: Where it finds images or rows.
         target: What it answers.
         graph: Inputs to outputs, by name.
+        nothing: What the graph answers where there is nothing to answer: outputs (0, …).
+        thresholds: One a class where they say which class is named; None names the likeliest.
+        calibration: What prediction intervals are made from, if anything.
+        layout: How answers are laid out; as the task says unless given.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        target: Target,
-        graph: Graph,
-        nothing: Arrays,
-        *,
-        thresholds: NDArray[np.float64] | None = None,
-        calibration: Calibration | None = None,
-        layout: layouts.Layout[Any] | None = None,
-    ) -> None:
-        """Put a model together.
-
-        Args:
-            source: Where it finds images or rows.
-            target: What it answers.
-            graph: Inputs to outputs, by name.
-            nothing: What the graph answers where there is nothing to answer: outputs (0, …).
-            thresholds: One a class where they say which class is named; None names the likeliest.
-            calibration: What prediction intervals are made from, if anything.
-            layout: How answers are laid out; as the task says unless given.
-        """
-        self.source = source
-        self.target = target
-        self.graph = graph
-        self._nothing = nothing
-        self._thresholds = thresholds
-        self._calibration = calibration
-        self._layout = layout or layouts.of(target.task)
-        self._typed = source.typed(target.classes)
-        self._columns = self._layout.columns(self.answers([], ()))
-        self.columns = [*source.keys, *self._columns, "reason"]
+    source: Source
+    target: Target
+    graph: Graph
+    nothing: Arrays
+    thresholds: NDArray[np.float64] | None = None
+    calibration: Calibration | None = None
+    layout: layouts.Layout[Any] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities; none where it estimates a number."""
         return self.target.classes
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the columns of a table of answers."""
+        return [*self.source.keys, *self._laid_out.columns(self.answers([], ())), "reason"]
+
+    @cached_property
+    def _laid_out(self) -> layouts.Layout[Any]:
+        return self.layout or layouts.of(self.target.task)
+
+    @cached_property
+    def _typed(self) -> dict[str, int | float]:
+        return self.source.typed(self.classes)
 
     def answers(
         self, outputs: Sequence[Arrays], paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
@@ -95,13 +119,13 @@ class Opened:
             paths: One name a row of all of them.
             truth: (row,) where it is known.
         """
-        outputs = outputs or [self._nothing]
+        outputs = outputs or [self.nothing]
         made: Answers = tasks.of(self.target.task).answers(
             {name: np.concatenate([batch[name] for batch in outputs]) for name in outputs[0]},
             paths,
             classes=self.classes,
-            thresholds=self._thresholds,
-            calibration=self._calibration,
+            thresholds=self.thresholds,
+            calibration=self.calibration,
             truth=truth,
         )
         return made
@@ -126,9 +150,34 @@ class Opened:
 
     def _cells(self, feed: Arrays, count: int) -> Iterator[dict[str, Any]]:
         answers = self.answers([self.graph(feed)], ("",) * count)
-        for cells in self._layout.rows(answers):
-            row = dict(zip(self._columns, cells, strict=True))
+        columns = self._laid_out.columns(answers)
+        for cells in self._laid_out.rows(answers):
+            row = dict(zip(columns, cells, strict=True))
             yield row | {"predicted": self._typed.get(row["predicted"], row["predicted"])}
+
+    def evaluate(self, data: Any, *, listener: Listener = SILENT) -> Evaluated:
+        """Answer every image or row whose truth the model knows.
+
+        Args:
+            data: What `read_labelled` of the source gave.
+            listener: Hears progress.
+
+        Raises:
+            DataError: If the data hold no truth that the model knows.
+        """
+        outputs, paths, truth = [], list[str](), []
+        unknown, skipped = Counter[str](), 0
+        for batch in self.source.labelled(data, self.target, listener):
+            unknown, skipped = unknown + batch.unknown, skipped + batch.skipped
+            if batch.paths:
+                outputs.append(self.graph(batch.feed))
+                paths += batch.paths
+                truth.append(batch.truth)
+        return Evaluated(
+            answers=self.answers(outputs, tuple(paths), truth=np.concatenate(truth)),
+            unknown_classes=dict(unknown),
+            skipped=skipped,
+        )
 
     def frame(self, inputs: Iterable[Any]) -> pd.DataFrame:
         """Answers as a data frame; warns of what was read otherwise than in training, or not at all."""
@@ -198,9 +247,9 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
     folder = Path(path)
     if folder.name in ("bundle.json", "run.json", "model.onnx"):
         folder = folder.parent
-    if _holds(folder, "bundle.json"):
+    if exists(folder / "bundle.json"):
         return folder, False
-    if not _holds(folder, "run.json"):
+    if not exists(folder / "run.json"):
         raise ArtifactError(
             f"A model must be a run or a bundle folder. Received {os.fspath(path)!r}, which is neither. "
             "`mindle runs` lists the runs below runs/."
@@ -211,13 +260,6 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
             f"{folder} --resume."
         )
     return folder, True
-
-
-def _holds(folder: Path, name: str) -> bool:
-    try:
-        return exists(folder / name)
-    except PermissionError as error:
-        raise unreadable(folder / name, error) from error
 
 
 def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
@@ -236,10 +278,10 @@ def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
 def _opened(bundle: Bundle, graph: Graph) -> Opened:
     arrays = bundle.intervals()
     return Opened(
-        SOURCES[type(bundle.spec)](bundle.spec, bundle.classes),
-        target_of(bundle.task, bundle.classes, str(bundle.details.get("target", ""))),
-        graph,
-        {name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
+        source=SOURCES[type(bundle.spec)](bundle.spec, bundle.classes),
+        target=target_of(bundle.task, bundle.classes, str(bundle.details.get("target", ""))),
+        graph=graph,
+        nothing={name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
         thresholds=bundle.thresholds,
         calibration=read_calibration(arrays) if arrays else None,
     )
@@ -281,9 +323,9 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
         example = torch.zeros((1, *model.spec.shape), dtype=torch.uint8)
         export_onnx(ProbabilityGraph(model).eval(), example, graph)
     return Opened(
-        ImageSource(model.spec),
-        target_of(Task("multiclass"), tuple(model.classes)),
-        graph_of(session(graph, threads)),
-        {"probabilities": np.zeros((0, len(model.classes)))},
+        source=ImageSource(model.spec),
+        target=target_of(Task("multiclass"), tuple(model.classes)),
+        graph=graph_of(session(graph, threads)),
+        nothing={"probabilities": np.zeros((0, len(model.classes)))},
         layout=TopClasses(),
     )

@@ -20,11 +20,11 @@ from mindle.data.tables.roles import answer_ids
 from mindle.data.tables.rows import Rows, read_rows
 from mindle.errors import DataError
 from mindle.records import Finding, Listener, TableSpec
-from mindle.serving.source import Batch, Labelled, Target
+from mindle.serving.source import Batch, Labelled, Source, Target
 from mindle.text import spelled
 
 
-class RowSource:
+class RowSource(Source):
     """Where a model of tables finds rows.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,20 +44,11 @@ def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
     Raises:
         ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
     """
-    try:
+    with _reading_graph(bundle, "be a graph that the installed ONNX Runtime reads"):
         session = open_session(bundle.model, threads)
-    except PermissionError as error:
-        raise unreadable(bundle.model, error) from error
-    except MemoryError:  # nothing is wrong with the graph
-        raise
-    except Exception as error:  # ONNX Runtime raises its own unrelated classes for any unreadable graph
-        raise ArtifactError(
-            f"{bundle.model} must be a graph that the installed ONNX Runtime reads: {first_words(error)}. "
-            "Upgrade onnxruntime, or train again."
-        ) from error
     _require_fit(bundle, "takes", session.get_inputs(), bundle.inputs)
     _require_fit(bundle, "answers", session.get_outputs(), bundle.outputs)
-    difference = _difference(bundle, session)
+    difference = _difference(bundle, graph_of(session))
     if not difference <= REFERENCE_TOLERANCE:
         raise ArtifactError(
             f"The bundle's reference inputs must get the stored answers within {REFERENCE_TOLERANCE:g} on "
@@ -83,22 +75,29 @@ def _require_fit(bundle: Bundle, verb: str, nodes: Sequence[Any], slots: Mapping
     )
 
 
-def _difference(bundle: Bundle, session: Any) -> float:
+@contextmanager
+def _reading_graph(bundle: Bundle, must: str) -> Iterator[None]:
+    """Say of the bundle what ONNX Runtime raises: its own unrelated classes for any unreadable graph."""
+    try:
+        yield
+    except PermissionError as error:
+        raise unreadable(bundle.model, error) from error
+    except MemoryError:  # nothing is wrong with the graph
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{bundle.model} must {must}: {first_words(error)}. Copy the whole folder again, upgrade "
+            "onnxruntime, or train again."
+        ) from error
+
+
+def _difference(bundle: Bundle, graph: Graph) -> float:
     """How far this machine's answers to the reference inputs lie from the stored ones, at most."""
     arrays = bundle.reference()
-    outputs = [node.name for node in session.get_outputs()]
-    inputs = {node.name: arrays[node.name] for node in session.get_inputs() if node.name in arrays}
-    try:
-        answers = dict(zip(outputs, session.run(outputs, inputs), strict=True))
-    except MemoryError:
-        raise
-    except Exception as error:  # as above
-        raise ArtifactError(
-            f"{bundle.model} must answer its reference inputs: {first_words(error)}. Copy the whole folder "
-            "again."
-        ) from error
+    with _reading_graph(bundle, "answer its reference inputs"):
+        answers = graph(arrays)
     shapes = {name: answer.shape for name, answer in answers.items()}
-    if shapes != {name: array.shape for name, array in arrays.items() if name not in inputs}:
+    if shapes != {name: array.shape for name, array in arrays.items() if name in bundle.outputs}:
         raise ArtifactError(
             f"{bundle.folder / REFERENCE} must hold the answers of its graph, of the shapes {shapes}. "
             "Received others. Copy the whole folder again."

@@ -70,7 +70,8 @@ class Truth:
     unreadable: tuple[Unreadable, ...] = ()
 
 
-class Target(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Target:
     """What a model answers, and how the truth is found in labelled data.
 
     Attributes:
@@ -80,8 +81,8 @@ class Target(Protocol):
     """
 
     task: Task
-    classes: tuple[str, ...]
-    name: str
+    classes: tuple[str, ...] = ()
+    name: str = ""
 
     def of_dataset(self, dataset: Dataset, rows: NDArray[np.int64]) -> Truth:
         """The truth of some images.
@@ -89,18 +90,15 @@ class Target(Protocol):
         Raises:
             DataError: If the data hold nothing that the model answers.
         """
+        raise NotImplementedError
 
     def of_texts(self, texts: Sequence[str], column: Column, rows: Rows) -> Truth:
         """The truth of some rows, from the cells of the target."""
+        raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClassTarget:
+class ClassTarget(Target):
     """Classes, matched by name."""
-
-    task: Task
-    classes: tuple[str, ...]
-    name: str = ""
 
     def of_dataset(self, dataset: Dataset, rows: NDArray[np.int64]) -> Truth:
         """See `Target`."""
@@ -135,11 +133,9 @@ class ClassTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberTarget:
+class NumberTarget(Target):
     """A number."""
 
-    task: Task
-    classes: tuple[str, ...] = ()
     name: str = "target"
 
     def of_dataset(self, dataset: Dataset, rows: NDArray[np.int64]) -> Truth:
@@ -178,7 +174,8 @@ class Source(Protocol):
         """Take what a user says of files, or refuse it."""
 
     def document(self) -> dict[str, Any]:
-        """The report for programs."""
+        """The report for programs; nothing unless a source notices something."""
+        return {}
 
     def inputs(self, given: Iterable[Any]) -> Iterator[Any]:
         """What `batches` takes, out of what a user gave."""
@@ -194,6 +191,7 @@ class Source(Protocol):
 
     def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
         """Classes that are written otherwise in a table of answers than in a bundle."""
+        return {}
 
     def read_labelled(
         self, data: Any, reading: Mapping[str, Any], target: Target, listener: Listener
@@ -204,7 +202,7 @@ class Source(Protocol):
         """Everything whose truth the model knows, some at a time."""
 
 
-TARGETS: dict[str, type[Any]] = {"classification": ClassTarget, "regression": NumberTarget}
+TARGETS: dict[str, type[Target]] = {"classification": ClassTarget, "regression": NumberTarget}
 
 
 def target_of(task: Task, classes: tuple[str, ...], name: str = "") -> Target:
@@ -215,5 +213,4 @@ def target_of(task: Task, classes: tuple[str, ...], name: str = "") -> Target:
         'target'
     """
     named = {"name": name} if name else {}
-    made: Target = TARGETS[task.family](task=task, classes=classes, **named)
-    return made
+    return TARGETS[task.family](task=task, classes=classes, **named)
