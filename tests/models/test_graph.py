@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
-from mindle.models import graph
 from mindle.models.classifier import ProbabilityGraph, backbone_classifier
 from mindle.models.graph import export_onnx, session
 from mindle.models.heads import BlendHead, KernelHead, LinearHead
@@ -98,17 +97,6 @@ def test_a_module_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> 
 
 def test_the_older_exporter_is_still_there() -> None:
     assert "dynamic_axes" in inspect.signature(torch.onnx.export).parameters
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # as export_onnx has it: torch's own notes on its own code
-def test_the_newer_exporter_answers_the_same(tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript", reason="the newer exporter needs onnxscript")
-    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
-    graph._export_newer(module, torch.zeros(1, 3), tmp_path / "model.onnx", "x", ("y",))
-    served = session(tmp_path / "model.onnx")
-    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(served.run(None, {"x": x.numpy()})[0], module(x).detach().numpy(), atol=1e-6)
 
 
 def test_what_is_no_graph_is_named(tmp_path: Path) -> None:

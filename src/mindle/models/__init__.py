@@ -48,26 +48,7 @@ _HOMES = {
     "save_model": "classifier",
 }
 
-__all__ = [
-    "ZOO",
-    "Backbone",
-    "Classifier",
-    "ProbabilityGraph",
-    "WeightCard",
-    "backbone_classifier",
-    "build_backbone",
-    "build_layers",
-    "count_parameters",
-    "describe",
-    "export_onnx",
-    "find_weights",
-    "imagenet_classifier",
-    "layers_classifier",
-    "load_model",
-    "random_card",
-    "resolve",
-    "save_model",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

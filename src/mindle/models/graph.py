@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 import warnings
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,7 @@ def export_onnx(
     """Write a module as an ONNX graph for any batch size, checked, whole or not at all.
 
     The module is traced in eval mode, and left in the mode it was in. torch's older exporter takes 1.2 s
-    for MobileNetV2 where the newer takes 10.7 s, so the newer is only for a torch without the older.
+    for MobileNetV2 where the newer takes 10.7 s.
 
     Args:
         module: Takes one tensor and gives one, or as many as there are names.
@@ -54,60 +52,31 @@ def export_onnx(
         ...     session(file).run(None, {"x": torch.zeros(5, 3).numpy()})[0].shape
         (5, 2)
     """
+    import onnx
+
+    names = (output_name,) if isinstance(output_name, str) else output_name
     training = module.training
-    module.eval()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), replacing(path, shared=True) as draft:
             warnings.simplefilter("ignore")  # deprecation of this exporter, and notes on traced shapes
-            names = (output_name,) if isinstance(output_name, str) else output_name
-            with replacing(path, shared=True) as draft:
-                _export(module, example, draft, input_name, names)
-                _narrow(draft)
-                _check(draft)
-    finally:
-        module.train(training)
-
-
-def _export(
-    module: nn.Module, example: Tensor, path: Path, input_name: str, output_names: tuple[str, ...]
-) -> None:
-    older = "dynamic_axes" in inspect.signature(torch.onnx.export).parameters
-    try:
-        if older:
             torch.onnx.export(
-                module,
+                module.eval(),
                 (example,),
-                str(path),
+                str(draft),
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[input_name],
-                output_names=list(output_names),
-                dynamic_axes={name: {0: "image"} for name in (input_name, *output_names)},
+                output_names=list(names),
+                dynamic_axes={name: {0: "image"} for name in (input_name, *names)},
             )
-        else:
-            _export_newer(module, example, path, input_name, output_names)
-    except (RuntimeError, TypeError, ValueError) as error:
+            _narrow(draft)
+            onnx.checker.check_model(str(draft))
+    except (RuntimeError, TypeError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelError(
             f"{type(module).__name__} cannot be written as ONNX: {first_line(error)}."
         ) from error
-
-
-def _export_newer(
-    module: nn.Module, example: Tensor, path: Path, input_name: str, output_names: tuple[str, ...]
-) -> None:
-    if importlib.util.find_spec("onnxscript") is None:
-        raise ModelError("This torch writes ONNX only with onnxscript. Install it: `pip install onnxscript`.")
-    torch.onnx.export(
-        module,
-        (torch.cat([example, example]),),  # a batch of one would be taken for a constant
-        str(path),
-        dynamo=True,
-        verbose=False,
-        external_data=False,
-        input_names=[input_name],
-        output_names=list(output_names),
-        dynamic_shapes=({0: torch.export.Dim("image")},),
-    )
+    finally:
+        module.train(training)
 
 
 def _narrow(path: Path) -> None:
@@ -136,17 +105,6 @@ def _narrow(path: Path) -> None:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
         onnx.save(model, str(path))
-
-
-def _check(path: Path) -> None:
-    import onnx
-
-    try:
-        onnx.checker.check_model(str(path))
-    except onnx.checker.ValidationError as error:
-        raise ModelError(
-            f"The exporter wrote a graph that is not valid ONNX: {first_line(error)}."
-        ) from error
 
 
 def session(path: Path, threads: int | None = None) -> Any:

@@ -23,7 +23,7 @@ _HOMES = {
     "with_settings": "recipe",
 }
 
-__all__ = ["Augment", "Callback", "Recipe", "read_recipe", "with_settings"]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from mindle.training.loop.batches import Batch, Batching, ahead, draw, order
+from mindle.training.loop.batches import Batch, ahead, draw, order, prepare
+from mindle.training.loop.job import Job
 from mindle.training.recipe import Recipe
 from mindle.training.settings import AugmentSettings, TrainSettings
-from tests.training.nets import stripes
+from tests.training.nets import data, net, stripes
 
 
 def test_every_image_is_drawn_once_in_an_order_of_its_own_each_epoch() -> None:
@@ -23,7 +24,7 @@ def test_every_image_is_drawn_once_in_an_order_of_its_own_each_epoch() -> None:
     assert np.array_equal(first, np.concatenate(order(labels, Recipe(), seed=0, epoch=0)))
 
 
-def test_balanced_sampling_draws_rare_classes_as_often_as_others() -> None:
+def test_balanced_sampling_draws_minority_classes_as_often_as_others() -> None:
     labels = np.repeat([0, 1], [900, 100])
     recipe = Recipe(train=TrainSettings(balance="sampling"))
     rows = np.concatenate(order(labels, recipe, seed=0, epoch=0))
@@ -38,15 +39,9 @@ def test_places_draw_different_numbers() -> None:
 
 
 def one(step: int, scale: float = 1.0) -> Batch:
-    images, labels = stripes(30)
-    batching = Batching(
-        recipe=Recipe(augment=AugmentSettings(brightness=0.1)),
-        outputs=3,
-        seed=0,
-        device=torch.device("cpu"),
-        layout=torch.channels_last,
-    )
-    return batching.prepare(images, labels, np.arange(5), place=(0, step), scale=scale)
+    recipe = Recipe(augment=AugmentSettings(brightness=0.1))
+    job = Job(model=net(), data=data(stripes(30), stripes(3)), recipe=recipe)
+    return prepare(job, np.arange(5), (0, step), scale)
 
 
 def test_a_batch_depends_on_its_place_alone() -> None:
@@ -83,7 +78,7 @@ def test_what_goes_wrong_ahead_reaches_the_caller_and_leaves_no_thread() -> None
     assert "mindle-batches" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_scarce_classes_are_drawn_more_often_by_degrees() -> None:
+def test_minority_classes_are_drawn_more_often_by_degrees() -> None:
     labels = np.repeat([0, 1], [900, 100])
     shares = [
         labels[
@@ -96,19 +91,14 @@ def test_scarce_classes_are_drawn_more_often_by_degrees() -> None:
     assert abs(shares[2] - 0.5) < 0.05
 
 
-def test_only_scarce_classes_are_changed_more() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (100, 12, 12, 3), np.uint8)
+def test_only_minority_classes_are_changed_more() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (100, 12, 12, 1), np.uint8)
     labels = np.repeat([0, 1], [90, 10]).astype(np.int64)
 
-    def made(scarce: float) -> torch.Tensor:
-        batching = Batching(
-            recipe=Recipe(train=TrainSettings(oversample=scarce)),
-            outputs=2,
-            seed=0,
-            device=torch.device("cpu"),
-            layout=torch.contiguous_format,
-        )
-        return batching.prepare(images, labels, np.arange(100), place=(0, 0)).images
+    def made(oversample: float) -> torch.Tensor:
+        recipe = Recipe(train=TrainSettings(oversample=oversample))
+        job = Job(model=net(classes=2), data=data((images, labels), stripes(3)), recipe=recipe)
+        return prepare(job, np.arange(100), (0, 0)).images
 
     changed = (made(1.0) != made(0.0)).flatten(1).any(1).numpy()
     assert not changed[labels == 0].any()

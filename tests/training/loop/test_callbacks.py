@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
-import pytest
-
-from mindle.training.loop.callbacks import Callback, FitState, HistoryFile, StopAt
+from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.fit import fit
 from tests.training.nets import data, net, recipe, stripes
 
@@ -56,7 +51,7 @@ def test_watching_changes_no_number() -> None:
     assert [row["val_loss"] for row in plain.history] == [row["val_loss"] for row in watched.history]
 
 
-def test_the_first_reason_to_stop_stands_and_the_open_epoch_is_judged() -> None:
+def test_the_first_reason_to_stop_stands_and_the_open_epoch_is_evaluated() -> None:
     class Stop(Callback):
         def on_step(self, state: FitState) -> None:
             if state.epoch == 2:
@@ -66,24 +61,3 @@ def test_the_first_reason_to_stop_stands_and_the_open_epoch_is_judged() -> None:
     result = fit(net(), data(TRAIN, VAL), recipe(epochs=9), callbacks=[Stop()])
     assert result.stopped == "enough"
     assert len(result.history) == 2
-
-
-def test_the_history_file_grows_with_the_history(tmp_path: Path) -> None:
-    path = tmp_path / "history.csv"
-    result = fit(net(), data(TRAIN, VAL), recipe(epochs=3), callbacks=[HistoryFile(path)])
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [float(row["val_loss"]) for row in rows] == [row["val_loss"] for row in result.history]
-    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
-
-
-@pytest.mark.parametrize(("metric", "goal"), [("val_accuracy", 0.0), ("train_loss", 100.0)])
-def test_a_goal_ends_the_run(metric: str, goal: float) -> None:
-    result = fit(net(), data(TRAIN, VAL), recipe(epochs=9), callbacks=[StopAt(metric, goal)])
-    assert len(result.history) == 1
-    assert result.stopped == f"{metric} reached {goal:g}"
-
-
-def test_a_goal_for_something_else_is_refused() -> None:
-    with pytest.raises(ValueError, match="`metric` must be train_loss"):
-        StopAt("f1", 0.9)

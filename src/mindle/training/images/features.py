@@ -32,7 +32,8 @@ from mindle.models.pretrained.cards import WeightCard, card_as_dict
 from mindle.records import SILENT, Listener
 from mindle.training.budget import TimeUp
 from mindle.training.loop.augment import Augment
-from mindle.training.loop.batches import PixelRows, draw
+from mindle.training.loop.batches import draw
+from mindle.training.loop.job import PixelRows
 from mindle.training.settings import AugmentSettings
 
 # Raise it when the same card gives other features.

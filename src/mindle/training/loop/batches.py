@@ -7,7 +7,6 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,16 +15,9 @@ from torch import Tensor
 
 from mindle.training.loop.augment import Augment, mix, stronger
 from mindle.training.loop.imbalance import rarity
-from mindle.training.loop.objectives import CLASSIFICATION, Labels, Objective
+from mindle.training.loop.job import Job, steps_in
+from mindle.training.loop.objectives import Labels
 from mindle.training.recipe import Recipe
-
-
-class PixelRows(Protocol):
-    """Images as `mindle.data.images.pixels` gives them: an array of uint8 does too."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,61 +61,34 @@ def order(labels: Labels, recipe: Recipe, *, seed: int, epoch: int) -> list[NDAr
     return [part.numpy() for part in rows.tensor_split(steps_in(len(labels), recipe.train.batch_size))]
 
 
-def steps_in(images: int, batch: int) -> int:
-    """Steps of one epoch.
+def batches(job: Job, epoch: int, first: int, epochs: int) -> Iterator[Batch]:
+    """The batches of one epoch of `epochs`, from step `first` on."""
+    scale = job.scale(epoch, epochs)
+    steps = enumerate(order(job.data.train_labels, job.recipe, seed=job.context.seed, epoch=epoch))
+    prepared = (prepare(job, rows, (epoch, step), scale) for step, rows in steps if step >= first)
+    # A CPU that trains has no core to spare for a thread that prepares.
+    return prepared if job.context.device.type == "cpu" else ahead(prepared)
 
-    Example:
-        >>> steps_in(10, 4)
-        3
-    """
-    return max(1, -(-images // batch))
 
-
-@dataclass(frozen=True, kw_only=True)
-class Batching:
-    """How images become the batch of a step.
-
-    Attributes:
-        recipe: Its augmentation is used.
-        objective: Says what targets are.
-        outputs: How many logits the net gives.
-        seed: With the place of a step, says what is drawn.
-        device, layout: Where batches lie, and their memory order.
-    """
-
-    recipe: Recipe
-    objective: Objective = CLASSIFICATION
-    outputs: int
-    seed: int
-    device: torch.device
-    layout: torch.memory_format
-
-    def prepare(
-        self,
-        pixels: PixelRows,
-        labels: Labels,
-        rows: NDArray[np.int64],
-        *,
-        place: tuple[int, int],
-        scale: float = 1.0,
-    ) -> Batch:
-        """Gather, augment, shrink to `scale` of each side, and mix the images of one step, (epoch, step)."""
-        recipe, oversample = self.recipe, self.recipe.train.oversample
-        generator = torch.Generator().manual_seed(draw(self.seed, *place))
-        raw = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(self.device)  # (image, height, …)
-        images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        targets = self.objective.targets(labels[rows], self.outputs).to(self.device)
-        size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
-        changed = Augment(recipe.augment)(images, generator, size)
-        if oversample:
-            picking = torch.Generator().manual_seed(draw(self.seed, *place, 2))
-            chances = torch.from_numpy(oversample * rarity(labels, self.outputs)[labels[rows]])
-            picked = torch.rand(len(rows), generator=picking) < chances
-            if picked.any():
-                changed = changed.clone()
-                changed[picked] = Augment(stronger(recipe.augment))(images[picked], picking, size)
-        images, targets = mix(changed, targets, recipe.augment, generator)
-        return Batch(images=images.contiguous(memory_format=self.layout), targets=targets)
+def prepare(job: Job, rows: NDArray[np.int64], place: tuple[int, int], scale: float = 1.0) -> Batch:
+    """Gather, augment, shrink to `scale` of each side, and mix the images of one step, (epoch, step)."""
+    settings, oversample, seed = job.recipe.augment, job.settings.oversample, job.context.seed
+    generator = torch.Generator().manual_seed(draw(seed, *place))
+    raw = job.pixels(job.data.train, rows)  # (image, height, width, channel)
+    images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    labels = job.data.train_labels
+    targets = job.objective.targets(labels[rows], job.outputs).to(job.context.device)
+    size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
+    changed = Augment(settings)(images, generator, size)
+    if oversample:
+        picking = torch.Generator().manual_seed(draw(seed, *place, 2))
+        chances = torch.from_numpy(oversample * rarity(labels, job.outputs)[labels[rows]])
+        picked = torch.rand(len(rows), generator=picking) < chances
+        if picked.any():
+            changed = changed.clone()
+            changed[picked] = Augment(stronger(settings))(images[picked], picking, size)
+    images, targets = mix(changed, targets, settings, generator)
+    return Batch(images=images.contiguous(memory_format=job.layout), targets=targets)
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from mindle.artifacts.files import write_csv
 from mindle.training.loop.batches import Batch
 from mindle.training.loop.checkpoint import Progress
 
@@ -55,11 +53,6 @@ class FitState:
         """One row for each finished epoch."""
         return self.progress.history
 
-    @property
-    def stopped(self) -> str:
-        """Why the run ends before its time, "" while it goes on."""
-        return self.progress.stopped
-
     def stop(self, reason: str) -> None:
         """End the run after the current step; the first reason given stands."""
         self.progress.stopped = self.progress.stopped or reason
@@ -82,39 +75,3 @@ class Callback:
 
     def on_end(self, state: FitState) -> None:
         """After the last epoch, with the best weights in the model."""
-
-
-class HistoryFile(Callback):
-    """Keeps the history in a CSV file, replaced whole after every epoch."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_epoch(self, state: FitState) -> None:
-        """Write all rows so far."""
-        columns = list(state.history[0])
-        write_csv(self.path, columns, ([row[name] for name in columns] for row in state.history))
-
-
-class StopAt(Callback):
-    """Ends the run once a column of the history is good enough.
-
-    Example:
-        >>> StopAt("val_accuracy", 0.9).goal
-        0.9
-    """
-
-    def __init__(self, metric: str, goal: float) -> None:
-        if metric not in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
-            raise ValueError(
-                "`metric` must be train_loss, train_accuracy, val_loss or val_accuracy. "
-                f"Received metric={metric!r}."
-            )
-        self.metric = metric
-        self.goal = goal
-
-    def on_epoch(self, state: FitState) -> None:
-        """Compare the last row; a loss is good when low, an accuracy when high."""
-        value = state.history[-1][self.metric]
-        if (value <= self.goal) if self.metric.endswith("loss") else (value >= self.goal):
-            state.stop(f"{self.metric} reached {self.goal:g}")

@@ -67,6 +67,7 @@ class Saver:
 
     Attributes:
         totals: Sums over the open epoch: loss, right answers, images.
+        progress: The counters.
         best: The best epoch's tensors.
         saved_at: When the last checkpoint was written, on the deadline's clock.
     """
@@ -74,9 +75,9 @@ class Saver:
     job: Job
     optimizer: torch.optim.Optimizer
     average: Average
-    best: dict[str, Tensor]
     totals: Tensor
     progress: Progress
+    best: dict[str, Tensor] = field(default_factory=dict)
     saved_at: float = 0.0
 
     def due(self, *, after: float) -> bool:
@@ -109,14 +110,14 @@ class Saver:
             self.job.path, tensors, {"run": self.job.identity, "progress": asdict(self.progress)}
         )
 
-    def restore(self) -> None:
-        """Read everything back, where there is a checkpoint.
+    def restore(self) -> bool:
+        """Read everything back; whether there is a checkpoint.
 
         Raises:
             ArtifactError: If it is damaged, or of another run.
         """
         if self.job.path is None or not self.job.path.exists():
-            return
+            return False
         tensors, state = read_checkpoint(self.job.path)
         if state["run"] != self.job.identity:
             raise ArtifactError(
@@ -137,6 +138,7 @@ class Saver:
         self.best |= {name: tensor.to(self.job.context.device) for name, tensor in parts["best"].items()}
         self._restore_optimizer(parts["optimizer"])
         self.totals.copy_(tensors["totals"])
+        return True
 
     def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
         states: dict[int, dict[str, Tensor]] = {}

@@ -1,6 +1,6 @@
 """The training loop.
 
-Everything that acts on the weights stands in `_train`, in the order in which it acts: draw, augment, mix,
+Everything that acts on the weights stands in `_Training`, in the order in which it acts: draw, augment, mix,
 forward, loss, backward, clip, step, average; then evaluate, keep the best, checkpoint. The randomness of a
 step derives from (seed, epoch, step) alone, so that a killed run goes on with the numbers that it would
 have had.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from statistics import median
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mindle.errors import ModelError
 from mindle.training.loop.average import Average, changing_tensors, put
-from mindle.training.loop.batches import Batch, Batching, ahead, draw, order
+from mindle.training.loop.batches import Batch, batches, draw
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.checkpoint import CHECKPOINT_SECONDS, EPOCH_CHECKPOINT_SECONDS, Progress, Saver
 from mindle.training.loop.job import Job, TrainingContext, TrainingData
@@ -114,127 +114,166 @@ def fit(
         later=later,
     )
     with trimmed(model, job.context.device), interruptible() as interrupted:
-        result = _train(job, callbacks=callbacks, interrupted=interrupted)
+        result = _Training(job, callbacks, interrupted).run()
     _place(model, torch.device("cpu"), torch.contiguous_format)
     model.eval()
     return result
 
 
-def _train(job: Job, *, callbacks: Sequence[Callback], interrupted: threading.Event) -> FitResult:
-    """The loop, from top to bottom."""
-    # ---- model, optimizer, loss, average ---------------------------------------------------------------
-    settings, model, clock = job.settings, job.model, job.context.deadline.spent
-    _place(model, job.context.device, job.layout)
-    optimizer = build_optimizer(model, settings)
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    loss_of = Loss(job.objective, settings, trainable, class_weights(job))
-    average = Average(model, settings)
-    # Sums over an epoch: loss, measure, images. Apple's MPS knows no float64.
-    wide = torch.float32 if job.context.device.type == "mps" else torch.float64
-    totals = torch.zeros(3, dtype=wide, device=job.context.device)
+class _Training:
+    """One run of the loop, from top to bottom: the step, what is seen of it, the end of an epoch."""
 
-    # ---- where to begin: at the checkpoint, or with as many epochs as there is time for ------------------
-    progress = Progress(epochs=settings.epochs)
-    saver = Saver(job=job, optimizer=optimizer, average=average, best={}, totals=totals, progress=progress)
-    if job.context.resume and job.path is not None and job.path.exists():
-        saver.restore()
-    else:
-        progress.epochs = _affordable_epochs(job)
-        saver.save()  # so that a run that goes on does not decide again
-    state = FitState(model=model, progress=progress, steps_per_epoch=job.steps_per_epoch)
-    began, evaluation_seconds = clock() - progress.seconds, 0.0
-    for callback in callbacks:
-        callback.on_start(state)
+    def __init__(self, job: Job, callbacks: Sequence[Callback], interrupted: threading.Event) -> None:
+        self.job, self.callbacks, self.interrupted = job, callbacks, interrupted
+        self.clock = job.context.deadline.spent
+        _place(job.model, job.context.device, job.layout)
+        self.optimizer = build_optimizer(job.model, job.settings)
+        self.trainable = [p for p in job.model.parameters() if p.requires_grad]
+        self.loss_of = Loss(job.objective, job.settings, self.trainable, class_weights(job))
+        self.average = Average(job.model, job.settings)
+        # Sums over an epoch: loss, measure, images. Apple's MPS knows no float64.
+        wide = torch.float32 if job.context.device.type == "mps" else torch.float64
+        self.totals = torch.zeros(3, dtype=wide, device=job.context.device)
+        self.progress = Progress(epochs=job.settings.epochs)
+        self.saver = Saver(
+            job=job,
+            optimizer=self.optimizer,
+            average=self.average,
+            totals=self.totals,
+            progress=self.progress,
+        )
+        self.state = FitState(model=job.model, progress=self.progress, steps_per_epoch=job.steps_per_epoch)
+        self.evaluation_seconds = 0.0
 
-    while progress.epoch < progress.epochs and not progress.stopped:
-        epoch, epoch_began, step_began = progress.epoch, clock() - progress.epoch_seconds, clock()
-        model.train()
-        for batch in _batches(job, epoch, progress.step, progress.epochs):
-            # ---- one step -------------------------------------------------------------------------------
-            state.rate = _rate(job, progress, progress.step)
-            for group in optimizer.param_groups:
-                group["lr"] = state.rate * group["share"]
-            torch.manual_seed(draw(job.context.seed, epoch, progress.step, 1))  # for dropout
-            with job.precision():
-                logits = _logits(model, batch.images)  # (image, class)
-                loss = loss_of(logits, batch.targets)
-            torch.autograd.backward((loss + loss_of.penalty()) / settings.grad_accum_steps)
-            state.batch, state.batch_loss = batch, loss.detach()
-            for callback in callbacks:
-                callback.on_gradients(state)
-            progress.step += 1
-            moves = progress.step % settings.grad_accum_steps == 0 or progress.step == job.steps_per_epoch
-            if moves:
-                if settings.clip_grad_norm:
-                    nn.utils.clip_grad_norm_(trainable, settings.clip_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-                average.after_step(epoch * job.steps_per_epoch + progress.step - 1)
+    def run(self) -> FitResult:
+        """Train to the end, from the checkpoint where there is one."""
+        progress, job = self.progress, self.job
+        if not (job.context.resume and self.saver.restore()):
+            progress.epochs = _affordable_epochs(job)
+            self.saver.save()  # so that a run that goes on does not decide again
+        self.began = self.clock() - progress.seconds
+        for callback in self.callbacks:
+            callback.on_start(self.state)
+        while progress.epoch < progress.epochs and not progress.stopped:
+            self.epoch_began = self.clock() - progress.epoch_seconds
+            self._steps()
+            self._end_epoch()
+        put(changing_tensors(job.model), self.saver.best)
+        for callback in self.callbacks:
+            callback.on_end(self.state)
+        return FitResult(
+            history=progress.history,
+            best_epoch=progress.best_epoch,
+            seconds=progress.seconds,
+            stopped=progress.stopped,
+        )
 
-            # ---- what is seen of it ---------------------------------------------------------------------
-            measured = job.objective.tally(logits.detach(), batch.targets)
-            count = measured.new_tensor(len(logits))
-            totals += torch.stack([loss.detach() * len(logits), measured, count])
-            state.loss = _mean_loss(job, totals, state)
-            for callback in callbacks:
-                callback.on_step(state)
-            done = epoch * job.steps_per_epoch + progress.step
-            job.context.listener.progress("train", done, progress.epochs * job.steps_per_epoch)
-            step_seconds, step_began = clock() - step_began, clock()
-            if _is_short(job, step_seconds, evaluation_seconds):
-                state.stop("the time was up")
+    def _steps(self) -> None:
+        """The steps of the open epoch that are still to be made."""
+        progress, job = self.progress, self.job
+        job.model.train()
+        began = self.clock()
+        for batch in batches(job, progress.epoch, progress.step, progress.epochs):
+            moved = self._step(batch)
+            seconds, began = self.clock() - began, self.clock()
+            if _is_short(job, seconds, self.evaluation_seconds):
+                self.state.stop("the time was up")
             if progress.stopped:
-                break
-            if moves and (interrupted.is_set() or saver.due(after=CHECKPOINT_SECONDS)):
-                progress.seconds, progress.epoch_seconds = clock() - began, clock() - epoch_began
-                saver.save()
-                if interrupted.is_set():
-                    raise KeyboardInterrupt
+                return
+            if moved and (self.interrupted.is_set() or self.saver.due(after=CHECKPOINT_SECONDS)):
+                progress.epoch_seconds = self.clock() - self.epoch_began
+                self._save()
 
-        # ---- evaluate, and keep the best ----------------------------------------------------------------
-        average.after_epoch(epoch, progress.epochs)
-        evaluating = clock()
-        with average.in_place():
+    def _step(self, batch: Batch) -> bool:
+        """One step; whether the weights moved, which they do not while gradients are summed."""
+        job, progress, settings, state = self.job, self.progress, self.job.settings, self.state
+        state.rate = _rate(job, progress, progress.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = state.rate * group["share"]
+        torch.manual_seed(draw(job.context.seed, progress.epoch, progress.step, 1))  # for dropout
+        with job.precision():
+            logits = _logits(job.model, batch.images)  # (image, class)
+            loss = self.loss_of(logits, batch.targets)
+        torch.autograd.backward((loss + self.loss_of.penalty()) / settings.grad_accum_steps)
+        state.batch, state.batch_loss = batch, loss.detach()
+        for callback in self.callbacks:
+            callback.on_gradients(state)
+        progress.step += 1
+        moves = progress.step % settings.grad_accum_steps == 0 or progress.step == job.steps_per_epoch
+        done = progress.epoch * job.steps_per_epoch + progress.step
+        if moves:
+            if settings.clip_grad_norm:
+                nn.utils.clip_grad_norm_(self.trainable, settings.clip_grad_norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.average.after_step(done - 1)
+        # ---- what is seen of it
+        measured = job.objective.tally(logits.detach(), batch.targets)
+        self.totals += torch.stack([loss.detach() * len(logits), measured, measured.new_tensor(len(logits))])
+        state.loss = _mean_loss(job, self.totals, state)
+        for callback in self.callbacks:
+            callback.on_step(state)
+        job.context.listener.progress("train", done, progress.epochs * job.steps_per_epoch)
+        return moves
+
+    def _end_epoch(self) -> None:
+        """Evaluate, keep the best, say how it went, and keep a checkpoint."""
+        progress, job = self.progress, self.job
+        self.average.after_epoch(progress.epoch, progress.epochs)
+        row = self._evaluated()
+        progress.history.append(row)
+        self._adapt()
+        job.context.listener.epoch(row)
+        for callback in self.callbacks:
+            callback.on_epoch(self.state)
+        self.totals.zero_()
+        progress.epoch, progress.step, progress.epoch_seconds = progress.epoch + 1, 0, 0.0
+        ends = bool(progress.stopped) or progress.epoch == progress.epochs
+        if ends or self.interrupted.is_set() or self.saver.due(after=EPOCH_CHECKPOINT_SECONDS):
+            self._save()
+
+    def _evaluated(self) -> dict[str, Any]:
+        """The row of the history; the weights are kept where they are the best so far."""
+        progress, job = self.progress, self.job
+        began = self.clock()
+        with self.average.in_place():
             val_loss, val_measure = evaluate(job)
             # Accuracies are often equal, and then the loss decides.
             badness = job.objective.sign * val_measure
-            value = [val_loss, badness] if settings.monitor == "val_loss" else [badness, val_loss]
-            if not settings.restore_best or not value >= progress.best:
-                progress.best, progress.best_epoch, progress.stale_epochs = value, epoch + 1, -1
-                saver.best |= {name: tensor.clone() for name, tensor in changing_tensors(model).items()}
-        evaluation_seconds = clock() - evaluating
-        row = _row(job, progress, totals, val_loss, val_measure, clock() - epoch_began, evaluation_seconds)
-        progress.history.append(row)
+            value = [val_loss, badness] if job.settings.monitor == "val_loss" else [badness, val_loss]
+            if not job.settings.restore_best or not value >= progress.best:
+                progress.best, progress.best_epoch, progress.stale_epochs = value, progress.epoch + 1, -1
+                tensors = changing_tensors(job.model)
+                self.saver.best |= {name: tensor.clone() for name, tensor in tensors.items()}
+        self.evaluation_seconds = self.clock() - began
+        seconds = self.clock() - self.epoch_began
+        loss_sum, measured, images = self.totals.tolist()
+        return {
+            "epoch": progress.epoch + 1,
+            "train_loss": loss_sum / images,
+            f"train_{job.objective.measure}": measured / images * job.objective.unit,
+            "val_loss": val_loss,
+            f"val_{job.objective.measure}": val_measure,
+            "rate": _rate(job, progress, progress.step - 1),
+            "seconds": seconds,
+            "images_per_second": images / max(seconds - self.evaluation_seconds, 1e-9),
+        }
 
-        # ---- plateau and early stop ---------------------------------------------------------------------
+    def _adapt(self) -> None:
+        """Lower the rate on a plateau, and stop where nothing improves any more."""
+        progress, settings = self.progress, self.job.settings
         progress.stale_epochs += 1
         if settings.schedule == "plateau" and progress.stale_epochs >= settings.lr_patience:
             progress.drops, progress.stale_epochs = progress.drops + 1, 0
-        if settings.patience and epoch + 1 - progress.best_epoch >= settings.patience:
-            state.stop(f"no progress for {settings.patience} epochs")
-        job.context.listener.epoch(row)
-        for callback in callbacks:
-            callback.on_epoch(state)
+        if settings.patience and progress.epoch + 1 - progress.best_epoch >= settings.patience:
+            self.state.stop(f"no progress for {settings.patience} epochs")
 
-        # ---- checkpoint ---------------------------------------------------------------------------------
-        totals.zero_()
-        progress.epoch, progress.step, progress.epoch_seconds = epoch + 1, 0, 0.0
-        progress.seconds = clock() - began
-        ends = bool(progress.stopped) or progress.epoch == progress.epochs
-        if ends or interrupted.is_set() or saver.due(after=EPOCH_CHECKPOINT_SECONDS):
-            saver.save()
-        if interrupted.is_set():
+    def _save(self) -> None:
+        """Write a checkpoint, and end there after Ctrl-C."""
+        self.progress.seconds = self.clock() - self.began
+        self.saver.save()
+        if self.interrupted.is_set():
             raise KeyboardInterrupt
-
-    put(changing_tensors(model), saver.best)
-    for callback in callbacks:
-        callback.on_end(state)
-    return FitResult(
-        history=progress.history,
-        best_epoch=progress.best_epoch,
-        seconds=progress.seconds,
-        stopped=progress.stopped,
-    )
 
 
 def _place(model: nn.Module, device: torch.device, layout: torch.memory_format) -> None:
@@ -257,52 +296,6 @@ def _rate(job: Job, progress: Progress, step: int) -> float:
         steps_per_epoch=job.steps_per_epoch,
         drops=progress.drops,
     )
-
-
-def _batches(job: Job, epoch: int, first: int, epochs: int) -> Iterator[Batch]:
-    """The batches of one epoch of `epochs`, from step `first` on."""
-    data, seed = job.data, job.context.seed
-    batching = Batching(
-        recipe=job.recipe,
-        objective=job.objective,
-        outputs=job.outputs,
-        seed=seed,
-        device=job.context.device,
-        layout=job.layout,
-    )
-
-    def prepared() -> Iterator[Batch]:
-        for step, rows in enumerate(order(data.train_labels, job.recipe, seed=seed, epoch=epoch)):
-            if step >= first:
-                yield batching.prepare(
-                    data.train, data.train_labels, rows, place=(epoch, step), scale=job.scale(epoch, epochs)
-                )
-
-    # A CPU that trains has no core to spare for a thread that prepares.
-    return prepared() if job.context.device.type == "cpu" else ahead(prepared())
-
-
-def _row(
-    job: Job,
-    progress: Progress,
-    totals: Tensor,
-    val_loss: float,
-    val_measure: float,
-    seconds: float,
-    evaluation_seconds: float,
-) -> dict[str, Any]:
-    """One row of the history."""
-    loss_sum, measured, images = totals.tolist()
-    return {
-        "epoch": progress.epoch + 1,
-        "train_loss": loss_sum / images,
-        f"train_{job.objective.measure}": measured / images * job.objective.unit,
-        "val_loss": val_loss,
-        f"val_{job.objective.measure}": val_measure,
-        "rate": _rate(job, progress, progress.step - 1),
-        "seconds": seconds,
-        "images_per_second": images / max(seconds - evaluation_seconds, 1e-9),
-    }
 
 
 def _mean_loss(job: Job, totals: Tensor, state: FitState) -> float:
@@ -339,7 +332,7 @@ def _affordable_epochs(job: Job) -> int:
     trial.model.train()
     times: list[float] = []
     begin = job.context.deadline.spent()
-    for batch in _batches(trial, wanted - 1, 0, wanted):
+    for batch in batches(trial, wanted - 1, 0, wanted):
         with trial.precision():
             loss = loss_of(_logits(trial.model, batch.images), batch.targets)
         torch.autograd.backward(loss)

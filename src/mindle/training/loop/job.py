@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,10 +19,17 @@ from mindle.records import SILENT, Listener
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
 from mindle.training.loop.average import changing_tensors
-from mindle.training.loop.batches import PixelRows, steps_in
 from mindle.training.loop.objectives import CLASSIFICATION, Labels, Objective
 from mindle.training.recipe import Recipe, as_dict
 from mindle.training.settings import TrainSettings
+
+
+class PixelRows(Protocol):
+    """Images as `mindle.data.images.pixels` gives them: an array of uint8 does too."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,16 @@ class TrainingData:
                 )
         if not len(self.train):
             raise ValueError("`train` must hold at least one image. Received none.")
+
+
+def steps_in(images: int, batch: int) -> int:
+    """Steps of one epoch.
+
+    Example:
+        >>> steps_in(10, 4)
+        3
+    """
+    return max(1, -(-images // batch))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,41 +17,13 @@ from mindle.training.settings import TrainSettings
 Labels = NDArray[Any]
 
 
-class Objective(Protocol):
-    """What the loop asks of a task."""
-
-    @property
-    def measure(self) -> str:
-        """What the history holds beside the loss, such as "accuracy"."""
-
-    @property
-    def unit(self) -> float:
-        """What the sum of `tally`, divided by the images, is multiplied with."""
-
-    @property
-    def sign(self) -> int:
-        """1 where a smaller measure is better, -1 where a larger one is."""
-
-    def labels(self, labels: Any) -> Labels:
-        """Labels as an array of the type that the loop uses."""
-
-    def targets(self, labels: Labels, outputs: int) -> Tensor:
-        """What a net should answer, (image, output)."""
-
-    def loss(
-        self, logits: Tensor, targets: Tensor, settings: TrainSettings, class_weights: Tensor | None
-    ) -> Tensor:
-        """Mean loss of a batch."""
-
-    def plain_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Sum of the loss over some images, without smoothing and weights."""
-
-    def tally(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Sum of the measure over some images."""
-
-
 class Classification:
     """Cross-entropy with label smoothing and class weights, or the focal loss; measured by accuracy.
+
+    Attributes:
+        measure: What the history holds beside the loss.
+        unit: What the sum of `tally`, divided by the images, is multiplied with.
+        sign: 1 where a smaller measure is better, -1 where a larger one is.
 
     Example:
         >>> targets = CLASSIFICATION.targets(np.array([1]), 2)
@@ -132,6 +104,8 @@ class Regression:
         return (logits - targets).abs().sum()
 
 
+# What the loop asks of a task; another one has the same attributes and methods.
+Objective = Classification | Regression
 CLASSIFICATION = Classification()
 
 
