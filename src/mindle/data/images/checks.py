@@ -1,6 +1,6 @@
 """What is wrong, odd or worth knowing about a data set, and what follows from it.
 
-`check` looks at every file once (`facts.py`), then asks one question after the other. Each question adds
+`check` looks at every file once (`scan.py`), then asks one question after the other. Each question adds
 findings, sets rows aside by name and reason, or binds rows that a split keeps together.
 """
 
@@ -73,8 +73,8 @@ def check(
 
 def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener) -> Dataset:
     """Every question, asked of the images that take part."""
-    looks, facts = scan(dataset, specs, cache, listener)
-    draft = _Draft(dataset=dataset, looks=looks, facts=facts, set_aside=list(dataset.set_aside))
+    scans, facts = scan(dataset, specs, cache, listener)
+    draft = _Draft(dataset=dataset, scans=scans, facts=facts, set_aside=list(dataset.set_aside))
     for question in _QUESTIONS:
         question(draft)
     if draft.cut_short:
@@ -87,7 +87,7 @@ class _Draft:
     """A data set while it is being checked."""
 
     dataset: Dataset
-    looks: list[Scan]
+    scans: list[Scan]
     facts: Facts
     set_aside: list[str]
     findings: list[Finding] = field(default_factory=list)
@@ -158,32 +158,36 @@ class _Draft:
 def _find_problems(draft: _Draft) -> None:
     """Files that do not become pixels are set aside by name and reason."""
     found: dict[str, list[int]] = defaultdict(list)
-    for row, look in enumerate(draft.looks):
-        if look.kind and not draft.set_aside[row]:
-            found[look.kind].append(row)
+    for row, seen in enumerate(draft.scans):
+        if seen.kind and not draft.set_aside[row]:
+            found[seen.kind].append(row)
     for kind, rows in found.items():
-        detail = draft.looks[rows[0]].detail
+        detail = draft.scans[rows[0]].detail
         draft.drop(kind, rows, message(f"data.problem.{kind}", detail=detail, **draft.about(rows)))
 
 
 def _find_tiny(draft: _Draft) -> None:
     """Images of a few pixels are set aside where the others are larger; sets of 8x8 digits are fine."""
-    heights, widths = draft.facts.heights, draft.facts.widths
-    shorter = np.minimum(heights, widths)
+    shorter = _shorter(draft.facts.columns)
     limit = min(TINY_SIDE, float(np.median(shorter)) / 2) if len(shorter) else 0
     good = draft.good()
-    rows = [row for row, side in zip(good, shorter[draft.facts.place(good)], strict=True) if side < limit]
+    rows = [row for row, side in zip(good, _shorter(draft.facts.of(good)), strict=True) if side < limit]
     if rows:
-        first = int(draft.facts.place(rows)[0])
-        size = {"side": TINY_SIDE, "height": int(heights[first]), "width": int(widths[first])}
+        first = draft.facts.of(rows)[0]
+        size = {"side": TINY_SIDE, "height": int(first["height"]), "width": int(first["width"])}
         draft.drop("tiny", rows, message("data.images.tiny", **size, **draft.about(rows)))
+
+
+def _shorter(facts: NDArray[Any]) -> NDArray[np.int32]:
+    """The shorter side of each image."""
+    sides: NDArray[np.int32] = np.minimum(facts["height"], facts["width"])
+    return sides
 
 
 def _find_blank(draft: _Draft) -> None:
     """Blank images are set aside; where half of a class is blank, that may be what the class shows."""
     good = draft.good()
-    stds = draft.facts.stds[draft.facts.place(good)]
-    rows = [row for row, std in zip(good, stds, strict=True) if std < BLANK_STD]
+    rows = [row for row, std in zip(good, draft.facts.of(good)["std"], strict=True) if std < BLANK_STD]
     sizes, blanks = Counter(map(draft.label, good)), Counter(map(draft.label, rows))
     meant = {label for label, count in blanks.items() if 2 * count >= sizes[label]}
     aside = [row for row in rows if draft.label(row) not in meant]
@@ -202,9 +206,8 @@ def _find_odd_modes(draft: _Draft) -> None:
         return
     names: dict[int, str] = {}
     good = draft.good()
-    places = draft.facts.place(good)
-    modes, frames = draft.facts.modes[places].tolist(), draft.facts.frames[places].tolist()
-    for row, mode, count in zip(good, modes, frames, strict=True):
+    facts = draft.facts.of(good)
+    for row, mode, count in zip(good, facts["mode"].tolist(), facts["frames"].tolist(), strict=True):
         if mode not in (b"RGB", b"L") or count > 1:
             names[row] = "animated" if count > 1 else mode.decode()
     if names:
@@ -236,7 +239,7 @@ def _find_copies(draft: _Draft) -> None:
 def _by_content(draft: _Draft, rows: Iterable[int]) -> dict[str, list[int]]:
     same: dict[str, list[int]] = defaultdict(list)
     for row in rows:
-        same[draft.looks[row].sha256].append(row)
+        same[draft.scans[row].sha256].append(row)
     return same
 
 
@@ -276,12 +279,12 @@ def _find_near_duplicates(draft: _Draft) -> None:
     # One row stands for its identical copies; sorted by hash, so that the order of files decides nothing.
     copies = _by_content(draft, draft.good())
     rows = [copies[sha256][0] for sha256 in sorted(copies)]
-    places = draft.facts.place(rows)
+    facts = draft.facts.of(rows)
     found = near_duplicates(
-        draft.facts.thumbnails.take(places),
-        draft.facts.hashes[places],
+        draft.facts.thumbnails(rows),
+        facts["hash"],
         kinds=np.array([_side(draft, row) for row in rows], np.int64),
-        small=np.minimum(draft.facts.heights, draft.facts.widths)[places] < SMALL_SIDE,
+        small=_shorter(facts) < SMALL_SIDE,
     )
     draft.cut_short = not found.complete
     pairs = sorted((min(rows[a], rows[b]), max(rows[a], rows[b])) for a, b in found.pairs.tolist())
@@ -290,7 +293,7 @@ def _find_near_duplicates(draft: _Draft) -> None:
     groups.join(found.pairs)
     together: dict[int, list[int]] = defaultdict(list)
     for root, row in zip(groups.roots().tolist(), rows, strict=True):
-        together[root] += copies[draft.looks[row].sha256]
+        together[root] += copies[draft.scans[row].sha256]
     _bind(draft, list(together.values()))
 
 
@@ -372,13 +375,14 @@ def _finished(draft: _Draft) -> Dataset:
     """The checked data set."""
     dataset = draft.dataset
     heights, widths = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
-    heights[draft.facts.rows], widths[draft.facts.rows] = draft.facts.heights, draft.facts.widths
+    heights[draft.facts.rows] = draft.facts.columns["height"]
+    widths[draft.facts.rows] = draft.facts.columns["width"]
     findings = sorted((*dataset.findings, *draft.findings), key=lambda one: not one.decision)
     return replace(
         dataset,
-        groups=bind_groups(dataset.groups, draft.bound, [look.sha256 for look in draft.looks]),
+        groups=bind_groups(dataset.groups, draft.bound, [seen.sha256 for seen in draft.scans]),
         set_aside=tuple(draft.set_aside),
-        sha256=tuple(look.sha256 for look in draft.looks),
+        sha256=tuple(seen.sha256 for seen in draft.scans),
         heights=heights,
         widths=widths,
         findings=tuple(findings),

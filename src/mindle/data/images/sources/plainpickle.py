@@ -4,6 +4,9 @@ A pickle is a program: unpickling one runs it, and with it whatever its author w
 are only looked at (`pickletools` takes them apart) and those that spell out data are followed by hand: dicts,
 lists, texts, numbers and numeric NumPy arrays. Any other name that the pickle mentions, harmless or not, ends
 the reading. Nothing is imported or called on behalf of the file.
+
+`pickle.Unpickler` with an allow-list of names would not do: it hashes keys however deep they are nested and
+makes its memo as long as the file says, so that a few bytes can occupy it for ever or fill the memory.
 """
 
 from __future__ import annotations
@@ -31,11 +34,28 @@ _NAMES = {
     **{f"numpy.{core}.numeric _frombuffer": _FROM_BUFFER for core in ("core", "_core")},
 }
 _VALUES = frozenset(
-    "NEWTRUE NEWFALSE NONE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
-    "SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 "
-    "BYTEARRAY8".split()
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE "
+    "BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8".split()
 )
-_CONSTANTS: dict[str, Any] = {"NEWTRUE": True, "NEWFALSE": False, "NONE": None}
+_CONSTANTS = {"NEWTRUE": True, "NEWFALSE": False, "NONE": None, "MARK": _MARK}
+# How many values an instruction takes from the stack, None for those down to the mark, and what it makes.
+_MADE: dict[str, tuple[int | None, type]] = {
+    "EMPTY_LIST": (0, list),
+    "LIST": (None, list),
+    "EMPTY_TUPLE": (0, tuple),
+    "TUPLE1": (1, tuple),
+    "TUPLE2": (2, tuple),
+    "TUPLE3": (3, tuple),
+    "TUPLE": (None, tuple),
+    "EMPTY_DICT": (0, dict),
+    "DICT": (None, dict),
+}
+_ADDED = {"APPEND": 1, "APPENDS": None, "SETITEM": 2, "SETITEMS": None}
+# What a damaged pickle makes this module raise.
+_DAMAGE = (
+    *(ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, RecursionError),
+    *(StopIteration, struct.error),
+)
 
 
 class _Name:
@@ -77,24 +97,13 @@ def read_plain_pickle(data: bytes, *, file: str) -> Any:
         (1, None)
     """
     try:
-        budget = _Budget(len(data))
-        return _plain(_follow(data, budget), budget)
+        return _Reader(len(data)).read(data)
     except _Refused as refused:
         raise DataError(
             f"A pickled data file may hold plain data only. Received {file!r}, which asks for "
             f"{str(refused)!r}; nothing of it was run. If you trust the file, save its arrays as .npz."
         ) from None
-    except (
-        ValueError,
-        TypeError,
-        IndexError,
-        KeyError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-        StopIteration,
-        struct.error,
-    ) as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(
             f"A pickled data file must be complete. Received {file!r}, which is damaged or no pickle "
@@ -106,8 +115,10 @@ class _Refused(Exception):
     """The pickle asks for something that is not data."""
 
 
-class _Budget:
-    """Counts what is made. A few bytes can refer to each other until they mean more than any memory holds.
+class _Reader:
+    """Follows the instructions that spell out data, with the stack and the memo that pickles work on.
+
+    What is made is counted: a few bytes can refer to each other until they mean more than any memory holds.
 
     Args:
         size: Bytes of the pickle; each of them can spell one value, and a few may be shared.
@@ -115,6 +126,8 @@ class _Budget:
 
     def __init__(self, size: int) -> None:
         self.left = 4 * size + 1000
+        self.stack: list[Any] = []
+        self.memo: dict[Any, Any] = {}
 
     def spend(self, count: int) -> None:
         """Count some values, or some bytes that are copied."""
@@ -122,64 +135,113 @@ class _Budget:
         if self.left < 0:
             raise _Refused("more than it holds, by references to itself")
 
+    def read(self, data: bytes) -> Any:
+        """What the pickle holds."""
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "STOP":
+                return self._plain(self.stack.pop())
+            self._follow(opcode.name, argument)
+        raise ValueError("it does not end")
 
-def _follow(data: bytes, budget: _Budget) -> Any:
-    """Follow the instructions that spell out data, with the stack and the memo that pickles work on."""
-    stack: list[Any] = []
-    memo: dict[Any, Any] = {}
-    argument: Any
-    for opcode, argument, _ in pickletools.genops(data):
-        name = opcode.name
+    def _follow(self, name: str, argument: Any) -> None:
+        """One instruction."""
+        stack = self.stack
         if name in _VALUES:
-            stack.append(_CONSTANTS.get(name, argument) if name in _CONSTANTS else argument)
-        elif name in ("PROTO", "FRAME"):
-            continue
-        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
+            stack.append(argument)
+        elif name in _CONSTANTS:
+            stack.append(_CONSTANTS[name])
+        elif name in _MADE:
+            count, kind = _MADE[name]
+            items = self._pop(count)
+            stack.append(_pairs(items) if kind is dict else kind(items))
+        elif name in _ADDED:
+            items = self._pop(_ADDED[name])
+            stack[-1].extend(items) if name.startswith("APPEND") else stack[-1].update(_pairs(items))
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self.memo[len(self.memo) if name == "MEMOIZE" else argument] = stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif name == "MARK":
-            stack.append(_MARK)
-        elif name == "STOP":
-            return stack.pop()
+            stack.append(self.memo[argument])
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            spelled = argument if name == "GLOBAL" else " ".join(map(str, _pop(stack, 2)))
+            spelled = argument if name == "GLOBAL" else " ".join(map(str, self._pop(2)))
             if spelled not in _NAMES:
                 raise _Refused(spelled.replace(" ", "."))
             stack.append(_Name(_NAMES[spelled]))
         elif name == "REDUCE":
-            called, arguments = _pop(stack, 2)
-            stack.append(_reduce(called, arguments, budget))
+            stack.append(self._reduce(*self._pop(2)))
         elif name == "BUILD":
-            state = stack.pop()
-            _build(stack[-1], state, budget)
+            self._build(*self._pop(1))
+        elif name not in ("PROTO", "FRAME"):
+            raise _Refused(f"the instruction {name}")
+
+    def _pop(self, count: int | None) -> list[Any]:
+        """The last values of the stack, or those down to the mark, which goes too."""
+        stack = self.stack
+        if count is None:
+            start = next(place for place in reversed(range(len(stack))) if stack[place] is _MARK)
         else:
-            _collect(name, stack)
-    raise ValueError("it does not end")
+            start = len(stack) - count
+        if start < 0:
+            raise IndexError("it takes more values than there are")
+        items = stack[start + (count is None) :]
+        del stack[start:]
+        return items
 
+    def _reduce(self, called: Any, arguments: Any) -> Any:
+        word = called.word if isinstance(called, _Name) else ""
+        if word == "encode":
+            if not isinstance(arguments[0], str):
+                raise _Refused("a text that is none")
+            self.spend(len(arguments[0]))
+            return arguments[0].encode("latin-1")
+        if word == "dtype":
+            return _Dtype(_text(arguments[0]))
+        if word == _RECONSTRUCT:
+            return _Array()
+        if word == _FROM_BUFFER:
+            buffer, dtype, shape, order = arguments
+            made = _Array()
+            made.array = self._array(buffer, dtype, shape, fortran=_text(order) == "F")
+            return made
+        if word == _SCALAR:
+            return self._array(arguments[1], arguments[0], (1,), fortran=False)[0].item()
+        raise _Refused(f"a call of {word or type(called).__name__}")
 
-def _collect(name: str, stack: list[Any]) -> None:
-    """The instructions that make and fill containers."""
-    if name in ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE"):
-        stack.append({"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}[name]())
-    elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-        stack.append(tuple(_pop(stack, int(name[-1]))))
-    elif name in ("LIST", "TUPLE"):
-        items = _pop_mark(stack)
-        stack.append(items if name == "LIST" else tuple(items))
-    elif name == "DICT":
-        items = _pop_mark(stack)
-        stack.append(_pairs(items))
-    elif name in ("APPEND", "APPENDS"):
-        items = _pop(stack, 1) if name == "APPEND" else _pop_mark(stack)
-        stack[-1].extend(items)
-    elif name in ("SETITEM", "SETITEMS"):
-        items = _pop(stack, 2) if name == "SETITEM" else _pop_mark(stack)
-        stack[-1].update(_pairs(items))
-    else:
-        raise _Refused(f"the instruction {name}")
+    def _build(self, state: Any) -> None:
+        """Fill an announced array, or set the byte order of a dtype."""
+        made = self.stack[-1]
+        if isinstance(made, _Dtype):
+            if state[3] is not None:
+                raise ValueError("arrays of records are not images")
+            order: Any = _text(state[1])
+            made.dtype = made.dtype.newbyteorder(order)
+        elif isinstance(made, _Array):
+            shape, dtype, fortran, raw = state[-4:]
+            made.array = self._array(raw, dtype, shape, fortran=bool(fortran))
+        else:
+            raise _Refused(f"a state for {type(made).__name__}")
+
+    def _array(self, raw: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArray[Any]:
+        """An array over bytes of exactly the right number."""
+        if isinstance(raw, str):  # bytes of Python 2
+            self.spend(len(raw))
+            raw = raw.encode("latin-1")
+        kind = dtype.dtype
+        if len(raw) != math.prod(shape) * kind.itemsize:
+            raise ValueError(f"an array of shape {tuple(shape)} does not fit {len(raw)} bytes")
+        return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")
+
+    def _plain(self, value: Any) -> Any:
+        """The finished data; an unused name left in it is refused."""
+        self.spend(1)
+        if isinstance(value, _Array):
+            return value.array
+        if isinstance(value, dict):
+            return {key: self._plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._plain(item) for item in value)
+        if isinstance(value, (_Name, _Dtype)) or value is _MARK:
+            raise _Refused(f"a bare {type(value).__name__.strip('_').lower()}")
+        return value
 
 
 def _pairs(items: list[Any]) -> dict[Any, Any]:
@@ -189,82 +251,7 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
     return dict(zip(items[::2], items[1::2], strict=True))
 
 
-def _pop(stack: list[Any], count: int) -> list[Any]:
-    if len(stack) < count:
-        raise IndexError("it takes more values than there are")
-    items = stack[-count:]
-    del stack[-count:]
-    return items
-
-
-def _pop_mark(stack: list[Any]) -> list[Any]:
-    mark = next(position for position in reversed(range(len(stack))) if stack[position] is _MARK)
-    items = stack[mark + 1 :]
-    del stack[mark:]
-    return items
-
-
-def _reduce(called: Any, arguments: Any, budget: _Budget) -> Any:
-    word = called.word if isinstance(called, _Name) else ""
-    if word == "encode":
-        if not isinstance(arguments[0], str):
-            raise _Refused("a text that is none")
-        budget.spend(len(arguments[0]))
-        return arguments[0].encode("latin-1")
-    if word == "dtype":
-        return _Dtype(_text(arguments[0]))
-    if word == _RECONSTRUCT:
-        return _Array()
-    if word == _FROM_BUFFER:
-        buffer, dtype, shape, order = arguments
-        made = _Array()
-        made.array = _array(buffer, dtype, shape, budget, fortran=_text(order) == "F")
-        return made
-    if word == _SCALAR:
-        return _array(arguments[1], arguments[0], (1,), budget, fortran=False)[0].item()
-    raise _Refused(f"a call of {word or type(called).__name__}")
-
-
-def _build(made: Any, state: Any, budget: _Budget) -> None:
-    """Fill an announced array, or set the byte order of a dtype."""
-    if isinstance(made, _Dtype):
-        if state[3] is not None:
-            raise ValueError("arrays of records are not images")
-        order: Any = _text(state[1])
-        made.dtype = made.dtype.newbyteorder(order)
-    elif isinstance(made, _Array):
-        shape, dtype, fortran, raw = state[-4:]
-        made.array = _array(raw, dtype, shape, budget, fortran=bool(fortran))
-    else:
-        raise _Refused(f"a state for {type(made).__name__}")
-
-
-def _array(raw: Any, dtype: Any, shape: Any, budget: _Budget, *, fortran: bool) -> NDArray[Any]:
-    """An array over bytes of exactly the right number."""
-    if isinstance(raw, str):  # bytes of Python 2
-        budget.spend(len(raw))
-        raw = raw.encode("latin-1")
-    kind = dtype.dtype
-    if len(raw) != math.prod(shape) * kind.itemsize:
-        raise ValueError(f"an array of shape {tuple(shape)} does not fit {len(raw)} bytes")
-    return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str | bytes):
         raise _Refused("a text that is none")
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _plain(value: Any, budget: _Budget) -> Any:
-    """The finished data; an unused name left in it is refused."""
-    budget.spend(1)
-    if isinstance(value, _Array):
-        return value.array
-    if isinstance(value, dict):
-        return {key: _plain(item, budget) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item, budget) for item in value)
-    if isinstance(value, (_Name, _Dtype)) or value is _MARK:
-        raise _Refused(f"a bare {type(value).__name__.strip('_').lower()}")
-    return value
