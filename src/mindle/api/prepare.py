@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from mindle.api.check import require_classes, tell_findings
 from mindle.artifacts.outputs import keep_apart
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
+from mindle.messages import message
 from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
@@ -99,21 +100,17 @@ def _tell(prepared: Prepared, listener: Listener) -> None:
     totals = {
         part: sum(parts[part] for parts in prepared.counts.values()) for part in ("train", "val", "test")
     }
+    counts = [f"{part} {number:,}" for part, number in totals.items()]
     listener.say(
-        f"{prepared.path}: {', '.join(f'{part} {number:,}' for part, number in totals.items())}; "
-        f"{prepared.written:,} written now"
+        message("images.prepared.written", path=str(prepared.path), counts=counts, n=prepared.written)
     )
     if prepared.set_aside:
-        reasons = ", ".join(f"{number:,} {reason}" for reason, number in prepared.set_aside.items())
-        listener.say(f"set aside: {reasons}")
+        reasons = [f"{number:,} {reason}" for reason, number in prepared.set_aside.items()]
+        listener.say(message("images.prepared.set-aside", reasons=reasons))
     for name, reason in prepared.failed.items():
-        listener.say(f"! {name} could not be laid out: {reason}")
+        listener.say(message("images.prepared.failed", name=name, reason=reason))
     if prepared.renamed:
-        listener.say(
-            f"{prepared.renamed:,} files have another name than in the source; prepared.json says which"
-        )
+        listener.say(message("images.prepared.renamed", n=prepared.renamed))
     if prepared.unread_by_keras:
-        listener.say(
-            f"{len(prepared.unread_by_keras):,} files are of formats that Keras passes over, first: "
-            f"{prepared.unread_by_keras[0]}"
-        )
+        first = prepared.unread_by_keras[0]
+        listener.say(message("images.prepared.keras", n=len(prepared.unread_by_keras), first=first))

@@ -13,8 +13,9 @@ import json
 import os
 import re
 import zipfile
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from mindle.artifacts.reading import open_regular
 from mindle.data.common.names import litter, nfc
 from mindle.data.common.summary import set_aside_counts
 from mindle.data.images.decoding.decode import UndecodableImage
-from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels
+from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels, served_by_array
 from mindle.data.images.sources.source import load
 from mindle.errors import DataError, DeviceError
 from mindle.messages import message
@@ -85,17 +86,7 @@ class Prepared:
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `mindle prepare --json` writes."""
-        return {
-            "schema": 1,
-            "path": str(self.path),
-            "layout": self.layout,
-            "counts": {name: dict(parts) for name, parts in self.counts.items()},
-            "set_aside": dict(self.set_aside),
-            "failed": dict(self.failed),
-            "written": self.written,
-            "renamed": self.renamed,
-            "unread_by_keras": list(self.unread_by_keras),
-        }
+        return {"schema": 1, **asdict(self), "path": str(self.path)}
 
 
 # ---- names ------------------------------------------------------------------------------------------------
@@ -130,29 +121,17 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     """
     safe = [safe_name(name) for name in names]
     # Names that need no change keep them, whoever comes first.
-    own = {name.casefold() for name, wish in zip(safe, names, strict=True) if name == wish}
+    unchanged = {name.casefold() for name, wish in zip(safe, names, strict=True) if name == wish}
     taken: set[str] = set()
     for position, name in enumerate(safe):
         changed, number = name, 2
         keeps = name == names[position]
-        while changed.casefold() in taken or (changed.casefold() in own and not keeps):
+        while changed.casefold() in taken or (changed.casefold() in unchanged and not keeps):
             stem, ending = os.path.splitext(name)
             changed, number, keeps = f"{stem}-{number}{ending}", number + 1, False
         taken.add(changed.casefold())
         safe[position] = changed
     return safe
-
-
-def _ending_for(dataset: Dataset, row: int, name: str) -> str:
-    """The name with an ending that Keras takes, where the content is of a format that it reads."""
-    if name.lower().endswith(KERAS_ENDINGS) or not isinstance(dataset.images, FileImages):
-        return name
-    try:
-        with open_regular(dataset.images.root / dataset.images.names[row]) as file:
-            start = file.read(4)
-    except OSError:
-        return name  # it will be told when the file is laid out
-    return name + next((ending for magic, ending in _SIGNATURES.items() if start.startswith(magic)), "")
 
 
 # ---- folders ----------------------------------------------------------------------------------------------
@@ -174,7 +153,8 @@ def lay_out_folders(
         ValueError: If `out` holds something else, or arrays should be linked.
         DeviceError: If the disk is full, read-only, or cannot link.
     """
-    if link != "copy" and isinstance(dataset.images, ArrayImages):
+    files = isinstance(dataset.images, FileImages)
+    if link != "copy" and not files:
         raise ValueError(
             f"`link` must be copy for images that come as an array. Received link={link!r}: there are no "
             "files to link to. Leave it out."
@@ -184,8 +164,10 @@ def lay_out_folders(
     index = _plan(dataset, rows, settings)
     _claim(out, index)
     for folder in {(out / file.path).parent for file in index.files}:
-        _make(folder)
-        _sweep(folder)
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for draft in folder.glob(f".*{PARTIAL}"):  # what a killed call wrote by half
+                draft.unlink()
     write_index(out, index)
 
     failed: dict[str, str] = {}
@@ -193,13 +175,13 @@ def lay_out_folders(
     results = in_threads(lambda item: _place(dataset, out, *item, link), zip(rows, index.files, strict=True))
     for done, (file, state) in enumerate(zip(index.files, results, strict=True), start=1):
         if isinstance(state, UndecodableImage):
-            failed[file.original] = str(state)
+            failed[file.original] = state.detail
         else:
             written += state
         if done % 64 == 0 or done == len(rows):
             listener.progress("prepare", done, len(rows))
-    kept = tuple(file for file in index.files if file.original not in failed)
-    write_index(out, replace(index, state=FINISHED, files=kept, failed=failed))
+    there = tuple(file for file in index.files if file.original not in failed)
+    write_index(out, replace(index, state=FINISHED, files=there, failed=failed))
     return Prepared(
         path=out,
         layout="folders",
@@ -207,11 +189,9 @@ def lay_out_folders(
         set_aside=set_aside_counts(dataset),
         failed=failed,
         written=written,
-        renamed=sum(_base(file.path) != _base(file.original) for file in kept)
-        if isinstance(dataset.images, FileImages)
-        else 0,
+        renamed=sum(_base(file.path) != _base(file.original) for file in there) if files else 0,
         unread_by_keras=tuple(
-            file.original for file in kept if not file.path.lower().endswith(KERAS_ENDINGS)
+            file.original for file in there if not file.path.lower().endswith(KERAS_ENDINGS)
         ),
     )
 
@@ -219,15 +199,13 @@ def lay_out_folders(
 def _plan(dataset: Dataset, rows: Sequence[int], settings: Mapping[str, Any]) -> PreparedIndex:
     """Which image goes where, decided by the data alone, so that a repeated call decides the same."""
     folders = dict(zip(dataset.classes, distinct_names(dataset.classes), strict=True))
-    places: dict[str, list[int]] = {}
+    places: dict[str, list[int]] = defaultdict(list)
     for row in rows:
-        folder = folders[dataset.classes[dataset.labels[row]]]
-        places.setdefault(f"{dataset.parts[row]}/{folder}", []).append(row)
+        places[f"{dataset.parts[row]}/{folders[dataset.classes[dataset.labels[row]]]}"].append(row)
     paths: dict[int, str] = {}
     for place, members in places.items():
-        wishes = [_wish(dataset, row) for row in members]
-        for row, name in zip(members, distinct_names(wishes), strict=True):
-            paths[row] = f"{place}/{name}"
+        names = distinct_names([_wish(dataset, row) for row in members])
+        paths |= {row: f"{place}/{name}" for row, name in zip(members, names, strict=True)}
     files = tuple(
         PreparedFile(path=paths[row], original=dataset.paths[row], group=dataset.groups[row]) for row in rows
     )
@@ -235,10 +213,18 @@ def _plan(dataset: Dataset, rows: Sequence[int], settings: Mapping[str, Any]) ->
 
 
 def _wish(dataset: Dataset, row: int) -> str:
-    """The name that an image would best have."""
+    """The name that an image would best have: with an ending that Keras takes, where its format has one."""
     if isinstance(dataset.images, ArrayImages):
         return f"{row:06d}.png"
-    return _ending_for(dataset, row, _base(dataset.paths[row]))
+    name = _base(dataset.paths[row])
+    if name.lower().endswith(KERAS_ENDINGS):
+        return name
+    try:
+        with open_regular(dataset.images.root / dataset.images.names[row]) as file:
+            start = file.read(4)
+    except OSError:
+        return name  # why it cannot be read is said when the file is laid out
+    return name + next((ending for magic, ending in _SIGNATURES.items() if start.startswith(magic)), "")
 
 
 def _base(path: str) -> str:
@@ -247,11 +233,10 @@ def _base(path: str) -> str:
 
 def _claim(out: Path, index: PreparedIndex) -> None:
     """Refuse a folder that holds anything but the same split."""
-    if not out.exists():
-        _make(out)
-        return
-    if not out.is_dir():
+    if out.exists() and not out.is_dir():
         raise ValueError(f"`out` must be a folder. Received {out}, which is a file. Choose another name.")
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
     if not any(out.iterdir()):
         return
     before = read_index(out)
@@ -260,11 +245,8 @@ def _claim(out: Path, index: PreparedIndex) -> None:
             f"`out` must be a new or empty folder, or one that `mindle prepare` began. Received {out}, which "
             "holds other files. Choose another."
         )
-    changed = sorted(
-        name
-        for name in {*before.settings, *index.settings}
-        if before.settings.get(name) != index.settings.get(name)
-    )
+    names = sorted({*before.settings, *index.settings})
+    changed = [name for name in names if before.settings.get(name) != index.settings.get(name)]
     if changed:
         raise ValueError(
             f"`out` must hold the split of the same data with the same settings. {out} differs in "
@@ -277,27 +259,25 @@ def _place(dataset: Dataset, out: Path, row: int, file: PreparedFile, link: str)
     target = out / file.path
     try:
         if isinstance(dataset.images, ArrayImages):
-            return 0 if target.exists() else _write(target, row, _png(dataset, row))
-        source = dataset.images.root / dataset.images.names[row]
-        if link == "symbolic":
-            return _link(os.symlink, source, target)
-        if link == "hard":
-            return _link(os.link, source, target)
-        if _is_whole(target, source):
-            return 0
-        data = load(dataset, row)
-        if content_hash(data) != dataset.sha256[row]:
-            return UndecodableImage("changed", message("images.detail.changed"))
-        return _write(target, row, bytes(data))
+            if target.exists():
+                return 0
+            data = _png(dataset, row)
+        else:
+            source = dataset.images.root / dataset.images.names[row]
+            if link != "copy":
+                return _link(os.link if link == "hard" else os.symlink, source, target)
+            if _is_whole(target, source):
+                return 0
+            data = bytes(load(dataset, row))
+            if content_hash(data) != dataset.sha256[row]:
+                return UndecodableImage("changed", message("images.detail.changed"))
     except UndecodableImage as problem:
         return problem
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed call left half written."""
-    with explained(folder):
-        for draft in folder.glob(f".*{PARTIAL}"):
-            draft.unlink()
+    # Hidden, so that a folder that is read in the meantime has no such image.
+    draft = target.with_name(f".{row:06d}{PARTIAL}")
+    with replacing(target, draft=draft, durable=False) as place:
+        place.write_bytes(data)
+    return 1
 
 
 def _is_whole(target: Path, source: Path) -> bool:
@@ -313,14 +293,6 @@ def _png(dataset: Dataset, row: int) -> bytes:
     image = np.asarray(load(dataset, row), np.uint8)
     Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image).save(stream, "PNG")
     return stream.getvalue()
-
-
-def _write(target: Path, row: int, data: bytes) -> int:
-    # Hidden, so that a folder that is read in the meantime has no such image.
-    draft = target.with_name(f".{row:06d}{PARTIAL}")
-    with replacing(target, draft=draft, durable=False) as place:
-        place.write_bytes(data)
-    return 1
 
 
 def _link(make: Any, source: Path, target: Path) -> int:
@@ -387,15 +359,15 @@ def lay_out_npz(
                 "over. Choose another name."
             )
         return report
-    _make(out.parent)
+    with explained(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
     images = pixels(dataset, np.array(rows, np.int64), spec, listener=listener)
+    said = {"split": dataset.parts, "groups": dataset.groups, "files": dataset.paths}
     columns = {
         "targets": dataset.labels[rows],
         "names": np.array(dataset.classes),
         "classes": np.array(dataset.classes),
-        "split": np.array([dataset.parts[row] for row in rows]),
-        "groups": np.array([dataset.groups[row] for row in rows]),
-        "files": np.array([dataset.paths[row] for row in rows]),
+        **{name: np.array([column[row] for row in rows]) for name, column in said.items()},
         "about": np.array(json.dumps(about)),
     }
     with replacing(out) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
@@ -408,7 +380,6 @@ def lay_out_npz(
 
 def _spec(dataset: Dataset, rows: Sequence[int], size: tuple[int, int] | None) -> InputSpec:
     """The pixels of the array: as asked, or the size that all images have; gray where the source is."""
-    array = dataset.images.array if isinstance(dataset.images, ArrayImages) else None
     if size is None:
         sizes = {(int(dataset.heights[row]), int(dataset.widths[row])) for row in rows}
         if len(sizes) > 1:
@@ -418,15 +389,9 @@ def _spec(dataset: Dataset, rows: Sequence[int], size: tuple[int, int] | None) -
                 "the height and width that suit you."
             )
         size = sizes.pop()
-    gray = array is not None and (array.ndim == 3 or array.shape[3] == 1)
-    channels = 1 if gray else 3
-    return InputSpec(
-        height=size[0],
-        width=size[1],
-        colour="gray" if gray else "rgb",
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-    )
+    colours = InputSpec(height=size[0], width=size[1])
+    gray = replace(colours, colour="gray", mean=(0.0,), std=(1.0,))
+    return gray if served_by_array(dataset, gray) else colours
 
 
 def _write_data(archive: zipfile.ZipFile, images: Pixels, spec: InputSpec, listener: Listener) -> None:
@@ -482,12 +447,5 @@ def _used(dataset: Dataset) -> list[int]:
 
 
 def _counts(dataset: Dataset, rows: Iterable[int]) -> dict[str, dict[str, int]]:
-    counts = {name: {str(part): 0 for part in PARTS} for name in dataset.classes}
-    for row in rows:
-        counts[dataset.classes[dataset.labels[row]]][dataset.parts[row]] += 1
-    return counts
-
-
-def _make(folder: Path) -> None:
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    counts = Counter((int(dataset.labels[row]), dataset.parts[row]) for row in rows)
+    return {name: {part: counts[label, part] for part in PARTS} for label, name in enumerate(dataset.classes)}

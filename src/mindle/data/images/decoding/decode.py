@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, ImageStat, UnidentifiedImageError, features
 
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.data.images.decoding.decoders import SharedMemory
@@ -87,8 +87,8 @@ _SIGNATURES = {
 
 # Facts are always taken from the same decode whichever pixels are asked for with them; 224 because most
 # models ask for that size, so that both usually come from one decode.
-_FACTS_SIZE = (224, 224)
-_THUMBNAIL_SIZE = 32
+_FACTS_SPEC = InputSpec(height=224, width=224)
+_THUMBNAIL_SIDE = 32
 
 
 class UndecodableImage(DataError):
@@ -124,7 +124,7 @@ class Examined:
         height, width: Full size in pixels after orientation; 0 where unreadable.
         frames: How many pictures the file holds; only the first is used.
         thumbnail: uint8 (32, 32), gray, squashed; the basis of perceptual hashes.
-        mean, std: Of the gray values, 0 to 255; a blank image has a `std` near 0.
+        std: Standard deviation of the gray values, 0 to 255; near 0 for a blank image.
         pixels: One uint8 (height, width, channel) array per spec, in the order of the specs.
     """
 
@@ -135,10 +135,7 @@ class Examined:
     height: int = 0
     width: int = 0
     frames: int = 0
-    thumbnail: NDArray[np.uint8] = field(
-        default_factory=lambda: np.zeros((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE), np.uint8)
-    )
-    mean: float = 0.0
+    thumbnail: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
     std: float = 0.0
     pixels: tuple[NDArray[np.uint8], ...] = ()
 
@@ -193,7 +190,7 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
         facts_scale = picture.scale_for(_FACTS_SPEC)
         scales = [picture.scale_for(spec) for spec in specs]
         pixels: dict[int, NDArray[np.uint8]] = {}
-        thumbnail, mean, std = np.zeros((0, 0), np.uint8), 0.0, 0.0
+        thumbnail, std = np.zeros((0, 0), np.uint8), 0.0
         # One decode per scale, one base in memory at a time; nearly always there is a single scale.
         for scale in sorted({facts_scale, *scales}):
             with picture.explained(scale) as base:
@@ -201,7 +198,7 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
                     if scales[position] == scale:
                         pixels[position] = _fit(base, spec)
                 if scale == facts_scale:
-                    thumbnail, mean, std = _gray_facts(base)
+                    thumbnail, std = _gray_facts(base)
     except UndecodableImage as problem:
         return Examined(kind=problem.kind, detail=problem.detail)
     return Examined(
@@ -211,7 +208,6 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
         width=picture.width,
         frames=picture.frames(),
         thumbnail=thumbnail,
-        mean=mean,
         std=std,
         pixels=tuple(pixels[position] for position in range(len(specs))),
     )
@@ -248,7 +244,7 @@ class _Picture:
         self.stored_size = image.size  # (width, height) as it lies in the file
         self.width, self.height = image.size[::-1] if orientation >= 5 else image.size
         self._opened: Image.Image | None = image
-        self._frames: Callable[[], int] = lambda: 1
+        self._loaded: Image.Image | None = None
 
     @classmethod
     def open(cls, source: object) -> _Picture:
@@ -292,7 +288,7 @@ class _Picture:
             image.load()
         except OSError as error:
             raise _explain_compression(image, error) from error
-        self._frames = lambda: int(getattr(image, "n_frames", 1))
+        self._loaded = image
         if not self.draftable:
             # Only now is everything known: loading a TIFF turns it upright and takes the tag away, a PNG may
             # hold its EXIF data behind the pixels, and some codecs only learn the true size here.
@@ -313,7 +309,7 @@ class _Picture:
         """How many pictures the file holds, 1 where counting them fails."""
         try:
             with _quiet():
-                return self._frames()
+                return int(getattr(self._loaded, "n_frames", 1))
         except Exception:  # a damaged later frame is no reason to refuse the first
             return 1
 
@@ -642,18 +638,11 @@ def _padded(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     return canvas
 
 
-_FACTS_SPEC = InputSpec(height=_FACTS_SIZE[0], width=_FACTS_SIZE[1])
-
-
-def _gray_facts(base: Image.Image) -> tuple[NDArray[np.uint8], float, float]:
-    """Thumbnail for hashes, mean and standard deviation of the gray values."""
+def _gray_facts(base: Image.Image) -> tuple[NDArray[np.uint8], float]:
+    """Thumbnail for hashes, and standard deviation of the gray values."""
     gray = base.convert("L")
-    thumbnail = gray.resize((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE), Image.Resampling.BILINEAR)
-    counts = np.asarray(gray.histogram(), np.float64)
-    levels = np.arange(256, dtype=np.float64)
-    mean = float(counts @ levels / counts.sum())
-    std = float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
-    return np.array(thumbnail, np.uint8), mean, std
+    thumbnail = gray.resize((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
+    return np.array(thumbnail, np.uint8), ImageStat.Stat(gray).stddev[0]
 
 
 @contextmanager
