@@ -20,7 +20,7 @@ from mindle.models.tables.model import Member, TableModel
 from mindle.records import Task
 from mindle.training.settings import TableSettings
 from mindle.training.tables import tasks
-from mindle.training.tables.learners import Learner, learners
+from mindle.training.tables.learners import Learner, frozen, learners
 from mindle.training.tables.passes import TableProblem, prepare
 from tests.models.tables.rows import mixed_rows, number_target
 
@@ -50,17 +50,17 @@ def problem(outputs: int) -> TableProblem:
 def trained(learner: Learner, outputs: int) -> TableModel:
     """The model of one learner, from the first half of the rows."""
     own = problem(outputs)
-    prepared = prepare(own, np.arange(80), 0, {"linear", "trees", learner.view})
-    record = next(learner.fit([prepared.train], 0, 1)).freeze()
+    train = prepare(own, np.arange(80), 0, {"linear", "trees", learner.view})
+    record = frozen(next(learner.fit([train], 0, 1)))
     return tasks.of(own.task).model(
         task=own.task,
         classes=own.classes,
         number_names=own.features.number_names,
         category_names=own.features.category_names,
-        encoder=prepared.train.encoder,
+        encoder=train.encoder,
         members=(Member(name=learner.name, view=learner.view, model=record, temperature=1.3),),
-        centre=prepared.centre,
-        scale=prepared.scale,
+        centre=train.centre,
+        scale=train.scale,
         temperature=0.8,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.training.tables.learners import Learner, TrainSet, learners
+from mindle.training.tables.learners import Learner, TrainSet, frozen, learners
 from mindle.training.tables.passes import prepare
 from tests.formats.test_tables import CATEGORIES, NUMBERS, problem
 
@@ -19,7 +19,7 @@ def prepared(outputs: int) -> tuple[TrainSet, dict[str, np.ndarray], Any]:
     one = prepare(own, np.arange(100), 0)
     held = np.arange(100, 160)
     truth = (own.truth[held] - one.centre) / one.scale if outputs == 1 else own.truth[held]
-    return one.train, one.views(own, held), truth
+    return one, one.views_of(*own.cells(held)), truth
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -31,7 +31,7 @@ def test_every_learner_is_no_worse_than_the_baseline_and_freezes(learner: Learne
     model = next(learner.fit([train], 0, 1))
     scores = model.scores(views[learner.view])
     assert scores.shape == (60, outputs)
-    assert model.freeze().scores(views[learner.view]) == pytest.approx(scores, abs=1e-9)
+    assert frozen(model).scores(views[learner.view]) == pytest.approx(scores, abs=1e-9)
     if learner.name == "baseline":
         return
     if outputs == 1:
@@ -46,7 +46,7 @@ def test_every_learner_is_no_worse_than_the_baseline_and_freezes(learner: Learne
 def test_a_class_without_rows_gets_a_low_score(learner: Learner) -> None:
     own = problem(3)
     rows = np.flatnonzero(own.truth != 1)
-    train = prepare(own, rows, 0).train
+    train = prepare(own, rows, 0)
     view = train.views[learner.view]
     scores = next(learner.fit([train], 0, 1)).scores(view)
     assert scores.shape == (len(rows), 3)

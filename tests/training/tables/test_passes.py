@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
 from mindle.training.tables.learners import Fitted, FittedTrees, Learner, TrainSet, learners
-from mindle.training.tables.passes import Pass, PassCheckpoint, TableProblem, blend, freeze, run_pass
+from mindle.training.tables.passes import BudgetCheck, Pass, PassCheckpoint, TableProblem, blend, freeze
 from tests.formats.test_tables import problem
 
 
@@ -22,12 +23,12 @@ def _few_trees(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fi
         kind = ExtraTreesRegressor if one.regression else ExtraTreesClassifier
         forest = kind(n_estimators=5, random_state=seed % 2**31).fit(one.views["trees"], one.truth)
 
-        def predict(x: np.ndarray, one: TrainSet = one, forest: ExtraTreesRegressor = forest) -> np.ndarray:
+        def scores(x: np.ndarray, one: TrainSet = one, forest: ExtraTreesRegressor = forest) -> np.ndarray:
             if one.regression:
                 return forest.predict(x)[:, None]
             return np.log(np.maximum(forest.predict_proba(x), forest_floor(5)))
 
-        yield FittedTrees(predict, lambda one=one, forest=forest: read_forest(forest, outputs=one.outputs))
+        yield FittedTrees(scores, partial(read_forest, forest, outputs=one.outputs))
 
 
 SOME = (
@@ -37,8 +38,15 @@ SOME = (
 ROWS, HELD = np.arange(0, 120), np.arange(120, 160)
 
 
-def one_pass(own: TableProblem, checkpoint: PassCheckpoint | None = None) -> Pass:
-    return run_pass(own, "pass", ROWS, HELD, learners=SOME, folds=3, seed=1, checkpoint=checkpoint)
+def one_pass(
+    own: TableProblem,
+    checkpoint: PassCheckpoint | None = None,
+    rows: np.ndarray = ROWS,
+    learners: Sequence[Learner] = SOME,
+    gate: BudgetCheck | None = None,
+) -> Pass:
+    this = Pass(problem=own, name="pass", rows=rows, held=HELD, folds=3, seed=1)
+    return this.run(learners, gate=gate, checkpoint=checkpoint)
 
 
 def poisoned(own: TableProblem) -> TableProblem:
@@ -76,10 +84,7 @@ def test_a_leak_would_be_noticed() -> None:
     """The guard above works: were the held rows learned from, poisoning them would show."""
     own = problem(1)
     every = np.arange(160)
-    leaky = [
-        run_pass(table, "leak", every, HELD, learners=SOME, folds=3, seed=1).answers["linear"].own
-        for table in (own, poisoned(own))
-    ]
+    leaky = [one_pass(table, rows=every).answers["linear"].own for table in (own, poisoned(own))]
     assert not np.array_equal(*leaky)
 
 
@@ -132,7 +137,7 @@ def test_a_gate_stops_a_learner_after_its_first_fit() -> None:
         asked.append((name, fits))
         return "too slow" if name == "SVM" else ""
 
-    this = run_pass(problem(1), "gated", ROWS, HELD, learners=SOME, folds=3, seed=1, gate=gate)
+    this = one_pass(problem(1), gate=gate)
     assert this.skipped == {"SVM": "too slow"}
     assert "SVM" not in this.answers
     assert asked == [(one.name, 4) for one in SOME]
@@ -140,7 +145,7 @@ def test_a_gate_stops_a_learner_after_its_first_fit() -> None:
 
 def test_learners_of_small_tables_leave_large_ones_alone() -> None:
     only = tuple(replace(one, most_rows=50) if one.name == "SVM" else one for one in SOME)
-    this = run_pass(problem(1), "large", ROWS, HELD, learners=only, folds=3, seed=1)
+    this = one_pass(problem(1), learners=only)
     assert "at most 50 rows, and there are 120" in this.skipped["SVM"]
 
 
@@ -158,7 +163,7 @@ def test_a_learner_of_all_folds_at_once_is_stopped_before_it_begins() -> None:
         heard[name] = (seconds, fits)
         return "too slow" if seconds > 50 else ""
 
-    done = run_pass(problem(1), "pass", ROWS, HELD, learners=(*SOME, slow), folds=3, seed=1, gate=gate)
+    done = one_pass(problem(1), learners=(*SOME, slow), gate=gate)
     assert heard["slow"] == (400.0, 1)  # three folds and all rows, in one fit
     assert heard["linear"][1] == 4
     assert done.skipped == {"slow": "too slow"}

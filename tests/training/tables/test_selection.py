@@ -1,4 +1,4 @@
-"""The ladder of tables: honest protocols, budgets that hold, runs that go on where they were."""
+"""Model selection on tables: honest protocols, budgets that hold, runs that go on where they were."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.recipe import Recipe
 from mindle.training.settings import TableSettings
+from mindle.training.tables import passes, selection
 from mindle.training.tables.learners import learners as every_learner
 from mindle.training.tables.selection import TableOutcome, settle_table
 from tests.table_fits import fit
@@ -111,29 +112,24 @@ def test_the_kept_model_answers_its_test_part_as_judged() -> None:
     assert outcome.model.answers(*cells)[:, 0] == pytest.approx(outcome.test.answers, rel=1e-9)
 
 
-def test_no_row_is_judged_by_a_model_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_row_is_answered_by_a_model_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted detector: it writes down which rows each pass learned from, and which it was to answer."""
-    from mindle.training.tables import passes
-    from mindle.training.tables import selection as ladder
-
     met: list[tuple[set[int], set[int]]] = []
-    original = passes.prepare
+    original, run = passes.prepare, passes.Pass.run
 
     def watched(problem: Any, rows: np.ndarray, seed: int, views: Any) -> Any:
         seen.update(rows.tolist())
         return original(problem, rows, seed, views)
 
-    run = ladder.run_pass
-
-    def judged(problem: Any, name: str, rows: np.ndarray, held: np.ndarray, **settings: Any) -> Any:
+    def finished(this: passes.Pass, *args: Any, **settings: Any) -> passes.Pass:
         seen.clear()
-        this = run(problem, name, rows, held, **settings)
-        met.append((set(seen), set(held.tolist())))
+        run(this, *args, **settings)
+        met.append((set(seen), set(this.held.tolist())))
         return this
 
     seen: set[int] = set()
     monkeypatch.setattr(passes, "prepare", watched)
-    monkeypatch.setattr(ladder, "run_pass", judged)
+    monkeypatch.setattr(passes.Pass, "run", finished)
     fit(*NUMBER, settings=quick())
     assert len(met) == 7
     assert all(learned and not learned & held for learned, held in met)
@@ -204,7 +200,7 @@ def test_decisions_are_repeated_whatever_the_clock_says() -> None:
     assert decisions[0]["step"] == "protocol"
 
 
-def test_models_that_were_named_are_never_left_out() -> None:
+def test_models_that_were_named_are_never_skipped() -> None:
     """A budget that is spent already is refused before training; a short one shortens the protocol."""
     with pytest.raises(DeviceError, match=r"Give --budget \d+s"):
         fit(*NUMBER, settings=quick(), deadline=Deadline(10, spent_seconds=11))
@@ -212,20 +208,18 @@ def test_models_that_were_named_are_never_left_out() -> None:
     short = Deadline(30, clock=lambda: 4.0 * next(calls))  # four seconds pass whenever somebody looks
     outcome = fit(*NUMBER, settings=quick(), deadline=short)
     assert outcome.protocol["kind"] == "split"
-    assert "For time: one part of the rows judges" in outcome.stopped
+    assert "For time: only one fold of the rows evaluates" in outcome.stopped
     assert [attempt["name"] for attempt in outcome.tried][:3] == list(QUICK)
     assert len(outcome.test.rows) < len(NUMBER[1]) / 2
 
 
 def planned(seconds: float, costs: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The protocol where fits of these costs are to end in so many seconds."""
-    from mindle.training.tables import selection as ladder
-
-    monkeypatch.setattr(ladder, "seconds_of_fits", lambda *_, **__: costs)
+    monkeypatch.setattr(selection, "seconds_of_fits", lambda *_, **__: costs)
     found: list[Any] = []
     kinds = TableSettings(folds=5, repeats=3)
     monkeypatch.setattr(
-        ladder, "learners", lambda settings: [one for one in every_learner(settings) if one.name in costs]
+        selection, "learners", lambda settings: [one for one in every_learner(settings) if one.name in costs]
     )
     with contextlib.suppress(Stop):
         fit(
@@ -251,7 +245,7 @@ def test_repeats_then_folds_then_nesting_give_way_before_kinds_do(monkeypatch: p
     met = []
     for seconds in (1000, 300, 200, 100, 40, 25, 12, 3):
         plan = planned(seconds, costs, monkeypatch)
-        met.append((plan["outer"], plan["repeats"], plan["inner"], list(plan["left_out"])))
+        met.append((plan["outer"], plan["repeats"], plan["inner"], list(plan["skipped"])))
     assert met[0] == (5, 3, 5, [])
     assert [len(names) for *_, names in met] == sorted(len(names) for *_, names in met)
     assert not any(names for _, repeats, _, names in met if repeats)

@@ -1,4 +1,4 @@
-"""What scikit-learn, LightGBM and CatBoost grew, as `Trees`.
+"""The trees of scikit-learn, LightGBM and CatBoost as `Trees`.
 
 Each reader is proven equal to its library's own prediction in the tests.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,63 +19,42 @@ from mindle.models.tables.trees import Trees, float32_floor
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class _Grove:
-    """Trees that are being joined, as arrays of each."""
+class _Tree(NamedTuple):
+    """For each node what it compares and where it leads; `values` (node, output) count in leaves."""
 
-    roots: list[int] = field(default_factory=list)
-    feature: list[NDArray[Any]] = field(default_factory=list)
-    threshold: list[NDArray[Any]] = field(default_factory=list)
-    left: list[NDArray[Any]] = field(default_factory=list)
-    right: list[NDArray[Any]] = field(default_factory=list)
-    leaf: list[NDArray[Any]] = field(default_factory=list)
-    values: list[Floats] = field(default_factory=list)
-    size: int = 0
-    leaves: int = 0
+    feature: NDArray[Any]
+    threshold: NDArray[Any]
+    left: NDArray[Any]
+    right: NDArray[Any]
+    is_leaf: NDArray[np.bool_]
+    values: Floats
 
-    def plant(
-        self,
-        feature: NDArray[Any],
-        threshold: NDArray[Any],
-        left: NDArray[Any],
-        right: NDArray[Any],
-        is_leaf: NDArray[np.bool_],
-        values: Floats,
-    ) -> None:
-        """Add a tree; `values` (node, output) counts in leaves only."""
-        own = np.arange(len(feature)) + self.size
-        number = np.full(len(feature), -1)
-        number[is_leaf] = self.leaves + np.arange(is_leaf.sum())
-        self.roots.append(self.size)
-        self.feature.append(np.where(is_leaf, 0, feature))
-        self.threshold.append(
-            np.where(is_leaf, np.float32(0), float32_floor(np.asarray(threshold, np.float64)))
-        )
-        self.left.append(np.where(is_leaf, own, left + self.size))
-        self.right.append(np.where(is_leaf, own, right + self.size))
-        self.leaf.append(number)
-        self.values.append(values[is_leaf])
-        self.size += len(feature)
-        self.leaves += int(is_leaf.sum())
 
-    def trees(self, base: Floats, *, link: str = "identity", floor: float = 0.0) -> Trees:
-        """All that was planted."""
+def _joined(trees: Sequence[_Tree], base: Floats, *, link: str = "identity", floor: float = 0.0) -> Trees:
+    """Several trees as arrays of all their nodes."""
+    whole = _Tree(*(np.concatenate(arrays) for arrays in zip(*trees, strict=True)))
+    sizes = np.array([len(tree.feature) for tree in trees])
+    roots = np.cumsum(sizes) - sizes
+    first, node = np.repeat(roots, sizes), np.arange(sizes.sum())
+    return Trees(
+        roots=roots.astype(np.int32),
+        feature=np.where(whole.is_leaf, 0, whole.feature).astype(np.int32),
+        threshold=np.where(whole.is_leaf, np.float32(0), float32_floor(whole.threshold)),
+        left=np.where(whole.is_leaf, node, whole.left + first).astype(np.int32),
+        right=np.where(whole.is_leaf, node, whole.right + first).astype(np.int32),
+        leaf=np.where(whole.is_leaf, np.cumsum(whole.is_leaf) - 1, -1).astype(np.int32),
+        values=whole.values[whole.is_leaf].astype(np.float64),
+        base=np.asarray(base, np.float64),
+        link=link,
+        floor=floor,
+    )
 
-        def joined(parts: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
-            return np.concatenate(parts).astype(np.int32)
 
-        return Trees(
-            roots=np.array(self.roots, np.int32),
-            feature=joined(self.feature),
-            threshold=np.concatenate(self.threshold).astype(np.float32),
-            left=joined(self.left),
-            right=joined(self.right),
-            leaf=joined(self.leaf),
-            values=np.concatenate(self.values).astype(np.float64),
-            base=np.asarray(base, np.float64),
-            link=link,
-            floor=floor,
-        )
+def _in_column(values: NDArray[Any], column: int, outputs: int) -> Floats:
+    """(node, output) with the values of one output, and nothing for the others."""
+    found = np.zeros((len(values), outputs))
+    found[:, column] = values
+    return found
 
 
 def read_forest(forest: Any, *, outputs: int) -> Trees:
@@ -87,26 +65,18 @@ def read_forest(forest: Any, *, outputs: int) -> Trees:
         outputs: How many classes there are, or 1 for a regression. A class that it did not see has
             probability 0 before the floor.
     """
-    grove, count = _Grove(), len(forest.estimators_)
+    trees, count = [], len(forest.estimators_)
     seen = np.asarray(getattr(forest, "classes_", [0]), np.int64)
-    for estimator in forest.estimators_:
-        tree = estimator.tree_
-        values = np.zeros((tree.node_count, outputs))
-        own = tree.value[:, 0, :]  # (node, class seen)
+    for tree in (estimator.tree_ for estimator in forest.estimators_):
+        shares = tree.value[:, 0, :]  # (node, class seen)
         if outputs > 1:
-            own = own / own.sum(axis=1, keepdims=True)
-        values[:, seen] = own / count
-        grove.plant(
-            tree.feature,
-            tree.threshold,
-            tree.children_left,
-            tree.children_right,
-            tree.children_left < 0,
-            values,
-        )
+            shares = shares / shares.sum(axis=1, keepdims=True)
+        values, left = np.zeros((tree.node_count, outputs)), tree.children_left
+        values[:, seen] = shares / count
+        trees.append(_Tree(tree.feature, tree.threshold, left, tree.children_right, left < 0, values))
     if outputs == 1:
-        return grove.trees(np.zeros(1))
-    return grove.trees(np.zeros(outputs), link="log", floor=forest_floor(count))
+        return _joined(trees, np.zeros(1))
+    return _joined(trees, np.zeros(outputs), link="log", floor=forest_floor(count))
 
 
 def forest_floor(trees: int) -> float:
@@ -116,58 +86,49 @@ def forest_floor(trees: int) -> float:
 
 def read_histogram(model: Any, *, outputs: int) -> Trees:
     """Histogram gradient boosting of scikit-learn; two classes have scores (0, log odds)."""
-    grove = _Grove()
     base = np.asarray(model._baseline_prediction, np.float64).ravel()
     shift = outputs - len(base)  # 1 for two classes: its only score is that of the second
+    trees = []
     for group in model._predictors:
-        for place, predictor in enumerate(group):
-            nodes = predictor.nodes
-            is_leaf = nodes["is_leaf"].astype(bool)
-            values = np.zeros((len(nodes), outputs))
-            values[:, place + shift] = nodes["value"]
-            grove.plant(
-                nodes["feature_idx"],
-                np.where(is_leaf, 0, nodes["num_threshold"]),
-                nodes["left"].astype(np.int64),
-                nodes["right"].astype(np.int64),
-                is_leaf,
-                values,
+        for column, nodes in enumerate(predictor.nodes for predictor in group):
+            threshold = np.where(nodes["is_leaf"], 0, nodes["num_threshold"])
+            left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
+            values = _in_column(nodes["value"], column + shift, outputs)
+            trees.append(
+                _Tree(nodes["feature_idx"], threshold, left, right, nodes["is_leaf"].astype(bool), values)
             )
-    return grove.trees(np.append(np.zeros(shift), base))
+    return _joined(trees, np.append(np.zeros(shift), base))
 
 
 def read_lightgbm(booster: Any, *, outputs: int) -> Trees:
     """A LightGBM booster that was trained without missing cells; two classes have scores (0, log odds)."""
     document = booster.dump_model()
     each = int(document["num_tree_per_iteration"])
-    grove, shift = _Grove(), outputs - each
+    trees = []
     for number, info in enumerate(document["tree_info"]):
         flat = _flattened(info["tree_structure"])
-        values = np.zeros((len(flat), outputs))
-        values[:, number % each + shift] = [value for *_, value in flat]
-        feature, threshold, left, right = (np.array([node[i] for node in flat]) for i in range(4))
-        grove.plant(feature, threshold, left, right, left < 0, values)
-    return grove.trees(np.zeros(outputs))
+        feature, threshold, left, right, value = (np.array(column) for column in zip(*flat, strict=True))
+        values = _in_column(value, number % each + outputs - each, outputs)
+        trees.append(_Tree(feature, threshold, left, right, left < 0, values))
+    return _joined(trees, np.zeros(outputs))
 
 
 def _flattened(root: Mapping[str, Any]) -> list[tuple[int, float, int, int, float]]:
     """Nodes of a nested tree as (feature, threshold, left, right, value); leaves have left -1."""
-    found: list[tuple[int, float, int, int, float]] = [(0, 0.0, -1, -1, 0.0)]
-    waiting = [(0, root)]
-    while waiting:
-        place, node = waiting.pop()
+    found: list[tuple[int, float, int, int, float]] = []
+    nodes = [root]
+    for node in nodes:  # grows on the way
         if "split_feature" not in node:
-            found[place] = (0, 0.0, -1, -1, float(node["leaf_value"]))
+            found.append((0, 0.0, -1, -1, float(node["leaf_value"])))
             continue
         if node["decision_type"] != "<=" or node["missing_type"] not in ("None", None):
             raise ValueError(
                 "`booster` must compare numbers by <= and know no missing cells. Received a node with "
                 f"{node['decision_type']!r}, missing {node['missing_type']!r}."
             )
-        left, right = len(found), len(found) + 1
-        found += [(0, 0.0, -1, -1, 0.0)] * 2
-        found[place] = (int(node["split_feature"]), float(node["threshold"]), left, right, 0.0)
-        waiting += [(left, node["left_child"]), (right, node["right_child"])]
+        left = len(nodes)
+        found.append((int(node["split_feature"]), float(node["threshold"]), left, left + 1, 0.0))
+        nodes += [node["left_child"], node["right_child"]]
     return found
 
 
@@ -183,22 +144,19 @@ def read_catboost(model: Any, *, outputs: int) -> Trees:
     }
     scale, bias = document["scale_and_bias"]
     bias = np.atleast_1d(np.asarray(bias, np.float64))
-    grove, each = _Grove(), len(bias)
-    shift = outputs - each
+    each, shift, trees = len(bias), outputs - len(bias), []
     for tree in document["oblivious_trees"]:
         splits = tree.get("splits") or []
         leaves = np.asarray(tree["leaf_values"], np.float64).reshape(-1, each) * scale  # (leaf, output)
-        depth = len(splits)
-        inner = 2**depth - 1
-        # Node i of level l stands at 2**l - 1 + i. The first split is the lowest bit of a leaf's number: the
-        # levels of the written tree go from the last split to the first, so that leaves stand in order.
-        feature, threshold = np.zeros(inner + 2**depth, np.int64), np.zeros(inner + 2**depth)
+        inner, node = 2 ** len(splits) - 1, np.arange(2 ** (len(splits) + 1) - 1)
+        # Node i of level l is number 2**l - 1 + i. The first split is the lowest bit of a leaf's number: the
+        # levels of the written tree go from the last split to the first, so that leaves are in order.
+        feature, threshold = np.zeros(len(node), np.int64), np.zeros(len(node))
         for level, split in enumerate(reversed(splits)):
             here = slice(2**level - 1, 2 ** (level + 1) - 1)
             feature[here] = columns[split["float_feature_index"]]
             threshold[here] = split["border"]
-        place = np.arange(inner + 2**depth)
-        values = np.zeros((len(place), outputs))
+        values = np.zeros((len(node), outputs))
         values[inner:, shift:] = leaves
-        grove.plant(feature, threshold, 2 * place + 1, 2 * place + 2, place >= inner, values)
-    return grove.trees(np.append(np.zeros(shift), bias))
+        trees.append(_Tree(feature, threshold, 2 * node + 1, 2 * node + 2, node >= inner, values))
+    return _joined(trees, np.append(np.zeros(shift), bias))

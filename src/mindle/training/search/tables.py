@@ -28,10 +28,9 @@ from mindle.training.search.space import Space, make_space, space_of
 from mindle.training.search.task import Origin, Score, SearchTask, TrialMonitor
 from mindle.training.settings import TableSettings
 from mindle.training.tables import tasks
-from mindle.training.tables.learners import Fitted, Learner, learners
+from mindle.training.tables.learners import Fitted, Learner, TrainSet, learners
 from mindle.training.tables.passes import (
     Floats,
-    Prepared,
     Rows,
     TableProblem,
     prepare,
@@ -145,12 +144,12 @@ class Fold:
 
     Attributes:
         held_out: (row,) which rows are predicted.
-        prepared: The other rows, encoded.
+        train: The other rows, encoded.
         views: What models are given of the held-out rows, by the name of the view.
     """
 
     held_out: NDArray[np.bool_]
-    prepared: Prepared
+    train: TrainSet
     views: Mapping[str, Floats]
 
 
@@ -228,7 +227,7 @@ class TableTask(SearchTask):
         for step, fold in enumerate(self._folds, start=1):
             for learner in chosen:
                 scores = next(fits[learner.name]).scores(fold.views[learner.view])
-                out[learner.name][fold.held_out] = scores * fold.prepared.scale + fold.prepared.centre
+                out[learner.name][fold.held_out] = fold.train.unstandardised(scores)
             answered |= fold.held_out
             score = self._score({name: answers[answered] for name, answers in out.items()}, answered)
             if step < self.folds:
@@ -238,7 +237,7 @@ class TableTask(SearchTask):
     def _fits(self, learner: Learner) -> Iterator[Fitted]:
         """The models of the folds, fitted one at a time as they are asked for."""
         threads = self.problem.threads_for(len(self.rows))
-        return learner.fit([fold.prepared.train for fold in self._folds], draw(self.seed, 1), threads)
+        return learner.fit([fold.train for fold in self._folds], draw(self.seed, 1), threads)
 
     @cached_property
     def _folds(self) -> tuple[Fold, ...]:
@@ -247,9 +246,9 @@ class TableTask(SearchTask):
         found = []
         for index in range(self.folds):
             held_out = fold_of == index
-            prepared = prepare(self.problem, self.rows[~held_out], draw(self.seed, 2, index), VIEWS)
-            views = prepared.views(self.problem, self.rows[held_out])
-            found.append(Fold(held_out=held_out, prepared=prepared, views=views))
+            train = prepare(self.problem, self.rows[~held_out], draw(self.seed, 2, index), VIEWS)
+            views = train.views_of(*self.problem.cells(self.rows[held_out]))
+            found.append(Fold(held_out=held_out, train=train, views=views))
         return tuple(found)
 
     def _score(self, out: Mapping[str, Floats], answered: NDArray[np.bool_]) -> Score:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from mindle.models.tables.readers import (
     read_lightgbm,
 )
 from mindle.models.tables.scorers import DenseNets, KernelMachine, Linear
+from mindle.models.tables.trees import Trees
 from mindle.training.settings import TableSettings
 from mindle.training.tables.gaussian_process import fit_log_process, fit_process
 from mindle.training.tables.nets import NetRows, foresee_nets, train_nets
@@ -35,6 +36,8 @@ from mindle.training.tables.nets import NetRows, foresee_nets, train_nets
 Floats = NDArray[np.float64]
 
 PROCESS_ROWS, VECTOR_ROWS, SLOW_ROWS = 2000, 5000, 200_000
+# Tables of fewer rows get smaller trees.
+FEW_ROWS = 2000
 # The view that nets get, by what they are to be given.
 NET_VIEWS = {"columns": "linear", "rows": "rows", "none": "plain"}
 
@@ -60,23 +63,43 @@ class TrainSet:
 
     @property
     def regression(self) -> bool:
-        """Whether the target is a number."""
+        """Whether one number is learned rather than a logit for each class."""
         return self.outputs == 1
 
     @property
-    def raw_truth(self) -> NDArray[np.float64]:
-        """The target in its own unit; class numbers are what they are."""
-        return np.asarray(self.truth * self.scale + self.centre, np.float64)
+    def small(self) -> bool:
+        """Whether there are few rows."""
+        return len(self.truth) < FEW_ROWS
+
+    @property
+    def complete(self) -> bool:
+        """Whether every class has a row; some libraries number classes by what they see."""
+        return self.regression or len(np.unique(self.truth)) == self.outputs
+
+    def unstandardised(self, scores: NDArray[Any]) -> Floats:
+        """Standardised numbers in the target's own unit; scores of classes are what they are."""
+        return np.asarray(scores * self.scale + self.centre, np.float64)
+
+    def views_of(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
+        """The same views of other rows."""
+        return {name: self.encoder.view(name, numbers, categories) for name in self.views}
 
 
-class Fitted(Protocol):
-    """A model as its library made it."""
+@dataclass(frozen=True)
+class FittedTrees:
+    """Trees of a library: how it predicts, which is faster than `Trees` do, and how it is read."""
 
-    def scores(self, x: Floats) -> Floats:
-        """(row, output): logits, or the standardised estimate, in the library's own way."""
+    scores: Callable[[Floats], Floats]
+    read: Callable[[], Trees]
 
-    def freeze(self) -> Scorer:
-        """The same as a record."""
+
+Fitted = Scorer | FittedTrees
+Fit = Callable[[TrainSet, TableSettings, int, int], Fitted]
+
+
+def frozen(model: Fitted) -> Scorer:
+    """A fitted model as a record."""
+    return model.read() if isinstance(model, FittedTrees) else model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +110,7 @@ class Learner:
         name: What people call it.
         view: Which view it looks at.
         fit: Training sets, seed and threads to fitted models, one a set, one at a time.
-        most_rows: With more it is left out.
+        most_rows: With more it is skipped.
         positive: Whether it is for numbers above zero only.
         foresee: About how many seconds `fit` would take, for one that fits all training sets before it gives
             the first, so that it can be stopped before it begins; None for one after the other.
@@ -107,37 +130,6 @@ class Learner:
         importlib.import_module(self.library)
 
 
-@dataclass(frozen=True)
-class FrozenModel:
-    """A model that is already a record."""
-
-    record: Scorer
-
-    def scores(self, x: Floats) -> Floats:
-        """As the record does."""
-        return self.record.scores(x)
-
-    def freeze(self) -> Scorer:
-        """The record."""
-        return self.record
-
-
-@dataclass(frozen=True)
-class FittedTrees:
-    """Trees of a library, with how it predicts and how it is read."""
-
-    predict: Callable[[Floats], Floats]
-    read: Callable[[], Scorer]
-
-    def scores(self, x: Floats) -> Floats:
-        """By the library."""
-        return self.predict(x)
-
-    def freeze(self) -> Scorer:
-        """As `Trees`."""
-        return self.read()
-
-
 def learners(
     settings: TableSettings | None = None, *, installed: Callable[[str], bool] | None = None
 ) -> tuple[Learner, ...]:
@@ -149,48 +141,23 @@ def learners(
     """
     settings = settings or TableSettings()
     has = installed or (lambda package: importlib.util.find_spec(package) is not None)
+
+    def one(name: str, fit: Fit, view: str = "linear", **details: Any) -> Learner:
+        return Learner(name=name, view=view, fit=partial(_one_by_one, fit, settings), **details)
+
+    forest: dict[str, Any] = {"view": "trees", "most_rows": SLOW_ROWS, "library": "sklearn.ensemble"}
     # Where time is short the first ones get it: boosting with ordered categories does more than forests do.
-    boosting = [
-        Learner(name=name, view="trees", fit=partial(fit, settings), library=package)
-        for package, name, fit in (("lightgbm", "LightGBM", _lightgbm), ("catboost", "CatBoost", _catboost))
-        if has(package)
-    ]
-    forests = [
-        Learner(
-            name=name,
-            view="trees",
-            fit=partial(fit, settings),
-            most_rows=SLOW_ROWS,
-            library="sklearn.ensemble",
-        )
-        for name, fit in (("extra trees", _extra_trees), ("random forest", _random_forest))
-    ]
-    return (
-        Learner(name="baseline", view="linear", fit=_baseline),
-        Learner(name="linear", view="linear", fit=_linear),
-        *boosting,
-        *forests,
-        Learner(
-            name="histogram boosting",
-            view="trees",
-            fit=partial(_histogram, settings),
-            library="sklearn.ensemble",
-        ),
-        Learner(
-            name="SVM",
-            view="linear",
-            fit=partial(_vectors, settings),
-            most_rows=VECTOR_ROWS,
-            library="sklearn.svm",
-        ),
-        Learner(name="Gaussian process", view="linear", fit=_process, most_rows=PROCESS_ROWS),
-        Learner(
-            name="log-target Gaussian process",
-            view="linear",
-            fit=_log_process,
-            most_rows=PROCESS_ROWS,
-            positive=True,
-        ),
+    every = (
+        one("baseline", _baseline),
+        one("linear", _linear),
+        one("LightGBM", _lightgbm, "trees", library="lightgbm"),
+        one("CatBoost", _catboost, "trees", library="catboost"),
+        one("extra trees", partial(_forest, "ExtraTrees", 1.0), **forest),
+        one("random forest", partial(_forest, "RandomForest", 0.5), **forest),
+        one("histogram boosting", _histogram, "trees", library="sklearn.ensemble"),
+        one("SVM", _vectors, most_rows=VECTOR_ROWS, library="sklearn.svm"),
+        one("Gaussian process", _process, most_rows=PROCESS_ROWS),
+        one("log-target Gaussian process", _log_process, most_rows=PROCESS_ROWS, positive=True),
         Learner(
             name="nets",
             view=NET_VIEWS[settings.scale],
@@ -199,274 +166,213 @@ def learners(
             foresee=partial(_nets_seconds, settings),
         ),
     )
+    optional = ("lightgbm", "catboost")
+    return tuple(learner for learner in every if learner.library not in optional or has(learner.library))
 
 
-# ---- baselines --------------------------------------------------------------------------------------------
+def _one_by_one(
+    fit: Fit, settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
+) -> Iterator[Fitted]:
+    return (fit(one, settings, seed, threads) for one in sets)
 
 
-def _baseline(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
-    """How common each class is, or the mean: whatever the row."""
-    for one in sets:
-        yield _commonest(one, "linear")
+# ---- linear models ----------------------------------------------------------------------------------------
 
 
-def _commonest(one: TrainSet, view: str) -> Fitted:
-    if one.regression:
-        offset = np.zeros(1)
-    else:
-        counts = np.bincount(one.truth.astype(np.int64), minlength=one.outputs)
-        offset = np.log((counts + 0.5) / (counts + 0.5).sum())
-    columns = one.views[view].shape[1]
-    return FrozenModel(Linear(weights=np.zeros((columns, one.outputs)), offset=offset))
+def _baseline(
+    one: TrainSet, settings: TableSettings, seed: int, threads: int, view: str = "linear"
+) -> Linear:
+    """How frequent each class is, or the mean: whatever the row."""
+    offset = np.zeros(1)
+    if not one.regression:
+        counts = np.bincount(one.truth.astype(np.int64), minlength=one.outputs) + 0.5
+        offset = np.log(counts / counts.sum())
+    return Linear(weights=np.zeros((one.views[view].shape[1], one.outputs)), offset=offset)
 
 
-def _linear(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _linear(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> Linear:
     """Ridge with its penalty by leave-one-out, or a logistic regression."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, RidgeCV
 
-    for one in sets:
-        x = one.views["linear"]
-        if one.regression:
-            ridge = RidgeCV(alphas=np.logspace(-2, 4, 13)).fit(x, one.truth)
-            yield FrozenModel(
-                Linear(weights=ridge.coef_.reshape(-1, 1), offset=np.atleast_1d(ridge.intercept_))
-            )
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a little short of its best will do
-            model = LogisticRegression(C=1.0, max_iter=200, tol=1e-3).fit(x, one.truth)
-        yield FrozenModel(_spread(model, one.outputs))
-
-
-def _spread(model: Any, outputs: int) -> Linear:
-    """A logistic regression with one column a class, those it did not see far below the others."""
+    x = one.views["linear"]
+    if one.regression:
+        ridge = RidgeCV(alphas=np.logspace(-2, 4, 13)).fit(x, one.truth)
+        return Linear(weights=ridge.coef_.reshape(-1, 1), offset=np.atleast_1d(ridge.intercept_))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a little short of its best will do
+        model = LogisticRegression(C=1.0, max_iter=200, tol=1e-3).fit(x, one.truth)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(coefficients) == 1:  # two classes share one column
         coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
         intercepts = np.concatenate([np.zeros(1), intercepts])
-    weights = np.zeros((coefficients.shape[1], outputs))
-    offset = np.full(outputs, -20.0)
-    weights[:, model.classes_] = coefficients.T
-    offset[model.classes_] = intercepts
+    weights = np.zeros((x.shape[1], one.outputs))
+    offset = np.full(one.outputs, -20.0)  # far below the others where a class was not seen
+    weights[:, model.classes_], offset[model.classes_] = coefficients.T, intercepts
     return Linear(weights=weights, offset=offset)
 
 
 # ---- trees ------------------------------------------------------------------------------------------------
 
 
-def _random_forest(
-    settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
-) -> Iterator[Fitted]:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-    for one in sets:
-        kind = RandomForestRegressor if one.regression else RandomForestClassifier
-        yield _forest(kind, one, seed, threads, settings, features=0.5 if one.regression else "sqrt")
-
-
-def _extra_trees(
-    settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
-) -> Iterator[Fitted]:
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-
-    for one in sets:
-        kind = ExtraTreesRegressor if one.regression else ExtraTreesClassifier
-        yield _forest(kind, one, seed, threads, settings, features=1.0 if one.regression else "sqrt")
+def _estimator(library: str, name: str, one: TrainSet) -> Any:
+    """A library's class of models, of which it has one for numbers and one for classes."""
+    kind = "Regressor" if one.regression else "Classifier"
+    return getattr(importlib.import_module(library), name + kind)
 
 
 def _forest(
-    kind: Any, one: TrainSet, seed: int, threads: int, settings: TableSettings, *, features: float | str
+    name: str, features: float, one: TrainSet, settings: TableSettings, seed: int, threads: int
 ) -> Fitted:
+    """A forest of scikit-learn; `features` is the share that a split looks at where a number is learned."""
     rows = len(one.truth)
     # Leaves grow with the table, so that a forest in a bundle stays below some ten megabytes.
     leaf = max(1 if one.regression or rows < 500 else 2, round(rows / 4000))
-    forest = kind(
+    forest = _estimator("sklearn.ensemble", name, one)(
         n_estimators=200 if rows < 5000 else 100,
         min_samples_leaf=settings.forest_min_samples_leaf or leaf,
-        max_features=settings.forest_max_features or features,
+        max_features=settings.forest_max_features or (features if one.regression else "sqrt"),
         n_jobs=threads,
         random_state=seed % 2**31,
-    )
-    forest.fit(one.views["trees"], one.truth)
+    ).fit(one.views["trees"], one.truth)
     floor = forest_floor(len(forest.estimators_))
 
-    def predict(x: Floats) -> Floats:
+    def scores(x: Floats) -> Floats:
         if one.regression:
             return np.asarray(forest.predict(x), np.float64)[:, None]
         shares = np.zeros((len(x), one.outputs))
         shares[:, forest.classes_] = forest.predict_proba(x)
         return np.asarray(np.log(np.maximum(shares, floor)))
 
-    return FittedTrees(predict, partial(read_forest, forest, outputs=one.outputs))
+    return FittedTrees(scores, partial(read_forest, forest, outputs=one.outputs))
 
 
-def _histogram(
-    settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int
-) -> Iterator[Fitted]:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    for one in sets:
-        if not _all_classes(one):
-            yield _commonest(one, "trees")  # where a fold lacks a class altogether
-            continue
-        kind = HistGradientBoostingRegressor if one.regression else HistGradientBoostingClassifier
-        few = len(one.truth) < 2000
-        model = kind(
-            learning_rate=settings.boosting_learning_rate or 0.06,
-            max_iter=settings.boosting_rounds or (150 if one.outputs > 1 else 250),
-            max_leaf_nodes=settings.boosting_num_leaves or (15 if few else 31),
-            min_samples_leaf=8 if few else 20,
-            l2_regularization=1.0,
-            early_stopping=False,
-            random_state=seed % 2**31,
-        ).fit(one.views["trees"], one.truth)
-
-        def predict(x: Floats, model: Any = model, one: TrainSet = one) -> Floats:
-            answers = model.predict(x) if one.regression else model.decision_function(x)
-            return _two_columns(np.asarray(answers, np.float64), one.outputs)
-
-        yield FittedTrees(predict, partial(read_histogram, model, outputs=one.outputs))
+def _histogram(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> Fitted:
+    if not one.complete:
+        return _baseline(one, settings, seed, threads, "trees")
+    model = _estimator("sklearn.ensemble", "HistGradientBoosting", one)(
+        learning_rate=settings.boosting_learning_rate or 0.06,
+        max_iter=settings.boosting_rounds or (250 if one.regression else 150),
+        max_leaf_nodes=settings.boosting_num_leaves or (15 if one.small else 31),
+        min_samples_leaf=8 if one.small else 20,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=seed % 2**31,
+    ).fit(one.views["trees"], one.truth)
+    raw = model.predict if one.regression else model.decision_function
+    return _boosted(raw, partial(read_histogram, model, outputs=one.outputs), one)
 
 
-def _lightgbm(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _lightgbm(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> Fitted:
     import lightgbm
 
-    for one in sets:
-        few = len(one.truth) < 2000
-        options: dict[str, Any] = {
-            "objective": "regression" if one.regression else ("binary" if one.outputs == 2 else "multiclass"),
-            "learning_rate": settings.boosting_learning_rate or 0.05,
-            "num_leaves": settings.boosting_num_leaves or (15 if few else 31),
-            "min_data_in_leaf": 8 if few else 20,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "feature_fraction": 0.8,
-            "lambda_l2": 1.0,
-            "num_threads": threads,
-            "seed": seed % 2**31,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
-        if one.outputs > 2:
-            options["num_class"] = one.outputs
-        rounds = (300 if few else 600) if one.regression else (200 if one.outputs == 2 else 120)
-        rounds = settings.boosting_rounds or rounds
-        data = lightgbm.Dataset(one.views["trees"], one.truth)
-        booster = lightgbm.train(options, data, num_boost_round=rounds)
-
-        def predict(x: Floats, booster: Any = booster, one: TrainSet = one) -> Floats:
-            return _two_columns(np.asarray(booster.predict(x, raw_score=True), np.float64), one.outputs)
-
-        yield FittedTrees(predict, partial(read_lightgbm, booster, outputs=one.outputs))
+    options: dict[str, Any] = {
+        "objective": _by_outputs(one, "regression", "binary", "multiclass"),
+        "learning_rate": settings.boosting_learning_rate or 0.05,
+        "num_leaves": settings.boosting_num_leaves or (15 if one.small else 31),
+        "min_data_in_leaf": 8 if one.small else 20,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "feature_fraction": 0.8,
+        "lambda_l2": 1.0,
+        "num_threads": threads,
+        "seed": seed % 2**31,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    if one.outputs > 2:
+        options["num_class"] = one.outputs
+    rounds = settings.boosting_rounds or _by_outputs(one, 300 if one.small else 600, 200, 120)
+    data = lightgbm.Dataset(one.views["trees"], one.truth)
+    booster = lightgbm.train(options, data, num_boost_round=rounds)
+    raw = partial(booster.predict, raw_score=True)
+    return _boosted(raw, partial(read_lightgbm, booster, outputs=one.outputs), one)
 
 
-def _catboost(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
-    import catboost
-
-    for one in sets:
-        if not _all_classes(one):
-            yield _commonest(one, "trees")  # where a fold lacks a class altogether
-            continue
-        kind = catboost.CatBoostRegressor if one.regression else catboost.CatBoostClassifier
-        model = kind(
-            loss_function="RMSE" if one.regression else ("Logloss" if one.outputs == 2 else "MultiClass"),
-            # Its rate of learning follows the number of trees; classes need fewer before they are too sure.
-            iterations=settings.boosting_rounds
-            or (1000 if one.regression else (500 if one.outputs == 2 else 300)),
-            learning_rate=settings.boosting_learning_rate or None,
-            # Its trees are symmetric: twice as many leaves are one level more.
-            depth=max(1, round(math.log2(settings.boosting_num_leaves)))
-            if settings.boosting_num_leaves
-            else None,
-            thread_count=threads,
-            random_seed=seed % 2**31,
-            allow_writing_files=False,
-            logging_level="Silent",
-        ).fit(one.views["trees"], one.truth)
-
-        def predict(x: Floats, model: Any = model, one: TrainSet = one) -> Floats:
-            raw = model.predict(x, prediction_type="RawFormulaVal")
-            return _two_columns(np.asarray(raw, np.float64), one.outputs)
-
-        yield FittedTrees(predict, partial(read_catboost, model, outputs=one.outputs))
+def _catboost(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> Fitted:
+    if not one.complete:
+        return _baseline(one, settings, seed, threads, "trees")
+    leaves = settings.boosting_num_leaves
+    model = _estimator("catboost", "CatBoost", one)(
+        loss_function=_by_outputs(one, "RMSE", "Logloss", "MultiClass"),
+        # Its learning rate follows the number of trees; classes need fewer before they are too sure.
+        iterations=settings.boosting_rounds or _by_outputs(one, 1000, 500, 300),
+        learning_rate=settings.boosting_learning_rate or None,
+        # Its trees are symmetric: twice as many leaves are one level more.
+        depth=max(1, round(math.log2(leaves))) if leaves else None,
+        thread_count=threads,
+        random_seed=seed % 2**31,
+        allow_writing_files=False,
+        logging_level="Silent",
+    ).fit(one.views["trees"], one.truth)
+    raw = partial(model.predict, prediction_type="RawFormulaVal")
+    return _boosted(raw, partial(read_catboost, model, outputs=one.outputs), one)
 
 
-def _all_classes(one: TrainSet) -> bool:
-    """Whether every class has a row; some libraries number classes by what they see."""
-    return one.regression or len(np.unique(one.truth)) == one.outputs
+def _by_outputs(one: TrainSet, number: Any, two_classes: Any, more_classes: Any) -> Any:
+    return {1: number, 2: two_classes}.get(one.outputs, more_classes)
 
 
-def _two_columns(raw: Floats, outputs: int) -> Floats:
-    """Scores (row, output); a single score of two classes is the second's, beside 0."""
-    columns = raw.reshape(len(raw), -1)
-    if outputs == 2 and columns.shape[1] == 1:
-        return np.concatenate([np.zeros_like(columns), columns], axis=1)
-    return columns
+def _boosted(raw: Callable[[Floats], Any], read: Callable[[], Trees], one: TrainSet) -> FittedTrees:
+    """Boosted trees; their single score of two classes is the second's, beside 0."""
+
+    def scores(x: Floats) -> Floats:
+        columns = np.asarray(raw(x), np.float64).reshape(len(x), -1)
+        missing = np.zeros((len(x), one.outputs - columns.shape[1]))
+        return np.concatenate([missing, columns], axis=1)
+
+    return FittedTrees(scores, read)
 
 
 # ---- kernels and nets -------------------------------------------------------------------------------------
 
 
-def _vectors(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _vectors(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> KernelMachine:
     """Support vectors under a Gaussian kernel, one class against the rest."""
     from sklearn.svm import SVC, SVR
 
-    for one in sets:
-        x = one.views["linear"]
-        width = settings.svm_gamma / (x.shape[1] * max(float(x.var()), 1e-12))  # scikit-learn's "scale"
-        lengths = np.full(x.shape[1], width**-0.5)
-        coefficients, offset = np.zeros((len(x), one.outputs)), np.zeros(one.outputs)
-        if one.regression:
-            machine = SVR(C=settings.svm_C or 10.0, epsilon=0.05, gamma=width, cache_size=500).fit(
-                x, one.truth
-            )
-            coefficients[machine.support_, 0], offset[0] = machine.dual_coef_[0], machine.intercept_[0]
-        else:
-            for column in range(one.outputs):
-                mine = one.truth == column
-                if not mine.any() or mine.all():
-                    offset[column] = 1.0 if mine.all() else -1.0
-                    continue
-                machine = SVC(C=settings.svm_C or 3.0, gamma=width, cache_size=500).fit(x, mine)
-                coefficients[machine.support_, column] = machine.dual_coef_[0]
-                offset[column] = machine.intercept_[0]
-        used = coefficients.any(axis=1)
-        yield FrozenModel(
-            KernelMachine(
-                points=x[used] / lengths,
-                lengths=lengths,
-                coefficients=coefficients[used],
-                offset=offset,
-                kernel="rbf",
-            )
-        )
-
-
-def _process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
-    """A Gaussian process; classes are estimated as numbers, 1 for the own and 0 for the others."""
-    for one in sets:
-        x = one.views["linear"]
-        if not one.regression:
-            targets = np.eye(one.outputs)[one.truth.astype(np.int64)]
-            yield FrozenModel(fit_process(x, targets, seed=seed))
+    x = one.views["linear"]
+    gamma = settings.svm_gamma / (x.shape[1] * max(float(x.var()), 1e-12))  # scikit-learn's "scale"
+    coefficients, offset = np.zeros((len(x), one.outputs)), np.zeros(one.outputs)
+    for column in range(one.outputs):
+        y = one.truth if one.regression else one.truth == column
+        if not one.regression and (not y.any() or y.all()):
+            offset[column] = 1.0 if y.all() else -1.0
             continue
-        yield FrozenModel(fit_process(x, one.truth[:, None].astype(np.float64), seed=seed))
+        machine = (
+            SVR(C=settings.svm_C or 10.0, epsilon=0.05, gamma=gamma, cache_size=500)
+            if one.regression
+            else SVC(C=settings.svm_C or 3.0, gamma=gamma, cache_size=500)
+        ).fit(x, y)
+        coefficients[machine.support_, column] = machine.dual_coef_[0]
+        offset[column] = machine.intercept_[0]
+    used, lengths = coefficients.any(axis=1), np.full(x.shape[1], gamma**-0.5)
+    return KernelMachine(
+        points=x[used] / lengths,
+        lengths=lengths,
+        coefficients=coefficients[used],
+        offset=offset,
+        kernel="rbf",
+    )
 
 
-def _log_process(sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
+def _process(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> KernelMachine:
+    """A Gaussian process; classes are estimated as numbers, 1 for its own and 0 for the others."""
+    targets = one.truth[:, None] if one.regression else np.eye(one.outputs)[one.truth.astype(np.int64)]
+    return fit_process(one.views["linear"], targets.astype(np.float64), seed=seed)
+
+
+def _log_process(one: TrainSet, settings: TableSettings, seed: int, threads: int) -> Fitted:
     """A Gaussian process of the target's logarithm."""
-    for one in sets:
-        yield FrozenModel(
-            fit_log_process(one.views["linear"], one.raw_truth, centre=one.centre, scale=one.scale, seed=seed)
-        )
+    target = one.unstandardised(one.truth)
+    return fit_log_process(one.views["linear"], target, centre=one.centre, scale=one.scale, seed=seed)
 
 
 def _nets(settings: TableSettings, sets: Sequence[TrainSet], seed: int, threads: int) -> Iterator[Fitted]:
     found = train_nets(_net_rows(settings, sets), outputs=sets[0].outputs, settings=settings, seed=seed)
     for one, nets in zip(sets, found, strict=True):
-        yield FrozenModel(nets if settings.scale_target else _standardised(nets, one))
+        yield nets if settings.scale_target else _standardised(nets, one)
 
 
 def _nets_seconds(settings: TableSettings, sets: Sequence[TrainSet]) -> float:
@@ -474,11 +380,14 @@ def _nets_seconds(settings: TableSettings, sets: Sequence[TrainSet]) -> float:
 
 
 def _net_rows(settings: TableSettings, sets: Sequence[TrainSet]) -> list[NetRows]:
-    view = NET_VIEWS[settings.scale]
-    raw = [one.truth if settings.scale_target else one.raw_truth for one in sets]
+    view, scaled = NET_VIEWS[settings.scale], settings.scale_target
     return [
-        NetRows(x=one.views[view], y=truth, blocks=one.encoder.blocks)
-        for one, truth in zip(sets, raw, strict=True)
+        NetRows(
+            x=one.views[view],
+            y=one.truth if scaled else one.unstandardised(one.truth),
+            blocks=one.encoder.blocks,
+        )
+        for one in sets
     ]
 
 

@@ -1,9 +1,9 @@
 """`mindle train` on a table: cross-validate the models, blend the best, evaluate on held-out rows.
 
-Small tables are judged by repeated nested cross-validation. Each outer fold in turn is held out, and
+Small tables are evaluated by repeated nested cross-validation. Each outer fold in turn is held out, and
 everything, from filling a missing cell to choosing which models answer, happens without it. One split of a
-few hundred rows would say more about the split than about the model. Larger tables have a test part of
-their own. Either way the model that is kept has learned from all rows that it may.
+few hundred rows would say more about the split than about the model. Larger tables have a test split.
+Either way the final model has learned from all rows that it may.
 
 Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
 """
@@ -14,6 +14,8 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,14 +35,13 @@ from mindle.training.tables.diagnosis import TableCase, diagnose_table
 from mindle.training.tables.learners import Learner, learners
 from mindle.training.tables.passes import (
     Blend,
+    BudgetCheck,
     Pass,
     PassCheckpoint,
     Rows,
     TableProblem,
     blend,
     freeze,
-    open_gate,
-    run_pass,
     seconds_of_fits,
     skip_reason,
 )
@@ -52,7 +53,7 @@ BUDGET_SECONDS = 270.0
 # The final pass learns from all rows, others from four fifths; freezing and a slow moment come on top. On two
 # cores and more, learners of small tables run side by side after the first pass.
 FINAL_COST, SAFETY, SIDE_BY_SIDE = 1.5, 1.15, 1.4
-FINAL = "final"
+FINAL, STACK = "final", "stack"
 ALWAYS = ("baseline", "linear")
 
 
@@ -203,164 +204,131 @@ def diagnosed(outcome: TableOutcome, problem: TableProblem, settings: TableSetti
 
 @dataclass
 class _Selection:
+    """One training: what it tries, what it has spent, and what it did without."""
+
     problem: TableProblem
     settings: TableSettings
     context: TrainingContext
     split_seed: int
-    left_out: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
     paces: list[float] = field(default_factory=list)  # seconds of each pass that was made here
-    gave_way: list[str] = field(default_factory=list)  # what of the protocol did, for time
+    shortened: list[str] = field(default_factory=list)  # what of the protocol was, for time
 
     def __post_init__(self) -> None:
-        folder = self.context.folder
-        self.checkpoint = (
-            None if folder is None else PassCheckpoint(folder / "checkpoint", self.context.resume)
-        )
+        folder, resume = self.context.folder, self.context.resume
+        self.checkpoint = None if folder is None else PassCheckpoint(folder / "checkpoint", resume)
         self.deadline, self.listener = self.context.deadline, self.context.listener
-        every = learners(self.settings)
-        wished = self.settings.models
-        unknown = set(wished) - {learner.name for learner in every}
-        if unknown:
-            raise ValueError(
-                f"`models` must be among {', '.join(learner.name for learner in every)}. Received "
-                f"{', '.join(sorted(unknown))}."
-            )
-        self.learners: tuple[Learner, ...] = tuple(
-            learner
-            for learner in every
-            if (not wished or learner.name in ("baseline", *wished))
-            and not (learner.positive and self.problem.classes)
-        )
         self.task = tasks.of(self.problem.task)
         self.began = time.perf_counter()
+        every, wished = learners(self.settings), self.settings.models
+        names = [learner.name for learner in every]
+        if unknown := set(wished) - set(names):
+            raise ValueError(
+                f"`models` must be among {', '.join(names)}. Received {', '.join(sorted(unknown))}."
+            )
+        # The baseline is scored beside the models that were asked for, and has no share.
+        self.eligible = [name for name in names if not wished or name in wished]
+        self.learners = [
+            learner
+            for learner in every
+            if learner.name in ("baseline", *self.eligible)
+            and (self.task.has_intervals or not learner.positive)
+        ]
 
     # ---- the two protocols ------------------------------------------------------------------------------
 
     def split(self, known: Rows, test: Rows) -> TableOutcome:
         """Choose by cross-validation on the known rows, and answer the test rows once."""
         self.deadline.require(0.0, "models")
-        this = self._pass(FINAL, known, test, gated=True)
-        blended = blend(this, self._answering())
-        held = self._held([(this, blended)], repeats=1)
-        return self._outcome(this, blended, held, {"kind": "split"})
+        this = self._pass(FINAL, known, test, self.settings.folds, self._gate)
+        return self._outcome([this], this, {"kind": "split"})
 
     def nested(self, known: Rows) -> TableOutcome:
         """Every row held out once a repeat; then one more pass over all rows makes the model.
 
-        Where time is short, repeats give way, then folds, then all but the first outer fold.
+        Where time is short, repeats are dropped, then folds, then all but the first outer fold.
         """
         plan = self._protocol(known)
-        outer, inner, repeats = int(plan["outer"]), int(plan["inner"]), int(plan["repeats"])
-        done: list[tuple[Pass, Blend]] = []
-        for repeat in range(max(repeats, 1)):
+        outer, inner, repeats = plan["outer"], plan["inner"], plan["repeats"]
+        done: list[_Blended] = []
+        for repeat, fold in product(range(max(repeats, 1)), range(outer)):
             fold_of = self.problem.assign_folds(known, outer, draw(self.split_seed, 3, repeat))
-            for fold in range(outer):
-                learn, held = known[fold_of != fold], known[fold_of == fold]
-                this = self._pass(f"repeat-{repeat + 1}-fold-{fold + 1}", learn, held, folds=inner)
-                done.append((this, blend(this, self._answering())))
-                if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
-                    break
-                if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
-                    self._forget(this)
-                self.listener.progress("outer folds", len(done), outer * repeats)
-            else:
-                continue
-            break
+            name = f"repeat-{repeat + 1}-fold-{fold + 1}"
+            done.append(self._pass(name, known[fold_of != fold], known[fold_of == fold], inner))
+            if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
+                break
+            if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
+                done[-1].forget()
+            self.listener.progress("outer folds", len(done), outer * repeats)
         whole = len(done) // outer
         if not whole:
-            return self._first_alone(*done[0])
+            self._shorten(message("tables.time.first-fold"))
+            return self._outcome(done[:1], done[0], {"kind": "split"})
         if whole < repeats:
-            self._give_way(message("tables.time.repeats", made=whole, wanted=repeats))
-        self._forget(done[0][0])
-        final = self._pass(FINAL, known, np.zeros(0, np.int64), folds=inner)
+            self._shorten(message("tables.time.repeats", made=whole, wanted=repeats))
+        done[0].forget()
+        final = self._pass(FINAL, known, known[:0], inner)
         protocol = {"kind": "nested", "folds": outer, "repeats": whole}
-        blended = blend(final, self._answering())
-        return self._outcome(final, blended, self._held(done[: whole * outer], whole), protocol)
-
-    def _first_alone(self, this: Pass, blended: Blend) -> TableOutcome:
-        """What the first outer pass came to, as if its fold were a test part."""
-        self._give_way(message("tables.time.first-fold"))
-        return self._outcome(this, blended, self._held([(this, blended)], repeats=1), {"kind": "split"})
-
-    def _give_way(self, words: str) -> None:
-        if words not in self.gave_way:
-            self.gave_way.append(words)
-            self.listener.say(message("tables.time.said", words=words))
-
-    def _answering(self) -> list[str]:
-        """Who may have a share: whoever was asked for; the baseline is scored beside them in any case."""
-        wished = self.settings.models
-        return [one.name for one in self.learners if not wished or one.name in wished]
+        return self._outcome(done[: whole * outer], final, protocol)
 
     def _pass(
-        self, name: str, rows: Rows, held: Rows, *, folds: int | None = None, gated: bool = False
-    ) -> Pass:
-        def gate(learner: str, seconds: float, fits: int) -> str:
-            if learner in ALWAYS or not self.deadline.limited:
-                return ""
-            decision = self.context.decisions.decide(
-                f"{name} {learner}", lambda: self._affordable(learner, seconds * fits)
-            )
-            reason: str = decision.get("reason", "")
-            return reason
+        self, name: str, rows: Rows, held: Rows, folds: int, gate: BudgetCheck | None = None
+    ) -> _Blended:
+        def starting(learner: str) -> None:
+            if name == FINAL:
+                self.listener.say(message("tables.fitting", name=learner))
 
-        began = time.perf_counter()
-        this = run_pass(
-            self.problem,
-            name,
-            rows,
-            held,
-            learners=self.learners,
-            folds=folds or self.settings.folds,
-            seed=draw(self.context.seed, 4, *name.encode()),
-            gate=gate if gated else open_gate,
-            checkpoint=self.checkpoint,
-            told=lambda learner: (
-                self.listener.say(message("tables.fitting", name=learner)) if name == FINAL else None
-            ),
-        )
+        began, seed = time.perf_counter(), draw(self.context.seed, 4, *name.encode())
+        this = Pass(problem=self.problem, name=name, rows=rows, held=held, folds=folds, seed=seed)
+        this.run(self.learners, gate=gate, checkpoint=self.checkpoint, starting=starting)
         if any(answers.fitted for answers in this.answers.values()):
             self.paces.append(time.perf_counter() - began)
-        self.left_out |= this.skipped
-        self.learners = tuple(learner for learner in self.learners if learner.name not in this.skipped)
+        self._skip(this.skipped)
         for learner, answers in this.answers.items():
             self.spent[learner] = self.spent.get(learner, 0.0) + answers.seconds
-        return this
+        return _Blended(this, blend(this, self.eligible))
 
-    def _affordable(self, learner: str, cost: float) -> dict[str, Any]:
-        """Whether a learner would end in time; one that the user named has to."""
-        left = self.deadline.remaining()
-        if learner in self.settings.models:
-            self.deadline.require(SAFETY * cost, learner)
-        if SAFETY * cost <= left:
-            return {"take": True}
-        return {
-            "take": False,
-            "reason": message("tables.skip.time", cost=duration(cost), left=duration(left)),
-        }
+    def _skip(self, reasons: Mapping[str, str]) -> None:
+        self.skipped |= reasons
+        self.learners = [learner for learner in self.learners if learner.name not in reasons]
 
-    def _forget(self, this: Pass) -> None:
-        """Let go of models that only had to answer."""
-        for answers in this.answers.values():
-            answers.fitted.clear()
-        this.sets.clear()
+    def _shorten(self, what: str) -> None:
+        if what not in self.shortened:
+            self.shortened.append(what)
+            self.listener.say(message("tables.time.said", words=what))
 
     # ---- what the clock allows --------------------------------------------------------------------------
 
+    def _gate(self, learner: str, seconds: float, fits: int) -> str:
+        """Why there is no time for a learner; for one that the user named there has to be."""
+        if learner in ALWAYS or not self.deadline.limited:
+            return ""
+        cost = seconds * fits
+
+        def affordable() -> dict[str, Any]:
+            left = self.deadline.remaining()
+            if learner in self.settings.models:
+                self.deadline.require(SAFETY * cost, learner)
+            if SAFETY * cost <= left:
+                return {"take": True}
+            return {"take": False, "reason": _too_slow(cost, left)}
+
+        reason: str = self.context.decisions.decide(f"{FINAL} {learner}", affordable).get("reason", "")
+        return reason
+
     def _protocol(self, known: Rows) -> dict[str, Any]:
-        """How the rows are judged, and who is left out: as was asked, or what there is time for."""
+        """How the rows are evaluated, and what is skipped: as was asked, or what there is time for."""
         folds, repeats = self.settings.folds, self.settings.repeats
-        asked = {"outer": folds, "inner": folds, "repeats": repeats, "left_out": {}}
+        asked = {"outer": folds, "inner": folds, "repeats": repeats, "skipped": {}}
         if not self.deadline.limited:
             return asked
         plan = self.context.decisions.decide("protocol", lambda: self._planned(known, asked))
-        self.left_out |= plan["left_out"]
-        self.learners = tuple(one for one in self.learners if one.name not in plan["left_out"])
+        self._skip(plan["skipped"])
         if plan["outer"] < folds:
-            self._give_way(message("tables.time.folds", made=plan["outer"], wanted=folds))
+            self._shorten(message("tables.time.folds", made=plan["outer"], wanted=folds))
         if 0 < plan["repeats"] < repeats:
-            self._give_way(message("tables.time.repeats", made=plan["repeats"], wanted=repeats))
+            self._shorten(message("tables.time.repeats", made=plan["repeats"], wanted=repeats))
         return plan
 
     def _planned(self, known: Rows, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -368,146 +336,152 @@ class _Selection:
         self.deadline.require(0.0, "models")
         folds, whole = self.settings.folds, self.deadline.remaining()
         suited = [one for one in self.learners if not skip_reason(one, self.problem, known)]
-        part = known[self.problem.assign_folds(known, folds, draw(self.split_seed, 3, 0)) != 0]
         costs = seconds_of_fits(
             self.problem,
-            part,
+            known[self.problem.assign_folds(known, folds, draw(self.split_seed, 3, 0)) != 0],
             suited,
             fits=folds + 1,
             seed=draw(self.context.seed, 6),
             go_on=lambda: self.deadline.remaining() > whole / 2,
         )
         left, pace = self.deadline.remaining(), SIDE_BY_SIDE if self.problem.threads > 1 else 1.0
-        every = SAFETY * sum(costs.values())
-        timed = len(costs) == len(suited)
-        fewer = range(folds, min(3, folds) - 1, -1)
-        nested = [(folds, repeats) for repeats in range(self.settings.repeats, 0, -1)]
-        nested += [(count, 1) for count in fewer if count < folds]
-        for outer, repeats in nested if timed else []:
-            if every * (outer + 1) * (outer * repeats + FINAL_COST) / pace <= left:
-                return {**asked, "outer": outer, "inner": outer, "repeats": repeats}
-        split = {**asked, "repeats": 0}
-        for inner in fewer if timed else []:
-            if every * (inner + 1) / pace <= left:
-                return {**split, "inner": inner}
-        return {**split, "inner": min(3, folds), "left_out": self._without_time(suited, costs, left, pace)}
+        every, least = SAFETY * sum(costs.values()) / pace, min(3, folds)
+        if len(costs) == len(suited):
+            nested = [(folds, repeats) for repeats in range(self.settings.repeats, 0, -1)]
+            nested += [(outer, 1) for outer in range(folds - 1, least - 1, -1)]
+            for outer, repeats in nested:
+                if every * (outer + 1) * (outer * repeats + FINAL_COST) <= left:
+                    return {**asked, "outer": outer, "inner": outer, "repeats": repeats}
+            for inner in range(folds, least - 1, -1):
+                if every * (inner + 1) <= left:
+                    return {**asked, "inner": inner, "repeats": 0}
+        per_second = SAFETY * (least + 1) / pace
+        slow = self._without_time(suited, {name: per_second * cost for name, cost in costs.items()}, left)
+        return {**asked, "inner": least, "repeats": 0, "skipped": slow}
 
     def _without_time(
-        self, suited: Sequence[Learner], costs: Mapping[str, float], left: float, pace: float
+        self, suited: Sequence[Learner], costs: Mapping[str, float], left: float
     ) -> dict[str, str]:
-        """Who is left out of one split, with the reason; those that were named by the user never are."""
-        fits = SAFETY * (min(3, self.settings.folds) + 1) / pace
+        """What is skipped in one split, with the reason; models that the user named never are."""
         found: dict[str, str] = {}
-        kept = [one.name for one in suited if one.name in (*ALWAYS, *self.settings.models)]
-        spent = fits * sum(costs.get(name, 0.0) for name in kept)
-        self.deadline.require(spent, ", ".join(kept))
-        for one in suited:
-            cost = fits * costs.get(one.name, np.inf)
-            if one.name in kept or spent + cost <= left:
-                spent += 0.0 if one.name in kept else cost
-            elif np.isinf(cost):
-                found[one.name] = message("tables.skip.not-timed")
+        certain = [one.name for one in suited if one.name in (*ALWAYS, *self.settings.models)]
+        spent = sum(costs.get(name, 0.0) for name in certain)
+        self.deadline.require(spent, ", ".join(certain))
+        for name in (one.name for one in suited if one.name not in certain):
+            if name not in costs:
+                found[name] = message("tables.skip.not-timed")
+            elif spent + costs[name] <= left:
+                spent += costs[name]
             else:
-                found[one.name] = message("tables.skip.time", cost=duration(cost), left=duration(left))
+                found[name] = _too_slow(costs[name], left)
         return found
 
-    def _goes_on(self, done: Sequence[tuple[Pass, Blend]], outer: int) -> bool:
+    def _goes_on(self, done: Sequence[_Blended], outer: int) -> bool:
         """Whether the rest of the repeat, and the final pass, would end in time."""
         if not self.deadline.limited:
             return True
         rest = -len(done) % outer or outer  # of this repeat, or all of the next
         need = float(np.mean(self.paces or [0.0])) * (rest + FINAL_COST)
-        name = f"after {done[-1][0].name}"
+        name = f"after {done[-1].this.name}"
         return bool(self.context.decisions.decide(name, lambda: {"take": self.deadline.allows(need)})["take"])
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def _held(self, done: Sequence[tuple[Pass, Blend]], repeats: int) -> HeldOutPredictions:
-        rows = np.concatenate([this.held for this, _ in done])
-        place = np.concatenate([np.full(len(this.held), place) for place, (this, _) in enumerate(done)])
-        folds = len(done) // repeats
-        order = np.lexsort((rows, place // folds))  # the same rows in the same order in every repeat
-        held = HeldOutPredictions(
-            rows=rows[order],
-            answers=np.concatenate([blended.held for _, blended in done])[order],
-            repeats=repeats,
-            folds=(place % folds)[order] if folds > 1 else None,
-        )
-        if not self.task.has_intervals:
-            return held
-        ends = [
-            prediction_interval(_calibration(this, blended), blended.held_folds) for this, blended in done
-        ]
-        return replace(
-            held,
-            answers=held.answers[:, 0],
-            low=np.concatenate([low for low, _ in ends])[order],
-            high=np.concatenate([high for _, high in ends])[order],
-        )
-
     def _outcome(
-        self, final: Pass, blended: Blend, test: HeldOutPredictions, protocol: Mapping[str, Any]
+        self, done: Sequence[_Blended], final: _Blended, protocol: Mapping[str, Any]
     ) -> TableOutcome:
         began = time.perf_counter()
-        model = freeze(final, blended)
-        folds = tuple((fold, final.rows[final.fold_of == place]) for place, fold in enumerate(model.folds))
-        intervals = self.task.has_intervals
-        tried = self._tried(final, blended)
-        freezing = time.perf_counter() - began
-        own = blended.own[:, 0] if intervals else blended.own
+        this, blended, intervals = final.this, final.blend, self.task.has_intervals
+        model = freeze(this, blended)
         return TableOutcome(
             model=model if intervals else replace(model, folds=()),
-            fold_models=folds,
-            test=test,
-            val=HeldOutPredictions(rows=final.rows, answers=own),
-            calibration=_calibration(final, blended) if intervals else None,
+            fold_models=tuple((fold, this.rows[this.fold_of == i]) for i, fold in enumerate(model.folds)),
+            test=_held_out(done, protocol.get("repeats", 1), intervals=intervals),
+            val=HeldOutPredictions(rows=this.rows, answers=blended.own[:, 0] if intervals else blended.own),
+            calibration=final.calibration if intervals else None,
             protocol=protocol,
-            tried=tried,
+            tried=self._tried(this, blended),
             stopped=self._stopped(blended),
-            seconds={"fit": time.perf_counter() - self.began, "freeze": freezing},
+            seconds={"fit": time.perf_counter() - self.began, "freeze": time.perf_counter() - began},
         )
 
     def _tried(self, final: Pass, blended: Blend) -> list[dict[str, Any]]:
-        documents = [self._document(final, blended, name) for name in final.answers]
-        aside = [
-            {"name": name, "value": None, "note": message("tables.left-out", reason=reason), "chosen": False}
-            for name, reason in self.left_out.items()
-        ]
-        if len(blended.stack.weights) > 1:
-            each = [final.answers[name].milliseconds for name in blended.stack.weights]
-            documents.append(self._scored("stack", blended.stack.note, 0.0, sum(each)))
-            documents[-1] |= self.task.score(blended.own, final.truth) | {"chosen": True}
-        return [*documents, *aside]
-
-    def _document(self, final: Pass, blended: Blend, name: str) -> dict[str, Any]:
-        share = blended.stack.weights.get(name, 0.0)
-        loss = float(blended.losses[name].mean())
         measure = known_message(f"tables.loss.{self.task.loss_name}", self.task.loss_name)
-        code = "tables.note.share" if share else "tables.note.loss"
-        note = message(code, loss=measure, value=self.task.value(loss), share=share)
-        own = final.answers[name].own
-        return (
-            self._scored(name, note, self.spent.get(name, 0.0), final.answers[name].milliseconds)
-            | self.task.score(own, final.truth)
-            | {"chosen": bool(share)}
-        )
+        weights = blended.stack.weights
 
-    def _scored(self, name: str, note: str, seconds: float, milliseconds: float) -> dict[str, Any]:
-        figures = {"seconds": round(seconds, 2), "milliseconds": float(f"{milliseconds:.3g}") or None}
-        return {"name": name, **figures, "note": note}
+        def tried(name: str, answers: Floats, milliseconds: float, note: str) -> dict[str, Any]:
+            return {
+                "name": name,
+                "seconds": round(self.spent.get(name, 0.0), 2),
+                "milliseconds": float(f"{milliseconds:.3g}") or None,
+                "note": note,
+                **self.task.score(answers, final.truth),
+                "chosen": name in weights or name == STACK,
+            }
+
+        found = []
+        for name, answers in final.answers.items():
+            value = self.task.value(float(blended.losses[name].mean()))
+            code = "tables.note.share" if name in weights else "tables.note.loss"
+            note = message(code, loss=measure, value=value, share=weights.get(name, 0.0))
+            found.append(tried(name, answers.own, answers.milliseconds, note))
+        if len(weights) > 1:
+            milliseconds = sum(final.answers[name].milliseconds for name in weights)
+            found.append(tried(STACK, blended.own, milliseconds, blended.stack.note))
+        for name, reason in self.skipped.items():
+            note = message("selection.skipped", reason=reason)
+            found.append({"name": name, "value": None, "note": note, "chosen": False})
+        return found
 
     def _stopped(self, blended: Blend) -> str:
         names = [f"{name} {share:.0%}" for name, share in blended.stack.weights.items()]
-        said = message("tables.kept", names=names, note=blended.stack.note)
-        if self.gave_way:
-            short = message("tables.time.said", words=self.gave_way)
-            said = message("selection.sentences", first=said, second=short)
-        if self.left_out:
-            left = [message("tables.reason", name=name, why=why) for name, why in self.left_out.items()]
-            said = message("selection.sentences", first=said, second=message("tables.skipped", names=left))
-        return said
+        said = [message("tables.kept", names=names, note=blended.stack.note)]
+        if self.shortened:
+            said.append(message("tables.time.said", words=self.shortened))
+        if self.skipped:
+            reasons = [message("tables.reason", name=name, why=why) for name, why in self.skipped.items()]
+            said.append(message("tables.skipped", names=reasons))
+        return reduce(lambda first, second: message("selection.sentences", first=first, second=second), said)
 
 
-def _calibration(this: Pass, blended: Blend) -> Calibration:
-    """Errors of the stack on rows that its models had not seen."""
-    return calibrate(this.truth - blended.own[:, 0], this.fold_of)
+@dataclass(frozen=True)
+class _Blended:
+    """A finished pass and how its learners answer together."""
+
+    this: Pass
+    blend: Blend
+
+    @property
+    def calibration(self) -> Calibration:
+        """Errors of the blend on rows that its models had not seen."""
+        return calibrate(self.this.truth - self.blend.own[:, 0], self.this.fold_of)
+
+    def forget(self) -> None:
+        """Let go of models that only had to answer."""
+        for answers in self.this.answers.values():
+            answers.fitted.clear()
+        self.this.sets.clear()
+
+
+def _held_out(done: Sequence[_Blended], repeats: int, *, intervals: bool) -> HeldOutPredictions:
+    """The answers of all passes to the rows that each held out, the same rows in one order every repeat."""
+    rows = np.concatenate([each.this.held for each in done])
+    place = np.concatenate([np.full(len(each.this.held), place) for place, each in enumerate(done)])
+    folds = len(done) // repeats
+    order = np.lexsort((rows, place // folds))
+    answers = np.concatenate([each.blend.held for each in done])[order]
+    found = HeldOutPredictions(
+        rows=rows[order],
+        answers=answers[:, 0] if intervals else answers,
+        repeats=repeats,
+        folds=(place % folds)[order] if folds > 1 else None,
+    )
+    if not intervals:
+        return found
+    ends = [prediction_interval(each.calibration, each.blend.held_folds) for each in done]
+    low, high = (np.concatenate(end)[order] for end in zip(*ends, strict=True))
+    return replace(found, low=low, high=high)
+
+
+def _too_slow(cost: float, left: float) -> str:
+    return message("tables.skip.time", cost=duration(cost), left=duration(left))
