@@ -7,17 +7,17 @@ was noticed on the way is a `Finding`. Torch never appears here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Task(str):
-    """What a model tells, as it stands on disk: "binary", "multiclass", "regression" or a registered one.
+    """What a model predicts, as it stands on disk: "binary", "multiclass", "regression" or a registered one.
 
     Every room that differs by task has one module for each family, and an `of(task)` that picks it; code
     outside of them never asks which task it has.
@@ -29,7 +29,7 @@ class Task(str):
 
     __slots__ = ()
 
-    def __new__(cls, name: str) -> Task:  # noqa: D102  # said by the class
+    def __new__(cls, name: str) -> Task:  # noqa: D102  # described at the class
         if name not in FAMILIES:
             raise ValueError(f"`task` must be one of {', '.join(FAMILIES)}. Received task={name!r}.")
         return super().__new__(cls, name)
@@ -57,6 +57,22 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 COLOURS = ("rgb", "gray")
 
 
+def _require_choices(record: Any, **choices: Sequence[str]) -> None:
+    for name, allowed in choices.items():
+        value = getattr(record, name)
+        if value not in allowed:
+            raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+
+
+def _require_rows(record: Any, names: Sequence[str], rows: int, *, or_empty: bool = False) -> None:
+    """Refuse columns of another length; what a record does not have, None, has none."""
+    for name in names:
+        column = getattr(record, name)
+        if column is not None and len(column) != rows and not (or_empty and len(column) == 0):
+            also = "be empty or " if or_empty else ""
+            raise ValueError(f"`{name}` must {also}have {rows} rows. Received {len(column)}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
     """How an image becomes the numbers a model sees; one record for training, prediction and serving.
@@ -81,13 +97,7 @@ class InputSpec:
         for name, size in (("height", self.height), ("width", self.width)):
             if not 1 <= size <= 4096:
                 raise ValueError(f"`{name}` must lie in 1 to 4096 pixels. Received {name}={size}.")
-        for name, value, allowed in (
-            ("fit", self.fit, FITS),
-            ("interpolation", self.interpolation, INTERPOLATIONS),
-            ("colour", self.colour, COLOURS),
-        ):
-            if value not in allowed:
-                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+        _require_choices(self, fit=FITS, interpolation=INTERPOLATIONS, colour=COLOURS)
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(
                 f"`mean` and `std` must have {self.channels} value(s) for colour={self.colour!r}. "
@@ -141,14 +151,6 @@ class ArrayImages:
     array: NDArray[np.uint8]
 
 
-def _no_findings() -> tuple[Finding, ...]:
-    return ()
-
-
-def _no_counts() -> Mapping[str, int]:
-    return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Draw:
     """A part of a large set that is to be used.
@@ -161,7 +163,7 @@ class Draw:
 
     seed: int
     count: int = 0
-    parts: Mapping[str, int] = field(default_factory=_no_counts)
+    parts: Mapping[str, int] = field(default_factory=dict)
 
 
 NOT_DRAWN = "not-drawn"
@@ -189,6 +191,7 @@ class Examples:
         findings: What was noticed so far.
         heights, widths: Size in pixels after EXIF orientation, 0 until checked or where unreadable; empty
             where rows have no size.
+        unit: What the rows are, in the plural: the name under which `mindle.data.sources` knows what to do.
     """
 
     name: str
@@ -203,34 +206,17 @@ class Examples:
     set_aside: tuple[str, ...] = ()
     sha256: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = field(default_factory=_no_findings)
+    findings: tuple[Finding, ...] = ()
     heights: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     widths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    unit: ClassVar[str]
+
     def __post_init__(self) -> None:
-        columns = (
-            "labels",
-            "targets",
-            "given",
-            "groups",
-            "set_aside",
-            "sha256",
-            "parts",
-            "heights",
-            "widths",
-        )
-        for name in columns:
-            if len(getattr(self, name)) not in (0, len(self)):
-                raise ValueError(
-                    f"`{name}` must be empty or have {len(self)} rows. Received {len(getattr(self, name))}."
-                )
+        names = ("labels", "targets", "given", "groups", "set_aside", "sha256", "parts", "heights", "widths")
+        _require_rows(self, names, len(self), or_empty=True)
 
     def __len__(self) -> int:
-        raise NotImplementedError
-
-    @property
-    def unit(self) -> str:
-        """What the rows are, in the plural: the name under which `mindle.data.sources` knows what to do."""
         raise NotImplementedError
 
     @property
@@ -267,6 +253,8 @@ class Dataset(Examples):
         draw: The part of the set that is used, where it is not the whole.
     """
 
+    unit: ClassVar[str] = "images"
+
     paths: tuple[str, ...]
     images: FileImages | ArrayImages
     target: str = ""
@@ -277,18 +265,11 @@ class Dataset(Examples):
         if self.task in BUILT_IN_TASKS:
             name = "regression" if len(self.targets) else "binary" if len(self.classes) == 2 else "multiclass"
             object.__setattr__(self, "task", Task(name))
-        for name in ("labels", "given", "groups", "set_aside"):
-            if len(getattr(self, name)) != len(self):
-                raise ValueError(f"`{name}` must have {len(self)} rows. Received {len(getattr(self, name))}.")
+        _require_rows(self, ("labels", "given", "groups", "set_aside"), len(self))
         super().__post_init__()
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    @property
-    def unit(self) -> str:
-        """What the rows are, in the plural."""
-        return "images"
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -334,12 +315,7 @@ class Column:
     missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("kind", self.kind, COLUMN_KINDS),
-            ("role", self.role, COLUMN_ROLES),
-        ):
-            if value not in allowed:
-                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+        _require_choices(self, kind=COLUMN_KINDS, role=COLUMN_ROLES)
 
     @property
     def numbers(self) -> int:
@@ -398,6 +374,8 @@ class Table(Examples):
         separator: What stands between the cells of the file, "" where there is none.
     """
 
+    unit: ClassVar[str] = "rows"
+
     columns: tuple[Column, ...]
     cells: Mapping[str, NDArray[Any]]
     rows_from: tuple[int, ...]
@@ -418,11 +396,6 @@ class Table(Examples):
 
     def __len__(self) -> int:
         return len(self.rows_from)
-
-    @property
-    def unit(self) -> str:
-        """What the rows are, in the plural."""
-        return "rows"
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -459,8 +432,7 @@ class Answers:
 
     def __post_init__(self) -> None:
         count = len(self.paths)
-        if self.folds is not None and len(self.folds) != count:
-            raise ValueError(f"`folds` must have {count} rows. Received {len(self.folds)}.")
+        _require_rows(self, ("folds",), count)
         if self.repeats < 1 or count % self.repeats:
             raise ValueError(f"`repeats` must divide the {count} rows. Received repeats={self.repeats}.")
 
@@ -502,9 +474,7 @@ class Predictions(Answers):
                 f"`probabilities` must be ({len(self.paths)}, {len(self.classes)}): one row an image, one "
                 f"column a class. Received {self.probabilities.shape}."
             )
-        for name, column in (("labels", self.labels), ("answers", self.answers)):
-            if column is not None and len(column) != len(self.paths):
-                raise ValueError(f"`{name}` must have {len(self.paths)} rows. Received {len(column)}.")
+        _require_rows(self, ("labels", "answers"), len(self.paths))
 
     @property
     def task(self) -> Task:

@@ -197,42 +197,27 @@ def _verify(folder: Path, hashes: Any) -> None:
             f"and of nothing else. Received {_listed(hashes)}. Copy the whole folder again."
         )
     for name, limit in LIMITS.items():
+        file = folder / name
+        if not exists(file):
+            if name in hashes:
+                raise ArtifactError(
+                    f"The bundle must hold {name}. Received {folder}, which has none. Copy the whole folder "
+                    "again."
+                )
+            continue
         try:
-            found = _hash(folder / name, limit)
-        except ValueError as error:
+            found = sha256_of(file, limit=limit)
+        except (ValueError, SpecialFile, IsADirectoryError) as error:
             raise ArtifactError(
-                f"{folder / name} must be a file of a bundle: {error}. Copy the whole folder again."
+                f"{file} must be a file of a bundle: {first_words(error)}. Copy the whole folder again."
             ) from error
-        if found is None and name in hashes:
-            raise ArtifactError(
-                f"The bundle must hold {name}. Received {folder}, which has none. Copy the whole folder "
-                "again."
-            )
+        except OSError as error:
+            raise unreadable(file, error) from error
         if found != hashes.get(name):
             raise ArtifactError(
-                f"{folder / name} must be the file that was written with this bundle; its SHA-256 differs. "
+                f"{file} must be the file that was written with this bundle; its SHA-256 differs. "
                 "It was changed or copied incompletely: copy the whole folder again."
             )
-
-
-def _hash(file: Path, limit: int) -> str | None:
-    """SHA-256 of a file of the bundle, None where there is none.
-
-    Raises:
-        ValueError: If it is no regular file, empty, or larger than any that is written.
-        DeviceError: If the system refuses to read it.
-    """
-    try:
-        size = file.stat().st_size
-        if file.is_dir() or not 0 < size <= limit:
-            raise ValueError(f"it must be a file of 1 to {limit:,} bytes, and has {size:,}")
-        return sha256_of(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except SpecialFile as error:
-        raise ValueError(f"it is {error.strerror}") from error
-    except OSError as error:
-        raise unreadable(file, error) from error
 
 
 def _listed(hashes: Any) -> str:

@@ -305,7 +305,15 @@ def first_words(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes, read in pieces."""
+def sha256_of(path: Path, *, limit: int | None = None) -> str:
+    """Hex SHA-256 of a file's bytes, read in pieces.
+
+    Raises:
+        ValueError: If it is empty or holds more bytes than the limit, where there is one.
+        OSError: As `open_regular`.
+    """
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is not None and not 0 < size <= limit:
+            raise ValueError(f"it must be a file of 1 to {limit:,} bytes, and has {size:,}")
         return hashlib.file_digest(file, "sha256").hexdigest()
