@@ -1,10 +1,10 @@
-"""What was wrong with a training run, in words, each with the figure that shows it and what to try.
+"""What was wrong with a training run: rules over one record of it, each with its figure and what to try.
 
-Pure functions of what `TrainingMonitor` saw, of the history, and of the answers on the validation part. They
-rather stay silent than raise a false alarm: all but four of them speak only about runs that learned next to
-nothing.
-A cause that is found takes its consequences along: a run whose batches were sorted by class is not also told
-that its loss stands still.
+A rule is a pure function of what `TrainingMonitor` saw, of the history, and of the predictions on the
+validation split. Rules rather stay silent than raise a false alarm: all but four of them speak only about
+runs that learned next to nothing.
+A cause that is found takes its consequences along: a run whose batches were sorted by class is not also said
+to have a loss that stands still.
 """
 
 from __future__ import annotations
@@ -12,34 +12,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.intervals import difference, wilson
-from mindle.messages import message
+from mindle.messages import known_message, message
 from mindle.records import Diagnosis
 from mindle.training.diagnoses import FEWEST_ANSWERS, LARGE_INPUT, figure
 from mindle.training.loop.monitor import TrainingStats
 
-KINDS: dict[str, str] = {
-    "labels-sorted": "batches hold one class after the other",
-    "inputs-unscaled": "the net is given numbers far larger or far smaller than about 1",
-    "rate-too-high": "the learning rate is so high that training diverges",
-    "exploding-gradients": "gradients grow without bound",
-    "vanishing-gradients": "gradients hardly reach the first layers",
-    "rate-too-low": "the weights hardly move",
-    "loss-at-chance": "the loss stands where guessing would put it, ln(classes)",
-    "constant-prediction": "every image gets the same answer",
-    "val-below-majority": "validation is worse than always naming the commonest class",
-    "overfitting": "training is far above validation",
-    "fitted-on-test": "columns of a table were standardised over test rows too",
-    "rows-normalised": "each row of a table was divided by its own length, which mixes its columns",
-    "worse-than-mean": "estimates are further from the truth than the mean is",
-}
-"""Every diagnosis there is, and what it means."""
+Line = Sequence[tuple[float, float]]
 
 # ---- thresholds, each with its reason ---------------------------------------------------------------------
 
@@ -66,88 +51,96 @@ CONSTANT, LARGEST_MAJORITY = 0.99, 0.95
 FAR, NEAR, RISEN = 0.10, 0.03, 1.10
 
 
+NO_LABELS = np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """What a diagnosis is made from.
 
     Attributes:
-        classes: Names of the classes.
+        classes: Names of the classes; none where numbers are estimated.
         train_labels: Class of each training image.
         val_labels: Class of each validation image.
         val_probabilities: (image, class) for them.
         train_scores: {"n": …, "accuracy": …} of the finished model on images it learned from.
         history: Rows of the history, empty where nothing was trained by epochs.
         seen: What `TrainingMonitor` saw, or None.
+        mean_loss: The loss of always predicting the mean, where numbers are estimated.
     """
 
-    classes: tuple[str, ...]
-    train_labels: NDArray[np.int64]
-    val_labels: NDArray[np.int64]
-    val_probabilities: NDArray[np.float64]
+    classes: tuple[str, ...] = ()
+    train_labels: NDArray[np.int64] = field(default_factory=lambda: NO_LABELS)
+    val_labels: NDArray[np.int64] = field(default_factory=lambda: NO_LABELS)
+    val_probabilities: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     train_scores: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     seen: TrainingStats | None = None
+    mean_loss: float | None = None
 
     @property
     def balanced(self) -> bool:
-        """Whether every class counted the same, however common."""
+        """Whether every class counted the same, however frequent."""
         return self.seen is not None and self.seen.balanced
 
-    @property
+    @cached_property
     def shares(self) -> NDArray[np.float64]:
         """Share of each class in the training images."""
         counts = np.bincount(self.train_labels, minlength=len(self.classes)).astype(np.float64)
         return np.asarray(counts / max(counts.sum(), 1.0), np.float64)
 
-    @property
+    @cached_property
     def chance(self) -> float:
-        """The cross-entropy of guessing: ln(classes), or less where classes are not equally common."""
-        if self.balanced:
-            return math.log(max((self.shares > 0).sum(), 1))
+        """The loss of guessing: ln(classes), or less where classes are not equally frequent."""
+        if self.mean_loss is not None:
+            return self.mean_loss
         present = self.shares[self.shares > 0]
-        return float(-(present * np.log(present)).sum())
+        return math.log(max(len(present), 1)) if self.balanced else float(-(present * np.log(present)).sum())
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The class that is predicted for each validation image; nothing where these are too few."""
+        few = len(self.val_labels) < FEWEST_ANSWERS
+        return NO_LABELS if few else np.asarray(self.val_probabilities.argmax(axis=1))
 
     @property
     def watched(self) -> TrainingStats | None:
         """What was seen, where it was enough for a diagnosis."""
         return self.seen if self.seen is not None and self.seen.steps >= FEWEST_STEPS else None
 
+    @property
+    def failed(self) -> TrainingStats | None:
+        """What was seen of a run from its start, where hardly anything was learned."""
+        seen = self.watched
+        return seen if seen is not None and seen.from_start and self.stands_above(HARDLY) else None
+
+    def column(self, name: str) -> list[float]:
+        """A column of the history, its finite values."""
+        return [row[name] for row in self.history if math.isfinite(row.get(name, math.nan))]
+
     def stands_above(self, share: float) -> bool:
         """Whether neither loss ever came below `share` of guessing; False where nobody knows."""
         if self.watched is None or not self.history or self.chance <= 0:
             return False
         losses = [self.history[-1]["train_loss"], min(row["train_loss"] for row in self.history)]
-        val = [row["val_loss"] for row in self.history if math.isfinite(row["val_loss"])]
-        return bool(min([*losses, *val]) >= share * self.chance)
+        return bool(min([*losses, *self.column("val_loss")]) >= share * self.chance)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NumberCase(Case):
-    """What a diagnosis of a training on numbers is made from; it has no classes.
-
-    Attributes:
-        guess_loss: The loss of always naming the mean.
-    """
-
-    guess_loss: float
-
-    @property
-    def chance(self) -> float:
-        """The loss of always naming the mean."""
-        return self.guess_loss
+Rule = Callable[[Case], Diagnosis | None]
 
 
-def diagnose_numbers(case: NumberCase) -> tuple[Diagnosis, ...]:
+def _found(case: Case, rules: Sequence[Rule]) -> list[Diagnosis]:
+    return [found for rule in rules if (found := rule(case)) is not None]
+
+
+def diagnose_numbers(case: Case) -> tuple[Diagnosis, ...]:
     """As `diagnose`, of a training on numbers: the causes that ask nothing about classes.
 
     Example:
-        >>> none = np.zeros(0, np.int64)
-        >>> diagnose_numbers(NumberCase(classes=(), train_labels=none, val_labels=none,
-        ...                             val_probabilities=np.zeros((0, 0)), guess_loss=0.4))
+        >>> diagnose_numbers(Case(mean_loss=0.4))
         ()
     """
-    causes = _found(case, (inputs_unscaled,))
-    return tuple(causes or _found(case, (exploding, rate_too_high, vanishing, rate_too_low))[:1])
+    return tuple(_found(case, (inputs_unscaled,)) or _found(case, DYNAMICS)[:1])
 
 
 def diagnose(case: Case) -> tuple[Diagnosis, ...]:
@@ -161,35 +154,28 @@ def diagnose(case: Case) -> tuple[Diagnosis, ...]:
         >>> [found.kind for found in diagnose(case)]
         ['constant-prediction']
     """
-    causes = _found(case, (labels_sorted, inputs_unscaled))
-    causes = causes or _found(case, (exploding, rate_too_high, vanishing, rate_too_low))[:1]
+    causes = _found(case, (labels_sorted, inputs_unscaled)) or _found(case, DYNAMICS)[:1]
     failures = _found(case, (loss_at_chance, constant_prediction, val_below_majority))
-    if causes:
-        causes = [_together([causes[0], *failures]), *causes[1:]]
-    elif failures:
-        causes = [_together(failures)]
+    if causes or failures:
+        first = [*causes[:1], *failures]
+        seen = [each.message for each in first]
+        together = reduce(lambda one, two: message("diagnosis.together", first=one, second=two), seen)
+        causes = [replace(first[0], message=together), *causes[1:]]
     sorted_or_failed = failures or any(found.kind == "labels-sorted" for found in causes)
     return tuple(causes if sorted_or_failed else [*causes, *_found(case, (overfitting,))])
 
 
-def _found(case: Case, rules: Sequence[Callable[[Case], Diagnosis | None]]) -> list[Diagnosis]:
-    return [found for rule in rules if (found := rule(case)) is not None]
-
-
-def _together(found: Sequence[Diagnosis]) -> Diagnosis:
-    """The first diagnosis, with what the others saw."""
-    seen = [each.message for each in found]
-    pairs = reduce(lambda first, second: message("diagnosis.together", first=first, second=second), seen)
-    return replace(found[0], message=pairs)
-
-
-def _diagnosis(kind: str, evidence: Mapping[str, Any], seen: str, **values: Any) -> Diagnosis:
-    """A diagnosis with its sentences from the catalogue."""
+def _diagnosis(
+    kind: str, name: str, series: Mapping[str, Line], sentence: str = "seen", **values: Any
+) -> Diagnosis:
+    """A diagnosis with its sentences and the title and labels of its figure from the catalogue."""
+    title, x, y = (message(f"diagnosis.figure.{name}.{key}") for key in ("title", "x", "y"))
+    named = {known_message(f"diagnosis.series.{key.replace(' ', '-')}", key): series[key] for key in series}
     return Diagnosis(
         kind=kind,
-        message=message(f"diagnosis.{kind}.{seen}", **values),
+        message=message(f"diagnosis.{kind}.{sentence}", **values),
         remedy=message(f"diagnosis.{kind}.remedy", **values),
-        evidence=evidence,
+        evidence=figure(title, x, y, named),
     )
 
 
@@ -212,20 +198,11 @@ def labels_sorted(case: Case) -> Diagnosis | None:
     expected = anyone + (1 - anyone) / size
     if anyone > 0.8 or np.mean((same - expected) / (1 - expected)) < SORTED:
         return None
-    largest = float((counts.max(axis=1) / size).mean())
     return _diagnosis(
         "labels-sorted",
-        figure(
-            "Classes in the first batches",
-            "step",
-            "share of the batch",
-            {
-                name: list(enumerate((counts[:, i] / size).tolist(), 1))
-                for i, name in enumerate(case.classes[:6])
-            },
-        ),
-        "seen",
-        largest=largest,
+        "batches",
+        {name: _numbered(counts[:, i] / size) for i, name in enumerate(case.classes[:6])},
+        largest=float((counts.max(axis=1) / size).mean()),
         shuffled=_largest_share(shares, int(size.mean())),
     )
 
@@ -236,21 +213,16 @@ def inputs_unscaled(case: Case) -> Diagnosis | None:
     if seen is None or not (math.isfinite(seen.input_std) and seen.pixel_std > 0):
         return None
     large = max(seen.input_std, abs(seen.input_mean)) > LARGE_INPUT
-    small = seen.input_std < SMALL_SHARE * seen.pixel_std
-    if not (large or small):
+    if not (large or seen.input_std < SMALL_SHARE * seen.pixel_std):
         return None
     return _diagnosis(
         "inputs-unscaled",
-        figure(
-            "What the net is given",
-            "0 mean, 1 deviation",
-            "value",
-            {
-                "this run": [(0, seen.input_mean), (1, seen.input_std)],
-                "pixels from 0 to 1": [(0, 0.5), (1, seen.pixel_std)],
-                "standardised": [(0, 0.0), (1, 1.0)],
-            },
-        ),
+        "inputs",
+        {
+            "this run": [(0, seen.input_mean), (1, seen.input_std)],
+            "pixels from 0 to 1": [(0, 0.5), (1, seen.pixel_std)],
+            "standardised": [(0, 0.0), (1, 1.0)],
+        },
         "large" if large else "small",
         mean=seen.input_mean,
         std=seen.input_std,
@@ -258,19 +230,20 @@ def inputs_unscaled(case: Case) -> Diagnosis | None:
 
 
 def rate_too_high(case: Case) -> Diagnosis | None:
-    """The first steps throw the loss far up, or the weights far from home, and nothing is learned."""
-    seen = case.watched
-    if seen is None or not seen.from_start or not case.stands_above(HARDLY):
+    """The first steps make the loss diverge, or move the weights far, and nothing is learned."""
+    seen = case.failed
+    if seen is None:
         return None
     first, worst = max(float(seen.losses[0]), case.chance), float(seen.losses.max())
     ended = float(case.history[-1]["train_loss"])
     if not (worst >= SPIKE * first or seen.moved >= MOVED_FAR or ended >= 1.5 * case.chance):
         return None
+    steps = len(seen.losses)
     return _diagnosis(
         "rate-too-high",
-        _steps("Loss of the first steps", "loss", {"loss": seen.losses}, case.chance),
-        "seen",
-        steps=len(seen.losses),
+        "first-steps",
+        {"loss": _numbered(seen.losses), "guessing": [(1, case.chance), (steps, case.chance)]},
+        steps=steps,
         first=float(seen.losses[0]),
         worst=worst,
         moved=seen.moved,
@@ -284,43 +257,34 @@ def exploding(case: Case) -> Diagnosis | None:
     if seen is None or seen.clipped or not len(seen.norms):
         return None
     at_first = float(seen.norms[0]) if seen.from_start else 0.0
-    usual = float(np.median(seen.norms))
-    leaps = int((seen.norms >= max(GREW, GREW * usual)).sum())
+    leaps = int((seen.norms >= max(GREW, GREW * float(np.median(seen.norms)))).sum())
     if not (at_first >= EXPLODED or (leaps >= 2 and not case.stands_above(HARDLY))):
         return None
-    largest = float(seen.norms.max())
+    steps = [step + 1 for step in seen.looked]
     return _diagnosis(
         "exploding-gradients",
-        _looks("Norm of the gradients", seen, {"all weights": seen.norms}),
-        "seen",
+        "norms",
+        {"all weights": list(zip(steps, seen.norms.tolist(), strict=True))},
         first=float(seen.norms[0]),
-        largest=largest,
+        largest=float(seen.norms.max()),
     )
 
 
 def vanishing(case: Case) -> Diagnosis | None:
     """The first layers get a thousandth of what the last ones get, or nobody gets anything."""
-    seen = case.watched
-    if seen is None or not seen.from_start or not len(seen.norms) or not case.stands_above(HARDLY):
+    seen = case.failed
+    if seen is None or not len(seen.norms):
         return None
     most = seen.gradients.max(axis=1)  # (look,)
     reached = float(np.median(seen.gradients[:, 0] / np.maximum(most, 1e-30)))
     late = float(np.median(seen.norms[len(seen.norms) // 2 :]))
     if not (reached < REACHED or late < VANISHED):
         return None
-    middle = np.median(seen.gradients, axis=0)
+    middle = np.log10(np.maximum(np.median(seen.gradients, axis=0), 1e-30))
     return _diagnosis(
         "vanishing-gradients",
-        figure(
-            "Gradient of each layer, from the input to the output",
-            "layer",
-            "log10 of the root mean square",
-            {
-                "median of all looks": [
-                    (i, math.log10(max(value, 1e-30))) for i, value in enumerate(middle.tolist(), 1)
-                ]
-            },
-        ),
+        "layers",
+        {"median of all looks": _numbered(middle)},
         "first-layer" if reached < REACHED else "everywhere",
         reached=reached,
         late=late,
@@ -329,22 +293,26 @@ def vanishing(case: Case) -> Diagnosis | None:
 
 def rate_too_low(case: Case) -> Diagnosis | None:
     """The gradients are fine, and yet the weights stay where they were."""
-    seen = case.watched
-    if seen is None or not seen.from_start or seen.moved >= MOVED_LITTLE or not case.stands_above(HARDLY):
+    seen = case.failed
+    if seen is None or seen.moved >= MOVED_LITTLE:
         return None
-    losses = [row["train_loss"] for row in case.history]
-    if losses[-1] < HARDLY * float(seen.losses[0]):
+    first, last = float(seen.losses[0]), case.history[-1]["train_loss"]
+    if last < HARDLY * first:
         return None
     return _diagnosis(
         "rate-too-low",
-        _epochs("Training loss", case, ("train_loss",)),
-        "seen",
+        "train-loss",
+        _epochs(case, "train_loss", level=("guessing", case.chance)),
         steps=seen.steps,
         moved=seen.moved,
-        first=float(seen.losses[0]),
-        last=losses[-1],
+        first=first,
+        last=last,
         setting="train.learning_rate",
     )
+
+
+# Of these the first that is found explains the others.
+DYNAMICS: tuple[Rule, ...] = (exploding, rate_too_high, vanishing, rate_too_low)
 
 
 # ---- symptoms ---------------------------------------------------------------------------------------------
@@ -352,105 +320,89 @@ def rate_too_low(case: Case) -> Diagnosis | None:
 
 def loss_at_chance(case: Case) -> Diagnosis | None:
     """The loss stands where guessing puts it: nothing about the images was learned."""
-    if not case.stands_above(NOTHING):
+    seen = case.seen
+    if seen is None or not case.stands_above(NOTHING):
         return None
-    ended = float(case.history[-1]["train_loss"])
     n = int((case.shares > 0).sum())
     guessing = case.chance > 0.99 * math.log(n)
     chance = math.log(n) if guessing else case.chance
-    level = message(
-        f"diagnosis.loss-at-chance.{'guessing' if guessing else 'shares'}", classes=n, chance=chance
-    )
-    seen, gradients, moved = case.seen, "", ""
-    if seen and len(seen.norms):
+    level = "guessing" if guessing else "shares"
+    gradients = ""
+    if len(seen.norms):
         gradients = message("diagnosis.loss-at-chance.gradients", norm=float(np.median(seen.norms)))
-    if seen:
-        moved = message("diagnosis.loss-at-chance.moved", moved=seen.moved)
     return _diagnosis(
         "loss-at-chance",
-        _epochs("Loss against guessing", case, ("train_loss", "val_loss")),
-        "seen",
-        loss=ended,
+        "losses",
+        _epochs(case, "train_loss", "val_loss", level=("guessing", case.chance)),
+        loss=float(case.history[-1]["train_loss"]),
         n=len(case.history),
-        level=level,
+        level=message(f"diagnosis.loss-at-chance.{level}", classes=n, chance=chance),
         gradients=gradients,
-        moved=moved,
+        moved=message("diagnosis.loss-at-chance.moved", moved=seen.moved),
     )
 
 
 def constant_prediction(case: Case) -> Diagnosis | None:
-    """One answer for all."""
-    n = len(case.val_labels)
-    if n < FEWEST_ANSWERS:
+    """One class for all."""
+    if not len(case.predicted):
         return None
-    answers = np.bincount(case.val_probabilities.argmax(axis=1), minlength=len(case.classes)) / n
-    truth = np.bincount(case.val_labels, minlength=len(case.classes)) / n
-    best = int(answers.argmax())
-    if answers[best] < CONSTANT or truth.max() > LARGEST_MAJORITY:
+    predicted, truth = (
+        np.bincount(labels, minlength=len(case.classes)) / len(labels)
+        for labels in (case.predicted, case.val_labels)
+    )
+    best = int(predicted.argmax())
+    if predicted[best] < CONSTANT or truth.max() > LARGEST_MAJORITY:
         return None
     return _diagnosis(
         "constant-prediction",
-        figure(
-            "Answers and truth",
-            "class, counted from 1",
-            "share of the validation images",
-            {
-                "answers": list(enumerate(answers.tolist(), 1)),
-                "truth": list(enumerate(truth.tolist(), 1)),
-            },
-        ),
-        "seen",
-        share=float(answers[best]),
+        "predictions",
+        {"predictions": _numbered(predicted), "truth": _numbered(truth)},
+        share=float(predicted[best]),
         label=case.classes[best],
         right=float(truth[best]),
     )
 
 
 def val_below_majority(case: Case) -> Diagnosis | None:
-    """Worse than the stupidest rule there is, by more than chance."""
-    n = len(case.val_labels)
-    if n < FEWEST_ANSWERS:
+    """Worse than the majority baseline, by more than chance."""
+    n = len(case.predicted)
+    if not n:
         return None
-    commonest = int(case.shares.argmax())
-    majority = float((case.val_labels == commonest).mean())
-    right = int((case.val_probabilities.argmax(axis=1) == case.val_labels).sum())
+    largest = int(case.shares.argmax())
+    majority = float((case.val_labels == largest).mean())
+    right = int((case.predicted == case.val_labels).sum())
     _, high = wilson(right, n)
     if high >= majority:
         return None
+    level = ("majority baseline", majority)
     return _diagnosis(
         "val-below-majority",
-        _epochs("Accuracy", case, ("train_accuracy", "val_accuracy"), majority)
+        "accuracy" if case.history else "validation",
+        _epochs(case, "train_accuracy", "val_accuracy", level=level)
         if case.history
-        else figure(
-            "Validation",
-            "0 the model, 1 always the commonest class",
-            "share right",
-            {"accuracy": [(0, right / n), (1, majority)]},
-        ),
-        "seen",
+        else {"accuracy": [(0, right / n), (1, majority)]},
         share=right / n,
         n=n,
         high=high,
         majority=majority,
-        label=case.classes[commonest],
+        label=case.classes[largest],
     )
 
 
 def overfitting(case: Case) -> Diagnosis | None:
     """Far better on what was learned from than on what was not.
 
-    Heads on frozen features fit their own images by construction; of them the report compares the score out
-    of fold with the test.
+    Heads on frozen features fit their training images by construction; of them the report compares the score
+    out of fold with the test.
     """
-    n = len(case.val_labels)
+    n = len(case.predicted)
     train_n, train = int(case.train_scores.get("n", 0)), float(case.train_scores.get("accuracy", 0.0))
-    if n < FEWEST_ANSWERS or not train_n or not case.history:
+    if not n or not train_n or not case.history:
         return None
-    val = float((case.val_probabilities.argmax(axis=1) == case.val_labels).mean())
-    losses = [row["val_loss"] for row in case.history if math.isfinite(row.get("val_loss", math.nan))]
+    val, losses = float((case.predicted == case.val_labels).mean()), case.column("val_loss")
     risen = losses[-1] / min(losses) if losses and min(losses) > 0 else 1.0
     if risen >= RISEN:
-        # The weights that were kept are those before the loss rose; the last ones show where it led.
+        # The weights that are used are those before the loss rose; the last ones show where it led.
         last = case.history[-1]
         if last["train_accuracy"] - last["val_accuracy"] > train - val:
             train, val, train_n = last["train_accuracy"], last["val_accuracy"], len(case.train_labels)
@@ -458,52 +410,33 @@ def overfitting(case: Case) -> Diagnosis | None:
     if not (low >= FAR or (low >= NEAR and risen >= RISEN)):
         return None
     rose = message("diagnosis.overfitting.risen", share=risen - 1) if risen >= RISEN else ""
-    return _diagnosis(
-        "overfitting",
-        _epochs("Accuracy", case, ("train_accuracy", "val_accuracy")),
-        "seen",
-        points=100 * gap,
-        train=train,
-        val=val,
-        risen=rose,
-    )
+    series = _epochs(case, "train_accuracy", "val_accuracy")
+    return _diagnosis("overfitting", "accuracy", series, points=100 * gap, train=train, val=val, risen=rose)
 
 
 # ---- figures ----------------------------------------------------------------------------------------------
 
 
-def _steps(title: str, y: str, series: Mapping[str, NDArray[np.float64]], guessing: float) -> dict[str, Any]:
-    lines = {name: list(enumerate(values.tolist(), 1)) for name, values in series.items()}
-    count = max(len(line) for line in lines.values())
-    return figure(title, "step", y, {**lines, "guessing": [(1, guessing), (count, guessing)]})
+def _numbered(values: NDArray[np.float64]) -> Line:
+    """Values at 1, 2, 3 and so on."""
+    return list(enumerate(values.tolist(), 1))
 
 
-def _looks(title: str, seen: TrainingStats, series: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    steps = [step + 1 for step in seen.looked]
-    return figure(
-        title, "step", "norm", {n: list(zip(steps, v.tolist(), strict=True)) for n, v in series.items()}
-    )
-
-
-def _epochs(title: str, case: Case, columns: Sequence[str], level: float | None = None) -> dict[str, Any]:
-    """Columns of the history, with a level line: guessing for losses, the given one for accuracies."""
-    lines: dict[str, Sequence[tuple[float, float]]] = {
+def _epochs(case: Case, *columns: str, level: tuple[str, float] | None = None) -> dict[str, Line]:
+    """Columns of the history by epoch, and a level to compare them with."""
+    lines: dict[str, Line] = {
         name.replace("_", " "): [
             (int(row["epoch"]), row[name]) for row in case.history if math.isfinite(row[name])
         ]
         for name in columns
     }
-    if columns[0].endswith("loss"):
-        name, level = "guessing", case.chance
-    else:
-        name = "always the commonest class"
     if level is not None:
-        ends = sorted({1, int(case.history[-1]["epoch"])})
-        lines = {**lines, name: [(epoch, level) for epoch in ends]}
-    return figure(title, "epoch", columns[0].partition("_")[2], lines)
+        name, value = level
+        lines[name] = [(epoch, value) for epoch in sorted({1, int(case.history[-1]["epoch"])})]
+    return lines
 
 
 def _largest_share(shares: NDArray[np.float64], size: int) -> float:
-    """Share of the commonest class in a shuffled batch, by drawing a few hundred."""
+    """Share of the most frequent class in a shuffled batch, by drawing a few hundred."""
     counts = np.random.default_rng(0).multinomial(size, shares / shares.sum(), 500)
     return float(counts.max(axis=1).mean() / size)

@@ -15,7 +15,7 @@ from mindle.models.classifier import StandardisedNumber
 from mindle.records import Dataset, Diagnosis, InputSpec
 from mindle.training.images.attempts import error_attempt
 from mindle.training.images.baselines import number_baselines, some_evenly
-from mindle.training.images.diagnosis import NumberCase, diagnose_numbers
+from mindle.training.images.diagnosis import Case, diagnose_numbers
 from mindle.training.loop.objectives import Objective, Regression
 from mindle.training.recipe import Recipe, read_recipe
 from mindle.training.settings import AugmentSettings
@@ -106,17 +106,12 @@ class ImageRegression:
 
     def diagnoses(self, problem: Problem, outcome: Outcome) -> tuple[Diagnosis, ...]:
         """The rules that ask nothing about classes."""
-        none = np.zeros(0, np.int64)
         targets = torch.from_numpy(self.labels(problem, problem.train))
-        case = NumberCase(
-            classes=(),
-            train_labels=none,
-            val_labels=none,
-            val_probabilities=np.zeros((0, 0)),
+        case = Case(
             train_scores=outcome.train_scores,
             history=outcome.history,
             seen=outcome.seen,
-            guess_loss=float(torch.nn.functional.huber_loss(targets, torch.zeros_like(targets))),
+            mean_loss=float(torch.nn.functional.huber_loss(targets, torch.zeros_like(targets))),
         )
         return diagnose_numbers(case)
 
