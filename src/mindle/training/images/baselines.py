@@ -1,4 +1,4 @@
-"""What any model must beat: always the commonest class, and colour alone.
+"""What any model must beat: the majority or mean baseline, and colour alone.
 
 A model that is hardly better than its colours has learned the backgrounds, not the things.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ LARGE_SIDE = 64
 def baselines(
     dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
 ) -> dict[str, float]:
-    """Accuracy on the test part of two models that do not look at shapes.
+    """Accuracy on the test split of two models that do not look at shapes.
 
     Args:
         dataset: Checked and split.
@@ -34,73 +35,72 @@ def baselines(
         seed: Draws the training images where there are more than 4,000.
 
     Returns:
-        {"majority": …, "colour": …}: always the commonest class of the train part; and a logistic regression
-        on colour histograms.
+        {"majority": …, "colour": …}: always the most frequent class of the train split; and a logistic
+        regression on colour histograms.
 
     Source:
         Colour histograms as an index of images: Swain & Ballard 1991, "Color indexing".
     """
-    train, test = dataset.rows("train"), dataset.rows("test")
-    truth = dataset.labels[test]
-    commonest = np.bincount(dataset.labels[train]).argmax()
-    if len(train) > MOST_TRAIN:
-        train = _some(train, dataset.labels[train], seed)
-    learned = colour_histograms(pixels(dataset, train, spec, cache=cache))
-    held_out = colour_histograms(pixels(dataset, test, spec, cache=cache))
-    answers = _logistic_answers(learned, dataset.labels[train], held_out)
-    return {"majority": float((truth == commonest).mean()), "colour": float((truth == answers).mean())}
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    train, truth = dataset.rows("train"), dataset.truth[dataset.rows("test")]
+    labels = dataset.truth[train]
+    majority = np.bincount(labels).argmax()
+    train = _some(train, labels, seed) if len(train) > MOST_TRAIN else train
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline may be a little short of its best
+        predicted = _by_colour(LogisticRegression(C=WEAK_PENALTY, max_iter=200), dataset, train, spec, cache)
+    return {"majority": float((truth == majority).mean()), "colour": float((truth == predicted).mean())}
 
 
 def number_baselines(
     dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
 ) -> dict[str, float]:
-    """Mean absolute error on the test part of two models that do not look at shapes.
-
-    Args:
-        dataset: Checked and split, with numbers to estimate.
-        spec: Pixels that are already decoded.
-        cache: The cache folder; the user's unless set.
-        seed: Draws the training images where there are more than 4,000.
+    """As `baselines`, for numbers: mean absolute errors.
 
     Returns:
-        {"mean": …, "colour": …}: always the mean of the train part; and a ridge regression on colour
+        {"mean": …, "colour": …}: always the mean of the train split; and a ridge regression on colour
         histograms.
     """
     from sklearn.linear_model import RidgeCV
 
-    train, test = dataset.rows("train"), dataset.rows("test")
-    targets, truth = dataset.targets, dataset.targets[test]
-    mean = float(targets[train].mean())
+    train, truth = dataset.rows("train"), dataset.truth[dataset.rows("test")]
+    mean = float(dataset.truth[train].mean())
     if len(train) > MOST_TRAIN:
         train = np.sort(np.random.default_rng(seed).choice(train, MOST_TRAIN, replace=False))
-    learned = colour_histograms(pixels(dataset, train, spec, cache=cache))
-    held_out = colour_histograms(pixels(dataset, test, spec, cache=cache))
-    model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(learned, targets[train])
-    return {
-        "mean": float(np.abs(truth - mean).mean()),
-        "colour": float(np.abs(truth - model.predict(held_out)).mean()),
-    }
+    predicted = _by_colour(RidgeCV(alphas=np.logspace(-3, 3, 13)), dataset, train, spec, cache)
+    return {"mean": float(np.abs(truth - mean).mean()), "colour": float(np.abs(truth - predicted).mean())}
+
+
+def _by_colour(
+    model: Any, dataset: Dataset, train: NDArray[np.int64], spec: InputSpec, cache: Path | None
+) -> NDArray[Any]:
+    """What a model of scikit-learn predicts for the test split from colour histograms."""
+    learned, test = (
+        colour_histograms(pixels(dataset, rows, spec, cache=cache)) for rows in (train, dataset.rows("test"))
+    )
+    return np.asarray(model.fit(learned, dataset.truth[train]).predict(test))
 
 
 def some_of(dataset: Dataset, rows: NDArray[np.int64], count: int = 64) -> tuple[Dataset, float]:
-    """The data with some rows of the train part, and a few of val in the place of the test part.
+    """The data with some rows of the train split, and a few of val in the place of the test split.
 
     Returns:
         These, and how many times as many images the baselines of the whole data look at.
     """
     train, test = dataset.rows("train"), dataset.rows("test")
-    parts = [""] * len(dataset)
-    for row in rows.tolist():
-        parts[row] = "train"
-    for row in dataset.rows("val")[: count // 4].tolist():
-        parts[row] = "test"
-    few = replace(dataset, parts=tuple(parts))
+    splits = np.full(len(dataset), "", object)
+    splits[rows], splits[dataset.rows("val")[: count // 4]] = "train", "test"
+    few = replace(dataset, parts=tuple(splits))
     whole = min(len(train), MOST_TRAIN) + len(test)
     return few, whole / max(len(few.rows("train")) + len(few.rows("test")), 1)
 
 
 def some_evenly(dataset: Dataset, count: int) -> NDArray[np.int64]:
-    """Up to `count` rows of the train part, evenly spaced."""
+    """Up to `count` rows of the train split, evenly spaced."""
     train = dataset.rows("train")
     return train[np.arange(min(count, len(train))) * len(train) // min(count, len(train))]
 
@@ -130,15 +130,13 @@ def colour_histograms(images: Pixels, *, batch: int = 256) -> NDArray[np.float64
         >>> colour_histograms(Pixels.of(white))[:, -1].tolist()
         [1.0, 1.0]
     """
-    rows = [
-        _histograms(images[part]) for part in np.array_split(np.arange(len(images)), len(images) // batch + 1)
-    ]
-    return np.sqrt(np.concatenate(rows))
+    batches = np.array_split(np.arange(len(images)), len(images) // batch + 1)
+    return np.asarray(np.sqrt(np.concatenate([_histograms(images[rows]) for rows in batches])))
 
 
 def _histograms(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     if min(images.shape[1:3]) >= LARGE_SIDE:
-        images = images[:, ::2, ::2]  # every fourth pixel tells the colours as well
+        images = images[:, ::2, ::2]  # every fourth pixel has the same colours
     channels = images.shape[-1]
     boxes = BOXES_RGB if channels == 3 else BOXES_GRAY
     steps = images.astype(np.uint16) * boxes >> 8  # (image, height, width, channel)
@@ -150,17 +148,3 @@ def _histograms(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     flat += count * np.arange(len(images))[:, None]  # one range of codes an image
     totals = np.bincount(flat.ravel(), minlength=count * len(images)).reshape(len(images), count)
     return totals / flat.shape[1] if flat.size else totals.astype(np.float64)
-
-
-def _logistic_answers(
-    learned: NDArray[np.float64], labels: NDArray[np.int64], held_out: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=WEAK_PENALTY, max_iter=200)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline may be a little short of its best
-        return np.asarray(model.fit(learned, labels).predict(held_out), np.int64)

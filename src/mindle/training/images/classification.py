@@ -45,10 +45,6 @@ class ImageClassification:
         """The recipe as it is."""
         return recipe
 
-    def truth(self, dataset: Dataset) -> NDArray[Any]:
-        """Class index of each row."""
-        return dataset.labels
-
     def outputs(self, problem: Problem) -> Outputs:
         """One score a class."""
         return ClassScores(problem.classes)

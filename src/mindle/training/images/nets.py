@@ -17,6 +17,7 @@ from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
 from mindle.training.images import tasks
+from mindle.training.images.backbones import sized
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.callbacks import Callback
 from mindle.training.loop.fit import FitResult, fit
@@ -208,7 +209,7 @@ def _layers_net(recipe: Recipe, spec: InputSpec, outputs: Outputs, seed: int) ->
 def _backbone_net(card: WeightCard, recipe: Recipe, outputs: Outputs, seed: int) -> Classifier:
     settings = recipe.model
     if recipe.input.height and recipe.input.width:
-        card = replace(card, spec=replace(card.spec, height=recipe.input.height, width=recipe.input.width))
+        card = sized(card, recipe.input.height, recipe.input.width)
     head: Sequence[Mapping[str, Any]] = settings.layers
     if not head:
         dropout = {"kind": "dropout", "rate": settings.dropout}

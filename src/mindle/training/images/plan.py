@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -12,9 +11,9 @@ from typing import Any
 import torch
 
 from mindle.data import typical_size
-from mindle.data.common.names import count_of
 from mindle.data.common.summary import disk_bytes
-from mindle.errors import ModelError
+from mindle.errors import ModelError, did_you_mean
+from mindle.messages import message
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import find_weights, random_card, resolve
@@ -22,7 +21,7 @@ from mindle.records import Dataset, InputSpec
 from mindle.training.budget import Deadline, Finish, duration, parse_budget
 from mindle.training.device import choose_device
 from mindle.training.images import tasks
-from mindle.training.images.backbones import common_layout
+from mindle.training.images.backbones import common_layout, layout_of, sized
 from mindle.training.images.nets import SMALL_SIDE, net_spec, train_net
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.imbalance import imbalance_settings
@@ -83,8 +82,7 @@ def resolve_options(
         ('scratch', 600.0)
     """
     if strategy is not None and strategy not in STRATEGIES:
-        close = difflib.get_close_matches(strategy, STRATEGIES, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(strategy, STRATEGIES)
         raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received {strategy!r}.{hint}")
     if recipe is None:
         chosen = read_recipe(strategy or ("scratch" if model in ZOO else "auto"))
@@ -99,13 +97,10 @@ def resolve_options(
         )
     if model is not None:
         chosen = replace(chosen, model=replace(chosen.model, name=model, layers=()))
-    if imbalance is not None:
-        chosen = with_settings(chosen, imbalance_settings(imbalance))
-    if prefer is not None:
-        chosen = with_settings(chosen, {"probe.prefer": prefer})
-    if settings:
-        chosen = with_settings(chosen, settings)
-    if chosen.train.balance == "smote" and chosen.strategy not in ("auto", "probe"):
+    asked = {} if imbalance is None else imbalance_settings(imbalance)
+    preferred = {} if prefer is None else {"probe.prefer": prefer}
+    chosen = with_settings(chosen, {**asked, **preferred, **(settings or {})})
+    if chosen.train.balance == "smote" and chosen.strategy not in SELECTING:
         raise ValueError(
             f"`train.balance` must be none, weights, sampling or auto for strategy {chosen.strategy!r}. "
             "Received 'smote', which makes up features, and a net sees pictures. Take --strategy probe."
@@ -168,12 +163,7 @@ def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
     name = recipe.model.name
     if recipe.strategy == "scratch":
         if name and name not in ZOO and not recipe.model.layers:
-            close = difflib.get_close_matches(name, ZOO, 1)
-            hint = (
-                f" Did you mean {close[0]!r}?"
-                if close
-                else " For a timm model take strategy finetune or probe."
-            )
+            hint = did_you_mean(name, ZOO) or " For a timm model take strategy finetune or probe."
             raise ValueError(
                 f"`model` must be a net of mindle for strategy 'scratch': {', '.join(ZOO)}. Received "
                 f"{name!r}.{hint}"
@@ -182,11 +172,10 @@ def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
     if name in ZOO:
         raise ValueError(
             f"`model` must be a pretrained backbone for strategy {recipe.strategy!r}. {name!r} is a net "
-            "without weights: "
-            "take strategy 'scratch'."
+            "without weights: take strategy 'scratch'."
         )
     if recipe.model.random_init:
-        if not name or recipe.strategy in ("auto", "probe"):
+        if not name or recipe.strategy in SELECTING:
             raise ValueError(
                 "`model.random_init` must come with a named backbone and the strategy inline or finetune. "
                 f"Received model.name={name!r}, strategy={recipe.strategy!r}."
@@ -195,26 +184,23 @@ def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:
     if name:
         return _named(name, recipe.strategy, weights)
     found = find_weights(weights)
-    if recipe.strategy not in ("auto", "probe"):
-        return (found[0],)
-    return tuple(common_layout(found))
+    return tuple(common_layout(found) if recipe.strategy in SELECTING else found[:1])
 
 
 def _named(name: str, strategy: str, weights: Path | None) -> tuple[WeightCard, ...]:
-    """The backbone of that name, or those whose names are joined with +, brought to one size."""
-    names = [part.strip() for part in name.split("+")]
-    cards = tuple(resolve(part, weights) for part in names)
+    """The backbone of that name, or those whose names stand around a +, brought to one size."""
+    cards = tuple(resolve(each.strip(), weights) for each in name.split("+"))
     if len(cards) == 1:
         return cards
-    if strategy not in ("auto", "probe"):
+    if strategy not in SELECTING:
         raise ValueError(
             f"`model` must be one backbone for strategy {strategy!r}. Received {name!r}. "
-            "Strategy probe joins several."
+            "Strategy probe concatenates several."
         )
     cards = tuple(common_layout(cards))
-    if len({(card.spec.shape, card.spec.fit, card.spec.interpolation) for card in cards}) > 1:
+    if len({layout_of(card.spec) for card in cards}) > 1:
         raise ModelError(
-            f"Backbones can be joined only where they take pixels of one size. Received {name!r}. "
+            f"Backbones can be concatenated only where they take pixels of one size. Received {name!r}. "
             "`mindle models` shows the size of each."
         )
     return cards
@@ -227,27 +213,21 @@ def _specs(recipe: Recipe, cards: Sequence[WeightCard], size: tuple[int, int]) -
     if recipe.strategy == "auto" and max(size) <= SMALL_SIDE:
         return ()  # small images may never be blown up to a backbone's size
     if recipe.strategy in ("inline", "finetune") and recipe.input.height and recipe.input.width:
-        cards = [
-            replace(
-                cards[0], spec=replace(cards[0].spec, height=recipe.input.height, width=recipe.input.width)
-            )
-        ]
-    layouts = {(card.spec.shape, card.spec.fit, card.spec.interpolation): card.spec for card in cards}
-    return tuple(layouts.values())
+        cards = [sized(cards[0], recipe.input.height, recipe.input.width)]
+    return tuple({layout_of(card.spec): card.spec for card in cards}.values())
 
 
 def expectation(plan: Plan, dataset: Dataset) -> str:
     """What the rest is expected to need in time and disk, in a sentence."""
-    recipe, count = plan.options.recipe, len(dataset.rows())
-    disk = disk_bytes(count, plan.specs) / 1e6
-    seconds = plan.options.budget_seconds
-    words = f"strategy {recipe.strategy}; about {disk:,.0f} MB of cache"
-    if recipe.strategy in ("scratch", "inline", "finetune"):
-        epochs = count_of(recipe.train.epochs, "epoch", "epochs")
-        words += f"; {epochs} of {len(dataset.rows('train')):,} images, timed as they go"
+    recipe, seconds = plan.options.recipe, plan.options.budget_seconds
+    megabytes = disk_bytes(len(dataset.rows()), plan.specs) / 1e6
+    said = message("selection.expectation.strategy", strategy=recipe.strategy, megabytes=megabytes)
+    if recipe.strategy not in SELECTING:
+        images = len(dataset.rows("train"))
+        said = message("selection.expectation.epochs", said=said, n=recipe.train.epochs, images=images)
     if seconds is not None:
-        words += f"; at most {duration(seconds)}"
-    return words
+        said = message("commands.expectation.limited", said=said, limit=duration(seconds))
+    return said
 
 
 @memory_kept()
@@ -276,9 +256,8 @@ def carry_out(
     """
     recipe, task = plan.options.recipe, tasks.of(problem.task)
     selects = recipe.strategy in SELECTING
-    deadline = Deadline(
-        None if searched and selects else plan.options.budget_seconds, spent_seconds=spent_seconds
-    )
+    seconds = None if searched and selects else plan.options.budget_seconds
+    deadline = Deadline(seconds, spent_seconds=spent_seconds)
     if rehearse is not None:
         deadline = deadline.reserving(Finish(deadline.costs, rehearse))
     context = replace(context, device=plan.device, deadline=deadline)

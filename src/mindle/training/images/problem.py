@@ -23,7 +23,6 @@ from mindle.records import (
     Listener,
     Task,
 )
-from mindle.training.images import tasks
 from mindle.training.loop.monitor import TrainingStats
 
 
@@ -61,12 +60,11 @@ class Problem:
         """The rows of a checked and split data set that training may see."""
         train, val = dataset.rows("train"), dataset.rows("val")
         rows = np.union1d(train, val)
-        truth = tasks.of(dataset.task).truth(dataset)
         names = [dataset.groups[row] or f"\0{row}" for row in rows.tolist()]
         return cls(
             task=dataset.task,
             classes=dataset.classes,
-            truth=truth[rows],
+            truth=dataset.truth[rows],
             train=np.searchsorted(rows, train),
             val=np.searchsorted(rows, val),
             typical_size=typical_size,

@@ -70,10 +70,6 @@ class ImageRegression:
             return recipe
         return replace(recipe, augment=AugmentSettings())
 
-    def truth(self, dataset: Dataset) -> NDArray[Any]:
-        """The number of each row."""
-        return dataset.targets
-
     def outputs(self, problem: Problem) -> StandardisedNumber:
         """One number, standardised by the mean and the standard deviation over the training images."""
         targets = problem.truth[problem.train]

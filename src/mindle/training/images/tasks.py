@@ -38,9 +38,6 @@ class ImageTask(Protocol):
     def net_recipe(self, recipe: Recipe) -> Recipe:
         """The recipe by which a net is trained, with defaults that suit the task."""
 
-    def truth(self, dataset: Dataset) -> NDArray[Any]:
-        """Class index, or number to estimate, of each row."""
-
     def outputs(self, problem: Problem) -> Outputs:
         """What the scores of a model stand for, as the last layer needs it."""
 
