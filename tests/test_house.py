@@ -64,8 +64,6 @@ TESTED_ELSEWHERE = {
     "evaluation/paired.py": "evaluation/test_compare.py",
     "training/images/attempts.py": "training/images/test_selection.py",
     "training/images/backbones.py": "training/images/test_selection.py",
-    "training/images/classification.py": "training/images/test_nets.py",
-    "training/images/regression.py": "training/images/test_nets.py",
     **{
         f"training/images/heads/{name}.py": "training/images/test_heads.py"
         for name in ("candidates", "features", "kernel", "logistic", "net", "solver")

@@ -19,7 +19,7 @@ from mindle.evaluation import fit_temperature
 from mindle.models.heads import Head, KernelHead, LinearHead
 from mindle.training import settings as recipe_settings
 from mindle.training.images.attempts import log_softmax
-from mindle.training.images.class_selection import ClassSelection
+from mindle.training.images.classification import ClassSelection
 from mindle.training.images.heads import HEADS, HeadKind
 from mindle.training.images.heads import features as head_features
 from mindle.training.images.heads import logistic as logistic_module

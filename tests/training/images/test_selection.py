@@ -19,7 +19,7 @@ from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
 from mindle.training.images.backbones import common_layout
-from mindle.training.images.class_selection import ClassSelection
+from mindle.training.images.classification import ClassSelection
 from mindle.training.images.features import Engine
 from mindle.training.images.problem import Problem
 from mindle.training.loop.job import TrainingContext

@@ -18,7 +18,7 @@ from mindle.errors import DataError
 from mindle.models.pretrained.weights import find_weights
 from mindle.records import SILENT, InputSpec, Listener
 from mindle.training.budget import Deadline, TimeUp
-from mindle.training.images.class_selection import ClassSelection
+from mindle.training.images.classification import ClassSelection
 from mindle.training.images.nets import train_net
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem

@@ -1,42 +1,370 @@
-"""Images with classes: how nets learn them, and how well."""
+"""Images with classes: which heads and nets learn them, which is better, and how well they do.
+
+A kernel head on each usable backbone comes first; then concatenated backbones; then other kinds of head on
+the best of these, the two best blended, and methods against class imbalance. By then so few images may be
+predicted wrong that nothing more could be told apart: then it stops.
+
+Heads are compared by the cross-entropy of predictions out of fold, a head and a net by their accuracy on the
+val split. Augmented views are embedded at once, for a mirrored picture of a class is still one of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation import fit_temperature
+from mindle.evaluation import fit_temperature, wilson
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.messages import message
 from mindle.models.classifier import ClassScores, Outputs
-from mindle.records import Dataset, Diagnosis, InputSpec
-from mindle.training.images.attempts import accuracy_attempt, log_softmax
+from mindle.records import Diagnosis
+from mindle.training.images.attempts import accuracy_attempt, both, log_softmax
+from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
 from mindle.training.images.baselines import baselines, some_of_each
 from mindle.training.images.diagnosis import Case, diagnose
-from mindle.training.images.heads.candidates import fold_numbers
-from mindle.training.loop.imbalance import WORTH_TRYING, choose_method, ratio
+from mindle.training.images.features import Engine
+from mindle.training.images.heads import HEADS, Pace
+from mindle.training.images.heads.candidates import (
+    ClassCandidate,
+    ClassHeadData,
+    blend_helps,
+    clearly_better,
+    fold_numbers,
+)
+from mindle.training.images.heads.features import BackboneFeatures
+from mindle.training.images.nets import TrainedNet
+from mindle.training.images.problem import Outcome, Problem
+from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
+from mindle.training.images.selection import ModelSelection
+from mindle.training.loop.augment import stronger
+from mindle.training.loop.imbalance import WORTH_TRYING, balanced_weights, choose_method, ratio
 from mindle.training.loop.objectives import CLASSIFICATION, Objective
 from mindle.training.recipe import Recipe
 
-if TYPE_CHECKING:
-    from mindle.training.images.nets import TrainedNet
-    from mindle.training.images.problem import Outcome, Problem
-    from mindle.training.images.selection import ModelSelection
+# With so few mistakes even a candidate without any could not be told apart: the sign test of 5 against 0
+# gives 0.06. On few images that would often be so, and another candidate costs little there.
+FEW_MISTAKES, FEW_SHARE = 5, 0.02
+MOST_OVERSAMPLED_VIEWS = 8
+LARGER = ("convnext_tiny.in12k_ft_in1k", "114 MB")
+LARGE_BYTES = 60_000_000
+
+
+def head_data_of(
+    problem: Problem, rows: NDArray[np.int64], *, folds: int, views: int, seed: int = 0
+) -> ClassHeadData:
+    """Labels and folds of the rows that heads learn from.
+
+    Raises:
+        DataError: If all of them belong to one group.
+    """
+    labels = problem.truth[rows]
+    return ClassHeadData(
+        truth=labels,
+        classes=len(problem.classes),
+        folds=folds_of(problem, rows, labels, folds=folds, seed=seed),
+        views=views,
+    )
+
+
+def few_mistakes(wrong: int, n: int) -> bool:
+    """Whether even an attempt without mistakes could not be told from one with so many.
+
+    Example:
+        >>> few_mistakes(5, 1000), few_mistakes(5, 100)
+        (True, False)
+    """
+    return wrong <= min(FEW_MISTAKES, FEW_SHARE * n)
+
+
+class ClassSelection(ModelSelection[ClassCandidate]):
+    """Model selection for classes; it is given what `ModelSelection` says."""
+
+    fits_a_head = 1  # backbones are compared by a head at its usual settings, which are searched later
+    data: ClassHeadData
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.views = views_of(self.recipe, self.problem)
+        self.thresholds: tuple[float, ...] = ()
+
+    @property
+    def val_labels(self) -> NDArray[np.int64]:
+        """Class index of each row of val."""
+        return self.problem.truth[self.problem.val]
+
+    def baseline(self) -> dict[str, Any]:
+        """What always predicting the most frequent class would reach."""
+        majority = int(np.bincount(self.problem.truth[self.problem.train]).argmax())
+        right = int((self.val_labels == majority).sum())
+        name = message("selection.name.majority")
+        note = message("selection.note.majority", label=self.problem.classes[majority])
+        return accuracy_attempt(name, right, len(self.problem.val), 0.0, note)
+
+    def attempt_of(self, name: str, candidate: ClassCandidate, seconds: float) -> dict[str, Any]:
+        """Its accuracy on the val split, and both scores on all images it was cross-validated on."""
+        right = candidate.right
+        note = message(
+            "selection.note.class-head", share=float(right.mean()), n=len(right), loss=candidate.loss
+        )
+        return accuracy_attempt(name, int(right[self.trained :].sum()), len(self.problem.val), seconds, note)
+
+    # ---- what heads learn from --------------------------------------------------------------------------
+
+    def head_data(self) -> ClassHeadData:
+        """Labels, folds and weights of the rows."""
+        settings = self.recipe.train
+        folds = self.recipe.probe.folds
+        data = head_data_of(self.problem, self.rows, folds=folds, views=self.views, seed=self.seed)
+        # A head sees every row at each step: to be drawn more often is to weigh more.
+        weighted = settings.balance in ("weights", "sampling")
+        weights = balanced_weights(data.truth, data.classes) if weighted else None
+        return replace(data, weights=weights, focal=settings.focal_gamma)
+
+    def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
+        """Features of all views, and where that was asked for of more views of minority classes."""
+        block = super().block(engine, features)
+        return block.with_rows(self._oversampled(engine)) if self.recipe.train.oversample else block
+
+    def _oversampled(self, engine: Engine) -> NDArray[np.float32]:
+        """Features (row, feature) of further, stronger augmented views of images of minority classes.
+
+        The first backbone's call says which, in the data of all heads; the others follow.
+        """
+        data = self.data
+        counts = np.bincount(data.truth, minlength=data.classes)
+        wanted = self.recipe.train.oversample * (counts.max() / np.maximum(counts, 1) - 1) * (self.views + 1)
+        times = np.minimum(np.rint(wanted), MOST_OVERSAMPLED_VIEWS).astype(np.int64)[data.truth]  # (image,)
+        chosen = np.flatnonzero(times)
+        if not len(chosen):
+            return np.zeros((0, engine.width()), np.float32)
+        rows, views = self.rows[chosen], int(times.max())
+        features = engine.embed(
+            self.problem.pixels(rows, engine.card.spec, self.listener),
+            self.problem.keys(rows),
+            views=views,
+            augment=stronger(self.recipe.augment),
+            seed=self.seed,
+        )
+        view, image = np.nonzero(np.arange(views)[:, None] < times[chosen])
+        if not len(data.further_truth):
+            rows = chosen[image]
+            self.data = replace(data, further_truth=data.truth[rows], further_folds=data.folds[rows])
+        return features[view + 1, image]
+
+    # ---- heads ------------------------------------------------------------------------------------------
+
+    def rank(self, backbones: Backbones) -> Ranked[ClassCandidate]:
+        """A quick kernel head, to compare backbones by."""
+        kinds = self._kinds()
+        kind = "rbf" if "rbf" in kinds else kinds[0]
+        name = message("selection.name.head", kind=kind, backbones=names_of(backbones))
+        return self.fitted(name, backbones, partial(self._fit, kind, backbones, search=False), ranks=True)
+
+    def enough(self, best: Ranked[ClassCandidate]) -> bool:
+        """Whether even a head without mistakes could not be told apart from this one."""
+        return self._stop_at(best.candidate.right, "out-of-fold")
+
+    def _kinds(self) -> tuple[str, ...]:
+        """Kinds of head to try; those that have no focal form are skipped for it."""
+        kinds, focal = self.recipe.probe.heads, self.recipe.train.focal_gamma
+        return tuple(kind for kind in kinds if not focal or HEADS[kind].focal) or kinds
+
+    def _fit(
+        self, kind: str, backbones: Backbones, *, search: bool = True, balance: str | None = None
+    ) -> ClassCandidate:
+        """Fit a kind of head; `balance` is the recipe's unless another is tried."""
+        data, features = self.data, self.features(backbones)
+        if balance == "weights":
+            data = replace(data, weights=balanced_weights(data.truth, data.classes))
+        if (balance or self.recipe.train.balance) == "smote":
+            data, features = with_synthetic_samples(data, features)
+        return HEADS[kind].fit(data, features, self.recipe.probe, search=search)
+
+    def concatenated(
+        self, best: Ranked[ClassCandidate], singles: Sequence[Ranked[ClassCandidate]]
+    ) -> Ranked[ClassCandidate]:
+        """Add the backbone that helps most, as long as one clearly does and there is time."""
+        layout = layout_of(best.backbones[0].card.spec)
+        rest = [each.backbones[0] for each in singles if layout_of(each.backbones[0].card.spec) == layout]
+        while rest := [each for each in rest if each not in best.backbones]:
+            cost = self.rank_seconds() * len(rest) + self.further_seconds(rest)
+            step = f"join {'+'.join(each.card.model for each in best.backbones)}"
+            if not self.affords(step, cost, message("selection.name.with-others", name=best.name)):
+                return best
+            found = min(
+                [self.rank([*best.backbones, each]) for each in rest], key=lambda trial: trial.candidate.loss
+            )
+            if not clearly_better(found.candidate, best.candidate):
+                found.attempt["note"] = both(found.attempt["note"], message("selection.no-gain"))
+                return best
+            best = found
+            if self.enough(best):
+                return best
+        return best
+
+    def finished(self, best: Ranked[ClassCandidate]) -> Ranked[ClassCandidate]:
+        """Other kinds of head, settings searched, a blend, and methods against class imbalance."""
+        found = [best]
+        for kind in self._kinds():
+            fixed = HEADS[kind].is_fixed(self.recipe.probe)
+            if fixed if kind == best.candidate.kind else self.stopped:
+                continue
+            name: str = message("selection.name.head", kind=kind, backbones=best.name)
+            if self.affords(f"{kind} on {best.name}", self._kind_seconds(kind, best), name):
+                name = name if fixed else message("selection.name.searched", name=name)
+                found.append(self.fitted(name, best.backbones, partial(self._fit, kind, best.backbones)))
+        found.sort(key=lambda entry: entry.candidate.loss)  # stable: the first of equals
+        best, kinds = self._blended(found)
+        settings, chosen = self.recipe.train, "none"
+        if settings.balance == "auto":
+            best, chosen = self._best_method(best, kinds)
+        if settings.thresholds or chosen == "thresholds":
+            probabilities = np.exp(best.candidate.predictions)
+            self.thresholds = tuple(fit_thresholds(probabilities, self.data.truth).tolist())
+        return best
+
+    def _blended(
+        self, found: Sequence[Ranked[ClassCandidate]]
+    ) -> tuple[Ranked[ClassCandidate], tuple[str, ...]]:
+        """The first of some heads on the same backbones, or its blend with the next kind where that helps."""
+        best, first = found[0], found[0].candidate
+        other = next((each.candidate for each in found if each.candidate.kind != first.kind), None)
+        if other is None:
+            return best, (first.kind,)
+        kinds = (first.kind, other.kind)
+        name = message("selection.name.blend", first=first.kind, second=other.kind, backbones=best.name)
+        mixed = self.fitted(name, best.backbones, partial(self.data.blend, first, other))
+        return (mixed, kinds) if blend_helps(mixed.candidate, first) else (best, kinds[:1])
+
+    def _kind_seconds(self, kind: str, best: Ranked[ClassCandidate]) -> float:
+        """Roughly what searching the settings of a kind of head takes; nobody asks without a budget."""
+        if not self.deadline.limited:
+            return 0.0
+        width = sum(each.raw.shape[1] for each in best.backbones)
+        pace = Pace(flop_seconds=self.flop_seconds(), rank_seconds=self.rank_seconds())
+        return HEADS[kind].seconds(self.data, width, self.recipe.probe, pace)
+
+    def _stop_at(self, right: NDArray[np.bool_], code: str) -> bool:
+        """Whether so few predictions are wrong that nothing more is tried."""
+        n, wrong = len(right), int((~right).sum())
+        if not few_mistakes(wrong, n):
+            return False
+        low, high = wilson(n - wrong, n)
+        shares = {"share": 1 - wrong / n, "low": low, "high": high}
+        self.stopped = message(f"selection.enough-{code}", wrong=wrong, n=n, **shares)
+        return True
+
+    # ---- imbalance --------------------------------------------------------------------------------------
+
+    def _best_method(
+        self, best: Ranked[ClassCandidate], kinds: tuple[str, ...]
+    ) -> tuple[Ranked[ClassCandidate], str]:
+        """The head with the method that is clearly better by macro-F1 out of fold, and its name."""
+        data = self.data
+        if ratio(data.truth) < WORTH_TRYING or self.stopped:
+            even = message("selection.note.no-imbalance", ratio=ratio(data.truth))
+            self.skip(message("selection.name.imbalance"), self.stopped or even)
+            return best, "none"
+        trials: dict[str, Ranked[ClassCandidate]] = {}
+        for method in ("weights", "smote") if smote_is_there() else ("weights",):
+            cost = sum(self._kind_seconds(kind, best) for kind in kinds)
+            skipped = message("selection.name.method", method=method)
+            if self.affords(f"imbalance {method}", cost, skipped):
+                name = message("selection.name.with-method", kinds=" + ".join(kinds), method=method)
+                fit = partial(self._with_method, kinds, best.backbones, method)
+                trials[method] = self.fitted(name, best.backbones, fit)
+        labels = {name: trial.candidate.labels for name, trial in trials.items()}
+        probabilities = np.exp(best.candidate.predictions)
+        labels["thresholds"] = held_out_answers(probabilities, data.truth, data.folds)
+        chosen = self._choose_method(best, labels)
+        return trials.get(chosen, best), chosen
+
+    def _with_method(self, kinds: tuple[str, ...], backbones: Backbones, method: str) -> ClassCandidate:
+        """The same kinds of head on the same backbones, fitted with a method."""
+        found = [self._fit(kind, backbones, balance=method) for kind in kinds]
+        return found[0] if len(found) == 1 else self.data.blend(*found)
+
+    def _choose_method(self, best: Ranked[ClassCandidate], labels: Mapping[str, NDArray[np.int64]]) -> str:
+        """Which method is clearly better than none, and a line that says why."""
+        truth, plain = self.data.truth, best.candidate.labels
+        chosen, reason = choose_method(truth, plain, labels, len(self.problem.classes), seed=self.seed)
+        right = (labels.get(chosen, plain) == truth)[self.trained :]
+        self.listener.say(message("selection.remark", name=message("selection.name.imbalance"), note=reason))
+        name = message("selection.name.method", method=chosen)
+        self.tried.append(accuracy_attempt(name, int(right.sum()), len(right), 0.0, reason))
+        return chosen
+
+    # ---- nets -------------------------------------------------------------------------------------------
+
+    def net(self, best: Ranked[ClassCandidate] | None) -> Outcome | None:
+        """Train a net where there is time, and see whether more could be told apart from it."""
+        outcome = super().net(best)
+        if outcome is not None:
+            self._stop_at(outcome.val_answers.argmax(axis=1) == self.val_labels, "on-val")
+        return outcome
+
+    def net_recipe(self, kind: str) -> Recipe:
+        """The named recipe, with what was asked against class imbalance."""
+        recipe, asked = super().net_recipe(kind), self.recipe.train
+        train = replace(
+            recipe.train,
+            balance=asked.balance if asked.balance not in ("none", "smote") else recipe.train.balance,
+            oversample=asked.oversample,
+            focal_gamma=asked.focal_gamma,
+            thresholds=asked.thresholds,
+        )
+        return replace(recipe, train=train)
+
+    def net_wins(self, best: Ranked[ClassCandidate], net: Outcome) -> bool:
+        """More correct predictions on the val split, or as many with a lower cross-entropy."""
+        labels, probabilities = self.val_labels, net.val_answers  # (image,), (image, class)
+        right = (probabilities.argmax(axis=1) == labels).mean()
+        loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean()
+        head = best.candidate
+        head_right, head_loss = head.right[self.trained :].mean(), head.losses[self.trained :].mean()
+        return bool((right, -loss) > (head_right, -head_loss))
+
+    # ---- what came of it --------------------------------------------------------------------------------
+
+    def scored(self, outcome: Outcome, candidate: ClassCandidate, known: NDArray[np.float64]) -> Outcome:
+        """The classifier on the best head."""
+        trained = self.trained
+        right = (known.argmax(axis=1) == self.data.truth[:trained]).mean()
+        return replace(
+            outcome,
+            val_answers=np.exp(candidate.predictions[trained:]),
+            train_scores={
+                "n": trained,
+                "accuracy": float(right),
+                "out_of_fold": {"accuracy": float(candidate.right[:trained].mean())},
+            },
+            advice=self._advice(candidate),
+            thresholds=self.thresholds,
+        )
+
+    def _advice(self, candidate: ClassCandidate) -> str:
+        """Which larger backbone would probably help, where all at hand are small and mistakes are left."""
+        name, size = LARGER
+        large = any(card.size_bytes > LARGE_BYTES for card in self.cards)
+        if self.recipe.model.name or large or bool((~candidate.right).mean() < 0.01):
+            return ""
+        return message("selection.larger", name=name, size=size)
+
+
+# ---- the task --------------------------------------------------------------------------------------------
 
 
 class ImageClassification:
     """See `ImageTask`."""
 
-    @property
-    def selection(self) -> type[ModelSelection[Any]]:
-        """Three kinds of head, the two best blended, and methods against class imbalance."""
-        from mindle.training.images.class_selection import ClassSelection
-
-        return ClassSelection
+    selection = ClassSelection
+    baselines = staticmethod(baselines)
+    baseline_rows = staticmethod(some_of_each)
 
     def require(self, recipe: Recipe) -> None:
         """Every recipe will do."""
@@ -89,16 +417,6 @@ class ImageClassification:
             seen=outcome.seen,
         )
         return diagnose(case)
-
-    def baselines(
-        self, dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
-    ) -> dict[str, float]:
-        """Accuracy of the commonest class, and of colours."""
-        return baselines(dataset, spec, cache=cache, seed=seed)
-
-    def baseline_rows(self, dataset: Dataset, count: int) -> NDArray[np.int64]:
-        """Evenly spaced rows, with one of each class at least."""
-        return some_of_each(dataset, count)
 
 
 def _thresholds(

@@ -16,7 +16,6 @@ from mindle.models.classifier import Classifier, Outputs, backbone_model, layers
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
-from mindle.training.images import tasks
 from mindle.training.images.backbones import sized
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.callbacks import Callback
@@ -140,7 +139,7 @@ def train_net(
         The net with its best weights. Its calibration rests on the val part, which also chose the epoch, so
         its val scores are a little too good.
     """
-    task, context = tasks.of(problem.task), context or TrainingContext()
+    task, context = problem.image_task, context or TrainingContext()
     recipe, outputs = task.net_recipe(recipe), task.outputs(problem)
     if card is None:
         spec = net_spec(recipe, problem.typical_size, problem.gray)
@@ -196,7 +195,7 @@ def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:
 
 def untrained(problem: Problem, recipe: Recipe, card: WeightCard | None = None) -> Classifier:
     """The net that `train_net` would train, before that, and without measuring what scales its input."""
-    outputs = tasks.of(problem.task).outputs(problem)
+    outputs = problem.image_task.outputs(problem)
     if card is not None:
         return _backbone_net(card, recipe, outputs, seed=0)
     return _layers_net(recipe, net_spec(recipe, problem.typical_size, problem.gray), outputs, seed=0)

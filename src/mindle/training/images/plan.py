@@ -254,7 +254,7 @@ def carry_out(
     Raises:
         DeviceError: If the budget is too short for any training and what follows it.
     """
-    recipe, task = plan.options.recipe, tasks.of(problem.task)
+    recipe, task = plan.options.recipe, problem.image_task
     selects = recipe.strategy in SELECTING
     seconds = None if searched and selects else plan.options.budget_seconds
     deadline = Deadline(seconds, spent_seconds=spent_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from mindle.records import (
     Task,
 )
 from mindle.training.loop.monitor import TrainingStats
+
+if TYPE_CHECKING:
+    from mindle.training.images.tasks import ImageTask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,6 +85,13 @@ class Problem:
         """Whether the images are arrays of one channel; files are taken for colour."""
         source = self.images.images
         return isinstance(source, ArrayImages) and (source.array.ndim == 3 or source.array.shape[-1] == 1)
+
+    @property
+    def image_task(self) -> ImageTask:
+        """How images of its task are learned from."""
+        from mindle.training.images import tasks
+
+        return tasks.of(self.task)
 
     def keys(self, rows: NDArray[np.int64]) -> list[str]:
         """Content hash of each row, under which its features are stored."""

@@ -1,29 +1,166 @@
-"""Images with a number: how nets learn to estimate it, and how well."""
+"""Images with a number: which heads and nets learn to estimate it, which is better, and how well they do.
+
+Ridge regression and a Gaussian kernel are tried on each usable backbone, and their mean; then features are
+concatenated; and the best of these is tried on augmented views. Of classes it is known that a mirrored
+picture stays what it is; of a number only the errors can say, so that views come last, and stay only where
+they clearly help.
+
+Heads are compared by their absolute errors out of fold, a head and a net by those on the val split.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mindle.data.common.regression import bands
 from mindle.evaluation.conformal import calibrate
+from mindle.messages import message
 from mindle.models.classifier import StandardisedNumber
-from mindle.records import Dataset, Diagnosis, InputSpec
+from mindle.records import Diagnosis
 from mindle.training.images.attempts import error_attempt
+from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
 from mindle.training.images.baselines import number_baselines, some_evenly
 from mindle.training.images.diagnosis import Case, diagnose_numbers
+from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
+from mindle.training.images.heads.kernel import fit_rbf, fit_ridge, rbf_flops
+from mindle.training.images.nets import TrainedNet
+from mindle.training.images.problem import Outcome, Problem
+from mindle.training.images.selection import VIEWS_SHARE, ModelSelection
 from mindle.training.loop.objectives import Objective, Regression
 from mindle.training.recipe import Recipe, read_recipe
 from mindle.training.settings import AugmentSettings
 
-if TYPE_CHECKING:
-    from mindle.training.images.nets import TrainedNet
-    from mindle.training.images.problem import Outcome, Problem
-    from mindle.training.images.selection import ModelSelection
+# Kinds of head by their names in `probe.heads`, and what they are called here.
+KINDS: dict[str, tuple[str, Callable[..., NumberCandidate]]] = {
+    "rbf": ("rbf", fit_rbf),
+    "logistic": ("ridge", fit_ridge),
+}
+
+
+class NumberSelection(ModelSelection[NumberCandidate]):
+    """Model selection for a number; it is given what `ModelSelection` says."""
+
+    fits_a_head = 12  # a search fits about so many pairs of settings
+    data: NumberHeadData
+    outputs: StandardisedNumber  # heads estimate standardised numbers
+
+    def baseline(self) -> dict[str, Any]:
+        """What always predicting the mean would reach."""
+        mean = self.outputs.centre
+        errors = np.abs(self.problem.truth[self.problem.val] - mean)
+        name = message("selection.name.mean")
+        return error_attempt(name, errors, 0.0, message("selection.note.mean", mean=mean))
+
+    def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
+        """Its mean absolute error on the val split, and on all images it was cross-validated on."""
+        errors = candidate.losses * self.outputs.scale
+        note = message("selection.note.number-head", error=float(errors.mean()), n=len(errors))
+        return error_attempt(name, errors[self.trained :], seconds, note)
+
+    def head_data(self) -> NumberHeadData:
+        """Standardised numbers of the rows, and folds with as many small as large ones in each."""
+        targets = self.problem.truth[self.rows]
+        strata, folds = bands(targets), self.recipe.probe.folds
+        found = folds_of(self.problem, self.rows, strata, folds=folds, seed=self.seed)
+        return NumberHeadData(
+            truth=(targets - self.outputs.centre) / self.outputs.scale,
+            folds=np.unique(found, return_inverse=True)[1].astype(np.int64),  # fewer groups leave folds empty
+        )
+
+    # ---- heads ------------------------------------------------------------------------------------------
+
+    def rank(self, backbones: Backbones, views: int = 0) -> Ranked[NumberCandidate]:
+        """The better of ridge regression and kernel, or their mean where that is clearly closer."""
+        on: str = names_of(backbones)
+        on = message("selection.name.views", backbones=on, n=views) if views else on
+        data, features, settings = (
+            replace(self.data, views=views),
+            self.features(backbones),
+            self.recipe.probe,
+        )
+        found = []
+        for kind in [kind for kind in KINDS if kind in settings.heads] or ["logistic"]:
+            kind_name, fit = KINDS[kind]
+            name = message("selection.name.head", kind=kind_name, backbones=on)
+            work = partial(fit, data, features, settings)
+            found.append(self.fitted(name, backbones, work, ranks=kind == "rbf"))
+        best = min(found, key=lambda each: each.candidate.loss)
+        if len(found) == 2:
+            blend = partial(data.blend, found[0].candidate, found[1].candidate)
+            mean = self.fitted(message("selection.name.mean-head", backbones=on), backbones, blend)
+            best = _closer(mean, best)
+        return best
+
+    def concatenated(
+        self, best: Ranked[NumberCandidate], singles: Sequence[Ranked[NumberCandidate]]
+    ) -> Ranked[NumberCandidate]:
+        """The best single backbone, with each further one that is clearly worth its cost."""
+        layout = layout_of(best.backbones[0].card.spec)
+        for other in sorted(singles, key=lambda each: each.candidate.loss)[1:]:
+            card = other.backbones[0].card
+            if layout_of(card.spec) != layout:
+                continue
+            cost = 2 * self.rank_seconds() + self.further_seconds(other.backbones)
+            if self.affords(f"join {card.name}", cost, message("selection.name.further", name=card.model)):
+                best = _closer(self.rank([*best.backbones, *other.backbones]), best)
+        return best
+
+    def finished(self, best: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
+        """The same on augmented views too, where images are few and views clearly help."""
+        views = views_of(self.recipe, self.problem)
+        name, afford = message("selection.name.augmented"), partial(self._afford_views, best, views)
+        if not views or not self.agreed("views", afford, name)["take"]:
+            return best
+        backbones, _ = self.timed(
+            "embed",
+            lambda: [
+                self.backbone(self.engine(each.card), views, each.seconds_an_image) for each in best.backbones
+            ],
+        )
+        return _closer(self.rank(backbones, views), best)
+
+    def _afford_views(self, best: Ranked[NumberCandidate], views: int) -> dict[str, Any]:
+        each, left = best.seconds_an_image, self.deadline.remaining()
+        heads = 2 * self.rank_seconds() * rbf_flops(len(self.rows) * (views + 1)) / rbf_flops(len(self.rows))
+        cost = each * views * len(self.rows) + heads
+        return self.time_for(cost, VIEWS_SHARE * left - each * self.tests)
+
+    # ---- what came of it --------------------------------------------------------------------------------
+
+    def net_wins(self, best: Ranked[NumberCandidate], net: Outcome) -> bool:
+        """A smaller mean absolute error on the val split."""
+        return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
+
+    def scored(self, outcome: Outcome, candidate: NumberCandidate, known: NDArray[np.float64]) -> Outcome:
+        """The estimator on the best head."""
+        data, trained, scale = self.data, self.trained, self.outputs.scale
+        estimates = candidate.scores[:, 0]
+        return replace(
+            outcome,
+            val_answers=candidate.scores[trained:] * scale + self.outputs.centre,
+            calibration=calibrate((data.truth - estimates) * scale, data.folds),
+            train_scores={
+                "n": trained,
+                "mae": float(np.abs(known[:, 0] - data.truth[:trained]).mean() * scale),
+                "out_of_fold": {"mae": float(candidate.losses[:trained].mean() * scale)},
+            },
+        )
+
+
+def _closer(new: Ranked[NumberCandidate], old: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
+    """The new head where it is clearly closer, else the old one."""
+    return new if clearly_better(new.candidate, old.candidate) else old
+
+
+# ---- the task --------------------------------------------------------------------------------------------
+
 
 # Settings of classes and their value where they are off; a number has none of them.
 CLASS_SETTINGS = {"balance": "none", "oversample": 0.0, "focal_gamma": 0.0, "thresholds": False}
@@ -32,12 +169,9 @@ CLASS_SETTINGS = {"balance": "none", "oversample": 0.0, "focal_gamma": 0.0, "thr
 class ImageRegression:
     """See `ImageTask`."""
 
-    @property
-    def selection(self) -> type[ModelSelection[Any]]:
-        """Ridge regression, a Gaussian kernel, and their mean."""
-        from mindle.training.images.number_selection import NumberSelection
-
-        return NumberSelection
+    selection = NumberSelection
+    baselines = staticmethod(number_baselines)
+    baseline_rows = staticmethod(some_evenly)
 
     def require(self, recipe: Recipe) -> None:
         """Refuse settings about classes.
@@ -110,13 +244,3 @@ class ImageRegression:
             mean_loss=float(torch.nn.functional.huber_loss(targets, torch.zeros_like(targets))),
         )
         return diagnose_numbers(case)
-
-    def baselines(
-        self, dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
-    ) -> dict[str, float]:
-        """Mean absolute error of the mean, and of colours."""
-        return number_baselines(dataset, spec, cache=cache, seed=seed)
-
-    def baseline_rows(self, dataset: Dataset, count: int) -> NDArray[np.int64]:
-        """Evenly spaced rows."""
-        return some_evenly(dataset, count)

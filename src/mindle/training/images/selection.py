@@ -6,7 +6,7 @@ photos. Heads are compared by cross-validation over the train and val splits, a 
 split. The test split is sealed.
 
 Here is what every model selection does. Which heads there are and which of two is better is said by
-`class_selection` and `number_selection`.
+`classification` and `regression`.
 
 Whatever depends on the clock is a decision: recorded when it is made, and repeated when a run is resumed.
 """
@@ -30,7 +30,6 @@ from mindle.messages import message
 from mindle.models.classifier import backbone_model
 from mindle.models.pretrained.cards import WeightCard
 from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
-from mindle.training.images import tasks
 from mindle.training.images.answer_cost import LEAST_SAVING
 from mindle.training.images.attempts import both
 from mindle.training.images.backbones import (
@@ -105,7 +104,7 @@ class ModelSelection(ABC, Generic[C]):
         self.decisions = self.context.decisions
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
-        self.outputs = tasks.of(self.problem.task).outputs(self.problem)
+        self.outputs = self.problem.image_task.outputs(self.problem)
         self.costs = self.context.deadline.costs
         # What may have to be exported and evaluated: the costliest backbones that a head was fitted on.
         self.costliest: Backbones = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from mindle.models.classifier import Outputs
 from mindle.records import Dataset, Diagnosis, InputSpec, Task
 from mindle.training.images.classification import ImageClassification
+from mindle.training.images.nets import TrainedNet
+from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.regression import ImageRegression
+from mindle.training.images.selection import ModelSelection
 from mindle.training.loop.objectives import Objective
 from mindle.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from mindle.training.images.nets import TrainedNet
-    from mindle.training.images.problem import Outcome, Problem
-    from mindle.training.images.selection import ModelSelection
 
 
 class ImageTask(Protocol):

@@ -36,7 +36,7 @@ from mindle.training.images.backbones import (
     rows_to_learn,
     views_of,
 )
-from mindle.training.images.class_selection import few_mistakes, head_data_of
+from mindle.training.images.classification import few_mistakes, head_data_of
 from mindle.training.images.features import Engine
 from mindle.training.images.heads import HEADS
 from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, blend_helps

@@ -19,7 +19,7 @@ from mindle.models.pretrained.weights import find_weights
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
 from mindle.training.images.backbones import Ranked
-from mindle.training.images.class_selection import ClassSelection
+from mindle.training.images.classification import ClassSelection
 from mindle.training.images.heads.candidates import ClassCandidate
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.job import TrainingContext

@@ -14,9 +14,8 @@ from mindle.errors import ModelError
 from mindle.models.pretrained.weights import find_weights
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
-from mindle.training.images.number_selection import NumberSelection
 from mindle.training.images.problem import Outcome, Problem
-from mindle.training.images.regression import ImageRegression
+from mindle.training.images.regression import ImageRegression, NumberSelection
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import read_recipe, with_settings
 from tests.discs import write_discs
