@@ -152,7 +152,7 @@ def test_endless_intervals_have_no_mean_width() -> None:
 
 
 def test_an_interval_upside_down_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="Received 3.0 and 2.0 for 'row 1'"):
+    with pytest.raises(ValueError, match=r"Received \[3.0, 2.0\] for 'row 1'"):
         score_estimates(
             estimates([1.0, 2.0], [1.0, 2.0], low=np.array([0.0, 3.0]), high=np.array([1.0, 2.0]))
         )

@@ -137,7 +137,7 @@ def error_by_chance(probabilities: NDArray[np.floating[Any]]) -> float:
 
 
 def fit_temperature(log_probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """The temperature that makes held-out log-probabilities (or logits) say what they are worth.
+    """The temperature that makes held-out log-probabilities (or logits) agree with how often they are right.
 
     Minimises the cross-entropy of softmax(log_probabilities / temperature) over the logarithm of the
     temperature, in [0.05, 20]; the loss has one valley, so a bounded search finds it. Each label gives up
@@ -188,7 +188,7 @@ def fit_offsets(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
     """What to add to each class's score, so that held-out probabilities add up to how often it occurs.
 
     Regression on one-hot labels, which least-squares support vectors are, pulls a rare class's scores towards
-    never; a temperature moves all classes alike and cannot mend that. Temperature and offsets are found
+    never; a temperature moves all classes alike and cannot correct that. Temperature and offsets are found
     together by minimising the cross-entropy of softmax(scores / temperature + offsets); a standard normal
     prior on the offsets keeps those of a class with few images near 0. On 2,142 images of rubbish, 6 % of
     them of the rarest class, the cross-entropy of unseen images fell from 0.181, 0.282 and 0.199 to 0.177,

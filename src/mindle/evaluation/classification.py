@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mindle.evaluation.conformal import Calibration
 from mindle.evaluation.family import Evaluation
-from mindle.evaluation.intervals import Floats, Ints
+from mindle.evaluation.intervals import Floats
 from mindle.evaluation.metrics import checked_predictions, measured, score
 from mindle.evaluation.paired import (
     Difference,
@@ -23,8 +23,6 @@ from mindle.evaluation.paired import (
 from mindle.evaluation.thresholds import named_classes
 from mindle.records import Predictions
 
-COMPARED = ("accuracy", "macro_f1", "log_loss")
-
 
 class Classification(Evaluation[Predictions]):
     """What evaluation does for a task whose answers are `Predictions`."""
@@ -32,6 +30,7 @@ class Classification(Evaluation[Predictions]):
     main = "accuracy"
     number = "{:.1%}"
     baseline = "majority"
+    compared = ("accuracy", "macro_f1", "log_loss")
     truth = "labels"
     columns = ("probabilities",)
 
@@ -114,13 +113,7 @@ class Classification(Evaluation[Predictions]):
     def measure(self, first: Predictions, second: Predictions) -> Measure:
         """The scores of draws of rows, from the answers of both one after the other."""
         columns = [(each.probabilities, self.known_truth(each), each.predicted) for each in (first, second)]
-        measure = measured(*(np.concatenate(pair) for pair in zip(*columns, strict=True)))
-
-        def compared(at: Ints) -> dict[str, Floats]:
-            found = measure(at)
-            return {name: found[name] for name in COMPARED}
-
-        return compared
+        return measured(*(np.concatenate(pair) for pair in zip(*columns, strict=True)))
 
     def exact(self, first: Predictions, second: Predictions) -> tuple[Difference, ...]:
         """Newcombe's interval and McNemar's exact test from the four counts of right and wrong."""

@@ -13,9 +13,8 @@ difference; a paired comparison sees much smaller differences than two separate 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,10 @@ from mindle.evaluation.intervals import (
 from mindle.evaluation.paired import Difference, Measure
 from mindle.evaluation.repeated import Folds, corrected_error, read_folds, t_chance, t_score
 from mindle.records import Answers
+
+Tested = Callable[
+    [str, float], tuple[float, float, float]
+]  # a score and its difference to low, high, p value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ def compare(first: Answers, second: Answers, *, seed: int = 0) -> Comparison:
         )
     task = tasks.of(first.task)
     second = task.matched(first, second)
-    paired = _Paired(task.measure(first, second), len(first) // first.repeats, first.repeats)
+    paired = _Paired(task.measure(first, second), task.compared, len(first) // first.repeats, first.repeats)
     # With other folds the two models of a fold had other training rows, and the correction for what folds
     # share does not hold.
     if first.folds is not None and second.folds is not None and np.array_equal(first.folds, second.folds):
@@ -156,34 +159,52 @@ class _Paired:
 
     Attributes:
         measure: Scores draws of the numbers of all answers, those of the first model before the second one's.
+        names: The scores that are compared.
         rows: How many rows both answered.
         repeats: How often each; a row's repeats are drawn together.
     """
 
     measure: Measure
+    names: tuple[str, ...]
     rows: int
     repeats: int
 
     def scores(self, at: Ints) -> dict[str, Floats]:
         """The mean over the repeats of each score of draws of rows: (draw,)."""
         found = [self.measure(at + repeat * self.rows) for repeat in range(self.repeats)]
-        return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
+        return {name: np.mean([each[name] for each in found], axis=0) for name in self.names}
 
     def gaps(self, sides: tuple[Ints, Ints]) -> dict[str, Floats]:
         """The second score minus the first one, each of draws of rows that may come from either model."""
         before, after = map(self.scores, sides)
-        return {name: after[name] - before[name] for name in before}
+        return {name: after[name] - before[name] for name in self.names}
 
     def of_second(self, at: Ints) -> Ints:
         """The numbers of the second model's answers to rows."""
         return at + self.rows * self.repeats
 
-    @cached_property
-    def overall(self) -> dict[str, tuple[float, float]]:
-        """Each score of the first and of the second on every row."""
+    def differences(self, tested: Tested, interval: str, test: str) -> tuple[Difference, ...]:
+        """The difference in each score on every row, with its interval and its p value."""
         rows = np.arange(self.rows)[None]
-        first, second = self.scores(rows), self.scores(self.of_second(rows))
-        return {name: (float(first[name][0]), float(second[name][0])) for name in first}
+        before, after = self.scores(rows), self.scores(self.of_second(rows))
+        differences = []
+        for name in self.names:
+            first, second = float(before[name][0]), float(after[name][0])
+            low, high, chance = tested(name, second - first)
+            differences.append(
+                Difference(
+                    name=name,
+                    first=first,
+                    second=second,
+                    value=second - first,
+                    low=low,
+                    high=high,
+                    chance=chance,
+                    interval=interval,
+                    test=test,
+                )
+            )
+        return tuple(differences)
 
 
 def _over_rows(paired: _Paired, seed: int) -> tuple[Difference, ...]:
@@ -192,25 +213,14 @@ def _over_rows(paired: _Paired, seed: int) -> tuple[Difference, ...]:
         lambda at: paired.gaps((at, paired.of_second(at))), bootstrap_rows(paired.rows, seed=seed)
     )
     swapped = collected(paired.gaps, _swaps(paired, seed))
-    differences = []
-    for name, (first, second) in paired.overall.items():
-        value, (low, high) = second - first, percentiles(resampled[name])
+
+    def tested(name: str, value: float) -> tuple[float, float, float]:
+        low, high = percentiles(resampled[name])
         # Equal up to rounding counts as equal, or ties would be decided by the order of a sum.
         as_large = np.abs(swapped[name]) >= abs(value) - 1e-12
-        differences.append(
-            Difference(
-                name=name,
-                first=first,
-                second=second,
-                value=value,
-                low=min(low, value),
-                high=max(high, value),
-                chance=float((1 + as_large.sum()) / (1 + len(as_large))),
-                interval="bootstrap",
-                test="swaps",
-            )
-        )
-    return tuple(differences)
+        return min(low, value), max(high, value), float((1 + as_large.sum()) / (1 + len(as_large)))
+
+    return paired.differences(tested, "bootstrap", "swaps")
 
 
 def _swaps(paired: _Paired, seed: int) -> Iterator[tuple[Ints, Ints]]:
@@ -228,22 +238,12 @@ def _over_folds(paired: _Paired, folds: Folds) -> tuple[Difference, ...]:
     """The corrected t test over the folds' differences."""
     found = [paired.measure(rows[None]) for rows in folds.rows]
     other = [paired.measure(paired.of_second(rows)[None]) for rows in folds.rows]
-    differences = []
-    for name, (first, second) in paired.overall.items():
+
+    def tested(name: str, value: float) -> tuple[float, float, float]:
         gaps = np.array([two[name][0] - one[name][0] for one, two in zip(found, other, strict=True)])
         error, freedom = corrected_error(gaps, folds.ratio), len(gaps) - 1
-        value, reach = second - first, t_score(freedom) * error
-        differences.append(
-            Difference(
-                name=name,
-                first=first,
-                second=second,
-                value=value,
-                low=value - reach,
-                high=value + reach,
-                chance=t_chance(value / error, freedom) if error > 0 else float(value == 0),
-                interval="nadeau-bengio",
-                test="nadeau-bengio",
-            )
-        )
-    return tuple(differences)
+        reach = t_score(freedom) * error
+        chance = t_chance(value / error, freedom) if error > 0 else float(value == 0)
+        return value - reach, value + reach, chance
+
+    return paired.differences(tested, "nadeau-bengio", "nadeau-bengio")

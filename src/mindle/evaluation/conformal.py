@@ -15,7 +15,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor
 from typing import Any
@@ -38,8 +38,8 @@ class Calibration:
         counts: int64 (fold,), how many rows each fold held out.
 
     Example:
-        >>> kept = calibrate(np.array([0.5, -0.1, 0.3]), np.array([0, 1, 0]))
-        >>> kept.errors.tolist(), kept.counts.tolist()
+        >>> calibration = calibrate(np.array([0.5, -0.1, 0.3]), np.array([0, 1, 0]))
+        >>> calibration.errors.tolist(), calibration.counts.tolist()
         ([0.3, 0.5, 0.1], [2, 1])
     """
 
@@ -83,7 +83,7 @@ def calibrate(residuals: Floats, folds: Ints) -> Calibration:
         residuals: (training row,), truth minus the estimate of the model that did not see the row; the sign
             does not matter.
         folds: (training row,), which fold held it out, 0, 1, 2…; with repeats, each repeat's folds have
-            numbers of their own.
+            numbers that no other repeat has.
 
     Raises:
         ValueError: If the arrays disagree in length, or an error is NaN or infinite.
@@ -120,8 +120,8 @@ def prediction_interval(
         ValueError: If the folds differ in number, an estimate is NaN or infinite, or `level` is no share.
 
     Example:
-        >>> kept = calibrate(np.linspace(-1, 1, 41), np.arange(41) % 2)
-        >>> low, high = prediction_interval(kept, np.array([[10.0, 10.2]]))
+        >>> calibration = calibrate(np.linspace(-1, 1, 41), np.arange(41) % 2)
+        >>> low, high = prediction_interval(calibration, np.array([[10.0, 10.2]]))
         >>> round(float(low[0]), 2), round(float(high[0]), 2)
         (9.1, 11.05)
     """
@@ -142,13 +142,10 @@ def prediction_interval(
     low, high = np.full(len(estimates), -np.inf), np.full(len(estimates), np.inf)
     if rank < 1:
         return low, high
-    for rows in _pieces(len(estimates), max(1, _CELLS_AT_A_TIME // count)):
+    size = max(1, _CELLS_AT_A_TIME // count)
+    for start in range(0, len(estimates), size):
+        rows = slice(start, start + size)
         centres = np.repeat(estimates[rows], calibration.counts, axis=1)  # (row, training row)
         low[rows] = np.partition(centres - calibration.errors, rank - 1, axis=1)[:, rank - 1]
         high[rows] = np.partition(centres + calibration.errors, count - rank, axis=1)[:, count - rank]
     return low, high
-
-
-def _pieces(count: int, size: int) -> Iterator[slice]:
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))

@@ -26,6 +26,7 @@ class Evaluation(ABC, Generic[A]):
         main: Name of the score that decides, as in metrics.json.
         number: How its values are shown, a format string.
         baseline: Name of the constant answer among the baselines of metrics.json.
+        compared: The scores of `measure` in which two models are compared, the main one first.
         truth: The field of the answers that holds what is right.
         columns: The fields of which the mean over the repeats is an answer too.
     """
@@ -33,6 +34,7 @@ class Evaluation(ABC, Generic[A]):
     main: ClassVar[str]
     number: ClassVar[str]
     baseline: ClassVar[str]
+    compared: ClassVar[tuple[str, ...]]
     truth: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
 
@@ -93,7 +95,7 @@ class Evaluation(ABC, Generic[A]):
         return message(f"evaluation.{self.main}{alone}", **ends, n=scores["n"])
 
     def constant_baseline(self, value: float) -> Message:
-        """What the best constant answer reaches, in a few words."""
+        """What the best constant answer reaches."""
         return message(f"evaluation.{self.baseline}", value=self.number.format(value))
 
     def pooled(self, answers: A) -> A:

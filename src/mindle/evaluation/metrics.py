@@ -37,7 +37,7 @@ from mindle.evaluation.intervals import (
     percentiles,
     wilson,
 )
-from mindle.evaluation.repeated import Rows, score_repeats
+from mindle.evaluation.repeated import Rows, require_rows, score_repeats
 from mindle.records import Predictions
 
 MACRO = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
@@ -139,19 +139,12 @@ def checked_predictions(predictions: Predictions) -> tuple[Floats, Ints]:
     labels = np.asarray(predictions.labels, np.int64)
     if not len(labels):
         raise ValueError("`predictions` must hold at least one image. Received none.")
-    if not np.isfinite(probabilities).all() or probabilities.min() < 0:
-        at = int(np.flatnonzero(~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1))[0])
-        raise ValueError(
-            "`probabilities` must be numbers of at least 0. "
-            f"Received {probabilities[at].tolist()} for {predictions.paths[at]!r}."
-        )
-    sums = probabilities.sum(axis=1)
-    if np.abs(sums - 1).max() > _SUM_TOLERANCE:
-        at = int(np.abs(sums - 1).argmax())
-        raise ValueError(
-            "Each row of `probabilities` must sum to 1. "
-            f"Received {sums[at]:.6g} for {predictions.paths[at]!r}."
-        )
+    numbers = np.asarray((np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1))
+    rule = "`probabilities` must be numbers of at least 0."
+    require_rows(numbers, rule, probabilities, predictions.paths)
+    sums = np.asarray(probabilities.sum(axis=1))
+    rule = "Each row of `probabilities` must sum to 1."
+    require_rows(np.abs(sums - 1) <= _SUM_TOLERANCE, rule, sums.round(6), predictions.paths)
     if labels.min() < 0 or labels.max() >= len(predictions.classes):
         raise ValueError(
             f"`labels` must lie in 0 to {len(predictions.classes) - 1}. "

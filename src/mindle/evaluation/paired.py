@@ -157,7 +157,7 @@ def paired_difference(
     if shared > 0:
         shared = max(shared - n / 2, 0.0)  # his correction for continuity
     phi = shared / sqrt(product) if product else 0.0
-    # The two shares' own intervals, joined as the sides of a triangle whose angle is their correlation.
+    # The intervals of the two shares, joined as the sides of a triangle whose angle is their correlation.
     down1, up1, down2, up2 = p1 - low1, high1 - p1, p2 - low2, high2 - p2
     low = p2 - p1 - sqrt(max(0.0, down2**2 - 2 * phi * down2 * up1 + up1**2))
     high = p2 - p1 + sqrt(max(0.0, up2**2 - 2 * phi * up2 * down1 + down1**2))

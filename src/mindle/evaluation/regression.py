@@ -33,7 +33,7 @@ from mindle.evaluation.intervals import (
     percentiles,
 )
 from mindle.evaluation.paired import Measure
-from mindle.evaluation.repeated import Rows, score_repeats
+from mindle.evaluation.repeated import Rows, require_rows, score_repeats
 from mindle.records import Estimates
 
 # Score to its range; the names are those of metrics.json.
@@ -104,13 +104,9 @@ def checked_estimates(estimates: Estimates) -> tuple[Floats, Floats]:
     if not estimates.paths:
         raise ValueError("`estimates` must hold at least one row. Received none.")
     for name in ("values", "targets"):
-        array = getattr(estimates, name)
-        if not np.isfinite(array).all():
-            at = int(np.flatnonzero(~np.isfinite(array))[0])
-            raise ValueError(
-                f"`{name}` must be finite numbers. Received {array[at]} for {estimates.paths[at]!r}. "
-                "Give only rows whose target is known."
-            )
+        column = getattr(estimates, name)
+        rule, step = f"`{name}` must be finite numbers.", "Give only rows whose target is known."
+        require_rows(np.isfinite(column), rule, column, estimates.paths, step)
     return np.asarray(estimates.values, np.float64), np.asarray(estimates.targets, np.float64)
 
 
@@ -119,13 +115,9 @@ def _inside(estimates: Estimates, targets: Floats) -> NDArray[np.bool_] | None:
     low, high = estimates.low, estimates.high
     if low is None or high is None:
         return None
-    wrong = ~(low <= high)  # also true of NaN
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            "`low` must be at most `high` in each row, and neither NaN. "
-            f"Received {low[at]} and {high[at]} for {estimates.paths[at]!r}."
-        )
+    rule = "`low` must be at most `high` in each row, and neither NaN."
+    ends = np.stack([low, high], axis=1)
+    require_rows(low <= high, rule, ends, estimates.paths)  # no comparison with NaN holds
     return (low <= targets) & (targets <= high)
 
 
@@ -193,6 +185,7 @@ class Regression(Evaluation[Estimates]):
     main = "mae"
     number = "{:.4g}"
     baseline = "mean"
+    compared = ("mae", "rmse")
     truth = "targets"
     columns = ("values", "low", "high")
     record = Estimates

@@ -2,15 +2,16 @@
 
 The value is the mean over the repeats of the pooled score: within a repeat every row is answered once, by a
 model that has not seen it, and all of these answers are scored together. Its interval begins with what the
-rows alone say, as if one model had answered them: the mean of the repeats' own intervals. The models of two
+rows alone say, as if one model had answered them: the mean of the repeats' intervals. The models of two
 folds share most of their training rows, so that this is too narrow. With J folds in all, S² the variance of
 their scores, n₂ rows in a fold and n₁ rows to train on, Nadeau and Bengio's variance of the score is
 
     (1 / J + n₂ / n₁) · S²
 
 The expected S² of folds of n₂ rows is the variance of one row's score over n₂, so that of a repeat's k folds
-the rows' own variance is S² / k, and the interval is widened by the factor √(k / J + k · n₂ / n₁), on a scale
-where it cannot leave the score's range. Repeating scores the same rows again: it lowers k / J, never n₂ / n₁.
+the rows alone give a variance of S² / k, and the interval is widened by the factor √(k / J + k · n₂ / n₁), on
+a scale where it cannot leave the score's range. Repeating scores the same rows again: it lowers k / J, never
+n₂ / n₁.
 
 S² itself, measured on the three to thirty folds at hand, is no basis: near 0 and 1 such t intervals hold the
 truth in as few as 58 % of draws, and on a scale of log-odds they reach over half of the range. The widened
@@ -69,6 +70,19 @@ class Folds:
     def inflation(self) -> float:
         """How much larger the variance of a score is than the rows alone say: k / J + k · n₂ / n₁."""
         return self.of_repeat * (1 / len(self.rows) + self.ratio)
+
+
+def require_rows(
+    right: NDArray[Any], rule: str, received: NDArray[Any], names: Sequence[str], step: str = ""
+) -> None:
+    """Refuse rows that break a rule.
+
+    Raises:
+        ValueError: Naming the first, with the next step where there is one.
+    """
+    if not right.all():
+        at = int(right.argmin())
+        raise ValueError(f"{rule} Received {received[at].tolist()} for {names[at]!r}. {step}".rstrip())
 
 
 def require_same_rows(names: Sequence[str], truth: NDArray[Any], repeats: int) -> None:

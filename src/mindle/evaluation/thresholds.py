@@ -7,7 +7,6 @@ its threshold. They are fitted for macro-F1, which every class moves alike, on i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -149,17 +148,12 @@ def held_out_answers(probabilities: Floats, labels: Ints, folds: Ints) -> Ints:
         [0, 1, 0, 1]
     """
     answers: Ints = probabilities.argmax(axis=1)
-    for held_out, rest in _folds(folds):
-        thresholds = fit_thresholds(probabilities[rest], labels[rest])
-        answers[held_out] = named_classes(probabilities[held_out], thresholds)
-    return answers
-
-
-def _folds(folds: Ints) -> Iterator[tuple[Ints, Ints]]:
     for fold in np.unique(folds):
-        held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        if len(rest):
-            yield held_out, rest
+        held_out = folds == fold
+        if not held_out.all():
+            thresholds = fit_thresholds(probabilities[~held_out], labels[~held_out])
+            answers[held_out] = named_classes(probabilities[held_out], thresholds)
+    return answers
 
 
 def macro_f1_gain(labels: Ints, old: Ints, new: Ints, classes: int, *, seed: int = 0) -> tuple[float, float]:

@@ -21,21 +21,3 @@ from mindle.messages.message import read_message as read_message
 from mindle.messages.message import sentences_of as sentences_of
 from mindle.messages.message import with_sentences as with_sentences
 from mindle.messages.particles import with_particles as with_particles
-
-__all__ = [
-    "LANGUAGES",
-    "Message",
-    "catalogue",
-    "current_language",
-    "in_language",
-    "known_message",
-    "message",
-    "message_document",
-    "read_message",
-    "require_language",
-    "sentences_of",
-    "speaking",
-    "text_of",
-    "with_particles",
-    "with_sentences",
-]

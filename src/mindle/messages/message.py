@@ -21,7 +21,7 @@ class Message(str):
     code: str
     values: Mapping[str, Any]
 
-    def __new__(cls, code: str, values: Mapping[str, Any]) -> Message:  # noqa: D102  # said by the class
+    def __new__(cls, code: str, values: Mapping[str, Any]) -> Message:  # noqa: D102  # see the class
         made = super().__new__(cls, text_of(code, ENGLISH, _spoken(values, ENGLISH)))
         made.code, made.values = code, dict(values)
         return made
@@ -125,11 +125,8 @@ def with_sentences(document: Any, sentences: Mapping[str, Mapping[str, Any]]) ->
         }
     if isinstance(document, list):
         return [with_sentences(value, sentences) for value in document]
-    return read_message(document, sentences[document]) if _is_named(document, sentences) else document
-
-
-def _is_named(value: Any, sentences: Mapping[str, Any]) -> bool:
-    return isinstance(value, str) and value in sentences
+    is_named = isinstance(document, str) and document in sentences
+    return read_message(document, sentences[document]) if is_named else document
 
 
 def _plain(value: Any) -> Any:

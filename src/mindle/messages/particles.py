@@ -26,18 +26,7 @@ _PARTICLE = re.compile(
     + ")"
 )
 # Final sounds of digits as they are read: 영 일 이 삼 사 오 육 칠 팔 구.
-_DIGITS = {
-    "0": "ㅇ",
-    "1": "ㄹ",
-    "2": "",
-    "3": "ㅁ",
-    "4": "",
-    "5": "",
-    "6": "ㄱ",
-    "7": "ㄹ",
-    "8": "ㄹ",
-    "9": "",
-}
+_DIGITS = dict(zip("0123456789", ("ㅇ", "ㄹ", "", "ㅁ", "", "", "ㄱ", "ㄹ", "ㄹ", ""), strict=True))
 # Letters whose names end in a consonant: 엘 엠 엔 아르 is read 알.
 _NAMES = {"L": "ㄹ", "M": "ㅁ", "N": "ㄴ", "R": "ㄹ"}
 

@@ -82,7 +82,7 @@ def test_only_differences_beyond_chance_are_yellow(variants: list[Variant]) -> N
     same = [replace(variants[0], name="a"), replace(variants[0], name="b")]
     for compared, some in ((variants, True), (same, False)):
         text = comparison_html("digits", compared, pairs(compared))
-        assert ('class="bar wide zero own"' in text) == some
+        assert ('class="bar wide zero main"' in text) == some
 
 
 def test_curves_of_both_lie_in_one_figure(variants: list[Variant]) -> None:

@@ -18,7 +18,7 @@ def test_the_baselines_stand_in_order(full: Make, estimated: Make) -> None:
         shown = section(content, "trust")
         table = shown[shown.index("<tbody>") :]
         assert re.findall(r'<th scope="row">(.*?)</th>', table) == order
-        assert re.findall(r'class="bar (wide.*?)"', table) == ["wide own", "wide", "wide"]
+        assert re.findall(r'class="bar (wide.*?)"', table) == ["wide main", "wide", "wide"]
 
 
 def test_facts_name_what_is_known(full: Make, bare: Make) -> None:

@@ -11,7 +11,7 @@ from mindle.evaluation.report.sentences import Sentences
 from mindle.messages import catalogue as every_sentence
 
 # Families whose members are chosen by a value; what they may hold is settled by other rooms' words.
-BY_VALUE = {"kind", "action", "stage", "baseline", "task", "part", "metric", "meaning", "method"}
+BY_VALUE = {"kind", "action", "stage", "baseline", "task", "split", "metric", "meaning", "method"}
 BY_VALUE |= {
     "diagnosed",
     "environment",

@@ -57,7 +57,7 @@ def comparison_html(
             all the same.
         comparisons: Names of a first and a second variant with their paired `Comparison`.
         question: What was asked, one sentence.
-        answer: What was learned, in the author's own words, under "Why".
+        answer: What was learned, as the author puts it, under "Why".
         lang: "en" or "ko".
 
     Raises:

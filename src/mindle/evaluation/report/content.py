@@ -10,10 +10,6 @@ from mindle.evaluation.report.formatting import Score, score_in
 from mindle.records import FAMILIES, Answers, Diagnosis, Finding, Task
 
 
-def _empty() -> Mapping[str, Any]:
-    return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One candidate of the model selection, and how it did on the validation split.
@@ -24,8 +20,8 @@ class Attempt:
             finish.
         seconds: How long it took.
         milliseconds: What an answer of it takes; None where that was not measured.
-        note: Why it was or was not taken, in a few words.
-        chosen: Whether it is the one that the run kept.
+        note: Why it was or was not selected, briefly.
+        chosen: Whether it is the one that was selected.
     """
 
     name: str
@@ -56,7 +52,7 @@ class DataSummary:
         target: Name of what is predicted, for tables and lists.
         target_unit: What its numbers count, such as "k$"; "" where unknown.
         counts: Class (or quarter of the targets) to {"train", "val", "test", "set_aside"} to how many.
-        set_aside: Reason to number of files or rows that take no part.
+        set_aside: Reason to number of files or rows that are not used.
         findings: What `mindle check` noticed, every file named.
         columns: Of a table, each {"name", "kind", "role", "missing", "note"}: missing counts cells.
         fingerprint: Hash of the data.
@@ -65,8 +61,8 @@ class DataSummary:
     unit: str = "images"
     target: str = ""
     target_unit: str = ""
-    counts: Mapping[str, Mapping[str, int]] = field(default_factory=_empty)
-    set_aside: Mapping[str, int] = field(default_factory=_empty)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    set_aside: Mapping[str, int] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     columns: Sequence[Mapping[str, Any]] = ()
     fingerprint: str = ""
@@ -94,7 +90,7 @@ class TrainingSummary:
     tried: Sequence[Attempt] = ()
     stopped: Sequence[str] = ()
     diagnoses: Sequence[Diagnosis] = ()
-    search: Mapping[str, Any] = field(default_factory=_empty)
+    search: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +108,8 @@ class Explanation:
 
     importance: Sequence[Mapping[str, Any]] = ()
     dependence: Sequence[Mapping[str, Any]] = ()
-    pictures: Mapping[str, bytes] = field(default_factory=_empty)
-    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=_empty)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +126,8 @@ class Provenance:
 
     command: str = ""
     finished: str = ""
-    recipe: Mapping[str, Any] = field(default_factory=_empty)
-    environment: Mapping[str, Any] = field(default_factory=_empty)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     licences: Sequence[Licence] = ()
 
 
@@ -196,8 +192,8 @@ class ReportContent:
     def train_score(self, name: str) -> tuple[float, bool] | None:
         """A score of what was learned from, and whether it is that out of fold; None where it is not known.
 
-        Heads and models of tables fit their own images and rows by construction: of them only the answers of
-        models that had not seen a row say how well they learned.
+        Heads and models of tables fit their training images and rows by construction: of them only the
+        answers of models that had not seen a row say how well they learned.
         """
         train = self.metrics.get("train", {})
         out_of_fold = train.get("out_of_fold", {})

@@ -156,7 +156,7 @@ def widened(values: Floats, fraction: float = 0.04) -> tuple[float, float]:
 def _fitting(values: Floats, label: str) -> Scale:
     """A scale that holds values of unknown kind."""
     low, high = float(values.min()), float(values.max())
-    # What stands still should look still: no axis shows less than a fifth of the values' own size.
+    # What stands still should look still: no axis shows less than a fifth of the values' size.
     spread = max(high - low, 0.2 * max(abs(high), abs(low)))
     if 0 <= low <= 2 * spread:
         low = 0.0
@@ -231,21 +231,18 @@ class Axes:
 
     def cloud(self, xs: Floats, ys: Floats, near: Flags) -> Markup:
         """Dots, yellow where `near` holds and grey elsewhere; squares of a grid where there are too many."""
+        sides = (("far", ~near), ("near", near))
         if len(xs) <= MOST_DOTS:
             radius = 3.4 if len(xs) <= 300 else 2.6
-            drawn = [
-                self.dots(xs[each], ys[each], class_, radius)
-                for class_, each in (("far", ~near), ("near", near))
-            ]
+            drawn = [self.dots(xs[some], ys[some], class_, radius) for class_, some in sides]
             return element("g", *drawn, class_="cloud")
-        side = (self.width - self.left - self.right) / _GRID
-        cells = np.floor((np.stack(self.at(xs, ys), axis=1) - [self.left, self.top]) / side)  # (dot, [x, y])
+        side, origin = (self.width - self.left - self.right) / _GRID, np.array([self.left, self.top])
+        cells = np.floor((np.stack(self.at(xs, ys), axis=1) - origin) / side)  # (dot, [x, y])
         marks = []
-        for class_, chosen in (("far", ~near), ("near", near)):
-            if chosen.any():
-                filled, counts = np.unique(cells[chosen], axis=0, return_counts=True)
-                depths = np.clip(np.ceil(10 * np.sqrt(counts / counts.max())), 2, 10).astype(np.int64)
-                marks += squares(filled * side + [self.left, self.top], depths, 0.92 * side, class_)
+        for class_, some in sides:
+            filled, counts = np.unique(cells[some], axis=0, return_counts=True)
+            depths = np.clip(np.ceil(10 * np.sqrt(counts / counts.max(initial=1))), 2, 10).astype(np.int64)
+            marks += squares(filled * side + origin, depths, 0.92 * side, class_)
         return element("g", *marks, class_="squares")
 
     def bars(
@@ -393,7 +390,7 @@ def line_styles(points: Mapping[str, Floats]) -> dict[str, str]:
 
 
 def end_labels(ends: Sequence[tuple[float, float, str]], styles: Mapping[str, str]) -> list[Markup]:
-    """Names at the ends of lines, kept from lying on each other: (y, x, name) each."""
+    """Names at the ends of lines, moved apart where they would overlap: (y, x, name) each."""
     marks, lowest = [], -100.0
     for y, x, name in sorted(ends):
         lowest = max(y + 4, lowest + 15)
@@ -428,7 +425,7 @@ def _bars(series: Series, names: Mapping[Any, str], label: str, texts: Mapping[s
 
 
 def _bar_class(at: int) -> str:
-    return "bar-own" if at == 0 else f"bar-other n{at}"
+    return "bar-main" if at == 0 else f"bar-other n{at}"
 
 
 def _legend(names: Sequence[str], axes: Axes) -> list[Markup]:

@@ -222,5 +222,5 @@ def bar(score: Score, largest: float = 1.0) -> str:
 
 
 def bar_style(low: float, high: float, value: float) -> str:
-    """The three places of a bar as shares of its width; never too thin to see."""
+    """The three positions of a bar as shares of its width; never too thin to see."""
     return f"--low:{100 * low:.1f}%;--wide:{100 * max(high - low, 0.004):.1f}%;--value:{100 * value:.1f}%"

@@ -1,4 +1,4 @@
-"""Over-fitting in words: how far training runs ahead of the test, and whether chance could do that."""
+"""Over-fitting in a sentence: how far training runs ahead of the test, and whether chance could do that."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def overfitting(
     gap, low, high = difference(train, test)
     verdict = "reversed" if high < 0 else "none" if low <= 0 else "strong" if gap >= STRONG else "some"
     known = {"train_out_of_fold" if out_of_fold else "train": train, "val": val, "test": test}
-    listed = ", ".join(f"{say(f'part.{split}')} {percent(each[0])}" for split, each in known.items() if each)
+    listed = ", ".join(f"{say(f'split.{split}')} {percent(each[0])}" for split, each in known.items() if each)
     ends = {"gap": points(gap), "low": points(low), "high": points(high)}
     sentences = [say("overfit.accuracies", listed=listed, **ends), say(f"overfit.{verdict}")]
     lead, lead_low, _ = difference(val, test) if val else (0.0, 0.0, 0.0)

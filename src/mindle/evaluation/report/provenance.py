@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from mindle.evaluation.report.figures import Axes, amounts, downwards, named, shortened
+from mindle.evaluation.report.figures import Axes, amounts, downwards, named, shortened, widened
 from mindle.evaluation.report.formatting import amount
 from mindle.evaluation.report.sections import Page, Values
 from mindle.records import PARTS, Finding
@@ -30,9 +30,7 @@ def dependence(page: Page[Any]) -> Values:
     """Partial dependence as small figures on one scale."""
     drawn = [each for each in page.content.explanation.dependence if len(each["values"])][:MOST_DEPENDENCES]
     every = np.concatenate([np.asarray(each["values"], np.float64) for each in drawn] or [np.zeros(1)])
-    low, high = float(every.min()), float(every.max())
-    spread = (high - low) or abs(high) or 1.0
-    ends = (low - 0.06 * spread, high + 0.06 * spread)
+    ends = widened(every, 0.06)
     return {"figures": [(each["name"], dependence_figure(page, ends, **each)) for each in drawn]}
 
 

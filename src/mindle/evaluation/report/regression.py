@@ -35,7 +35,7 @@ _FEWEST_FOR_A_SHAPE = 30
 
 
 def agreement(page: RegressionPage) -> Values:
-    """Estimates against truths on one scale, with the line of no error and a band of the mean's own error."""
+    """Estimates against truths on one scale, with the line of no error and a band of the mean's error."""
     targets, values = page.targets, page.answers.values
     low, high = widened(np.concatenate([values, targets]))
     up = amounts(low, high, page.label("estimate"))
@@ -89,7 +89,7 @@ def _error_histogram(page: RegressionPage, reach: float) -> Markup:
     return axes.drawn(
         *(
             axes.bars(lows[some], highs[some], counts[some], class_, gap=0.7)
-            for class_, some in (("bar-own", near & filled), ("bar-other", ~near & filled))
+            for class_, some in (("bar-main", near & filled), ("bar-other", ~near & filled))
         ),
         title=page.say("residuals.spread"),
         description=page.say("residuals.spread_description", low=amount(low), high=amount(high)),

@@ -34,13 +34,13 @@ class Sentences:
         return [self(f"{group}.{name}") for name in names]
 
     def known(self, group: str, name: str, otherwise: str | None = None) -> str:
-        """What a name that others chose is called; where the catalogue does not say, the name in words."""
+        """What a name that others chose is called; `otherwise`, or the name, where the catalogue has none."""
         if f"report.{group}.{name}" in catalogue():
             return self(f"{group}.{name}")
         return name.replace("_", " ").replace("-", " ") if otherwise is None else otherwise
 
     def translated(self, sentence: str) -> str:
-        """A sentence that came from another part of mindle, in this language where it is in the catalogue."""
+        """A sentence that came from elsewhere in mindle, in this language where it is in the catalogue."""
         return in_language(sentence, self.lang)
 
     def foreign(self, sentence: str) -> str | None:

@@ -24,8 +24,8 @@ def learning_curves(page: Page[Any]) -> Values:
     say = page.say
     figures = {}
     for quantity, curves in history_curves(page.content.training.history).items():
-        series = {say(f"part.{split}"): curve for split, curve in curves.items()}
-        styles = {say(f"part.{split}"): split for split in curves}
+        series = {say(f"split.{split}"): curve for split, curve in curves.items()}
+        styles = {say(f"split.{split}"): split for split in curves}
         figures[quantity] = learning_curve(quantity, series, styles, say)
     return {"figures": figures, "overfitting": overfitting_of(page.content, say)}
 

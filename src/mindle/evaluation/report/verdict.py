@@ -1,4 +1,4 @@
-"""A paired comparison in words: which is better, by how much, and how easily luck does the same."""
+"""A paired comparison in sentences: which is better, by how much, and how easily chance does the same."""
 
 from __future__ import annotations
 
@@ -38,29 +38,18 @@ large in 4 of 1,000 tests (p = 0.004).'
     else:
         found = say("verdict.same" if main.value == 0 else "verdict.unclear", **names)
     value, low, high = gap_texts(main, say)
-    answered = say("unit.images", n=comparison.n)
-    gap = say(
-        "verdict.gap",
-        metric=say(f"metric.{main.name}"),
-        **names,
-        answered=answered,
-        value=value,
-        low=low,
-        high=high,
-    )
-    return (
-        f"{found} {gap} {say('verdict.luck', chance=chance_text(main.chance, say), p=p_value(main.chance))}"
-    )
+    texts = {"metric": say(f"metric.{main.name}"), "answered": say("unit.images", n=comparison.n), **names}
+    gap = say("verdict.gap", value=value, low=low, high=high, **texts)
+    chance = say("verdict.by_chance", chance=chance_text(main.chance, say), p=p_value(main.chance))
+    return f"{found} {gap} {chance}"
 
 
 def gap_texts(difference: Difference, say: Sentences) -> tuple[str, str, str]:
     """Value and ends of a difference as people write them: shares in points, the unit once."""
+    is_share = writer(difference.name) is percent
     ends = (difference.value, difference.low, difference.high)
-    if writer(difference.name) is percent:
-        value, low, high = (points(end) for end in ends)
-        return say("verdict.points", value=value), low, high
-    value, low, high = (signed(end) for end in ends)
-    return value, low, high
+    value, low, high = (points(end) if is_share else signed(end) for end in ends)
+    return say("verdict.points", value=value) if is_share else value, low, high
 
 
 def chance_text(chance: float, say: Sentences) -> str:
