@@ -6,6 +6,8 @@ Example:
     >>> run.predict("new/")  # doctest: +SKIP
 """
 
+# ruff: noqa: F403, F405  # a type checker sees what the package loads when it is used
+
 from __future__ import annotations
 
 import os
@@ -19,49 +21,13 @@ for _variable in ("ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_D
     os.environ.setdefault(_variable, "1")
 
 if TYPE_CHECKING:
-    from mindle.api import Course as Course
-    from mindle.api import Model as Model
-    from mindle.api import Run as Run
-    from mindle.api import cache as cache
-    from mindle.api import list_experiments as list_experiments
-    from mindle.api import list_models as list_models
-    from mindle.api import list_recipes as list_recipes
-    from mindle.api import list_runs as list_runs
-    from mindle.api import load as load
-    from mindle.api import show_recipe as show_recipe
-    from mindle.api.check import check as check
-    from mindle.api.compare import compare as compare
-    from mindle.api.course import course as course
-    from mindle.api.ensemble import ensemble as ensemble
-    from mindle.api.evaluate import evaluate as evaluate
-    from mindle.api.predict import predict as predict
-    from mindle.api.prepare import prepare as prepare
-    from mindle.api.report import report as report
-    from mindle.api.train import train as train
-    from mindle.api.tune import tune as tune
+    from mindle.api import *
 
 __all__ = [
-    "Course",
-    "Model",
-    "Run",
-    "cache",
-    "check",
-    "compare",
-    "course",
-    "ensemble",
-    "evaluate",
-    "list_experiments",
-    "list_models",
-    "list_recipes",
-    "list_runs",
-    "load",
-    "predict",
-    "prepare",
-    "report",
-    "show_recipe",
-    "train",
-    "tune",
-]
+    "Course", "Model", "Run", "cache", "check", "compare", "course", "ensemble", "evaluate",
+    "list_experiments", "list_models", "list_recipes", "list_runs", "load", "predict", "prepare", "report",
+    "show_recipe", "train", "tune",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
