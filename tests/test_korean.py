@@ -177,3 +177,17 @@ def test_a_table_recorded_in_english_is_reported_in_korean(
     assert "순열 중요도" in texts
     assert english(texts) == []
     assert english(printed(monkeypatch, "evaluate", run, table)) == []
+
+
+def test_lists_have_korean_headings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in ("runs", "models", "cache", "recipes"):
+        arguments = (tmp_path,) if command == "runs" else ()
+        heading = printed(monkeypatch, command, *arguments)[0]
+        assert english([heading]) == []
+        assert any("가" <= letter <= "힣" for letter in heading), heading
+
+
+def test_prepare_says_what_it_did(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, "prepare", folder, tmp_path / "out")
+    assert len(lines) >= 2
+    assert english(lines) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 from mindle.artifacts.run import FINISHED, read_runs
 from mindle.errors import MindleError
+from mindle.messages import message
 from mindle.records import SILENT, Listener
 
 Source = str | os.PathLike[str]
@@ -25,7 +26,7 @@ def list_runs(folder: Source = "runs", *, listener: Listener = SILENT) -> list[d
         try:
             test = run.metrics()["test"] if document.get("state") == FINISHED else {}
         except (MindleError, KeyError) as error:
-            listener.say(f"! {run.path} is passed over: {error}")
+            listener.say(message("commands.runs.passed-over", path=str(run.path), why=str(error)))
             continue
         found.append(
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def cache(*, prune: str | None = None, json: str | None = None) -> None:
     """Show how much room the cache takes, and free it.
@@ -9,15 +11,15 @@ def cache(*, prune: str | None = None, json: str | None = None) -> None:
     All of it can be made again from your photos.
     """
     from mindle import api
-    from mindle.cli.output import print_table, write_json_document
+    from mindle.cli.output import show
     from mindle.console import Console
+    from mindle.messages import message
 
     document = api.cache(prune=prune)
     with Console() as console:
         if prune is not None:
-            console.say(f"{document['freed_bytes'] / 1e6:,.1f} MB freed.")
-    write_json_document(document, json)
-    if json != "-":
-        rows = [(row["name"], f"{row['rows']:,}", f"{row['bytes'] / 1e6:,.1f}") for row in document["stores"]]
-        print_table(("what", "rows", "MB"), rows)
-        print(f"\n{document['folder']} (MINDLE_CACHE chooses another)")
+            console.say(message("commands.cache.freed", size=document["freed_bytes"] / 1e6))
+    rows = [(row["name"], f"{row['rows']:,}", f"{row['bytes'] / 1e6:,.1f}") for row in document["stores"]]
+    if show(document, json, ("what", "rows", "MB"), rows):
+        print()
+        Console(sys.stdout).say(message("commands.cache.folder", folder=document["folder"]))

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mindle.messages import text_of
+from mindle.messages import message
 from mindle.text import printable
 
 
 def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, **options: Any) -> None:
     """Compare runs on the same test images or rows, by a paired test (p value)."""
     from mindle import api
-    from mindle.cli.output import print_table, write_json_document
+    from mindle.cli.output import print_table, show
 
     found = api.compare(runs, lang=lang, **options)
-    write_json_document(found.as_dict(), json)
-    if json == "-":
-        return
     scores = [name for name in found.runs[0]["scores"] if all(name in run["scores"] for run in found.runs)]
     rows = [
         (
             run["name"],
             run["strategy"],
             *(_score(name, run["scores"][name]) for name in scores),
-            text_of("report.unit.seconds", lang, {"n": f"{run['seconds']:.0f}"}),
+            message("report.unit.seconds", n=f"{run['seconds']:.0f}"),
         )
         for run in found.runs
     ]
-    print_table(_heads(lang, "run", "strategy", *scores, "time"), rows)
+    if not show(found.as_dict(), json, ("run", "strategy", *scores, "time"), rows):
+        return
     for sentence in found.sentences(lang):
         print(f"\n{printable(sentence)}")
     if len(found.pairs) > 1:
@@ -37,13 +35,7 @@ def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, *
             (f"{two} − {one}", _gap(comparison.main), f"{comparison.main.chance:.3g}", f"{adjusted:.3g}")
             for one, two, comparison, adjusted in found.pairs
         ]
-        main = found.pairs[0][2].main.name
-        print_table(_heads(lang, "pair", main, "chance", "adjusted"), pairs)
-
-
-def _heads(lang: str, *names: str) -> list[str]:
-    """The heads of columns."""
-    return [text_of(f"commands.compare.{name}", lang, {}) for name in names]
+        print_table(("pair", found.pairs[0][2].main.name, "chance", "adjusted"), pairs)
 
 
 def _score(name: str, score: dict[str, float | None]) -> str:

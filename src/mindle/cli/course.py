@@ -11,17 +11,14 @@ def course(name: str | None = None, *, json: str | None = None, **options: Any) 
     Each variant is an ordinary run below --out; the same command goes on after an interruption.
     """
     from mindle import api
-    from mindle.cli.output import print_table, write_json_document
+    from mindle.cli.output import show, write_json_document
     from mindle.console import Console
 
     if name is None:
         found = api.list_experiments()
-        write_json_document({"schema": 1, "experiments": found}, json)
-        if json != "-":
-            print_table(
-                ("experiment", "what it is about", "course notes"),
-                [(row["name"], row["about"], row["notes"]) for row in found],
-            )
+        rows = [(row["name"], row["about"], row["notes"]) for row in found]
+        columns = ("experiment", "what it is about", "course notes")
+        show({"schema": 1, "experiments": found}, json, columns, rows)
         return
     with Console() as console:
         done = api.course(name, listener=console, **options)

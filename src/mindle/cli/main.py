@@ -34,6 +34,7 @@ from mindle.cli.runs import runs
 from mindle.cli.train import train
 from mindle.cli.tune import tune
 from mindle.errors import DeviceError, MindleError
+from mindle.messages import speaking
 from mindle.text import printable
 from mindle.version import __version__
 
@@ -70,7 +71,7 @@ def _root(
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, which first refuses outputs that lie on what it reads."""
+    """The command in the language of `--lang`, which first refuses outputs that lie on what it reads."""
     name = command.__name__
 
     @functools.wraps(command)
@@ -80,7 +81,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         # What the course is given may be a folder around its data; it sees to its own --out.
         seen = {key: value for key, value in arguments.items() if (name, key) != ("course", "out")}
         refuse_overlap(seen, among=name in ("predict", "course"))
-        command(**arguments)
+        with speaking(arguments.get("lang")):
+            command(**arguments)
 
     return guarded
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def models(*, weights: str | None = None, json: str | None = None) -> None:
     """List what can be trained now, backbones and nets.
@@ -9,17 +11,13 @@ def models(*, weights: str | None = None, json: str | None = None) -> None:
     A backbone is listed where its weights are on this machine; a net is trained from scratch.
     """
     from mindle import api
-    from mindle.cli.output import print_table, write_json_document
+    from mindle.cli.output import show
+    from mindle.console import Console
+    from mindle.messages import message
 
     found = api.list_models(weights=weights)
-    write_json_document({"schema": 1, "models": found}, json)
-    if json == "-":
-        return
-    print_table(
-        ("model", "kind", "input", "size", "licence", "from"),
-        [(row["name"], row["kind"], row["input"], row["size"], row["licence"], row["from"]) for row in found],
-    )
-    print(
-        "\nAny other timm model: --model NAME, with --weights FILE or, where a network is, from the Hugging "
-        "Face hub."
-    )
+    keys = ("name", "kind", "input", "size", "licence", "from")
+    rows = [[row[key] for key in keys] for row in found]
+    if show({"schema": 1, "models": found}, json, ("model", *keys[1:]), rows):
+        print()
+        Console(sys.stdout).say(message("commands.models.others"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from unicodedata import east_asian_width
 
 from mindle.artifacts.files import beside, explained
 from mindle.artifacts.outputs import keep_apart
+from mindle.messages import current_language, in_language, known_message
 from mindle.text import json_safe, printable
 
 # Arguments by name: what is written, as it is spelled; what is read; and what is read if it is a file.
@@ -59,8 +61,27 @@ def write_json_document(document: Mapping[str, Any], target: str | None) -> None
         place.write_text(text + "\n", encoding="utf-8")
 
 
+def show(
+    document: Mapping[str, Any], target: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> bool:
+    """Write what `--json` asks for, and print the table unless that takes standard output.
+
+    Returns:
+        Whether standard output is left for more to print.
+    """
+    write_json_document(document, target)
+    if as_stream(target) == "-":
+        return False
+    print_table(columns, rows)
+    return True
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a plain table on standard output, columns padded to their widest cell as a terminal counts width.
+
+    Args:
+        columns: Headings, which the catalogue may have in the language of the call.
+        rows: Their cells.
 
     Example:
         >>> print_table(("class", "n"), [("장미", 3), ("tulip", 12)])
@@ -72,7 +93,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     def width(text: str) -> int:
         return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
-    cells = [[printable(str(cell)) for cell in row] for row in (columns, *rows)]
+    headings = [
+        known_message(f"commands.column.{re.sub(r'[ _]', '-', name.lower())}", name) for name in columns
+    ]
+    table = [[in_language(cell, current_language()) for cell in row] for row in (headings, *rows)]
+    cells = [[printable(str(cell)) for cell in row] for row in table]
     widths = [max(width(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
         padded = (cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True))

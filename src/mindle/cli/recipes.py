@@ -9,7 +9,7 @@ def recipes(name: str | None = None, *, json: str | None = None) -> None:
     What is printed is the start of a recipe file of your own.
     """
     from mindle import api
-    from mindle.cli.output import print_table, write_json_document
+    from mindle.cli.output import show, write_json_document
 
     if name is not None:
         recipe = api.show_recipe(name)
@@ -18,9 +18,5 @@ def recipes(name: str | None = None, *, json: str | None = None) -> None:
             print(recipe["text"], end="")
         return
     found = api.list_recipes()
-    write_json_document({"schema": 1, "recipes": found}, json)
-    if json != "-":
-        print_table(
-            ("recipe", "strategy", "what it is for"),
-            [(row["name"], row["strategy"], row["summary"]) for row in found],
-        )
+    rows = [(row["name"], row["strategy"], row["summary"]) for row in found]
+    show({"schema": 1, "recipes": found}, json, ("recipe", "strategy", "what it is for"), rows)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 
-def report(run: str, *, lang: str = "en", json: str | None = None, **options: Any) -> None:
+def report(run: str, *, json: str | None = None, **options: Any) -> None:
     """Write a run's report again, in another language or place."""
     from mindle import api
     from mindle.cli.output import write_json_document
     from mindle.console import Console
-    from mindle.messages import message, speaking
+    from mindle.messages import message
 
-    with speaking(lang), Console() as console:
-        path = api.report(run, lang=lang, **options)
+    with Console() as console:
+        path = api.report(run, **options)
         console.say(message("commands.report", path=str(path)))
     write_json_document({"schema": 1, "report": str(path)}, json)

@@ -8,19 +8,17 @@ from typing import Any
 def runs(folder: str, *, json: str | None = None) -> None:
     """List the runs below a folder with their scores."""
     from mindle import api
-    from mindle.cli.output import print_table, write_json_document
+    from mindle.cli.output import show
     from mindle.console import Console
 
     with Console() as console:
         found = api.list_runs(folder, listener=console)
-    write_json_document({"schema": 1, "runs": found}, json)
-    if json == "-":
-        return
     rows = [
         (row["name"], row["state"], row["strategy"], row["data"], _score(row), row["created"])
         for row in found
     ]
-    print_table(("run", "state", "strategy", "data", "test score", "begun"), rows)
+    columns = ("run", "state", "strategy", "data", "test score", "begun")
+    show({"schema": 1, "runs": found}, json, columns, rows)
 
 
 def _score(row: dict[str, Any]) -> str:
