@@ -62,7 +62,7 @@ def test_a_wrong_spec_says_what_must_hold(changes: dict[str, Any], words: str) -
 def test_rows_leave_out_what_is_set_aside() -> None:
     assert len(dataset()) == 4
     assert dataset().rows().tolist() == [0, 2, 3]
-    parts = dataset(parts=("train", "", "train", "test"))
+    parts = dataset(splits=("train", "", "train", "test"))
     assert parts.rows("train").tolist() == [0, 2]
     assert parts.rows("test").tolist() == [3]
     assert parts.rows("val").tolist() == []

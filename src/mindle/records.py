@@ -49,8 +49,8 @@ FAMILIES: dict[str, str] = {
 # Of a data set of images these show in its classes and targets; others are registered.
 BUILT_IN_TASKS = tuple(FAMILIES)
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 FITS = ("squash", "pad", "crop")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
@@ -153,26 +153,26 @@ class ArrayImages:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """A part of a large set that is to be used.
+    """Which images of a large set are used.
 
     Attributes:
         seed: Decides which images.
-        count: Images of each class in all parts together; 0 where `parts` says more.
-        parts: Images of each class by part.
+        count: Images of each class in all splits together; 0 where `splits` says more.
+        splits: Images of each class by split.
     """
 
     seed: int
     count: int = 0
-    parts: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict)
 
 
 NOT_DRAWN = "not-drawn"
-"""Why an image takes no part that was not drawn; nothing of it is read."""
+"""Why an image is not used that was not drawn; nothing of it is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """What images and rows of a table have in common: a truth for each, and who takes part where.
+    """What images and rows of a table have in common: a truth for each, and which split it is in.
 
     Attributes:
         name: Short name, used for the run folder.
@@ -185,9 +185,9 @@ class Examples:
         targets: The number to estimate, NaN where a row has none; empty for classification.
         given: The split that came with the data: "train", "val", "test" or "".
         groups: Rows that share a non-empty group never lie on two sides of a split.
-        set_aside: Why a row takes no part, one of the finding kinds; "" where it does.
+        set_aside: Why a row is not used, one of the finding kinds; "" where it is.
         sha256: Hash of what each row holds (hex), "" until checked.
-        parts: The split that is used, "" until it is made, and for rows set aside.
+        splits: The split of each row, "" until it is made, and for rows set aside.
         findings: What was noticed so far.
         heights, widths: Size in pixels after EXIF orientation, 0 until checked or where unreadable; empty
             where rows have no size.
@@ -205,7 +205,7 @@ class Examples:
     groups: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
     sha256: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     heights: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     widths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -213,7 +213,7 @@ class Examples:
     unit: ClassVar[str]
 
     def __post_init__(self) -> None:
-        names = ("labels", "targets", "given", "groups", "set_aside", "sha256", "parts", "heights", "widths")
+        names = ("labels", "targets", "given", "groups", "set_aside", "sha256", "splits", "heights", "widths")
         _require_rows(self, names, len(self), or_empty=True)
 
     def __len__(self) -> int:
@@ -226,16 +226,16 @@ class Examples:
 
     @property
     def truth(self) -> NDArray[Any]:
-        """What is to be told of each row: its number where there are numbers, else its class."""
+        """What is to be predicted of each row: its number where there are numbers, else its class."""
         return self.targets if len(self.targets) else self.labels
 
-    def rows(self, part: str | None = None) -> NDArray[np.int64]:
-        """Indices of the rows that take part, of one part of the split or of all."""
+    def rows(self, split: str | None = None) -> NDArray[np.int64]:
+        """Indices of the rows that are used, of one split or of all."""
         unknown = ("",) * len(self)
         return np.flatnonzero(
             [
-                not aside and part in (None, here)
-                for aside, here in zip(self.set_aside or unknown, self.parts or unknown, strict=True)
+                not aside and split in (None, here)
+                for aside, here in zip(self.set_aside or unknown, self.splits or unknown, strict=True)
             ]
         )
 
@@ -244,13 +244,13 @@ class Examples:
 class Dataset(Examples):
     """A labelled set of images as columns of equal length, one row a file (or a row of an array).
 
-    Every regular file below the root has a row, used or not; a row takes part when `set_aside` is "".
+    Every regular file below the root has a row, used or not; a row is used when `set_aside` is "".
 
     Attributes:
         paths: Relative path of each row, NFC, with forward slashes; rows of arrays get "train/000123".
         images: Where the pixels come from.
         target: What the numbers are called in the source; "" for classification.
-        draw: The part of the set that is used, where it is not the whole.
+        draw: Which images of the set are used, where not all are.
     """
 
     unit: ClassVar[str] = "images"
@@ -292,10 +292,10 @@ class Column:
             (carried through, never learned from) or "ignored".
         decimal, thousands: How its numbers are written: "1,234.5" has thousands ",", "1.234,5" decimal ",".
         date_format: A `strptime` format, "" for ISO 8601.
-        missing: Words that stand for nothing, as the user said; the usual ones where empty.
-        note: Why it is read so, or left out, in a few words; "" where nothing needs saying.
-        typical: Median size of its numbers, to one digit, which tells 1.234 from 1,234 in new rows; 0 where
-            it is not known.
+        missing: Texts that stand for nothing, as the user said; the usual ones where empty.
+        note: Why it is read so, or ignored, in a few words; "" where nothing needs saying.
+        typical: Median size of its numbers, to one digit, by which 1.234 and 1,234 are distinguished in new
+            rows; 0 where it is not known.
         digits: How many digits all of its codes have where some begin with zeros; 0 for other columns.
 
     Example:
@@ -353,7 +353,7 @@ class TableSpec:
 
     @property
     def target(self) -> Column:
-        """What the model tells."""
+        """What the model predicts."""
         return next(column for column in self.columns if column.role == "target")
 
     @property
@@ -364,7 +364,7 @@ class TableSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Examples):
-    """Rows with a target, as columns of equal length; a row takes part when `set_aside` is "".
+    """Rows with a target, as columns of equal length; a row is used when `set_aside` is "".
 
     Attributes:
         columns: Every column, in the order of the file.
@@ -404,7 +404,7 @@ class Table(Examples):
 
     @property
     def target(self) -> Column:
-        """The column to tell."""
+        """The column to predict."""
         return next(column for column in self.columns if column.role == "target")
 
     @property

@@ -28,7 +28,7 @@ def photos() -> Dataset:
         sha256=("aa", "bb", "cc", ""),
         heights=np.array([10, 20, 0, 0]),
         widths=np.array([11, 21, 0, 0]),
-        parts=("train", "test", "", ""),
+        splits=("train", "test", "", ""),
     )
 
 
@@ -43,7 +43,7 @@ def test_rows_come_back(tmp_path: Path) -> None:
 
 def test_a_dataset_not_yet_checked_has_a_manifest_too(tmp_path: Path) -> None:
     fresh = replace(
-        photos(), sha256=(), parts=(), heights=np.zeros(0, np.int64), widths=np.zeros(0, np.int64)
+        photos(), sha256=(), splits=(), heights=np.zeros(0, np.int64), widths=np.zeros(0, np.int64)
     )
     assert [row.split for row in manifest_rows(fresh)] == ["", "", "", ""]
 
@@ -59,5 +59,5 @@ def test_the_fingerprint_follows_content_class_and_part_only() -> None:
     moved = replace(one, paths=("x", "y", "z", "w"), name="elsewhere", groups=("",) * 4)
     assert fingerprint(moved) == fingerprint(one)
     assert fingerprint(replace(one, sha256=("aa", "b2", "cc", ""))) != fingerprint(one)
-    assert fingerprint(replace(one, parts=("test", "train", "", ""))) != fingerprint(one)
+    assert fingerprint(replace(one, splits=("test", "train", "", ""))) != fingerprint(one)
     assert fingerprint(replace(one, labels=np.array([1, 1, 1, -1]))) != fingerprint(one)

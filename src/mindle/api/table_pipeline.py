@@ -78,7 +78,7 @@ class TablePipeline:
     @property
     def nested(self) -> bool:
         """Whether every row evaluates by models without it; else the test part does."""
-        return not any(self.table.parts)
+        return not any(self.table.splits)
 
     def asked(self, request: RunRequest) -> dict[str, Any]:
         """Every setting of the call, as run.json keeps it."""

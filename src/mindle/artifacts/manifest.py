@@ -43,7 +43,7 @@ def manifest_rows(data: Examples) -> list[ManifestRow]:
         "path": data.row_names,
         "sha256": data.sha256 or unknown,
         "label": layouts.of(data.task).labels(data),
-        "split": data.parts or unknown,
+        "split": data.splits or unknown,
         "group": data.groups or unknown,
         "width": (data.widths if len(data.widths) else sizes).tolist(),
         "height": (data.heights if len(data.heights) else sizes).tolist(),

@@ -40,7 +40,7 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
 def counts(dataset: Dataset) -> dict[str, Counter[str]]:
     parts: dict[str, Counter[str]] = {}
     for row in dataset.rows().tolist():
-        parts.setdefault(dataset.classes[dataset.labels[row]], Counter())[dataset.parts[row]] += 1
+        parts.setdefault(dataset.classes[dataset.labels[row]], Counter())[dataset.splits[row]] += 1
     return parts
 
 
@@ -93,7 +93,7 @@ def test_chance_comes_from_the_seed(photos: Callable[..., Path]) -> None:
 def test_given_parts_are_kept(photos: Callable[..., Path]) -> None:
     folder = photos(train__cat=12, train__dog=12, val__cat=6, val__dog=6, test__cat=6, test__dog=6)
     dataset = ready(draw(read(folder), WHOLE))
-    assert all(part == given for part, given in zip(dataset.parts, dataset.given, strict=True) if part)
+    assert all(part == given for part, given in zip(dataset.splits, dataset.given, strict=True) if part)
     assert counts(dataset)["dog"] == Counter(train=4, val=2, test=3)
     spread = ready(draw(read(folder), 12))
     assert counts(spread)["dog"] == Counter(train=6, val=3, test=3)
@@ -165,7 +165,7 @@ def test_copies_stay_on_one_side(photos: Callable[..., Path]) -> None:
         (folder / f"cat/{number:02d}.png").write_bytes((folder / "cat/00.png").read_bytes())
     dataset = ready(draw(read(folder), WHOLE))
     copies = {
-        dataset.parts[row]
+        dataset.splits[row]
         for row, path in enumerate(dataset.paths)
         if path[:6] in ("cat/00", "cat/01", "cat/02", "cat/03")
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mindle.data.common.regression import bands
 from mindle.data.common.splits import split
 from mindle.errors import DataError
-from mindle.records import PARTS, ArrayImages, Dataset
+from mindle.records import SPLITS, ArrayImages, Dataset
 
 
 def dataset_of(
@@ -49,7 +49,7 @@ def reordered(dataset: Dataset, order: list[int]) -> Dataset:
 
 
 def counts_of(dataset: Dataset) -> Counter[tuple[int, str]]:
-    return Counter(zip(dataset.labels.tolist(), dataset.parts, strict=True))
+    return Counter(zip(dataset.labels.tolist(), dataset.splits, strict=True))
 
 
 label_lists = st.lists(st.integers(0, 4), min_size=1, max_size=120)
@@ -59,10 +59,10 @@ label_lists = st.lists(st.integers(0, 4), min_size=1, max_size=120)
 @given(label_lists, st.integers(0, 3))
 def test_without_groups_each_class_is_within_one_image_of_its_share(labels: list[int], seed: int) -> None:
     done = split(dataset_of(labels), seed=seed)
-    assert set(done.parts) <= set(PARTS)
+    assert set(done.splits) <= set(SPLITS)
     counts = counts_of(done)
     for label, size in Counter(labels).items():
-        for part, fraction in zip(PARTS, (0.70, 0.15, 0.15), strict=True):
+        for part, fraction in zip(SPLITS, (0.70, 0.15, 0.15), strict=True):
             assert abs(counts[label, part] - size * fraction) <= 1 or size < 7
             assert counts[label, part] >= 1 or size < 3
 
@@ -78,12 +78,14 @@ def test_groups_are_whole_and_the_order_of_rows_decides_nothing(rows, seed, rand
     groups = [f"g{group}" if group < 8 else "" for _, group in rows]
     dataset = dataset_of(labels, groups=groups)
     done = split(dataset, seed=seed)
-    assert all(part in PARTS for part in done.parts)
+    assert all(part in SPLITS for part in done.splits)
     for name in set(groups) - {""}:
-        assert len({part for part, group in zip(done.parts, groups, strict=True) if group == name}) == 1
+        assert len({part for part, group in zip(done.splits, groups, strict=True) if group == name}) == 1
     order = random.sample(range(len(rows)), len(rows))
     again = split(reordered(dataset, order), seed=seed)
-    assert dict(zip(again.paths, again.parts, strict=True)) == dict(zip(done.paths, done.parts, strict=True))
+    assert dict(zip(again.paths, again.splits, strict=True)) == dict(
+        zip(done.paths, done.splits, strict=True)
+    )
 
 
 def test_pairs_in_groups_do_not_move_the_shares() -> None:
@@ -91,13 +93,13 @@ def test_pairs_in_groups_do_not_move_the_shares() -> None:
     groups = [f"pair{row // 6}-{row % 3}" if row < 60 else "" for row in range(300)]
     counts = counts_of(split(dataset_of(labels, groups=groups)))
     for label in range(3):
-        assert [counts[label, part] for part in PARTS] == [70, 15, 15]
+        assert [counts[label, part] for part in SPLITS] == [70, 15, 15]
 
 
 def test_the_split_keeps_its_value() -> None:
     """Written down once: another value would mean that other versions or machines part differently."""
     done = split(dataset_of([0] * 20 + [1] * 20), seed=5)
-    assert "".join(part[1] for part in done.parts) == EXPECTED
+    assert "".join(part[1] for part in done.splits) == EXPECTED
 
 
 EXPECTED = "arrarrrrrrerarrrreerrrrerrrarerrrrearrar"
@@ -105,13 +107,13 @@ EXPECTED = "arrarrrrrrerarrrreerrrrerrrarerrrrearrar"
 
 def test_another_seed_is_another_split_and_the_same_seed_the_same() -> None:
     dataset = dataset_of([0, 1] * 50)
-    assert split(dataset, seed=1).parts == split(dataset, seed=1).parts
-    assert split(dataset, seed=1).parts != split(dataset, seed=2).parts
+    assert split(dataset, seed=1).splits == split(dataset, seed=1).splits
+    assert split(dataset, seed=1).splits != split(dataset, seed=2).splits
 
 
 def test_unchecked_data_are_parted_by_their_paths() -> None:
     unchecked = replace(dataset_of([0, 1] * 20), sha256=())
-    assert Counter(split(unchecked).parts) == {"train": 28, "val": 6, "test": 6}
+    assert Counter(split(unchecked).splits) == {"train": 28, "val": 6, "test": 6}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_unchecked_data_are_parted_by_their_paths() -> None:
 def test_small_classes(size: int, expected: tuple[int, int, int]) -> None:
     done = split(dataset_of([0] * size + [1] * 40))
     counts = counts_of(done)
-    assert tuple(counts[0, part] for part in PARTS) == expected
+    assert tuple(counts[0, part] for part in SPLITS) == expected
     missing = [finding for finding in done.findings if finding.kind == "class-missing"]
     assert bool(missing) == (0 in expected)
     if size == 2:
@@ -131,7 +133,7 @@ def test_small_classes(size: int, expected: tuple[int, int, int]) -> None:
 
 def test_a_class_in_one_group_is_learned_and_the_rest_is_told() -> None:
     done = split(dataset_of([0] * 10 + [1] * 40, groups=["all"] * 10 + [""] * 40))
-    assert set(done.parts[:10]) == {"train"}
+    assert set(done.splits[:10]) == {"train"}
     assert "val and test splits" in done.findings[0].message
 
 
@@ -139,39 +141,39 @@ def test_a_few_large_groups_reach_every_part() -> None:
     labels = [row % 2 for row in range(60)]
     for count in (3, 4, 5):
         done = split(dataset_of(labels, groups=[f"person{row * count // 60}" for row in range(60)]))
-        assert set(done.parts) == set(PARTS)
+        assert set(done.splits) == set(SPLITS)
 
 
 def test_many_small_classes_do_not_all_err_to_one_side() -> None:
-    parts = Counter(split(dataset_of([row // 10 for row in range(1000)])).parts)
+    parts = Counter(split(dataset_of([row // 10 for row in range(1000)])).splits)
     assert parts == {"train": 700, "val": 150, "test": 150}
 
 
 def test_a_given_split_is_kept() -> None:
     given_parts = ["train"] * 20 + ["val"] * 5 + ["test"] * 5
     done = split(dataset_of([0, 1] * 15, parts=given_parts), seed=9)
-    assert list(done.parts) == given_parts
+    assert list(done.splits) == given_parts
 
 
 @pytest.mark.parametrize("held_out", ["val", "test"])
 def test_one_held_out_part_is_the_test_part_and_val_comes_from_train(held_out: str) -> None:
     done = split(dataset_of([0, 1] * 100, parts=["train"] * 160 + [held_out] * 40))
-    assert set(done.parts[160:]) == {"test"}
+    assert set(done.splits[160:]) == {"test"}
     assert counts_of(done)[0, "val"] == counts_of(done)[1, "val"] == 12
-    assert Counter(done.parts[:160]) == {"train": 136, "val": 24}
+    assert Counter(done.splits[:160]) == {"train": 136, "val": 24}
 
 
 def test_rows_without_a_part_belong_to_train() -> None:
     done = split(dataset_of([0, 1] * 20, parts=[""] * 30 + ["test"] * 10))
-    assert set(done.parts[30:]) == {"test"}
-    assert set(done.parts[:30]) == {"train", "val"}
+    assert set(done.splits[30:]) == {"test"}
+    assert set(done.splits[:30]) == {"train", "val"}
 
 
 def test_rows_set_aside_have_no_part() -> None:
     dataset = dataset_of([0, 1] * 20)
     done = split(replace(dataset, set_aside=("tiny",) + ("",) * 39))
-    assert done.parts[0] == ""
-    assert "" not in done.parts[1:]
+    assert done.splits[0] == ""
+    assert "" not in done.splits[1:]
 
 
 def test_a_given_part_without_a_class_is_told_once() -> None:
@@ -193,7 +195,7 @@ def test_wrong_fractions_are_refused(fractions: tuple[float, ...]) -> None:
 
 def test_other_fractions() -> None:
     done = split(dataset_of([0, 1] * 50), fractions=(0.8, 0.0, 0.2))
-    assert Counter(done.parts) == {"train": 80, "test": 20}
+    assert Counter(done.splits) == {"train": 80, "test": 20}
     assert done.findings == ()
 
 
@@ -213,13 +215,13 @@ def test_numbers_are_parted_by_bands_and_groups_stay_whole() -> None:
         dataset_of([0] * 200, groups=groups), classes=(), labels=np.full(200, -1), targets=targets, target="y"
     )
     parted = split(dataset, seed=1)
-    for part, share in zip(PARTS, (0.7, 0.15, 0.15), strict=True):
+    for part, share in zip(SPLITS, (0.7, 0.15, 0.15), strict=True):
         rows = parted.rows(part)
         assert abs(len(rows) - 200 * share) <= 10
         # A tenth of the numbers lies in each tenth of the range, in every part.
         assert abs(np.median(targets[rows]) - np.median(targets)) < 0.25
-    assert all(parted.parts[row] == parted.parts[row + 1] for row in range(0, 40, 2))
-    assert parted.parts == split(dataset, seed=1).parts
+    assert all(parted.splits[row] == parted.splits[row + 1] for row in range(0, 40, 2))
+    assert parted.splits == split(dataset, seed=1).splits
     assert parted.findings == ()
 
 

@@ -311,7 +311,7 @@ def test_a_leak_is_dropped_from_train_and_the_test_part_stays_as_given(folder: P
         "train/b/001.png",
         "val/a/leak.png",
     ]
-    parts = split(checked).parts
+    parts = split(checked).splits
     assert parts.count("test") == 45
     assert parts.count("val") == 45
     assert the(checked, "duplicate").files == ("train/b/003.png", "train/b/copy.png")
@@ -434,7 +434,7 @@ def test_the_leak_in_flowers5(shared: Path, cache: Path) -> None:
     finding = the(checked, "leak")
     assert len(finding.files) == 2
     assert finding.action == "dropped from train"
-    parts = split(checked).parts
+    parts = split(checked).splits
     assert parts.count("test") == 450
     assert parts.count("") == 1
     assert len(the(checked, "near-duplicate").files) == 4

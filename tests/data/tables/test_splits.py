@@ -16,7 +16,7 @@ from mindle.data.tables.checks import check_table
 from mindle.data.tables.reader import read_table
 from mindle.data.tables.splits import folds, split_table, strata, time_column
 from mindle.errors import DataError
-from mindle.records import PARTS, Table
+from mindle.records import SPLITS, Table
 from tests.data.tables.rows import houses, kinds, noise, table_of, the
 
 
@@ -26,25 +26,29 @@ def checked(columns: dict[str, Any], **options: Any) -> Table:
 
 def test_each_class_has_its_share() -> None:
     table = split_table(checked({"x": noise(200), "y": ["a"] * 120 + ["b"] * 60 + ["c"] * 20}))
-    counts = Counter(zip(table.labels.tolist(), table.parts, strict=True))
+    counts = Counter(zip(table.labels.tolist(), table.splits, strict=True))
     for label, size in enumerate((120, 60, 20)):
-        assert [counts[label, part] for part in PARTS] == [size * 7 // 10, size * 15 // 100, size * 15 // 100]
+        assert [counts[label, part] for part in SPLITS] == [
+            size * 7 // 10,
+            size * 15 // 100,
+            size * 15 // 100,
+        ]
 
 
 def test_each_band_of_a_number_has_its_share() -> None:
     table = split_table(checked(houses(400)))
     bands = strata(table, table.rows())
     assert np.bincount(bands).tolist() == [40] * 10
-    for part in PARTS:
-        inside = bands[[here == part for here in table.parts]]
+    for part in SPLITS:
+        inside = bands[[here == part for here in table.splits]]
         assert np.ptp(np.bincount(inside, minlength=10)) <= 1
-    assert Counter(table.parts) == {"train": 280, "val": 60, "test": 60}
+    assert Counter(table.splits) == {"train": 280, "val": 60, "test": 60}
 
 
 def test_targets_of_one_value_and_few_rows_are_parted_too() -> None:
-    assert set(split_table(table_of({"x": noise(12), "y": noise(12, seed=1)})).parts) == set(PARTS)
+    assert set(split_table(table_of({"x": noise(12), "y": noise(12, seed=1)})).splits) == set(SPLITS)
     table = split_table(table_of({"x": noise(60), "y": [0.5] * 50 + noise(10)}, task="regression"))
-    assert Counter(table.parts)["test"] == 9
+    assert Counter(table.splits)["test"] == 9
 
 
 @settings(max_examples=30, deadline=None)
@@ -57,7 +61,7 @@ def test_the_order_of_rows_decides_nothing(seed: int, random: Any) -> None:
         table = split_table(check_table(read_table(rows, target="price", ids=["no"], group="who")), seed=seed)
         numbers = folds(table, table.rows(), folds=4, seed=seed)
         named = [int(cell) for cell in table.cells["no"]]
-        return [dict(zip(named, values, strict=True)) for values in (table.parts, numbers.tolist())]
+        return [dict(zip(named, values, strict=True)) for values in (table.splits, numbers.tolist())]
 
     assert parts_and_folds(frame) == parts_and_folds(frame.iloc[order])
 
@@ -68,30 +72,30 @@ def test_copies_and_groups_are_whole() -> None:
         data[name][100:120] = data[name][200:220]
     table = split_table(checked(data, group="who"))
     numbers = folds(table, table.rows(), folds=5)
-    for values in (table.parts, numbers.tolist()):
+    for values in (table.splits, numbers.tolist()):
         places = {group: set() for group in table.groups}
         for group, value in zip(table.groups, values, strict=True):
             places[group].add(value)
         assert all(len(found) == 1 for found in places.values())
     assert table.groups[100] == table.groups[200]
-    assert Counter(table.parts)["test"] == pytest.approx(60, abs=8)
+    assert Counter(table.splits)["test"] == pytest.approx(60, abs=8)
 
 
 def test_a_given_split_is_kept() -> None:
     data = {"split": ["train"] * 200 + ["val"] * 50 + ["test"] * 50, **houses(300)}
     table = split_table(checked(data))
-    assert table.parts == table.given
+    assert table.splits == table.given
     one = split_table(checked({**data, "split": ["train"] * 200 + ["test"] * 100}))
-    assert set(one.parts[200:]) == {"test"}
-    assert one.parts[:200].count("val") == pytest.approx(30, abs=2)
+    assert set(one.splits[200:]) == {"test"}
+    assert one.splits[:200].count("val") == pytest.approx(30, abs=2)
 
 
 def test_the_latest_rows_are_judged() -> None:
     day = np.random.default_rng(0).permutation(300)
     stamps = (pd.Timestamp("2024-01-01") + pd.to_timedelta(day, unit="D")).strftime("%Y-%m-%d").tolist()
     table = split_table(checked({"sold": stamps, **houses(300)}, time="sold"), seed=5)
-    parts = np.array(table.parts)
-    assert Counter(table.parts) == {"train": 210, "val": 45, "test": 45}
+    parts = np.array(table.splits)
+    assert Counter(table.splits) == {"train": 210, "val": 45, "test": 45}
     assert day[parts == "train"].max() < day[parts == "val"].min()
     assert day[parts == "val"].max() < day[parts == "test"].min()
     column = time_column(table)
@@ -107,14 +111,14 @@ def test_groups_stand_in_time_where_their_latest_row_does() -> None:
     time = list(range(100))
     who = ["late" if row in (0, 99) else f"p{row}" for row in range(100)]
     table = split_table(checked({"t": time, "who": who, **houses(100)}, time="t", group="who"))
-    assert table.parts[0] == table.parts[99] == "test"
-    assert table.parts[1] == "train"
+    assert table.splits[0] == table.splits[99] == "test"
+    assert table.splits[1] == "train"
 
 
 def test_rows_without_a_time_come_first() -> None:
     time = [None if row % 10 == 0 else row for row in range(100)]
     table = split_table(checked({"t": time, **houses(100)}, time="t"))
-    assert {table.parts[row] for row in range(0, 100, 10)} == {"train"}
+    assert {table.splits[row] for row in range(0, 100, 10)} == {"train"}
     assert "10 rows have no time" in the(table, "by-time").message
 
 
@@ -125,25 +129,25 @@ def test_a_few_times_still_fill_every_part() -> None:
         **houses(60),
     }
     table = split_table(checked(data, time="t", group="who"))
-    assert [table.parts[row] for row in (0, 20, 40)] == ["train", "val", "test"]
+    assert [table.splits[row] for row in (0, 20, 40)] == ["train", "val", "test"]
 
 
 def test_a_given_split_comes_before_time() -> None:
     data = {"split": ["test"] * 50 + ["train"] * 250, "t": list(range(300)), **houses(300)}
     table = split_table(checked(data, time="t"))
-    assert set(table.parts[:50]) == {"test"}
+    assert set(table.splits[:50]) == {"test"}
     assert "by-time" not in kinds(table)
-    assert set(table.parts[-37:]) == {"val"}  # the latest of train
+    assert set(table.splits[-37:]) == {"val"}  # the latest of train
 
 
 def test_rows_set_aside_or_without_a_target_have_no_part() -> None:
     data = houses(100)
     data["price"][4] = None
     table = split_table(table_of(data))
-    assert table.parts[4] == ""
-    assert table.parts.count("") == 1
+    assert table.splits[4] == ""
+    assert table.splits.count("") == 1
     aside = split_table(replace(table_of(houses(100)), set_aside=("ragged", *("",) * 99)))
-    assert aside.parts[0] == ""
+    assert aside.splits[0] == ""
 
 
 def test_a_class_that_a_part_lacks_is_told() -> None:
@@ -196,5 +200,5 @@ def test_what_cannot_be_parted() -> None:
 @pytest.mark.slow
 def test_large_tables_are_parted_and_folded() -> None:
     table = split_table(checked(houses(30_000)))
-    assert Counter(table.parts)["test"] == pytest.approx(4500, abs=10)
+    assert Counter(table.splits)["test"] == pytest.approx(4500, abs=10)
     assert np.ptp(np.bincount(folds(table, table.rows(), folds=5))) <= 10

@@ -71,9 +71,9 @@ def test_groups_must_be_enough_for_the_folds() -> None:
 
 def test_small_tables_are_not_split() -> None:
     table = check_table(table_of({"x": noise(40), "y": ["a", "b"] * 20}))
-    assert not any(ready_table(table).parts)
+    assert not any(ready_table(table).splits)
     given = replace(table, given=("train", "train", "test", "train") * 10)
-    assert ready_table(given).parts.count("test") == 10
+    assert ready_table(given).splits.count("test") == 10
 
 
 def test_what_can_be_learned_passes() -> None:
@@ -85,7 +85,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
     with pytest.raises(DataError, match="two classes must have usable training rows"):
         require_learnable_table(replace(table, labels=table.labels * 0))
     with pytest.raises(DataError, match=r"test part must hold at least one row"):
-        require_learnable_table(replace(table, parts=("train",) * 40))
+        require_learnable_table(replace(table, splits=("train",) * 40))
     with pytest.raises(DataError, match=r"column to learn from.*one \(always '1'\)"):
         require_learnable_table(split_table(table_of({"one": [1] * 40, "y": ["a", "b"] * 20})))
     with pytest.raises(DataError, match="different targets"):

@@ -33,7 +33,7 @@ def dataset(images: NDArray[np.uint8], labels: NDArray[np.int64], parts: list[st
         groups=("",) * count,
         images=ArrayImages(array=images),
         set_aside=("",) * count,
-        parts=tuple(parts),
+        splits=tuple(parts),
     )
 
 

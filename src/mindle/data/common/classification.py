@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mindle.data.common.findings import finding
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import NOT_DRAWN, PARTS, Dataset, Examples, Finding
+from mindle.records import NOT_DRAWN, SPLITS, Dataset, Examples, Finding
 
 FEW = 20  # images or rows of a class
 IMBALANCE_RATIO = 3.0
@@ -81,10 +81,10 @@ class ClassificationData:
 
     def counts(self, data: Examples) -> dict[str, dict[str, int]]:
         """Rows of each class in each part."""
-        counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in data.classes}
+        counts = {name: dict.fromkeys((*SPLITS, "set_aside"), 0) for name in data.classes}
         unknown = ("",) * len(data)
         for label, part, aside in zip(
-            data.labels.tolist(), data.parts or unknown, data.set_aside or unknown, strict=True
+            data.labels.tolist(), data.splits or unknown, data.set_aside or unknown, strict=True
         ):
             column = "set_aside" if aside else part
             if label >= 0 and aside != NOT_DRAWN and column:
@@ -93,9 +93,9 @@ class ClassificationData:
 
     def description(self, data: Dataset, most: int) -> list[str]:
         """A table of the classes: images by part, or in all where there is no split yet."""
-        counts = self.counts(data) if any(data.parts) else _unsplit_counts(data)
+        counts = self.counts(data) if any(data.splits) else _unsplit_counts(data)
         width = max(len("class"), *map(len, counts), 0)
-        code = "data.summary.split-columns" if any(data.parts) else "data.summary.columns"
+        code = "data.summary.split-columns" if any(data.splits) else "data.summary.columns"
         images = message("data.summary.images", n=len(data.rows()))
         lines: list[str] = [
             message("data.summary.classes", name=data.name, images=images, n=len(data.classes)),

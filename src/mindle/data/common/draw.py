@@ -13,7 +13,7 @@ from mindle.data.common.names import part_of
 from mindle.data.common.tasks import of
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import NOT_DRAWN, PARTS, Dataset, Draw, Finding
+from mindle.records import NOT_DRAWN, SPLITS, Dataset, Draw, Finding
 
 PerClass = str | int | Mapping[str, int]
 
@@ -86,7 +86,7 @@ def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
             f"{dataset.source!r} does not give. Received per_class={per_class!r}. Name all parts, or give "
             "one number for the whole."
         )
-    plan = Draw(seed=seed, count=count, parts=parts)
+    plan = Draw(seed=seed, count=count, splits=parts)
     drawn = _drawn(replace(dataset, draw=plan), plan, frozenset())
     number = ", ".join(f"{part} {number:,}" for part, number in parts.items()) or f"{count:,}"
     finding = Finding(
@@ -105,7 +105,7 @@ def _open_parts(given: set[str], named: Mapping[str, int]) -> list[str]:
     if not named:
         return []
     if not given:
-        return [part for part in PARTS if part not in named]
+        return [part for part in SPLITS if part not in named]
     cut = "val" not in given and {"train", "val"} & named.keys()
     return [part for part in ("train", "val") if cut and part not in named]
 
@@ -134,9 +134,9 @@ def check_drawn(dataset: Dataset, check: Callable[[Dataset], Dataset]) -> Datase
 
 def shares_of(dataset: Dataset) -> tuple[float, float, float] | None:
     """The shares by which `split` makes the parts that were asked for, or None."""
-    if dataset.draw is None or not dataset.draw.parts:
+    if dataset.draw is None or not dataset.draw.splits:
         return None
-    counts = [dataset.draw.parts.get(part, 0) for part in PARTS]
+    counts = [dataset.draw.splits.get(part, 0) for part in SPLITS]
     if not _given(dataset):
         total = sum(counts)
         return counts[0] / total, counts[1] / total, counts[2] / total
@@ -216,10 +216,10 @@ def _pools(dataset: Dataset, plan: Draw, candidates: list[int]) -> Iterator[_Poo
 def _asked(plan: Draw, sizes: Mapping[str, int], given: Collection[str]) -> dict[str, int]:
     """How many images of a class are wanted of each given part; what is not named is taken whole."""
     if not given:
-        return {"": plan.count or sum(plan.parts.values())}
+        return {"": plan.count or sum(plan.splits.values())}
     if plan.count:
         return _spread(plan.count, sizes)
-    counts = dict(plan.parts)
+    counts = dict(plan.splits)
     if "val" in counts and "val" not in given:  # it is cut from train later
         counts["train"] = counts.get("train", 0) + counts.pop("val")
     return {part: counts.get(part, sizes.get(part, 0)) for part in {*sizes, *counts}}

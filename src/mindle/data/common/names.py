@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from mindle.messages import message
-from mindle.records import Part
+from mindle.records import Split
 from mindle.text import spelled
 
-PART_WORDS: dict[str, Part] = {
+PART_WORDS: dict[str, Split] = {
     "train": "train",
     "training": "train",
     "trainval": "train",
@@ -100,7 +100,7 @@ def count_of(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def part_of(word: str) -> Part | None:
+def part_of(word: str) -> Split | None:
     """The part of a split that a word names, or None.
 
     Example:
@@ -111,7 +111,7 @@ def part_of(word: str) -> Part | None:
     return None if rest else _one(parts)
 
 
-def parts_of(names: Iterable[str]) -> dict[str, Part]:
+def parts_of(names: Iterable[str]) -> dict[str, Split]:
     """The names among siblings that are parts of a split; a word that all of these share means nothing.
 
     Example:
@@ -132,7 +132,7 @@ def parts_of(names: Iterable[str]) -> dict[str, Part]:
     }
 
 
-def parts_in(name: str) -> frozenset[Part]:
+def parts_in(name: str) -> frozenset[Split]:
     """The parts of a split whose words stand somewhere in a name.
 
     Example:
@@ -152,13 +152,13 @@ def says_nothing(name: str) -> bool:
     return _read(name) == (frozenset(), frozenset())
 
 
-def _one(parts: frozenset[Part]) -> Part | None:
+def _one(parts: frozenset[Split]) -> Split | None:
     if parts == {"train", "val"}:  # what is learned from, before validation is cut from it
         return "train"
     return next(iter(parts)) if len(parts) == 1 else None
 
 
-def _read(name: str) -> tuple[frozenset[Part], frozenset[str]]:
+def _read(name: str) -> tuple[frozenset[Split], frozenset[str]]:
     """The parts that a name holds words of, and its words besides."""
     words = _LETTERS.findall(_CAMEL.sub(" ", nfc(name)).casefold())
     parts = {word: _part_in(word) for word in words}
@@ -168,7 +168,7 @@ def _read(name: str) -> tuple[frozenset[Part], frozenset[str]]:
     )
 
 
-def _part_in(word: str) -> Part | None:
+def _part_in(word: str) -> Split | None:
     """The part that one word names, also where it is written together with a filler: "trainset"."""
     if word in PART_WORDS:
         return PART_WORDS[word]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mindle.data.common.findings import finding
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import PARTS, Dataset, Examples, Finding
+from mindle.records import SPLITS, Dataset, Examples, Finding
 
 STRATA = 10
 """Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
@@ -81,10 +81,10 @@ class RegressionData:
         if not known.any():
             return {}
         unknown = ("",) * len(data)
-        parts, asides = data.parts or unknown, data.set_aside or unknown
+        parts, asides = data.splits or unknown, data.set_aside or unknown
         edges = np.quantile(data.targets[known], (0, 0.25, 0.5, 0.75, 1))
         names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]
-        counts = {name: dict.fromkeys((*PARTS, "set_aside"), 0) for name in names}
+        counts = {name: dict.fromkeys((*SPLITS, "set_aside"), 0) for name in names}
         for row in np.flatnonzero(known).tolist():
             column = "set_aside" if asides[row] else parts[row]
             if column:
@@ -97,7 +97,7 @@ class RegressionData:
         rows: list[tuple[str, ...]] = [
             ("part", "images", "least", "lower quarter", "median", "upper quarter", "most")
         ]
-        for part in PARTS if any(data.parts) else (None,):
+        for part in SPLITS if any(data.splits) else (None,):
             values = data.targets[data.rows(part)]
             values = values[np.isfinite(values)]
             if len(values):

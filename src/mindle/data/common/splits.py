@@ -19,7 +19,7 @@ from mindle.data.common.names import all_of
 from mindle.data.common.tasks import strata
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import PARTS, Dataset, Finding
+from mindle.records import SPLITS, Dataset, Finding
 
 Fractions = tuple[float, float, float]
 # Who gets the odd image: judging a class takes at least one of it, learning has most already.
@@ -85,7 +85,7 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
 
     Example:
         >>> from mindle.data.images.sources.source import read
-        >>> parts = split(read("digits")).parts
+        >>> parts = split(read("digits")).splits
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (1259, 269, 269)
     """
@@ -103,7 +103,7 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
     )
     parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
     found = missing_classes(stock, dataset.classes, parts, fractions, told=dataset.findings)
-    return replace(dataset, parts=parts, findings=(*dataset.findings, *found))
+    return replace(dataset, splits=parts, findings=(*dataset.findings, *found))
 
 
 def _content(dataset: Dataset, row: int) -> str:
@@ -187,7 +187,7 @@ def assign_parts(stock: SplitInput, rows: NDArray[np.int64], seed: int, fraction
         for label, count in unit.counts.items():
             placed[label][part] += count
     _repair(units, chosen, quotas)
-    part_of = {row: PARTS[part] for unit, part in zip(units, chosen, strict=True) for row in unit.rows}
+    part_of = {row: SPLITS[part] for unit, part in zip(units, chosen, strict=True) for row in unit.rows}
     return [part_of[row] for row in rows.tolist()]
 
 
@@ -301,7 +301,7 @@ def missing_classes(
     counts = Counter((label, part) for label, part in zip(stock.labels.tolist(), parts, strict=True) if part)
     used = {label for label, _ in counts}
     given = {name for name, part in zip(stock.given, parts, strict=True) if part}
-    shares = zip(PARTS, fractions, strict=True)
+    shares = zip(SPLITS, fractions, strict=True)
     wanted = [part for part, share in shares if part == "train" or share > 0 or part in given]
     known = [finding for finding in told if finding.kind == "class-missing"]
     findings = []

@@ -13,7 +13,7 @@ from mindle.data.common.splits import split
 from mindle.data.common.tasks import of
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import PARTS, Dataset, Examples, Finding, InputSpec
+from mindle.records import SPLITS, Dataset, Examples, Finding, InputSpec
 
 Data = TypeVar("Data", bound=Examples)
 
@@ -54,10 +54,10 @@ def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
 
 def _given_line(dataset: Dataset) -> list[str]:
     """The split that came with data which are not split yet: folders that were taken for parts are named."""
-    if any(dataset.parts):
+    if any(dataset.splits):
         return []
     given = Counter(dataset.given[row] for row in dataset.rows().tolist())
-    counts = [f"{part} {given[part]:,}" for part in PARTS if given[part]]
+    counts = [f"{part} {given[part]:,}" for part in SPLITS if given[part]]
     return [message("data.summary.given", counts=", ".join(counts))] if counts else []
 
 
@@ -105,7 +105,7 @@ def ready(dataset: Dataset, *, seed: int = 0) -> Dataset:
 
     Example:
         >>> import mindle.data
-        >>> any(ready(mindle.data.read("digits")).parts)
+        >>> any(ready(mindle.data.read("digits")).splits)
         True
     """
     dataset = split(dataset, seed=seed)

@@ -27,7 +27,7 @@ from mindle.data.common.tasks import DataTask, of, strata
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
 from mindle.data.images.scan import Facts, Scan, scan
 from mindle.messages import message
-from mindle.records import PARTS, SILENT, Dataset, Finding, InputSpec, Listener
+from mindle.records import SILENT, SPLITS, Dataset, Finding, InputSpec, Listener
 
 TINY_SIDE = 8
 BLANK_STD = 0.5
@@ -258,7 +258,7 @@ def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
     if not groups:
         return
     given = draft.dataset.given
-    rank = {"": 0} | {part: number for number, part in enumerate(PARTS)}
+    rank = {"": 0} | {part: number for number, part in enumerate(SPLITS)}
     dropped = []
     for group in groups:
         last = max(rank[given[row]] for row in group)
@@ -300,7 +300,7 @@ def _find_near_duplicates(draft: _Draft) -> None:
 def _side(draft: _Draft, row: int) -> int:
     """A number for the label and the given split of a row."""
     part = draft.dataset.given[row]
-    return int(draft.sides[row]) * 4 + (PARTS.index(part) + 1 if part in PARTS else 0)
+    return int(draft.sides[row]) * 4 + (SPLITS.index(part) + 1 if part in SPLITS else 0)
 
 
 def _add_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:

@@ -41,7 +41,7 @@ from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels, 
 from mindle.data.images.sources.source import load
 from mindle.errors import DataError, DeviceError
 from mindle.messages import message
-from mindle.records import PARTS, SILENT, ArrayImages, Dataset, FileImages, InputSpec, Listener
+from mindle.records import SILENT, SPLITS, ArrayImages, Dataset, FileImages, InputSpec, Listener
 
 LAYOUTS = ("folders", "npz")
 LINKS = ("copy", "hard", "symbolic")
@@ -201,7 +201,7 @@ def _plan(dataset: Dataset, rows: Sequence[int], settings: Mapping[str, Any]) ->
     folders = dict(zip(dataset.classes, distinct_names(dataset.classes), strict=True))
     places: dict[str, list[int]] = defaultdict(list)
     for row in rows:
-        places[f"{dataset.parts[row]}/{folders[dataset.classes[dataset.labels[row]]]}"].append(row)
+        places[f"{dataset.splits[row]}/{folders[dataset.classes[dataset.labels[row]]]}"].append(row)
     paths: dict[int, str] = {}
     for place, members in places.items():
         names = distinct_names([_wish(dataset, row) for row in members])
@@ -362,7 +362,7 @@ def lay_out_npz(
     with explained(out.parent):
         out.parent.mkdir(parents=True, exist_ok=True)
     images = pixels(dataset, np.array(rows, np.int64), spec, listener=listener)
-    said = {"split": dataset.parts, "groups": dataset.groups, "files": dataset.paths}
+    said = {"split": dataset.splits, "groups": dataset.groups, "files": dataset.paths}
     columns = {
         "targets": dataset.labels[rows],
         "names": np.array(dataset.classes),
@@ -440,12 +440,14 @@ def parse_shape(text: str) -> tuple[int, int]:
 
 def _used(dataset: Dataset) -> list[int]:
     """Rows that take part, in the order of the data."""
-    rows = [row for row in dataset.rows().tolist() if dataset.parts[row]]
+    rows = [row for row in dataset.rows().tolist() if dataset.splits[row]]
     if not rows:
         raise DataError("There must be an image to lay out. Received none. `mindle check` says why.")
     return rows
 
 
 def _counts(dataset: Dataset, rows: Iterable[int]) -> dict[str, dict[str, int]]:
-    counts = Counter((int(dataset.labels[row]), dataset.parts[row]) for row in rows)
-    return {name: {part: counts[label, part] for part in PARTS} for label, name in enumerate(dataset.classes)}
+    counts = Counter((int(dataset.labels[row]), dataset.splits[row]) for row in rows)
+    return {
+        name: {part: counts[label, part] for part in SPLITS} for label, name in enumerate(dataset.classes)
+    }

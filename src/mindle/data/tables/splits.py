@@ -20,7 +20,7 @@ from mindle.data.common.splits import (
 )
 from mindle.data.common.tasks import of
 from mindle.data.tables.parsing.columns import shown_value
-from mindle.records import PARTS, Column, Finding, Table
+from mindle.records import SPLITS, Column, Finding, Table
 
 _Value = TypeVar("_Value")
 
@@ -45,7 +45,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
-        >>> parts = split_table(read_table("wine")).parts
+        >>> parts = split_table(read_table("wine")).splits
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (125, 26, 27)
     """
@@ -63,7 +63,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
     if column is not None and not {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
         findings.append(_time_finding(table, parts, column))
     findings += missing_classes(stock, table.classes, parts, fractions, told=table.findings)
-    return replace(table, parts=parts, findings=tuple(findings))
+    return replace(table, splits=parts, findings=tuple(findings))
 
 
 def folds(
@@ -120,7 +120,7 @@ def rows_to_learn(table: Table) -> NDArray[np.int64]:
         >>> len(rows_to_learn(read_table("iris")))
         150
     """
-    if not any(table.parts):
+    if not any(table.splits):
         return table.rows()
     return np.sort(np.concatenate([table.rows("train"), table.rows("val")]))
 
@@ -154,7 +154,7 @@ def take(table: Table, rows: NDArray[np.int64]) -> Table:
         groups=chosen(table.groups),
         set_aside=chosen(table.set_aside),
         sha256=chosen(table.sha256),
-        parts=chosen(table.parts),
+        splits=chosen(table.splits),
         findings=(),
     )
 
@@ -253,7 +253,7 @@ def _by_time(places: NDArray[np.float64], fractions: Fractions) -> list[str]:
     for behind, part in enumerate(wanted, start=1):
         if part not in parts and len(different) > len(wanted):
             parts[places == different[-behind]] = part
-    return [PARTS[part] for part in parts.tolist()]
+    return [SPLITS[part] for part in parts.tolist()]
 
 
 def _time_finding(table: Table, parts: Sequence[str], column: Column) -> Finding:

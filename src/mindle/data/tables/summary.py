@@ -111,7 +111,7 @@ def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:
 
     Example:
         >>> from mindle.data.tables.reader import read_table
-        >>> any(ready_table(read_table("iris")).parts)
+        >>> any(ready_table(read_table("iris")).splits)
         False
     """
     nested = len(table.rows()) < NESTED_BELOW and not any(table.given)
@@ -198,14 +198,14 @@ def _require_rows(table: Table, folds: int) -> None:
             f"A table must have at least {least} rows with a target to learn from. Received {len(learned)} "
             f"in {table.source!r}.{aside} Give more rows."
         )
-    train = table.rows("train" if any(table.parts) else None)
+    train = table.rows("train" if any(table.splits) else None)
     different = len(np.unique(table.truth[train]))
     if different < 2:
         raise DataError(
             f"At least two {tasks.of(table.task).things} must have usable training rows. Received "
             f"{different} in {table.source!r}.{aside} `mindle check` names every row and its reason."
         )
-    if any(table.parts) and not len(table.rows("test")):
+    if any(table.splits) and not len(table.rows("test")):
         raise DataError(
             f"The test part must hold at least one row. Received none from {len(table.rows()):,} usable rows "
             f"in {table.source!r}.{aside} Give more rows, or a split with a test part."

@@ -12,7 +12,7 @@ from mindle.data.common.summary import part_counts
 from mindle.data.tables.splits import group_count
 from mindle.errors import DataError
 from mindle.messages import Message, message
-from mindle.records import PARTS, Table, Task
+from mindle.records import SPLITS, Table, Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,10 +71,10 @@ class ClassTarget:
 
     def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
         """Rows of each class."""
-        if any(table.parts):
-            yield words("head", "target", *PARTS)
+        if any(table.splits):
+            yield words("head", "target", *SPLITS)
             for name, counts in list(part_counts(table).items())[:most]:
-                yield (name, *(f"{counts[part]:,}" for part in PARTS))
+                yield (name, *(f"{counts[part]:,}" for part in SPLITS))
         else:
             yield words("head", "target", "rows")
             counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
@@ -125,7 +125,7 @@ class NumberTarget:
     def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
         """How the target is spread."""
         yield words("head", "part", "rows", "least", "median", "mean", "most")
-        for part in PARTS if any(table.parts) else (None,):
+        for part in SPLITS if any(table.splits) else (None,):
             values = table.targets[table.rows(part)]
             values = values[~np.isnan(values)]
             if len(values):

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from mindle.evaluation.report.figures import Axes, amounts, downwards, named, shortened, widened
 from mindle.evaluation.report.formatting import amount
 from mindle.evaluation.report.sections import Page, Values
-from mindle.records import PARTS, Finding
+from mindle.records import SPLITS, Finding
 
-SPLITS = (*PARTS, "set_aside")
+COUNTED = (*SPLITS, "set_aside")
 MOST_FEATURES = 20
 MOST_DEPENDENCES = 9
 
@@ -66,7 +66,7 @@ def data(page: Page[Any]) -> Values:
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in page.content.data.findings:
         groups.setdefault((finding.kind, str(finding.action)), []).append(finding)
-    return {"splits": SPLITS, "groups": groups}
+    return {"splits": COUNTED, "groups": groups}
 
 
 def reproduce(page: Page[Any]) -> Values:

@@ -94,7 +94,7 @@ def some_of(dataset: Dataset, rows: NDArray[np.int64], count: int = 64) -> tuple
     train, test = dataset.rows("train"), dataset.rows("test")
     splits = np.full(len(dataset), "", object)
     splits[rows], splits[dataset.rows("val")[: count // 4]] = "train", "test"
-    few = replace(dataset, parts=tuple(splits))
+    few = replace(dataset, splits=tuple(splits))
     whole = min(len(train), MOST_TRAIN) + len(test)
     return few, whole / max(len(few.rows("train")) + len(few.rows("test")), 1)
 

@@ -247,7 +247,7 @@ class ImageOrigin(Origin):
             groups=tuple(row.group for row in found),
             set_aside=tuple(row.finding for row in found),
             sha256=tuple(row.sha256 for row in found),
-            parts=tuple(row.split for row in found),
+            splits=tuple(row.split for row in found),
         )
 
 

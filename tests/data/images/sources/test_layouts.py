@@ -13,7 +13,7 @@ from mindle.data.images.sources.folder import read_folder
 from mindle.errors import DataError
 from mindle.records import Dataset
 
-PARTS = [
+SPLITS = [
     ("training_set", "test_set"),
     ("Train", "Test"),
     ("train_images", "test_images"),
@@ -44,7 +44,7 @@ def kinds(dataset: Dataset, *, decisions: bool) -> set[str]:
     return {finding.kind for finding in dataset.findings if finding.decision == decisions}
 
 
-@pytest.mark.parametrize(("train", "test"), PARTS)
+@pytest.mark.parametrize(("train", "test"), SPLITS)
 def test_parts_in_common_spellings(tmp_path: Path, train: str, test: str) -> None:
     dataset = build(tmp_path, *classed(train, test))
     assert dataset.classes == ("cat", "dog")

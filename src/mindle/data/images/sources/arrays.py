@@ -30,7 +30,7 @@ from mindle.data.images.sources.entries import Entries
 from mindle.data.images.sources.plainpickle import read_plain_pickle
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import PARTS, ArrayImages, Finding
+from mindle.records import SPLITS, ArrayImages, Finding
 
 BUILT_IN = ("digits",)
 """Names of data sets that come with an installed library and need no download."""
@@ -410,7 +410,7 @@ def _pairs(arrays: _Npz) -> dict[str, tuple[str, str]]:
             if set(pair) <= set(arrays.keys):
                 pairs.setdefault(part, pair)
     if "train" in pairs:
-        return {part: pairs[part] for part in PARTS if part in pairs}
+        return {part: pairs[part] for part in SPLITS if part in pairs}
     whole = next((pair for pair in _PAIRS if set(pair) <= set(arrays.keys)), None)
     if whole is None:
         keys = ", ".join(sorted(arrays.keys)[:12]) or "no arrays"

@@ -15,7 +15,7 @@ from mindle.data.common.filenames import is_picture_name
 from mindle.data.common.findings import finding
 from mindle.data.common.names import all_of, name_of, part_of, parts_in, parts_of, says_nothing
 from mindle.messages import message
-from mindle.records import Finding, Part
+from mindle.records import Finding, Split
 
 if TYPE_CHECKING:
     from mindle.data.images.sources.folder import Found
@@ -34,7 +34,7 @@ class Base:
         flat: Whether files lie in it, with no class folders.
     """
 
-    part: Part | str = ""
+    part: Split | str = ""
     label: str = ""
     flat: bool = False
 
