@@ -106,3 +106,29 @@ def test_a_task_from_outside_goes_from_data_to_a_report(tmp_path: Path) -> None:
 
     page = mindle.report(tmp_path / "run", out=tmp_path / "page.html")
     assert "off on average" in Path(page).read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("counting", "cache")
+def test_a_task_from_outside_learns_from_a_table_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    size, kind = rng.normal(size=90), rng.choice(["oak", "elm"], 90)
+    count = rng.poisson(np.exp(1 + 0.5 * size + (kind == "oak")))
+    lines = [f"{x:.4f},{name},{n}" for x, name, n in zip(size, kind, count, strict=True)]
+    file = tmp_path / "trees.csv"
+    file.write_text("\n".join(["size,kind,birds", *lines]) + "\n", encoding="utf-8")
+
+    run = mindle.train(
+        file, target="birds", task="count", model="linear", folds=3, repeats=1, out=tmp_path / "run"
+    )
+    assert run.metrics["task"] == "count"
+    assert set(run.metrics["test"]) >= {"mae", "r2"}
+    assert set(run.metrics["baselines"])
+
+    assert bundles.read_bundle(tmp_path / "run" / "bundle").task == "count"
+    found = mindle.load(tmp_path / "run").predict(file)
+    assert all(each >= 0 and each % 1 == 0 for each in found["predicted"])
+
+    again = mindle.evaluate(tmp_path / "run", file, out=tmp_path / "answers.csv")
+    assert again["test"]["n"] == 90
+    page = mindle.report(tmp_path / "run", out=tmp_path / "page.html")
+    assert "off on average" in Path(page).read_text(encoding="utf-8")

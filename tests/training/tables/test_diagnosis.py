@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 from sklearn.preprocessing import normalize, scale
 
 from mindle.data.tables.parsing.columns import Features
+from mindle.messages import in_language
 from mindle.records import Diagnosis
 from mindle.training.settings import TableSettings
 from mindle.training.tables.diagnosis import fitted_on_test, rows_normalised
@@ -54,6 +55,8 @@ def diagnosed(
     outcome = fit(features, truth, classes=classes, settings=settings, test=test)
     for each in outcome.diagnoses:
         assert each.evidence["series"]
+        said = [each.message, each.remedy, *each.evidence["series"], each.evidence["title"]]
+        assert not any(sentence in in_language(sentence, "ko") for sentence in said)
     return {each.kind: each for each in outcome.diagnoses}
 
 
@@ -161,7 +164,7 @@ def test_a_test_part_that_was_standardised_by_itself() -> None:
     scaled = np.concatenate([scale(x[:180]), scale(x[180:])])
     found = diagnosed(scaled, y, test=np.arange(180, 240))
     assert list(found) == ["fitted-on-test"]
-    assert "over the 60 rows that judge" in found["fitted-on-test"].message
+    assert "over the 60 held-out rows" in found["fitted-on-test"].message
 
 
 # ---- how nets were fed ------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def diagnosed(outcome: TableOutcome, problem: TableProblem, settings: TableSetti
         model=outcome.model,
         rows=outcome.val.rows,
         answers=outcome.val.answers,
-        held=held_out,
+        held_out=held_out,
         settings=settings,
     )
     return replace(outcome, diagnoses=diagnose_table(case))
