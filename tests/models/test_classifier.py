@@ -154,7 +154,7 @@ def test_a_topped_backbone_survives_the_disk(tmp_path: Path) -> None:
 def test_tops_that_cannot_name_anything() -> None:
     with pytest.raises(ModelError, match="published without its ImageNet classifier"):
         imagenet_classifier(card(head=False))
-    with pytest.raises(ModelError, match="Nobody has told what the 7 classes"):
+    with pytest.raises(ModelError, match="The names of the 7 classes"):
         imagenet_classifier(card(head=True, arguments={"num_classes": 7}))
 
 

@@ -241,7 +241,7 @@ Outputs = ClassScores | StandardisedNumber
 
 
 def _require_names(outputs: Outputs) -> None:
-    """Refuse classes that cannot be told apart; ImageNet's own names hold two pairs of them."""
+    """Refuse classes that cannot be told apart; the names of ImageNet hold two pairs of them."""
     classes = outputs.classes
     if len(classes) != len(set(classes)) or len(classes) == 1:
         raise ValueError(f"`classes` must be two or more different names. Received {list(classes)}.")
@@ -303,7 +303,7 @@ def backbone_model(
 
     Args:
         cards: The backbones; all take the same pixels (size, fit, interpolation), and each normalises
-            them its own way.
+            them as its card says.
         head: A fitted head of `mindle.models.heads`, or a list of layers, which gets fresh weights; with
             `pooling="none"` these layers see the map (channel, height, width).
         outputs: What the scores stand for.
@@ -372,7 +372,7 @@ def backbone_classifier(
 
 
 def imagenet_classifier(card: WeightCard) -> Classifier:
-    """A backbone with its own top: it names what it sees, without any training.
+    """A backbone with its ImageNet classifier: it names what it sees, without any training.
 
     Raises:
         ModelError: If the weights have no top, or nobody knows the names of its classes.
@@ -395,7 +395,7 @@ def _imagenet_classes(card: WeightCard) -> tuple[str, ...]:
     labels = card.labels or imagenet_labels(int(card.arguments.get("num_classes", 1000)))
     if labels is None:
         raise ModelError(
-            f"Nobody has told what the {card.arguments['num_classes']} classes of {card.name} are called. "
+            f"The names of the {card.arguments['num_classes']} classes of {card.name} are not known. "
             "Give its card a `labels` file."
         )
     return labels
@@ -491,11 +491,11 @@ def load_model(folder: Path) -> Classifier:
     Raises:
         ArtifactError: If a file is missing, damaged, of a newer schema, or the two do not belong together.
     """
-    place, path = folder / "model.json", folder / "model.safetensors"
-    description = read_json(place, schema=SCHEMA, what="model")
+    document, path = folder / "model.json", folder / "model.safetensors"
+    description = read_json(document, schema=SCHEMA, what="model")
     state = _or_damaged(path, lambda: _read_state(path))
     with torch.random.fork_rng(devices=[]), _Bounded(state):
-        model: Classifier = _or_damaged(place, lambda: build(description))
+        model: Classifier = _or_damaged(document, lambda: build(description))
     _or_damaged(path, lambda: model.load_state_dict(state, strict=True))
     return model.eval()
 

@@ -154,17 +154,17 @@ class KernelHead(nn.Module):
     ) -> None:
         super().__init__()
         self.standardise = Standardise(mean, scale, root=root)
-        _require("support", support, (None, self.standardise.features))
-        _require("coefficients", coefficients, (np.shape(support)[0], None))
-        _require("intercept", intercept, (np.shape(coefficients)[1],))
-        _require("mapping", mapping, (None, np.shape(coefficients)[1]))
-        _require("offset", offset, (np.shape(mapping)[0],))
-        self.register_buffer("support", _tensor(support))
-        self.register_buffer("gamma", _tensor(np.asarray(gamma)))
-        self.register_buffer("coefficients", _tensor(coefficients))
-        self.register_buffer("intercept", _tensor(intercept))
-        self.register_buffer("mapping", _tensor(mapping))
-        self.register_buffer("offset", _tensor(offset))
+        vectors, pairs, outputs = np.shape(support)[0], np.shape(coefficients)[-1], np.shape(mapping)[0]
+        for name, numbers, shape in (
+            ("support", support, (None, self.standardise.features)),
+            ("gamma", np.asarray(gamma), ()),
+            ("coefficients", coefficients, (vectors, pairs)),
+            ("intercept", intercept, (pairs,)),
+            ("mapping", mapping, (None, pairs)),
+            ("offset", offset, (outputs,)),
+        ):
+            _require(name, numbers, shape)
+            self.register_buffer(name, _tensor(numbers))
         self.register_buffer("lengths", torch.empty(0), persistent=False)
         self.register_load_state_dict_post_hook(lambda head, _: head._measure())  # type: ignore[no-untyped-call]
         self._measure()
@@ -259,9 +259,9 @@ class BlendHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Blend the heads' answers."""
         answers: list[Tensor] = []
-        for place, head in enumerate(self.heads):
-            seen = x if self.columns is None else x[:, self.columns[place][0] : self.columns[place][1]]
-            answers.append(self.weights[place] * torch.log_softmax(head(seen), dim=1))
+        for index, head in enumerate(self.heads):
+            taken = x if self.columns is None else x[:, slice(*self.columns[index])]
+            answers.append(self.weights[index] * torch.log_softmax(head(taken), dim=1))
         return torch.stack(answers).sum(0)
 
 

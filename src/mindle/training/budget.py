@@ -24,7 +24,7 @@ ROOM, STEP_SECONDS = 1.15, 5
 Reserve = Callable[[float], float]
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-WORDS = {"h": "h|hrs?|hours?", "m": "m|mins?|minutes?", "s": "s|secs?|seconds?"}
+NAMES = {"h": "h|hrs?|hours?", "m": "m|mins?|minutes?", "s": "s|secs?|seconds?"}
 # The fixed piece of work that tells how fast the machine is now, long enough to be interrupted as others are.
 REFERENCE_SIDE, REFERENCE_TIMES = 512, 6
 REFERENCE_FLOPS = REFERENCE_TIMES * 2 * REFERENCE_SIDE**3
@@ -43,7 +43,7 @@ def parse_budget(budget: str | float | None) -> float | None:
     if budget is None:
         return None
     text = str(budget).strip().lower()
-    pattern = r"\s*".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?)\s*(?:{words}))?" for unit, words in WORDS.items())
+    pattern = r"\s*".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?)\s*(?:{names}))?" for unit, names in NAMES.items())
     number, parts = re.fullmatch(r"\d+(?:\.\d+)?", text), re.fullmatch(pattern, text)
     if number:
         seconds = float(text)
@@ -225,12 +225,12 @@ class Deadline:
         """Whether work of `seconds` would end before the limit."""
         return seconds <= self.remaining()
 
-    def require(self, seconds: float, words: str) -> None:
+    def require(self, seconds: float, what: str) -> None:
         """Refuse to begin what cannot end in time.
 
         Args:
             seconds: What must fit in.
-            words: What that is.
+            what: What that is, for the message.
 
         Raises:
             DeviceError: If there is less time left; it names the least budget that would do.
@@ -240,7 +240,7 @@ class Deadline:
             return
         least = STEP_SECONDS * math.ceil(ROOM * (self.budget_seconds + short) / STEP_SECONDS)
         raise DeviceError(
-            f"`budget` must leave time for {words}, export, evaluation and the report. Received "
+            f"`budget` must leave time for {what}, export, evaluation and the report. Received "
             f"{duration(self.budget_seconds)}, of which {duration(self.spent())} are gone; {duration(short)} "
             f"are lacking, as fast as this machine is now. Give --budget {least}s or more."
         )

@@ -207,7 +207,7 @@ class ModelSettings(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class InputSettings(Checked):
-    """What the net is given; a backbone's own card says this for strategies that use one.
+    """What the net is given; a backbone's card says this for strategies that use one.
 
     Example:
         >>> InputSettings(height=180, width=180).fit
@@ -299,7 +299,7 @@ class AugmentSettings(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(Checked):
-    """The loop: how long, how fast, with which optimizer, and what is kept.
+    """The loop: how long, how fast, with which optimizer, and which weights it ends with.
 
     Example:
         >>> TrainSettings(epochs=5, learning_rate=3e-4).optimizer

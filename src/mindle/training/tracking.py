@@ -1,7 +1,7 @@
-"""Telling others how a run goes: MLflow or TensorBoard. Off unless asked for.
+"""Logging a run to MLflow or TensorBoard. Off unless asked for.
 
-A tracker hears what a `Listener` hears, and at the end it is given the run's folder. It is a guest of the
-training: when its server is gone or its disk is full it says so, once, and the training goes on.
+A tracker hears what a `Listener` hears, and at the end it is given the run's folder. Where its server is gone
+or its disk is full, that is said once and the training goes on.
 """
 
 from __future__ import annotations
@@ -12,38 +12,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from time import time
+from typing import Any
 
 from mindle.errors import DeviceError
+from mindle.messages import message
 from mindle.records import Listener
 from mindle.version import __version__
 
-KINDS = {"mlflow": "mlflow", "tensorboard": "tensorboard"}
-"""What `--track` may begin with, and the package that each needs."""
+KINDS = ("mlflow", "tensorboard")
+"""What `--track` may begin with: the packages that are needed."""
 
 # MLflow's own patience with a server that does not answer is several minutes, again for every call.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-# Files of a run that are worth keeping beside it; the bundle is kept as a model.
+# Files of a run, and of a search, that MLflow stores; the bundle is stored as a model.
 FILES = ("report.html", "metrics.json", "predictions.csv", "manifest.csv", "history.csv", "run.json")
 SEARCH_FILES = ("recipe.toml", "trials.csv")
 # MLflow refuses longer values.
 MOST_LETTERS = 500
-
-
-class Tracker(Protocol):
-    """Where a run is told of."""
-
-    def begin(self, name: str, data: str, settings: Mapping[str, Any], known: str) -> str:
-        """A run begins, or goes on where `known` is what an earlier call gave back; its name out there."""
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        """What was measured at a step."""
-
-    def end(self, folder: Path, metrics: Mapping[str, float]) -> None:
-        """The run is finished; what it left is in its folder."""
-
-    def abandon(self) -> None:
-        """The run ended before its time."""
 
 
 class Tracking:
@@ -51,7 +37,7 @@ class Tracking:
 
     Args:
         tracker: Where to; nowhere for None.
-        what: It in words, for the sentence that says it failed.
+        what: Its name, for the sentence that says it failed.
         listener: Hears everything that this does.
     """
 
@@ -66,12 +52,12 @@ class Tracking:
         return self._safely(lambda tracker: tracker.begin(name, data, flat, known)) or known
 
     def end(self, folder: Path, metrics: Mapping[str, Any]) -> None:
-        """The run is finished; its scores and the seconds it took are told."""
+        """The run is finished; its scores and the seconds it took are logged."""
         numbers = dict(final_scores(metrics))
         self._safely(lambda tracker: tracker.end(folder, numbers))
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """What was measured at a step: numbers, the rest is left out."""
+        """What was measured at a step; only numbers are logged."""
         numbers = {
             k: float(v) for k, v in values.items() if isinstance(v, (int, float)) and not isinstance(v, bool)
         }
@@ -103,16 +89,13 @@ class Tracking:
         except Exception as error:  # whatever a server, a proxy or a disk can do wrong
             self._tracker = None
             reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-            self._listener.say(
-                f"! Tracking with {self._what} failed and is off for the rest of this run, which goes on: "
-                f"{reason}"
-            )
+            self._listener.say(message("training.tracking-failed", tracker=self._what, reason=reason))
             return None
 
 
 @contextmanager
 def tracking(spec: str | None, listener: Listener) -> Iterator[Tracking]:
-    """Inside the `with` block a run is told of; one that ends in an error is marked so.
+    """Inside the `with` block a run is logged; one that ends in an error is marked so.
 
     Args:
         spec: "mlflow", "mlflow:URI", "tensorboard" or "tensorboard:DIR"; None tracks nothing.
@@ -123,10 +106,10 @@ def tracking(spec: str | None, listener: Listener) -> Iterator[Tracking]:
         DeviceError: If the package is not installed.
     """
     require_tracker(spec)
-    kind, _, place = (spec or "").partition(":")
+    kind, _, target = (spec or "").partition(":")
     tracker: Tracker | None = None
     if spec is not None:
-        tracker = MLflow(place) if kind == "mlflow" else TensorBoard(place)
+        tracker = MLflow(target) if kind == "mlflow" else TensorBoard(target)
     found = Tracking(tracker, kind, listener)
     try:
         yield found
@@ -149,7 +132,7 @@ def require_tracker(spec: str | None) -> None:
         raise ValueError(
             f"`track` must be mlflow, mlflow:URI, tensorboard or tensorboard:DIR. Received {spec!r}."
         )
-    if find_spec(KINDS[kind]) is None:
+    if find_spec(kind) is None:
         raise DeviceError(
             f"Tracking with {kind} needs a package that is not installed: `pip install 'mindle[track]'`."
         )
@@ -172,14 +155,12 @@ def final_scores(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         >>> dict(final_scores({"test": {"n": 9, "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}}}))
         {'test.n': 9.0, 'test.accuracy': 0.9, 'test.accuracy_low': 0.8, 'test.accuracy_high': 1.0}
     """
-    for part in ("test", "val", "baselines", "seconds"):
-        for name, score in metrics.get(part, {}).items():
-            if isinstance(score, (int, float)):
-                yield f"{part}.{name}", float(score)
-            elif isinstance(score, Mapping):
-                for end, value in score.items():
-                    if isinstance(value, (int, float)):
-                        yield f"{part}.{name}" + ("" if end == "value" else f"_{end}"), float(value)
+    for block in ("test", "val", "baselines", "seconds"):
+        for name, score in metrics.get(block, {}).items():
+            ends = score if isinstance(score, Mapping) else {"value": score}
+            for end, value in ends.items():
+                if isinstance(value, (int, float)):
+                    yield f"{block}.{name}" + ("" if end == "value" else f"_{end}"), float(value)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -210,7 +191,7 @@ class MLflow:
         self._client: Any = None
 
     def begin(self, name: str, data: str, settings: Mapping[str, Any], known: str) -> str:
-        """Open the run, and log its settings where it is new."""
+        """Open the run, or the `known` one again; its name there. Settings are logged where it is new."""
         for variable, value in PATIENCE.items():
             os.environ.setdefault(variable, value)
         import mlflow
@@ -234,11 +215,9 @@ class MLflow:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """One metric a column."""
-        import time
-
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
+        now = int(time() * 1000)
         self._client.log_batch(
             self._run, metrics=[Metric(name, value, now, step) for name, value in values.items()]
         )
@@ -278,7 +257,7 @@ class MLflow:
 
 
 class TensorBoard:
-    """Event files in a folder of the run's own.
+    """Event files in a folder for each run.
 
     Args:
         folder: Which holds a folder for each run; `tensorboard` in the current one unless set.
@@ -292,18 +271,18 @@ class TensorBoard:
         """Open the event file; a run that goes on adds one to the same folder."""
         from torch.utils.tensorboard import SummaryWriter
 
-        place = Path(known) if known else _free(self._folder / data / name)
-        self._writer = SummaryWriter(str(place))
+        folder = Path(known) if known else _free(self._folder / data / name)
+        self._writer = SummaryWriter(str(folder))
         if not known:
             rows = [f"| {key} | {value} |" for key, value in settings.items()]
             self._writer.add_text("recipe", "\n".join(["| setting | value |", "|---|---|", *rows]))
-        return str(place)
+        return str(folder)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """One scalar a column; train and val of one quantity under one heading."""
         for name, value in values.items():
-            part, _, quantity = name.partition("_")
-            tag = f"{quantity}/{part}" if part in ("train", "val") and quantity else f"run/{name}"
+            split, _, quantity = name.partition("_")
+            tag = f"{quantity}/{split}" if split in ("train", "val") and quantity else f"run/{name}"
             self._writer.add_scalar(tag, value, step)
         self._writer.flush()
 
@@ -326,3 +305,6 @@ def _free(path: Path) -> Path:
         number += 1
         found = path.with_name(f"{path.name}-{number}")
     return found
+
+
+Tracker = MLflow | TensorBoard

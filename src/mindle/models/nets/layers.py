@@ -7,10 +7,10 @@
         {"kind": "dense", "units": "classes"},
     ]
 
-Every dictionary becomes exactly one module, in the same place: `net[2]` is `layers[2]`. The last layer
+Every dictionary becomes exactly one module, in the same position: `net[2]` is `layers[2]`. The last layer
 gives raw scores (logits); sigmoid and softmax belong to whoever reads them.
 
-What the words mean, for those who rebuild a net elsewhere: images are (channel, height, width) and
+What the options mean, for those who rebuild a net elsewhere: images are (channel, height, width) and
 `flatten` keeps that order; "same" pads so that the output is ceil(input / stride), the odd pixel at the
 bottom and right, as TensorFlow does; "valid" pads nothing; pooling rounds down.
 """
@@ -66,7 +66,7 @@ def build_layers(
 
     Raises:
         ValueError: If a layer is unknown, lacks or does not know an option, or does not fit the shape
-            that reaches it. The message names the layer by its place, counted from 1.
+            that reaches it. The message names the layer by its position, counted from 1.
 
     Source:
         Glorot & Bengio 2010, eq. 16; He et al. 2015, https://arxiv.org/abs/1502.01852, eq. 10; the last
@@ -80,7 +80,7 @@ def build_layers(
     """
     if not layers:
         raise ValueError("`layers` must hold at least one layer. Received an empty list.")
-    # Torch draws weights of its own, which are overwritten at once; a seed must leave its generator alone.
+    # Torch draws weights that are overwritten at once; a seed must leave its generator alone.
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         modules, _ = _stack(layers, tuple(shape), classes, "")
     net = nn.Sequential(*modules)
@@ -114,8 +114,8 @@ def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
 
 def _stack(layers: Sequence[Layer], shape: Shape, classes: int, where: str) -> Stack:
     modules: list[nn.Module] = []
-    for place, layer in enumerate(layers, 1):
-        name = f"{where}layer {place}"
+    for number, layer in enumerate(layers, 1):
+        name = f"{where}layer {number}"
         try:
             module, shape = _build(layer, shape, classes, name)
         except _LayerError:
@@ -384,7 +384,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rate": (lambda value: _is_share(value) and value < 1, "lie in [0, 1)"),
     "bias": (lambda value: isinstance(value, bool), "be true or false"),
     "kernel": (_is_window, "be one number or (height, width), each 1 or more"),
-    **{option: (words.__contains__, f"be one of {', '.join(words)}") for option, words in _CHOICES.items()},
+    **{option: (names.__contains__, f"be one of {', '.join(names)}") for option, names in _CHOICES.items()},
 }
 
 

@@ -33,7 +33,7 @@ class Backbone(nn.Module):
     - "max": the maximum of each channel of the map.
     - "both": the mean and the maximum of each channel, side by side.
 
-    Batch norms without statistics of their own (a card's "folded") stay in eval mode for good, and frozen
+    Batch norms without statistics (a card's "folded") stay in eval mode for good, and frozen
     ones do too: in train mode they would rescale every channel by what the batch happens to hold.
     """
 
@@ -116,9 +116,9 @@ class Backbone(nn.Module):
         if last != "all" and (isinstance(last, bool) or not isinstance(last, int) or last < 0):
             raise ValueError(f'`last` must be "all" or 0 to {len(groups)} stages. Received last={last!r}.')
         thawed = len(groups) if last == "all" else min(last, len(groups))
-        for place, group in enumerate(groups):
+        for index, group in enumerate(groups):
             for parameter in group:
-                parameter.requires_grad_(place >= len(groups) - thawed)
+                parameter.requires_grad_(index >= len(groups) - thawed)
         self.train(self.training)
 
     def output_shape(self) -> tuple[int, ...]:
@@ -230,7 +230,7 @@ def _cut_top(net: nn.Module, card: WeightCard) -> None:
 
 
 def _load(net: nn.Module, whole: set[str], tensors: Mapping[str, Tensor], card: WeightCard) -> None:
-    """Load strictly: every tensor has its place, every place (counters aside) its tensor."""
+    """Load strictly: every tensor belongs to the network, and nothing of it (counters aside) is missing."""
     wanted = set(net.state_dict())
     strange = sorted(set(tensors) - whole - wanted)
     missing = sorted(name for name in wanted - set(tensors) if not name.endswith("num_batches_tracked"))
@@ -266,7 +266,7 @@ def _stages(net: nn.Module) -> list[list[str]]:
         from timm.models import group_parameters
 
         found = group_parameters(net, matcher(coarse=True))
-        staged = [list(found[place]) for place in sorted(found)]
+        staged = [list(found[stage]) for stage in sorted(found)]
         if sorted(name for stage in staged for name in stage) == sorted(names):
             return staged
     depth = 2 if all(name.startswith("features.") for name in names) else 1

@@ -56,7 +56,7 @@ class WeightCard:
         labels: Names of that classifier's classes, in order, or None.
         features: Width after average pooling; 0 where only building it would tell.
         spec: Size, fit, interpolation, mean and std of what goes in.
-        batch_norm: "folded" where the batch norms carry a bias and no statistics of their own, and so must
+        batch_norm: "folded" where the batch norms carry a bias and no statistics, and so must
             stay in eval mode; "statistics" or "none" otherwise.
         sha256: Of the weight file; checked when it is read.
         licence: SPDX name, or "".

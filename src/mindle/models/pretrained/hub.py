@@ -128,7 +128,7 @@ def from_hub(repository: str, allowed: bool) -> WeightCard:
     try:
         hf_hub_download(repository, "config.json")
         weights = hf_hub_download(repository, "model.safetensors")
-    # It raises its own errors, its HTTP client's and OSError; all mean that the file is not here.
+    # It raises errors of its HTTP client, OSError and others; all mean that the file is not here.
     except Exception as error:
         raise ModelError(
             f"The weights of {name} could not be downloaded: {first_line(error)}. {_ADVICE}"

@@ -1,7 +1,7 @@
 """Weight packages of the Python index: EfficientNet-Lite0, which comes with mindle, Lite1 and Lite2.
 
 The latter two come with `mindle[weights]`; `packages.toml` describes all. The file of a package is read with
-`weights_only=True`, renamed to timm's names, and kept as safetensors.
+`weights_only=True`, renamed to timm's names, and stored as safetensors.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ def package_cards() -> list[WeightCard]:
 def _timm_names(state: Mapping[str, Tensor], depths: Sequence[int]) -> dict[str, Tensor]:
     """The tensors of a package under timm's names."""
     names = _LISTED["names"]
-    places = [(str(stage), str(block)) for stage, depth in enumerate(depths) for block in range(depth)]
+    blocks = [(str(stage), str(block)) for stage, depth in enumerate(depths) for block in range(depth)]
     renamed = {}
     for key, tensor in state.items():
         outer, *inner = key.split(".")
         if outer == "_blocks":
             number, part, *rest = inner
             block = names["block" if int(number) else "first_block"]
-            parts = ["blocks", *places[int(number)], block[part], *rest]
+            parts = ["blocks", *blocks[int(number)], block[part], *rest]
         else:
             parts = [names[outer], *inner]
         renamed[".".join(parts)] = tensor
@@ -91,31 +91,31 @@ def _timm_names(state: Mapping[str, Tensor], depths: Sequence[int]) -> dict[str,
 
 
 def read_package(card: WeightCard, package: Package, cache: Path) -> dict[str, Tensor]:
-    """The tensors of a package under timm's names, kept in the cache with a card from the first time on.
+    """The tensors of a package under timm's names, stored in the cache with a card from the first time on.
 
     Raises:
         ModelError: If the package's file is not the known one.
     """
-    kept = cache / f"{card.name}.safetensors"
-    described = kept.with_suffix(".json")
-    if kept.is_file() and described.is_file():
+    stored = cache / f"{card.name}.safetensors"
+    described = stored.with_suffix(".json")
+    if stored.is_file() and described.is_file():
         known = read_json(described)
-        if known.get("original_sha256") == package.card.sha256 and known.get("sha256") == hash_file(kept):
-            return load_tensors(kept)
+        if known.get("original_sha256") == package.card.sha256 and known.get("sha256") == hash_file(stored):
+            return load_tensors(stored)
     import torch
     from safetensors.torch import save
 
-    path = card.path or kept
+    path = card.path or stored
     check_hash(path, package.card.sha256)
     state = _timm_names(torch.load(path, map_location="cpu", weights_only=True), package.depths)
     data = save({name: tensor.contiguous() for name, tensor in state.items()})
     fields = card_as_dict(card) | {
-        "weights": kept.name,
+        "weights": stored.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "original_sha256": package.card.sha256,
     }
     try:
-        write_bytes(kept, data, shared=True)
+        write_bytes(stored, data, shared=True)
         write_json(described, fields, shared=True)
     except DeviceError:
         # The cache saves a second conversion (0.1 s); an unwritable one is no reason to stop.

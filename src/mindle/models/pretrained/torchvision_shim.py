@@ -3,7 +3,7 @@
 A CPU build of torch beside an ordinary torchvision wheel is common, and timm imports torchvision. The
 import then stops at "operator torchvision::nms does not exist", although nothing of what mindle uses
 (network definitions) needs an operator. What stops it is the module that describes the operators'
-shapes; with an empty module in its place the import goes through. A torchvision that matches its torch
+shapes; with an empty module instead the import goes through. A torchvision that matches its torch
 imports at the first attempt and never gets here.
 """
 

@@ -203,7 +203,7 @@ def _head_names(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def weights_cache() -> Path:
-    """Where converted weights are kept: `weights` in MINDLE_CACHE or in the user's cache folder.
+    """The folder of converted weights: `weights` in MINDLE_CACHE or in the user's cache folder.
 
     Example:
         >>> weights_cache().name
@@ -220,7 +220,7 @@ def weights_cache() -> Path:
 def read_weights(card: WeightCard, *, cache: Path | None = None) -> dict[str, Tensor]:
     """The tensors of a card, checked against its sha256.
 
-    A weight package's .pth is read once (`weights_only=True`, so that no code in it could run) and kept as
+    A weight package's .pth is read once (`weights_only=True`, so that no code in it could run) and stored as
     safetensors in the cache, with a card.
 
     Args:

@@ -21,7 +21,7 @@ from mindle.training.settings import AugmentSettings
 # One generator for a batch, or one for each image, whose augmentation then does not depend on its batch.
 Generators = torch.Generator | Sequence[torch.Generator]
 
-# The words of the recipe -> the words of `torch.nn.functional.grid_sample`.
+# The values of the recipe -> those of `torch.nn.functional.grid_sample`.
 _PADDING = {"reflect": "reflection", "edge": "border", "black": "zeros"}
 
 
@@ -187,14 +187,14 @@ def _rand(count: int, columns: int, generator: Generators) -> Tensor:
     return torch.stack([torch.rand(columns, generator=each) for each in generator])
 
 
-def _flips(word: str, channels: int) -> tuple[bool, bool]:
+def _flips(flip: str, channels: int) -> tuple[bool, bool]:
     """Whether images may be mirrored along x and along y; colour photos may where the recipe leaves it open.
 
     What comes in gray is often writing, which has no mirror image.
     """
-    if word == "auto":
-        word = "horizontal" if channels == 3 else "none"
-    return word in ("horizontal", "both"), word in ("vertical", "both")
+    if flip == "auto":
+        flip = "horizontal" if channels == 3 else "none"
+    return flip in ("horizontal", "both"), flip in ("vertical", "both")
 
 
 def _thumbnail(images: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Average:
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
         self.settings = settings
         self.epochs_in = 0
-        self._own = changing_tensors(model)  # the model's tensors themselves, which training writes to
+        self._live = changing_tensors(model)  # the model's tensors themselves, which training writes to
         self.tensors: dict[str, Tensor] = self._copy() if settings.weight_averaging == "ema" else {}
 
     @torch.no_grad()
@@ -57,34 +57,34 @@ class Average:
         self.epochs_in += 1
 
     def _copy(self) -> dict[str, Tensor]:
-        return {name: tensor.clone() for name, tensor in self._own.items()}
+        return {name: tensor.clone() for name, tensor in self._live.items()}
 
     def _blend(self, share: float) -> None:
         """Move the average towards the model by a share; whole numbers (counters) are copied."""
-        floats = [name for name, tensor in self._own.items() if tensor.is_floating_point()]
+        floats = [name for name, tensor in self._live.items() if tensor.is_floating_point()]
         torch._foreach_lerp_(
-            [self.tensors[name] for name in floats], [self._own[name] for name in floats], share
+            [self.tensors[name] for name in floats], [self._live[name] for name in floats], share
         )
-        for name, tensor in self._own.items():
+        for name, tensor in self._live.items():
             if not tensor.is_floating_point():
                 self.tensors[name].copy_(tensor)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model holds the average inside the `with` block, and its own weights again after it."""
+        """The model holds the average inside the `with` block, and its weights again after it."""
         if not self.tensors:
             yield
             return
-        own = self._copy()
-        put(self._own, self.tensors)
+        weights = self._copy()
+        put(self._live, self.tensors)
         try:
             yield
         finally:
-            put(self._own, own)
+            put(self._live, weights)
 
 
 @torch.no_grad()
-def put(own: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+def put(live: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
     """Copy tensors into those of the same names."""
     for name, tensor in tensors.items():
-        own[name].copy_(tensor)
+        live[name].copy_(tensor)

@@ -28,16 +28,16 @@ class Batch:
     targets: Tensor
 
 
-def draw(seed: int, *place: int) -> int:
-    """A seed for one place of a training run, such as (epoch, step): the same on every machine.
+def draw(seed: int, *position: int) -> int:
+    """A seed for one position in a training run, such as (epoch, step): the same on every machine.
 
-    Randomness that depends on the place alone is what lets an interrupted run go on exactly.
+    Randomness that depends on the position alone is what lets an interrupted run go on exactly.
 
     Example:
         >>> draw(0, 3, 1) == draw(0, 3, 1), draw(0, 3, 1) == draw(0, 1, 3)
         (True, False)
     """
-    text = ",".join(map(str, (seed, *place)))
+    text = ",".join(map(str, (seed, *position)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
@@ -70,10 +70,10 @@ def batches(job: Job, epoch: int, first: int, epochs: int) -> Iterator[Batch]:
     return prepared if job.context.device.type == "cpu" else ahead(prepared)
 
 
-def prepare(job: Job, rows: NDArray[np.int64], place: tuple[int, int], scale: float = 1.0) -> Batch:
+def prepare(job: Job, rows: NDArray[np.int64], position: tuple[int, int], scale: float = 1.0) -> Batch:
     """Gather, augment, shrink to `scale` of each side, and mix the images of one step, (epoch, step)."""
     settings, oversample, seed = job.recipe.augment, job.settings.oversample, job.context.seed
-    generator = torch.Generator().manual_seed(draw(seed, *place))
+    generator = torch.Generator().manual_seed(draw(seed, *position))
     raw = job.pixels(job.data.train, rows)  # (image, height, width, channel)
     images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     labels = job.data.train_labels
@@ -81,7 +81,7 @@ def prepare(job: Job, rows: NDArray[np.int64], place: tuple[int, int], scale: fl
     size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
     changed = Augment(settings)(images, generator, size)
     if oversample:
-        picking = torch.Generator().manual_seed(draw(seed, *place, 2))
+        picking = torch.Generator().manual_seed(draw(seed, *position, 2))
         chances = torch.from_numpy(oversample * rarity(labels, job.outputs)[labels[rows]])
         picked = torch.rand(len(rows), generator=picking) < chances
         if picked.any():
@@ -94,7 +94,7 @@ def prepare(job: Job, rows: NDArray[np.int64], place: tuple[int, int], scale: fl
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
     """Prepare the next batch in a thread while the caller uses this one.
 
-    Each batch draws from a generator of its own, so the thread changes no number. An exception in the
+    Each batch draws from another generator, so the thread changes no number. An exception in the
     thread passes to the caller.
     """
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=1)

@@ -1,6 +1,6 @@
 """A training run between two steps, in one file: tensors as safetensors, counters as JSON in its header.
 
-One file, written beside its place and renamed over it, is either the old state or the new one, whatever
+One file, written under another name and renamed, is either the old state or the new one, whatever
 happens meanwhile.
 """
 
@@ -102,9 +102,9 @@ class Saver:
         }
         for part, named in parts.items():
             tensors |= {f"{part}/{name}": tensor for name, tensor in named.items()}
-        for place, values in self.optimizer.state_dict()["state"].items():
+        for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {
-                f"optimizer/{place}/{key}": value for key, value in values.items() if value is not None
+                f"optimizer/{index}/{key}": value for key, value in values.items() if value is not None
             }
         write_checkpoint(
             self.job.path, tensors, {"run": self.job.identity, "progress": asdict(self.progress)}
@@ -131,9 +131,9 @@ class Saver:
         # 1. counters, 2. weights, 3. average, 4. best weights, 5. optimizer, 6. the open epoch's sums
         for name, value in state["progress"].items():
             setattr(self.progress, name, value)
-        own = changing_tensors(self.job.model)
-        put(own, parts["model"])
-        self.average.tensors = {n: torch.empty_like(own[n]).copy_(t) for n, t in parts["average"].items()}
+        live = changing_tensors(self.job.model)
+        put(live, parts["model"])
+        self.average.tensors = {n: torch.empty_like(live[n]).copy_(t) for n, t in parts["average"].items()}
         self.average.epochs_in = self.progress.averaged_epochs
         self.best |= {name: tensor.to(self.job.context.device) for name, tensor in parts["best"].items()}
         self._restore_optimizer(parts["optimizer"])
@@ -143,8 +143,8 @@ class Saver:
     def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
         states: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
-            place, _, key = name.partition("/")
-            states.setdefault(int(place), {})[key] = tensor
+            index, _, key = name.partition("/")
+            states.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
         # Its tensors must lie in memory as their parameters do: the fused kernels walk both side by side.
         for parameter, values in self.optimizer.state.items():

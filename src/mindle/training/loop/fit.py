@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
+from mindle.messages import message
 from mindle.training.loop.average import Average, changing_tensors, put
 from mindle.training.loop.batches import Batch, batches, draw
 from mindle.training.loop.callbacks import Callback, FitState
@@ -39,7 +40,7 @@ class FitResult:
 
     Attributes:
         history: One row an epoch: epoch, train_loss, train_accuracy, val_loss, val_accuracy, rate, seconds,
-            images_per_second; of numbers, train_mae and val_mae in the place of accuracies. The train columns
+            images_per_second; of numbers, train_mae and val_mae instead of accuracies. The train columns
             are measured while training, on augmented images and with dropout; train_loss is what was
             minimised, smoothing included, penalties not.
         best_epoch: The epoch, counted from 1, whose weights the model ends with.
@@ -177,7 +178,7 @@ class _Training:
             moved = self._step(batch)
             seconds, began = self.clock() - began, self.clock()
             if _is_short(job, seconds, self.evaluation_seconds):
-                self.state.stop("the time was up")
+                self.state.stop(message("training.stopped.time"))
             if progress.stopped:
                 return
             if moved and (self.interrupted.is_set() or self.saver.due(after=CHECKPOINT_SECONDS)):
@@ -233,7 +234,7 @@ class _Training:
             self._save()
 
     def _evaluated(self) -> dict[str, Any]:
-        """The row of the history; the weights are kept where they are the best so far."""
+        """The row of the history; the weights are remembered where they are the best so far."""
         progress, job = self.progress, self.job
         began = self.clock()
         with self.average.in_place():
@@ -266,7 +267,7 @@ class _Training:
         if settings.schedule == "plateau" and progress.stale_epochs >= settings.lr_patience:
             progress.drops, progress.stale_epochs = progress.drops + 1, 0
         if settings.patience and progress.epoch + 1 - progress.best_epoch >= settings.patience:
-            self.state.stop(f"no progress for {settings.patience} epochs")
+            self.state.stop(message("training.stopped.patience", n=settings.patience))
 
     def _save(self) -> None:
         """Write a checkpoint, and end there after Ctrl-C."""
@@ -342,7 +343,7 @@ def _affordable_epochs(job: Job) -> int:
         begin += times[-1]
         if len(times) == 6:
             break
-    # The forward pass of validation is a third of a step; a tenth of the time is kept for ups and downs.
+    # The forward pass of validation is a third of a step; a tenth of the time is reserved for ups and downs.
     step_seconds = median(times[1:] or times)
     steps = job.steps_per_epoch * (1 + len(job.data.val) / len(job.data.train) / 3)
     epoch_seconds = max(step_seconds * steps, 1e-9)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.thresholds import macro_f1, macro_f1_gain
+from mindle.messages import message
 
-METHODS = ("auto", "none", "weights", "sampling", "augment", "smote", "focal", "thresholds")
 # Heads on features only: nets trained by epochs see pictures, between which nothing can be interpolated.
 HEADS_ONLY = ("smote",)
 # The largest class against the smallest; below this nothing is tried. `check` speaks of it from 3 on.
@@ -32,6 +32,7 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "focal": {"train.focal_gamma": 2.0},
     "thresholds": {"train.thresholds": True},
 }
+METHODS = tuple(_SETTINGS)
 
 
 def imbalance_settings(method: str) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def imbalance_settings(method: str) -> dict[str, Any]:
 
 
 def rarity(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """How rare each class is: 0 for the commonest, nearly 1 for one with hardly an image.
+    """How rare each class is: 0 for the most frequent, nearly 1 for one with hardly an image.
 
     Example:
         >>> rarity(np.array([0, 0, 0, 0, 1]), 2).tolist()
@@ -73,7 +74,7 @@ def balanced_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.floa
 
 
 def ratio(labels: NDArray[np.int64]) -> float:
-    """Images of the commonest class for each of the rarest that has any.
+    """Images of the largest class for each of the smallest that has any.
 
     Example:
         >>> ratio(np.array([0, 0, 0, 2]))
@@ -111,10 +112,12 @@ def choose_method(
         'none'
     """
     gains = {name: macro_f1_gain(labels, plain, named, classes, seed=seed) for name, named in answers.items()}
-    gained = ", ".join(f"{name} {gain:+.3f} \u00b1 {error:.3f}" for name, (gain, error) in gains.items())
-    reason = f"macro-F1 {macro_f1(labels, plain, classes):.3f} without a method; {gained}"
     clear = {name: gain for name, (gain, error) in gains.items() if gain > error}
-    if not clear:
-        return "none", f"{reason}; no gain is larger than its standard error, so nothing is changed"
-    best = max(clear, key=lambda name: clear[name])
-    return best, f"{reason}; {best} gains most, and more than its standard error"
+    best = max(clear, key=lambda name: clear[name]) if clear else "none"
+    said = message(
+        f"training.imbalance.{'best' if clear else 'none'}",
+        plain=macro_f1(labels, plain, classes),
+        gains=", ".join(f"{name} {gain:+.3f} \u00b1 {error:.3f}" for name, (gain, error) in gains.items()),
+        best=best,
+    )
+    return best, said

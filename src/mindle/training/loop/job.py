@@ -39,7 +39,7 @@ class TrainingContext:
     Attributes:
         seed: Governs whatever is drawn.
         device: Where nets are trained; if it is CUDA, images are embedded there too.
-        folder: The run folder: a checkpoint is kept in `checkpoint/` below it.
+        folder: The run folder: a checkpoint lies in `checkpoint/` below it.
         resume: Go on from that checkpoint where there is one; it must be of the same run.
         deadline: When it must be over.
         decisions: Repeats the decisions of the interrupted run, and records new ones.
@@ -108,7 +108,7 @@ class Job:
 
     @property
     def path(self) -> Path | None:
-        """Where the checkpoint is kept."""
+        """Where the checkpoint lies."""
         folder = self.context.folder
         return None if folder is None else Path(folder) / "checkpoint" / "fit.safetensors"
 

@@ -1,4 +1,4 @@
-"""What training changes in the process and in the model for its own time, and sets back after it."""
+"""What training changes in the process and in the model while it lasts, and sets back after it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def memory_kept() -> Iterator[None]:
     """Inside the `with` block the C library keeps large blocks that were freed, for the next that are wanted.
 
     By default it asks the system for each and gives it back, and the system clears every page anew: a step
-    of the course's net at 180 px took 280 to 460 ms where it takes 240 with this. What was kept is given
-    back at the end. Only glibc (most of Linux) can be told; elsewhere nothing changes.
+    of the course's net at 180 px took 280 to 460 ms where it takes 240 with this. The blocks are given
+    back at the end. Only glibc (most of Linux) has the option; elsewhere nothing changes.
 
     Source: mallopt(3) and malloc_trim(3), Linux manual pages.
     """

@@ -67,11 +67,11 @@ def optimizer_of(
 
 
 def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
-    """Optimizer groups, one for each share of the rate with decay and one without, empty ones left out."""
+    """Optimizer groups, one for each share of the rate with decay and one without, where it has members."""
     distance: dict[nn.Parameter, int] = {}
     for backbone in getattr(model, "backbones", ()):
         stages = backbone.groups()
-        distance |= {p: len(stages) - place for place, stage in enumerate(stages) for p in stage}
+        distance |= {p: len(stages) - index for index, stage in enumerate(stages) for p in stage}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
