@@ -55,6 +55,7 @@ TESTED_ELSEWHERE = {
         f"data/tables/parsing/{kind}.py": "data/tables/parsing/test_columns.py"
         for kind in ("categories", "dates", "kind", "numbers")
     },
+    "data/tables/sources.py": "data/tables/test_reader.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv

@@ -49,6 +49,17 @@ FAMILIES: dict[str, str] = {
 # Of a data set of images these show in its classes and targets; others are registered.
 BUILT_IN_TASKS = tuple(FAMILIES)
 
+
+def task_of(classes: int) -> Task:
+    """The built-in task of data with so many classes; without any, there are numbers.
+
+    Example:
+        >>> task_of(2), task_of(0)
+        ('binary', 'regression')
+    """
+    return Task({0: "regression", 2: "binary"}.get(classes, "multiclass"))
+
+
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 

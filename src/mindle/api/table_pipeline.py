@@ -224,7 +224,7 @@ def _answered(bundle: bundles.Bundle, table: Table, outcome: TableOutcome) -> An
 
 
 def _names(table: Table, rows: NDArray[np.int64]) -> tuple[str, ...]:
-    from mindle.data.tables.reader import row_name
+    from mindle.data.tables.parsing.columns import row_name
 
     return tuple(row_name(table.rows_from[row]) for row in rows.tolist())
 

@@ -25,7 +25,7 @@ from mindle.artifacts.reading import SpecialFile
 from mindle.artifacts.runtime import GRAPH_LIMIT
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError
-from mindle.records import InputSpec, TableSpec, Task
+from mindle.records import InputSpec, TableSpec, Task, task_of
 from mindle.version import __version__
 
 SCHEMA = 1
@@ -88,7 +88,7 @@ class Bundle:
     def task(self) -> Task:
         """What it was trained for; where a bundle does not say it, as its classes show."""
         stated = self.details.get("task") or getattr(self.spec, "task", None)
-        return Task(stated or _task_of(len(self.classes)))
+        return Task(stated or task_of(len(self.classes)))
 
     @property
     def model(self) -> Path:
@@ -140,10 +140,6 @@ def _column_inputs(spec: TableSpec) -> dict[str, Slot]:
     categories = sum(not column.numbers for column in features)
     found = {"numbers": Slot("f8", (None, width))} if width else {}
     return found | ({"categories": Slot("U", (None, categories))} if categories else {})
-
-
-def _task_of(classes: int) -> str:
-    return {0: "regression", 2: "binary"}.get(classes, "multiclass")
 
 
 def write_bundle_document(bundle: Bundle) -> None:
@@ -284,7 +280,7 @@ def _require_sense(bundle: Bundle) -> None:
     stated = [Task(str(each)) for each in (task, getattr(bundle.spec, "task", None)) if each is not None]
     if len({*stated}) > 1 or not all(fits.get(each, not classes) for each in stated):
         raise ValueError(
-            f"`task` must be {_task_of(len(classes))} with {len(classes)} classes. Received "
+            f"`task` must be {task_of(len(classes))} with {len(classes)} classes. Received "
             f"{', '.join(stated)}."
         )
     thresholds = typed(dict[str, float], bundle.details.get("thresholds") or {}, "thresholds")

@@ -365,7 +365,7 @@ def is_table(
     from mindle.data.images.sources.headings import ListOptions, image_list
     from mindle.data.images.sources.listing import lists_images
     from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
-    from mindle.data.tables.reader import BUILT_IN, ENDINGS, is_frame, is_mapping_table
+    from mindle.data.tables.sources import BUILT_IN, ENDINGS, is_frame, is_mapping_table
 
     if not isinstance(source, (str, os.PathLike)):
         return is_frame(source) or is_mapping_table(source)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from mindle.data.tables.parsing.cells import is_missing
 from mindle.data.tables.parsing.columns import parse_cells
 from mindle.data.tables.parsing.unreadable import CellReport, Unreadable, unreadable_of
-from mindle.data.tables.reader import labels_of
 from mindle.data.tables.rows import Rows
+from mindle.data.tables.tasks import labels_of
 from mindle.errors import DataError
 from mindle.records import Column, Dataset, Finding, Listener, Task
 

@@ -38,7 +38,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
 
     def _rows(self, X: Any, *, fitting: bool, y: Any = _NO_TARGET) -> Any:
         """A data frame, also of mappings, or an array; scikit-learn's own errors where it is neither."""
-        from mindle.data.tables.reader import is_frame
+        from mindle.data.tables.sources import is_frame
 
         if isinstance(X, Mapping) and not hasattr(X, "shape"):  # a sparse matrix may be a mapping too
             X = _frame_of(X)

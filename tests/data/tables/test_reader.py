@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mindle.data.reading import is_table
-from mindle.data.tables.reader import BUILT_IN, find_column, labels_of, read_table, unique_names
+from mindle.data.tables.reader import find_column, read_table
 from mindle.data.tables.rows import read_rows
+from mindle.data.tables.sources import BUILT_IN, unique_names
+from mindle.data.tables.tasks import labels_of
 from mindle.errors import DataError
 from mindle.records import Column, Finding, Table
 

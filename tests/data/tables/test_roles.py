@@ -9,6 +9,7 @@ import pytest
 
 from mindle.data.tables.reader import read_table
 from mindle.data.tables.roles import Asked, missing_code, missing_words, row_names_in, settle_columns
+from mindle.errors import DataError
 from mindle.records import Column, Table
 from tests.data.tables.rows import kinds, noise, table_of, the
 
@@ -123,7 +124,7 @@ def test_lists_by_column_name_are_a_table() -> None:
     assert np.isnan(table.cells["x"][1])
     rows = read_table([{"x": 1, "y": "a"}, {"x": 2}, {"y": "b"}], target="y")
     assert rows.labels.tolist() == [0, -1, 1]
-    with pytest.raises(ValueError, match="columns of one length. Received a with 1, b with 2"):
+    with pytest.raises(DataError, match="of one length. Received 'a' 1, 'b' 2"):
         read_table({"a": [1], "b": [1, 2]}, target="a")
     with pytest.raises(TypeError, match="a list of cells for each column. Received str for 'a'"):
         read_table({"a": "text"}, target="a")

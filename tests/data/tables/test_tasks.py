@@ -7,8 +7,12 @@ import pytest
 
 from mindle.data.common import tasks as common
 from mindle.data.tables import tasks
+from mindle.data.tables.checks import check_table
 from mindle.data.tables.reader import read_table
+from mindle.data.tables.splits import split_table
+from mindle.data.tables.summary import describe_table
 from mindle.records import Task
+from mindle.tasks import register
 
 
 def test_the_best_constant_of_each_place() -> None:
@@ -34,3 +38,23 @@ def test_a_table_is_described_by_its_targets() -> None:
     assert list(tasks.of(iris.task).rows(iris, 1)) == [("target", "rows"), ("setosa", "50")]
     assert tasks.of(diabetes.task).headline(diabetes).endswith("to estimate target")
     assert next(iter(tasks.of(diabetes.task).rows(diabetes, 1)))[0] == "part"
+
+
+@pytest.mark.parametrize(("like", "labels"), [("classification", 3), ("regression", 0)])
+def test_a_task_from_outside_is_read_checked_and_split(like: str, labels: int) -> None:
+    columns = {"x": [n / 7 for n in range(120)], "y": [n % 3 for n in range(120)]}
+    with register("grades", like=like):
+        table = split_table(check_table(read_table(columns, target="y", task="grades")))
+        assert table.task == table.task.family == "grades"
+        assert len(table.classes) == labels
+        assert {table.splits.count(split) for split in ("train", "val", "test")} == {84, 18}
+        assert describe_table(table)
+    with pytest.raises(ValueError, match="`task` must be one of"):
+        read_table(columns, target="y", task="grades")
+
+
+def test_a_class_is_spelled_as_it_is_most_often() -> None:
+    columns = {"x": [1, 2, 3, 4], "y": ["1.0", "1", "1", "2"]}
+    table = read_table(columns, target="y", task="classification")
+    assert table.classes == ("1", "2")
+    assert table.labels.tolist() == [0, 0, 0, 1]

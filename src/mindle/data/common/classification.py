@@ -23,6 +23,7 @@ class ClassificationData:
 
     same = "two-labels"
     all_blank = "data.images.blank-class"
+    asks_numbers = False
 
     def strata(self, data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The class of each row."""

@@ -26,6 +26,7 @@ class RegressionData:
 
     same = "two-targets"
     all_blank = "data.images.blank-all"
+    asks_numbers = True
 
     def strata(self, data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The band that the target of each row lies in."""

@@ -23,10 +23,12 @@ class DataTask(Protocol):
     Attributes:
         same: Ending of the findings of copies whose truths differ: "two-labels" or "two-targets".
         all_blank: Code of the sentence for blank images that are perhaps what the truth shows.
+        asks_numbers: Whether the truth is a number, not a class.
     """
 
     same: str
     all_blank: str
+    asks_numbers: bool
 
     def strata(self, data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """What each part of a split gets its share of, for some rows; -1 where a row has no truth."""
@@ -81,7 +83,7 @@ def require_task(task: str | None) -> None:
 
 def asks_numbers(task: str) -> bool:
     """Whether a task asks for a number of each row, not for a class."""
-    return FAMILIES.get(task, task) != "classification"
+    return TASKS[FAMILIES.get(task, task)].asks_numbers
 
 
 def of(task: Task) -> DataTask:

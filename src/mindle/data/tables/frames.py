@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.findings import column_findings
-from mindle.data.tables.parsing.cells import LARGEST, text_of
+from mindle.data.tables.parsing.cells import LARGEST
 from mindle.data.tables.parsing.columns import as_written, kind_of
 from mindle.data.tables.parsing.unreadable import CellReport, read_cells, require_readable
-from mindle.data.tables.reader import find_column, is_frame, unique_names
-from mindle.data.tables.roles import IGNORED_NOTE, Asked, row_names_in, settle_columns
-from mindle.records import COLUMN_KINDS, Column, Finding, Table, Task
+from mindle.data.tables.reader import find_column, require_kinds
+from mindle.data.tables.roles import IGNORED_NOTE, Asked, settle_columns
+from mindle.data.tables.sources import in_memory, is_frame, names_and_cells, unique_names
+from mindle.records import Column, Finding, Table, task_of
 
 Cells = dict[str, NDArray[Any]]
 
@@ -43,19 +44,16 @@ def columns_in_memory(
         >>> [(column.name, column.kind) for column in columns]
         [('c1', 'category'), ('c2', 'number')]
     """
-    wanted = _wanted_kinds(kinds or {}, _names(rows))
+    require_kinds(kinds or {})
+    names = _names(rows)
+    wanted = {find_column(name, names, argument="kinds"): kind for name, kind in (kinds or {}).items()}
     if _is_numbers(rows):
-        columns = [_of_numbers(name, wanted.get(name, "number")) for name in _names(rows)]
+        columns = [_of_numbers(name, wanted.get(name, "number")) for name in names]
         values = np.asarray(rows, np.float64).T
-        return tuple(
-            kind_of(column).sized(column, some) for column, some in zip(columns, values, strict=True)
-        ), ()
-    texts = _texts(rows)
-    if is_frame(rows):
-        types = zip(texts, map(str, rows.dtypes), strict=True)
-        wanted = {name: "category" for name, kind in types if kind == "category"} | wanted
-    named = row_names_in([str(name) for name in rows.columns], texts) if is_frame(rows) else ()
-    found = settle_columns(texts, np.arange(len(rows)), Asked(wanted=wanted, splits=False, row_names=named))
+        return tuple(kind_of(it).sized(it, some) for it, some in zip(columns, values, strict=True)), ()
+    raw = in_memory(rows)
+    asked = Asked(wanted={**raw.kinds, **wanted}, splits=False, row_names=raw.row_names)
+    found = settle_columns(raw.texts, np.arange(len(rows)), asked)
     return found.columns, tuple(column_findings(found.noted, ()))
 
 
@@ -74,7 +72,7 @@ def cells_in_memory(rows: Any, columns: Sequence[Column], report: CellReport | N
         >>> cells_in_memory(np.array([[1.0, np.nan]]), [Column(name=n, kind="number") for n in "ab"])
         {'a': array([1.]), 'b': array([nan])}
     """
-    values = dict(zip((column.name for column in columns), _values(rows), strict=True))
+    values = dict(zip((column.name for column in columns), names_and_cells(rows)[1], strict=True))
     if _is_numbers(rows) and all(column.kind == "number" for column in columns):
         numbers = np.array(rows, np.float64)
         if (np.isnan(numbers) | (np.abs(numbers) <= LARGEST)).all():
@@ -117,32 +115,22 @@ def table_in_memory(
     """
     name = unique_names([*(column.name for column in columns), "target"])[0][-1]
     kind = "category" if classes else "number"
-    own = np.array(classes, object)[truth] if classes else np.asarray(truth, np.float64)
-    task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
+    values = np.array(classes, object)[truth] if classes else np.asarray(truth, np.float64)
     return Table(
         name="table",
         kind="frame",
         source="rows in memory",
-        task=Task(task),
+        task=task_of(len(classes)),
         columns=(*columns, Column(name=name, kind=kind, role="target")),
-        cells={**cells, name: own},
+        cells={**cells, name: values},
         rows_from=tuple(range(1, len(truth) + 1)),
         classes=tuple(classes),
         labels=np.asarray(truth, np.int64) if classes else np.zeros(0, np.int64),
-        targets=np.zeros(0) if classes else np.asarray(truth, np.float64),
+        targets=np.zeros(0) if classes else values,
         groups=tuple(groups),
         set_aside=("",) * len(truth),
         findings=tuple(findings),
     )
-
-
-def _wanted_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    for name, kind in kinds.items():
-        if kind not in (*COLUMN_KINDS, "ignored"):
-            raise ValueError(
-                f"`kinds` must be number, category, date or ignored. Received {kind!r} for {name!r}."
-            )
-    return {find_column(name, names, argument="kinds"): kind for name, kind in kinds.items()}
 
 
 def _of_numbers(name: str, kind: str) -> Column:
@@ -156,19 +144,5 @@ def _is_numbers(rows: Any) -> bool:
 
 
 def _names(rows: Any) -> tuple[str, ...]:
-    if is_frame(rows):
-        return unique_names([str(name) for name in rows.columns])[0]
-    return tuple(f"c{place}" for place in range(1, np.shape(rows)[1] + 1))
-
-
-def _values(rows: Any) -> list[list[Any]]:
-    """The cells of each column."""
-    if is_frame(rows):
-        return [rows.iloc[:, place].tolist() for place in range(rows.shape[1])]
-    return list(np.asarray(rows).T.tolist())
-
-
-def _texts(rows: Any) -> dict[str, list[str]]:
-    """The cells of each column as a CSV file would hold them."""
-    columns = zip(_names(rows), _values(rows), strict=True)
-    return {name: [text_of(value) for value in values] for name, values in columns}
+    spelled, _ = names_and_cells(rows[:0])
+    return unique_names(spelled)[0]

@@ -21,7 +21,7 @@ from mindle.data.tables.parsing.delimited import layout_of, records, whole_row
 from mindle.data.tables.parsing.mappings import mappings_of
 from mindle.data.tables.parsing.opening import is_parquet
 from mindle.data.tables.parsing.unreadable import Unreadable, read_cells, require_readable
-from mindle.data.tables.reader import frame_in, is_frame, unique_names
+from mindle.data.tables.sources import frame_in, is_frame, names_and_cells, unique_names
 from mindle.errors import DataError
 from mindle.records import Column
 
@@ -206,9 +206,8 @@ def _opened(source: Any, columns: Sequence[Column], separator: str | None, heade
     if content is not None:
         return _from_content(content, columns, separator, header)
     if is_frame(source):
-        names, _ = unique_names([str(name) for name in source.columns])
-        cells = (source.iloc[:, place].tolist() for place in range(len(names)))
-        return _Source(name="a data frame", names=names, rows=zip(*cells, strict=True))
+        names, cells = names_and_cells(source)
+        return _Source(name="a data frame", names=unique_names(names)[0], rows=zip(*cells, strict=True))
     return _from_mappings(mappings_of(_without_others(source, columns)), columns, "rows")
 
 

@@ -1,25 +1,32 @@
-"""What the checks and summaries of tables ask of a task; see `mindle.data.common.tasks` for the rest."""
+"""What reading, checking and describing tables ask of a task; see `mindle.data.common.tasks` for the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common.classes import sorted_classes
+from mindle.data.common.findings import finding
+from mindle.data.common.names import nfc
 from mindle.data.common.summary import part_counts
+from mindle.data.tables.parsing.cells import is_missing, label_of
+from mindle.data.tables.parsing.columns import kind_of, parse_cells, row_name
 from mindle.data.tables.splits import group_count
 from mindle.errors import DataError
 from mindle.messages import Message, message
-from mindle.records import SPLITS, Table, Task
+from mindle.records import BUILT_IN_TASKS, FAMILIES, SPLITS, Column, Table, Task, task_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 class TableTarget(Protocol):
-    """What differs by task in checking and describing a table.
+    """What differs by task in reading, checking and describing a table.
 
     Attributes:
         leak_skill: A column that alone removes so much of the error gives the target away.
@@ -30,6 +37,15 @@ class TableTarget(Protocol):
     leak_skill: float
     leak_measure: str
     things: str
+
+    def with_truth(self, table: Table, task: str, texts: Sequence[str]) -> Table:
+        """A table with its task, and the truth of each row.
+
+        Args:
+            table: Without them; its cells hold the target.
+            task: What is to be learned, as the user said or the target shows.
+            texts: The cells of the target as they are written.
+        """
 
     def headline(self, table: Table) -> Message:
         """How many rows and features there are, and what is to be learned."""
@@ -45,6 +61,39 @@ class TableTarget(Protocol):
 
     def require_groups(self, table: Table, rows: Ints, nested: bool, aside: str) -> None:
         """Refuse groups of which some part would hold too little to learn from."""
+
+
+def labels_of(texts: Sequence[str], column: Column, classes: Sequence[str]) -> NDArray[np.int64]:
+    """The class that each cell of a target names, as an index; -1 where it names none of them.
+
+    Classes that are numbers are compared as numbers, so that "1" and "1.0" are one class.
+
+    Example:
+        >>> labels_of(["yes", "?", "no"], Column(name="sold", kind="category", role="target"), ("no", "yes"))
+        array([ 1, -1,  0])
+    """
+    index: dict[Any, int] = {_class_key(name, column): place for place, name in enumerate(classes)}
+    keys = {text: _class_key(text, column) for text in set(texts)}
+    return np.fromiter((index.get(keys[text], -1) for text in texts), np.int64, len(texts))
+
+
+def _class_key(text: str, column: Column) -> Any:
+    """What cells of one class have in common; None or NaN where a cell names none."""
+    if kind_of(column).is_text:
+        return label_of(text, column.missing)
+    return float(parse_cells([text], column)[0])
+
+
+def _class_names(texts: Sequence[str], column: Column) -> tuple[str, ...]:
+    """The classes in order, each as it is spelled most often."""
+    spelled: dict[Any, str] = {}
+    for text, _ in Counter(map(str.strip, texts)).most_common():
+        key = _class_key(text, column)
+        if key is not None and key == key:
+            spelled.setdefault(key, nfc(text))
+    if kind_of(column).is_text:
+        return tuple(sorted_classes(spelled.values()))
+    return tuple(spelled[value] for value in sorted(spelled))
 
 
 def words(group: str, *names: str) -> tuple[str, ...]:
@@ -64,6 +113,34 @@ class ClassTarget:
     leak_skill = 0.98
     leak_measure = "tables.check.skill-classes"
     things = "classes"
+
+    def with_truth(self, table: Table, task: str, texts: Sequence[str]) -> Table:
+        """A class for each row, spelled as it is most often; one that training lacks is set aside."""
+        column, aside, given = table.target, list(table.set_aside), table.given or ("train",) * len(table)
+        used = [
+            row for row, text in enumerate(texts) if not aside[row] and not is_missing(text, column.missing)
+        ]
+        learned = [row for row in used if "train" not in given or given[row] in ("train", "")]
+        classes = _class_names([texts[row] for row in learned], column)
+        labels = labels_of(texts, column, classes)
+        extra = [row for row in used if labels[row] < 0 and _class_key(texts[row], column) is not None]
+        for row in extra:
+            aside[row] = "class-extra"
+        findings = list(table.findings)
+        if extra:
+            names = [row_name(row + 1) for row in extra]
+            known = {"first": names[0], "label": texts[extra[0]].strip()}
+            sentence = message("tables.read.class-extra", n=len(extra), **known)
+            findings.append(finding("class-extra", names, sentence))
+        return replace(
+            table,
+            task=Task(task) if task in {*FAMILIES} - {*BUILT_IN_TASKS} else task_of(len(classes) or 1),
+            targets=np.zeros(0),
+            classes=classes,
+            labels=labels,
+            set_aside=tuple(aside),
+            findings=tuple(findings),
+        )
 
     def headline(self, table: Table) -> Message:
         """See `TableTarget`."""
@@ -118,6 +195,11 @@ class NumberTarget:
     leak_measure = "tables.check.skill-numbers"
     things = "different targets"
 
+    def with_truth(self, table: Table, task: str, texts: Sequence[str]) -> Table:
+        """The numbers."""
+        numbers = np.asarray(table.cells[table.target.name], np.float64)
+        return replace(table, task=Task(task), targets=numbers)
+
     def headline(self, table: Table) -> Message:
         """See `TableTarget`."""
         return message("tables.summary.numbers", **_facts(table))
@@ -148,8 +230,13 @@ class NumberTarget:
 TASKS: dict[str, TableTarget] = {"classification": ClassTarget(), "regression": NumberTarget()}
 
 
+def named(task: str) -> TableTarget:
+    """What is done for a task, or a family, by its name."""
+    return TASKS[FAMILIES.get(task, task)]
+
+
 def of(task: Task) -> TableTarget:
-    """What checks and summaries do for a task.
+    """What is done for a task.
 
     Example:
         >>> of(Task("regression")).things

@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mindle.data.common.findings import listed
 from mindle.data.common.names import count_of
 from mindle.errors import DataError
-
-_LISTED = 6
 
 
 def mappings_of(source: Any) -> Iterator[Any]:
@@ -69,12 +68,21 @@ def _from_columns(source: Mapping[Any, Any]) -> Iterator[Any]:
         elif hasattr(column, "tolist"):
             column = column.tolist()
         columns[name] = column if _is_column(column) else [column]
+    of_one_length(columns)
+    return (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+
+
+def of_one_length(columns: Mapping[Any, Sequence[Any]]) -> Mapping[Any, Sequence[Any]]:
+    """The columns, once they are equally long.
+
+    Raises:
+        DataError: If they are not.
+    """
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        some = ", ".join(f"{name!r} {length:,}" for name, length in list(lengths.items())[:_LISTED])
-        more = f" and {len(lengths) - _LISTED} more" if len(lengths) > _LISTED else ""
-        raise DataError(f"Columns of a table must be of one length. Received {some}{more}. Complete them.")
-    return (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+        some = listed([f"{name!r} {length:,}" for name, length in lengths.items()])
+        raise DataError(f"Columns of a table must be of one length. Received {some}. Complete them.")
+    return columns
 
 
 def _checked(rows: Iterator[Any]) -> Iterator[Any]:
