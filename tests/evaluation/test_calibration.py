@@ -49,10 +49,10 @@ def test_logits_and_log_probabilities_give_the_same_temperature() -> None:
 def test_the_temperature_lowers_the_calibration_error() -> None:
     logits, labels = calibrated(4000, 4, seed=2)
     sure = np.exp(log_softmax(3 * logits))
-    mended = cooled(sure, fit_temperature(np.log(sure), labels))
-    assert expected_calibration_error(mended, labels) < 0.03 < expected_calibration_error(sure, labels)
-    assert (mended.argmax(axis=1) == sure.argmax(axis=1)).all()
-    assert mended.sum(axis=1) == pytest.approx(np.ones(len(mended)))
+    corrected = cooled(sure, fit_temperature(np.log(sure), labels))
+    assert expected_calibration_error(corrected, labels) < 0.03 < expected_calibration_error(sure, labels)
+    assert (corrected.argmax(axis=1) == sure.argmax(axis=1)).all()
+    assert corrected.sum(axis=1) == pytest.approx(np.ones(len(corrected)))
 
 
 def test_all_right_does_not_become_certainty() -> None:

@@ -20,10 +20,10 @@ from mindle.records import Estimates, Predictions
 def answers(
     strength: float, *, n: int = 200, classes: int = 3, seed: int = 1, shared: int = 0
 ) -> Predictions:
-    """Answers of a model of some strength; the truth and part of the difficulty come from `shared`."""
-    common, own = np.random.default_rng(shared), np.random.default_rng(seed)
+    """Answers of a model of some strength; the truth and some of the difficulty come from `shared`."""
+    common, other = np.random.default_rng(shared), np.random.default_rng(seed)
     labels = common.integers(0, classes, n)
-    logits = common.normal(size=(n, classes)) + 0.7 * own.normal(size=(n, classes))
+    logits = common.normal(size=(n, classes)) + 0.7 * other.normal(size=(n, classes))
     logits[np.arange(n), labels] += strength
     odds = np.exp(logits)
     return Predictions(
@@ -86,7 +86,7 @@ def test_holm_raises_the_smallest_most_and_keeps_the_order() -> None:
     assert holm([]) == []
 
 
-# ---- what is told ------------------------------------------------------------------------------------------
+# ---- what is found -----------------------------------------------------------------------------------------
 
 
 def test_values_are_the_scores_and_second_minus_first() -> None:
@@ -265,7 +265,7 @@ def test_another_truth_is_named() -> None:
     refused(rough, replace(rough, targets=moved), "differs in 1 of 150 rows, first in 'row 3'")
 
 
-def test_other_ways_of_judging_are_refused() -> None:
+def test_other_ways_of_evaluating_are_refused() -> None:
     refused(answers(1.0), estimates(1.0), "one of each")
     refused(estimates(1.0), estimates(1.0, repeats=3), "repeats=1 and 3")
     refused(replace(answers(1.0), labels=None), answers(1.0), "must carry `labels`")

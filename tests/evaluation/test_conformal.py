@@ -65,7 +65,7 @@ def test_heavy_tails_are_covered_as_often_as_promised(level: float) -> None:
         )
         hits += int(((low <= truth) & (truth <= high)).sum())
         trials += 300
-    # 12 calibrations of 150 rows each: the luck of the calibration outweighs that of the fresh rows
+    # 12 calibrations of 150 rows each: the chance of the calibration outweighs that of the fresh rows
     error = sqrt(level * (1 - level) * (1 / (12 * 150) + 1 / trials))
     assert hits / trials >= level - 3 * error
     assert hits / trials <= level + 5 * error  # and are not simply endless
@@ -75,43 +75,43 @@ def test_too_few_rows_for_the_level_give_an_endless_interval() -> None:
     low, high = prediction_interval(calibrate(np.ones(8), np.arange(8) % 2), np.zeros((2, 2)), level=0.9)
     assert np.isneginf(low).all()
     assert np.isposinf(high).all()
-    kept = calibrate(np.ones(9), np.arange(9) % 2)  # 0.1 · 10 is one row
-    low, high = prediction_interval(kept, np.zeros((1, 2)), level=0.9)
+    calibration = calibrate(np.ones(9), np.arange(9) % 2)  # 0.1 · 10 is one row
+    low, high = prediction_interval(calibration, np.zeros((1, 2)), level=0.9)
     assert (low[0], high[0]) == (-1.0, 1.0)
 
 
 def test_a_bundle_can_carry_it(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
-    kept = calibrate(generator.normal(size=30), np.arange(30) % 3)
-    np.savez(tmp_path / "calibration.npz", **kept.arrays())
+    calibration = calibrate(generator.normal(size=30), np.arange(30) % 3)
+    np.savez(tmp_path / "calibration.npz", **calibration.arrays())
     with np.load(tmp_path / "calibration.npz", allow_pickle=False) as arrays:
         again = read_calibration(arrays)
     estimates = generator.normal(size=(5, 3))
     for one, two in zip(
-        prediction_interval(kept, estimates), prediction_interval(again, estimates), strict=True
+        prediction_interval(calibration, estimates), prediction_interval(again, estimates), strict=True
     ):
         assert (one == two).all()
-    assert (np.diff(kept.errors[:10]) >= 0).all()
+    assert (np.diff(calibration.errors[:10]) >= 0).all()
     with pytest.raises(ValueError, match="none of counts"):
         read_calibration({"errors": np.ones(2)})
 
 
 def test_folds_that_held_out_nothing_keep_their_column() -> None:
-    kept = calibrate(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 2]))
-    assert kept.counts.tolist() == [1, 0, 2]
-    low, high = prediction_interval(kept, np.array([[0.0, 1e9, 0.0]]), level=0.5)
+    calibration = calibrate(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 2]))
+    assert calibration.counts.tolist() == [1, 0, 2]
+    low, high = prediction_interval(calibration, np.array([[0.0, 1e9, 0.0]]), level=0.5)
     assert (low[0], high[0]) == (-2.0, 2.0)
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    kept = calibrate(np.ones(20), np.arange(20) % 2)
+    calibration = calibrate(np.ones(20), np.arange(20) % 2)
     for level in (0.0, 1.0, 90.0):
         with pytest.raises(ValueError, match="`level` must lie between 0 and 1"):
-            prediction_interval(kept, np.zeros((1, 2)), level=level)
+            prediction_interval(calibration, np.zeros((1, 2)), level=level)
     with pytest.raises(ValueError, match=r"must be \(row, 2\): one column a fold. Received \(1, 3\)"):
-        prediction_interval(kept, np.zeros((1, 3)))
+        prediction_interval(calibration, np.zeros((1, 3)))
     with pytest.raises(ValueError, match=r"finite numbers. Received \[0.0, nan\]"):
-        prediction_interval(kept, np.array([[0.0, np.nan]]))
+        prediction_interval(calibration, np.array([[0.0, np.nan]]))
     with pytest.raises(ValueError, match=r"of one length, at least 1. Received \(2,\) and \(3,\)"):
         calibrate(np.ones(2), np.zeros(3, np.int64))
     with pytest.raises(ValueError, match="finite numbers. Received nan in row 1"):

@@ -183,7 +183,7 @@ def test_one_positive_image_gets_a_wide_interval() -> None:
         (np.zeros((0, 2)), np.zeros(0, np.int64), "at least one image"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(p: Any, labels: Any, said: str) -> None:
+def test_what_cannot_be_scored_is_refused(p: Any, labels: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         score(predictions(np.asarray(p, np.float64), labels))
 
@@ -213,8 +213,8 @@ def test_ranking_and_f1_intervals_cover_the_truth() -> None:
     }
     hits: dict[str, list[bool]] = {name: [] for name in truth}
     for start in range(0, 20_000, 125):
-        part = slice(start, start + 100)
-        row = score(predictions(large.probabilities[part], large.labels[part]))["per_class"][1]
+        rows = slice(start, start + 100)
+        row = score(predictions(large.probabilities[rows], large.labels[rows]))["per_class"][1]
         for name, true in truth.items():
             hits[name].append(row[name]["low"] <= true <= row[name]["high"])
     for covered in hits.values():
@@ -227,8 +227,8 @@ def test_macro_intervals_cover_the_truth() -> None:
     whole = score(large)
     hits = dict.fromkeys(("balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "average_precision"), 0)
     for start in range(0, 8_000, 200):
-        part = slice(start, start + 300)
-        block = score(predictions(large.probabilities[part], large.labels[part]))
+        rows = slice(start, start + 300)
+        block = score(predictions(large.probabilities[rows], large.labels[rows]))
         for name in hits:
             hits[name] += block[name]["low"] <= whole[name]["value"] <= block[name]["high"]
     assert all(34 <= count <= 40 for count in hits.values()), hits

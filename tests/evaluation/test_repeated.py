@@ -62,7 +62,7 @@ def answered(repeats: int = 2, n: int = 60, *, strength: float = 1.0, classes: i
     )
 
 
-def part(predictions: Predictions, rows: Any) -> Predictions:
+def some_of(predictions: Predictions, rows: Any) -> Predictions:
     assert predictions.labels is not None
     return Predictions(
         classes=predictions.classes,
@@ -126,7 +126,7 @@ def test_every_value_lies_in_its_interval_inside_its_range() -> None:
 def test_without_folds_the_interval_is_as_wide_as_one_repeats() -> None:
     predictions = answered()
     block = score(predictions)
-    single = [score(part(predictions, np.arange(60) + 60 * repeat)) for repeat in (0, 1)]
+    single = [score(some_of(predictions, np.arange(60) + 60 * repeat)) for repeat in (0, 1)]
     for end in ("value", "low", "high"):
         assert block["accuracy"][end] == pytest.approx(np.mean([one["accuracy"][end] for one in single]))
     assert (block["n"], block["repeats"], block["intervals"]["methods"]["accuracy"]) == (60, 2, "wilson")

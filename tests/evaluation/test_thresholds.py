@@ -62,15 +62,15 @@ def test_of_two_classes_the_one_above_its_threshold_is_named() -> None:
     assert named.tolist() == [int(p > 0.3) for p in np.linspace(0, 1, 101)]
 
 
-@pytest.mark.parametrize("own", [0, 1, 2])
-def test_the_sums_over_distances_are_the_macro_f1_of_the_answers(own: int) -> None:
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_the_sums_over_distances_are_the_macro_f1_of_the_answers(column: int) -> None:
     probabilities, labels = drawn(3, 200)
     scores = np.log(probabilities)
-    gain, value = room._best_gain(scores, labels, own)
+    gain, value = room._best_gain(scores, labels, column)
     by_hand = []
     for point in room._GRID:
         moved = scores.copy()
-        moved[:, own] += point
+        moved[:, column] += point
         by_hand.append(macro_f1(labels, moved.argmax(axis=1), 3))
     assert value == pytest.approx(max(by_hand))
     assert by_hand[int(np.abs(room._GRID - gain).argmin())] == pytest.approx(value)

@@ -36,8 +36,8 @@ def content_of(**given: Any) -> ReportContent:
     """A content from the fields of all its records at once."""
     records = {}
     for name, record in RECORDS.items():
-        own = {field.name: given.pop(field.name) for field in fields(record) if field.name in given}
-        records[name] = record(**own)
+        fields_of_it = {field.name: given.pop(field.name) for field in fields(record) if field.name in given}
+        records[name] = record(**fields_of_it)
     return ReportContent(**given, **records)
 
 
@@ -68,7 +68,7 @@ def jpeg() -> bytes:
 
 @pytest.fixture
 def full() -> Callable[..., ReportContent]:
-    """A content with something in every section; keywords replace parts of it."""
+    """A content with something in every section; keywords replace some of it."""
 
     def make(
         classes: Sequence[str] = ("daisy", "dandelion", "roses"), n: int = 120, **changes: Any
@@ -193,7 +193,7 @@ def table_parts(paths: Sequence[str]) -> dict[str, Any]:
 
 @pytest.fixture
 def estimated() -> Callable[..., ReportContent]:
-    """A content on numbers of a table with something in every section; keywords replace parts of it."""
+    """A content on numbers of a table with something in every section; keywords replace some of it."""
 
     def make(n: int = 120, *, repeats: int = 1, spread: float = 0.5, **changes: Any) -> ReportContent:
         test, fold = estimates(n, spread=spread, repeats=repeats), np.tile(np.arange(n) % 4, repeats)
@@ -224,7 +224,7 @@ def estimated() -> Callable[..., ReportContent]:
 
 @pytest.fixture
 def classified_rows(full: Callable[..., ReportContent]) -> Callable[..., ReportContent]:
-    """A content on classes of a table, judged by repeated cross-validation where asked."""
+    """A content on classes of a table, evaluated by repeated cross-validation where asked."""
 
     def make(repeats: int = 1, **changes: Any) -> ReportContent:
         one = answers(("no", "yes"), 90, strength=1.0)

@@ -25,9 +25,9 @@ def remarks(content: ReportContent) -> dict[str, bool]:
     return {sentence: sound for sound, sentence in trust(page_of(content, "en"))["remarks"]}
 
 
-def said(content: ReportContent, part: str) -> bool:
-    """Whether the one remark that contains `part` is sound."""
-    (sound,) = [sound for sentence, sound in remarks(content).items() if part in sentence]
+def said(content: ReportContent, fragment: str) -> bool:
+    """Whether the one remark that contains `fragment` is sound."""
+    (sound,) = [sound for sentence, sound in remarks(content).items() if fragment in sentence]
     return sound
 
 
@@ -118,11 +118,11 @@ def test_heads_are_compared_by_what_they_answered_out_of_fold(full: Make) -> Non
     plain = full()
     value = plain.metrics["test"]["accuracy"]["value"]
     train = {"n": 300, "accuracy": 1.0, "out_of_fold": {"accuracy": value}}
-    by_heart, honest = (
+    memorised, honest = (
         " ".join(remarks(full(metrics={**plain.metrics, "train": learned})))
         for learned in ({"n": 300, "accuracy": 1.0}, train)
     )
-    assert "has partly memorised its training images" in by_heart
+    assert "has partly memorised its training images" in memorised
     assert "memorised" not in honest
     assert "training (out of fold)" in honest
 

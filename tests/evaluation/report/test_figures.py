@@ -78,7 +78,7 @@ def test_steps_have_whole_ticks() -> None:
     ("points", "x"),
     [
         ([[0, 0.99], [1, 0.75]], "0 training, 1 validation"),
-        ([["training", 0.99], ["validation", 0.75]], "part"),
+        ([["training", 0.99], ["validation", 0.75]], "split"),
     ],
 )
 def test_places_with_names_are_bars(points: list[Any], x: str) -> None:
@@ -99,7 +99,7 @@ def test_several_series_of_bars_have_a_legend_and_negative_bars_hang_down() -> N
     assert "nan" not in drawn
 
 
-def test_what_is_no_number_is_left_out() -> None:
+def test_what_is_no_number_is_not_drawn() -> None:
     drawn = figure({"loss": [[1, 0.5], [2, float("nan")], [3, float("inf")], [4, 0.25], [5, None]]})
     assert "loss: 0.25" in drawn
     assert "nan" not in drawn

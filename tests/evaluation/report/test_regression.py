@@ -124,7 +124,7 @@ def test_a_few_wild_misses_are_named() -> None:
     assert "the worst 2 images make up 99" in remark(content(values, truth))
 
 
-def test_intervals_are_held_to_their_promise() -> None:
+def test_intervals_are_checked_for_their_coverage() -> None:
     truth = np.linspace(0, 10, 100)
     values = truth + np.random.default_rng(3).normal(size=100)
     wide = content(values, truth, low=values - 2.5, high=values + 2.5)

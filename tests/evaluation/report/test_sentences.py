@@ -10,7 +10,7 @@ import mindle.evaluation.report as report
 from mindle.evaluation.report.sentences import Sentences
 from mindle.messages import catalogue as every_sentence
 
-# Families whose members are chosen by a value; what they may hold is settled by other rooms' words.
+# Families whose members are chosen by a value; what they may hold is decided by other rooms.
 BY_VALUE = {"kind", "action", "stage", "baseline", "task", "split", "metric", "meaning", "method"}
 BY_VALUE |= {
     "diagnosed",
@@ -85,14 +85,14 @@ def test_no_sentence_is_unused_and_none_is_missing() -> None:
             and text.split(".")[0] in families
             and not text.endswith((".css", ".html", ".toml", "_"))
         ):
-            assert text in catalogue(), f"{text} has no words"
+            assert text in catalogue(), f"{text} has no sentence"
 
 
 def test_every_kind_of_finding_has_words_and_no_other() -> None:
     from mindle.data.common.findings import kinds
 
-    told = {name.removeprefix("kind.") for name in catalogue() if name.startswith("kind.")}
-    assert told == set(kinds())
+    known = {name.removeprefix("kind.") for name in catalogue() if name.startswith("kind.")}
+    assert known == set(kinds())
 
 
 def literals(node: ast.AST) -> set[str]:
@@ -109,7 +109,7 @@ def named_so(target: ast.AST, value: ast.AST, name: str) -> set[str]:
     if not (isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)):
         return set()
     pairs = zip(target.elts, value.elts, strict=False)
-    return {text for part, own in pairs for text in named_so(part, own, name)}
+    return {text for one, assigned in pairs for text in named_so(one, assigned, name)}
 
 
 def rows_of(loop: ast.For, function: ast.AST) -> list[ast.expr]:
@@ -137,7 +137,7 @@ def actions_in(function: ast.AST) -> set[str]:
             if called == "_told_of":
                 place = [row.elts[5] for row in node.args if isinstance(row, ast.Tuple)]
             place += [word.value for word in node.keywords if word.arg == "action"]
-            found |= {text for own in place for text in literals(own)}
+            found |= {text for each in place for text in literals(each)}
         elif isinstance(node, ast.Assign):
             found |= named_so(node.targets[0], node.value, "action")
         elif isinstance(node, ast.For):
@@ -178,8 +178,8 @@ def test_every_action_has_words_and_no_other() -> None:
         *("dropped from train", "dropped from val", "dropped from train and val"),
         *("taken for classes", "taken for quantities"),
     }
-    told = {name.removeprefix("action.") for name in catalogue() if name.startswith("action.")}
-    assert told == written | put_together
+    known = {name.removeprefix("action.") for name in catalogue() if name.startswith("action.")}
+    assert known == written | put_together
 
 
 def test_korean_is_korean_and_english_is_not() -> None:
@@ -190,9 +190,11 @@ def test_korean_is_korean_and_english_is_not() -> None:
 
 def test_korean_sentences_are_polite() -> None:
     sentences = [texts["ko"] for texts in catalogue().values() if texts["ko"].endswith(".")]
-    told = [sentence for sentence in sentences if not sentence.startswith("{") and "{listed}" not in sentence]
-    assert len(told) > 40
-    rude = [sentence for sentence in told if not re.search(r"(니다|십시오)(\(.*\))?\.$|: .*\.$", sentence)]
+    known = [
+        sentence for sentence in sentences if not sentence.startswith("{") and "{listed}" not in sentence
+    ]
+    assert len(known) > 40
+    rude = [sentence for sentence in known if not re.search(r"(니다|십시오)(\(.*\))?\.$|: .*\.$", sentence)]
     assert rude == []
 
 
