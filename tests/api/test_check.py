@@ -75,4 +75,4 @@ def test_one_finding_is_counted_as_one(capsys: pytest.CaptureFixture[str], tmp_p
     assert ended.value.code == 1
     told = capsys.readouterr().err
     assert "findings, of which 1 needs your decision" in told or "1 finding, of which 1 needs" in told
-    assert "1 feature, to tell y (1 class)" in told
+    assert "1 feature, to predict y (1 class)" in told

@@ -86,7 +86,7 @@ def test_classes_are_calibrated_and_better_than_the_commonest() -> None:
     chosen = [attempt for attempt in outcome.tried if attempt["chosen"]]
     assert chosen
     assert all(attempt["low"] <= attempt["value"] <= attempt["high"] for attempt in chosen)
-    assert outcome.stopped.startswith("Kept: ")
+    assert outcome.stopped.startswith("Selected: ")
 
 
 def test_a_given_test_part_is_answered_by_models_without_it() -> None:

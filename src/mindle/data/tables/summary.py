@@ -32,7 +32,7 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
         >>> from mindle.data.tables.reader import read_table
         >>> for line in describe_table(read_table("iris"), most_columns=1):
         ...     print(line)
-        iris: 150 rows, 4 features, to tell target (3 classes)
+        iris: 150 rows, 4 features, to predict target (3 classes)
           column             kind    role     missing  different  example  note
           sepal length (cm)  number  feature                  35  5.1
           … and 4 more columns
