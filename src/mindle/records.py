@@ -8,9 +8,9 @@ was noticed on the way is a `Finding`. Torch never appears here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -597,3 +597,17 @@ class Silent:
 
 
 SILENT: Listener = Silent()
+
+
+R = TypeVar("R")
+
+
+def record_of(kind: type[R], values: Mapping[str, Any]) -> R:
+    """A record of those of some values by name, such as the arguments of a call, that it has fields for.
+
+    Example:
+        >>> record_of(Finding, {"kind": "leak", "files": (), "message": "", "action": "kept", "code": 3}).kind
+        'leak'
+    """
+    names = (one.name for one in fields(cast(Any, kind)))
+    return kind(**{name: values[name] for name in names if name in values})

@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from mindle.api.check import finding_document, tell_findings
 from mindle.api.predict import open_model
 from mindle.artifacts.outputs import keep_apart, require_ending
+from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.messages import message
 from mindle.records import SILENT, Listener
 
 Source = str | os.PathLike[str]
 
 
+READ_AS = ("target", "separator", "header", "label_from")
+
+
+@takes_reading_options(*READ_AS)
 def evaluate(
     model: Source,
     data: Source,
     *,
-    target: str | int | None = None,
-    separator: str | None = None,
-    header: int | None = None,
-    label_from: str | None = None,
     out: Source | None = None,
     raw: bool = False,
     listener: Listener = SILENT,
+    **reading: Unpack[ReadingKeywords],
 ) -> dict[str, Any]:
     """Evaluate a model on new labelled data: every image of every part, or every row that has a target.
 
     Args:
         model: A run or a bundle.
         data: What `train` takes; classes and columns are matched by name.
-        target: Of a list of images: the column that holds the labels or numbers.
-        separator: Of a table or a list of images: what stands between cells, where the file misleads.
-        header: Of these: how many lines of header there are, where the file misleads.
-        label_from: Of images in a folder: how file names hold their labels, such as "{class}_{n}".
         out: Where to write the answers as CSV, if anywhere; outside of the data.
         raw: Whether texts in `out` that a spreadsheet would run as formulas are left as they are.
         listener: Hears sentences and progress.
+        **reading: How the data are read, see `ReadingOptions`.
 
     Returns:
         `{"schema": 1, "test": …, "findings": […], "unknown_classes": {…}}`, the scores as in metrics.json. Of
@@ -52,11 +51,12 @@ def evaluate(
     """
     from mindle.evaluation import tasks
 
+    options = ReadingOptions.of(reading, evaluate)
     require_ending("out", out, (".csv",))
     keep_apart({"out": out}, [model, data])
     opened = open_model(model)
-    reading = {"separator": separator, "header": header, "target": target, "label_from": label_from}
-    read, findings = opened.source.read_labelled(data, reading, opened.target, listener)
+    read_as = {name: getattr(options, name) for name in READ_AS}
+    read, findings = opened.source.read_labelled(data, read_as, opened.target, listener)
     tell_findings(findings, listener)
     evaluated = opened.evaluate(read, listener=listener)
     if out is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from mindle.api.evaluate import evaluate
+from mindle.api.evaluate import READ_AS, evaluate
 from mindle.api.predict import predict
 from mindle.api.report import report, report_content
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.run import RunFolder
+from mindle.data.reading import ReadingKeywords, takes_reading_options
 from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
@@ -51,26 +52,12 @@ class Model:
         """Answer images, or rows of a table; see `mindle.predict`."""
         return predict(self.path, images, separator=separator, header=header, engine=engine)
 
+    @takes_reading_options(*READ_AS)
     def evaluate(
-        self,
-        data: Any,
-        *,
-        target: str | int | None = None,
-        separator: str | None = None,
-        header: int | None = None,
-        label_from: str | None = None,
-        listener: Listener = SILENT,
+        self, data: Any, *, listener: Listener = SILENT, **reading: Unpack[ReadingKeywords]
     ) -> dict[str, Any]:
         """Evaluate on new labelled data; see `mindle.evaluate`."""
-        return evaluate(
-            self.path,
-            data,
-            target=target,
-            separator=separator,
-            header=header,
-            label_from=label_from,
-            listener=listener,
-        )
+        return evaluate(self.path, data, listener=listener, **reading)
 
 
 class Run(Model):

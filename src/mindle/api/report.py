@@ -11,7 +11,7 @@ from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError, DataError
 from mindle.messages import require_language as require_language
-from mindle.records import Dataset, Diagnosis, Finding
+from mindle.records import Dataset, Diagnosis, Finding, record_of
 
 if TYPE_CHECKING:
     from mindle.evaluation.report import DataSummary, Explanation, ReportContent, TrainingSummary
@@ -89,10 +89,7 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
                 **document["hardware"],
                 **{name: document["asked"][name] for name in ("seed", "split_seed", "device")},
             },
-            licences=[
-                Licence(name=licence["name"], licence=licence["licence"], source=licence["source"])
-                for licence in document["licences"]
-            ],
+            licences=[record_of(Licence, licence) for licence in document["licences"]],
         ),
     )
 
@@ -112,14 +109,7 @@ def _data(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> DataSummar
         counts=data["counts"],
         set_aside=data["set_aside"],
         findings=[
-            Finding(
-                kind=finding["kind"],
-                files=tuple(finding["files"]),
-                message=finding["message"],
-                action=finding["action"],
-                decision=finding["decision"],
-            )
-            for finding in data["findings"]
+            record_of(Finding, {**found, "files": tuple(found["files"])}) for found in data["findings"]
         ],
         columns=columns,
         fingerprint=data["fingerprint"],

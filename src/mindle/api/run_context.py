@@ -7,9 +7,9 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from mindle.api.check import finding_document, tell_findings
 from mindle.api.models import Run
@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from mindle.training.budget import Deadline
     from mindle.training.loop.job import TrainingContext
     from mindle.training.tracking import Tracking
-
-
-R = TypeVar("R")
-
-
-def chosen(record: type[R], arguments: Mapping[str, Any]) -> R:
-    """A record of those arguments of a call that it has fields for.
-
-    Example:
-        >>> chosen(RunRequest, {"lang": "ko", "data": "photos"}).lang
-        'ko'
-    """
-    names = (one.name for one in fields(cast(Any, record)))
-    return record(**{name: arguments[name] for name in names if name in arguments})
 
 
 def process_start() -> float:

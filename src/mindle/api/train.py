@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from mindle.api.models import Run
 from mindle.api.pipeline import carry_out
 from mindle.api.pipelines import TrainingOptions, open_pipeline
-from mindle.api.run_context import RunRequest, chosen, in_run_folder
+from mindle.api.run_context import RunRequest, in_run_folder
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
-from mindle.records import Listener
+from mindle.records import Listener, record_of
 
 if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
@@ -93,7 +93,7 @@ def train(
         True
     """
     given = {**locals(), "settings": set}
-    request, options = chosen(RunRequest, given), chosen(TrainingOptions, given)
+    request, options = record_of(RunRequest, given), record_of(TrainingOptions, given)
     pipeline = open_pipeline(data, ReadingOptions.of(reading, train), options, split_seed=split_seed)
     return in_run_folder(
         request,

@@ -18,13 +18,13 @@ from mindle.api.image_pipeline import ImagePipeline, rehearsed
 from mindle.api.models import Run
 from mindle.api.pipeline import conclude
 from mindle.api.pipelines import TrainingOptions
-from mindle.api.run_context import RunContext, RunRequest, chosen, in_run_folder
+from mindle.api.run_context import RunContext, RunRequest, in_run_folder
 from mindle.api.table_pipeline import TablePipeline, before_evaluation, record_table
 from mindle.artifacts.files import write_text
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.errors import DeviceError
 from mindle.messages import message
-from mindle.records import Listener
+from mindle.records import Listener, record_of
 from mindle.training.budget import Deadline, Finish, parse_budget
 
 if TYPE_CHECKING:
@@ -117,10 +117,10 @@ def tune(
     from mindle.training.recipe import from_dict
 
     given = {**locals(), "settings": set}
-    request, options = chosen(RunRequest, given), chosen(SearchOptions, given)
+    request, options = record_of(RunRequest, given), record_of(SearchOptions, given)
     wanted = ReadingOptions.of(reading, tune)
     open_search = _open_table if wanted.is_table(data) else _open_images
-    searched: Any = open_search(data, wanted, chosen(TrainingOptions, given), options, request)
+    searched: Any = open_search(data, wanted, record_of(TrainingOptions, given), options, request)
     asked = {
         **searched.asked(request),
         "space": searched.space.as_dict(),
@@ -402,12 +402,6 @@ def _record(search: Search, best: Trial, run: RunContext) -> None:
 
 def _document(trial: Trial, score: str) -> dict[str, Any]:
     """A trial as a row of trials.csv."""
-    return {
-        "number": trial.number,
-        "state": trial.state,
-        score: trial.value,
-        "accuracy": trial.accuracy,
-        "seconds": trial.seconds,
-        "note": trial.note,
-        "settings": dict(trial.point),
-    }
+    names = ("number", "state", "value", "accuracy", "seconds", "note")
+    shown = {score if name == "value" else name: getattr(trial, name) for name in names}
+    return {**shown, "settings": dict(trial.point)}

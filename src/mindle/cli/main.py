@@ -14,34 +14,16 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
 
-from mindle.cli.cache import cache
-from mindle.cli.check import check
-from mindle.cli.compare import compare
-from mindle.cli.course import course
-from mindle.cli.ensemble import ensemble
-from mindle.cli.evaluate import evaluate
-from mindle.cli.models import models
-from mindle.cli.options import options_of, with_options
-from mindle.cli.predict import predict
-from mindle.cli.prepare import prepare
-from mindle.cli.recipes import recipes
-from mindle.cli.report import report
-from mindle.cli.runs import runs
-from mindle.cli.train import train
-from mindle.cli.tune import tune
+from mindle.cli.options import command_names, options_of, with_options
 from mindle.errors import DeviceError, MindleError
 from mindle.messages import speaking
 from mindle.text import printable
 from mindle.version import __version__
-
-COMMANDS = (
-    train, tune, check, prepare, predict, evaluate, compare, ensemble, report,
-    runs, models, recipes, cache, course,
-)  # fmt: skip
 
 EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 70, 130, 143
 
@@ -87,7 +69,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-for _command in COMMANDS:
+for _name in command_names():
+    _command = getattr(import_module(f"mindle.cli.{_name}"), _name)
     app.command()(_guarded(with_options(_command)))
 
 
@@ -139,7 +122,7 @@ def _interruption() -> str:
         return "What was laid out is kept; the same command goes on from there."
     if name == "course":
         return "Whatever was finished is kept; the same command goes on from there."
-    if name in {command.__name__ for command in COMMANDS} and "resume" in options_of(name):
+    if name in command_names() and "resume" in options_of(name):
         return "Whatever was finished is kept; the same command with --resume goes on from there."
     return "A file gets its name when it is whole: none was left half written."
 

@@ -81,6 +81,16 @@ class Option:
         return tuple(typed) if self.form == "list" else typed
 
 
+def command_names() -> list[str]:
+    """The commands, in the order of `--help`; each is a function of its name in a module of its name.
+
+    Example:
+        >>> command_names()[:2]
+        ['train', 'tune']
+    """
+    return [name for name in _declared() if name != "shared"]
+
+
 def options_of(command: str) -> dict[str, Option]:
     """The options and arguments of a command by name, in the order of `--help`.
 

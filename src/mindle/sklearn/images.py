@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from mindle.records import SILENT, Listener
+from mindle.records import SILENT, Listener, record_of
 
 _BATCH = 32
 
@@ -82,8 +82,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ModelError: If the model or its weights are not available.
         """
         from mindle import data
+        from mindle.api.pipelines import TrainingOptions
         from mindle.data.images.sources.memory import dataset_of
-        from mindle.training.images.plan import carry_out, make_plan, resolve_options
+        from mindle.training.images.plan import carry_out, make_plan
         from mindle.training.images.problem import Problem
         from mindle.training.loop.job import TrainingContext
 
@@ -95,16 +96,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(f"`y` must hold at least two classes. Received {len(self.classes_)} class.")
         listener = self.listener or SILENT
         seed = int(check_random_state(self.random_state).randint(2**31))
-        settled = resolve_options(
-            self.recipe,
-            model=self.model,
-            strategy=self.strategy,
-            weights=self.weights,
-            budget=self.budget,
-            settings=self.settings,
-        )
+        resolved = record_of(TrainingOptions, vars(self)).of_images()
         dataset = dataset_of(images, numbers, [str(name) for name in self.classes_])
-        plan = make_plan(dataset, settled, device=self.device)
+        plan = make_plan(dataset, resolved, device=self.device)
         dataset = data.check(dataset, specs=plan.specs, listener=listener)
         # scikit-learn holds out what a model is evaluated on, so nothing is kept for a test part here.
         parts = (1 - self.val_fraction, self.val_fraction, 0.0)
