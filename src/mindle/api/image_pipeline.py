@@ -276,7 +276,7 @@ def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:
 def _picture_seconds(dataset: Dataset) -> float:
     """What the pictures of mistakes in the report will take."""
     from mindle.api.report import PICTURES
-    from mindle.data.images.thumbnails import thumbnail
+    from mindle.data.images.pixels import thumbnail
 
     some = dataset.rows("train")[:4].tolist()
     seconds = _seconds(lambda: [thumbnail(dataset, row) for row in some])

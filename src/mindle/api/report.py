@@ -145,7 +145,7 @@ def _explanation(
 
 def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | None) -> dict[str, bytes]:
     """Small JPEGs of images, by path; fewer where the data have moved or changed."""
-    from mindle.data.images.thumbnails import thumbnail
+    from mindle.data.images.pixels import thumbnail
     from mindle.data.reading import ReadingOptions
 
     if not wanted:

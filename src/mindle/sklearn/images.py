@@ -83,7 +83,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         from mindle import data
         from mindle.api.pipelines import TrainingOptions
-        from mindle.data.images.sources.memory import dataset_of
+        from mindle.data.images.sources.entries import dataset_of
         from mindle.training.images.plan import carry_out, make_plan
         from mindle.training.images.problem import Problem
         from mindle.training.loop.job import TrainingContext
@@ -145,7 +145,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _images(self, X: Any, *, fitting: bool) -> Sequence[Path] | NDArray[np.uint8]:
         """Paths, or uint8 (image, height, width[, channel])."""
-        from mindle.data.images.sources.memory import image_array
+        from mindle.data.images.sources.entries import image_array
 
         if self.image_shape is not None:
             X = np.asarray(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,19 @@ from PIL import Image
 from mindle.data.common import store as store_module
 from mindle.data.images.checks import check
 from mindle.data.images.decoding.decode import decode
-from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixel_key, pixel_store, pixels
+from mindle.data.images.pixels import (
+    Pixels,
+    content_hash,
+    in_threads,
+    pixel_key,
+    pixel_store,
+    pixels,
+    thumbnail,
+)
 from mindle.data.images.sources.source import read
 from mindle.errors import DataError
 from mindle.records import ArrayImages, Dataset, InputSpec, Silent
+from tests.pictures import CLASSES, photo_folder
 
 SPEC = InputSpec(height=12, width=10)
 
@@ -226,3 +236,14 @@ def test_an_error_in_a_thread_reaches_the_caller() -> None:
 
     with pytest.raises(ValueError, match="number 50"):
         list(in_threads(work, range(100)))
+
+
+def test_a_thumbnail_is_a_small_jpeg_and_a_lost_file_none(tmp_path: Path) -> None:
+    dataset = read(photo_folder(tmp_path / "photos", 2))
+    picture = thumbnail(dataset, 0)
+    assert picture is not None
+    assert Image.open(io.BytesIO(picture)).format == "JPEG"
+    assert len(picture) < 20_000
+    (tmp_path / "photos" / CLASSES[0] / "사진 00.png").unlink()
+    row = dataset.paths.index(f"{CLASSES[0]}/사진 00.png")
+    assert thumbnail(dataset, row) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mindle.data.common.store import RowStore, cache_dir
 from mindle.data.images.decoding.decode import UndecodableImage, decode
@@ -24,6 +26,7 @@ from mindle.records import SILENT, ArrayImages, Dataset, InputSpec, Listener
 # Raise it when `decode` gives other pixels for the same file; the old ones are then made again.
 DECODER_VERSION = 1
 
+THUMBNAIL_SIDE = 160
 _LOT = 4  # images a task: enough to hide the cost of a task, few enough to keep memory flat
 
 Item = TypeVar("Item")
@@ -223,6 +226,18 @@ def _fill(
             writer.add(keys[position], row)
             if done % 32 == 0 or done == len(missing):
                 listener.progress("decode", done, len(missing))
+
+
+def thumbnail(dataset: Dataset, row: int) -> bytes | None:
+    """A JPEG of one image within a square of 160 pixels, on white; None where it cannot be read any more."""
+    spec = InputSpec(height=THUMBNAIL_SIDE, width=THUMBNAIL_SIDE, fit="pad", interpolation="lanczos")
+    try:
+        pixels = decode(load(dataset, row), spec)
+    except (OSError, UndecodableImage):
+        return None
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=82)
+    return file.getvalue()
 
 
 def thread_count() -> int:

@@ -1,15 +1,21 @@
-"""What a source yields of its images, and the one way from there to a data set."""
+"""What a source yields of its images, or a program holds, and the one way from there to a data set."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.classes import settle_classes, settle_given
+from mindle.data.common.names import name_of
 from mindle.records import FAMILIES, ArrayImages, Dataset, FileImages, Finding, Task
+
+Paths = Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +94,84 @@ class Entries:
             set_aside=tuple(set_aside),
             findings=(*self.findings, *held_out, *odd),
         )
+
+
+# --------------------------------------------------------------------------- images that a program holds
+
+
+def image_array(images: Any) -> NDArray[np.uint8] | None:
+    """Images in an array as uint8; None where `images` are something else, such as paths.
+
+    Unlike a data set on disk, a program hands over images in pieces (folds, new images), so their numbers
+    must mean the same in each of them: 0 to 255 as uint8, or 0 to 1 as floats.
+
+    Args:
+        images: (image, height, width) or (image, height, width, channel) with 1 or 3 channels.
+
+    Raises:
+        ValueError: If the shape or the numbers are not those of images.
+
+    Example:
+        >>> image_array(np.ones((2, 4, 4))).max(), image_array(["a.jpg"])
+        (np.uint8(255), None)
+    """
+    if not hasattr(images, "dtype") or images.dtype.kind not in "uifb":
+        return None
+    array = np.asarray(images)
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape[1:]:
+        raise ValueError(
+            "`images` in an array must be (image, height, width) or (image, height, width, channel) with 1 "
+            f"or 3 channels. Received shape {array.shape}. Reshape it, or name the shape of flattened rows."
+        )
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f" or not (array.min(initial=0) >= 0 and array.max(initial=0) <= 1):
+        raise ValueError(
+            "`images` in an array must be uint8 from 0 to 255, or floats from 0 to 1. Received "
+            f"{array.dtype} from {array.min():g} to {array.max():g}. Scale them."
+        )
+    return np.asarray(np.rint(array * 255), np.uint8)
+
+
+def dataset_of(
+    images: Paths | NDArray[np.uint8], labels: NDArray[np.int64], classes: Sequence[str]
+) -> Dataset:
+    """A data set of labelled images, none of them looked at yet.
+
+    Args:
+        images: Paths, or uint8 (image, height, width[, channel]).
+        labels: Index into `classes`, one an image.
+        classes: Class names in the order that answers keep.
+
+    Raises:
+        ValueError: If labels and images disagree in number.
+
+    Example:
+        >>> dataset = dataset_of(np.zeros((2, 4, 4), np.uint8), np.array([0, 1]), ["a", "b"])
+        >>> dataset.paths, dataset.classes
+        (('data/000000', 'data/000001'), ('a', 'b'))
+    """
+    if len(images) != len(labels):
+        raise ValueError(
+            f"`labels` must have one label an image. Received {len(labels)} for {len(images)} images."
+        )
+    count = len(images)
+    if isinstance(images, np.ndarray):
+        paths = tuple(f"data/{number:06d}" for number in range(count))
+        source: FileImages | ArrayImages = ArrayImages(array=images)
+    else:
+        names = tuple(os.path.abspath(path) for path in images)
+        paths = tuple(name_of(Path(name).as_posix()) for name in names)
+        source = FileImages(root=Path(os.sep), names=names)
+    return Dataset(
+        name="data",
+        kind="memory",
+        source="images in memory",
+        classes=tuple(classes),
+        paths=paths,
+        labels=np.asarray(labels, np.int64),
+        given=("",) * count,
+        groups=("",) * count,
+        images=source,
+        set_aside=("",) * count,
+    )
