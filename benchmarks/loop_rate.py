@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from mindle.models.classifier import layers_classifier
+from mindle.models.classifier import ClassScores, layers_model
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.training.loop.callbacks import Callback, FitState
@@ -36,8 +36,8 @@ def bare_loop(
 ) -> Callable[[], None]:
     """One step of the plainest loop that trains this net."""
     classes = [str(label) for label in range(int(labels.max()) + 1)]
-    model = layers_classifier(
-        ZOO[net].layers(spec.height, spec.width), spec=spec, classes=classes, seed=0
+    model = layers_model(
+        ZOO[net].layers(spec.height, spec.width), ClassScores(tuple(classes)), spec=spec, seed=0
     ).bodies[0]
     model = model.to(memory_format=layout).train()
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
@@ -138,7 +138,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, layout in LAYOUTS.items()
     }
     classes = [str(label) for label in range(card.classes)]
-    model = layers_classifier(card.layers(height, width), spec=spec, classes=classes, seed=0)
+    model = layers_model(card.layers(height, width), ClassScores(tuple(classes)), spec=spec, seed=0)
     turns = Turns(bare)
     watch = TimedWatch(recipe.train, classes=card.classes)
     data = TrainingData(train=pixels, train_labels=labels, val=pixels[:0], val_labels=labels[:0])

@@ -15,7 +15,7 @@ from mindle.errors import ArtifactError
 from mindle.formats import ensemble, images
 from mindle.formats.ensemble import common_spec
 from mindle.formats.images import reference_pixels
-from mindle.models.classifier import layers_classifier
+from mindle.models.classifier import ClassScores, layers_model
 from mindle.models.graph import session
 from mindle.records import Column, InputSpec, TableSpec
 from mindle.training.images.ensemble import Mix
@@ -32,7 +32,7 @@ WIDE = [
 def member(folder: Path, seed: int, **changes: object) -> Bundle:
     """A bundle of a small net with random weights."""
     spec = replace(SPEC, **changes)  # type: ignore[arg-type]
-    model = layers_classifier(WIDE, spec=spec, classes=CLASSES, seed=seed).eval()
+    model = layers_model(WIDE, ClassScores(tuple(CLASSES)), spec=spec, seed=seed).eval()
     formats.write("onnx", images.exportable(model, reference_pixels(spec, 2), 1.0 + 0.5 * seed), folder)
     return Bundle(
         folder=folder,

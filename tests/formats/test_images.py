@@ -13,12 +13,7 @@ from mindle.artifacts.bundle import Bundle, write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import images
 from mindle.formats.images import exportable, reference_pixels, torch_outputs
-from mindle.models.classifier import (
-    Classifier,
-    StandardisedNumber,
-    layers_classifier,
-    layers_model,
-)
+from mindle.models.classifier import Classifier, ClassScores, StandardisedNumber, layers_model
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model
@@ -32,8 +27,8 @@ COLOUR = InputSpec(height=32, width=24, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4
 def test_a_bundle_gives_the_models_probabilities(
     spec: InputSpec, classes: tuple[str, ...], tmp_path: Path
 ) -> None:
-    model = layers_classifier(
-        ZOO["small-resnet"].layers(spec.height, spec.width), spec=spec, classes=classes, seed=0
+    model = layers_model(
+        ZOO["small-resnet"].layers(spec.height, spec.width), ClassScores(tuple(classes)), spec=spec, seed=0
     )
     pixels = np.random.default_rng(1).integers(0, 256, (20, *spec.shape), np.uint8)
     parity = formats.write("onnx", exportable(model, pixels, 1.7), tmp_path)

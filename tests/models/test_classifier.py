@@ -14,14 +14,13 @@ import torch
 from mindle.errors import ArtifactError, ModelError
 from mindle.models.classifier import (
     Classifier,
+    ClassScores,
     ProbabilityGraph,
     StandardisedNumber,
-    backbone_classifier,
     backbone_model,
     build,
     describe,
     imagenet_classifier,
-    layers_classifier,
     layers_model,
     load_model,
     save_model,
@@ -63,10 +62,12 @@ def kinds() -> dict[str, Classifier]:
     other = replace(PHOTO, mean=(0.0, 0.0, 0.0))
     dense: list[dict[str, Any]] = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
     return {
-        "layers": layers_classifier(LAYERS, spec=SPEC, classes=three, seed=0),
-        "probe": backbone_classifier([card()], linear(512, 3), classes=three),
-        "joined": backbone_classifier([card(), card(name="two", spec=other)], linear(1024, 3), classes=three),
-        "inline": backbone_classifier([card()], dense, classes=three, pooling="none", seed=0),
+        "layers": layers_model(LAYERS, ClassScores(tuple(three)), spec=SPEC, seed=0),
+        "probe": backbone_model([card()], linear(512, 3), ClassScores(tuple(three))),
+        "joined": backbone_model(
+            [card(), card(name="two", spec=other)], linear(1024, 3), ClassScores(tuple(three))
+        ),
+        "inline": backbone_model([card()], dense, ClassScores(tuple(three)), pooling="none", seed=0),
     }
 
 
@@ -88,8 +89,8 @@ def test_every_kind_survives_the_disk(tmp_path: Path) -> None:
 
 
 def test_pixels_are_scaled_and_normalised() -> None:
-    model = layers_classifier(
-        [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}], spec=SPEC, classes=["a", "b"]
+    model = layers_model(
+        [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}], ClassScores(("a", "b")), spec=SPEC
     )
     floats = to_floats(pixels())
     assert (floats.dtype, floats.shape) == (torch.float32, (3, 3, 8, 10))
@@ -114,7 +115,7 @@ def test_joined_backbones_normalise_each_its_own_way() -> None:
 
 def test_one_output_becomes_two_logits() -> None:
     layers = [*LAYERS[:-1], {"kind": "dense", "units": 1}]
-    model = layers_classifier(layers, spec=SPEC, classes=["cat", "dog"], seed=0).eval()
+    model = layers_model(layers, ClassScores(("cat", "dog")), spec=SPEC, seed=0).eval()
     logits = model(pixels())
     score = model.bodies[0](model.normalisers[0](to_floats(pixels())))
     assert torch.equal(logits[:, 0], torch.zeros(3))
@@ -122,13 +123,13 @@ def test_one_output_becomes_two_logits() -> None:
 
 
 def test_seed_decides_the_weights() -> None:
-    one, two = (layers_classifier(LAYERS, spec=SPEC, classes=["a", "b"], seed=3) for _ in range(2))
+    one, two = (layers_model(LAYERS, ClassScores(("a", "b")), spec=SPEC, seed=3) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
 def test_backbones_that_are_already_built_are_used() -> None:
     body = build_backbone(card())
-    model = backbone_classifier([card()], linear(512, 2), classes=["a", "b"], backbones=[body])
+    model = backbone_model([card()], linear(512, 2), ClassScores(("a", "b")), backbones=[body])
     assert model.backbones == [body]
 
 
@@ -161,34 +162,34 @@ def test_tops_that_cannot_name_anything() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: layers_classifier(LAYERS, spec=SPEC, classes=["a"]), "two or more different names"),
-        (lambda: layers_classifier(LAYERS, spec=SPEC, classes=["a", "a"]), "two or more different names"),
+        (lambda: layers_model(LAYERS, ClassScores(("a",)), spec=SPEC), "two or more different names"),
+        (lambda: layers_model(LAYERS, ClassScores(("a", "a")), spec=SPEC), "two or more different names"),
         (
-            lambda: layers_classifier(LAYERS[:-1], spec=SPEC, classes=["a", "b"]),
+            lambda: layers_model(LAYERS[:-1], ClassScores(("a", "b")), spec=SPEC),
             "The last layer must be dense",
         ),
         (
-            lambda: layers_classifier(
-                [*LAYERS[:-1], {"kind": "dense", "units": 1}], spec=SPEC, classes=["a", "b", "c"]
+            lambda: layers_model(
+                [*LAYERS[:-1], {"kind": "dense", "units": 1}], ClassScores(("a", "b", "c")), spec=SPEC
             ),
             r'units "classes" \(or 3\) for 3 classes',
         ),
         (
-            lambda: layers_classifier(
-                [*LAYERS[:-1], LAYERS[-1] | {"activation": "sigmoid"}], spec=SPEC, classes=["a", "b"]
+            lambda: layers_model(
+                [*LAYERS[:-1], LAYERS[-1] | {"activation": "sigmoid"}], ClassScores(("a", "b")), spec=SPEC
             ),
             "must give raw scores",
         ),
-        (lambda: backbone_classifier([], linear(1, 2), classes=["a", "b"]), "at least one backbone"),
+        (lambda: backbone_model([], linear(1, 2), ClassScores(("a", "b"))), "at least one backbone"),
         (
-            lambda: backbone_classifier(
-                [card(), card(spec=replace(PHOTO, height=96))], linear(1024, 2), classes=["a", "b"]
+            lambda: backbone_model(
+                [card(), card(spec=replace(PHOTO, height=96))], linear(1024, 2), ClassScores(("a", "b"))
             ),
             "64x64 squash bilinear and resnet10t at 96x64",
         ),
         (
-            lambda: backbone_classifier(
-                [card(), card()], linear(1024, 2), classes=["a", "b"], pooling="none"
+            lambda: backbone_model(
+                [card(), card()], linear(1024, 2), ClassScores(("a", "b")), pooling="none"
             ),
             "only be joined after pooling",
         ),

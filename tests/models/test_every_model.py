@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mindle.models.classifier import Classifier, layers_classifier, load_model, save_model
+from mindle.models.classifier import Classifier, ClassScores, layers_model, load_model, save_model
 from mindle.models.graph import export_onnx, session
 from mindle.models.nets.layers import count_parameters
 from mindle.models.nets.zoo import ZOO, NetCard
@@ -30,7 +30,7 @@ def spec_of(card: NetCard) -> InputSpec:
 def build(card: NetCard) -> Classifier:
     spec = spec_of(card)
     classes = [f"class {i}" for i in range(card.classes)]
-    return layers_classifier(card.layers(spec.height, spec.width), spec=spec, classes=classes, seed=0)
+    return layers_model(card.layers(spec.height, spec.width), ClassScores(tuple(classes)), spec=spec, seed=0)
 
 
 def pixels(card: NetCard, count: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mindle.models.classifier import backbone_classifier
+from mindle.models.classifier import ClassScores, backbone_model
 from mindle.models.nets.layers import count_parameters
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import random_card
@@ -81,7 +81,7 @@ def test_the_courses_vgg19_with_its_head(experiment: str, classes: int, total: i
     head = read_experiment(experiment).variants["as_written"].model.layers
     card = replace(random_card("vgg19"), spec=InputSpec(height=180, width=180))
     names = [f"class {i}" for i in range(classes)]
-    net = backbone_classifier([card], head, classes=names, pooling="none")
+    net = backbone_model([card], head, ClassScores(tuple(names)), pooling="none")
     assert count_parameters(net) == total
     assert count_parameters(net.backbones[0]) == 20_024_384
     net.backbones[0].set_trainable(0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
-from mindle.models.classifier import ProbabilityGraph, backbone_classifier
+from mindle.models.classifier import ClassScores, ProbabilityGraph, backbone_model
 from mindle.models.graph import export_onnx, session
 from mindle.models.heads import BlendHead, KernelHead, LinearHead
 from mindle.models.pretrained.weights import random_card
@@ -34,7 +34,7 @@ def joined() -> ProbabilityGraph:
     support, pairs = rng.normal(size=(20, width)), rng.normal(size=(20, 3))
     two = KernelHead(mean, scale, support, 1 / width, pairs, np.zeros(3), np.eye(3), np.zeros(3))
     return ProbabilityGraph(
-        backbone_classifier(cards, BlendHead([one, two], np.ones(2)), classes=["a", "b", "c"]), 1.7
+        backbone_model(cards, BlendHead([one, two], np.ones(2)), ClassScores(("a", "b", "c"))), 1.7
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.models.classifier import Classifier, layers_classifier
+from mindle.models.classifier import Classifier, ClassScores, layers_model
 from mindle.records import InputSpec
 from mindle.training.loop.job import TrainingData
 from mindle.training.recipe import Recipe
@@ -51,7 +51,7 @@ def stripes(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.in
 
 def net(layers: list[dict[str, Any]] = CONV, classes: int = 3) -> Classifier:
     spec = InputSpec(height=SIZE, width=SIZE, colour="gray", mean=(0.4,), std=(0.2,))
-    return layers_classifier(layers, spec=spec, classes=[f"class {i}" for i in range(classes)], seed=0)
+    return layers_model(layers, ClassScores(tuple([f"class {i}" for i in range(classes)])), spec=spec, seed=0)
 
 
 def recipe(**settings: Any) -> Recipe:

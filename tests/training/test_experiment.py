@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindle.errors import DataError
-from mindle.models.classifier import backbone_classifier, layers_classifier
+from mindle.models.classifier import ClassScores, backbone_model, layers_model
 from mindle.models.nets.layers import count_parameters
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.weights import random_card
@@ -42,7 +42,9 @@ def count_of_net(recipe: Recipe, classes: int, channels: int, side: int) -> int:
     colour = "gray" if channels == 1 else "rgb"
     spec = InputSpec(height=side, width=side, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels)
     layers = recipe.model.layers or ZOO[recipe.model.name].layers(side, side)
-    return count_parameters(layers_classifier(layers, spec=spec, classes=[str(i) for i in range(classes)]))
+    return count_parameters(
+        layers_model(layers, ClassScores(tuple([str(i) for i in range(classes)])), spec=spec)
+    )
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -89,10 +91,10 @@ def test_vgg19_with_the_notes_head_has_exactly_their_parameters(
     recipe = experiment.variants[AS_WRITTEN]
     card = random_card("vgg19")
     card = replace(card, spec=replace(card.spec, height=recipe.input.height, width=recipe.input.width))
-    model = backbone_classifier(
+    model = backbone_model(
         [card],
         recipe.model.layers,
-        classes=[str(i) for i in range(classes)],
+        ClassScores(tuple([str(i) for i in range(classes)])),
         pooling=recipe.model.pooling,
     )
     model.backbones[0].set_trainable(0)

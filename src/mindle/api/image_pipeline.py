@@ -237,11 +237,11 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _small_net() -> Classifier:
-    from mindle.models.classifier import layers_classifier
+    from mindle.models.classifier import ClassScores, layers_model
 
     spec = InputSpec(height=16, width=16, mean=(0.5,) * 3, std=(0.5,) * 3)
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-    return layers_classifier(layers, spec=spec, classes=("a", "b"), seed=0)
+    return layers_model(layers, ClassScores(("a", "b")), spec=spec, seed=0)
 
 
 def _pack_untrained(net: Classifier) -> None:

@@ -252,6 +252,8 @@ def layers_model(
 ) -> Classifier:
     """A net from a list of layers, with fresh weights; "classes" units of the last layer are its outputs.
 
+    For two classes one unit will do too.
+
     Raises:
         ValueError: If the layers do not fit `spec`, or do not end in as many scores as there are outputs.
 
@@ -261,6 +263,9 @@ def layers_model(
         >>> net = layers_model(layers, StandardisedNumber(centre=20.0, scale=5.0), spec=spec)
         >>> net(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape
         torch.Size([3, 1])
+        >>> net = layers_model(layers, ClassScores(("no", "yes")), spec=spec)
+        >>> net(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape
+        torch.Size([3, 2])
     """
     _require_names(outputs)
     _check_ending(layers, outputs.count)
@@ -273,21 +278,6 @@ def layers_model(
         head=nn.Identity(),
         description={"kind": "layers", "layers": [dict(layer) for layer in layers]},
     )
-
-
-def layers_classifier(
-    layers: Sequence[Layer], *, spec: InputSpec, classes: Sequence[str], seed: int | None = None
-) -> Classifier:
-    """As `layers_model`, for classes; one score will do for two of them.
-
-    Example:
-        >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
-        >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": 1}]
-        >>> net = layers_classifier(layers, spec=spec, classes=["no", "yes"])
-        >>> net(torch.zeros(5, 8, 8, 1, dtype=torch.uint8)).shape
-        torch.Size([5, 2])
-    """
-    return layers_model(layers, ClassScores(tuple(classes)), spec=spec, seed=seed)
 
 
 def backbone_model(
@@ -314,6 +304,13 @@ def backbone_model(
     Raises:
         ValueError: If the backbones take different pixels, or the head does not fit.
         ModelError: As `build_backbone`.
+
+    Example:
+        >>> from mindle.models.pretrained.weights import random_card
+        >>> layers = [{"kind": "dense", "units": "classes"}]
+        >>> net = backbone_model([random_card("resnet18")], layers, ClassScores(("a", "b", "c")))
+        >>> net.spec.height, [p["name"] for p in net.description["backbones"]]
+        (224, ['resnet18'])
     """
     _require_names(outputs)
     _common_spec(cards)
@@ -347,28 +344,6 @@ def _on_backbones(
         head=head,
         description={"kind": "backbones", "backbones": backbones, **described},
     )
-
-
-def backbone_classifier(
-    cards: Sequence[WeightCard],
-    head: Head | Sequence[Layer],
-    *,
-    classes: Sequence[str],
-    pooling: str = "avg",
-    backbones: Sequence[Backbone] | None = None,
-    seed: int | None = None,
-) -> Classifier:
-    """As `backbone_model`, for classes.
-
-    Example:
-        >>> from mindle.models.pretrained.weights import random_card
-        >>> layers = [{"kind": "dense", "units": "classes"}]
-        >>> net = backbone_classifier([random_card("resnet18")], layers, classes=["a", "b", "c"])
-        >>> net.spec.height, [p["name"] for p in net.description["backbones"]]
-        (224, ['resnet18'])
-    """
-    outputs = ClassScores(tuple(classes))
-    return backbone_model(cards, head, outputs, pooling=pooling, backbones=backbones, seed=seed)
 
 
 def imagenet_classifier(card: WeightCard) -> Classifier:
@@ -448,7 +423,7 @@ def describe(model: Classifier) -> dict[str, Any]:
     Example:
         >>> spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
         >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-        >>> describe(layers_classifier(layers, spec=spec, classes=["a", "b"]))["kind"]
+        >>> describe(layers_model(layers, ClassScores(("a", "b")), spec=spec))["kind"]
         'layers'
     """
     copy: dict[str, Any] = json.loads(json.dumps(model.description))

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mindle.data import read
-from mindle.models.classifier import Classifier, layers_classifier
+from mindle.models.classifier import Classifier, ClassScores, layers_model
 from mindle.records import ArrayImages, Diagnosis, InputSpec
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.diagnosis import Case, diagnose
@@ -45,7 +45,7 @@ def digits(count: int = 400, classes: int = 10) -> tuple[Arrays, Arrays]:
 
 def net(layers: list[dict[str, Any]], classes: int, *, mean: float = 0.3, std: float = 0.37) -> Classifier:
     spec = InputSpec(height=8, width=8, colour="gray", mean=(mean,), std=(std,))
-    return layers_classifier(layers, spec=spec, classes=[str(i) for i in range(classes)], seed=0)
+    return layers_model(layers, ClassScores(tuple([str(i) for i in range(classes)])), spec=spec, seed=0)
 
 
 def named(

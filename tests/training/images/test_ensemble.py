@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from mindle.data import Pixels
 from mindle.errors import ModelError
-from mindle.models.classifier import Classifier, layers_classifier
+from mindle.models.classifier import Classifier, ClassScores, layers_model
 from mindle.records import InputSpec
 from mindle.training.images.ensemble import (
     Floats,
@@ -137,7 +137,7 @@ def small_net(seed: int, epochs: int = 0, start: Classifier | None = None) -> Cl
         std=(0.25,) * channels,
     )
     names = [str(label) for label in range(int(labels.max()) + 1)]
-    model = layers_classifier(LAYERS, spec=spec, classes=names, seed=seed)
+    model = layers_model(LAYERS, ClassScores(tuple(names)), spec=spec, seed=seed)
     if start is not None:
         model.load_state_dict(start.state_dict())
     if epochs:
@@ -187,8 +187,10 @@ def test_a_greedy_soup_keeps_what_helps_and_leaves_out_what_does_not() -> None:
 
 def test_only_the_same_nets_can_be_averaged() -> None:
     one = small_net(0)
-    other = layers_classifier(
-        [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}], spec=one.spec, classes=one.classes
+    other = layers_model(
+        [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}],
+        ClassScores(tuple(one.classes)),
+        spec=one.spec,
     )
     require_same_net([one, small_net(1)], ["a", "b"])
     with pytest.raises(ModelError, match="a and b differ in their layers"):

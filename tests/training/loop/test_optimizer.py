@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mindle.models.classifier import backbone_classifier
+from mindle.models.classifier import ClassScores, backbone_model
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import random_card
 from mindle.training.loop.optimizer import build_optimizer
@@ -27,7 +27,7 @@ def test_stages_of_a_backbone_learn_the_slower_the_farther_they_are() -> None:
     card = random_card("resnet18")
     backbone = build_backbone(card)
     head = [{"kind": "dense", "units": "classes"}]
-    model = backbone_classifier([card], head, classes=["a", "b"], backbones=[backbone])
+    model = backbone_model([card], head, ClassScores(("a", "b")), backbones=[backbone])
     optimizer = build_optimizer(model, TrainSettings(layer_decay=0.5))
     shares = {p: group["share"] for group in optimizer.param_groups for p in group["params"]}
     stages = len(backbone.groups())

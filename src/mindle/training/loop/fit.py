@@ -88,12 +88,12 @@ def fit(
 
     Example:
         >>> import numpy as np
-        >>> from mindle.models.classifier import layers_classifier
+        >>> from mindle.models.classifier import ClassScores, layers_model
         >>> from mindle.records import InputSpec
         >>> from mindle.training.settings import TrainSettings
         >>> spec = InputSpec(height=4, width=4, colour="gray", mean=(0.5,), std=(0.5,))
         >>> layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
-        >>> net = layers_classifier(layers, spec=spec, classes=["dark", "light"], seed=0)
+        >>> net = layers_model(layers, ClassScores(("dark", "light")), spec=spec, seed=0)
         >>> images = np.repeat(np.array([30, 220], np.uint8), 8)[:, None, None, None].repeat(16, 1)
         >>> images, labels = images.reshape(16, 4, 4, 1), np.repeat([0, 1], 8)
         >>> recipe = Recipe(train=TrainSettings(epochs=5, learning_rate=0.1))

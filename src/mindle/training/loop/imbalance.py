@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from mindle.evaluation.thresholds import macro_f1, macro_f1_gain
 from mindle.messages import message
 
-# Heads on features only: nets trained by epochs see pictures, between which nothing can be interpolated.
-HEADS_ONLY = ("smote",)
 # The largest class against the smallest; below this nothing is tried. `check` speaks of it from 3 on.
 WORTH_TRYING = 1.5
 
