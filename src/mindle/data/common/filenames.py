@@ -10,28 +10,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mindle.data.common.names import name_of, nfc, parts_in
+from mindle.data.common.names import WORDS, name_of, nfc, parts_in
 from mindle.errors import DataError
 
 PLACEHOLDERS = {"{class}": r"(?P<label>.*?)", "{n}": r"\d+", "{*}": r".*?"}
 """What may stand in a template: the class, a number, anything."""
 
-PICTURE_ENDINGS = frozenset(
-    "apng avif bmp gif heic heif ico jfif jp2 jpe jpeg jpg pgm png pnm ppm tga tif tiff webp".split()
-)
-"""Endings that hint at a picture where only names are looked at; content decides about a file itself."""
+PICTURE_ENDINGS = frozenset(WORDS["names"]["pictures"].split())
+_DEVICES = frozenset(WORDS["names"]["devices"].split())
 
 FITTING = 0.95
 MOST_NAMES, FEWEST_FILES = 200, 5
 _MOST_WILD = 3  # more of them could match in too many ways
-
-# What cameras, scanners, messengers and programs begin the names of files with.
-_DEVICES = frozenset(
-    "img dsc dscn dscf dscs p pxl vid mvimg screenshot screenshots image images photo photos picture "
-    "pictures pic pics scan scans scanned frame frames whatsapp gopr dji cimg sam dcim kakaotalk snapchat fb "
-    "signal telegram received download downloads untitled unnamed unknown page file capture camera cam video "
-    "mov snapshot sample foto fotos bild im 사진 스크린샷 캡처".split()
-)
 
 _ENDING = re.compile(r"\.(?=[^.]*[^\W\d_])[^\W_]{1,5}\Z")  # of letters at least in part: not the .0 of cat.0
 _NUMBERED = re.compile(r"(?P<label>.+?)(?P<mark>[._-])\d+", re.DOTALL)

@@ -1,58 +1,28 @@
-"""Names of files and folders: their spelling, litter among them, and the parts of a split that they name."""
+"""Names of files and folders: their spelling, litter among them, and the splits that they name."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from mindle.messages import message
-from mindle.records import Split
+from mindle.records import SPLITS, Split
 from mindle.text import spelled
 
-PART_WORDS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "trainval": "train",
-    "학습": "train",
-    "훈련": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "eval": "val",
-    "evaluation": "val",
-    "검증": "val",
-    "test": "test",
-    "tests": "test",
-    "testing": "test",
-    "테스트": "test",
-    "시험": "test",
-}
-"""Words that name a part of a split, in any case."""
-
-# Words beside them that add nothing: "training_set", "TestImages", "val data".
-_FILLERS = frozenset(
-    "set sets data dataset datasets image images img imgs picture pictures pics photo photos folder dir "
-    "split part file files sample samples".split()
+WORDS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
 )
+"""Words by which names and cells are understood, by what they are about."""
 
-# Left behind by operating systems and network drives; compared in lower case.
-_FOREIGN = frozenset(
-    {
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "icon\r",
-        "__macosx",
-        "@eadir",
-        "$recycle.bin",
-        "system volume information",
-        "lost+found",
-        "__pycache__",
-    }
-)
+SPLIT_WORDS: dict[str, Split] = {word: split for split in SPLITS for word in WORDS["splits"][split]}
+"""Words that name a split, in any case."""
 
+_FILLERS = frozenset(WORDS["names"]["fillers"].split())
+_FOREIGN = frozenset(WORDS["names"]["foreign"])
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -170,12 +140,12 @@ def _read(name: str) -> tuple[frozenset[Split], frozenset[str]]:
 
 def _part_in(word: str) -> Split | None:
     """The part that one word names, also where it is written together with a filler: "trainset"."""
-    if word in PART_WORDS:
-        return PART_WORDS[word]
+    if word in SPLIT_WORDS:
+        return SPLIT_WORDS[word]
     return next(
         (
             part
-            for known, part in PART_WORDS.items()
+            for known, part in SPLIT_WORDS.items()
             if word.removeprefix(known) in _FILLERS or word.removesuffix(known) in _FILLERS
             if word not in _FILLERS
         ),

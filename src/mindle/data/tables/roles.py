@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.findings import listed
-from mindle.data.common.names import all_of, part_of
+from mindle.data.common.names import WORDS, all_of, part_of
 from mindle.data.tables.parsing.cells import is_missing, label_of
 from mindle.data.tables.parsing.columns import (
     infer_columns,
@@ -28,7 +28,7 @@ from mindle.records import Column
 
 SPLIT_NOTE = message("tables.column.split")
 IGNORED_NOTE = message("tables.column.ignored")
-SPLIT_NAMES = frozenset({"split", "set", "subset", "fold", "part", "partition"})
+SPLIT_NAMES = frozenset(WORDS["cells"]["splits"].split())
 """What a column that tells train from test is called."""
 
 _UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas calls a column without a name

@@ -15,14 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.names import nfc
+from mindle.data.common.names import WORDS, nfc
 
-MISSING = frozenset(
-    {
-        *("", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"),
-        *("#div/0!", "#name?", "#null!", "#num!", "#ref!", "#value!"),  # errors of spreadsheets
-    }
-)
+MISSING = frozenset(WORDS["cells"]["missing"])
 """What stands in a cell that holds nothing, in any case, spaces around it aside, unless others are named."""
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -51,25 +46,7 @@ MONTHS_ALONE = ("%Y-%m", "%Y/%m")
 """Months without a day, which are told from whole columns only."""
 
 MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "jan january januar jän jänner janvier janv enero ene",
-            "feb february februar février févr fév febrero",
-            "mar march märz mrz mars marzo",
-            "apr april avril avr abril abr",
-            "may mai mayo",
-            "jun june juni juin junio",
-            "jul july juli juillet juil julio",
-            "aug august août agosto ago",
-            "sep sept september septembre septiembre",
-            "oct october okt oktober octobre octubre",
-            "nov november novembre noviembre",
-            "dec december dez dezember décembre déc diciembre dic",
-        ),
-        start=1,
-    )
-    for name in names.split()
+    name: number for number, names in enumerate(WORDS["cells"]["months"], start=1) for name in names.split()
 }
 """Names of months, and what is usual short for them, in English, German, French and Spanish."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mindle.data.common.names import WORDS
 from mindle.data.tables.parsing.cells import (
     NUMBER_FORMATS,
     UNITS,
@@ -28,7 +29,7 @@ CODE_OTHERS = 10  # …among so many different others
 ID_SHARE_UNNAMED = 0.8  # different values among whole numbers in the first column that are ids…
 ID_MAGNITUDE = 1000  # …of so many digits
 _EXACT_DIGITS = 15  # whole numbers of more digits are not exact in float64
-_ID_NAMES = ("id", "idx", "index", "key", "no", "nr", "number", "uuid", "번호", "아이디")
+_ID_NAMES = frozenset(WORDS["cells"]["ids"].split())
 _OTHER = {".": ",", ",": "."}
 _SIGN_BESIDE = {";": ",", ",": "."}
 """Whoever separates cells by the one sign and has the other within a number means a decimal sign by it."""

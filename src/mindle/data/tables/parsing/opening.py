@@ -11,11 +11,12 @@ import gzip
 import io
 import os
 import stat
+import tomllib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from mindle.errors import DataError
 
@@ -30,28 +31,8 @@ _LENIENT = ("cp949", "cp1252")  # read nearly any bytes
 _CONTROLS = [chr(code) for code in (*range(9), *range(14, 26))]
 _UNPACKED_BYTES, _UNPACKED_TIMES = 1 << 30, 100  # a packed file that becomes larger than both is refused
 
-_SHEET = "Save the sheet as CSV in UTF-8."
-_AS_CSV = "Save it as CSV in UTF-8."
-_UNPACK = "Unpack it first."
-_OTHERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook of the old kind", _SHEET),
-    (b"ARROW1", "an Arrow or Feather file", _AS_CSV),
-    (b"FEA1", "a Feather file", _AS_CSV),
-    (b"ORC", "an ORC file", _AS_CSV),
-    (b"SQLite format 3\0", "an SQLite database", "Save the table as CSV in UTF-8."),
-    (b"\x89HDF\r\n", "an HDF5 file", _AS_CSV),
-    (b"\x93NUMPY", "a NumPy array", _AS_CSV),
-    (b"$FL2", "an SPSS file", _AS_CSV),
-    (b"<stata_dta>", "a Stata file", _AS_CSV),
-    (b"\xfd7zXZ\0", "packed with xz", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
-    (b"Rar!", "a RAR archive", _UNPACK),
-    (b"%PDF-", "a PDF document", "Save its table as CSV in UTF-8."),
-    (b"\x89PNG", "a picture", _AS_CSV),
-    (b"\xff\xd8\xff", "a picture", _AS_CSV),
-    (b"GIF8", "a picture", _AS_CSV),
-)
+_KNOWN: dict[str, Any] = tomllib.loads(Path(__file__).with_name("formats.toml").read_text(encoding="utf-8"))
+_AS_CSV: str = _KNOWN["advice"]["csv"]
 
 
 @contextmanager
@@ -173,34 +154,29 @@ def is_text(file: Path) -> bool:
 def is_workbook(file: Path) -> bool:
     """Whether a file is a spreadsheet, which holds a table that is not read here."""
     with reading(file), open_bytes(file) as stream:
-        start = stream.read(BLOCK_BYTES)
-    return _archived(start).startswith("an Excel") or start.startswith(_OTHERS[0][0])
+        return "Excel" in _other_format(stream.read(BLOCK_BYTES)).get("what", "")
 
 
 def _refuse_others(file: Path, start: bytes) -> None:
-    found = next(((what, advice) for mark, what, advice in _OTHERS if start.startswith(mark)), None)
-    if start.startswith(b"PK\3\4"):
-        found = _archived(start), _SHEET
-    elif start[257:262] == b"ustar":
-        found = "a tar archive", _UNPACK
-    elif start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        found = "a picture", _AS_CSV
-    elif (text := _plain(start)) and text.startswith(_WEB_PAGE):
-        found = "a web page", "Download the file itself, such as its raw form."
-    elif text and text.startswith(_JSON):
-        found = "JSON", _AS_CSV
-    elif _is_arff(start):
-        found = "an ARFF file", _AS_CSV
+    found = _other_format(start)
     if found:
-        what, advice = found
+        advice = _KNOWN["advice"][found.get("advice", "csv")]
         raise DataError(
-            f"A table must be text, such as CSV, or Parquet. Received {str(file)!r}, which is {what}. "
-            f"{advice}"
+            f"A table must be text, such as CSV, or Parquet. Received {str(file)!r}, which is "
+            f"{found['what']}. {advice}"
         )
 
 
-_WEB_PAGE = ("<!doctypehtml", "<html")
-_JSON = ('{"', '[{"', "[[")
+def _other_format(start: bytes) -> Mapping[str, Any]:
+    """The entry of `formats.toml` that the beginning of a file fits; an empty one where none does."""
+    bom = "\u00ef\u00bb\u00bf"  # of UTF-8
+    plain = "".join(start[:200].decode("latin-1").removeprefix(bom).lower().split()).encode("latin-1")
+    for entry in _KNOWN["format"]:
+        begun = plain if entry.get("plain") else start[entry.get("at", 0) :]
+        mark, inside = (entry.get(name, "").encode("latin-1") for name in ("mark", "inside"))
+        if begun.startswith(mark) and inside in start:
+            return dict(entry)
+    return {"what": "an ARFF file"} if _is_arff(start) else {}
 
 
 def _is_arff(start: bytes) -> bool:
@@ -208,21 +184,6 @@ def _is_arff(start: bytes) -> bool:
     lines = map(bytes.strip, io.BytesIO(start))
     first = next((line for line in lines if line and not line.startswith(b"%")), b"")
     return first[:10].lower() in (b"@relation ", b"@relation\t")
-
-
-def _plain(start: bytes) -> str:
-    """The first letters of a text, small and without blanks."""
-    return "".join(start[:200].decode("latin-1").removeprefix("\u00ef\u00bb\u00bf").lower().split())
-
-
-def _archived(start: bytes) -> str:
-    if not start.startswith(b"PK\3\4"):
-        return ""
-    if b"xl/" in start:
-        return "an Excel workbook"
-    if b"opendocument.spreadsheet" in start[:200]:
-        return "a spreadsheet of OpenDocument"
-    return "an Excel workbook or another archive"
 
 
 def _wide(start: bytes) -> str:
