@@ -331,9 +331,7 @@ def build_head(description: Mapping[str, Any]) -> Head:
     kind = description.get("kind")
     if kind == "blend":
         heads = [build_head(part) for part in description["heads"]]
-        columns = description["columns"]
-        pairs = None if columns is None else [(start, stop) for start, stop in columns]
-        return BlendHead(heads, np.ones(len(heads)), columns=pairs)
+        return BlendHead(heads, np.ones(len(heads)), columns=description["columns"])
     if kind == "mean":
         return MeanHead([build_head(part) for part in description["heads"]])
     if kind not in ("linear", "kernel", "net"):
@@ -342,21 +340,13 @@ def build_head(description: Mapping[str, Any]) -> Head:
     mean, scale = np.zeros(features), np.ones(features)
     if kind == "net":
         return NetHead(mean, scale, description["layers"], classes=description["classes"], root=root)
-    outputs = description["outputs"]
+    outputs, zeros = description["outputs"], np.zeros
     if kind == "linear":
-        return LinearHead(mean, scale, np.zeros((outputs, features)), np.zeros(outputs), root=root)
-    vectors, pairs_count = description["vectors"], description["pairs"]
-    return KernelHead(
-        mean,
-        scale,
-        np.zeros((vectors, features)),
-        0.0,
-        np.zeros((vectors, pairs_count)),
-        np.zeros(pairs_count),
-        np.zeros((outputs, pairs_count)),
-        np.zeros(outputs),
-        root=root,
-    )
+        return LinearHead(mean, scale, zeros((outputs, features)), zeros(outputs), root=root)
+    vectors, pairs = description["vectors"], description["pairs"]
+    support, coefficients = zeros((vectors, features)), zeros((vectors, pairs))
+    mapping, offset = zeros((outputs, pairs)), zeros(outputs)
+    return KernelHead(mean, scale, support, 0.0, coefficients, zeros(pairs), mapping, offset, root=root)
 
 
 def _tensor(numbers: Numbers) -> Tensor:

@@ -52,20 +52,25 @@ def hub_card(folder: Path, name: str, origin: str) -> WeightCard:
     settings = config.get("pretrained_cfg") or {}
     outputs = int(config.get("num_classes", settings.get("num_classes", 1000)))
     weights = folder / "model.safetensors"
-    arguments = dict(config.get("model_args") or {}) | {"num_classes": outputs}
-    return WeightCard(
-        name=name,
-        library="timm",
+    return timm_card(
+        name,
+        settings,
+        outputs=outputs,
         model=str(config.get("architecture") or name.split(".", 1)[0]),
-        arguments=arguments,
-        head=outputs > 0,
-        labels=imagenet_labels(outputs),
-        spec=spec_of(settings),
+        arguments=dict(config.get("model_args") or {}) | {"num_classes": outputs},
         sha256=_known_hash(weights),
         licence=str(settings.get("license") or ""),
         source=f"https://huggingface.co/timm/{name}",
         path=weights,
         origin=origin,
+    )
+
+
+def timm_card(name: str, config: Mapping[str, Any], *, outputs: int, **fields: Any) -> WeightCard:
+    """A card of a network of timm, with what its record says of the input and of so many ImageNet classes."""
+    labels = imagenet_labels(outputs)
+    return WeightCard(
+        name=name, library="timm", head=outputs > 0, labels=labels, spec=spec_of(config), **fields
     )
 
 

@@ -18,13 +18,12 @@ from mindle.models.pretrained.cards import (
     WeightCard,
     check_hash,
     hash_file,
-    imagenet_labels,
     load_tensors,
     read_card,
     spec_of,
     tensor_shapes,
 )
-from mindle.models.pretrained.hub import cached_cards, from_hub, hub_card, published, timm_config
+from mindle.models.pretrained.hub import cached_cards, from_hub, hub_card, published, timm_card, timm_config
 from mindle.models.pretrained.packages import PACKAGES, package_cards, read_package
 
 if TYPE_CHECKING:
@@ -179,14 +178,12 @@ def _bare_card(model: str, path: Path) -> WeightCard:
         if f"{name}.weight" in shapes:
             outputs = shapes[f"{name}.weight"][0]
             arguments["num_classes"] = outputs
-    return WeightCard(
-        name=path.stem,
-        library="timm",
+    return timm_card(
+        path.stem,
+        config,
+        outputs=outputs,
         model=model.split(".", 1)[0],
         arguments=arguments,
-        head=outputs > 0,
-        labels=imagenet_labels(outputs),
-        spec=spec_of(config),
         sha256=hash_file(path),
         source=str(path),
         path=path,

@@ -49,21 +49,14 @@ def optimizer_of(
     groups: Sequence[dict[str, Any]], settings: TrainSettings | TableSettings
 ) -> torch.optim.Optimizer:
     """The optimizer that settings name, at their highest rate, for groups that carry their weight decay."""
-    betas = (settings.momentum, settings.beta2)
+    rate, momentum = settings.learning_rate, settings.momentum
     # One fused kernel for all parameters: 1.7 million of them take 2 ms a step instead of 6 on two cores.
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=settings.learning_rate, betas=betas, fused=True)
+    if settings.optimizer in ("adamw", "adam"):
+        kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+        return kind(groups, lr=rate, betas=(momentum, settings.beta2), fused=True)
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups,
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            nesterov=settings.momentum > 0,
-            fused=True,
-        )
-    return torch.optim.RMSprop(groups, lr=settings.learning_rate, alpha=settings.beta2)
+        return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0, fused=True)
+    return torch.optim.RMSprop(groups, lr=rate, alpha=settings.beta2)
 
 
 def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
