@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,29 +130,17 @@ def pack(source: str | os.PathLike[str], target: Path, *, classes: Sequence[str]
 
 
 def _arrays(dataset: Dataset, wanted: Sequence[str], spec: InputSpec) -> dict[str, NDArray[Any]]:
-    """Pictures and class numbers, by the keys of the file."""
-    rows = [row for row in dataset.rows().tolist() if dataset.classes[dataset.labels[row]] in wanted]
-    parts = sorted({dataset.given[row] or "train" for row in rows})
-    found: dict[str, NDArray[Any]] = {}
-    for part in parts:
-        pictures, numbers = [], []
-        for row in rows:
-            if (dataset.given[row] or "train") != part:
-                continue
-            try:
-                pictures.append(decode_row(dataset, row, spec))
-            except UndecodableImage:
-                continue
-            numbers.append(wanted.index(dataset.classes[dataset.labels[row]]))
-        images, labels = ("data", "targets") if len(parts) == 1 else (f"x_{part}", f"y_{part}")
-        found |= {images: np.stack(pictures), labels: np.array(numbers, np.int64)}
-    return found
-
-
-def decode_row(dataset: Dataset, row: int, spec: InputSpec) -> NDArray[Any]:
-    """The pixels of one row; whatever it is stored as.
-
-    Raises:
-        UndecodableImage: If it cannot be read.
-    """
-    return decode(load(dataset, row), spec)
+    """Images and class numbers, by the keys of the file."""
+    found: dict[str, list[tuple[NDArray[np.uint8], int]]] = defaultdict(list)
+    for row in dataset.rows().tolist():
+        name = dataset.classes[dataset.labels[row]]
+        if name in wanted:
+            with suppress(UndecodableImage):
+                pixels = decode(load(dataset, row), spec)
+                found[dataset.given[row] or "train"].append((pixels, wanted.index(name)))
+    arrays: dict[str, NDArray[Any]] = {}
+    for part, rows in sorted(found.items()):
+        images, labels = ("data", "targets") if len(found) == 1 else (f"x_{part}", f"y_{part}")
+        arrays[images] = np.stack([pixels for pixels, _ in rows])
+        arrays[labels] = np.array([number for _, number in rows], np.int64)
+    return arrays

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -176,15 +177,22 @@ def _keys(dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
     """The content hash of each row; read from the files where the data set was not checked."""
     if dataset.sha256 and all(dataset.sha256[row] for row in rows.tolist()):
         return [dataset.sha256[row] for row in rows.tolist()]
-    return list(in_threads(lambda row: content_hash(_read(dataset, row)), rows.tolist()))
+
+    def hashed(row: int) -> str:
+        with _required(dataset.paths[row]):
+            return content_hash(load(dataset, row))
+
+    return list(in_threads(hashed, rows.tolist()))
 
 
-def _read(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
+@contextmanager
+def _required(path: str) -> Iterator[None]:
+    """Turn an image that cannot be read or decoded into an error about the data, which were checked."""
     try:
-        return load(dataset, row)
+        yield
     except UndecodableImage as problem:
         raise DataError(
-            f"{dataset.paths[row]} must be readable. Received: {problem.detail} Run `mindle check` again."
+            f"{path} cannot be used: {problem.detail} `mindle check` sets such files aside."
         ) from problem
 
 
@@ -200,20 +208,11 @@ def _fill(
 
     def decoded(position: int) -> NDArray[np.uint8]:
         row = int(rows[position])
-        with row_memory(dataset, row):
-            return decoded_row(position, row)
-
-    def decoded_row(position: int, row: int) -> NDArray[np.uint8]:
-        data = _read(dataset, row)
-        if content_hash(data) != keys[position]:
-            raise DataError(f"{dataset.paths[row]} changed while mindle was running. Run the command again.")
-        try:
-            return decode(data, spec)
-        except UndecodableImage as problem:
-            raise DataError(
-                f"{dataset.paths[row]} cannot be decoded: {problem.detail} "
-                "`mindle check` sets such files aside."
-            ) from problem
+        with row_memory(dataset, row), _required(dataset.paths[row]):
+            data = load(dataset, row)
+            if content_hash(data) == keys[position]:
+                return decode(data, spec)
+        raise DataError(f"{dataset.paths[row]} changed while mindle was running. Run the command again.")
 
     with store.writer(listener) as writer:
         # One position a key: copies of a file are decoded once.

@@ -5,9 +5,9 @@ Decided by structure and names alone, before any file is opened. What stays in d
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mindle.data.common.classes import UNDECIDED
@@ -82,45 +82,42 @@ class Layout:
         return None, pieces
 
 
-@dataclass(frozen=True)
 class Tree:
-    """The visible folders of a root, and how many files lie in each that may be pictures."""
+    """The visible folders of a root, from a walk, and how many files lie in each that may be images.
 
-    folders: Mapping[str, Sequence[str]]
-    direct: Mapping[str, int]
-    below: Mapping[str, int] = field(default_factory=dict)
+    Attributes:
+        folders: The folders in each folder.
+        direct: Images that lie in each folder itself.
+        below: Images in each folder, at any depth.
+    """
 
-    @classmethod
-    def of(cls, found: Iterable[Found]) -> Tree:
-        """From a walk."""
-        folders: dict[str, list[str]] = defaultdict(list)
-        direct: dict[str, int] = defaultdict(int)
-        below: dict[str, int] = defaultdict(int)
+    def __init__(self, found: Iterable[Found]) -> None:
+        self.folders: dict[str, list[str]] = defaultdict(list)
+        self.direct: Counter[str] = Counter()
+        self.below: Counter[str] = Counter()
         for one in found:
             above = one.path.rpartition("/")[0]
             if one.aside:
                 continue
             if one.kind == "folder":
-                folders[above].append(one.path)
+                self.folders[above].append(one.path)
             elif one.kind in ("file", "missing") and is_picture_name(one.path):
-                direct[above] += 1
+                self.direct[above] += 1
                 while above:
-                    below[above] += 1
+                    self.below[above] += 1
                     above = above.rpartition("/")[0]
-        return cls(folders, direct, below)
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str) -> set[str]:
         """NFC names of the folders in a folder."""
-        return [name_of(_base(path)) for path in self.folders.get(folder, ())]
+        return {name_of(_base(path)) for path in self.folders[folder]}
+
+    def filled(self, folder: str) -> list[str]:
+        """The folders in a folder that hold images."""
+        return [one for one in self.folders[folder] if self.below[one]]
 
     def classed(self, folder: str) -> bool:
-        """Whether it holds folders, of pictures unless pictures lie beside them."""
-        inside = self.folders.get(folder, ())
-        return any(self.pictures(one) for one in inside) or (bool(inside) and not self.direct.get(folder))
-
-    def pictures(self, folder: str) -> int:
-        """Pictures in a folder, at any depth."""
-        return self.below.get(folder, 0)
+        """Whether it holds folders, of images unless images lie beside them."""
+        return bool(self.filled(folder) or (self.folders[folder] and not self.direct[folder]))
 
 
 def settle_layout(found: Iterable[Found]) -> Layout:
@@ -133,7 +130,7 @@ def settle_layout(found: Iterable[Found]) -> Layout:
     Args:
         found: Everything below the root.
     """
-    tree = Tree.of(found)
+    tree = Tree(found)
     start = _innermost(tree)
     layout = _class_first(tree, start) or _parted(tree, start) or _classes(tree, start)
     passed = layout.passed or ((start,) if start else ())
@@ -153,15 +150,15 @@ def _innermost(tree: Tree) -> str:
     while (only := _only(tree, folder)) is not None:
         folder = only
     # One folder of pictures is a class by itself, unless it is a part, or called as what is around it.
-    if not tree.folders.get(folder) and folder and not _wraps(tree, folder):
+    if not tree.folders[folder] and folder and not _wraps(tree, folder):
         folder = folder.rpartition("/")[0]
-    return folder if len(tree.folders.get(folder, ())) != 1 else ""
+    return folder if len(tree.folders[folder]) != 1 else ""
 
 
 def _only(tree: Tree, folder: str) -> str | None:
     """The one folder that a folder holds, without pictures beside it."""
-    inside = tree.folders.get(folder, ())
-    return inside[0] if len(inside) == 1 and not tree.direct.get(folder) else None
+    inside = tree.folders[folder]
+    return inside[0] if len(inside) == 1 and not tree.direct[folder] else None
 
 
 def _wraps(tree: Tree, folder: str) -> bool:
@@ -174,7 +171,7 @@ def _wraps(tree: Tree, folder: str) -> bool:
 def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
     """Where the classes of a part lie: below folders that hold one folder alone, none of `classes`."""
     while (only := _only(tree, folder)) is not None and name_of(_base(only)) not in classes:
-        if not _wraps(tree, only) and len(tree.folders.get(only, ())) < 2:
+        if not _wraps(tree, only) and len(tree.folders[only]) < 2:
             break
         folder = only
     return folder
@@ -192,14 +189,14 @@ def _passed_finding(folders: Sequence[str]) -> list[Finding]:
 
 def _class_first(tree: Tree, start: str) -> Layout | None:
     """Class folders that each hold the parts: cat/train, cat/test, dog/train, dog/test."""
-    folders = [folder for folder in tree.folders.get(start, ()) if tree.pictures(folder)]
+    folders = tree.filled(start)
     bases: dict[str, Base] = {}
     for folder in folders:
-        inside = tree.folders.get(folder, ())
+        inside = tree.folders[folder]
         parts = parts_of(map(_base, inside))
-        nested = any(tree.folders.get(one) for one in inside)
+        nested = any(tree.folders[one] for one in inside)
         named = parts_in(_base(folder)) or _base(folder).lower() in _THINGS
-        if tree.direct.get(folder) or nested or named or len(parts) != len(inside):
+        if tree.direct[folder] or nested or named or len(parts) != len(inside):
             return None
         bases |= {one: Base(part=parts[_base(one)], label=name_of(_base(folder))) for one in inside}
     kinds = {base.part for base in bases.values()}
@@ -210,16 +207,14 @@ def _class_first(tree: Tree, start: str) -> Layout | None:
 
 def _parted(tree: Tree, start: str) -> Layout | None:
     """Parts of a split, each with class folders or with files; None where the folders are no parts."""
-    folders = tree.folders.get(start, ())
+    folders = tree.folders[start]
     named = parts_of(map(_base, folders))
     parts = {folder: named[_base(folder)] for folder in folders if _base(folder) in named}
-    others = [folder for folder in folders if folder not in parts]
-    rivals = [folder for folder in others if tree.pictures(folder)]
-    classed = [folder for folder in parts if tree.classed(folder)]
+    rivals = [folder for folder in tree.filled(start) if folder not in parts]
+    classed = any(map(tree.classed, parts))
     kinds = set(parts.values())
-    if not kinds or not (
-        (len(kinds) > 1 and (classed or not rivals)) or (kinds == {"train"} and classed and not rivals)
-    ):
+    several = len(kinds) > 1 and (classed or not rivals)
+    if not several and not (kinds == {"train"} and classed and not rivals):
         return None
     bases: dict[str, Base] = {}
     passed = []
@@ -228,7 +223,7 @@ def _parted(tree: Tree, start: str) -> Layout | None:
         inside = _inside_part(tree, folder, classes)
         passed += [inside] if inside != folder else []
         flat = not tree.classed(inside)
-        classes |= set() if flat or parts[folder] != "train" else set(tree.names(inside))
+        classes |= set() if flat or parts[folder] != "train" else tree.names(inside)
         bases[inside] = Base(part=parts[folder], flat=flat)
     return Layout(
         bases=dict(sorted(bases.items())),
@@ -239,16 +234,16 @@ def _parted(tree: Tree, start: str) -> Layout | None:
 
 def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
     """A folder of pictures beside the parts: a decision where it holds their classes, or names a part."""
-    alike = bool(classes & set(tree.names(folder))) or bool(parts_in(_base(folder)))
+    alike = bool(classes & tree.names(folder) or parts_in(_base(folder)))
     code = "data.folders.beside-parts-alike" if alike else "data.folders.beside-parts"
-    sentence = message(code, name=name_of(folder), n=tree.pictures(folder))
+    sentence = message(code, name=name_of(folder), n=tree.below[folder])
     return finding("beside-parts", [name_of(folder)], sentence, decision=alike)
 
 
 def _classes(tree: Tree, start: str) -> Layout:
     """Class folders, or files alone; what hints at a split all the same is told."""
-    folders = [folder for folder in tree.folders.get(start, ()) if tree.pictures(folder)]
-    flat = not tree.folders.get(start) or (tree.direct.get(start, 0) > 0 and not folders)
+    folders = tree.filled(start)
+    flat = not tree.folders[start] or (tree.direct[start] > 0 and not folders)
     findings = [] if flat else [*_hints(tree, folders), *_same_folders(tree, folders)]
     return Layout(bases={start: Base(flat=flat)}, findings=tuple(findings))
 
@@ -262,7 +257,7 @@ def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     words = frozenset[str]().union(*(parts_in(_base(folder)) for folder in hinting))
     whole = [folder for folder in hinting if part_of(_base(folder))]
     others = [name_of(_base(folder)) for folder in folders if folder not in hinting]
-    flat = not any(tree.folders.get(folder) for folder in folders)
+    flat = not any(tree.folders[folder] for folder in folders)
     lead = message("data.folders.named-like-parts", names=named, n=len(hinting))
     files = [name_of(folder) for folder in hinting]
     if words == {"train"} and flat and others:
@@ -284,15 +279,12 @@ def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
 
 def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     """Class folders that all hold the same folders: then those may be the classes."""
-    inside = [
-        {name_of(_base(one)) for one in tree.folders.get(folder, ()) if tree.pictures(one)}
-        for folder in folders
-    ]
-    if len(folders) < 2 or len(set.intersection(*inside)) < 2:
+    inside = [{name_of(_base(one)) for one in tree.filled(folder)} for folder in folders]
+    within = sorted(set.intersection(*inside)) if len(folders) > 1 else []
+    if len(within) < 2:
         return []
-    names = [name_of(_base(folder)) for folder in folders]
-    within = sorted(set.intersection(*inside))
-    sentence = message("data.folders.same-folders", names=_some(names), within=_some(within))
+    names = _some([_base(folder) for folder in folders])
+    sentence = message("data.folders.same-folders", names=names, within=_some(within))
     return [finding("same-folders", map(name_of, folders), sentence)]
 
 

@@ -149,7 +149,9 @@ def _unknown(typed: str, place: Path) -> str:
     """Say that nothing is there, with the nearest thing that is."""
     try:
         beside = sorted(
-            entry.name for entry in os.scandir(place.parent) if entry.is_dir() or _known_file(entry.name)
+            entry.name
+            for entry in os.scandir(place.parent)
+            if entry.is_dir() or Path(entry.name).suffix.lower() in (".csv", ".tsv", ARCHIVE)
         )
     except OSError:
         beside = []
@@ -163,10 +165,6 @@ def _unknown(typed: str, place: Path) -> str:
         f"Data must be an existing folder or file, or a built-in name ({', '.join(arrays.BUILT_IN)}). "
         f"Received {typed!r}, which does not exist.{hint} Check the path."
     )
-
-
-def _known_file(name: str) -> bool:
-    return name.lower().endswith((".csv", ".tsv", ".npz"))
 
 
 def load(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
