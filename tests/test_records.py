@@ -40,7 +40,7 @@ def test_a_spec_knows_its_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "sentence"),
     [
         ({"height": 0}, r"`height` must lie in 1 to 4096 pixels\. Received height=0"),
         ({"width": 5000}, r"`width` must lie in 1 to 4096 pixels\. Received width=5000"),
@@ -54,18 +54,18 @@ def test_a_spec_knows_its_shape() -> None:
         ({"std": (1.0, 0.0, 1.0)}, r"`std` must be above 0\. Received std=\(1.0, 0.0, 1.0\)"),
     ],
 )
-def test_a_wrong_spec_says_what_must_hold(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_a_wrong_spec_says_what_must_hold(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
         spec(**changes)
 
 
 def test_rows_leave_out_what_is_set_aside() -> None:
     assert len(dataset()) == 4
     assert dataset().rows().tolist() == [0, 2, 3]
-    parts = dataset(splits=("train", "", "train", "test"))
-    assert parts.rows("train").tolist() == [0, 2]
-    assert parts.rows("test").tolist() == [3]
-    assert parts.rows("val").tolist() == []
+    split = dataset(splits=("train", "", "train", "test"))
+    assert split.rows("train").tolist() == [0, 2]
+    assert split.rows("test").tolist() == [3]
+    assert split.rows("val").tolist() == []
 
 
 @pytest.mark.parametrize("column", ["labels", "given", "groups", "set_aside"])

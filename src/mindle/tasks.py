@@ -67,7 +67,7 @@ def register(name: str, *, like: str, **parts: Unpack[TaskParts]) -> ExitStack:
         name: Of the task, and of its family.
         like: A family that is registered, "classification" or "regression", whose parts are taken where
             `parts` has none.
-        parts: What the task does in a room of its own accord; see `TaskParts`.
+        parts: What the task does in a room otherwise than that family; see `TaskParts`.
 
     Returns:
         A context manager that takes the task out again; without `with`, the task stays until its `close` is

@@ -1,4 +1,4 @@
-"""Arrays are judged by their headers, before they are read."""
+"""Arrays are checked by their headers, before they are read."""
 
 from __future__ import annotations
 

@@ -276,13 +276,13 @@ try:
     read_bundle(Path(sys.argv[1]))
 except DeviceError as error:
     assert "permission" in str(error).lower(), error
-    print("told")
+    print("done")
 """
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "model.onnx", "reference.npz", "."])
 def test_what_may_not_be_read_is_not_called_damaged(name: str) -> None:
-    with TemporaryDirectory() as root:  # pytest's own folders are closed to others
+    with TemporaryDirectory() as root:  # the folders of pytest are closed to others
         os.chmod(root, 0o755)
         bundle = written(Path(root, "bundle"))
         (bundle.folder / name).chmod(0)
@@ -290,4 +290,4 @@ def test_what_may_not_be_read_is_not_called_damaged(name: str) -> None:
             [sys.executable, "-c", UNREADABLE, str(bundle.folder)], capture_output=True, text=True, cwd="/"
         )
         (bundle.folder / name).chmod(0o755)
-    assert done.stdout == "told\n", done.stderr
+    assert done.stdout == "done\n", done.stderr

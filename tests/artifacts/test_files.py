@@ -39,7 +39,7 @@ def test_a_newer_schema_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "sentence"),
     [
         ("{", "damaged"),
         ("[1]", "schema number"),
@@ -47,9 +47,9 @@ def test_a_newer_schema_says_what_to_do(tmp_path: Path) -> None:
         ('{"schema": 0}', "schema number"),
     ],
 )
-def test_what_is_no_document_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_what_is_no_document_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ArtifactError, match=words):
+    with pytest.raises(ArtifactError, match=sentence):
         read_json(tmp_path / "run.json", schema=1, what="run")
 
 

@@ -1,4 +1,4 @@
-"""The index of a prepared folder: written whole, read strictly, and never mistaken for a user's own file."""
+"""The index of a prepared folder: written whole, read strictly, and never mistaken for a file of the user."""
 
 from __future__ import annotations
 

@@ -27,23 +27,23 @@ from mindle.records import Estimates, Finding, Predictions
 def test_predictions_come_back_with_eight_decimals(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     classes = ("장미, 붉은", 'quoted "b"', "c")
-    parts = {
-        part: Predictions(
+    splits = {
+        split: Predictions(
             classes=classes,
-            paths=tuple(f"{part}/{i}, 사진.jpg" for i in range(5)),
+            paths=tuple(f"{split}/{i}, 사진.jpg" for i in range(5)),
             probabilities=rng.dirichlet(np.ones(3), 5),
             labels=rng.integers(0, 3, 5),
         )
-        for part in ("val", "test")
+        for split in ("val", "test")
     }
     folder = RunFolder(tmp_path)
-    folder.write_answers(parts)
+    folder.write_answers(splits)
     back = folder.answers("multiclass")
-    for part, predictions in parts.items():
-        assert back[part].paths == predictions.paths
-        assert back[part].classes == classes
-        np.testing.assert_array_equal(back[part].labels, predictions.labels)
-        np.testing.assert_allclose(back[part].probabilities, predictions.probabilities, atol=5.1e-9)
+    for split, predictions in splits.items():
+        assert back[split].paths == predictions.paths
+        assert back[split].classes == classes
+        np.testing.assert_array_equal(back[split].labels, predictions.labels)
+        np.testing.assert_allclose(back[split].probabilities, predictions.probabilities, atol=5.1e-9)
 
 
 @pytest.mark.parametrize("bounded", [False, True], ids=["plain", "with intervals"])
@@ -51,19 +51,19 @@ def test_estimates_come_back_exactly(tmp_path: Path, bounded: bool) -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(2e5, 1e5, 6)
     ends = {"low": values - rng.uniform(1, 9, 6), "high": values + 1e-3} if bounded else {}
-    parts = {
+    splits = {
         "val": Estimates(paths=("row 7",), values=values[:1], targets=values[:1] / 3),
         "test": Estimates(
             paths=("row 1", "row 2", "row 3") * 2, values=values, targets=-values, repeats=2, **ends
         ),
     }
     folder = RunFolder(tmp_path)
-    folder.write_answers(parts)
+    folder.write_answers(splits)
     back = folder.answers("regression")
-    for part, estimates in parts.items():
-        assert (back[part].paths, back[part].repeats) == (estimates.paths, estimates.repeats)
+    for split, estimates in splits.items():
+        assert (back[split].paths, back[split].repeats) == (estimates.paths, estimates.repeats)
         for name in ("values", "targets", "low", "high"):
-            np.testing.assert_array_equal(getattr(back[part], name), getattr(estimates, name))
+            np.testing.assert_array_equal(getattr(back[split], name), getattr(estimates, name))
 
 
 def test_folds_come_back_where_a_cross_validation_judged(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_folds_come_back_where_a_cross_validation_judged(tmp_path: Path) -> None
     back = folder.answers("binary")["test"]
     np.testing.assert_array_equal(back.folds, folds)
     np.testing.assert_array_equal(back.probabilities, answers.probabilities)
-    # Runs of old, and those judged by one split, have no such column.
+    # Runs of old, and those evaluated on one split, have no such column.
     plain.write_answers({"test": answers})
     assert (plain.path / "predictions.csv").read_text().startswith("path,split,label,predicted")
     assert plain.answers("binary")["test"].folds is None

@@ -12,13 +12,13 @@ from mindle.artifacts.run_log import RunLog
 def test_a_killed_run_can_be_taken_up(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     first = RunLog(folder, {}, {"seed": 3}, began=time.time() - 100)
-    first.decide({"rung": "probe", "accuracy": 0.9})
+    first.decide({"candidate": "probe", "accuracy": 0.9})
     stored = folder.document()  # what a killed process leaves behind
     assert stored["state"] == "running"
     assert stored["spent_seconds"] >= 100
 
     second = RunLog(folder, stored, {"seed": 3}, began=time.time() - 5)
-    assert second.decisions == [{"rung": "probe", "accuracy": 0.9}]
+    assert second.decisions == [{"candidate": "probe", "accuracy": 0.9}]
     assert second.spent() >= 105
     second.finish()
     final = folder.document()

@@ -1,4 +1,4 @@
-"""Graphs are opened in one place, and hold all their numbers."""
+"""Graphs are opened by one function, and hold all their numbers."""
 
 from __future__ import annotations
 

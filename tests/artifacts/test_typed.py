@@ -1,4 +1,4 @@
-"""Records come from JSON with every field of its own type."""
+"""Records come from JSON with every field of its type."""
 
 from __future__ import annotations
 

@@ -166,8 +166,8 @@ def test_mutated_files_end_with_answers_or_a_sentence(tmp_path: Path, seed: int)
     rng = np.random.default_rng(seed)
     table = "who,a,b,sum\n" + "".join(f'n{n},"1,{n}00.5",{n / 3:.3f},{n}\n' for n in range(8))
     content = bytearray(table.encode())
-    for place in rng.integers(len(content), size=rng.integers(1, 9)):
-        content[place : place + rng.integers(3)] = rng.choice(list(b'\x00\xff";,\n\r\t.-eE9 |')).tobytes()[:1]
+    for at in rng.integers(len(content), size=rng.integers(1, 9)):
+        content[at : at + rng.integers(3)] = rng.choice(list(b'\x00\xff";,\n\r\t.-eE9 |')).tobytes()[:1]
     file = tmp_path / "rows.csv"
     file.write_bytes(content)
     opened = open_model(tmp_path / "bundle")

@@ -130,9 +130,9 @@ def test_a_document_of_another_graph_is_refused(
     made = {n: np.zeros(s, np.uint8 if n == "pixels" else np.float32) for n, s in arrays.items()}
     np.savez(bundle.folder / "reference.npz", **made)
     write_bundle_document(bundle)
-    place = bundle.folder / "bundle.json"
-    document = json.loads(place.read_text("utf-8"))
-    place.write_text(json.dumps(document | changes | {"input": document["input"] | changes.get("input", {})}))
+    file = bundle.folder / "bundle.json"
+    document = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(document | changes | {"input": document["input"] | changes.get("input", {})}))
     with pytest.raises(ArtifactError, match=f"must describe its graph, which {message}"):
         open_model(bundle.folder)
 

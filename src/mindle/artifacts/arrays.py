@@ -70,7 +70,7 @@ def read_arrays(file: Path, slots: Mapping[str, Slot], *, limit: int) -> dict[st
         limit: How many bytes the arrays may take together.
 
     Raises:
-        ArtifactError: If it is no NPZ file, or its arrays are others or larger; told from the headers, before
+        ArtifactError: If it is no NPZ file, or its arrays are others or larger; the headers show it, before
             an array is read.
         DeviceError: If the system refuses to read it.
     """

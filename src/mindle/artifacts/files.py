@@ -27,7 +27,7 @@ PARTIAL = ".partial"
 """The ending of a file that is not whole yet."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Names of the system's own, which cannot be replaced.
+# Names of the system, which cannot be replaced.
 _SYSTEM = ("/dev/", "/proc/")
 
 
@@ -43,11 +43,11 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def refused(path: str | os.PathLike[str], error: OSError) -> DeviceError:
-    """What to tell of a file that could not be written."""
+    """The error of a file that could not be written."""
     step = "Make room on the disk, or choose another" if error.errno in _NO_ROOM else "Choose another"
     return DeviceError(
         f"{os.fspath(path)} must be a file that can be written ({error.strerror or error}). {step} "
-        "place, then give the same command again, with --resume where it has that. What was finished is kept."
+        "folder, then give the same command again, with --resume where it has that. What was finished stays."
     )
 
 
@@ -82,7 +82,7 @@ def draft_of(path: Path) -> Path:
 def beside(
     path: Path, *, shared: bool = False, draft: Path | None = None, durable: bool = True
 ) -> Iterator[Path]:
-    """Inside the `with` block the file is written under the name that this gives; then it gets its own.
+    """Inside the `with` block the file is written under the name that this gives; then it is renamed.
 
     Where the block fails, what was there before stays, and nothing is left beside it.
 
@@ -102,21 +102,21 @@ def beside(
         real = Path(os.path.realpath(path))
         if real.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        place = draft or draft_of(path)
+        written = draft or draft_of(path)
         if shared:
-            place = place.with_name(f"{real.name}.{os.getpid()}{PARTIAL}")
-        place.unlink(missing_ok=True)  # of a killed writer; what a link leads to is not ours
+            written = written.with_name(f"{real.name}.{os.getpid()}{PARTIAL}")
+        written.unlink(missing_ok=True)  # of a killed writer; what a link leads to is not ours
     try:
-        yield place
+        yield written
         with explained(path):
-            _settle(place, real, durable)
+            _rename(written, real, durable)
     except BaseException:
         with suppress(OSError):  # it may never have come to be
-            place.unlink()
+            written.unlink()
         raise
 
 
-def _settle(draft: Path, real: Path, durable: bool) -> None:
+def _rename(draft: Path, real: Path, durable: bool) -> None:
     with suppress(OSError):  # who may read the old file may read the new one
         shutil.copymode(real, draft)
     if durable:
@@ -129,7 +129,7 @@ def _settle(draft: Path, real: Path, durable: bool) -> None:
 def replacing(
     path: Path, *, shared: bool = False, draft: Path | None = None, durable: bool = True
 ) -> Iterator[Path]:
-    """As `beside`, for a block that only writes: its own OSErrors are the disk's. Folders are made.
+    """As `beside`, for a block that only writes: OSErrors in it are the disk's. Folders are made.
 
     Example:
         >>> import tempfile
@@ -141,8 +141,8 @@ def replacing(
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside(path, shared=shared, draft=draft, durable=durable) as place:
-            yield place
+        with beside(path, shared=shared, draft=draft, durable=durable) as written:
+            yield written
 
 
 def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
@@ -151,8 +151,8 @@ def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
     Raises:
         DeviceError: If the disk is full or the folder cannot be written.
     """
-    with replacing(path, shared=shared) as place:
-        place.write_bytes(data)
+    with replacing(path, shared=shared) as draft:
+        draft.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -175,7 +175,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], 
         rows: Cells; None is an empty one.
         raw: Whether texts are left as they are.
     """
-    with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(cells(header, raw=raw))
         writer.writerows(cells(row, raw=raw) for row in rows)
@@ -209,7 +209,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write named arrays as an .npz file whole or not at all."""
     import numpy as np
 
-    with replacing(path) as place, place.open("wb") as file:
+    with replacing(path) as draft, draft.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 

@@ -76,7 +76,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 
 def fingerprint(data: Examples) -> str:
-    """Hash of what a run learns from: every used image's or row's content, class and part.
+    """Hash of what a run learns from: every used image's or row's content, class and split.
 
     Two folders with the same pictures under the same class names have the same fingerprint, wherever they
     lie.

@@ -48,8 +48,8 @@ class Output:
     def is_one_of(self, path: Source) -> bool:
         """Whether a path leads to this output, or to what it is until it is whole."""
         real = os.path.realpath(path)
-        places = (self.path, draft_of(self.path))
-        return any(real == os.path.realpath(place) or _same(place, path) for place in places)
+        paths = (self.path, draft_of(self.path))
+        return any(real == os.path.realpath(each) or _same(each, path) for each in paths)
 
 
 def outputs_of(asked: Mapping[str, Source | None]) -> list[Output]:
@@ -77,7 +77,7 @@ def keep_apart(asked: Mapping[str, Source | None], inputs: Iterable[Any], *, amo
     Args:
         asked: Outputs by option; None where none was asked for.
         inputs: Files, folders, patterns and runs that are read; anything else is passed over.
-        among: Whether a new file may lie in a folder that is read, because it is left out there.
+        among: Whether a new file may lie in a folder that is read, because it is no data there.
 
     Raises:
         ValueError: Naming the option and what it lies on.
@@ -138,7 +138,7 @@ def _refuse_inside(output: Output, folder: str, among: bool) -> None:
     if not among:
         raise ValueError(
             f"`{output.option}` must lie outside of the data. Received {output.path}, which is inside "
-            f"{folder}. Choose another place with {output.option}."
+            f"{folder}. Choose another folder with {output.option}."
         )
     if output.path.exists() and not (output.path.is_file() and _is_own(output.path)):
         raise _taken(output, output.path)
@@ -166,7 +166,7 @@ def is_inside(path: Path, folder: Source) -> bool:
         (True, False)
     """
     real, root = Path(os.path.realpath(path)), os.path.realpath(folder)
-    return any(os.fspath(place) == root or _same(place, folder) for place in (real, *real.parents))
+    return any(os.fspath(each) == root or _same(each, folder) for each in (real, *real.parents))
 
 
 def _same(one: Source, two: Source) -> bool:
@@ -179,13 +179,13 @@ def _same(one: Source, two: Source) -> bool:
 def files_below(folder: Source) -> Iterator[str]:
     """Every file in a folder, behind links too, each folder once."""
     seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        here = os.stat(place)
+    for path, folders, files in os.walk(folder, followlinks=True):
+        here = os.stat(path)
         if (here.st_dev, here.st_ino) in seen:
             folders.clear()
             continue
         seen.add((here.st_dev, here.st_ino))
-        yield from (os.path.join(place, name) for name in files)
+        yield from (os.path.join(path, name) for name in files)
 
 
 def _listed(file: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The index of a prepared folder: `prepared.json`, beside the parts that `mindle prepare` laid out.
+"""The index of a prepared folder: `prepared.json`, beside the splits that `mindle prepare` laid out.
 
 Folders alone forget the order of the images and of the classes, groups, and names that no file system
 takes. The index keeps them, so that reading the folder back gives the run that the original would give.
@@ -42,7 +42,7 @@ class PreparedIndex:
     """What a prepared folder says of itself.
 
     Attributes:
-        state: "running" until everything is in place, then "finished".
+        state: "running" until everything is written, then "finished".
         settings: What decides how the folder looks; another call may go on only with the same.
         folders: Folder of each class, in the order of the classes.
         files: Every image, in the order of the source.

@@ -12,7 +12,7 @@ DOCUMENT_LIMIT = 32 << 20
 """Bytes of a JSON document that are read; the metrics of 1,000 classes take a quarter of it."""
 
 DEPTH_LIMIT = 64
-"""How deep a JSON document may be nested; mindle's own are nested less than ten deep."""
+"""How deep a JSON document may be nested; those of mindle are nested less than ten deep."""
 
 
 class SpecialFile(OSError):

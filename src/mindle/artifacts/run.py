@@ -134,18 +134,18 @@ class RunFolder:
         write_rows(self.path / "trials.csv", rows)
 
     def answers(self, task: str | None = None) -> dict[str, Any]:
-        """Read predictions.csv: the parts "val" and "test" with their truth, of the type of the task.
+        """Read predictions.csv: the splits "val" and "test" with their truth, of the type of the task.
 
         Args:
             task: What the run was trained for; what metrics.json says unless given.
         """
         layout = layouts.of(task or self.metrics()["task"])
-        header, parts = self._answers()
+        header, splits = self._answers()
         found = {}
-        for part, members in parts.items():
+        for split, members in splits.items():
             cells = dict(zip(header, zip(*members, strict=True), strict=True))
             fold = cells.get("fold", ("",))
-            found[part] = layout.read(
+            found[split] = layout.read(
                 cells,
                 paths=tuple(cells["path"]),
                 # Repeats follow each other, so there are as many as the first row has answers.
@@ -155,7 +155,7 @@ class RunFolder:
         return found
 
     def _answers(self) -> tuple[list[str], dict[str, list[list[str]]]]:
-        """Header and rows of predictions.csv, the rows by part."""
+        """Header and rows of predictions.csv, the rows by split."""
         try:
             with reading_csv(self.path / "predictions.csv") as lines:
                 header, *rows = lines
@@ -163,25 +163,25 @@ class RunFolder:
             raise ArtifactError(
                 f"A finished run must hold predictions.csv. Received {self.path}. Continue it with --resume."
             ) from error
-        parts: dict[str, list[list[str]]] = {}
+        splits: dict[str, list[list[str]]] = {}
         for row in rows:
-            parts.setdefault(row[1], []).append(row)
-        return header, parts
+            splits.setdefault(row[1], []).append(row)
+        return header, splits
 
-    def write_answers(self, parts: Mapping[str, Answers]) -> None:
+    def write_answers(self, splits: Mapping[str, Answers]) -> None:
         """Write predictions.csv: path, split, the truth, and what was answered.
 
-        Behind split stands a column fold where a cross-validation held the rows out; folds count from 1.
+        Behind split stands a column fold where a cross-validation evaluated; folds count from 1.
         """
-        folded = any(answers.folds is not None for answers in parts.values())
-        tables = {part: layouts.with_truth(answers) for part, answers in parts.items()}
-        columns = max((columns for columns, _ in tables.values()), key=len)  # not every part has intervals
+        folded = any(answers.folds is not None for answers in splits.values())
+        tables = {split: layouts.with_truth(answers) for split, answers in splits.items()}
+        columns = max((columns for columns, _ in tables.values()), key=len)  # not every split has intervals
 
         def rows() -> Iterator[list[str]]:
-            for part, answers in parts.items():
+            for split, answers in splits.items():
                 folds = [""] * len(answers) if answers.folds is None else (answers.folds + 1).tolist()
-                for path, fold, row in zip(answers.paths, folds, tables[part][1], strict=True):
-                    yield [path, part, *([fold] if folded else []), *row, *[""] * (len(columns) - len(row))]
+                for path, fold, row in zip(answers.paths, folds, tables[split][1], strict=True):
+                    yield [path, split, *([fold] if folded else []), *row, *[""] * (len(columns) - len(row))]
 
         header = ["path", "split", *(["fold"] if folded else []), *columns]
         write_csv(self.path / "predictions.csv", header, rows())

@@ -1,4 +1,4 @@
-"""Anything that answers, opened by its name: a run, a bundle, or a backbone with its own ImageNet classes."""
+"""Anything that answers, opened by its name: a run, a bundle, or a backbone with its ImageNet classes."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def open_model(
 
     Args:
         name: The folder, or "imagenet:" and the name of a backbone.
-        engine: "onnx" answers from the bundle without torch; "torch" from the run's own model.
+        engine: "onnx" answers from the bundle without torch; "torch" from the model of the run in PyTorch.
         weights: Where to look for a backbone's weights first.
         threads: How many threads answer; all cores unless set.
 
@@ -307,7 +307,7 @@ def _open_torch(folder: Path) -> Opened:
 
 
 def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Opened:
-    """A backbone with its own top, as an ONNX graph that is exported once and kept in the cache."""
+    """A backbone with its ImageNet head, as an ONNX graph that is exported once and cached."""
     import torch
 
     from mindle.data.common.store import cache_dir

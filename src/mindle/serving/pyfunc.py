@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BundleModel:
-    """Answers data frames with mindle's own columns: path, predicted, confidence, p_<class>…, reason.
+    """Answers data frames with the columns of `mindle predict`: path, predicted, confidence, …, reason.
 
     A bundle of a table answers rows, with a column `row` and its id columns beside.
 

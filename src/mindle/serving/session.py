@@ -77,7 +77,7 @@ def _require_fit(bundle: Bundle, verb: str, nodes: Sequence[Any], slots: Mapping
 
 @contextmanager
 def _reading_graph(bundle: Bundle, must: str) -> Iterator[None]:
-    """Say of the bundle what ONNX Runtime raises: its own unrelated classes for any unreadable graph."""
+    """Say of the bundle what ONNX Runtime raises: unrelated classes for any unreadable graph."""
     try:
         yield
     except PermissionError as error:

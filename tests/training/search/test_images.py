@@ -1,4 +1,4 @@
-"""One trial: scored as model selection and the loop would, on nothing of the test part."""
+"""One trial: scored as model selection and the loop would, on nothing of the test split."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LITE = "tf_efficientnet_lite0"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Counted(Problem):
-    """Writes down which parts' pixels it was asked for."""
+    """Writes down which splits' pixels it was asked for."""
 
     asked: list[set[str]] = field(default_factory=list)
 
@@ -138,7 +138,7 @@ def test_nets_need_a_val_split() -> None:
 
 
 def test_auto_is_no_trial() -> None:
-    with pytest.raises(ValueError, match="a strategy of its own"):
+    with pytest.raises(ValueError, match="must name its strategy"):
         evaluated(ImageTask(problem=digits(), space=RATES), Recipe())
 
 
@@ -207,7 +207,7 @@ def test_the_data_come_back_from_the_manifest(tmp_path: Path, cache: Path) -> No
         classes=dataset.classes,
     )
     again = origin.dataset()
-    for name in ("classes", "paths", "groups", "set_aside", "sha256", "parts"):
+    for name in ("classes", "paths", "groups", "set_aside", "sha256", "splits"):
         assert getattr(again, name) == getattr(dataset, name)
     used = dataset.rows()
     np.testing.assert_array_equal(again.labels[used], dataset.labels[used])

@@ -85,7 +85,7 @@ CHOICES = {"choices": [16, 32]}
 
 
 @pytest.mark.parametrize(
-    ("entries", "words"),
+    ("entries", "sentence"),
     [
         (
             {"train.learning_rat": CHOICES},
@@ -113,10 +113,10 @@ CHOICES = {"choices": [16, 32]}
         ({"model.layers.2": CHOICES}, "true or false"),
     ],
 )
-def test_a_wrong_entry_is_named(entries: dict[str, Any], words: str) -> None:
+def test_a_wrong_entry_is_named(entries: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=".*") as caught:
         space(entries)
-    assert words in str(caught.value)
+    assert sentence in str(caught.value)
 
 
 def test_conditions_must_not_lead_in_a_circle() -> None:

@@ -11,7 +11,7 @@ from mindle.training.search.storage import open_storage, without_password
 
 
 @pytest.mark.parametrize(
-    ("url", "error", "words"),
+    ("url", "error", "sentence"),
     [
         ("nonsense", ValueError, "must be the URL of a database"),
         ("postgresql://nobody@127.0.0.1:1/none", DeviceError, "must be one that can be opened"),
@@ -19,9 +19,9 @@ from mindle.training.search.storage import open_storage, without_password
     ],
 )
 def test_a_storage_that_is_not_there_is_said(
-    url: str, error: type[Exception], words: str, cache: Path
+    url: str, error: type[Exception], sentence: str, cache: Path
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=sentence):
         open_storage(url)
 
 

@@ -96,7 +96,7 @@ def numbers(search: Search) -> list[tuple[Any, ...]]:
     return [(t.number, t.state, t.value, t.accuracy, dict(t.point), t.note) for t in finished_trials(search)]
 
 
-# ── what is drawn ────────────────────────────────────────────────────────────────────────────────
+# ── what is sampled ────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
@@ -264,16 +264,16 @@ def test_a_sampler_that_is_not_there_is_said(tmp_path: Path, cache: Path) -> Non
 
 def _server_programs() -> Path | None:
     """The folder of PostgreSQL's programs, where it is installed."""
-    places = [
+    folders = [
         *Path("/usr/lib/postgresql").glob("*/bin"),
         *(Path(p).parent for p in [shutil.which("initdb")] if p),
     ]
-    return next((place for place in places if (place / "initdb").exists()), None)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
 @pytest.fixture
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a PostgreSQL server of the test's own, on a private socket."""
+    """URL of a PostgreSQL server of the test alone, on a private socket."""
     import os
     import pwd
 
@@ -288,33 +288,35 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("needs an unprivileged user to run PostgreSQL as")
     import tempfile
 
-    place = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path must be short
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path must be short
     if user:
-        shutil.chown(place, user)
+        shutil.chown(folder, user)
 
     def call(*command: str) -> None:
-        subprocess.run([str(part) for part in command], check=True, capture_output=True, user=user, cwd=place)
+        subprocess.run(
+            [str(each) for each in command], check=True, capture_output=True, user=user, cwd=folder
+        )
 
     try:
-        call(str(programs / "initdb"), "-D", str(place / "data"), "-U", "mindle", "-A", "trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={place} -c fsync=off"
+        call(str(programs / "initdb"), "-D", str(folder / "data"), "-U", "mindle", "-A", "trust", "--no-sync")
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         call(
             str(programs / "pg_ctl"),
             "-D",
-            str(place / "data"),
+            str(folder / "data"),
             "-o",
             options,
             "-w",
             "-l",
-            str(place / "log"),
+            str(folder / "log"),
             "start",
         )
         try:
-            yield f"postgresql://mindle@/postgres?host={place}"
+            yield f"postgresql://mindle@/postgres?host={folder}"
         finally:
-            call(str(programs / "pg_ctl"), "-D", str(place / "data"), "-m", "immediate", "stop")
+            call(str(programs / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "stop")
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_user(database: Any, name: str) -> bool:

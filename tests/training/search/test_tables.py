@@ -75,11 +75,11 @@ def recipe(*models: str, **settings: object) -> Recipe:
     return Recipe(strategy="table", table=TableSettings(models=models, **settings))  # type: ignore[arg-type]
 
 
-def test_the_value_after_each_fold_is_told_and_the_last_is_the_trials() -> None:
-    told: list[tuple[int, float]] = []
-    score = evaluated(bench(), recipe("SVM"), lambda fold, value: told.append((fold, value)) is None)
-    assert [fold for fold, _ in told] == [1, 2, 3]
-    assert all(0 < value < 0.6 for _, value in told)
+def test_the_value_after_each_fold_is_reported_and_the_last_is_the_trials() -> None:
+    heard: list[tuple[int, float]] = []
+    score = evaluated(bench(), recipe("SVM"), lambda fold, value: heard.append((fold, value)) is None)
+    assert [fold for fold, _ in heard] == [1, 2, 3]
+    assert all(0 < value < 0.6 for _, value in heard)
     assert 0 < score.value < 0.3
     assert score.accuracy is not None
     assert score.accuracy > 0.93
@@ -87,19 +87,19 @@ def test_the_value_after_each_fold_is_told_and_the_last_is_the_trials() -> None:
 
 
 def test_settings_make_a_difference_and_the_same_ones_are_evaluated_once() -> None:
-    own = bench()
-    usual = evaluated(own, recipe("SVM"))
-    blunt = evaluated(own, recipe("SVM", svm_gamma=1e-4))
+    task = bench()
+    usual = evaluated(task, recipe("SVM"))
+    blunt = evaluated(task, recipe("SVM", svm_gamma=1e-4))
     assert blunt.value > usual.value + 0.02
-    assert evaluated(own, recipe("SVM"), lambda fold, value: False) is usual
+    assert evaluated(task, recipe("SVM"), lambda fold, value: False) is usual
     assert evaluated(bench(), recipe("SVM")) == usual
     assert evaluated(bench(seed=1), recipe("SVM")).value != usual.value
 
 
 def test_several_models_answer_together_and_never_worse_than_the_best_of_them() -> None:
-    own = bench()
-    together = evaluated(own, recipe("linear", "SVM"))
-    assert together.value <= min(evaluated(own, recipe(name)).value for name in ("linear", "SVM")) + 1e-9
+    task = bench()
+    together = evaluated(task, recipe("linear", "SVM"))
+    assert together.value <= min(evaluated(task, recipe(name)).value for name in ("linear", "SVM")) + 1e-9
     assert "%" in together.note
 
 
@@ -111,11 +111,11 @@ def test_what_does_worse_than_others_is_pruned() -> None:
 
 
 def test_numbers_are_scored_by_their_root_mean_squared_error() -> None:
-    own = TableTask(problem=problem(ROWS[:, 0], ()), rows=np.arange(178), space=SPACE, folds=3)
-    assert own.score == "rmse"
+    task = TableTask(problem=problem(ROWS[:, 0], ()), rows=np.arange(178), space=SPACE, folds=3)
+    assert task.score == "rmse"
     guess, score = (
-        evaluated(own, recipe("baseline")),
-        evaluated(own, recipe("extra trees", forest_min_samples_leaf=2)),
+        evaluated(task, recipe("baseline")),
+        evaluated(task, recipe("extra trees", forest_min_samples_leaf=2)),
     )
     assert guess.value == pytest.approx(ROWS[:, 0].std(), rel=0.05)
     assert score.value < 0.2 * guess.value  # the column itself is among the features
@@ -141,10 +141,10 @@ def test_models_stands_for_what_suits_the_table() -> None:
 
 
 def test_what_nets_are_given_can_be_searched() -> None:
-    own = bench()
+    task = bench()
     values = {
         scale: evaluated(
-            own, recipe("nets", scale=scale, hidden_layer_sizes=(16,), epochs=5, ensemble_size=1)
+            task, recipe("nets", scale=scale, hidden_layer_sizes=(16,), epochs=5, ensemble_size=1)
         ).value
         for scale in ("columns", "rows", "none")
     }

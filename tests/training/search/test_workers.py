@@ -1,4 +1,4 @@
-"""A search as a task for other processes: what they are told, and what becomes of them."""
+"""A search as a task for other processes: what they are given, and what becomes of them."""
 
 from __future__ import annotations
 

@@ -206,11 +206,11 @@ class LRUCache:
 
 
 def _bytes_of(value: Any) -> int:
-    """What the arrays of a value hold, and those of its parts."""
+    """What the arrays of a value hold, and those of its members."""
     if isinstance(value, np.ndarray):
         return value.nbytes
-    parts = vars(value).values() if hasattr(value, "__dict__") else ()
-    return sum(_bytes_of(part) for part in parts if isinstance(part, (np.ndarray, Distances, Directions)))
+    members = vars(value).values() if hasattr(value, "__dict__") else ()
+    return sum(_bytes_of(each) for each in members if isinstance(each, np.ndarray | Distances | Directions))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,7 +324,7 @@ class ImageTask(SearchTask):
             ModelError: If the model cannot be made or its loss is no number.
         """
         if recipe.strategy == "auto":
-            raise ValueError("A trial must have a strategy of its own. Received 'auto'.")
+            raise ValueError("A trial must name its strategy. Received 'auto'.")
         return self._head(recipe) if recipe.strategy == "probe" else self._net(recipe, monitor)
 
     # ---- nets -------------------------------------------------------------------------------------------

@@ -67,11 +67,13 @@ def run_search(search: Search, deadline: Deadline, *, workers: int, listener: Tr
             f"No trial of {len(trials)} completed; the first: {why}. Change the space, or give a longer "
             "--budget."
         )
-    listener.say(message("search.say.best", n=len(trials), number=best.number, score=_in_words(best, search)))
+    listener.say(
+        message("search.say.best", n=len(trials), number=best.number, score=_in_figures(best, search))
+    )
     return best
 
 
-def _in_words(trial: Trial, search: Search) -> Message:
+def _in_figures(trial: Trial, search: Search) -> Message:
     return message(f"search.score.{search.task.score}", value=trial.value, accuracy=trial.accuracy)
 
 
@@ -100,9 +102,8 @@ class _Reporter:
         if trial.state == "complete":
             best = best_of([trial, self._best] if self._best else [trial])
             if best is trial:
-                words = _in_words(trial, self._search)
                 facts = {"number": trial.number, "note": trial.note, "seconds": trial.seconds}
-                say(message("search.say.better", score=words, **facts))
+                say(message("search.say.better", score=_in_figures(trial, self._search), **facts))
             self._best = best
             values = {f"trial_{score}": trial.value, f"best_{score}": best.value if best else None}
             self._listener.log(trial.number, values)

@@ -1,4 +1,4 @@
-"""What each trial samples: every setting with a seed of its own, so that a trial is the same whoever runs it.
+"""What each trial samples: every setting with another seed, so that a trial is the same whoever runs it.
 
 Source:
     Tree-structured Parzen estimator: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization".

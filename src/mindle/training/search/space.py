@@ -166,7 +166,7 @@ class Space:
         return replace(recipe, model=replace(recipe.model, layers=_changed_layers(recipe, layered)))
 
     def first(self) -> dict[str, Any]:
-        """The point to begin with: the recipe's own values where the space holds them.
+        """The point to begin with: the recipe's values where the space holds them.
 
         A setting that has none is left to the sampler.
         """

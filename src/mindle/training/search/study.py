@@ -1,7 +1,7 @@
 """A search: an Optuna study of a task, run by one process or several, of which no trial is lost.
 
 A trial that was running when its process died is queued again under its number and with what it had sampled,
-so that the search goes on to the trials that it would have had. (Optuna's own retry callback gives it a new
+so that the search goes on to the trials that it would have had. (Optuna's retry callback gives it a new
 number, and with that other values to all that follow.) Processes of one machine notice each other's death by
 a lock that the system releases, those of other machines by Optuna's heartbeat.
 
@@ -114,7 +114,7 @@ class Search:
 
     @property
     def lock(self) -> FileLock:
-        """Held while a trial is handed out, so that none is handed out twice or too many."""
+        """Taken while a trial is handed out, so that none is handed out twice or too many."""
         name = hashlib.sha256(self.study.study_name.encode()).hexdigest()[:24]
         return FileLock(self.folder / f"{name}.lock", is_singleton=True)
 

@@ -1,6 +1,6 @@
-"""Processes of their own that take part in a search.
+"""Other processes that run trials of a search.
 
-A worker is a Python of its own, started with this module and given its task as one line of JSON on standard
+A worker is a new Python, started with this module and given its task as one line of JSON on standard
 input: nothing of the caller's program runs in it, so that scripts need no `__main__` guard. The same pipe is
 its lifeline: when the process that holds the other end dies, however suddenly, the worker ends too.
 """
@@ -34,10 +34,10 @@ TASKS: dict[str, Callable[[Mapping[str, Any], int], SearchTask]] = {
 
 @contextmanager
 def worker_processes(search: Search, count: int, deadline: Deadline) -> Iterator[Callable[[], int]]:
-    """Inside the `with` block processes of their own run the trials of a search.
+    """Inside the `with` block other processes run the trials of a search.
 
     Args:
-        search: What they take part in.
+        search: Whose trials they run.
         count: How many.
         deadline: When they must be done.
 
@@ -92,7 +92,7 @@ def worker_line(search: Search, remaining_seconds: float | None, threads: int) -
 
 
 def main() -> int:
-    """Take part in the search that standard input names; the exit code."""
+    """Run trials of the search that standard input names; the exit code."""
     given = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
