@@ -82,15 +82,13 @@ class ImagePipeline:
     def check(self, run: RunContext) -> None:
         """Check the images, decode them once, split them, and write down what they are."""
         from mindle import data as data_room
-        from mindle.data.common.summary import describe, part_counts, ready
+        from mindle.data.common.summary import ready
         from mindle.training.images.plan import expectation
 
         with run.log.stage("check", len(self.dataset)):
             checked = data_room.check(self.dataset, specs=self.plan.specs, listener=run.listener)
             self.dataset = ready(checked, seed=run.request.split_seed)
-        named = {"target": self.dataset.target} if self.dataset.target else {}
-        counts = part_counts(self.dataset)
-        run.record_data(self.dataset, {**named, "counts": counts}, describe(self.dataset))
+        run.record_data(self.dataset)
         if not self.searched:
             run.listener.say(expectation(self.plan, self.dataset))
 

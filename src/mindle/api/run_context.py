@@ -128,31 +128,28 @@ class RunContext:
         for name, each in seconds.items():
             self.log.add_stage(name, each, (images or {}).get(name, 0))
 
-    def record_data(self, data: Dataset | Table, facts: Mapping[str, Any], lines: Sequence[str]) -> None:
+    def record_data(self, data: Dataset | Table) -> None:
         """Write down what the checked data are, and say it and what was noticed about them.
-
-        Args:
-            data: Checked, and split where they are.
-            facts: What only such data have, for run.json: counts by part, columns.
-            lines: What there is to learn from, in words.
 
         Raises:
             ValueError: If the data have changed since the run began.
         """
+        from mindle.data import sources
         from mindle.data.common.summary import set_aside_counts
 
+        source = sources.of(data)
         document = {
             "fingerprint": fingerprint(data),
             "images": len(data.rows()),
             "classes": list(data.classes),
-            **facts,
+            **source.facts(data),
             "set_aside": set_aside_counts(data),
             "findings": [finding_document(finding) for finding in data.findings],
         }
         self._require_same_data(document)
         self.log.record(data=document)
         write_manifest(self.folder.manifest, data)
-        for line in lines:
+        for line in source.describe(data):
             self.listener.say(line)
         tell_findings(data.findings, self.listener)
 

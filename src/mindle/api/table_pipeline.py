@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -101,7 +101,7 @@ class TablePipeline:
         with run.log.stage("check"):
             checked = check_table(self.table, listener=run.listener)
             self.table = ready_table(checked, seed=run.request.split_seed, folds=self.recipe.table.folds)
-        record_table(self.table, run)
+        run.record_data(self.table)
         run.listener.say(_expectation(self.table, self.recipe, self.nested, self.budget_seconds))
 
     def fit(self, run: RunContext) -> TableOutcome:
@@ -183,18 +183,6 @@ class TablePipeline:
     def _deadline(self, run: RunContext) -> Deadline:
         # A search has left time for what it found.
         return run.deadline(None if self.searched else self.budget_seconds)
-
-
-def record_table(table: Table, run: RunContext) -> None:
-    """Write down what the checked rows and columns are, and say what was noticed about them."""
-    from mindle.data.tables.parsing.columns import describe_columns
-    from mindle.data.tables.summary import describe_table
-
-    columns = [
-        {**asdict(facts), "missing": round(facts.missing_fraction * len(table.rows()))}
-        for facts in describe_columns(table)
-    ]
-    run.record_data(table, {"counts": {}, "columns": columns}, describe_table(table))
 
 
 def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:

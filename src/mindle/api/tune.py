@@ -19,7 +19,7 @@ from mindle.api.models import Run
 from mindle.api.pipeline import conclude
 from mindle.api.pipelines import TrainingOptions
 from mindle.api.run_context import RunContext, RunRequest, in_run_folder
-from mindle.api.table_pipeline import TablePipeline, before_evaluation, record_table
+from mindle.api.table_pipeline import TablePipeline, before_evaluation
 from mindle.artifacts.files import write_text
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.errors import DeviceError
@@ -264,7 +264,7 @@ class TableSearch(TablePipeline):
 
     def check(self, run: RunContext) -> None:
         """Write down what the rows are."""
-        record_table(self.table, run)
+        run.record_data(self.table)
         test = len(self.table.rows("test"))
         run.listener.say(message("search.say.sealed", test=test, rest=len(self.table.rows()) - test))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from mindle.data.common.summary import describe, ready
+from mindle.data.common.summary import describe, part_counts, ready
 from mindle.data.images.checks import check
 from mindle.data.tables.checks import check_table
+from mindle.data.tables.parsing.columns import describe_columns
 from mindle.data.tables.summary import describe_table, ready_table
-from mindle.records import Examples
+from mindle.records import Dataset, Examples, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +22,33 @@ class Source:
         check: Gives the data with what was noticed about them, and with what cannot be used set aside.
         ready: Gives checked data, split; raises a `DataError` where nothing can be learned from them.
         describe: Gives lines that say what there is to learn from.
+        facts: Gives the same for programs, as run.json keeps it.
     """
 
     check: Callable[..., Any]
     ready: Callable[..., Any]
     describe: Callable[[Any], list[str]]
+    facts: Callable[[Any], dict[str, Any]]
+
+
+def _image_facts(dataset: Dataset) -> dict[str, Any]:
+    named = {"target": dataset.target} if dataset.target else {}
+    return {**named, "counts": part_counts(dataset)}
+
+
+def _table_facts(table: Table) -> dict[str, Any]:
+    rows = len(table.rows())
+    columns = [
+        {**asdict(facts), "missing": round(facts.missing_fraction * rows)}
+        for facts in describe_columns(table)
+    ]
+    return {"counts": {}, "columns": columns}
 
 
 # By what the rows are; see `Examples.unit`.
 SOURCES = {
-    "images": Source(check=check, ready=ready, describe=describe),
-    "rows": Source(check=check_table, ready=ready_table, describe=describe_table),
+    "images": Source(check=check, ready=ready, describe=describe, facts=_image_facts),
+    "rows": Source(check=check_table, ready=ready_table, describe=describe_table, facts=_table_facts),
 }
 
 
