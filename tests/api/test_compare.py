@@ -139,7 +139,7 @@ def test_a_comparison_takes_two_finished_runs(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "bundle.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ArtifactError, match="keeps no answers"):
+    with pytest.raises(ArtifactError, match="keeps no predictions"):
         mindle.compare([one, bundle])
 
 

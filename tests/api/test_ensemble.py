@@ -174,7 +174,7 @@ def test_members_that_do_not_belong_together_are_refused_by_name(
     refused([a, a.path / "bundle"], ArtifactError, "a bundle, which keeps no predictions")
     refused([a, tmp_path], ArtifactError, "neither")
     split = train(tmp_path / "split", 0, split_seed=1)
-    refused([a, split], ValueError, r"same test part. a and split differ.*they have 0 and 1")
+    refused([a, split], ValueError, r"same test split. a and split differ.*they have 0 and 1")
     images = digits(400)
     np.savez(
         tmp_path / "two.npz",

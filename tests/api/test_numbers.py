@@ -221,7 +221,7 @@ def test_what_has_no_numbers_says_so(run: mindle.Run, root: Path, tmp_path: Path
     data = root / "data" / "discs.csv"
     with pytest.raises(ValueError, match="holds numbers to estimate"):
         mindle.prepare(data, tmp_path / "out")
-    with pytest.raises(ValueError, match="must tell classes"):
+    with pytest.raises(ValueError, match="must predict classes"):
         mindle.ensemble([run, run])
     with pytest.raises(ValueError, match="train.balance"):
         mindle.train(data, imbalance="weights", out=tmp_path / "run", listener=Silent())

@@ -9,12 +9,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.api.report import report_content, unit_of
+from mindle.api.report import report_content, run_of, unit_of
 from mindle.artifacts.files import write_text
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
-from mindle.errors import ArtifactError
 from mindle.messages import in_language, message, require_language
 from mindle.records import Answers
 
@@ -89,7 +88,7 @@ def compare(
         raise ValueError(f"`runs` must be two runs or more. Received {runs!r}. `mindle runs` lists them.")
     require_ending("out", out, PAGES)
     keep_apart({"out": out}, runs)
-    folders = [_finished(run) for run in runs]
+    folders = [run_of(run, "What is compared") for run in runs]
     names = _names(folders)
     answers = [_test_answers(folder) for folder in folders]
     found = []
@@ -108,17 +107,6 @@ def compare(
         runs=tuple(_entry(name, folder) for name, folder in zip(names, folders, strict=True)),
         pairs=tuple((*pair, chance) for pair, chance in zip(found, adjusted, strict=True)),
     )
-
-
-def _finished(run: Source) -> RunFolder:
-    from mindle.serving.opened import locate
-
-    path, is_run = locate(run)
-    if not is_run:
-        raise ArtifactError(
-            f"`mindle compare` must be given runs. Received {str(run)!r}, a bundle, which keeps no answers."
-        )
-    return RunFolder(path)
 
 
 def _names(folders: Sequence[RunFolder]) -> list[str]:

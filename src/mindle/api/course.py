@@ -21,7 +21,7 @@ from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.console import Console
 from mindle.errors import ModelError
-from mindle.messages import Message, in_language, message, require_language, speaking
+from mindle.messages import Message, current_language, in_language, message, require_language, speaking
 from mindle.records import Listener
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def course(
                     listener=listener,
                     **experiment.needs.reading.given(),
                 )
-        compared = _write(folder, experiment, trainings, source, lang, cut=quick or epochs is not None)
+        compared = _write(folder, experiment, trainings, source, cut=quick or epochs is not None)
         for sentence in compared.sentences(lang) if compared else []:
             listener.say(sentence)
         if any(training.finished for training in trainings):
@@ -266,13 +266,7 @@ def _measured_cache(run: Path) -> Iterator[None]:
 
 
 def _write(
-    folder: Path,
-    experiment: Experiment,
-    trainings: Sequence[_Training],
-    source: Source,
-    lang: str,
-    *,
-    cut: bool,
+    folder: Path, experiment: Experiment, trainings: Sequence[_Training], source: Source, *, cut: bool
 ) -> Compared | None:
     """course.json and course.html, of the variants that are finished."""
     done = [training for training in trainings if training.finished]
@@ -286,20 +280,16 @@ def _write(
         warnings.append(message("course.cut"))
     document = {
         "schema": SCHEMA,
-        "name": experiment.name,
-        "about": experiment.about,
-        "teaches": experiment.teaches,
-        "notes": experiment.notes,
+        **{key: getattr(experiment, key) for key in ("name", "about", "teaches", "notes", "why")},
         "source": str(source),
         "variants": [training.key for training in trainings],
         "warnings": warnings,
-        "why": list(experiment.why),
         "pairs": compared.as_dict()["pairs"] if compared else [],
         **{training.key: _entry(training) for training in trainings},
     }
     write_json(folder / "course.json", document)
     if done:
-        _write_page(folder / "course.html", experiment, done, compared, warnings, lang)
+        write_text(folder / "course.html", _page(experiment, done, compared, warnings))
     return compared
 
 
@@ -319,17 +309,13 @@ def _entry(training: _Training) -> dict[str, Any]:
     }
 
 
-def _write_page(
-    path: Path,
-    experiment: Experiment,
-    done: Sequence[_Training],
-    compared: Compared | None,
-    warnings: Sequence[str],
-    lang: str,
-) -> None:
+def _page(
+    experiment: Experiment, done: Sequence[_Training], compared: Compared | None, warnings: Sequence[str]
+) -> str:
     """The variants beside each other."""
     from mindle.evaluation.report import comparison_html
 
+    lang = current_language()
     found = {(one, two): comparison for one, two, comparison, _ in (compared.pairs if compared else ())}
     pairs = [
         (one.label, two.label, found[one.key, two.key])
@@ -340,16 +326,15 @@ def _write_page(
     about, notes = f"{experiment.about[:1].upper()}{experiment.about[1:]}", experiment.notes
     question = [
         f"{about}." if about else "",
-        f"What it teaches: {experiment.teaches}." if experiment.teaches else "",
-        "Course notes: {words} (data: {data}).".format(**notes) if notes["words"] else "",
-        *(in_language(warning, lang) for warning in warnings),
+        message("course.teaches", said=experiment.teaches) if experiment.teaches else "",
+        message("course.notes", **notes) if notes["words"] else "",
+        *warnings,
     ]
-    page = comparison_html(
+    return comparison_html(
         experiment.title,
         [variant_of(training.label, RunFolder(training.folder), lang) for training in done],
         pairs,
-        question=" ".join(filter(None, question)),
+        question=" ".join(in_language(sentence, lang) for sentence in question if sentence),
         answer=" ".join(experiment.why),
         lang=lang,
     )
-    write_text(path, page)

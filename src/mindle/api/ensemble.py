@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import timeit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.api.models import Run
 from mindle.api.pipeline import Packed, carry_out
+from mindle.api.report import run_of
 from mindle.api.run_context import RunContext, RunRequest, in_run_folder
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import sha256_of, write_bytes
 from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.run import RunFolder, whole_run
-from mindle.errors import ArtifactError, DataError
+from mindle.errors import DataError
 from mindle.messages import Message, message
 from mindle.records import Dataset, InputSpec, Listener, Predictions, Task
 
@@ -203,8 +204,8 @@ class EnsemblePipeline:
         )
         probabilities = {"val": outcome.val, "test": outcome.test(bundle)}
         answers = {
-            part: replace(members_own, probabilities=probabilities[part])
-            for part, members_own in first.predictions.items()
+            part: replace(predicted, probabilities=probabilities[part])
+            for part, predicted in first.predictions.items()
             if part in probabilities
         }
         best = _best(self.members)
@@ -224,7 +225,6 @@ class EnsemblePipeline:
             "gain": gain.as_dict(),
             "milliseconds_per_image": cost,
         }
-        main = gain.main
         return Packed(
             bundle=bundle,
             parity=parity,
@@ -235,7 +235,7 @@ class EnsemblePipeline:
                 method=self.method,
                 note=outcome.note,
                 name=best.name,
-                **{key: getattr(main, key) for key in ("value", "low", "high", "chance")},
+                **{key: getattr(gain.main, key) for key in ("value", "low", "high", "chance")},
                 **cost,
             ),
             metrics={"thresholds": {}, "ensemble": described},
@@ -270,10 +270,11 @@ def _best(members: Sequence[Member]) -> Member:
 
     if not len(members[0].predictions.get("val", ())):
         return members[0]
-    val = {member.name: member.predictions["val"] for member in members}
-    return min(
-        members, key=lambda one: log_loss(val[one.name].probabilities, np.asarray(val[one.name].labels))
-    )
+    losses = [
+        log_loss(val.probabilities, np.asarray(val.labels))
+        for val in (member.predictions["val"] for member in members)
+    ]
+    return members[int(np.argmin(losses))]
 
 
 def _milliseconds(graph: Path, bundle: Bundle) -> float:
@@ -284,11 +285,7 @@ def _milliseconds(graph: Path, bundle: Bundle) -> float:
 
     runtime, pixels = session(graph), bundle.reference()["pixels"]
     batch = np.ascontiguousarray(np.resize(pixels, (_BATCH, *pixels.shape[1:])))
-    seconds = []
-    for _ in range(_TIMED):
-        started = time.perf_counter()
-        runtime.run(None, {"pixels": batch})
-        seconds.append(time.perf_counter() - started)
+    seconds = timeit.repeat(lambda: runtime.run(None, {"pixels": batch}), number=1, repeat=_TIMED)
     return round(1000 * min(seconds) / _BATCH, 4)
 
 
@@ -296,26 +293,19 @@ def _milliseconds(graph: Path, bundle: Bundle) -> float:
 
 
 def _read(run: Source) -> Member:
-    from mindle.serving.opened import locate
     from mindle.serving.session import proven_session
 
-    path, is_run = locate(run)
-    if not is_run:
-        raise ArtifactError(
-            f"A member of an ensemble must be a run. Received {os.fspath(run)!r}, a bundle, which keeps no "
-            "predictions of the val part to fit on."
-        )
-    folder = RunFolder(path)
+    folder = run_of(run, "A member of an ensemble")
     if not folder.metrics()["classes"]:
         raise ValueError(
-            f"A member of an ensemble must tell classes. Received {os.fspath(run)!r}, which estimates a "
+            f"A member of an ensemble must predict classes. Received {os.fspath(run)!r}, which estimates a "
             "number. `mindle compare` says which of several such runs is closest."
         )
     bundle = read_bundle(folder.bundle)
     proven_session(bundle)  # its graph is joined with others below
-    with whole_run(path):
+    with whole_run(folder.path):
         return Member(
-            name=path.name,
+            name=folder.path.name,
             folder=folder,
             document=folder.document(),
             bundle=bundle,
@@ -343,7 +333,7 @@ def _require_alike(members: Sequence[Member]) -> None:
             one, two = _contents(first, part), _contents(member, part)
             if one != two:
                 raise ValueError(
-                    f"Members of an ensemble must have the same {part} part. {first.name} and {member.name} "
+                    f"Members of an ensemble must have the same {part} split. {first.name} and {member.name} "
                     f"differ: {len(one - two):,} images are only in the first's, {len(two - one):,} only in "
                     f"the second's. Train both with one --split-seed (they have "
                     f"{first.document['asked']['split_seed']} and {member.document['asked']['split_seed']})."

@@ -38,20 +38,29 @@ def report(run: Source, *, lang: str = "en", out: Source | None = None) -> Path:
     Returns:
         The file.
     """
-    from mindle.serving.opened import locate
-
     require_language(lang)
     require_ending("out", out, PAGES)
     keep_apart({"out": out}, [run])
-    path, is_run = locate(run)
+    folder = run_of(run, "What is reported")
+    target = folder.report if out is None else Path(out)
+    with whole_run(folder.path):
+        return write_report(folder, None, lang=lang, out=target)
+
+
+def run_of(given: Source, what: str) -> RunFolder:
+    """The folder of a run that somebody named.
+
+    Raises:
+        ArtifactError: If it is a bundle, which keeps no predictions, or neither.
+    """
+    from mindle.serving.opened import locate
+
+    path, is_run = locate(given)
     if not is_run:
         raise ArtifactError(
-            f"A report must be made of a run. Received {str(run)!r}, a bundle, which keeps no predictions."
+            f"{what} must be a run. Received {os.fspath(given)!r}, a bundle, which keeps no predictions."
         )
-    folder = RunFolder(path)
-    target = folder.report if out is None else Path(out)
-    with whole_run(path):
-        return write_report(folder, None, lang=lang, out=target)
+    return RunFolder(path)
 
 
 def write_report(folder: RunFolder, dataset: Dataset | None, *, lang: str, out: Path) -> Path:

@@ -118,9 +118,9 @@ def tune(
 
     given = {**locals(), "settings": set}
     request, options = record_of(RunRequest, given), record_of(SearchOptions, given)
-    wanted = ReadingOptions.of(reading, tune)
-    open_search = _open_table if wanted.is_table(data) else _open_images
-    searched: Any = open_search(data, wanted, record_of(TrainingOptions, given), options, request)
+    training, wanted = record_of(TrainingOptions, given), ReadingOptions.of(reading, tune)
+    opened = _table_search if wanted.is_table(data) else _image_search
+    searched: Any = opened(data, wanted, training, options, request)
     asked = {
         **searched.asked(request),
         "space": searched.space.as_dict(),
@@ -287,7 +287,7 @@ class TableSearch(TablePipeline):
         self.recipe = recipe
 
 
-def _open_images(
+def _image_search(
     data: Any,
     reading: ReadingOptions,
     training: TrainingOptions,
@@ -318,7 +318,7 @@ def _open_images(
     )
 
 
-def _open_table(
+def _table_search(
     data: Any,
     reading: ReadingOptions,
     training: TrainingOptions,
