@@ -37,6 +37,7 @@ from mindle.artifacts.reading import open_regular
 from mindle.data.common.names import litter, nfc
 from mindle.data.common.summary import set_aside_counts
 from mindle.data.images.decoding.decode import UndecodableImage
+from mindle.data.images.decoding.formats import read_format
 from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels, served_by_array
 from mindle.data.images.sources.source import load
 from mindle.errors import DataError, DeviceError
@@ -48,7 +49,7 @@ LINKS = ("copy", "hard", "symbolic")
 
 # What Keras's `image_dataset_from_directory` takes by its name, and passes over in silence otherwise.
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-_SIGNATURES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp"}
+_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp"}
 
 # Names that some system refuses: characters of Windows, its devices, and what is too long with an ending.
 _REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
@@ -224,7 +225,7 @@ def _wish(dataset: Dataset, row: int) -> str:
             start = file.read(4)
     except OSError:
         return name  # why it cannot be read is said when the file is laid out
-    return name + next((ending for magic, ending in _SIGNATURES.items() if start.startswith(magic)), "")
+    return name + _ENDINGS.get(read_format(start), "")
 
 
 def _base(path: str) -> str:

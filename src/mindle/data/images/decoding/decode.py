@@ -30,7 +30,7 @@ from PIL import Image, ImageStat, UnidentifiedImageError, features
 
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.data.images.decoding.decoders import SharedMemory
-from mindle.data.images.decoding.formats import unread_format
+from mindle.data.images.decoding.formats import read_format, unread_format
 from mindle.data.images.decoding.tiff import layout_of, read_pixels
 from mindle.errors import DataError
 from mindle.messages import Message, message
@@ -67,22 +67,6 @@ _UPRIGHT = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}
-
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
-_SIGNATURES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"II+\x00": "TIFF",
-    b"MM\x00+": "TIFF",
-    b"\x00\x00\x01\x00": "ICO",
-    b"\x00\x00\x00\x0cjP": "JPEG 2000",
-    b"qoif": "QOI",
-    **{b"P%d" % digit: "PPM" for digit in range(1, 7)},
 }
 
 # Facts are always taken from the same decode whichever pixels are asked for with them; 224 because most
@@ -423,16 +407,15 @@ def _open_tiff(data: bytes) -> Image.Image:
 
 def _open_unidentified(data: bytes) -> Image.Image:
     """Open what Pillow alone does not know: HEIC through its extra package; else say what the bytes are."""
-    brand = data[8:12] if data[4:8] == b"ftyp" else b""
-    if brand in _HEIF_BRANDS:
-        return _open_heif(data)
-    if brand in (b"avif", b"avis") and not features.check("avif"):
-        raise UndecodableImage("missing-codec", message("images.detail.avif"))
-    name = _signature(data)
+    name = read_format(data)
     if not name:
         raise UndecodableImage(*unread_format(data))
+    if name == "HEIC":
+        return _open_heif(data)
     if name == "TIFF":
         return _open_tiff(data)
+    if name == "AVIF" and not features.check("avif"):
+        raise UndecodableImage("missing-codec", message("images.detail.avif"))
     if _ends_early(data):
         raise UndecodableImage("truncated", message("images.detail.cut", format=name))
     raise UndecodableImage("undecodable", message("images.detail.damaged-header", format=name))
@@ -460,15 +443,6 @@ def _explain_compression(image: Image.Image, error: OSError) -> Exception:
     return error
 
 
-def _signature(data: bytes) -> str:
-    """The format that the first bytes promise, or ""."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
-        return "AVIF"
-    return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), "")
-
-
 def _ends_early(data: bytes) -> bool:
     """Whether a container's own lengths reach past the end of the data."""
     if data[:4] == b"RIFF":
@@ -479,9 +453,7 @@ def _ends_early(data: bytes) -> bool:
         at = 0
         while 0 <= at < len(data) - 8:
             size = int.from_bytes(data[at : at + 4], "big")
-            if (
-                size < 8
-            ):  # 0 reaches to the end of the file, 1 has a 64-bit length: neither tells anything here
+            if size < 8:  # 0 reaches to the end of the file, 1 has a 64-bit length: neither says it here
                 return False
             at += size
         return at != len(data)
