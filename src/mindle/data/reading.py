@@ -79,7 +79,7 @@ class ReadingOptions:
     task: str | None = _option(
         about="both",
         metavar="NAME",
-        help="Table, list or .npz of images: classification or regression, where the target cannot tell.",
+        help="Table, list or .npz of images: classification or regression, where the target does not say it.",
     )
     columns: tuple[str, ...] = _option(
         (),
@@ -176,7 +176,7 @@ class ReadingOptions:
         return cls(**given)
 
     def given(self) -> dict[str, Any]:
-        """What the user said, by name, without what was left open.
+        """What the user said, by name, without what was not said.
 
         Example:
             >>> ReadingOptions(target="price", ids=("number",)).given()

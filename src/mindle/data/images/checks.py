@@ -43,7 +43,7 @@ def check(
     cache: Path | None = None,
     listener: Listener = SILENT,
 ) -> Dataset:
-    """Look at every image once and tell what was found; nothing of the user's is changed.
+    """Look at every image once and say what was found; nothing of the user's is changed.
 
     Args:
         dataset: What `read` gave.
@@ -244,7 +244,7 @@ def _by_content(draft: _Draft, rows: Iterable[int]) -> dict[str, list[int]]:
 
 
 def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
-    """Nobody but a person can tell which label is right, so none of the copies is used, held out or not."""
+    """Only a person can say which label is right, so none of the copies is used, in no split."""
     if not groups:
         return
     rows, kind = list(chain(*groups)), draft.task.same

@@ -1,6 +1,6 @@
 """Which pictures are the same picture: hashes that survive saving again, and a look at the pixels to be sure.
 
-Two hashes propose pairs. That of waves (low frequencies) tells photos apart well, but in soft pictures its
+Two hashes propose pairs. That of waves (low frequencies) distinguishes photos well, but in soft pictures its
 bits hang on grain; that of outlines (bright and dark blocks) is steady there, and says nothing about a small
 object before a plain ground. What either proposes is confirmed on 32x32 thumbnails.
 
@@ -364,7 +364,7 @@ def _candidates(
     distinct, starts, counts = np.unique(hashes[order], return_index=True, return_counts=True)
     lots, complete = distinct_pairs(distinct, distance, most)
     ends = np.repeat(starts + counts, counts)
-    kept = np.minimum(counts, PER_PAIR)
+    used = np.minimum(counts, PER_PAIR)
 
     def search() -> Iterator[NDArray[np.int64]]:
         for step in range(1, PER_HASH + 1):
@@ -372,11 +372,11 @@ def _candidates(
             yield np.stack([order[here], order[here + step]], axis=1)
         for pairs in lots:
             a, b = pairs[:, 0], pairs[:, 1]
-            times = kept[a] * kept[b]
+            times = used[a] * used[b]
             which = np.repeat(np.arange(len(pairs)), times)
             offset = np.arange(len(which)) - np.repeat(np.cumsum(times) - times, times)
-            first = starts[a][which] + offset // kept[b][which]
-            second = starts[b][which] + offset % kept[b][which]
+            first = starts[a][which] + offset // used[b][which]
+            second = starts[b][which] + offset % used[b][which]
             yield np.stack([order[first], order[second]], axis=1)
 
     return search(), complete

@@ -103,11 +103,11 @@ def pack(source: str | os.PathLike[str], target: Path, *, classes: Sequence[str]
     """Write some classes of a set of photos as an .npz of small pictures, with the split they came with.
 
     The keys are `data` and `targets`, or `x_train`, `y_train` and so on where the photos are split, and
-    `names`. Files that cannot be decoded are left out, as `mindle check` on the source names them.
+    `names`. Files that cannot be decoded are skipped; `mindle check` on the source names them.
 
     Args:
         source: Anything that `read` takes.
-        target: The file; where it is there already it is kept.
+        target: The file; where it is there already it stays as it is.
         classes: Which classes, in the order of their numbers; all where empty.
         side: Height and width in pixels.
 

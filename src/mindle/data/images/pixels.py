@@ -1,4 +1,4 @@
-"""The pixels of a data set as one array: decoded once, kept in the cache, mapped into memory."""
+"""The pixels of a data set as one array: decoded once, stored in the cache, mapped into memory."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def safe_name(name: str) -> str:
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:
-    """Safe names, all different also where a file system does not tell capitals from small letters.
+    """Safe names, all different also where a file system does not distinguish capitals from small letters.
 
     Example:
         >>> distinct_names(["1.jpg", "1.JPG", "2.jpg"])
@@ -334,7 +334,7 @@ def lay_out_npz(
     Args:
         dataset: Checked and split.
         out: A file that does not exist yet, or one that the same call wrote.
-        size: (height, width); may be left out where all images have one size.
+        size: (height, width); not needed where all images have one size.
         settings: What was asked.
         listener: Hears progress.
 

@@ -1,7 +1,7 @@
 """One look at every image of a data set: its hash, its size, its problem, and its pixels on the way.
 
-Facts are kept in the cache by the hash of the content, so that a second look decodes nothing. Problems are
-not kept: they are few, and a codec may have been installed since.
+Facts are stored in the cache by the hash of the content, so that a second look decodes nothing. Problems are
+not: they are few, and a codec may have been installed since.
 """
 
 from __future__ import annotations

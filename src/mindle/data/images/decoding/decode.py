@@ -98,7 +98,7 @@ _BYTES_A_PIXEL = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """What one look at an image tells: facts, and the pixels of every size asked for.
+    """What one look at an image gives: facts, and the pixels of every size asked for.
 
     Attributes:
         kind: "" where the image decodes, else the kind of `UndecodableImage`.
@@ -153,10 +153,10 @@ def decode(source: bytes | Path | Image.Image | NDArray[np.uint8], spec: InputSp
 
 
 def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) -> Examined:
-    """Decode once and tell everything: facts for the checks, and the pixels of every spec.
+    """Decode once and give everything: facts for the checks, and the pixels of every spec.
 
     The pixels are byte-identical to those of `decode(data, spec)`, and the facts do not depend on `specs`.
-    Problems are told, not raised.
+    Problems are returned, not raised.
 
     Args:
         data: A file's bytes, or a uint8 array.
@@ -283,7 +283,7 @@ class _Picture:
 
     @contextmanager
     def explained(self, scale: int) -> Iterator[Image.Image]:
-        """`at`, once there is memory for it, which is held to the end; errors are those of `_explained`."""
+        """`at`, once there is memory for it, which is taken to the end; errors are those of `_explained`."""
         with _DECODERS.taken(_bytes_a_pixel(self.format) * self.width * self.height // scale**2):
             with _explained(self.data):
                 base = self.at(scale)
@@ -299,7 +299,7 @@ class _Picture:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file, with what the operating system refuses told as kinds.
+    """Read a file, with what the operating system refuses as kinds of problems.
 
     Raises:
         UndecodableImage: If the file is "missing", "unreadable", no regular file ("special"), or so large
@@ -336,7 +336,7 @@ def _refuse_bytes(size: int) -> None:
 
 
 def file_memory(path: Path) -> AbstractContextManager[None]:
-    """Hold as much of the memory for files as this one takes, for as long as its bytes are kept.
+    """Hold as much of the memory for files as this one takes, for as long as its bytes are in memory.
 
     Example:
         >>> with file_memory(Path("no such file.jpg")):
@@ -350,7 +350,7 @@ def _size_of(source: object) -> int:
     try:
         return source.stat().st_size if isinstance(source, Path) else 0
     except OSError:
-        return 0  # `read_bytes` tells why
+        return 0  # `read_bytes` says why
 
 
 @cache

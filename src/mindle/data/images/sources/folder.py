@@ -226,7 +226,7 @@ def _prepared(found: Iterable[Found]) -> Layout:
 
 
 def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> str:
-    """Name of the class a path belongs to, "" where nothing tells one."""
+    """Name of the class a path belongs to, "" where nothing says one."""
     path = f"{found.path}/" if found.kind == "folder" else found.path
     base, below = layout.place(path)
     if base is None:
@@ -283,7 +283,7 @@ def _template(
 
 
 def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> list[Finding]:
-    """Say that file names told the classes, so that nobody believes that folders did."""
+    """Say that labels come from file names, so that nobody believes that they come from folders."""
     if template is None:
         return []
     counts = Counter(label for label in labels if label)

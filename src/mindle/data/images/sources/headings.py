@@ -1,4 +1,4 @@
-"""What the columns of a list of images hold: which names files, which tells the truth, under any heading."""
+"""What the columns of a list of images hold: which names files and which the labels, under any heading."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class ImageList:
         return self.names.index(name) if name in self.names else None
 
     def others(self) -> list[int]:
-        """Columns that may tell something of the images."""
+        """Columns that may hold labels of the images."""
         return [
             place
             for place, name in enumerate(self.names)
@@ -233,7 +233,7 @@ def _names_pictures(locator: Locator, heading: str, cells: Sequence[str], *, oth
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """Which columns tell the truth about each image.
+    """Which columns hold the label or number of each image.
 
     Attributes:
         name: Of the column; "" where several stand for a class each.
@@ -279,7 +279,7 @@ def truth_of(listed: ImageList) -> Truth:
     raise DataError(
         f"A list of images must have the columns path and label, or path and target. Received "
         f"{str(listed.file)!r} with {shown}, where {listed.layout.names[listed.image]!r} names the files and "
-        f"{'no other column tells anything' if not usable else 'several columns may hold the labels'}. "
+        f"{'no other column holds anything' if not usable else 'several columns may hold the labels'}. "
         f"{listed.layout.description} "
         f"{'Add a column label.' if not usable else 'Give the list as DATA, and name the one with --target.'}"
     )

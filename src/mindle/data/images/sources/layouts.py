@@ -1,4 +1,4 @@
-"""How a folder of images is laid out: which folders are parts of a split, classes, or neither.
+"""How a folder of images is laid out: which folders are splits, classes, or neither.
 
 Decided by structure and names alone, before any file is opened. What stays in doubt is a decision.
 """
@@ -29,7 +29,7 @@ class Base:
     """A folder in which classes lie.
 
     Attributes:
-        part: The part of the split that it is, or "".
+        part: The split that it is, or "".
         label: The class of every file below, where it holds one alone.
         flat: Whether files lie in it, with no class folders.
     """
@@ -55,7 +55,7 @@ class Layout:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The words that name parts, as the disk spells them."""
+        """The words that name splits, as the disk spells them."""
         return tuple(
             next((word for word in path.split("/") if part_of(word) == base.part), path)
             for path, base in self.bases.items()
@@ -68,7 +68,7 @@ class Layout:
         return all(base.flat for base in self.bases.values())
 
     def part(self, path: str) -> str:
-        """The part of the split that a path lies in, or ""."""
+        """The split that a path lies in, or ""."""
         base, _ = self.place(path)
         return base.part if base is not None else ""
 
@@ -121,11 +121,11 @@ class Tree:
 
 
 def settle_layout(found: Iterable[Found]) -> Layout:
-    """Tell the layout of a folder from what was met in it.
+    """The layout of a folder, from what was met in it.
 
-    A folder that holds nothing but one folder is passed through, at the top and within a part. Folders whose
-    names are words of a split, in a common spelling, are its parts where two parts are there, or where
-    nothing else is; other folders beside them are left out.
+    A folder that holds nothing but one folder is passed through, at the top and within a split. Folders whose
+    names mean a split, in a common spelling, are splits where two of them are there, or where
+    nothing else is; other folders beside them are skipped.
 
     Args:
         found: Everything below the root.
@@ -149,7 +149,7 @@ def _innermost(tree: Tree) -> str:
     folder = ""
     while (only := _only(tree, folder)) is not None:
         folder = only
-    # One folder of pictures is a class by itself, unless it is a part, or called as what is around it.
+    # One folder of pictures is a class by itself, unless it is a split, or called as what is around it.
     if not tree.folders[folder] and folder and not _wraps(tree, folder):
         folder = folder.rpartition("/")[0]
     return folder if len(tree.folders[folder]) != 1 else ""
@@ -162,14 +162,14 @@ def _only(tree: Tree, folder: str) -> str | None:
 
 
 def _wraps(tree: Tree, folder: str) -> bool:
-    """Whether a folder's name tells no class: "images", a part, or the name of the folder around it."""
+    """Whether a folder's name says no class: "images", a split, or the name of the folder around it."""
     around = _base(folder.rpartition("/")[0])
     name = _base(folder)
     return says_nothing(name) or name == around or part_of(name) is not None
 
 
 def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
-    """Where the classes of a part lie: below folders that hold one folder alone, none of `classes`."""
+    """Where the classes of a split lie: below folders that hold one folder alone, none of `classes`."""
     while (only := _only(tree, folder)) is not None and name_of(_base(only)) not in classes:
         if not _wraps(tree, only) and len(tree.folders[only]) < 2:
             break
@@ -188,7 +188,7 @@ def _passed_finding(folders: Sequence[str]) -> list[Finding]:
 
 
 def _class_first(tree: Tree, start: str) -> Layout | None:
-    """Class folders that each hold the parts: cat/train, cat/test, dog/train, dog/test."""
+    """Class folders that each hold the splits: cat/train, cat/test, dog/train, dog/test."""
     folders = tree.filled(start)
     bases: dict[str, Base] = {}
     for folder in folders:
@@ -206,7 +206,7 @@ def _class_first(tree: Tree, start: str) -> Layout | None:
 
 
 def _parted(tree: Tree, start: str) -> Layout | None:
-    """Parts of a split, each with class folders or with files; None where the folders are no parts."""
+    """Splits, each with class folders or with files; None where the folders are no splits."""
     folders = tree.folders[start]
     named = parts_of(map(_base, folders))
     parts = {folder: named[_base(folder)] for folder in folders if _base(folder) in named}
@@ -233,7 +233,7 @@ def _parted(tree: Tree, start: str) -> Layout | None:
 
 
 def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
-    """A folder of pictures beside the parts: a decision where it holds their classes, or names a part."""
+    """A folder of images beside the splits: a decision where it holds their classes, or names a split."""
     alike = bool(classes & tree.names(folder) or parts_in(_base(folder)))
     code = "data.folders.beside-parts-alike" if alike else "data.folders.beside-parts"
     sentence = message(code, name=name_of(folder), n=tree.below[folder])
@@ -241,7 +241,7 @@ def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
 
 
 def _classes(tree: Tree, start: str) -> Layout:
-    """Class folders, or files alone; what hints at a split all the same is told."""
+    """Class folders, or files alone; what hints at a split all the same is a finding."""
     folders = tree.filled(start)
     flat = not tree.folders[start] or (tree.direct[start] > 0 and not folders)
     findings = [] if flat else [*_hints(tree, folders), *_same_folders(tree, folders)]
@@ -249,7 +249,7 @@ def _classes(tree: Tree, start: str) -> Layout:
 
 
 def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
-    """Class folders whose names hold words of a split."""
+    """Class folders whose names hold words for a split."""
     hinting = [folder for folder in folders if parts_in(_base(folder))]
     if not hinting:
         return []

@@ -69,7 +69,7 @@ class _Row:
 def lists_images(file: Path, options: ListOptions = NOTHING_SAID) -> bool:
     """Whether a column of a CSV file leads to pictures: one of its first twenty cells does.
 
-    So a listing is told from a table that merely has a column of such a name.
+    This distinguishes a list from a table that merely has a column of such a name.
 
     Raises:
         DataError: If the file is no text that can be read.
@@ -292,7 +292,7 @@ def _incomplete_finding(lines: Sequence[tuple[Path, int]]) -> list[Finding]:
     return [finding("incomplete-row", files, sentence)]
 
 
-# The sentences of what lists say of their files; where they tell numbers, some read otherwise.
+# The sentences of what lists say of their files; where they hold numbers, some read otherwise.
 _OF_LABELS = {"unlabelled": "unlabelled", "listed-twice": "twice-label"}
 _OF_NUMBERS = {"unlabelled": "untargeted", "listed-twice": "twice-target"}
 
@@ -380,7 +380,7 @@ def _lists_near(root: Path) -> list[Path]:
 
 
 def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _Piece | None:
-    """A list that tells what pictures are, or None."""
+    """A list that labels images of the folder, or None."""
     try:
         listed = image_list(file)
     except DataError:  # some other file

@@ -1,4 +1,4 @@
-"""What a user may give as data, told apart, and the images of any of them."""
+"""What a user may give as data, recognised, and the images of any of them."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def load(dataset: Dataset, row: int) -> bytes | NDArray[np.uint8]:
 
 
 def row_memory(dataset: Dataset, row: int) -> AbstractContextManager[None]:
-    """Hold memory for a row's bytes while they are kept; see `decode.file_memory`."""
+    """Take memory for a row's bytes while they are in use; see `decode.file_memory`."""
     if isinstance(dataset.images, ArrayImages):
         return nullcontext()
     return file_memory(dataset.images.root / dataset.images.names[row])
@@ -352,7 +352,7 @@ def _from_path(typed: str) -> Iterator[tuple[str, Path | UndecodableImage]]:
     elif os.path.lexists(place) or not glob.has_magic(place):
         yield typed, Path(place) if os.path.exists(place) else _missing("missing")
     else:
-        # A pattern leaves hidden files out by itself; one that was typed in full is never left out.
+        # A pattern leaves hidden files out by itself; one that was typed in full never is.
         matches = sorted(match for match in glob.glob(place, recursive=True) if not litter(Path(match).name))
         if not matches:
             yield typed, _missing("no-match")
