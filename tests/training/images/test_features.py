@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
-from mindle.training.images.features import BATCH, Embedding, Engine
+from mindle.training.images.features import BATCH, Embedding, Engine, Views
 from mindle.training.settings import AugmentSettings
 
 SIDE = 64
@@ -59,8 +59,8 @@ class Counted:
 
 def embed(card: WeightCard, pixels: Any, keys: list[str], **options: Any) -> NDArray[np.float32]:
     """Features by an engine of their own."""
-    of_images = {name: options.pop(name) for name in ("views", "augment", "seed") if name in options}
-    return Engine(card, **options).embed(pixels, keys, **of_images)
+    views = Views(options.pop("views", 0), options.pop("augment", AugmentSettings()), options.pop("seed", 0))
+    return Engine(card, **options).embed(pixels, keys, views)
 
 
 def embedded() -> WeightCard:
@@ -231,11 +231,11 @@ def test_views_come_after_the_plain_images(card: WeightCard, ready: Path) -> Non
 
 def test_missing_counts_views_as_well_and_copies_once(card: WeightCard, ready: Path) -> None:
     engine, copies = Engine(card, threads=1), [*keys(4), *keys(2)]
-    engine.embed(photos(4), keys(4), views=1, augment=FLIPS, seed=5)
+    engine.embed(photos(4), keys(4), Views(1, FLIPS, 5))
     assert engine.missing(copies) == 0
-    assert engine.missing(copies, views=1, augment=FLIPS, seed=5) == 0
-    assert engine.missing(copies, views=3, augment=FLIPS, seed=5) == 8
-    assert engine.missing(copies, views=1, augment=FLIPS, seed=6) == 4
+    assert engine.missing(copies, Views(1, FLIPS, 5)) == 0
+    assert engine.missing(copies, Views(3, FLIPS, 5)) == 8
+    assert engine.missing(copies, Views(1, FLIPS, 6)) == 4
     assert engine.missing([*copies, "new", "new"]) == 1
 
 

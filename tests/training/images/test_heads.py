@@ -724,3 +724,25 @@ def test_a_head_from_outside_is_tried_by_auto_and_by_a_search(tmp_path: Path, ca
     space = make_space({"probe.rbf_l2": {"low": 0.1, "high": 1.0}}, {"probe": recipe}, "probe")
     score = ImageTask(problem=problem, space=space).evaluate(recipe, TrialMonitor())
     assert score.note.startswith("nearest head")
+
+
+# ---- what a cheaper head may cost -------------------------------------------------------------------------
+
+
+def of_classes(right: NDArray[np.bool_]) -> ClassCandidate:
+    """A candidate of two classes that predicts these rows correctly."""
+    margins = np.where(right, 1.0, -1.0)
+    return made_up(margins)
+
+
+def test_the_same_predictions_for_many_rows_show_that_nothing_is_lost() -> None:
+    found = of_classes(np.arange(3000) >= 30)
+    assert 0 <= found.points_lost(found) < 0.2
+    few = of_classes(np.ones(100, bool))
+    assert few.points_lost(few) > 2
+
+
+def test_a_clear_loss_is_more_than_its_mean() -> None:
+    best, other = of_classes(np.arange(2000) >= 40), of_classes(np.arange(2000) >= 80)
+    assert 2.0 < best.points_lost(other) < 3.0
+    assert other.points_lost(best) < 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mindle.models.heads import build_head, describe_head
 from mindle.training.images.heads import features as head_features
 from mindle.training.images.heads import kernel
-from mindle.training.images.heads.candidates import NumberHeadData, clearly_better
+from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
 from mindle.training.images.heads.features import ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import fit_rbf, fit_ridge
 from mindle.training.settings import ProbeSettings
@@ -114,3 +114,24 @@ def test_views_of_an_image_lie_in_its_fold() -> None:
     assert len(found.scores[:, 0]) == 40
     # A copy in training would make the errors vanish.
     assert found.loss > 0.7 * plain.loss
+
+
+def with_errors(errors: NDArray[np.float64]) -> NumberCandidate:
+    """A candidate that is off by so much; the mean is off by 2 on average."""
+    truth = np.where(np.arange(len(errors)) % 2, 2.0, -2.0)
+    return NumberCandidate(
+        kind="made up",
+        scores=(truth + errors)[:, None],
+        truth=truth,
+        build=lambda temperature: pytest.fail("it is only compared"),
+    )
+
+
+def test_errors_are_compared_pair_by_pair_in_per_cent_of_those_of_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    errors, noise = rng.exponential(1.0, 400), rng.normal(0, 0.01, 400)
+    best = with_errors(errors)
+    assert best.points_lost(with_errors(errors + np.abs(noise))) < 0.6
+    assert best.points_lost(with_errors(rng.permutation(errors))) > 2.0
+    even = np.full(50, 0.3)
+    assert with_errors(even).points_lost(with_errors(even + 0.01)) == pytest.approx(0.5)

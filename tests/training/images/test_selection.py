@@ -20,7 +20,7 @@ from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
 from mindle.training.images.backbones import common_layout
 from mindle.training.images.classification import ClassSelection
-from mindle.training.images.features import Engine
+from mindle.training.images.features import Engine, Views
 from mindle.training.images.problem import Problem
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, read_recipe
@@ -109,8 +109,8 @@ class Slow:
     def seconds_an_image(self, pixels: object) -> float:
         return 1.0
 
-    def missing(self, keys: list[str], *, views: int = 0, **_: object) -> int:
-        return len(keys) * (views + 1)
+    def missing(self, keys: list[str], views: Views) -> int:
+        return len(keys) * (views.count + 1)
 
 
 def selection_of(problem: Problem, seconds: float) -> ClassSelection:

@@ -27,12 +27,11 @@ from mindle.training.images.attempts import accuracy_attempt, both, log_softmax
 from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
 from mindle.training.images.baselines import baselines, some_of_each
 from mindle.training.images.diagnosis import Case, diagnose
-from mindle.training.images.features import Engine
+from mindle.training.images.features import Engine, Views
 from mindle.training.images.heads import HEADS, Pace
 from mindle.training.images.heads.candidates import (
     ClassCandidate,
     ClassHeadData,
-    blend_helps,
     clearly_better,
     fold_numbers,
 )
@@ -146,9 +145,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         features = engine.embed(
             self.problem.pixels(rows, engine.card.spec, self.listener),
             self.problem.keys(rows),
-            views=views,
-            augment=stronger(self.recipe.augment),
-            seed=self.seed,
+            Views(views, stronger(self.recipe.augment), self.seed),
         )
         view, image = np.nonzero(np.arange(views)[:, None] < times[chosen])
         if not len(data.further_truth):
@@ -167,7 +164,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 
     def enough(self, best: Ranked[ClassCandidate]) -> bool:
         """Whether even a head without mistakes could not be told apart from this one."""
-        return self._stop_at(best.candidate.right, "out-of-fold")
+        return self._stop_at(best.candidate.mistakes, len(best.candidate.truth), "out-of-fold")
 
     def _kinds(self) -> tuple[str, ...]:
         """Kinds of head to try; those that have no focal form are skipped for it."""
@@ -218,8 +215,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
             if self.affords(f"{kind} on {best.name}", self._kind_seconds(kind, best), name):
                 name = name if fixed else message("selection.name.searched", name=name)
                 found.append(self.fitted(name, best.backbones, partial(self._fit, kind, best.backbones)))
-        found.sort(key=lambda entry: entry.candidate.loss)  # stable: the first of equals
-        best, kinds = self._blended(found)
+        best, kinds = self.blended(found, best.name)
         settings, chosen = self.recipe.train, "none"
         if settings.balance == "auto":
             best, chosen = self._best_method(best, kinds)
@@ -227,19 +223,6 @@ class ClassSelection(ModelSelection[ClassCandidate]):
             probabilities = np.exp(best.candidate.predictions)
             self.thresholds = tuple(fit_thresholds(probabilities, self.data.truth).tolist())
         return best
-
-    def _blended(
-        self, found: Sequence[Ranked[ClassCandidate]]
-    ) -> tuple[Ranked[ClassCandidate], tuple[str, ...]]:
-        """The first of some heads on the same backbones, or its blend with the next kind where that helps."""
-        best, first = found[0], found[0].candidate
-        other = next((each.candidate for each in found if each.candidate.kind != first.kind), None)
-        if other is None:
-            return best, (first.kind,)
-        kinds = (first.kind, other.kind)
-        name = message("selection.name.blend", first=first.kind, second=other.kind, backbones=best.name)
-        mixed = self.fitted(name, best.backbones, partial(self.data.blend, first, other))
-        return (mixed, kinds) if blend_helps(mixed.candidate, first) else (best, kinds[:1])
 
     def _kind_seconds(self, kind: str, best: Ranked[ClassCandidate]) -> float:
         """Roughly what searching the settings of a kind of head takes; nobody asks without a budget."""
@@ -249,9 +232,8 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         pace = Pace(flop_seconds=self.flop_seconds(), rank_seconds=self.rank_seconds())
         return HEADS[kind].seconds(self.data, width, self.recipe.probe, pace)
 
-    def _stop_at(self, right: NDArray[np.bool_], code: str) -> bool:
+    def _stop_at(self, wrong: int, n: int, code: str) -> bool:
         """Whether so few predictions are wrong that nothing more is tried."""
-        n, wrong = len(right), int((~right).sum())
         if not few_mistakes(wrong, n):
             return False
         low, high = wilson(n - wrong, n)
@@ -305,7 +287,8 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """Train a net where there is time, and see whether more could be told apart from it."""
         outcome = super().net(best)
         if outcome is not None:
-            self._stop_at(outcome.val_answers.argmax(axis=1) == self.val_labels, "on-val")
+            wrong = int((outcome.val_answers.argmax(axis=1) != self.val_labels).sum())
+            self._stop_at(wrong, len(self.val_labels), "on-val")
         return outcome
 
     def net_recipe(self, kind: str) -> Recipe:
@@ -388,19 +371,18 @@ class ImageClassification:
     def net_outcome(self, problem: Problem, net: TrainedNet) -> Outcome:
         """Its temperature is fitted on val, which also chose the epoch: val scores are a little too good."""
         labels, train_labels = problem.truth[problem.val], problem.truth[problem.train]
-        logits = net.val_scores()  # (image, class)
+        logits = net.val_scores  # (image, class)
         temperature = fit_temperature(log_softmax(logits), labels) if len(labels) else 1.0
         probabilities = np.exp(log_softmax(logits / temperature))
         thresholds, tried = _thresholds(net.recipe, probabilities, labels, train_labels, net.seed)
-        scores, some = net.train_scores()
-        right = int((scores.argmax(axis=1) == train_labels[some]).sum())
+        right = int((net.train_scores.argmax(axis=1) == train_labels[net.some]).sum())
         val_right = int((logits.argmax(axis=1) == labels).sum())
-        attempt = accuracy_attempt(net.name, val_right, len(labels), net.result.seconds, net.note)
+        attempt = accuracy_attempt(net.name, val_right, len(labels), net.seconds, net.note)
         return replace(
-            net.outcome(),
+            net.outcome,
             temperature=temperature,
             val_answers=probabilities,
-            train_scores={"n": len(some), "accuracy": right / len(some)},
+            train_scores={"n": len(net.some), "accuracy": right / len(net.some)},
             tried=({**attempt, "chosen": True}, *tried),
             thresholds=thresholds,
         )
@@ -430,20 +412,19 @@ def _thresholds(
 
     Another way of training would cost the training once more, so that `auto` looks at thresholds alone.
     """
-    asked, auto = recipe.train.thresholds, recipe.train.balance == "auto"
-    if not len(labels) or not (asked or auto):
+    asked = recipe.train.thresholds
+    if not len(labels) or not (asked or recipe.train.balance == "auto"):
         return (), ()
-    note: dict[str, Any] = {"name": "imbalance", "value": None, "chosen": False}
-    if auto and not asked:
-        if ratio(train_labels) < WORTH_TRYING:
-            even = message("selection.note.no-imbalance", ratio=ratio(train_labels))
-            return (), ({**note, "note": message("selection.skipped", reason=even)},)
-        folds = fold_numbers(labels, np.arange(len(labels)), seed=seed)
-        plain, classes = probabilities.argmax(axis=1), probabilities.shape[1]
-        answers = {"thresholds": held_out_answers(probabilities, labels, folds)}
-        method, reason = choose_method(labels, plain, answers, classes, seed=seed)
-        note |= {"name": f"imbalance: {method}", "note": reason}
-        if method == "none":
-            return (), (note,)
-        return tuple(fit_thresholds(probabilities, labels).tolist()), (note,)
-    return tuple(fit_thresholds(probabilities, labels).tolist()), ()
+    fitted = tuple(fit_thresholds(probabilities, labels).tolist())
+    if asked:
+        return fitted, ()
+    tried: dict[str, Any] = {"name": message("selection.name.imbalance"), "value": None, "chosen": False}
+    if ratio(train_labels) < WORTH_TRYING:
+        even = message("selection.note.no-imbalance", ratio=ratio(train_labels))
+        return (), ({**tried, "note": message("selection.skipped", reason=even)},)
+    folds = fold_numbers(labels, np.arange(len(labels)), seed=seed)
+    predicted = {"thresholds": held_out_answers(probabilities, labels, folds)}
+    plain, classes = probabilities.argmax(axis=1), probabilities.shape[1]
+    method, reason = choose_method(labels, plain, predicted, classes, seed=seed)
+    tried |= {"name": message("selection.name.method", method=method), "note": reason}
+    return (() if method == "none" else fitted), (tried,)

@@ -1,7 +1,7 @@
 """Several models that answer together, by their answers or by their weights.
 
-Everything is fitted on the validation part, of which no member learned; what is said about the validation
-part is cross-validated there. The test part is opened by nobody here.
+Everything is fitted on the validation split, of which no member learned; what is said about the validation
+split is cross-validated there. The test split is sealed.
 
     vote      mean of the members' probabilities
     weighted  weighted mean, with the weights of the lowest cross-entropy
@@ -11,14 +11,15 @@ part is cross-validated there. The test part is opened by nobody here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from mindle.data import Pixels
 from mindle.errors import ModelError
@@ -90,23 +91,26 @@ def fit_mix(method: str, answers: Floats, labels: Ints) -> Mix:
         raise ValueError(
             f"`method` {method!r} must have val images to be fitted on. Received none. Take vote."
         )
-    return (
-        Mix(method=method, weights=_weights(answers, labels))
-        if method == "weighted"
-        else _stack(answers, labels)
-    )
+    if method == "weighted":
+        return Mix(method=method, weights=_weights(answers, labels))
+    return _stack(answers, labels)
 
 
 def held_out(method: str, answers: Floats, labels: Ints, *, seed: int = 0) -> Floats:
-    """What a mix says of each image where it was fitted on the other folds: (image, class)."""
+    """What a mix predicts for each image where it was fitted on the other folds: (image, class)."""
     if method == "vote":
         return fit_mix(method, answers, labels)(answers)
     mixed = np.empty(answers.shape[1:])
+    for rest, out in _folds(labels, seed):
+        mixed[out] = fit_mix(method, answers[:, rest], labels[rest])(answers[:, out])
+    return mixed
+
+
+def _folds(labels: Ints, seed: int = 0) -> Iterator[tuple[Ints, Ints]]:
+    """Images to learn from and images to predict, for each fold."""
     folds = fold_numbers(labels, np.arange(len(labels)), folds=FOLDS, seed=seed)
     for fold in np.unique(folds):
-        held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        mixed[held] = fit_mix(method, answers[:, rest], labels[rest])(answers[:, held])
-    return mixed
+        yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
 def log_loss(probabilities: Floats, labels: Ints) -> float:
@@ -150,18 +154,15 @@ def _stack(answers: Floats, labels: Ints) -> Mix:
         Wolpert 1992, "Stacked generalization"; on probabilities as Ting & Witten 1999 found best.
     """
     x, classes = _side_by_side(answers), answers.shape[2]
-    folds = fold_numbers(labels, np.arange(len(labels)), folds=FOLDS)
 
-    def judge(strength: float) -> float:
+    def loss_of(strength: float) -> float:
         scores = np.empty((len(labels), classes))
-        for fold in np.unique(folds):
-            held, rest = folds == fold, folds != fold
+        for rest, out in _folds(labels):
             coefficients, intercepts = _logistic(x[rest], labels[rest], classes, strength)
-            scores[held] = x[held] @ coefficients + intercepts
+            scores[out] = x[out] @ coefficients + intercepts
         return log_loss(np.exp(log_softmax(scores)), labels)
 
-    losses = {strength: judge(strength) for strength in _STACK_STRENGTHS}
-    best = min(losses, key=lambda strength: losses[strength])
+    best = min(_STACK_STRENGTHS, key=loss_of)
     coefficients, intercepts = _logistic(x, labels, classes, best)
     return Mix(method="stack", coefficients=coefficients, intercepts=intercepts, settings={"strength": best})
 
@@ -216,10 +217,11 @@ def require_same_net(models: Sequence[Classifier], names: Sequence[str]) -> None
     """
     first = _shape_of(models[0])
     for model, name in zip(models, names, strict=True):
-        if model.description["kind"] == "backbones" and model.description["head"]["kind"] != "layers":
+        head = model.description.get("head", {"kind": "layers"})["kind"]
+        if head != "layers":
             raise ModelError(
-                f"Weights can be averaged of nets trained by epochs. {name} is a "
-                f"{model.description['head']['kind']} head on frozen features: take --method vote or stack."
+                f"Weights can be averaged of nets trained by epochs. {name} is a {head} head on frozen "
+                "features: take --method vote or stack."
             )
         if _shape_of(model) != first:
             raise ModelError(
@@ -235,10 +237,10 @@ def _shape_of(model: Classifier) -> dict[str, Any]:
 
 
 def greedy_soup(models: Sequence[Classifier], val: Pixels, labels: Ints, train: Pixels) -> Soup:
-    """Begin with the best member; add each other one whose weights, averaged in, do not harm.
+    """Begin with the best member; add each other one whose weights, averaged in, do no harm.
 
     Nets that began with different weights lie in different valleys, and the mean of two valleys is a hill:
-    such members are left out by themselves. Runs from one pretrained backbone often share a valley.
+    such members are not taken. Runs from one pretrained backbone often share a valley.
 
     Args:
         models: Members of the same net.
@@ -252,7 +254,7 @@ def greedy_soup(models: Sequence[Classifier], val: Pixels, labels: Ints, train: 
 
     def loss_of(model: Classifier) -> float:
         logits = forward(model, val, np.arange(len(val)))
-        # As it would answer: with a temperature of its own.
+        # As it would predict: with its temperature.
         return log_loss(np.exp(log_softmax(logits / fit_temperature(logits, labels))), labels)
 
     singles = [loss_of(model) for model in models]
@@ -283,28 +285,27 @@ def averaged(models: Sequence[Classifier], train: Pixels) -> Classifier:
     differing = [
         module
         for name, module in model.named_modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        if isinstance(module, BatchNorm)
         and module.running_mean is not None
-        and any(
-            not torch.equal(state[f"{name}.running_mean"], states[0][f"{name}.running_mean"])
-            for state in states
-        )
+        and not _are_equal([state[f"{name}.running_mean"] for state in states])
     ]
     if differing:
         _measure_statistics(model, differing, train)
     return model.eval()
 
 
+def _are_equal(tensors: Sequence[Tensor]) -> bool:
+    return all(torch.equal(tensors[0], other) for other in tensors[1:])
+
+
 def _mean_of(tensors: Sequence[Tensor]) -> Tensor:
     first = tensors[0]
-    if not first.is_floating_point() or all(torch.equal(first, other) for other in tensors[1:]):
+    if not first.is_floating_point() or _are_equal(tensors):
         return first.clone()
     return torch.stack([tensor.double() for tensor in tensors]).mean(dim=0).to(first.dtype)
 
 
-def _measure_statistics(
-    model: Classifier, layers: Sequence[nn.modules.batchnorm._BatchNorm], train: Pixels
-) -> None:
+def _measure_statistics(model: Classifier, layers: Sequence[BatchNorm], train: Pixels) -> None:
     """Mean and variance of each layer's inputs over the training images, as the new weights make them.
 
     Source: Izmailov et al. 2018, https://arxiv.org/abs/1803.05407, section 3.2.

@@ -8,12 +8,12 @@ that a second run embeds nothing, and an interrupted one only what is missing.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mindle.artifacts.files import write_json
-from mindle.data.common.store import RowStore, Writer, cache_dir
+from mindle.data.common.store import RowStore, cache_dir
 from mindle.data.images.pixels import pixel_key
+from mindle.messages import message
 from mindle.models.classifier import Normalise, to_floats
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.backbone import build_backbone
@@ -60,6 +61,46 @@ class Embedding(nn.Module):
         """Embed a batch."""
         features: Tensor = self.backbone(self.normalise(to_floats(pixels)))
         return features
+
+
+@dataclass(frozen=True)
+class Views:
+    """How images are looked at: plain, and augmented; a view is the same for the same seed and image.
+
+    Attributes:
+        count: How many augmented views of each image, besides the plain one.
+        augment: How a view differs; nothing differs unless set.
+        seed: With an image's key and the view's number, says what is drawn for it.
+    """
+
+    count: int = 0
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    seed: int = 0
+
+    def keys(self, keys: Sequence[str]) -> list[str]:
+        """The key of each row of features: all images plain, then all in their first view, and so on."""
+        augment = hashlib.sha256(repr(self.augment).encode()).hexdigest()[:16]
+        endings = [f":view{view}:seed{self.seed}:{augment}" for view in range(1, self.count + 1)]
+        return [key + ending for ending in ("", *endings) for key in keys]
+
+    def of(self, images: NDArray[np.uint8], keys: Sequence[str], views: Sequence[int]) -> NDArray[np.uint8]:
+        """One view of each image, uint8 (image, height, width, channel); view 0 is the image itself."""
+        rows = [row for row, view in enumerate(views) if view]
+        if not rows:
+            return images
+        generators = [self._generator(keys[row], views[row]) for row in rows]
+        floats = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().div_(255)
+        seen = Augment(self.augment)(floats, generators).clamp_(0, 1)  # (image, channel, height, width)
+        images = images.copy()
+        images[rows] = seen.mul_(255).round_().byte().permute(0, 2, 3, 1).numpy()
+        return images
+
+    def _generator(self, key: str, view: int) -> torch.Generator:
+        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "little")
+        return torch.Generator().manual_seed(draw(self.seed, view, number))
+
+
+PLAIN = Views()
 
 
 class Engine:
@@ -134,8 +175,7 @@ class Engine:
             if known:
                 self._width = int(known[0].name.rpartition("-")[2])
             else:
-                height, width, channels = self.card.spec.shape
-                self._width = self.run(np.zeros((1, height, width, channels), np.uint8)).shape[1]
+                self._width = self.run(np.zeros((1, *self.card.spec.shape), np.uint8)).shape[1]
         return self._width
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -152,10 +192,8 @@ class Engine:
         self,
         pixels: PixelRows,
         keys: Sequence[str],
+        views: Views = PLAIN,
         *,
-        views: int = 0,
-        augment: AugmentSettings | None = None,
-        seed: int = 0,
         go_on: Callable[[], bool] = lambda: True,
     ) -> NDArray[np.float32]:
         """Features of images, and of augmented views of them.
@@ -163,9 +201,7 @@ class Engine:
         Args:
             pixels: Images as the card's spec wants them, uint8 (image, height, width, channel).
             keys: Content hash of each image.
-            views: How many augmented views of each image, besides the plain one.
-            augment: How a view differs; nothing differs unless set.
-            seed: With an image's key and the view's number, says what is drawn for it.
+            views: The views that are wanted.
             go_on: Asked before each batch.
 
         Returns:
@@ -173,47 +209,43 @@ class Engine:
 
         Raises:
             ValueError: If there is not one key an image.
-            TimeUp: If `go_on`, asked before each batch, said no; what was embedded is kept.
+            TimeUp: If `go_on` said no; what was embedded stays in the cache.
         """
         if len(keys) != len(pixels):
             raise ValueError(
                 f"`keys` must have one key an image. Received {len(keys)} keys, {len(pixels)} images."
             )
-        augment = augment or AugmentSettings()
-        wanted = _wanted(keys, views, seed, augment)
+        wanted, count = views.keys(keys), len(keys)
         if not wanted:
-            return np.zeros((views + 1, 0, self.width()), np.float32)
+            return np.zeros((views.count + 1, 0, self.width()), np.float32)
         store = self.store()
         if store.missing(wanted):
             with store.writer(self.listener) as writer:
-                self._fill(store, writer, pixels, keys, wanted, _Viewer(augment, seed), go_on)
-        return store.rows(wanted)[np.arange(len(wanted))].reshape(views + 1, len(keys), -1)
+                for some in self._batches(store, wanted, go_on):
+                    image, view = some % count, some // count
+                    images = views.of(pixels[image], [keys[each] for each in image.tolist()], view.tolist())
+                    for row, features in zip(some.tolist(), self.run(images), strict=True):
+                        writer.add(wanted[row], features)
+        return store.rows(wanted)[np.arange(len(wanted))].reshape(views.count + 1, count, -1)
 
-    def _fill(
-        self,
-        store: RowStore,
-        writer: Writer,
-        pixels: PixelRows,
-        keys: Sequence[str],
-        wanted: Sequence[str],
-        viewer: _Viewer,
-        go_on: Callable[[], bool],
-    ) -> None:
-        """Embed what the store lacks."""
-        count, total = len(keys), len(wanted)
-        missing = _first_of_each(wanted, store.missing(wanted))
+    def _batches(
+        self, store: RowStore, wanted: Sequence[str], go_on: Callable[[], bool]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Rows that the store lacks, batch by batch."""
+        missing, total = _first_of_each(wanted, store.missing(wanted)), len(wanted)
         done = total - len(missing)
         self.listener.progress("embed", done, total)
         for start in range(0, len(missing), BATCH):
             if not go_on():
-                raise TimeUp(f"the time was up after {done + start:,} of {total:,} images and views")
-            places = np.array(missing[start : start + BATCH])
-            images = viewer(
-                pixels[places % count], [keys[place % count] for place in places], (places // count).tolist()
-            )
-            for place, features in zip(places.tolist(), self.run(images), strict=True):
-                writer.add(wanted[place], features)
-            self.listener.progress("embed", done + start + len(places), total)
+                raise TimeUp(message("selection.time.up", done=done + start, total=total))
+            rows = np.array(missing[start : start + BATCH])
+            yield rows
+            self.listener.progress("embed", done + start + len(rows), total)
+
+    def missing(self, keys: Sequence[str], views: Views = PLAIN) -> int:
+        """How many images, and views of them, are not embedded yet."""
+        wanted = views.keys(keys)
+        return len(_first_of_each(wanted, self.store().missing(wanted)))
 
     def seconds_an_image(self, pixels: PixelRows) -> float:
         """How long one image takes, measured on one batch; the graph is made, if need be, and kept."""
@@ -226,25 +258,9 @@ class Engine:
     def export_seconds(self) -> float:
         """How long making the graph takes; made again, and thrown away, where the cache had it."""
         if not self._export_seconds:
-            height, width, channels = self.card.spec.shape
             with TemporaryDirectory() as folder:
-                graph = Path(folder) / "again.onnx"
-                self._export(
-                    graph, graph.with_suffix(".json"), np.zeros((BATCH, height, width, channels), np.uint8)
-                )
+                self._export(Path(folder) / "again.onnx", np.zeros((BATCH, *self.card.spec.shape), np.uint8))
         return self._export_seconds
-
-    def missing(
-        self,
-        keys: Sequence[str],
-        *,
-        views: int = 0,
-        augment: AugmentSettings | None = None,
-        seed: int = 0,
-    ) -> int:
-        """How many images, and views of them, are not embedded yet."""
-        wanted = _wanted(keys, views, seed, augment or AugmentSettings())
-        return len(_first_of_each(wanted, self.store().missing(wanted)))
 
     def _open(self, images: NDArray[np.uint8]) -> Run:
         if self.device != "cpu":
@@ -252,7 +268,7 @@ class Engine:
         graph = self.cache / "graphs" / f"{self.name}.onnx"
         proof = graph.with_suffix(".json")
         if not (graph.is_file() and proof.is_file()):
-            self._export(graph, proof, images)
+            self._export(graph, images)
         if json.loads(proof.read_text("utf-8"))["difference"] > TOLERANCE:
             return self._torch()
         return _onnx(graph, self.threads)
@@ -267,7 +283,7 @@ class Engine:
 
         return run
 
-    def _export(self, graph: Path, proof: Path, images: NDArray[np.uint8]) -> None:
+    def _export(self, graph: Path, images: NDArray[np.uint8]) -> None:
         began = time.perf_counter()
         model = Embedding(self.card, self.pooling).eval()
         # A synthetic batch as well: the first real images may be as good as black.
@@ -279,13 +295,12 @@ class Engine:
                 expected = model(torch.from_numpy(np.ascontiguousarray(batch))).numpy()
             found = _onnx(graph, self.threads)(batch)
             difference = max(difference, float(np.abs(found - expected).max() / np.abs(expected).max()))
-        write_json(proof, {"difference": difference, "card": self.card.name}, shared=True)
+        write_json(
+            graph.with_suffix(".json"), {"difference": difference, "card": self.card.name}, shared=True
+        )
         self._export_seconds = time.perf_counter() - began
         if difference > TOLERANCE:
-            self.listener.say(
-                f"{self.card.name}: ONNX Runtime differs from PyTorch by {difference:.1e} of the largest "
-                "feature; PyTorch embeds instead, which is slower."
-            )
+            self.listener.say(message("selection.slow-engine", name=self.card.name, difference=difference))
 
 
 def _onnx(graph: Path, threads: int | None) -> Run:
@@ -298,54 +313,9 @@ def _onnx(graph: Path, threads: int | None) -> Run:
     return run
 
 
-# ---- views ------------------------------------------------------------------------------------------------
-
-
-class _Viewer:
-    """Makes views of images; a view is the same for the same seed and key, in any company."""
-
-    def __init__(self, augment: AugmentSettings, seed: int) -> None:
-        self._augment = Augment(augment)
-        self._seed = seed
-
-    def __call__(
-        self, images: NDArray[np.uint8], keys: Sequence[str], views: Sequence[int]
-    ) -> NDArray[np.uint8]:
-        """One view of each image, uint8 (image, height, width, channel); view 0 is the image itself."""
-        rows = [row for row, view in enumerate(views) if view]
-        if not rows:
-            return images
-        generators = [self._generator(keys[row], views[row]) for row in rows]
-        floats = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().div_(255)
-        seen = self._augment(floats, generators).clamp_(0, 1)  # (image, channel, height, width)
-        images = images.copy()
-        images[rows] = seen.mul_(255).round_().byte().permute(0, 2, 3, 1).numpy()
-        return images
-
-    def _generator(self, key: str, view: int) -> torch.Generator:
-        place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "little")
-        return torch.Generator().manual_seed(draw(self._seed, view, place))
-
-
-def _view_key(key: str, view: int, seed: int, augment: AugmentSettings) -> str:
-    if view == 0:
-        return key
-    return f"{key}:view{view}:seed{seed}:{_augment_key(augment)}"
-
-
-@functools.cache
-def _augment_key(augment: AugmentSettings) -> str:
-    return hashlib.sha256(repr(augment).encode()).hexdigest()[:16]
-
-
-def _wanted(keys: Sequence[str], views: int, seed: int, augment: AugmentSettings) -> list[str]:
-    """The key of each row of features: all images plain, then all in their first view, and so on."""
-    return [_view_key(key, view, seed, augment) for view in range(views + 1) for key in keys]
-
-
-def _first_of_each(keys: Sequence[str], places: Sequence[int]) -> list[int]:
-    """One place for each key: an image that occurs twice is embedded once."""
+def _first_of_each(keys: Sequence[str], rows: Sequence[int]) -> list[int]:
+    """The first row of each key: an image that occurs twice is embedded once."""
     first: dict[str, int] = {}
-    for place in places:
-        first.setdefault(keys[place], place)
+    for row in rows:
+        first.setdefault(keys[row], row)
     return list(first.values())

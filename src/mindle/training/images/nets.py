@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.callbacks import Callback
 from mindle.training.loop.fit import FitResult, fit
 from mindle.training.loop.job import TrainingContext, TrainingData
-from mindle.training.loop.monitor import TrainingMonitor, TrainingStats
+from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import Recipe
 
 # Images up to this side keep their own size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
@@ -39,11 +39,9 @@ def net_spec(recipe: Recipe, typical_size: tuple[int, int], gray: bool) -> Input
         gray: Whether the images have one channel.
     """
     settings = recipe.input
-    height, width = typical_size
+    height, width = typical_size if max(typical_size) <= SMALL_SIDE else (PHOTO_SIDE, PHOTO_SIDE)
     if settings.height and settings.width:
         height, width = settings.height, settings.width
-    elif max(typical_size) > SMALL_SIDE:
-        height = width = PHOTO_SIDE
     colour = settings.colour if settings.colour != "auto" else ("gray" if gray else "rgb")
     channels = 1 if colour == "gray" else 3
     return InputSpec(
@@ -59,63 +57,32 @@ def net_spec(recipe: Recipe, typical_size: tuple[int, int], gray: bool) -> Input
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedNet:
-    """A net that was trained, and on what.
+    """A net that was trained, and its scores (image, output), which the task is to interpret.
 
     Attributes:
-        seen: What `TrainingMonitor` saw of the training.
-        train, val: The images.
+        recipe: How it was trained.
         seed: Of the training.
+        name: Strategy and net.
+        note: Its size and its best epoch.
+        outcome: What holds for nets of any task.
+        val_scores: Of the val images.
+        train_scores: Of some training images.
+        some: Which ones these are.
     """
 
-    model: Classifier
     recipe: Recipe
-    card: WeightCard | None
-    result: FitResult
-    seen: TrainingStats
-    train: Pixels
-    val: Pixels
     seed: int
+    name: str
+    note: str
+    outcome: Outcome
+    val_scores: NDArray[np.float64]
+    train_scores: NDArray[np.float64]
+    some: NDArray[np.int64]
 
     @property
-    def name(self) -> str:
-        """Strategy and net."""
-        named = self.card.model if self.card is not None else (self.recipe.model.name or "net")
-        return f"{self.recipe.strategy} {named}"
-
-    @property
-    def note(self) -> str:
-        """Its size and its best epoch."""
-        parameters, result = sum(p.numel() for p in self.model.parameters()), self.result
-        return message(
-            "selection.note.net",
-            parameters=parameters,
-            best=result.best_epoch,
-            epochs=len(result.history),
-        )
-
-    def val_scores(self) -> NDArray[np.float64]:
-        """Scores (image, output) of the val images."""
-        return forward(self.model, self.val, np.arange(len(self.val)))
-
-    def train_scores(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Scores (image, output) of some images it learned from, and which ones."""
-        some = evenly(len(self.train), SAMPLE)
-        return forward(self.model, self.train, some), some
-
-    def outcome(self) -> Outcome:
-        """What holds for any net; the task adds its scores."""
-        return Outcome(
-            model=self.model,
-            strategy=self.recipe.strategy,
-            train_scores={},
-            tried=(),
-            stopped=_why_stopped(self.result),
-            seconds={"fit": self.result.seconds},
-            images={"fit": len(self.train) * len(self.result.history)},
-            history=self.result.history,
-            seen=self.seen,
-            licences=() if self.card is None else (licence_of(self.card),),
-        )
+    def seconds(self) -> float:
+        """What the training took."""
+        return self.outcome.seconds["fit"]
 
 
 def train_net(
@@ -126,7 +93,7 @@ def train_net(
     card: WeightCard | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Outcome:
-    """Train a net on the train part and choose its epoch on the val part.
+    """Train a net on the train split and choose its epoch on the val split.
 
     Args:
         problem: The data.
@@ -136,7 +103,7 @@ def train_net(
         callbacks: Watch, and may stop the training.
 
     Returns:
-        The net with its best weights. Its calibration rests on the val part, which also chose the epoch, so
+        The net with its best weights. Its calibration rests on the val split, which also chose the epoch, so
         its val scores are a little too good.
     """
     task, context = problem.image_task, context or TrainingContext()
@@ -149,7 +116,8 @@ def train_net(
         mean, std = (0.0,) * spec.channels, (unit,) * spec.channels
         if recipe.input.standardise:
             mean, std = channel_statistics(train)
-        model = _layers_net(recipe, replace(spec, mean=mean, std=std), outputs, context.seed)
+        spec = replace(spec, mean=mean, std=std)
+        model = layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=context.seed)
     else:
         model = _backbone_net(card, recipe, outputs, context.seed)
         train = problem.pixels(problem.train, model.spec, context.listener)
@@ -170,15 +138,30 @@ def train_net(
         callbacks=[monitor, *callbacks],
         later=len(val) + min(SAMPLE, len(train)) + problem.test_count,
     )
-    net = TrainedNet(
+    history, some = result.history, evenly(len(train), SAMPLE)
+    named = card.model if card is not None else (recipe.model.name or "net")
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    outcome = Outcome(
         model=model,
-        recipe=recipe,
-        card=card,
-        result=result,
+        strategy=recipe.strategy,
+        stopped=_why_stopped(result),
+        seconds={"fit": result.seconds},
+        images={"fit": len(train) * len(history)},
+        history=history,
         seen=monitor.seen(),
-        train=train,
-        val=val,
+        licences=() if card is None else (licence_of(card),),
+    )
+    net = TrainedNet(
+        recipe=recipe,
         seed=context.seed,
+        name=f"{recipe.strategy} {named}",
+        note=message(
+            "selection.note.net", parameters=parameters, best=result.best_epoch, epochs=len(history)
+        ),
+        outcome=outcome,
+        val_scores=forward(model, val, np.arange(len(val))),
+        train_scores=forward(model, train, some),
+        some=some,
     )
     return task.net_outcome(problem, net)
 
@@ -187,10 +170,8 @@ def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:
     """The layers a recipe names or lists, or the default net for that size."""
     if recipe.model.layers:
         return recipe.model.layers
-    name = recipe.model.name or (
-        "small-resnet" if max(spec.height, spec.width) <= SMALL_SIDE else "photo-resnet"
-    )
-    return ZOO[name].layers(spec.height, spec.width)
+    default = "small-resnet" if max(spec.height, spec.width) <= SMALL_SIDE else "photo-resnet"
+    return ZOO[recipe.model.name or default].layers(spec.height, spec.width)
 
 
 def untrained(problem: Problem, recipe: Recipe, card: WeightCard | None = None) -> Classifier:
@@ -198,27 +179,21 @@ def untrained(problem: Problem, recipe: Recipe, card: WeightCard | None = None) 
     outputs = problem.image_task.outputs(problem)
     if card is not None:
         return _backbone_net(card, recipe, outputs, seed=0)
-    return _layers_net(recipe, net_spec(recipe, problem.typical_size, problem.gray), outputs, seed=0)
-
-
-def _layers_net(recipe: Recipe, spec: InputSpec, outputs: Outputs, seed: int) -> Classifier:
-    return layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=seed)
+    spec = net_spec(recipe, problem.typical_size, problem.gray)
+    return layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=0)
 
 
 def _backbone_net(card: WeightCard, recipe: Recipe, outputs: Outputs, seed: int) -> Classifier:
     settings = recipe.model
     if recipe.input.height and recipe.input.width:
         card = sized(card, recipe.input.height, recipe.input.width)
-    head: Sequence[Mapping[str, Any]] = settings.layers
-    if not head:
-        dropout = {"kind": "dropout", "rate": settings.dropout}
-        head = [dropout, {"kind": "dense", "units": "classes"}]
+    dropout = {"kind": "dropout", "rate": settings.dropout}
+    head: Sequence[Mapping[str, Any]] = [dropout, {"kind": "dense", "units": "classes"}]
+    head = settings.layers or head
     model = backbone_model([card], head, outputs, pooling=settings.pooling, seed=seed)
+    trainable: int | Literal["all"] = "all" if isinstance(settings.trainable, str) else settings.trainable
     for backbone in model.backbones:
-        if recipe.strategy == "inline":
-            backbone.set_trainable(0)
-        else:
-            backbone.set_trainable("all" if isinstance(settings.trainable, str) else settings.trainable)
+        backbone.set_trainable(0 if recipe.strategy == "inline" else trainable)
     return model
 
 
@@ -258,7 +233,6 @@ def licence_of(card: WeightCard) -> dict[str, str]:
 
 
 def _why_stopped(result: FitResult) -> str:
-    epochs = len(result.history)
     if result.stopped:
-        return message("selection.stopped.early", n=epochs, why=result.stopped)
-    return message("selection.stopped.done", n=epochs, best=result.best_epoch)
+        return message("selection.stopped.early", n=len(result.history), why=result.stopped)
+    return message("selection.stopped.done", n=len(result.history), best=result.best_epoch)

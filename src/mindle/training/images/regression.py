@@ -77,25 +77,17 @@ class NumberSelection(ModelSelection[NumberCandidate]):
     # ---- heads ------------------------------------------------------------------------------------------
 
     def rank(self, backbones: Backbones, views: int = 0) -> Ranked[NumberCandidate]:
-        """The better of ridge regression and kernel, or their mean where that is clearly closer."""
+        """The better of kernel and ridge regression, or their mean where that is clearly closer."""
         on: str = names_of(backbones)
         on = message("selection.name.views", backbones=on, n=views) if views else on
-        data, features, settings = (
-            replace(self.data, views=views),
-            self.features(backbones),
-            self.recipe.probe,
-        )
+        settings, features = self.recipe.probe, self.features(backbones)
         found = []
         for kind in [kind for kind in KINDS if kind in settings.heads] or ["logistic"]:
             kind_name, fit = KINDS[kind]
             name = message("selection.name.head", kind=kind_name, backbones=on)
-            work = partial(fit, data, features, settings)
+            work = partial(fit, replace(self.data, views=views), features, settings)
             found.append(self.fitted(name, backbones, work, ranks=kind == "rbf"))
-        best = min(found, key=lambda each: each.candidate.loss)
-        if len(found) == 2:
-            blend = partial(data.blend, found[0].candidate, found[1].candidate)
-            mean = self.fitted(message("selection.name.mean-head", backbones=on), backbones, blend)
-            best = _closer(mean, best)
+        best, _ = self.blended(found, on)
         return best
 
     def concatenated(
@@ -221,16 +213,16 @@ class ImageRegression:
     def net_outcome(self, problem: Problem, net: TrainedNet) -> Outcome:
         """Its prediction intervals rest on its errors on val, which also chose the epoch."""
         outputs = self.outputs(problem)
-        val = net.val_scores()[:, 0] * outputs.scale + outputs.centre
+        val = net.val_scores[:, 0] * outputs.scale + outputs.centre
         errors = problem.truth[problem.val] - val
-        scores, some = net.train_scores()
-        known = scores[:, 0] * outputs.scale + outputs.centre - problem.truth[problem.train[some]]
-        attempt = error_attempt(net.name, np.abs(errors), net.result.seconds, net.note)
+        known = net.train_scores[:, 0] * outputs.scale + outputs.centre
+        train_errors = known - problem.truth[problem.train[net.some]]
+        attempt = error_attempt(net.name, np.abs(errors), net.seconds, net.note)
         return replace(
-            net.outcome(),
+            net.outcome,
             val_answers=val[:, None],
             calibration=calibrate(errors, np.zeros(len(errors), np.int64)) if len(errors) else None,
-            train_scores={"n": len(some), "mae": float(np.abs(known).mean())},
+            train_scores={"n": len(net.some), "mae": float(np.abs(train_errors).mean())},
             tried=({**attempt, "chosen": True},),
         )
 

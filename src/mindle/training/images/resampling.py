@@ -1,13 +1,12 @@
 """Synthetic samples between real images of a minority class: SMOTE, on features, fold by fold.
 
-A synthetic sample lies between two images of one fold and belongs to that fold. Cross-validation leaves it
+A synthetic sample lies between two images of one fold and belongs to that fold. Cross-validation holds it
 out together with them: no held-out image ever shaped a sample that was learned from.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ NEIGHBOURS = 5
 def with_synthetic_samples(
     data: ClassHeadData, features: ConcatFeatures
 ) -> tuple[ClassHeadData, ConcatFeatures]:
-    """The data and its features with as many rows of every class as the commonest has, in each fold.
+    """The data and its features with as many rows of every class as the largest has, in each fold.
 
     Of a class with a single image in a fold nothing can be synthesised there.
 
@@ -33,29 +32,32 @@ def with_synthetic_samples(
     Raises:
         ModelError: If imbalanced-learn is not installed.
     """
-    images, width = len(data), features.x.shape[1]
-    samples: list[NDArray[np.float32]] = [np.zeros((0, width), np.float32)]
-    labels: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    folds: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    for fold in np.unique(data.folds).tolist():
+    images, folds = len(data), np.unique(data.folds)
+    found = []
+    for fold in folds.tolist():
         rows = np.flatnonzero(data.folds == fold)  # the plain views come first
         seed = draw(features.seed, fold)
-        found = _synthetic(features.x[:images][rows], data.truth[rows], data.views, seed)
-        samples.append(found[0])
-        labels.append(found[1])
-        folds.append(np.full(len(found[1]), fold, np.int64))
+        found.append(_synthetic(features.x[:images][rows], data.truth[rows], data.views, seed))
+    labels = [some for _, some in found]
     extended = replace(
         data,
         further_truth=np.concatenate([data.further_truth, *labels]),
-        further_folds=np.concatenate([data.further_folds, *folds]),
+        further_folds=np.concatenate([data.further_folds, np.repeat(folds, [len(some) for some in labels])]),
     )
-    return extended, _extended(features, np.concatenate(samples))
+    return extended, _extended(features, np.concatenate([samples for samples, _ in found]))
 
 
 def _synthetic(
     x: NDArray[np.float32], labels: NDArray[np.int64], views: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Synthetic samples of one fold and their classes; as many for each view as for the plain one."""
+    try:
+        from imblearn.over_sampling import SMOTE
+    except ImportError as error:
+        raise ModelError(
+            "`smote` needs the package imbalanced-learn: `pip install 'mindle[imbalance]'`. Or take "
+            "--imbalance weights."
+        ) from error
     counts = np.bincount(labels)
     most = int(counts.max())
     wanted = {
@@ -64,25 +66,13 @@ def _synthetic(
         if 1 < count < most
     }
     if not wanted:
-        return np.zeros((0, x.shape[1]), np.float32), np.zeros(0, np.int64)
+        return x[:0], labels[:0]
     smallest = min(int(counts[label]) for label in wanted)
-    resampled, answers = _smote()(
-        sampling_strategy=wanted, k_neighbors=min(NEIGHBOURS, smallest - 1), random_state=seed % 2**32
-    ).fit_resample(x, labels)
+    neighbours = min(NEIGHBOURS, smallest - 1)
+    smote = SMOTE(sampling_strategy=wanted, k_neighbors=neighbours, random_state=seed % 2**32)
+    resampled, found = smote.fit_resample(x, labels)
     # The first rows are the real ones, as they were.
-    return np.asarray(resampled[len(x) :], np.float32), np.asarray(answers[len(x) :], np.int64)
-
-
-def _smote() -> Any:
-    """imbalanced-learn's class, which has no types."""
-    try:
-        from imblearn.over_sampling import SMOTE
-    except ImportError as error:
-        raise ModelError(
-            "`smote` needs the package imbalanced-learn: `pip install 'mindle[imbalance]'`. Or take "
-            "--imbalance weights."
-        ) from error
-    return SMOTE
+    return np.asarray(resampled[len(x) :], np.float32), np.asarray(found[len(x) :], np.int64)
 
 
 def smote_is_there() -> bool:

@@ -30,7 +30,6 @@ from mindle.messages import message
 from mindle.models.classifier import backbone_model
 from mindle.models.pretrained.cards import WeightCard
 from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
-from mindle.training.images.answer_cost import LEAST_SAVING
 from mindle.training.images.attempts import both
 from mindle.training.images.backbones import (
     FEWEST_IMAGES,
@@ -41,8 +40,8 @@ from mindle.training.images.backbones import (
     common_layout,
     rows_to_learn,
 )
-from mindle.training.images.features import Engine
-from mindle.training.images.heads.candidates import C, HeadData
+from mindle.training.images.features import Engine, Views
+from mindle.training.images.heads.candidates import C, HeadData, blend_helps
 from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import rbf_flops
 from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
@@ -62,6 +61,8 @@ SMALL_LEAST = 0.5
 # A training step of PyTorch, forward and backward, against one forward pass of the engine that embeds.
 TRAINING_COST = {"cpu": 7.5, "cuda": 3.5}
 LEAST_NET_SECONDS = 20.0
+# A cheaper prediction has to save this share; less is within what the clock can tell.
+LEAST_SAVING = 0.1
 # What so many images took to embed says more of the next than one batch does.
 MANY_IMAGES = 48
 # Making the graph of a backbone takes as long as so many pieces of reference work, until one was made.
@@ -347,7 +348,7 @@ class ModelSelection(ABC, Generic[C]):
         try:
             self._features(engine, self.views, go_on=lambda: self.deadline.margin() > 0)
         except TimeUp as reason:
-            return {"take": False, "reason": str(reason)}
+            return {"take": False, "reason": reason.args[0]}
         return {"take": True}
 
     def engine(self, card: WeightCard) -> Engine:
@@ -376,15 +377,14 @@ class ModelSelection(ABC, Generic[C]):
         self, engine: Engine, views: int, go_on: Callable[[], bool] = lambda: True
     ) -> NDArray[np.float32]:
         pixels = self.problem.pixels(self.rows, engine.card.spec, self.listener)
-        return engine.embed(pixels, self.problem.keys(self.rows), **self._seen(views), go_on=go_on)
+        return engine.embed(pixels, self.problem.keys(self.rows), self._views(views), go_on=go_on)
 
-    def _seen(self, views: int) -> dict[str, Any]:
-        """How each image is looked at, as `Engine` takes it."""
-        return {"views": views, "augment": self.recipe.augment, "seed": self.seed}
+    def _views(self, count: int) -> Views:
+        return Views(count, self.recipe.augment, self.seed)
 
     def _missing(self, engine: Engine, views: int) -> int:
         """Images and views of them that the cache lacks."""
-        return engine.missing(self.problem.keys(self.rows), **self._seen(views))
+        return engine.missing(self.problem.keys(self.rows), self._views(views))
 
     def _afford(self, engine: Engine, forced: bool) -> dict[str, Any]:
         """Whether this backbone fits into what is left, on how many images and in how many views."""
@@ -521,6 +521,18 @@ class ModelSelection(ABC, Generic[C]):
         if ranks:
             self.costs.note("head", time.perf_counter() - began)
         return found
+
+    def blended(self, found: list[Ranked[C]], on: str) -> tuple[Ranked[C], tuple[str, ...]]:
+        """The best of some heads on the same backbones, or its blend with the next kind where that helps."""
+        found.sort(key=lambda each: each.candidate.loss)  # stable: the first of equals
+        best, first = found[0], found[0].candidate
+        other = next((each.candidate for each in found if each.candidate.kind != first.kind), None)
+        if other is None:
+            return best, (first.kind,)
+        kinds = (first.kind, other.kind)
+        name = message("selection.name.blend", first=first.kind, second=other.kind, backbones=on)
+        mixed = self.fitted(name, best.backbones, partial(self.data.blend, first, other))
+        return (mixed, kinds) if blend_helps(mixed.candidate, first) else (best, kinds[:1])
 
     # ---- time and notes ---------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from mindle.training.images.backbones import (
     views_of,
 )
 from mindle.training.images.classification import few_mistakes, head_data_of
-from mindle.training.images.features import Engine
+from mindle.training.images.features import Engine, Views
 from mindle.training.images.heads import HEADS
 from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, blend_helps
 from mindle.training.images.heads.features import (
@@ -433,4 +433,4 @@ class ImageTask(SearchTask):
         rows = self._rows()
         pixels = self.problem.pixels(rows, card.spec, self.listener)
         keys = self.problem.keys(rows)
-        return block_of(engine.embed(pixels, keys, views=views, augment=recipe.augment, seed=self.seed))
+        return block_of(engine.embed(pixels, keys, Views(views, recipe.augment, self.seed)))

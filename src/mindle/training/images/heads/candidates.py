@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from mindle.data.common.splits import deal_folds
 from mindle.evaluation import fit_offsets, fit_temperature
+from mindle.evaluation.intervals import z_score
+from mindle.evaluation.paired import paired_difference
 from mindle.models.heads import BlendHead, Head, MeanHead
-from mindle.training.images.answer_cost import error_share_lost, points_lost
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.heads.features import Floats, Ints
 from mindle.training.loop.batches import draw
+
+# Of the interval that shows how much worse a head may be.
+LEVEL = 0.90
 
 
 def fold_numbers(labels: Ints, groups: Ints, *, folds: int = 5, seed: int = 0) -> Ints:
@@ -63,7 +67,12 @@ class Candidate(ABC):
 
     @abstractmethod
     def points_lost(self, other: Any) -> float:
-        """How many points worse another head may be; see `training.images.answer_cost`."""
+        """How many points worse another head may be: upper end of the paired 90 % interval."""
+
+    @property
+    def mistakes(self) -> int:
+        """How many predictions are wrong; a number is never wrong, but more or less far off."""
+        return 0
 
     @property
     def loss(self) -> float:
@@ -94,9 +103,21 @@ class ClassCandidate(Candidate):
         """Which images are predicted correctly."""
         return np.asarray(self.labels == self.truth)
 
+    @property
+    def mistakes(self) -> int:
+        """How many predictions are wrong."""
+        return int((~self.right).sum())
+
     def points_lost(self, other: ClassCandidate) -> float:
-        """In points of accuracy."""
-        return points_lost(self.right, other.right)
+        """In points of accuracy.
+
+        Source:
+            Newcombe 1998, method 10 for paired data.
+        """
+        mine, theirs = self.right, other.right
+        both, gained, lost = (int(rows.sum()) for rows in (mine & theirs, ~mine & theirs, mine & ~theirs))
+        low, _ = paired_difference(both, gained, lost, len(mine), level=LEVEL)
+        return -100 * low
 
 
 class NumberCandidate(Candidate):
@@ -119,8 +140,10 @@ class NumberCandidate(Candidate):
 
     def points_lost(self, other: NumberCandidate) -> float:
         """In per cent of the error of always predicting the mean."""
-        baseline = np.abs(self.truth - self.truth.mean()).mean()
-        return error_share_lost(self.losses, other.losses, float(baseline))
+        baseline = float(np.abs(self.truth - self.truth.mean()).mean())
+        gap = other.losses - self.losses
+        reach = z_score(LEVEL) * float(gap.std()) / max(len(gap), 1) ** 0.5
+        return float(round(100 * (float(gap.mean()) + reach) / max(baseline, np.finfo(float).tiny), 9))
 
 
 C = TypeVar("C", bound=Candidate)
@@ -135,9 +158,9 @@ def clearly_better(new: Candidate, old: Candidate) -> bool:
     return bool(gain.mean() > gain.std() / max(len(gain), 1) ** 0.5)
 
 
-def blend_helps(mixed: ClassCandidate, best: ClassCandidate) -> bool:
+def blend_helps(mixed: Candidate, best: Candidate) -> bool:
     """Whether a blend is worth a second head: clearly better, and not wrong more often."""
-    return bool(mixed.right.sum() >= best.right.sum()) and clearly_better(mixed, best)
+    return mixed.mistakes <= best.mistakes and clearly_better(mixed, best)
 
 
 # ---- what they learn from ---------------------------------------------------------------------------------
@@ -306,9 +329,5 @@ class NumberHeadData(HeadData[NumberCandidate]):
 
     def blend(self, one: NumberCandidate, two: NumberCandidate) -> NumberCandidate:
         """The mean of their estimates."""
-        heads = (one, two)
-        return self.candidate(
-            "mean",
-            (one.scores + two.scores) / 2,
-            lambda temperature: MeanHead([head.build(temperature) for head in heads]),
-        )
+        scores = (one.scores + two.scores) / 2
+        return self.candidate("mean", scores, lambda temperature: MeanHead([one.build(1.0), two.build(1.0)]))
