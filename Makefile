@@ -50,7 +50,7 @@ docs: $(DEV) ## the site, built strictly, in site/
 serve-docs: $(DEV) ## the site at http://127.0.0.1:8000, rebuilt as you write
 	$(BIN)/mkdocs serve
 
-manual: $(DEV) ## write the generated parts of docs/cli/*.md and docs/python.md anew
+manual: $(DEV) ## write the generated sections of docs/cli/*.md and docs/python.md anew
 	$(BIN)/python scripts/manual.py
 
 format: $(DEV) ## format, and fix what ruff can fix

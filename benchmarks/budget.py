@@ -4,7 +4,7 @@
     python -m benchmarks budget DATA titanic       some of them
 
 DATA holds flowers5, trashnet-150 and tabular/titanic-train.csv; twins are made up: two classes of photos that
-cannot be told apart, so that the training goes on until the time is up. Each command has a cache of its own.
+cannot be distinguished, so that the training goes on until the time is up. Each command has another cache.
 The smoke run is one small table beside one busy loop.
 """
 
@@ -28,7 +28,7 @@ SMOKE_SECONDS = 20
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What this benchmark is told."""
+    """What this benchmark is given."""
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BUDGETS)}; all unless given")
     parser.add_argument("--busy", type=int, default=2, help="how many busy loops run beside")

@@ -27,7 +27,7 @@ FRESH = 5_000
 
 @dataclass(frozen=True)
 class Draw:
-    """One cross-validation: what each row scored, which fold judged it, and the truth."""
+    """One cross-validation: what each row scored, which fold evaluated it, and the truth."""
 
     scores: Floats  # (repeat, row), 1 or 0 for right or wrong; an absolute error for numbers
     folds: NDArray[np.int64]  # (repeat, row)
@@ -41,12 +41,12 @@ class Draw:
 
     @property
     def ratio(self) -> float:
-        """Rows judged for each row trained on."""
+        """Rows evaluated for each row trained on."""
         return 1 / (len(np.unique(self.folds[0])) - 1)
 
 
 def classes_drawn(rng: np.random.Generator, n: int, folds: int, repeats: int, error: float) -> Draw:
-    """Two Gaussian classes whose best rule errs as often as `error`, told apart by a ridge classifier."""
+    """Two Gaussian classes whose best rule errs as often as `error`, separated by a ridge classifier."""
     from scipy.stats import norm
 
     centre = np.zeros(FEATURES)

@@ -224,21 +224,21 @@ def seeds() -> dict[str, bytes]:
 def bundles(folder: Path) -> Kind:
     """bundle.json and the arrays of a bundle, with hashes that fit, and what else a run is read by."""
     run, target = trained(folder), folder / "mutation"
-    parts = ["bundle/bundle.json"] * 4 + ["bundle/" + REFERENCE, "model.json", "run.json"]
+    files = ["bundle/bundle.json"] * 4 + ["bundle/" + REFERENCE, "model.json", "run.json"]
 
     def mutate(rng: random.Random) -> str:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(run, target)
-        part = rng.choice(parts)
-        data = (target / part).read_bytes()
-        if part.endswith(".json") and rng.random() < 0.8:
+        name = rng.choice(files)
+        data = (target / name).read_bytes()
+        if name.endswith(".json") and rng.random() < 0.8:
             data = json.dumps(mutated_document(json.loads(data), rng)).encode()
         else:
             data = mutated_bytes(data, rng)
-        (target / part).write_bytes(data)
-        if part.endswith(".npz"):
+        (target / name).write_bytes(data)
+        if name.endswith(".npz"):
             _rehash(target / "bundle")
-        return part
+        return name
 
     def call() -> str:
         found = mindle.predict(target, np.zeros((8, 8, 3), np.uint8))

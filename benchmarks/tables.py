@@ -3,9 +3,9 @@
     python -m benchmarks tables DIR boston             the figures of boston-housing.csv, seeds 0 1 2
     python -m benchmarks tables DIR rivals [NAME…]     the engine and its rivals on the same outer folds
 
-DIR holds the CSV files. Rivals get the same columns, with missing cells and words as each of them takes them;
-XGBoost is installed by hand, for it is no part of mindle. Every outer fold is answered by models that had not
-seen it; differences are paired row by row.
+DIR holds the CSV files. Rivals get the same columns, with missing cells and categories as each of them takes
+them; XGBoost is installed by hand, for it does not come with mindle. Every outer fold is answered by models
+that had not seen it; differences are paired row by row.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def boston(folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     found = []
     for seed in seeds:
         outer = np.zeros(len(truth), np.int64)
-        parts = KFold(5, shuffle=True, random_state=seed).split(features.numbers)
-        for fold, (_, held) in enumerate(parts):
-            outer[held] = fold
+        folds = KFold(5, shuffle=True, random_state=seed).split(features.numbers)
+        for fold, (_, held_out) in enumerate(folds):
+            outer[held_out] = fold
 
         def assign(rows: Any, folds: int, own_seed: int, outer: Any = outer) -> Any:
             if len(rows) == len(outer):
@@ -119,17 +119,17 @@ def rivals(source: str, target: str | int | None, asked: argparse.Namespace) -> 
     losses: dict[str, list[Any]] = {}
     seconds: dict[str, list[float]] = {}
     for fold in range(asked.first or asked.folds):
-        learn, held = rows[outer != fold], rows[outer == fold]
+        learn, held_out = rows[outer != fold], rows[outer == fold]
         contenders = {"mindle": engine(table, features, truth, asked), **defaults()}
         for contender, answer in contenders.items():
             began = time.perf_counter()
-            answers = answer(features, truth, classes, learn, held)
+            answers = answer(features, truth, classes, learn, held_out)
             seconds.setdefault(contender, []).append(time.perf_counter() - began)
-            losses.setdefault(contender, []).append(judge(answers, truth[held], classes))
+            losses.setdefault(contender, []).append(losses_of(answers, truth[held_out], classes))
     return compared(losses, seconds)
 
 
-def judge(answers: Any, truth: Any, classes: Sequence[str]) -> dict[str, Any]:
+def losses_of(answers: Any, truth: Any, classes: Sequence[str]) -> dict[str, Any]:
     """Loss of each row, two kinds; smaller is better."""
     if not classes:
         return {"mae": np.abs(answers - truth), "mse": (answers - truth) ** 2}
@@ -141,8 +141,8 @@ def compared(losses: dict[str, Any], seconds: dict[str, Any]) -> dict[str, Any]:
     """Mean losses, and how far the engine's lies below each rival's, with two standard errors."""
     found: dict[str, Any] = {}
     whole = {
-        contender: {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
-        for contender, parts in losses.items()
+        contender: {kind: np.concatenate([fold[kind] for fold in folds]) for kind in folds[0]}
+        for contender, folds in losses.items()
     }
     for contender, kinds in whole.items():
         own = {kind: float(values.mean()) for kind, values in kinds.items()}
@@ -159,12 +159,12 @@ def compared(losses: dict[str, Any], seconds: dict[str, Any]) -> dict[str, Any]:
 def engine(table: Any, features: Any, truth: Any, asked: argparse.Namespace) -> Callable[..., Any]:
     """Mindle on the rows of one outer fold."""
 
-    def answer(features: Any, truth: Any, classes: Any, learn: Any, held: Any) -> Any:
+    def answer(features: Any, truth: Any, classes: Any, learn: Any, held_out: Any) -> Any:
         # A small table takes this time once an outer fold and once more for the model that is kept.
         passes = 16 if len(learn) < NESTED_BELOW else 1
-        rows = np.sort(np.concatenate([learn, held]))
+        rows = np.sort(np.concatenate([learn, held_out]))
         context = TrainingContext(deadline=Deadline(asked.budget / passes))
-        outcome = fit_table(TableProblem.of(table, rows), np.searchsorted(rows, held), context=context)
+        outcome = fit_table(TableProblem.of(table, rows), np.searchsorted(rows, held_out), context=context)
         return outcome.test.answers
 
     return answer
@@ -187,39 +187,39 @@ def defaults() -> dict[str, Callable[..., Any]]:
     return {name: answer for name, answer in every.items() if find_spec(packages[name])}
 
 
-def boosted(kind: str, features: Any, truth: Any, classes: Any, learn: Any, held: Any) -> Any:
-    """What a rival answers to the held rows."""
-    train, test, words = frames(features, learn, held, kind)
-    model = model_of(kind, bool(classes), words)
+def boosted(kind: str, features: Any, truth: Any, classes: Any, learn: Any, held_out: Any) -> Any:
+    """What a rival answers to the held-out rows."""
+    train, test, categories = frames(features, learn, held_out, kind)
+    model = model_of(kind, bool(classes), categories)
     model.fit(train, truth[learn])
     if not classes:
         return model.predict(test)
-    found = np.zeros((len(held), len(classes)))
+    found = np.zeros((len(held_out), len(classes)))
     found[:, np.unique(truth[learn])] = model.predict_proba(test)
     return found
 
 
-def frames(features: Any, learn: Any, held: Any, kind: str) -> tuple[Any, Any, list[str]]:
-    """Columns as a rival takes them: words as categories, or as numbers for the forest."""
+def frames(features: Any, learn: Any, held_out: Any, kind: str) -> tuple[Any, Any, list[str]]:
+    """Columns as a rival takes them: categories as such, or as numbers for the forest."""
     import pandas as pd
 
     frame = pd.DataFrame(features.numbers, columns=list(features.number_names))
-    for place, name in enumerate(features.category_names):
-        words = pd.Series(features.categories[:, place], dtype=object)
+    for index, name in enumerate(features.category_names):
+        cells = pd.Series(features.categories[:, index], dtype=object)
         if kind == "catboost":
-            frame[name] = words.fillna("").astype(str)
+            frame[name] = cells.fillna("").astype(str)
         else:
-            known = sorted({word for word in words.iloc[learn] if word is not None})
-            frame[name] = pd.Categorical(words.where(words.isin(known), None), categories=known)
+            known = sorted({cell for cell in cells.iloc[learn] if cell is not None})
+            frame[name] = pd.Categorical(cells.where(cells.isin(known), None), categories=known)
             if kind == "forest":
                 frame[name] = frame[name].cat.codes
     frame.columns = [f"column {i}" for i in range(frame.shape[1])]
-    words_names = [f"column {i}" for i in range(len(features.number_names), frame.shape[1])]
-    return frame.iloc[learn], frame.iloc[held], words_names
+    category_names = [f"column {i}" for i in range(len(features.number_names), frame.shape[1])]
+    return frame.iloc[learn], frame.iloc[held_out], category_names
 
 
-def model_of(kind: str, classes: bool, words: list[str]) -> Any:
-    """A rival with nothing set but how it reads words."""
+def model_of(kind: str, classes: bool, categories: list[str]) -> Any:
+    """A rival with nothing set but how it reads categories."""
     if kind == "lightgbm":
         import lightgbm
 
@@ -228,7 +228,7 @@ def model_of(kind: str, classes: bool, words: list[str]) -> Any:
         import catboost
 
         made = catboost.CatBoostClassifier if classes else catboost.CatBoostRegressor
-        return made(cat_features=words, allow_writing_files=False, logging_level="Silent", random_seed=0)
+        return made(cat_features=categories, allow_writing_files=False, logging_level="Silent", random_seed=0)
     if kind == "xgboost":
         import xgboost
 

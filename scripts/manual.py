@@ -1,4 +1,4 @@
-"""Writes the generated parts of the manual, or says whether they are still true.
+"""Writes the generated sections of the manual, or says whether they are still true.
 
 Each page `docs/cli/<command>.md` has the command's arguments and options between two markers, and
 `docs/python.md` the signatures and docstrings of the public names. Both come from the code. The figures of
@@ -36,7 +36,7 @@ def commands() -> Mapping[str, Any]:
 
 
 def pages() -> dict[Path, str]:
-    """Every page that has a generated part, with the text that part should have."""
+    """Every page that has a generated section, with the text it should have."""
     found = {
         DOCS / "cli" / f"{name}.md": command_block(name, command) for name, command in commands().items()
     }
@@ -47,7 +47,7 @@ def pages() -> dict[Path, str]:
 
 def benchmarks_block() -> str:
     """The stored results of the benchmarks in Markdown."""
-    sys.path.insert(0, str(DOCS.parent))  # the benchmarks are no part of the package
+    sys.path.insert(0, str(DOCS.parent))  # the benchmarks are not in the package
     from benchmarks import _page
 
     return _page.page()
@@ -74,7 +74,7 @@ def metavar(parameter: Any) -> str:
 
 
 def place(argument: Any) -> str:
-    """An argument in the usage line, in brackets where it may be left out."""
+    """An argument in the usage line, in brackets where it is optional."""
     return metavar(argument) if argument.required else f"[{metavar(argument)}]"
 
 
@@ -137,7 +137,7 @@ def public_members(kind: type) -> Iterator[tuple[str, str]]:
 
 
 def parameters(function: Any) -> str:
-    """Parameter names and defaults without types, `(paths, *, batch=32)`; `self` left out."""
+    """Parameter names and defaults without types, `(paths, *, batch=32)`; without `self`."""
     shown = inspect.signature(function)
     kept = [
         p.replace(annotation=inspect.Parameter.empty)
@@ -181,7 +181,7 @@ def markdown(docstring: str) -> str:
             blocks.append((title, []))
         else:
             blocks[-1][1].append(line)
-    return "\n\n".join(part for part in (section(name, lines) for name, lines in blocks) if part)
+    return "\n\n".join(text for text in (section(name, lines) for name, lines in blocks) if text)
 
 
 def section(title: str, lines: list[str]) -> str:
@@ -211,7 +211,7 @@ def named(text: str) -> list[tuple[str, str]]:
 
 
 def renewed(text: str, block: str, page: Path) -> str:
-    """The page with its generated part replaced."""
+    """The page with its generated section replaced."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise SystemExit(f"{page} must hold the two markers once each:\n{BEGIN}\n{END}")
     before, _, rest = text.partition(BEGIN)
@@ -219,7 +219,7 @@ def renewed(text: str, block: str, page: Path) -> str:
 
 
 def stale() -> dict[Path, str]:
-    """Pages whose generated part differs from the code, with the text they should have."""
+    """Pages whose generated section differs from the code, with the text they should have."""
     wanted = {}
     for page, block in pages().items():
         if not page.is_file():
