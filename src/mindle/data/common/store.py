@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import threading
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import filelock
 import numpy as np
@@ -40,8 +40,6 @@ LOCK_NAME = "store.lock"
 ENTRY = np.dtype([("digest", "S32"), ("crc", "<u4")])
 # Below this size one fancy index per segment beats one copy per row (measured: even at about 4 kB).
 SMALL_ROW_BYTES = 4096
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 def cache_dir() -> Path:
@@ -72,24 +70,30 @@ def _digests(keys: Sequence[str]) -> NDArray[np.bytes_]:
     return np.frombuffer(b"".join(map(digest_of, keys)), dtype="S32")
 
 
-def _explain(error: OSError, path: Path) -> NoReturn:
-    """Turn what the disk said into a sentence with a next step."""
-    reason = error.strerror or str(error)
-    if error.errno in FULL:
-        raise DeviceError(
-            f"The cache needs free disk space. Received '{reason}' while writing {path}. "
-            "Nothing finished is lost. Free some space, run `mindle cache --prune 1GB`, "
-            "or set MINDLE_CACHE to a folder on a larger disk."
-        ) from error
-    if error.errno in UNWRITABLE:
-        raise DeviceError(
-            f"The cache folder must be writable. Received '{reason}' for {path}. "
-            "Set MINDLE_CACHE to a folder that you may write to."
-        ) from error
-    raise DeviceError(
-        f"The cache must be on a disk that can be written. Received '{reason}' for {path}. "
-        "Set MINDLE_CACHE to a folder on another disk."
-    ) from error
+_ADVICE: tuple[tuple[set[int], str, str], ...] = (
+    (
+        {errno.ENOSPC, errno.EDQUOT, errno.EFBIG},
+        "needs free disk space",
+        "Nothing finished is lost. Free some space, run `mindle cache --prune 1GB`, or set MINDLE_CACHE to a "
+        "folder on a larger disk.",
+    ),
+    (
+        {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST},
+        "folder must be writable",
+        "Set MINDLE_CACHE to a folder that you may write to.",
+    ),
+)
+"""Errors of the disk, what the cache must have, and the next step."""
+
+
+def _explained(error: OSError, path: Path) -> DeviceError:
+    """What the disk said as a sentence with a next step."""
+    must, advice = "must be on a disk that can be written", "Set MINDLE_CACHE to a folder on another disk."
+    known = ((must, advice) for codes, must, advice in _ADVICE if error.errno in codes)
+    must, advice = next(known, (must, advice))
+    return DeviceError(
+        f"The cache {must}. Received '{error.strerror or error}' while writing {path}. {advice}"
+    )
 
 
 # ------------------------------------------------------------------------------------------- segments
@@ -117,16 +121,18 @@ class _Segment:
         self.entries = _read_index(index_path)
         self.shape, self.dtype = shape, dtype
         self.array: NDArray[Any] | None = None
+        self.sound = np.ones(len(self.entries), bool)  # as far as is known
 
-    def open(self) -> NDArray[np.bool_]:
-        """Map the rows and say which of them are sound; marks the segment as used just now."""
-        row_bytes = self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+    def open(self) -> int:
+        """Map the rows, and mark the segment as used just now; how many rows are damaged."""
+        row_bytes = self.dtype.itemsize * math.prod(self.shape)
         try:
             stat = self.rows_path.stat()
             whole = min(stat.st_size // row_bytes, len(self.entries))
             mapped = np.memmap(self.rows_path, dtype=np.uint8, mode="r", shape=(whole, row_bytes))
         except (OSError, ValueError):  # gone since the index was read, or empty: every row is missing
-            return np.zeros(len(self.entries), bool)
+            self.sound[:] = False
+            return len(self.entries) if self.rows_path.exists() else 0  # what was just pruned is not damaged
         # Reading needs no permission to touch; then the segment only looks older than it is.
         with suppress(OSError):
             os.utime(self.index_path)
@@ -134,12 +140,11 @@ class _Segment:
         self.array = raw.view(self.dtype).reshape(whole, *self.shape)
         identity = (str(self.rows_path), stat.st_size, stat.st_mtime_ns)
         if identity not in _SOUND:
-            sound = np.zeros(len(self.entries), bool)
-            sound[:whole] = [
-                zlib.crc32(row) == crc for row, crc in zip(raw, self.entries["crc"], strict=False)
-            ]
-            _SOUND[identity] = sound
-        return _SOUND[identity]
+            pairs = zip(raw, self.entries["crc"], strict=False)
+            _SOUND[identity] = np.zeros(len(self.entries), bool)
+            _SOUND[identity][:whole] = [zlib.crc32(row) == crc for row, crc in pairs]
+        self.sound = _SOUND[identity]
+        return int((~self.sound).sum())
 
 
 class Rows:
@@ -160,7 +165,7 @@ class Rows:
         first = self._arrays[0]
         self.shape: tuple[int, ...] = (len(places), *first.shape[1:])
         self.dtype = first.dtype
-        self._small = first.dtype.itemsize * int(np.prod(first.shape[1:], dtype=np.int64)) < SMALL_ROW_BYTES
+        self._small = first.dtype.itemsize * math.prod(first.shape[1:]) < SMALL_ROW_BYTES
 
     def __len__(self) -> int:
         return len(self._places)
@@ -218,7 +223,7 @@ class RowStore:
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
         self.segment_bytes = segment_bytes
-        self.row_bytes = self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+        self.row_bytes = self.dtype.itemsize * math.prod(self.shape)
         if self.row_bytes == 0 or self.dtype.hasobject:
             raise ValueError(
                 f"A row must hold plain values. Received shape={self.shape}, dtype={self.dtype}."
@@ -226,7 +231,6 @@ class RowStore:
         self._guard = threading.RLock()
         self._segments: dict[Path, _Segment] = {}
         self._order: list[_Segment] = []
-        self._bad: dict[Path, NDArray[np.bool_]] = {}
         self._keys = np.zeros(0, "S32")
         self._home = np.zeros((0, 2), np.int64)
         self.damaged = 0
@@ -234,24 +238,18 @@ class RowStore:
 
     def __contains__(self, key: str) -> bool:
         """Whether a row was stored under this key; its bytes are not verified yet, as in `missing`."""
-        keys = self._keys
-        digest = np.array([digest_of(key)], "S32")
-        place = int(np.searchsorted(keys, digest[0]))
-        return place < len(keys) and bool(keys[place] == digest[0])
+        return bool(self._look_up(_digests([key]))[0][0])
 
     def refresh(self) -> None:
         """Look again at what is on disk; segments that other processes finished appear."""
         with self._guard:
-            found = sorted(self.directory.glob("*.index")) if self.directory.is_dir() else []
             segments = {}
-            for path in found:
-                known = self._segments.get(path)
-                if known is None:
-                    try:
-                        known = _Segment(path, shape=self.shape, dtype=self.dtype)
-                    except (OSError, ValueError):
-                        continue  # damaged or just pruned: as if it were not there; a writer removes it
-                segments[path] = known
+            for path in sorted(self.directory.glob("*.index")):
+                # What is damaged or just pruned is as if it were not there; a writer removes it.
+                with suppress(OSError, ValueError):
+                    segments[path] = self._segments.get(path) or _Segment(
+                        path, shape=self.shape, dtype=self.dtype
+                    )
             self._segments = segments
             self._build_lookup()
 
@@ -260,14 +258,13 @@ class RowStore:
         self._order = list(self._segments.values())
         keys, homes = [np.zeros(0, "S32")], [np.zeros((0, 2), np.int64)]
         for number, segment in enumerate(self._order):
-            bad = self._bad.get(segment.index_path)
-            count = len(segment.entries)
-            keep = np.arange(count) if bad is None else np.flatnonzero(~bad)
-            keys.append(segment.entries["digest"][keep])
-            homes.append(np.stack([np.full(len(keep), number), keep], axis=1))
-        every, home = np.concatenate(keys), np.concatenate(homes)
+            sound = np.flatnonzero(segment.sound)
+            keys.append(segment.entries["digest"][sound])
+            homes.append(np.stack([np.full(len(sound), number), sound], axis=1))
+        every = np.concatenate(keys)
         order = np.argsort(every, kind="stable")
-        self._keys, self._home = every[order], home[order]  # (row,), (row, segment and place)
+        self._home = np.concatenate(homes)[order]  # (row, segment and place)
+        self._keys = every[order]
 
     def _look_up(self, digests: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Whether each digest is stored, and its (segment, place)."""
@@ -282,17 +279,10 @@ class RowStore:
         with self._guard:
             while True:
                 found, homes = self._look_up(digests)
-                closed = [n for n in np.unique(homes[found, 0]).tolist() if self._order[n].array is None]
-                struck = False
-                for number in closed:
-                    segment = self._order[number]
-                    sound = segment.open()
-                    if not sound.all():
-                        self._bad[segment.index_path] = ~sound
-                        # A segment that another process has just pruned is gone, not damaged.
-                        self.damaged += int((~sound).sum()) if segment.rows_path.exists() else 0
-                        struck = True
-                if not struck:
+                used = [self._order[number] for number in np.unique(homes[found, 0]).tolist()]
+                closed = [segment for segment in used if segment.array is None]
+                self.damaged += sum([segment.open() for segment in closed])
+                if all(segment.sound.all() for segment in closed):
                     return found, homes
                 self._build_lookup()
 
@@ -330,27 +320,34 @@ class RowStore:
         Ask `missing` again inside. What was added is kept also when an exception passes through.
         """
         with _locked(self.directory, listener):
-            self._sweep()
             self.refresh()
+            _remove_leftovers(self.directory, self._segments.__contains__)
+            writer = Writer(self)
             try:
-                with Writer(self) as writer:
-                    yield writer
+                yield writer
             finally:
+                writer.finish_segment()
                 self.refresh()
 
-    def _sweep(self) -> None:
-        """Remove what dead writers left behind, and indices that cannot be read; needs the lock."""
-        self.refresh()
-        for path in self.directory.iterdir():
-            index = path.with_suffix(".index")
-            orphan = path.suffix == ".rows" and index not in self._segments
-            broken = path.suffix == ".index" and not (
-                path in self._segments and path.with_suffix(".rows").exists()
-            )
-            if path.suffix == ".tmp" or orphan or broken:
-                # Windows does not delete what another process has mapped; a later writer will.
-                with suppress(OSError):
-                    path.unlink()
+
+def _remove_leftovers(folder: Path, is_whole: Callable[[Path], bool]) -> int:
+    """Remove what dead writers left, and segments that are not whole; how many bytes that freed.
+
+    Args:
+        folder: Of the store, whose lock is needed.
+        is_whole: Whether an index is.
+    """
+    freed = 0
+    for path in folder.iterdir():
+        is_part = path.suffix in (".rows", ".index")
+        whole = is_whole(path.with_suffix(".index")) and path.with_suffix(".rows").exists()
+        if path.suffix == ".tmp" or (is_part and not whole):
+            size = _sizes(path)
+            # Windows does not delete what another process has mapped; a later writer will.
+            with suppress(OSError):
+                path.unlink()
+                freed += size
+    return freed
 
 
 @contextmanager
@@ -366,7 +363,7 @@ def _locked(directory: Path, listener: Listener) -> Iterator[None]:
             listener.say(message("images.cache.waiting", folder=str(directory)))
             lock.acquire()
     except OSError as error:
-        _explain(error, directory)
+        raise _explained(error, directory) from error
     try:
         yield
     finally:
@@ -384,15 +381,6 @@ class Writer:
         self._path = store.directory
         self._digests: list[bytes] = []
         self._crcs: list[int] = []
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Also when an exception passes: what is whole is kept.
-        self.finish_segment()
 
     def __len__(self) -> int:
         """Rows added so far."""
@@ -422,7 +410,7 @@ class Writer:
                 self._file.write(raw)
             except OSError as error:
                 self._discard()
-                _explain(error, self._path)
+                raise _explained(error, self._path) from error
             # Counted only once it is written: what an interrupt leaves in between is cut off at the end.
             self._digests.append(digest)
             self._crcs.append(zlib.crc32(raw))
@@ -463,7 +451,7 @@ class Writer:
                 with suppress(OSError):
                     path.unlink()
             self._discard()
-            _explain(error, rows_path)
+            raise _explained(error, rows_path) from error
         self._file, self._digests, self._crcs = None, [], []
 
     def _discard(self) -> None:
@@ -519,14 +507,14 @@ def usage(cache: Path) -> list[StoreUsage]:
     """
     found = []
     for folder, _, names in os.walk(cache):
-        stats = [stat for name in names if (stat := _stat(Path(folder, name))) is not None]
+        stats = list(filter(None, (_stat(Path(folder, name)) for name in names)))
         segments = _segment_indices(Path(folder))
         if stats and (segments or names != [LOCK_NAME]):
             found.append(
                 StoreUsage(
                     path=Path(folder).relative_to(cache).as_posix(),
                     size_bytes=sum(stat.st_size for stat in stats),
-                    rows=sum(_count_rows(index) for index in segments),
+                    rows=sum(max(0, _sizes(index) - 4) // ENTRY.itemsize for index in segments),
                     segments=len(segments),
                     last_used=max(stat.st_mtime for stat in stats),
                 )
@@ -554,60 +542,40 @@ def prune(cache: Path, limit_bytes: int) -> int:
     for folder, _, _ in os.walk(cache):
         freed += _clean(Path(folder))
         for index in _segment_indices(Path(folder)):
-            stats = [_stat(index), _stat(index.with_suffix(".rows"))]
-            size = sum(stat.st_size for stat in stats if stat is not None)
-            used = stats[0].st_mtime_ns if stats[0] is not None else 0
-            segments.append((used, index, size))
+            stat = _stat(index)
+            used = stat.st_mtime_ns if stat else 0
+            segments.append((used, index, _sizes(index, index.with_suffix(".rows"))))
     total = sum(size for _, _, size in segments)
     for _, index, size in sorted(segments):
         if total <= limit_bytes:
             break
-        try:
-            # Rows first: where they are mapped and cannot go, the index stays and the segment is whole.
+        # Rows first: where they are mapped and cannot go, the index stays and the segment is whole.
+        with suppress(OSError):
             index.with_suffix(".rows").unlink(missing_ok=True)
             index.unlink(missing_ok=True)
-        except OSError:
-            continue
-        total -= size
-        freed += size
+            total -= size
+            freed += size
     return freed
 
 
 def _clean(folder: Path) -> int:
-    """Remove the leftovers of dead writers from one store; how many bytes that freed."""
+    """Remove the leftovers of dead writers from one store that nobody writes to; bytes freed."""
     if not (folder / LOCK_NAME).exists():
         return 0
-    lock = filelock.FileLock(folder / LOCK_NAME)
-    try:
-        lock.acquire(timeout=0)
-    except (filelock.Timeout, OSError):
-        return 0
-    freed = 0
-    try:
-        for path in folder.iterdir():
-            orphan = path.suffix == ".rows" and not path.with_suffix(".index").exists()
-            if orphan or path.suffix == ".tmp":
-                stat = _stat(path)
-                with suppress(OSError):
-                    path.unlink()
-                    freed += 0 if stat is None else stat.st_size
-    finally:
-        lock.release()
-    return freed
+    with suppress(filelock.Timeout, OSError), filelock.FileLock(folder / LOCK_NAME, timeout=0):
+        return _remove_leftovers(folder, Path.exists)
+    return 0
 
 
 def _segment_indices(folder: Path) -> list[Path]:
     """The indices of the finished segments of one folder."""
-    return [
-        path.with_suffix(".index") for path in folder.glob("*.rows") if path.with_suffix(".index").exists()
-    ]
+    indices = (path.with_suffix(".index") for path in folder.glob("*.rows"))
+    return [index for index in indices if index.exists()]
 
 
-def _count_rows(index: Path) -> int:
-    try:
-        return len(_read_index(index))
-    except (OSError, ValueError):
-        return 0
+def _sizes(*paths: Path) -> int:
+    """Bytes of some files together."""
+    return sum(stat.st_size for path in paths if (stat := _stat(path)) is not None)
 
 
 def _stat(path: Path) -> os.stat_result | None:
