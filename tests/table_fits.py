@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.splits import deal_folds
 from mindle.data.tables.parsing.columns import Features
 from mindle.records import Task
 from mindle.training.decisions import DecisionLog
@@ -30,7 +29,7 @@ def problem_of(
     def assign_folds(rows: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
         labels = truth[rows].astype(np.int64) if classes else np.zeros(len(rows), np.int64)
         units = np.arange(len(rows)) if groups is None else groups[rows]
-        return deal_folds(labels, units, folds=folds, seed=seed)
+        return assign_folds(labels, units, folds=folds, seed=seed)
 
     task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
     return TableProblem(

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mindle.data.common.tasks import of
 from mindle.data.tables.checks import check_table
 from mindle.data.tables.reader import read_table
-from mindle.data.tables.splits import folds, split_table, strata, time_column
+from mindle.data.tables.splits import folds, split_table, time_column
 from mindle.errors import DataError
 from mindle.records import SPLITS, Table
 from tests.data.tables.rows import houses, kinds, noise, table_of, the
@@ -37,7 +38,7 @@ def test_each_class_has_its_share() -> None:
 
 def test_each_band_of_a_number_has_its_share() -> None:
     table = split_table(checked(houses(400)))
-    bands = strata(table, table.rows())
+    bands = of(table.task).strata(table, table.rows())
     assert np.bincount(bands).tolist() == [40] * 10
     for part in SPLITS:
         inside = bands[[here == part for here in table.splits]]
@@ -174,7 +175,7 @@ def test_folds_of_some_rows() -> None:
     numbers = folds(table, rows, folds=10)
     assert len(numbers) == len(rows) == 140
     assert np.bincount(numbers).tolist() == [14] * 10
-    bands = strata(table, rows)
+    bands = of(table.task).strata(table, rows)
     for fold in range(10):  # bands of 14 rows dealt to ten folds: one or two of each
         assert set(np.bincount(bands[numbers == fold], minlength=10)) <= {1, 2}
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.draw import shares_of
+from mindle.data.common.findings import finding
 from mindle.data.common.names import all_of
-from mindle.data.common.tasks import strata
+from mindle.data.common.tasks import of
 from mindle.errors import DataError
-from mindle.messages import message
-from mindle.records import SPLITS, Dataset, Finding
+from mindle.messages import Message, message
+from mindle.records import SPLITS, Dataset, Examples, Finding
 
 Fractions = tuple[float, float, float]
+Data = TypeVar("Data", bound=Examples)
 # Who gets the odd image: judging a class takes at least one of it, learning has most already.
 _ODD_FIRST = (2, 1, 0)
 
@@ -89,26 +92,61 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (1259, 269, 269)
     """
-    fractions = shares_of(dataset) or fractions
-    labels = strata(dataset)
-    rows = np.flatnonzero(
-        [not aside and label >= 0 for aside, label in zip(dataset.set_aside, labels, strict=True)]
+    stock, rows = split_input(dataset, dataset.paths)
+    return split_by(
+        dataset,
+        stock,
+        rows,
+        shares_of(dataset) or fractions,
+        lambda some, shares: assign_splits(stock, some, seed, shares),
     )
+
+
+def split_input(
+    data: Examples, names: Sequence[str], rows: NDArray[np.int64] | None = None
+) -> tuple[SplitInput, NDArray[np.int64]]:
+    """What is to be split, and the rows that take part: those with a truth, unless some are given."""
+    task = of(data.task)
+    if rows is None:
+        rows = data.rows()
+        rows = rows[task.known(data)[rows]]
+    labels = np.full(len(data), -1)
+    labels[rows] = task.strata(data, rows)
+    blank = ("",) * len(data)
     stock = SplitInput(
         labels=labels,
-        given=dataset.given,
-        groups=dataset.groups,
-        contents=[_content(dataset, row) for row in range(len(dataset))],
-        names=dataset.paths,
+        given=data.given or blank,
+        groups=data.groups or blank,
+        contents=[sha256 or name for sha256, name in zip(data.sha256 or blank, names, strict=True)],
+        names=names,
+        things=data.unit,
     )
-    parts = part_rows(stock, rows, fractions, lambda some, shares: assign_parts(stock, some, seed, shares))
-    found = missing_classes(stock, dataset.classes, parts, fractions, told=dataset.findings)
-    return replace(dataset, splits=parts, findings=(*dataset.findings, *found))
+    return stock, rows
 
 
-def _content(dataset: Dataset, row: int) -> str:
-    """What an image is known by: the hash of its content, or its path where it was not checked."""
-    return (dataset.sha256[row] if dataset.sha256 else "") or dataset.paths[row]
+def split_by(
+    data: Data,
+    stock: SplitInput,
+    rows: NDArray[np.int64],
+    fractions: Fractions,
+    assign: Callable[[NDArray[np.int64], Fractions], Sequence[str]],
+) -> Data:
+    """The data with the split of each row, "" where it is not among `rows`, and findings on missing classes.
+
+    Args:
+        data: The data.
+        stock: All rows.
+        rows: Indices of those that take part.
+        fractions: Shares of train, val and test.
+        assign: The splits of some rows by such shares, where nothing is given.
+
+    Raises:
+        ValueError: If the fractions are not shares.
+        DataError: If no row takes part, or the given split has no training rows.
+    """
+    splits = _splits(stock, rows, fractions, assign)
+    found = _missing_classes(stock, data, splits, fractions)
+    return replace(data, splits=splits, findings=(*data.findings, *found))
 
 
 def nothing_usable(things: str) -> DataError:
@@ -116,25 +154,18 @@ def nothing_usable(things: str) -> DataError:
     return DataError(f"A training needs usable {things}. Received none. `mindle check` says why.")
 
 
-def part_rows(
+def _splits(
     stock: SplitInput,
     rows: NDArray[np.int64],
     fractions: Fractions,
     assign: Callable[[NDArray[np.int64], Fractions], Sequence[str]],
 ) -> tuple[str, ...]:
-    """The part of each row of a stock, "" where it is not among `rows`; a given split is kept.
-
-    Args:
-        stock: All rows.
-        rows: Indices of those that take part.
-        fractions: Shares of train, val and test.
-        assign: Parts some rows by such shares, where nothing is given.
-
-    Raises:
-        ValueError: If the fractions are not shares.
-        DataError: If no row takes part, or the given split has no training rows.
-    """
-    _check_fractions(fractions)
+    first, *others = fractions
+    if not (first > 0 and len(others) == 2 and min(others) >= 0 and abs(sum(fractions) - 1) < 1e-6):
+        raise ValueError(
+            "`fractions` must be the shares of train, val and test: none below 0, train above 0, "
+            f"adding up to 1. Received fractions={tuple(fractions)}."
+        )
     if not len(rows):
         raise nothing_usable(stock.things)
     given = {stock.given[row] for row in rows.tolist()} - {""}
@@ -160,19 +191,7 @@ def part_rows(
     return tuple(parts)
 
 
-def _check_fractions(fractions: Fractions) -> None:
-    """Refuse what are no shares of three parts: one below 0, train 0, or a sum that is not 1."""
-    sound = (
-        len(fractions) == 3 and fractions[0] > 0 and min(fractions) >= 0 and abs(sum(fractions) - 1) < 1e-6
-    )
-    if not sound:
-        raise ValueError(
-            "`fractions` must be the shares of train, val and test: none below 0, train above 0, "
-            f"adding up to 1. Received fractions={tuple(fractions)}."
-        )
-
-
-def assign_parts(stock: SplitInput, rows: NDArray[np.int64], seed: int, fractions: Fractions) -> list[str]:
+def assign_splits(stock: SplitInput, rows: NDArray[np.int64], seed: int, fractions: Fractions) -> list[str]:
     """The part of some rows, by class and group."""
     units = _units(stock, rows, seed)
     sizes = Counter(stock.labels[rows].tolist())
@@ -289,57 +308,41 @@ def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[in
             chosen[moved] = part
 
 
-def missing_classes(
-    stock: SplitInput,
-    classes: Sequence[str],
-    parts: Sequence[str],
-    fractions: Fractions,
-    *,
-    told: Sequence[Finding] = (),
-) -> list[Finding]:
-    """A finding for each class that a part lacks which should have some of it, unless it was told already."""
-    counts = Counter((label, part) for label, part in zip(stock.labels.tolist(), parts, strict=True) if part)
+def _missing_classes(
+    stock: SplitInput, data: Examples, splits: Sequence[str], fractions: Fractions
+) -> Iterator[Finding]:
+    """A finding for each class that a split lacks which should have some of it, unless it is known."""
+    counts = Counter(
+        (label, split) for label, split in zip(stock.labels.tolist(), splits, strict=True) if split
+    )
     used = {label for label, _ in counts}
-    given = {name for name, part in zip(stock.given, parts, strict=True) if part}
+    given = {name for name, split in zip(stock.given, splits, strict=True) if split}
     shares = zip(SPLITS, fractions, strict=True)
-    wanted = [part for part, share in shares if part == "train" or share > 0 or part in given]
-    known = [finding for finding in told if finding.kind == "class-missing"]
-    findings = []
-    for label, name in enumerate(classes):
-        if label not in used:
-            continue
-        lacking = [part for part in wanted if not counts[label, part]]
-        said = {
-            part for part in lacking for one in known if name in one.files and f" {part} split" in one.message
-        }
-        lacking = [part for part in lacking if part not in said]
-        if lacking:
-            findings.append(
-                Finding(
-                    kind="class-missing",
-                    files=(name,),
-                    message=message(
-                        "data.splits.class-missing",
-                        name=name,
-                        things=message(f"data.things.{stock.things}"),
-                        parts=all_of(lacking),
-                        n=len(lacking),
-                    ),
-                    action="kept",
-                )
-            )
-    return findings
+    wanted = [split for split, share in shares if split == "train" or share > 0 or split in given]
+    known = {
+        (one.files[0], split)
+        for one in data.findings
+        if one.kind == "class-missing" and isinstance(one.message, Message)
+        for split in one.message.values.get("lacking", [one.message.values.get("part")])
+    }
+    for label, name in enumerate(data.classes):
+        lacking = [each for each in wanted if not counts[label, each] and (name, each) not in known]
+        if label in used and lacking:
+            things = message(f"data.things.{stock.things}")
+            values = {"name": name, "things": things, "n": len(lacking), "lacking": lacking}
+            sentence = message("data.splits.class-missing", parts=all_of(lacking), **values)
+            yield finding("class-missing", [name], sentence, decision=False)
 
 
-def deal_folds(
+def assign_folds(
     labels: NDArray[np.int64], groups: NDArray[np.int64], *, folds: int = 5, seed: int = 0
 ) -> NDArray[np.int64]:
     """Which fold each row belongs to: whole groups, every class spread evenly.
 
-    Groups are dealt out from large to small, each to the fold that has fewest of its class so far.
+    Groups are assigned from large to small, each to the fold that has fewest of its class so far.
 
     Example:
-        >>> deal_folds(np.array([0, 0, 0, 0]), np.array([0, 0, 1, 2]), folds=2).tolist() in (
+        >>> assign_folds(np.array([0, 0, 0, 0]), np.array([0, 0, 1, 2]), folds=2).tolist() in (
         ...     [[0, 0, 1, 1], [1, 1, 0, 0]])
         True
     """
@@ -349,11 +352,11 @@ def deal_folds(
     np.minimum.at(first, place, np.arange(len(labels)))
     shuffled = np.random.default_rng(seed).permutation(len(found))
     order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    held = np.zeros((int(labels.max(initial=0)) + 1, folds), np.int64)
+    counts = np.zeros((int(labels.max(initial=0)) + 1, folds), np.int64)
     fold_of = np.zeros(len(found), np.int64)
     for group in order.tolist():
-        row = held[labels[first[group]]]
+        row = counts[labels[first[group]]]
         # The emptier fold over all classes breaks ties, so that small classes do not pile up in one.
-        fold_of[group] = np.lexsort((held.sum(0), row))[0]
+        fold_of[group] = np.lexsort((counts.sum(0), row))[0]
         row[fold_of[group]] += sizes[group]
     return fold_of[place]

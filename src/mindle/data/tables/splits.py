@@ -10,16 +10,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common.findings import finding
 from mindle.data.common.splits import (
     Fractions,
     SplitInput,
-    assign_parts,
-    deal_folds,
-    missing_classes,
-    part_rows,
+    assign_folds,
+    assign_splits,
+    split_by,
+    split_input,
 )
-from mindle.data.common.tasks import of
 from mindle.data.tables.parsing.columns import shown_value
+from mindle.messages import message
 from mindle.records import SPLITS, Column, Finding, Table
 
 _Value = TypeVar("_Value")
@@ -49,21 +50,19 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
         >>> parts.count("train"), parts.count("val"), parts.count("test")
         (125, 26, 27)
     """
-    rows = _usable(table)
-    stock = _stock(table, rows)
+    stock, rows = _stock(table)
     column = time_column(table)
 
     def assign(some: NDArray[np.int64], shares: Fractions) -> Sequence[str]:
         if column is None:
-            return assign_parts(stock, some, seed, shares)
+            return assign_splits(stock, some, seed, shares)
         return _by_time(_places(stock, some, table.cells[column.name]), shares)
 
-    parts = part_rows(stock, rows, fractions, assign)
-    findings = list(table.findings)
-    if column is not None and not {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
-        findings.append(_time_finding(table, parts, column))
-    findings += missing_classes(stock, table.classes, parts, fractions, told=table.findings)
-    return replace(table, splits=parts, findings=tuple(findings))
+    made = split_by(table, stock, rows, fractions, assign)
+    if column is None or {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
+        return made
+    findings = (*table.findings, _time_finding(made, column), *made.findings[len(table.findings) :])
+    return replace(made, findings=findings)
 
 
 def folds(
@@ -92,7 +91,7 @@ def folds(
         >>> np.bincount(folds(table, table.rows(), folds=5)).tolist()
         [36, 36, 36, 35, 35]
     """
-    stock = _stock(table, rows)
+    stock, _ = _stock(table, rows)
     units = _units(stock, rows)
     different = len(set(units))
     if not 2 <= folds <= different:
@@ -108,7 +107,7 @@ def folds(
     codes = np.unique(np.array(units)[order], return_inverse=True)[1]
     numbers = np.empty(len(rows), np.int64)
     dealt = int(_chance("", seed, repeat)[:15], 16)
-    numbers[order] = deal_folds(stock.labels[rows[order]], codes, folds=folds, seed=dealt)
+    numbers[order] = assign_folds(stock.labels[rows[order]], codes, folds=folds, seed=dealt)
     return numbers
 
 
@@ -168,7 +167,7 @@ def group_count(table: Table, rows: NDArray[np.int64]) -> int:
         >>> group_count(table, table.rows())
         178
     """
-    return len(set(_units(_stock(table, rows), rows)))
+    return len(set(_units(_stock(table, rows)[0], rows)))
 
 
 def time_column(table: Table) -> Column | None:
@@ -182,36 +181,8 @@ def time_column(table: Table) -> Column | None:
     return next((column for column in table.columns if column.role == "time"), None)
 
 
-def strata(table: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What every part gets its share of: the class of each row, or the band that its target lies in.
-
-    Example:
-        >>> from mindle.data.tables.reader import read_table
-        >>> table = read_table("diabetes")
-        >>> np.bincount(strata(table, table.rows())).tolist()
-        [43, 44, 44, 45, 45, 43, 45, 43, 43, 47]
-    """
-    return of(table.task).strata(table, rows)
-
-
-def _usable(table: Table) -> NDArray[np.int64]:
-    rows = table.rows()
-    return rows[of(table.task).known(table)[rows]]
-
-
-def _stock(table: Table, rows: NDArray[np.int64]) -> SplitInput:
-    labels = np.full(len(table), -1)
-    labels[rows] = strata(table, rows)
-    names = [f"{number:012d}" for number in table.rows_from]
-    blank = ("",) * len(table)
-    return SplitInput(
-        labels=labels,
-        given=table.given or blank,
-        groups=table.groups or blank,
-        contents=table.sha256 or names,
-        names=names,
-        things="rows",
-    )
+def _stock(table: Table, rows: NDArray[np.int64] | None = None) -> tuple[SplitInput, NDArray[np.int64]]:
+    return split_input(table, [f"{number:012d}" for number in table.rows_from], rows)
 
 
 def _units(stock: SplitInput, rows: NDArray[np.int64]) -> list[str]:
@@ -256,16 +227,15 @@ def _by_time(places: NDArray[np.float64], fractions: Fractions) -> list[str]:
     return [SPLITS[part] for part in parts.tolist()]
 
 
-def _time_finding(table: Table, parts: Sequence[str], column: Column) -> Finding:
+def _time_finding(table: Table, column: Column) -> Finding:
     times = table.cells[column.name]
-    test = times[[part == "test" for part in parts]]
+    test = times[table.rows("test")]
     missing = int(np.isnan(times[table.rows()]).sum())
-    since = f", from {shown_value(column, np.nanmin(test))} on" if not np.isnan(test).all() else ""
-    return Finding(
-        kind="by-time",
-        files=(column.name,),
-        message=f"Rows are parted by {column.name!r}: the latest {len(test):,} are the test part{since}, and "
-        "those before them val."
-        + (f" {missing:,} rows have no time and are taken for the earliest." if missing else ""),
-        action="parted by time",
-    )
+    code, since = "tables.splits.by-time", ""
+    if not np.isnan(test).all():
+        code, since = "tables.splits.by-time-since", shown_value(column, np.nanmin(test))
+    sentence = message(code, column=column.name, n=len(test), since=since)
+    if missing:
+        second = message("tables.splits.no-time", n=missing)
+        sentence = message("selection.sentences", first=sentence, second=second)
+    return finding("by-time", [column.name], sentence)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.common.splits import deal_folds
+from mindle.data.common.splits import assign_folds
 from mindle.evaluation import fit_offsets, fit_temperature
 from mindle.evaluation.intervals import z_score
 from mindle.evaluation.paired import paired_difference
@@ -29,7 +29,7 @@ LEVEL = 0.90
 
 def fold_numbers(labels: Ints, groups: Ints, *, folds: int = 5, seed: int = 0) -> Ints:
     """Which fold each image belongs to: whole groups, every class spread evenly."""
-    return deal_folds(labels, groups, folds=folds, seed=draw(seed, folds))
+    return assign_folds(labels, groups, folds=folds, seed=draw(seed, folds))
 
 
 # ---- fitted heads -----------------------------------------------------------------------------------------
