@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mindle.api.models import Run
 from mindle.api.pipeline import Packed, carry_out
 from mindle.api.report import run_of
-from mindle.api.run_context import RunContext, RunRequest, in_run_folder
+from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import sha256_of, write_bytes
 from mindle.artifacts.manifest import read_manifest
@@ -118,13 +118,7 @@ def ensemble(
         nets = _same_nets(members)
         fitted = partial(_averaged, members, nets, _same_data(members[0], request.hears))
     pipeline = EnsemblePipeline(members=members, method=method, fitted=fitted)
-    return in_run_folder(
-        request,
-        pipeline.asked(request),
-        partial(carry_out, pipeline),
-        name=pipeline.name,
-        kind=pipeline.kind,
-    )
+    return carry_out(pipeline, request)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,19 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from mindle.api.models import Run
 from mindle.api.report import write_report
-from mindle.api.run_context import RunContext, RunRequest
+from mindle.api.run_context import RunContext, RunRequest, begin_tracking
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.environment import peak_memory_bytes
-from mindle.messages import message
+from mindle.artifacts.run import FINISHED, claim
+from mindle.artifacts.run_log import RunLog
+from mindle.messages import message, speaking
 from mindle.records import Answers, Dataset, Diagnosis, Task
+from mindle.version import __version__
 
 if TYPE_CHECKING:
     from mindle.formats.parity import Parity
 
 O = TypeVar("O")  # noqa: E741  # what a fit made
+
+
+# What of run.json an interrupted search has found already.
+FOUND = ("search", "recipe")
 
 
 def _nothing() -> dict[str, Any]:
@@ -100,10 +109,38 @@ class Pipeline(Protocol[O]):
         """How many images are in a part, for rates of images a second; 0 of rows."""
 
 
-def carry_out(pipeline: Pipeline[Any], run: RunContext) -> None:
-    """All stages of a run: check, fit, and what `conclude` does."""
-    pipeline.check(run)
-    conclude(pipeline, run, pipeline.fit(run))
+def carry_out(pipeline: Pipeline[Any], request: RunRequest) -> Run:
+    """All stages of a run in its folder, tracked: check, fit, and what `conclude` does.
+
+    Args:
+        pipeline: Of the data.
+        request: How the run is kept and followed.
+
+    Returns:
+        The run; nothing is done where it is finished already.
+
+    Raises:
+        ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
+    """
+    from mindle.training.tracking import tracking
+
+    asked, listener = pipeline.asked(request), request.hears
+    out = None if request.out is None else Path(request.out)
+    with speaking(request.lang):
+        folder, stored = claim(out, pipeline.name, asked, resume=request.resume, say=listener.say)
+        if stored.get("state") == FINISHED:
+            listener.say(message("commands.finished", folder=str(folder.path), report=str(folder.report)))
+            return Run(folder.path)
+        facts = {"asked": asked, "name": pipeline.name, "kind": pipeline.kind, "mindle": __version__}
+        found = {name: stored[name] for name in FOUND if name in stored}
+        log = RunLog(folder, stored, {**facts, "command": request.command, **found}, request.began)
+        with tracking(request.track, listener) as tracked:
+            begin_tracking(tracked, request.track, folder, log, stored)
+            run = RunContext(folder=folder, log=log, stored=stored, request=request, listener=tracked)
+            pipeline.check(run)
+            conclude(pipeline, run, pipeline.fit(run))
+            tracked.end(folder.path, folder.metrics())
+    return Run(folder.path)
 
 
 def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:

@@ -6,20 +6,18 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.check import finding_document, tell_findings
-from mindle.api.models import Run
 from mindle.artifacts.manifest import fingerprint, write_manifest
-from mindle.artifacts.run import FINISHED, RunFolder, claim
+from mindle.artifacts.run import RunFolder
 from mindle.artifacts.run_log import RunLog
 from mindle.console import Console
-from mindle.messages import message, require_language, speaking
+from mindle.messages import require_language
 from mindle.records import Dataset, Listener, Table
-from mindle.version import __version__
 
 if TYPE_CHECKING:
     from mindle.training.budget import Deadline
@@ -164,48 +162,7 @@ class RunContext:
             )
 
 
-def in_run_folder(
-    request: RunRequest,
-    asked: Mapping[str, Any],
-    work: Callable[[RunContext], None],
-    *,
-    name: str,
-    kind: str,
-    kept: Sequence[str] = (),
-) -> Run:
-    """Do the work of a run in its folder, tracked; nothing where the run is finished already.
-
-    Args:
-        request: How the run is kept and followed.
-        asked: Every setting of the call; a run that goes on must have begun with the same.
-        work: From the data to the report.
-        name: Of the data.
-        kind: Of the data, such as "folder" or "table".
-        kept: What of run.json an interrupted call has found already, by name.
-
-    Raises:
-        ValueError: If `out` holds a finished run, something else than a run, or a run with other settings.
-    """
-    from mindle.training.tracking import tracking
-
-    listener = request.hears
-    with speaking(request.lang):
-        out = None if request.out is None else Path(request.out)
-        folder, stored = claim(out, name, asked, resume=request.resume, say=listener.say)
-        if stored.get("state") == FINISHED:
-            listener.say(message("commands.finished", folder=str(folder.path), report=str(folder.report)))
-            return Run(folder.path)
-        facts = {"asked": asked, "name": name, "kind": kind, "mindle": __version__}
-        found = {entry: stored[entry] for entry in kept if entry in stored}
-        log = RunLog(folder, stored, {**facts, "command": request.command, **found}, request.began)
-        with tracking(request.track, listener) as tracked:
-            _begin_tracking(tracked, request.track, folder, log, stored)
-            work(RunContext(folder=folder, log=log, stored=stored, request=request, listener=tracked))
-            tracked.end(folder.path, folder.metrics())
-    return Run(folder.path)
-
-
-def _begin_tracking(
+def begin_tracking(
     tracked: Tracking, track: str | None, folder: RunFolder, log: RunLog, stored: Mapping[str, Any]
 ) -> None:
     """Tell a tracker that a run begins, or goes on, and keep what it calls it."""

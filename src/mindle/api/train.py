@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from mindle.api.models import Run
 from mindle.api.pipeline import carry_out
 from mindle.api.pipelines import TrainingOptions, open_pipeline
-from mindle.api.run_context import RunRequest, in_run_folder
+from mindle.api.run_context import RunRequest
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.records import Listener, record_of
 
@@ -95,10 +94,4 @@ def train(
     given = {**locals(), "settings": set}
     request, options = record_of(RunRequest, given), record_of(TrainingOptions, given)
     pipeline = open_pipeline(data, ReadingOptions.of(reading, train), options, split_seed=split_seed)
-    return in_run_folder(
-        request,
-        pipeline.asked(request),
-        partial(carry_out, pipeline),
-        name=pipeline.name,
-        kind=pipeline.kind,
-    )
+    return carry_out(pipeline, request)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from mindle.api.check import require_classes
 from mindle.api.image_pipeline import ImagePipeline, rehearsed
 from mindle.api.models import Run
-from mindle.api.pipeline import conclude
+from mindle.api.pipeline import carry_out
 from mindle.api.pipelines import TrainingOptions
-from mindle.api.run_context import RunContext, RunRequest, in_run_folder
+from mindle.api.run_context import RunContext, RunRequest
 from mindle.api.table_pipeline import TablePipeline, before_evaluation
 from mindle.artifacts.files import write_text
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
@@ -29,10 +29,12 @@ from mindle.training.budget import Deadline, Finish, parse_budget
 
 if TYPE_CHECKING:
     from mindle.training.images.plan import ResolvedOptions
+    from mindle.training.images.problem import Outcome
     from mindle.training.recipe import Recipe
     from mindle.training.search.space import Space
     from mindle.training.search.study import Search, Trial
     from mindle.training.search.task import SearchTask
+    from mindle.training.tables.selection import TableOutcome
 
 Source = str | os.PathLike[str]
 
@@ -114,33 +116,11 @@ def tune(
         True
     """
     require_optuna()
-    from mindle.training.recipe import from_dict
-
     given = {**locals(), "settings": set}
     request, options = record_of(RunRequest, given), record_of(SearchOptions, given)
     training, wanted = record_of(TrainingOptions, given), ReadingOptions.of(reading, tune)
     opened = _table_search if wanted.is_table(data) else _image_search
-    searched: Any = opened(data, wanted, training, options, request)
-    asked = {
-        **searched.asked(request),
-        "space": searched.space.as_dict(),
-        "sampler": sampler,
-        "storage": options.hidden_storage(),
-    }
-    del asked["budget_seconds"]  # a search that goes on may have another
-
-    def search_and_refit(run: RunContext) -> None:
-        searched.check(run)
-        if "search" not in run.log.document:  # else an interrupted call has found the best recipe
-            with run.log.stage("search"):
-                _search(searched, options, run)
-        run.listener.say(message("search.say.refit"))
-        searched.take(from_dict(run.log.document["recipe"]))
-        conclude(searched, run, searched.fit(run))
-
-    return in_run_folder(
-        request, asked, search_and_refit, name=searched.name, kind=searched.kind, kept=("search", "recipe")
-    )
+    return carry_out(opened(data, wanted, training, options, request), request)
 
 
 def require_optuna() -> None:
@@ -173,11 +153,6 @@ class SearchOptions:
         require_sampler(self.sampler)
         parse_budget(self.budget)
 
-    @property
-    def budget_seconds(self) -> float | None:
-        """Time for everything, or None."""
-        return parse_budget(self.budget)
-
     def entries(self, strategy: str) -> dict[str, Any]:
         """What is varied: as asked, or as suits the strategy."""
         from mindle.training.search.space import read_space
@@ -186,11 +161,14 @@ class SearchOptions:
             self.space if isinstance(self.space, Mapping | None) else Path(self.space), strategy
         )
 
-    def hidden_storage(self) -> str | None:
-        """The storage that was asked for, without its password."""
+    def asked(self, asked: Mapping[str, Any], space: Space) -> dict[str, Any]:
+        """Settings of a run with those of its search; the storage stands there without its password."""
         from mindle.training.search.storage import without_password
 
-        return None if self.storage is None else without_password(self.storage)
+        storage = None if self.storage is None else without_password(self.storage)
+        # A search that goes on may have another budget.
+        kept = {name: value for name, value in asked.items() if name != "budget_seconds"}
+        return {**kept, "space": space.as_dict(), "sampler": self.sampler, "storage": storage}
 
 
 # ---- images and tables ------------------------------------------------------------------------------------
@@ -203,16 +181,23 @@ class ImageSearch(ImagePipeline):
     Attributes:
         options: What was asked; the recipe is where the search begins.
         space: The recipes.
+        search: How it is searched.
     """
 
     searched = True
 
     options: ResolvedOptions
     space: Space
+    search: SearchOptions
 
     def asked(self, request: RunRequest) -> dict[str, Any]:
         """Every setting of the call, as run.json keeps it."""
-        return {**super().asked(request), **self.options.as_dict()}
+        return self.search.asked({**super().asked(request), **self.options.as_dict()}, self.space)
+
+    def fit(self, run: RunContext) -> Outcome:
+        """Search for the best recipe, and carry it out."""
+        search(self, run)
+        return super().fit(run)
 
     def deadline(self, whole: Deadline) -> Deadline:
         """The same with time kept for a bundle, its evaluation and the report."""
@@ -256,11 +241,22 @@ class TableSearch(TablePipeline):
 
     Attributes:
         space: The recipes.
+        search: How it is searched.
     """
 
     searched = True
 
     space: Space
+    search: SearchOptions
+
+    def asked(self, request: RunRequest) -> dict[str, Any]:
+        """Every setting of the call, as run.json keeps it."""
+        return self.search.asked(super().asked(request), self.space)
+
+    def fit(self, run: RunContext) -> TableOutcome:
+        """Search for the best recipe, and refit its models."""
+        search(self, run)
+        return super().fit(run)
 
     def check(self, run: RunContext) -> None:
         """Write down what the rows are."""
@@ -315,6 +311,7 @@ def _image_search(
         device=training.device,
         options=replace(resolved, recipe=recipe),
         space=image_space(entries, bases, recipe.strategy, resolved.weights, len(dataset)),
+        search=options,
     )
 
 
@@ -338,30 +335,42 @@ def _table_search(
         )
     models = [name.strip() for name in (training.model or "").split(",") if name.strip()]
     space = table_space(options.entries(TABLE), recipe, table, models)
-    return TableSearch(table=table, recipe=recipe, reading=reading, space=space)
+    return TableSearch(table=table, recipe=recipe, reading=reading, space=space, search=options)
 
 
 # ---- the search -------------------------------------------------------------------------------------------
 
 
-def _search(searched: ImageSearch | TableSearch, options: SearchOptions, run: RunContext) -> None:
+def search(searched: ImageSearch | TableSearch, run: RunContext) -> None:
+    """Let a pipeline take the best recipe, which an interrupted call may have found already."""
+    from mindle.training.recipe import from_dict
+
+    if "search" not in run.log.document:
+        with run.log.stage("search"):
+            _search(searched, run)
+    run.listener.say(message("search.say.refit"))
+    searched.take(from_dict(run.log.document["recipe"]))
+
+
+def _search(searched: ImageSearch | TableSearch, run: RunContext) -> None:
     """Run the trials, and write down what came of them: the best recipe in run.json and recipe.toml."""
     from mindle.training.search.runner import run_search, trial_count
     from mindle.training.search.study import StudyOptions, open_search
 
-    document, limited = run.log.document, options.budget_seconds is not None
-    deadline = searched.deadline(run.deadline(options.budget_seconds))
+    options, document = searched.search, run.log.document
+    seconds = parse_budget(options.budget)
+    deadline = searched.deadline(run.deadline(seconds))
     study = StudyOptions(
         storage=options.storage or f"sqlite:///{run.folder.path / SEARCH_FILE}",
         name=study_name(searched.name, document["asked"], document["data"]["fingerprint"]),
         sampler=options.sampler,
-        trials=trial_count(options.trials, limited, searched.space, options.sampler),
+        trials=trial_count(options.trials, seconds is not None, searched.space, options.sampler),
         seed=run.request.seed,
     )
-    search = open_search(searched.search_task(run), study)
-    best = run_search(search, deadline, workers=options.workers, listener=run.listener)
-    _record(search, best, run)
-    search.close()
+    opened = open_search(searched.search_task(run), study)
+    best = run_search(opened, deadline, workers=options.workers, listener=run.listener)
+    _record(opened, best, run)
+    opened.close()
     shutil.rmtree(run.folder.path / "trials", ignore_errors=True)
 
 
