@@ -198,15 +198,14 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
         "images_per_second": run.log.rates(),
     }
     folder.write_metrics(metrics)
-    details = bundles.origin(
-        task=pipeline.task,
-        strategy=packed.strategy,
-        data=run.log.document["data"]["fingerprint"],
-        parity=packed.parity.as_dict(),
-    )
-    bundles.write_bundle_document(
-        replace(packed.bundle, metrics=scores["test"], details={**details, **packed.details})
-    )
+    details = {
+        "task": pipeline.task,
+        "strategy": packed.strategy,
+        "data": run.log.document["data"]["fingerprint"],
+        "parity": packed.parity.as_dict(),
+        **packed.details,
+    }
+    bundles.write_bundle_document(replace(packed.bundle, metrics=scores["test"], details=details))
     return packed, metrics
 
 

@@ -9,7 +9,7 @@ answers alike. Where a bundle estimates a number, `intervals.npz` says how far e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -36,30 +36,6 @@ LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28}
 
 REFERENCE_ROWS = 64
 _INTERVALS = {"errors": Slot("f8", (None,)), "counts": Slot("i", (None,))}
-
-
-def origin(*, task: str, strategy: str, data: str, parity: Mapping[str, Any]) -> dict[str, Any]:
-    """What every bundle says in its details of how it came about.
-
-    Args:
-        task: "binary", "multiclass" or "regression".
-        strategy: What was trained.
-        data: Fingerprint of the data.
-        parity: Proof that the graph answers like the model.
-
-    Example:
-        >>> origin(task="binary", strategy="probe", data="5d41", parity={})["thresholds"]
-        {}
-    """
-    return {
-        "task": task,
-        "strategy": strategy,
-        "mindle": __version__,
-        "libraries": libraries(),
-        "data": data,
-        "parity": parity,
-        "thresholds": {},
-    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,21 +119,20 @@ def _column_inputs(spec: TableSpec) -> dict[str, Slot]:
 
 
 def write_bundle_document(bundle: Bundle) -> None:
-    """Write bundle.json last, once the other files are in file, with their hashes."""
-    intervals = [INTERVALS] if (bundle.folder / INTERVALS).is_file() else []
-    write_json(
-        bundle.folder / DOCUMENT,
-        {
-            "schema": SCHEMA,
-            "classes": list(bundle.classes),
-            "input": asdict(bundle.spec),
-            "temperature": bundle.temperature,
-            "metrics": dict(bundle.metrics),
-            "licences": [dict(licence) for licence in bundle.licences],
-            **bundle.details,
-            "files": {name: sha256_of(bundle.folder / name) for name in (MODEL, REFERENCE, *intervals)},
-        },
-    )
+    """Write bundle.json last, once the other files are there, with their hashes."""
+    names = [name for name in LIMITS if name != INTERVALS or (bundle.folder / name).is_file()]
+    stated = {field.name: getattr(bundle, field.name) for field in fields(_Document) if field.name != "input"}
+    document = {
+        "schema": SCHEMA,
+        **stated,
+        "input": asdict(bundle.spec),
+        "mindle": __version__,
+        "libraries": libraries(),
+        "thresholds": {},
+        **bundle.details,
+        "files": {name: sha256_of(bundle.folder / name) for name in names},
+    }
+    write_json(bundle.folder / DOCUMENT, document)
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -188,9 +163,10 @@ def read_bundle(folder: Path) -> Bundle:
 def _verify(folder: Path, hashes: Any) -> None:
     """Hold the files against their hashes, once their names and sizes are known to be those of a bundle."""
     if not isinstance(hashes, dict) or not {MODEL, REFERENCE} <= set(hashes) <= set(LIMITS):
+        names = ", ".join(map(repr, list(hashes)[:8])) if isinstance(hashes, dict) else f"{hashes!r:.80}"
         raise ArtifactError(
             f"{folder / DOCUMENT} must hold the hashes of {MODEL} and {REFERENCE}, perhaps of {INTERVALS}, "
-            f"and of nothing else. Received {_listed(hashes)}. Copy the whole folder again."
+            f"and of nothing else. Received {names or 'none'}. Copy the whole folder again."
         )
     for name, limit in LIMITS.items():
         file = folder / name
@@ -216,10 +192,6 @@ def _verify(folder: Path, hashes: Any) -> None:
             )
 
 
-def _listed(hashes: Any) -> str:
-    return ", ".join(map(repr, list(hashes)[:8])) or "none" if isinstance(hashes, dict) else f"{hashes!r:.80}"
-
-
 # What the first version wrote of each; what came later has defaults.
 _PIXELS = ("height", "width", "fit", "interpolation", "colour", "mean", "std")
 _COLUMN = ("name", "kind", "role", "decimal", "thousands", "date_format")
@@ -238,7 +210,7 @@ class _Document:
 
 def _bundle(folder: Path, document: Mapping[str, Any]) -> Bundle:
     """The document as a record, each field of its type."""
-    known = set(_Document.__dataclass_fields__)
+    known = {field.name for field in fields(_Document)}
     given = {name: value for name, value in document.items() if name in known}
     stated = vars(read_record(_Document, given, DOCUMENT))
     details = {name: value for name, value in document.items() if name not in {*known, "schema", "files"}}

@@ -19,15 +19,7 @@ from typing import Any
 import numpy as np
 
 from mindle.artifacts import answers as layouts
-from mindle.artifacts.files import (
-    first_words,
-    read_json,
-    read_rows,
-    reading_csv,
-    write_csv,
-    write_json,
-    write_rows,
-)
+from mindle.artifacts import files
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
 from mindle.messages import sentences_of, with_sentences
@@ -77,7 +69,7 @@ class RunFolder:
         return restored
 
     def _stored(self) -> dict[str, Any]:
-        return read_json(self.path / "run.json", schema=SCHEMA, what="run")
+        return files.read_json(self.path / "run.json", schema=SCHEMA, what="run")
 
     @property
     def has_old_settings(self) -> bool:
@@ -89,29 +81,29 @@ class RunFolder:
         """Write run.json; beside the English text of its sentences stand their codes and values."""
         sentences = sentences_of(document)
         more = {"sentences": sentences} if sentences else {}
-        write_json(self.path / "run.json", {"schema": SCHEMA, **document, **more})
+        files.write_json(self.path / "run.json", {"schema": SCHEMA, **document, **more})
 
     def metrics(self) -> dict[str, Any]:
         """Read metrics.json."""
-        return read_json(self.path / "metrics.json", schema=SCHEMA, what="run")
+        return files.read_json(self.path / "metrics.json", schema=SCHEMA, what="run")
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json."""
-        write_json(self.path / "metrics.json", {"schema": SCHEMA, **metrics})
+        files.write_json(self.path / "metrics.json", {"schema": SCHEMA, **metrics})
 
     def history(self) -> list[dict[str, float]]:
         """Rows of history.csv, empty where nothing was trained by epochs."""
-        rows = read_rows(self.path / "history.csv")
+        rows = files.read_rows(self.path / "history.csv")
         return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write history.csv anew; epochs are few, so the whole file is as cheap as a line."""
-        write_rows(self.path / "history.csv", rows)
+        files.write_rows(self.path / "history.csv", rows)
 
     def trials(self) -> list[dict[str, Any]]:
         """Rows of trials.csv, empty where nothing was searched: what each trial sampled and how it did."""
         found = []
-        for row in read_rows(self.path / "trials.csv"):
+        for row in files.read_rows(self.path / "trials.csv"):
             facts = {
                 name: kind(row[name]) if row[name] or kind is str else None
                 for name, kind in TRIAL_FACTS.items()
@@ -131,7 +123,7 @@ class RunFolder:
             facts = {name: value for name, value in trial.items() if name != "settings"}
             sampled = trial["settings"].items()
             rows.append(facts | {name: json.dumps(value, ensure_ascii=False) for name, value in sampled})
-        write_rows(self.path / "trials.csv", rows)
+        files.write_rows(self.path / "trials.csv", rows)
 
     def answers(self, task: str | None = None) -> dict[str, Any]:
         """Read predictions.csv: the splits "val" and "test" with their truth, of the type of the task.
@@ -157,7 +149,7 @@ class RunFolder:
     def _answers(self) -> tuple[list[str], dict[str, list[list[str]]]]:
         """Header and rows of predictions.csv, the rows by split."""
         try:
-            with reading_csv(self.path / "predictions.csv") as lines:
+            with files.reading_csv(self.path / "predictions.csv") as lines:
                 header, *rows = lines
         except (FileNotFoundError, ValueError) as error:
             raise ArtifactError(
@@ -184,7 +176,7 @@ class RunFolder:
                     yield [path, split, *([fold] if folded else []), *row, *[""] * (len(columns) - len(row))]
 
         header = ["path", "split", *(["fold"] if folded else []), *columns]
-        write_csv(self.path / "predictions.csv", header, rows())
+        files.write_csv(self.path / "predictions.csv", header, rows())
 
 
 @contextmanager
@@ -207,7 +199,7 @@ def whole_run(path: Path | str) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error) as error:
         raise ArtifactError(
             f"{path} must be a whole run, its documents as they were written. Received some that do not fit "
-            f"({type(error).__name__}: {first_words(error)}). Copy it again, or train again."
+            f"({type(error).__name__}: {files.first_words(error)}). Copy it again, or train again."
         ) from error
 
 

@@ -28,25 +28,11 @@ from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import find_weights
 from mindle.records import SILENT, Dataset, Listener
 from mindle.training.device import choose_device
-from mindle.training.images.backbones import (
-    MOST_IMAGES,
-    MOST_VIEWED_ROWS,
-    MOST_VIEWS,
-    common_layout,
-    rows_to_learn,
-    views_of,
-)
+from mindle.training.images import backbones
 from mindle.training.images.classification import few_mistakes, head_data_of
 from mindle.training.images.features import Engine, Views
-from mindle.training.images.heads import HEADS
+from mindle.training.images.heads import HEADS, features
 from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, blend_helps
-from mindle.training.images.heads.features import (
-    BackboneFeatures,
-    ConcatFeatures,
-    Directions,
-    Distances,
-    block_of,
-)
 from mindle.training.images.nets import SMALL_SIDE, net_layers, net_spec, train_net
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
@@ -55,6 +41,7 @@ from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import STRATEGIES, Recipe, read_recipe
 from mindle.training.search.space import LAYERS, Space, make_space, space_of
 from mindle.training.search.task import Origin, Score, SearchTask, TrialMonitor
+from mindle.training.settings import AugmentSettings
 
 # What trials share may fill so much memory.
 MOST_BYTES = 1 << 30
@@ -131,14 +118,14 @@ def image_space(
         else replace(base, model=replace(base.model, name=names[0]))
         for strategy, base in bases.items()
     }
-    views = max(0, min(MOST_VIEWS, MOST_VIEWED_ROWS // max(images, 1) - 1))
+    views = max(0, min(backbones.MOST_VIEWS, backbones.MOST_VIEWED_ROWS // max(images, 1) - 1))
     return make_space(entries, bases, strategy, {"backbones": names, "views": range(views + 1)})
 
 
 def _backbones(weights: Path | None) -> tuple[str, ...]:
     """The available backbones, alone and concatenated, as `model.name` takes them."""
     layouts: dict[Any, list[str]] = {}
-    for card in common_layout(find_weights(weights)):
+    for card in backbones.common_layout(find_weights(weights)):
         names = layouts.setdefault((card.spec.shape, card.spec.fit, card.spec.interpolation), [])
         if card.model not in names:
             names.append(card.model)
@@ -210,7 +197,8 @@ def _bytes_of(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return value.nbytes
     members = vars(value).values() if hasattr(value, "__dict__") else ()
-    return sum(_bytes_of(each) for each in members if isinstance(each, np.ndarray | Distances | Directions))
+    counted = (np.ndarray, features.Distances, features.Directions)
+    return sum(_bytes_of(each) for each in members if isinstance(each, counted))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,12 +364,13 @@ class ImageTask(SearchTask):
         )
 
     def _candidate(self, kind: str, recipe: Recipe) -> ClassCandidate:
-        settings, base = recipe.probe, self._features_key(recipe)
-        features: ConcatFeatures = self.cache.get(
-            ("features", base), lambda: ConcatFeatures(self._blocks(recipe), self.seed)
+        settings = recipe.probe
+        base = (recipe.model.name, recipe.model.pooling, self._views(recipe))
+        concatenated: features.ConcatFeatures = self.cache.get(
+            ("features", base), lambda: features.ConcatFeatures(self._blocks(recipe), self.seed)
         )
         key = (kind, base, settings.folds, HEADS[kind].values(settings))
-        return self.cache.get(key, lambda: HEADS[kind].fit(self._data(recipe), features, settings))
+        return self.cache.get(key, lambda: HEADS[kind].fit(self._data(recipe), concatenated, settings))
 
     def prepare(self) -> None:
         """Embed what trials with heads will need, unless it depends on how views are sampled."""
@@ -394,37 +383,38 @@ class ImageTask(SearchTask):
                 self._blocks(recipe)
 
     def _rows(self) -> NDArray[np.int64]:
-        images = min(len(self.problem.train) + len(self.problem.val), max(MOST_IMAGES, len(self.problem.val)))
-        return self.cache.get("rows", lambda: rows_to_learn(self.problem, images, seed=self.seed))
+        usable, val = len(self.problem.train) + len(self.problem.val), len(self.problem.val)
+        images = min(usable, max(backbones.MOST_IMAGES, val))
+        return self.cache.get("rows", lambda: backbones.rows_to_learn(self.problem, images, seed=self.seed))
 
     def _data(self, recipe: Recipe) -> ClassHeadData:
-        views, folds = views_of(recipe, self.problem), recipe.probe.folds
+        views, folds = self._views(recipe).count, recipe.probe.folds
         return self.cache.get(
             ("data", views, folds),
             lambda: head_data_of(self.problem, self._rows(), folds=folds, views=views, seed=self.seed),
         )
 
-    def _features_key(self, recipe: Recipe) -> tuple[Any, ...]:
-        views = views_of(recipe, self.problem)
-        seen = recipe.augment if views else None  # plain images are the same whatever views would be
-        return (recipe.model.name, recipe.model.pooling, views, seen)
+    def _views(self, recipe: Recipe) -> Views:
+        count = backbones.views_of(recipe, self.problem)
+        # Plain images are the same whatever views would be.
+        return Views(count, recipe.augment if count else AugmentSettings(), self.seed)
 
-    def _blocks(self, recipe: Recipe) -> list[BackboneFeatures]:
+    def _blocks(self, recipe: Recipe) -> list[features.BackboneFeatures]:
         """The features of a recipe's backbones, in the order of model selection."""
-        _, pooling, views, seen = self._features_key(recipe)
+        pooling, views = recipe.model.pooling, self._views(recipe)
         cards = sorted(self._cards(recipe), key=lambda card: -card.size_bytes)
         return [
             self.cache.get(
-                ("block", card.name, card.spec, pooling, views, seen),
-                lambda card=card: self._block(card, recipe, views),  # type: ignore[misc]
+                ("block", card.name, card.spec, pooling, views),
+                lambda card=card: self._block(card, pooling, views),  # type: ignore[misc]
             )
             for card in cards
         ]
 
-    def _block(self, card: WeightCard, recipe: Recipe, views: int) -> BackboneFeatures:
+    def _block(self, card: WeightCard, pooling: str, views: Views) -> features.BackboneFeatures:
         engine = Engine(
             card,
-            pooling="avg" if recipe.model.pooling == "none" else recipe.model.pooling,
+            pooling="avg" if pooling == "none" else pooling,
             cache=self.problem.cache,
             listener=self.listener,
             threads=self.threads or os.cpu_count(),
@@ -433,4 +423,4 @@ class ImageTask(SearchTask):
         rows = self._rows()
         pixels = self.problem.pixels(rows, card.spec, self.listener)
         keys = self.problem.keys(rows)
-        return block_of(engine.embed(pixels, keys, Views(views, recipe.augment, self.seed)))
+        return features.block_of(engine.embed(pixels, keys, views))
