@@ -105,12 +105,11 @@ def _block(
     """The scores of some images."""
     count, classes = probabilities.shape
     confusion = np.bincount(labels * classes + answers, minlength=classes * classes).reshape(classes, classes)
-    tally = Tally(tp=np.diag(confusion), truth=confusion.sum(axis=1), answers=confusion.sum(axis=0))
-    right = int(tally.tp.sum())
+    tallies = [each.tolist() for each in (np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))]
     ranked = _ranking(probabilities, labels)
     block: dict[str, Any] = {
         "n": count,
-        "accuracy": counted(right, count),
+        "accuracy": counted(sum(tallies[0]), count),
         **_averages(probabilities, labels, answers, seed),
         **_overall_ranking(ranked, count, classes),
     }
@@ -119,8 +118,8 @@ def _block(
     if classes == 2:
         block["positive_class"] = names[1]
     block["per_class"] = [
-        {"name": name, **_class_scores(tally, at), **_class_ranking(ranked[at])}
-        for at, name in enumerate(names)
+        {"name": name, **_class_scores(*tally), **_class_ranking(of_class)}
+        for name, of_class, *tally in zip(names, ranked, *tallies, strict=True)
     ]
     block["confusion"] = confusion.tolist()
     block["intervals"] = {"level": LEVEL, "resamples": RESAMPLES, "seed": seed, "methods": dict(METHODS)}
@@ -156,22 +155,13 @@ def checked_predictions(predictions: Predictions) -> tuple[Floats, Ints]:
 # ---- counts ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Tally:
-    """Per class, in the last axis: right answers, images, answers. Resamples add an axis in front."""
-
-    tp: Ints
-    truth: Ints
-    answers: Ints
-
-
-def _class_scores(tally: Tally, at: int) -> dict[str, Any]:
-    tp, truth, answers = int(tally.tp[at]), int(tally.truth[at]), int(tally.answers[at])
-    overlap = counted(tp, truth + answers - tp)  # the Jaccard index, a proportion
+def _class_scores(right: int, truth: int, answers: int) -> dict[str, Any]:
+    """The scores of a class of which so many images were answered correctly, occur, and are answers."""
+    overlap = counted(right, truth + answers - right)  # the Jaccard index, a proportion
     return {
         "n": truth,
-        "precision": counted(tp, answers),
-        "recall": counted(tp, truth),
+        "precision": counted(right, answers),
+        "recall": counted(right, truth),
         "f1": {end: None if j is None else 2 * j / (1 + j) for end, j in overlap.items()},
     }
 
@@ -187,43 +177,32 @@ def _among_top(probabilities: Floats, labels: Ints, k: int) -> int:
 # ---- averages, with the bootstrap --------------------------------------------------------------------------
 
 
-def macro_scores(tally: Tally) -> dict[str, Floats]:
-    """Averages over classes, along the last axis; a class counts where it occurs."""
-    tp = tally.tp.astype(np.float64)
-    both = tally.truth + tally.answers
-    recall = (tp / np.maximum(tally.truth, 1)).sum(axis=-1) / (tally.truth > 0).sum(axis=-1)
+def macro_scores(right: Ints, truth: Ints, answers: Ints) -> dict[str, Floats]:
+    """Averages over classes, the last axis of their counts; a class counts where it occurs."""
+    both = truth + answers
+    recall = (right / np.maximum(truth, 1)).sum(axis=-1) / (truth > 0).sum(axis=-1)
     occurs = (both > 0).sum(axis=-1)
     return {
         "balanced_accuracy": recall,
-        "macro_precision": (tp / np.maximum(tally.answers, 1)).sum(axis=-1) / occurs,
+        "macro_precision": (right / np.maximum(answers, 1)).sum(axis=-1) / occurs,
         "macro_recall": recall,
-        "macro_f1": (2 * tp / np.maximum(both, 1)).sum(axis=-1) / occurs,
+        "macro_f1": (2 * right / np.maximum(both, 1)).sum(axis=-1) / occurs,
     }
-
-
-def log_losses(probabilities: Floats, labels: Ints) -> Floats:
-    """Minus the logarithm of the probability given to the truth, clipped as scikit-learn's log_loss does."""
-    of_truth = probabilities[np.arange(len(labels)), labels]
-    losses: Floats = -np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0))
-    return losses
 
 
 def measured(probabilities: Floats, labels: Ints, answers: Ints) -> Callable[[Ints], dict[str, Floats]]:
     """Accuracy, macro scores, log loss and ECE of draws of rows: (draw, image) to (draw,) each."""
-    classes, losses = probabilities.shape[1], log_losses(probabilities, labels)
+    classes, of_truth = probabilities.shape[1], probabilities[np.arange(len(labels)), labels]
+    losses = -np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0))  # as scikit-learn's log_loss
     right, (confidence, number) = answers == labels, confidence_bins(probabilities)
     gaps = confidence - right
     hits = np.where(right, labels, classes)  # wrong answers fall into one group too many
 
     def measure(rows: Ints) -> dict[str, Floats]:
-        tally = Tally(
-            tp=_grouped(rows, hits, classes + 1)[:, :classes],
-            truth=_grouped(rows, labels, classes),
-            answers=_grouped(rows, answers, classes),
-        )
+        counts = (_grouped(rows, hits, classes + 1)[:, :classes], _grouped(rows, labels, classes))
         return {
             "accuracy": right[rows].mean(axis=1),
-            **macro_scores(tally),
+            **macro_scores(*counts, _grouped(rows, answers, classes)),
             "log_loss": losses[rows].mean(axis=1),
             "ece": np.abs(_grouped(rows, number, BINS, gaps)).sum(axis=1) / rows.shape[1],
         }

@@ -84,6 +84,7 @@ def row_order(first: Answers, second: Answers) -> Ints:
     for each in (first, second):
         require_same_rows(each.paths, np.asarray(each.truth), each.repeats)
     one, two = (each.paths[: len(each.paths) // each.repeats] for each in (first, second))
+    within = np.arange(len(one))
     if one != two:
         index = {name: at for at, name in enumerate(two)}
         here = set(one)
@@ -95,8 +96,6 @@ def row_order(first: Answers, second: Answers) -> Ints:
                 "Compare models of the same data and the same --split-seed."
             )
         within = np.array([index[name] for name in one])
-    else:
-        within = np.arange(len(one))
     return (within + len(one) * np.arange(first.repeats)[:, None]).ravel()
 
 

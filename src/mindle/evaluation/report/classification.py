@@ -16,7 +16,7 @@ from mindle.evaluation.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from mindle.evaluation.intervals import counted, wilson
+from mindle.evaluation.intervals import Ints, counted, wilson
 from mindle.evaluation.report.dandelion import answers_per_seed
 from mindle.evaluation.report.figures import Axes, Floats, amounts, shares, shortened, squares
 from mindle.evaluation.report.formatting import Score, count, decimal, interval, percent
@@ -32,8 +32,6 @@ MOST_CURVES = 12
 MOST_LABELLED = 120  # classes with their names in the overview of a confusion matrix
 MOST_EXAMPLES = {"images": 24, "rows": 12}
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-
-Ints = NDArray[np.int64]
 
 
 # ---- sections ----------------------------------------------------------------------------------------------

@@ -274,15 +274,14 @@ class Axes:
 
 def _thinned(corners: Floats) -> Floats:
     """Without points that lie where the one before lies, or straight between their neighbours."""
-    if len(corners) < 3:
-        return (
-            np.unique(corners, axis=0) if len(corners) == 2 and (corners[0] == corners[1]).all() else corners
-        )
     moved = np.append(True, (np.diff(corners, axis=0) != 0).any(axis=1))
-    corners = corners[moved]
+    corners = corners[moved[: len(corners)]]
+    if len(corners) < 3:
+        return corners
     before, after = np.diff(corners[:-1], axis=0), np.diff(corners[1:], axis=0)
     turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-    return corners[np.concatenate([[True], turns, [True]])] if len(corners) > 2 else corners
+    bends: Floats = corners[np.concatenate([[True], turns, [True]])]
+    return bends
 
 
 # ---- figures that others describe as data ------------------------------------------------------------------

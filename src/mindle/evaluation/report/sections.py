@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from markupsafe import Markup
 
@@ -98,14 +98,12 @@ class Page(ABC, Generic[A]):
     @property
     def every_answer(self) -> A:
         """The answers on the test split, of every repeat where there were some."""
-        answers: Any = self.content.answers["test"]
-        return answers  # type: ignore[no-any-return]  # those of a task are of its type
+        return cast(A, self.content.answers["test"])
 
     @cached_property
     def answers(self) -> A:
         """The answers on the test split, one a row: the mean over the repeats where there were some."""
-        answers: Any = tasks.of(self.content.task).pooled(self.every_answer)
-        return answers  # type: ignore[no-any-return]
+        return cast(A, tasks.of(self.content.task).pooled(self.every_answer))
 
     def rendered(self, sections: Sections) -> dict[str, Markup]:
         """The sections that have something to show, by name."""
