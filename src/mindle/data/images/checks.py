@@ -98,10 +98,6 @@ class _Draft:
         """Rows that decode and take part so far."""
         return [row for row in self.facts.rows.tolist() if not self.set_aside[row]]
 
-    def label(self, row: int) -> int:
-        """The class index of a row; -1 where numbers are estimated."""
-        return int(self.dataset.labels[row])
-
     @cached_property
     def task(self) -> DataTask:
         """What is asked of the truth."""
@@ -187,11 +183,11 @@ def _shorter(facts: NDArray[Any]) -> NDArray[np.int32]:
 def _find_blank(draft: _Draft) -> None:
     """Blank images are set aside; where half of a class is blank, that may be what the class shows."""
     good = draft.good()
-    rows = [row for row, std in zip(good, draft.facts.of(good)["std"], strict=True) if std < BLANK_STD]
-    sizes, blanks = Counter(map(draft.label, good)), Counter(map(draft.label, rows))
-    meant = {label for label, count in blanks.items() if 2 * count >= sizes[label]}
-    aside = [row for row in rows if draft.label(row) not in meant]
-    used = [row for row in rows if draft.label(row) in meant]
+    blank = draft.facts.of(good)["std"] < BLANK_STD
+    labels = draft.dataset.labels[good]  # of a regression all are the same
+    meant = [label for label in np.unique(labels[blank]) if 2 * blank[labels == label].mean() >= 1]
+    rows, meant_rows = np.array(good, np.int64), np.isin(labels, meant)
+    aside, used = rows[blank & ~meant_rows].tolist(), rows[blank & meant_rows].tolist()
     if aside:
         draft.drop("blank", aside, message("data.images.blank", **draft.about(aside)))
     if used:

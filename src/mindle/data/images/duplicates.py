@@ -140,14 +140,6 @@ def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return (values * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-def _unique_pairs(found: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:
-    """The pairs of several lists, each once; a pair can be found in several bands."""
-    if not found:
-        return np.zeros((0, 2), np.int64)
-    codes = np.unique(np.concatenate([pairs[:, 0] * count + pairs[:, 1] for pairs in found]))
-    return np.stack([codes // count, codes % count], axis=1)
-
-
 def distinct_pairs(
     hashes: NDArray[np.uint64], distance: int, most: int
 ) -> tuple[Iterator[NDArray[np.int64]], bool]:
@@ -291,7 +283,7 @@ def near_duplicates(
     """
     blocks, outlines = _blocks(thumbnails, len(hashes))
     groups = Groups(len(hashes))
-    found: list[NDArray[np.int64]] = []
+    found = [np.zeros((0, 2), np.int64)]  # a pair can be found in several bands
     confirmations = 0
     waves, complete = _candidates(hashes, outlines, WAVE_DISTANCE, MOST_COMPARISONS)
     lots = chain(waves, _candidates(outlines, hashes, OUTLINE_DISTANCE, MOST_OUTLINES)[0])
@@ -306,14 +298,14 @@ def near_duplicates(
         pairs, needed = pairs[possible], needed[possible]
         confirmations += len(pairs)
         if confirmations > MOST_CONFIRMATIONS:
-            return NearDuplicates(pairs=_unique_pairs(found, len(hashes)), complete=False)
+            return NearDuplicates(pairs=np.unique(np.concatenate(found), axis=0), complete=False)
         for start in range(0, len(pairs), _CONFIRM_CHUNK):
             part = pairs[start : start + _CONFIRM_CHUNK]
             limits = needed[start : start + _CONFIRM_CHUNK]
             part = part[alike(thumbnails[part[:, 0]], thumbnails[part[:, 1]], limits)]
             groups.join(part)
             found.append(np.sort(part, axis=1))
-    return NearDuplicates(pairs=_unique_pairs(found, len(hashes)), complete=complete)
+    return NearDuplicates(pairs=np.unique(np.concatenate(found), axis=0), complete=complete)
 
 
 def _blocks(thumbnails: Thumbnails, count: int) -> tuple[NDArray[np.float32], NDArray[np.uint64]]:

@@ -255,24 +255,26 @@ def truth_of(listed: ImageList) -> Truth:
         DataError: If several columns may be meant.
         ValueError: If `target` names no column of the list, or `task` is none.
     """
-    target, task = listed.options.target, listed.options.task
+    task = listed.options.task
     require_task(task)
-    if target is not None:
-        place = _asked_place(listed, target)
-        return Truth(name=listed.names[place], regression=_is_number(listed, place), columns=(place,))
-    label, number = listed.position(LABEL), listed.position(TARGET)
-    if label is not None:
-        return Truth(name=LABEL, regression=task is not None and asks_numbers(task), columns=(label,))
-    if number is not None:
-        return Truth(name=TARGET, regression=task is None or asks_numbers(task), columns=(number,))
+    asked = None if task is None else asks_numbers(task)
+
+    def truth(place: int, numbers: bool, *, said: bool = True) -> Truth:
+        regression = numbers if asked is None else asked
+        return Truth(name=listed.names[place], regression=regression, columns=(place,), said=said)
+
+    if listed.options.target is not None:  # a column that is named holds numbers where the list has a path
+        place = _asked_place(listed, listed.options.target)
+        return truth(place, listed.names[listed.image] == PATH or _are_numbers(listed, place))
+    for name in (LABEL, TARGET):
+        if (known := listed.position(name)) is not None:
+            return truth(known, name == TARGET)
     rows = [cells for _, cells in listed.rows]
     usable = [
         place for place in listed.others() if any(not listed.is_missing(cells[place]) for cells in rows)
     ]
     if len(usable) == 1:
-        name = listed.names[usable[0]]
-        regression = _are_numbers(listed, usable[0]) if task is None else asks_numbers(task)
-        return Truth(name=name, regression=regression, columns=(usable[0],), said=False)
+        return truth(usable[0], _are_numbers(listed, usable[0]), said=False)
     if len(usable) > 1 and all(cells[place] in _UNITS for cells in rows for place in usable):
         return Truth(name="", regression=False, columns=tuple(usable), said=False)
     shown = ", ".join(repr(name) for name in listed.layout.names[:12])
@@ -317,13 +319,6 @@ def _asked_place(listed: ImageList, target: str) -> int:
             f"target={target!r}. {str(listed.file)!r} has {', '.join(map(repr, others[:12])) or 'none'}."
         )
     return place
-
-
-def _is_number(listed: ImageList, place: int) -> bool:
-    """Whether a column is to be estimated: one that is named always where the list has a column path."""
-    if listed.options.task is not None:
-        return asks_numbers(listed.options.task)
-    return listed.names[listed.image] == PATH or _are_numbers(listed, place)
 
 
 def _are_numbers(listed: ImageList, place: int) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -162,10 +162,8 @@ def _entries(pieces: Sequence[_Piece], root: Path) -> Entries:
         groups=[row.group for row in rows.values()],
         set_aside=list(set_aside.values()),
         findings=(
-            *(
-                one
-                for piece in pieces
-                for one in layout_findings(piece.listed.file, piece.listed.layout, settled=True)
+            *chain.from_iterable(
+                layout_findings(one.listed.file, one.listed.layout, settled=True) for one in pieces
             ),
             *_column_finding(pieces),
             *_incomplete_finding(incomplete),
@@ -373,7 +371,7 @@ def _lists_near(root: Path) -> list[Path]:
     for depth in ("*", "*/*", "*/*/*"):
         files += [
             file
-            for file in itertools.islice(root.glob(f"{depth}.[ct]sv"), _MOST_LISTS)
+            for file in islice(root.glob(f"{depth}.[ct]sv"), _MOST_LISTS)
             if file.is_file() and not any(map(litter, file.relative_to(root).parts))
         ]
     return sorted(files)
