@@ -113,19 +113,14 @@ def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
         spectrum = waves @ pixels @ waves.T  # (n, 9, 9)
         # 63 terms of the lowest 8x8 without the constant one, and one more to make 64.
         terms = np.concatenate([spectrum[:, :8, :8].reshape(-1, 64)[:, 1:], spectrum[:, :1, 8]], axis=1)
-        bits = terms > np.median(terms, axis=1, keepdims=True)
-        hashes[start : start + 4096] = np.packbits(bits, axis=1).view(">u8").ravel()
+        hashes[start : start + 4096] = _above_median(terms)
     return hashes
 
 
-def _outline_hashes(blocks: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """The 64-bit hash of each picture: which of its 8x8 blocks are brighter than their median.
-
-    Shapes: blocks (n, 64), sums of whole gray values; result (n,).
-    """
-    bits = blocks > np.median(blocks, axis=1, keepdims=True)
-    hashes: NDArray[np.uint64] = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
-    return hashes
+def _above_median(values: NDArray[Any]) -> NDArray[np.uint64]:
+    """The 64-bit hash of each row of 64 values, (n,): which of them are above their median."""
+    bits = values > np.median(values, axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
 def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -315,7 +310,7 @@ def _blocks(thumbnails: Thumbnails, count: int) -> tuple[NDArray[np.float32], ND
         rows = np.arange(start, min(start + _CONFIRM_CHUNK, count))
         pixels = thumbnails[rows]
         grid = pixels.reshape(-1, 8, 4, 8, 4)
-        outlines[rows] = _outline_hashes(grid.sum(axis=(2, 4), dtype=np.int64).reshape(-1, 64))
+        outlines[rows] = _above_median(grid.sum(axis=(2, 4), dtype=np.int64).reshape(-1, 64))
         means[rows] = _normalised(pixels).reshape(grid.shape).mean(axis=(2, 4)).reshape(-1, 64)
     return means, outlines
 

@@ -23,9 +23,9 @@ from mindle.data.common.filenames import (
     suggest_template,
 )
 from mindle.data.common.findings import finding
-from mindle.data.common.names import count_of, litter, name_of, part_of
+from mindle.data.common.names import count_of, litter, name_of
 from mindle.data.images.sources.entries import Entries
-from mindle.data.images.sources.layouts import Base, Layout, settle_layout
+from mindle.data.images.sources.layouts import Layout, prepared_layout, settle_layout
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import FileImages, Finding
@@ -151,7 +151,7 @@ def read_folder(root: Path, label_from: str | None = None) -> Entries:
     found = _in_order(walk(root), index)
     files = [one for one in found if one.kind in ("file", "missing")]
     _require_files(root, found, files)
-    layout = _prepared(found) if index is not None else settle_layout(found)
+    layout = settle_layout(found) if index is None else prepared_layout(found)
     template = _template(root, layout, files, label_from)
     paths, collisions = numbered_paths([name_of(one.path) for one in files], [one.path for one in files])
     labels = [_class_of(one, layout, template) for one in files]
@@ -213,16 +213,9 @@ def _in_order(found: Iterable[Found], index: PreparedIndex | None) -> list[Found
     )
 
 
-def _unfinished_finding(index: PreparedIndex | None) -> list[Finding]:
-    if index is None or index.state == FINISHED:
-        return []
-    return [finding("unfinished", [INDEX], message("data.folders.unfinished"))]
-
-
-def _prepared(found: Iterable[Found]) -> Layout:
-    """The layout that `mindle prepare` makes: splits, and class folders of any name below."""
-    folders = (one.path for one in found if one.kind == "folder" and "/" not in one.path)
-    return Layout(bases={folder: Base(part=part) for folder in folders if (part := part_of(folder))})
+def _unfinished_finding(index: PreparedIndex | None) -> Iterator[Finding]:
+    if index is not None and index.state != FINISHED:
+        yield finding("unfinished", [INDEX], message("data.folders.unfinished"))
 
 
 def _class_of(found: Found, layout: Layout, template: LabelTemplate | None) -> str:
@@ -257,9 +250,7 @@ def _template(
     """Where the class stands in file names: as was asked, or inferred from them where no folder says it."""
     if label_from is None and not layout.flat:
         return None
-    places = [(layout.place(one.path)[0], one.path) for one in files if not one.aside and one.kind == "file"]
-    pictures = [(base.part, path) for base, path in places if base is not None and is_picture_name(path)]
-    learned = [path for part, path in pictures if part == "train"] or [path for _, path in pictures]
+    learned = layout.learned(layout.pictures(files))
     if label_from is not None:
         template = parse_template(label_from)
         if not any(template.label(path) for path in learned):
@@ -282,17 +273,14 @@ def _template(
     return inferred
 
 
-def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> list[Finding]:
+def _named_finding(template: LabelTemplate | None, labels: Sequence[str]) -> Iterator[Finding]:
     """Say that labels come from file names, so that nobody believes that they come from folders."""
-    if template is None:
-        return []
-    counts = Counter(label for label in labels if label)
-    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(8))
-    classes = shown + (", …" if len(counts) > 8 else "")
-    sentence = message(
-        "data.folders.labelled-by-name", template=template.text, n=len(counts), classes=classes
-    )
-    return [finding("labelled-by-name", sorted_classes(counts), sentence)]
+    if template is not None:
+        counts = Counter(filter(None, labels))
+        shown = [f"{label} {count:,}" for label, count in counts.most_common(8)]
+        about = {"template": template.text, "n": len(counts), "classes": shown + ["…"] * (len(counts) > 8)}
+        sentence = message("data.folders.labelled-by-name", **about)
+        yield finding("labelled-by-name", sorted_classes(counts), sentence)
 
 
 def _require_files(root: Path, found: Sequence[Found], files: Sequence[Found]) -> None:
@@ -306,7 +294,7 @@ def _require_files(root: Path, found: Sequence[Found], files: Sequence[Found]) -
         raise DataError(f"A data folder must hold images. Received {str(root)!r} without any. {LAYOUT_HELP}")
 
 
-def _spelling_findings(folders: Sequence[Found], layout: Layout) -> list[Finding]:
+def _spelling_findings(folders: Sequence[Found], layout: Layout) -> Iterator[Finding]:
     """Class folders with one NFC name and several spellings on the disk."""
     spellings: dict[str, dict[str, str]] = defaultdict(dict)
     for one in folders:
@@ -314,15 +302,10 @@ def _spelling_findings(folders: Sequence[Found], layout: Layout) -> list[Finding
         _, below = layout.place(f"{one.path}/")
         if label and len(below) == 2 and name_of(below[0]) == label:
             spellings[label].setdefault(below[0], one.path)
-    return [
-        finding(
-            "unicode-normalised",
-            forms.values(),
-            message("data.folders.unicode-normalised", label=label, count=len(forms)),
-        )
-        for label, forms in spellings.items()
-        if len(forms) > 1
-    ]
+    for label, forms in spellings.items():
+        if len(forms) > 1:
+            sentence = message("data.folders.unicode-normalised", label=label, count=len(forms))
+            yield finding("unicode-normalised", forms.values(), sentence)
 
 
 # What the walk meets that is no image of the data; of such things other actions are usual than of images.

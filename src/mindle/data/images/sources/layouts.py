@@ -6,7 +6,7 @@ Decided by structure and names alone, before any file is opened. What stays in d
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,15 @@ class Layout:
         """The split that a path lies in, or ""."""
         base, _ = self.place(path)
         return base.part if base is not None else ""
+
+    def pictures(self, found: Iterable[Found]) -> list[str]:
+        """The files that may be images, where classes lie."""
+        files = (one.path for one in found if one.kind == "file" and not one.aside)
+        return [path for path in files if is_picture_name(path) and self.place(path)[0] is not None]
+
+    def learned(self, pictures: list[str]) -> list[str]:
+        """Those of some images that are learned from: in train where there are splits."""
+        return [path for path in pictures if self.part(path) == "train"] or pictures
 
     def place(self, path: str) -> tuple[Base | None, list[str]]:
         """The base that a path lies in, and the folders and the name below it."""
@@ -137,6 +146,12 @@ def settle_layout(found: Iterable[Found]) -> Layout:
     return Layout(bases=layout.bases, findings=(*_passed_finding(passed), *layout.findings), passed=passed)
 
 
+def prepared_layout(found: Iterable[Found]) -> Layout:
+    """The layout that `mindle prepare` makes: splits, and class folders of any name below."""
+    folders = (one.path for one in found if one.kind == "folder" and "/" not in one.path)
+    return Layout(bases={folder: Base(part=part) for folder in folders if (part := part_of(folder))})
+
+
 def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
@@ -177,11 +192,10 @@ def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
     return folder
 
 
-def _passed_finding(folders: Sequence[str]) -> list[Finding]:
-    if not folders:
-        return []
-    sentence = message("data.folders.passed-through", names=all_of(_quoted(folders)), n=len(folders))
-    return [finding("passed-through", map(name_of, folders), sentence)]
+def _passed_finding(folders: Sequence[str]) -> Iterator[Finding]:
+    if folders:
+        sentence = message("data.folders.passed-through", names=all_of(_quoted(folders)), n=len(folders))
+        yield finding("passed-through", map(name_of, folders), sentence)
 
 
 # --------------------------------------------------------------------------------------------- layouts
@@ -277,15 +291,14 @@ def _obstacle(tree: Tree, folders: Sequence[str], others: Sequence[str]) -> str:
     return message("data.folders.obstacle-words" if classed else "data.folders.obstacle-no-classes")
 
 
-def _same_folders(tree: Tree, folders: Sequence[str]) -> list[Finding]:
+def _same_folders(tree: Tree, folders: Sequence[str]) -> Iterator[Finding]:
     """Class folders that all hold the same folders: then those may be the classes."""
     inside = [{name_of(_base(one)) for one in tree.filled(folder)} for folder in folders]
     within = sorted(set.intersection(*inside)) if len(folders) > 1 else []
-    if len(within) < 2:
-        return []
-    names = _some([_base(folder) for folder in folders])
-    sentence = message("data.folders.same-folders", names=names, within=_some(within))
-    return [finding("same-folders", map(name_of, folders), sentence)]
+    if len(within) > 1:
+        names = _some([_base(folder) for folder in folders])
+        sentence = message("data.folders.same-folders", names=names, within=_some(within))
+        yield finding("same-folders", map(name_of, folders), sentence)
 
 
 def _quoted(names: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mindle.data.common.filenames import infer_template, is_picture_name
+from mindle.data.common.filenames import infer_template
 from mindle.data.common.findings import finding
 from mindle.data.common.names import all_of, litter, name_of, nfc, part_of
 from mindle.data.images.sources.entries import Entries
@@ -253,12 +253,11 @@ def _given(file: Path, rows: Mapping[str, _Row]) -> list[str]:
 # ------------------------------------------------------------------------------------------------ findings
 
 
-def _words_finding(column: str, texts: Sequence[str], missing: tuple[str, ...]) -> list[Finding]:
+def _words_finding(column: str, texts: Sequence[str], missing: tuple[str, ...]) -> Iterator[Finding]:
     words = missing_words(texts, missing)
-    if not words:
-        return []
-    sentence = message("data.listing.missing-words", column=column, words=words)
-    return [finding("missing-words", [column], sentence)]
+    if words:
+        sentence = message("data.listing.missing-words", column=column, words=words)
+        yield finding("missing-words", [column], sentence)
 
 
 def _column_finding(pieces: Sequence[_Piece]) -> list[Finding]:
@@ -282,12 +281,11 @@ def _column_finding(pieces: Sequence[_Piece]) -> list[Finding]:
     return [finding("image-list", files, sentence)]
 
 
-def _incomplete_finding(lines: Sequence[tuple[Path, int]]) -> list[Finding]:
-    if not lines:
-        return []
-    files = list(dict.fromkeys(name_of(file.name) for file, _ in lines))
-    sentence = message("data.listing.incomplete-row", n=len(lines), file=files[0], line=lines[0][1])
-    return [finding("incomplete-row", files, sentence)]
+def _incomplete_finding(lines: Sequence[tuple[Path, int]]) -> Iterator[Finding]:
+    if lines:
+        files = list(dict.fromkeys(name_of(file.name) for file, _ in lines))
+        sentence = message("data.listing.incomplete-row", n=len(lines), file=files[0], line=lines[0][1])
+        yield finding("incomplete-row", files, sentence)
 
 
 # The sentences of what lists say of their files; where they hold numbers, some read otherwise.
@@ -333,14 +331,10 @@ def folder_lists(root: Path) -> Entries | None:
         return None
     found = list(walk(root))
     layout = settle_layout(found)
-    pictures = [
-        one.path
-        for one in found
-        if one.kind == "file" and not one.aside and is_picture_name(one.path) and layout.place(one.path)[0]
-    ]
+    pictures = layout.pictures(found)
     if not layout.flat or not pictures:
         return None
-    learned = [path for path in pictures if layout.part(path) == "train"] or pictures
+    learned = layout.learned(pictures)
     named = infer_template(learned) is not None
     try:
         pieces = [piece for file in files if (piece := _piece(file, root, layout, learned)) is not None]
