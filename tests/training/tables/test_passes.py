@@ -14,7 +14,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from mindle.data.tables.parsing.columns import Features
 from mindle.models.tables.readers import forest_floor, read_forest
 from mindle.training.tables.learners import Fitted, FittedTrees, Learner, TrainSet, learners
-from mindle.training.tables.passes import BudgetCheck, Pass, PassCheckpoint, TableProblem, blend, freeze
+from mindle.training.tables.passes import BudgetCheck, Pass, PassCheckpoint, TableProblem, blend
 from tests.formats.test_tables import problem
 
 
@@ -45,7 +45,7 @@ def one_pass(
     learners: Sequence[Learner] = SOME,
     gate: BudgetCheck | None = None,
 ) -> Pass:
-    this = Pass(problem=own, name="pass", rows=rows, held=HELD, folds=3, seed=1)
+    this = Pass(problem=own, name="pass", rows=rows, held_out=HELD, folds=3, seed=1)
     return this.run(learners, gate=gate, checkpoint=checkpoint)
 
 
@@ -75,7 +75,7 @@ def test_held_rows_change_nothing_that_is_learned(outputs: int) -> None:
     assert blended.stack.weights == poisoned_blended.stack.weights
     assert blended.temperature == poisoned_blended.temperature
     cells = own.cells(HELD)
-    models = freeze(one, blended), freeze(other, poisoned_blended)
+    models = blended.freeze(), poisoned_blended.freeze()
     answers = [model.answers(*cells) for model in models]
     assert np.array_equal(*answers)
 
@@ -93,15 +93,17 @@ def test_the_frozen_model_gives_the_answers_that_were_judged(outputs: int) -> No
     own = problem(outputs)
     this = one_pass(own)
     blended = blend(this)
-    model = freeze(this, blended)
+    model = blended.freeze()
     cells = own.cells(HELD)
     if outputs == 1:
-        assert model.answers(*cells)[:, 0] == pytest.approx(blended.held[:, 0], rel=1e-9)
-        assert model.outputs(*cells)["fold_estimates"] == pytest.approx(blended.held_folds, rel=1e-9)
+        assert model.answers(*cells)[:, 0] == pytest.approx(blended.held_out[-1, :, 0], rel=1e-9)
+        assert model.outputs(*cells)["fold_estimates"] == pytest.approx(
+            blended.held_out[:-1, :, 0].T, rel=1e-9
+        )
         fold = model.folds[1].answers(*own.cells(ROWS[this.fold_of == 1]))[:, 0]
         assert fold == pytest.approx(blended.own[this.fold_of == 1, 0], rel=1e-9)
     else:
-        assert model.answers(*cells) == pytest.approx(blended.held, abs=1e-9)
+        assert model.answers(*cells) == pytest.approx(blended.held_out[-1], abs=1e-9)
         assert blended.own.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
 
 
@@ -118,7 +120,7 @@ def test_kept_answers_are_used_again_and_models_fitted_to_the_same(tmp_path: Pat
     for name, answers in first.answers.items():
         assert np.array_equal(answers.own, again.answers[name].own)
     cells = own.cells(HELD)
-    one, other = (freeze(this, blend(this)).answers(*cells)[:, 0] for this in (first, again))
+    one, other = (blend(this).freeze().answers(*cells)[:, 0] for this in (first, again))
     assert np.array_equal(one, other)
 
 

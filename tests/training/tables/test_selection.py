@@ -124,7 +124,7 @@ def test_no_row_is_answered_by_a_model_that_learned_from_it(monkeypatch: pytest.
     def finished(this: passes.Pass, *args: Any, **settings: Any) -> passes.Pass:
         seen.clear()
         run(this, *args, **settings)
-        met.append((set(seen), set(this.held.tolist())))
+        met.append((set(seen), set(this.held_out.tolist())))
         return this
 
     seen: set[int] = set()

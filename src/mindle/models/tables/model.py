@@ -169,12 +169,12 @@ class RegressionModel(TableModel):
 
 
 def softmax(scores: Floats) -> Floats:
-    """Probabilities of logits (row, class).
+    """Probabilities of logits (…, class).
 
     Example:
         >>> softmax(np.array([[1e4, 0.0]])).tolist()
         [[1.0, 0.0]]
     """
-    odds = np.exp(scores - np.max(scores, axis=1, keepdims=True))
-    probabilities: Floats = odds / np.sum(odds, axis=1, keepdims=True)
+    odds = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
+    probabilities: Floats = odds / np.sum(odds, axis=-1, keepdims=True)
     return probabilities

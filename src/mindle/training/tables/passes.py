@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import write_bytes
 from mindle.data.tables.parsing.columns import Features, features
 from mindle.data.tables.splits import folds, take
+from mindle.evaluation.conformal import Calibration, calibrate
 from mindle.messages import message
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel
@@ -121,16 +122,15 @@ class Answers:
 
     Attributes:
         own: (row, output) of the pass's rows, each by the model that had not seen it.
-        held: (held-out row, output) by the model of all the pass's rows.
-        held_folds: (held-out row, fold) by the models of the folds, where intervals are made of them.
+        held_out: (model, held-out row, output) by the model of all the pass's rows, and before it by those of
+            the folds where intervals are made of them.
         seconds: What all fits took.
         milliseconds: What the answer to one of many rows takes.
         fitted: The models of the folds and of all rows; empty where the answers come from a checkpoint.
     """
 
     own: Floats
-    held: Floats
-    held_folds: Floats
+    held_out: Floats
     seconds: float = 0.0
     milliseconds: float = 0.0
     fitted: list[Fitted] = field(default_factory=list)
@@ -138,16 +138,15 @@ class Answers:
 
 @dataclass(kw_only=True)
 class Pass:
-    """Learners cross-validated on `rows`, and their answers to `held`, whose truth is not looked at.
+    """Learners cross-validated on `rows`, and their answers to `held_out`, whose truth is not looked at.
 
     Attributes:
         problem: The table.
         name: Of the pass, for its checkpoints.
         rows: What may be learned from.
-        held: What is only to be answered; may be empty.
+        held_out: What is only to be answered; may be empty.
         folds: Of the cross-validation.
         seed: Governs the folds and every learner.
-        fold_of: The fold of each row.
         sets: Training sets of the folds, then that of all rows.
         learners, answers: By name, those that took part.
         skipped: By name, why others did not.
@@ -156,7 +155,7 @@ class Pass:
     problem: TableProblem
     name: str
     rows: Rows
-    held: Rows
+    held_out: Rows
     folds: int
     seed: int
     sets: list[TrainSet] = field(default_factory=list)
@@ -166,16 +165,14 @@ class Pass:
 
     def __post_init__(self) -> None:
         self.fold_of = self.problem.assign_folds(self.rows, self.folds, self.seed)
+        self.threads = self.problem.threads_for(len(self.rows))
+        self.task = tasks.of(self.problem.task)
+        self._views: dict[tuple[int, bool], Mapping[str, Floats]] = {}
 
     @property
     def truth(self) -> NDArray[Any]:
         """Of the rows that were learned from."""
         return self.problem.truth[self.rows]
-
-    @property
-    def threads(self) -> int:
-        """How many threads one fit may use."""
-        return self.problem.threads_for(len(self.rows))
 
     def run(
         self,
@@ -197,49 +194,86 @@ class Pass:
         views = {learner.view for learner in learners}
         splits = [self.rows[self.fold_of != fold] for fold in range(self.folds)]
         self.sets = [
-            prepare(self.problem, split, draw(self.seed, 2, place), views)
-            for place, split in enumerate([*splits, self.rows])
+            prepare(self.problem, split, draw(self.seed, 2, index), views)
+            for index, split in enumerate([*splits, self.rows])
         ]
-        validation = _Validation(self, gate)
 
-        def turn(learner: Learner) -> tuple[Answers | None, str]:
+        def turn(learner: Learner) -> Answers | str:
             starting(learner.name)
             kept = checkpoint.read(self.name, learner.name) if checkpoint else None
             if kept is not None:
-                if gate is not None:
+                if gate:
                     gate(learner.name, kept.seconds, 1)  # it was let through then: the decision is repeated
-                return kept, ""
-            if reason := skip_reason(learner, self.problem, self.rows):
-                return None, reason
-            kept, reason = validation.of(learner)
-            if kept is not None and checkpoint:
-                checkpoint.write(self.name, learner.name, kept)
-            return kept, reason
+                return kept
+            found = skip_reason(learner, self.problem, self.rows) or self._validated(learner, gate)
+            if checkpoint and isinstance(found, Answers):
+                checkpoint.write(self.name, learner.name, found)
+            return found
 
         with threads_of(self.threads):
             if gate is None and len(self.rows) < SMALL_ROWS:
                 # How many threads OpenMP takes is said in each thread that calls it.
-                calm = partial(_limit_threads, self.threads)
-                with ThreadPoolExecutor(self.problem.threads, "learner", initializer=calm) as pool:
+                limit = partial(_limit_threads, self.threads)
+                with ThreadPoolExecutor(self.problem.threads, "learner", initializer=limit) as pool:
                     turns = list(pool.map(turn, learners))
             else:  # decisions come in an order, and seconds are to be those of one learner alone
                 turns = [turn(learner) for learner in learners]
-        for learner, (answers, reason) in zip(learners, turns, strict=True):
-            if answers is None:
-                self.skipped[learner.name] = reason
+        for learner, found in zip(learners, turns, strict=True):
+            if isinstance(found, Answers):
+                self.learners[learner.name], self.answers[learner.name] = learner, found
             else:
-                self.learners[learner.name], self.answers[learner.name] = learner, answers
+                self.skipped[learner.name] = found
         return self
 
-    def fits(self, learner: Learner) -> Iterator[Fitted]:
-        """The models of a learner on all training sets, one at a time."""
+    def _validated(self, learner: Learner, gate: BudgetCheck | None) -> Answers | str:
+        """A learner's answers, or why there are none."""
+        learner.warm()
+        foresee = learner.foresee if gate else None
+        if gate and foresee and (reason := gate(learner.name, foresee(self.sets), 1)):
+            return reason
+        own, held_out = np.zeros((len(self.rows), self.problem.outputs)), []
+        found, began = Answers(own=own, held_out=own), time.perf_counter()
+        for index, model in enumerate(self._fits(learner)):
+            seconds = time.perf_counter() - began
+            found.seconds += seconds
+            found.fitted.append(model)
+            if gate and not foresee and not index and (reason := gate(learner.name, seconds, self.folds + 1)):
+                return reason
+            if index < self.folds:
+                began, view = time.perf_counter(), self._asked(index, held_out=False)[learner.view]
+                scores = model.scores(view)
+                found.milliseconds = 1000 * (time.perf_counter() - began) / max(len(view), 1)
+                own[self.fold_of == index] = self.sets[index].unstandardised(scores)
+            if index == self.folds or self.task.has_intervals:
+                view = self._asked(index, held_out=True)[learner.view]
+                scores = model.scores(view) if len(view) else np.zeros((0, self.problem.outputs))
+                held_out.append(self.sets[index].unstandardised(scores))
+            began = time.perf_counter()
+        found.held_out = np.stack(held_out)
+        return found
+
+    def _asked(self, index: int, *, held_out: bool) -> Mapping[str, Floats]:
+        """What the model of a training set is given of the held-out rows, or of those of its fold."""
+        if (index, held_out) not in self._views:
+            rows = self.held_out if held_out else self.rows[self.fold_of == index]
+            self._views[index, held_out] = self.sets[index].views_of(*self.problem.cells(rows))
+        return self._views[index, held_out]
+
+    def _fits(self, learner: Learner) -> Iterator[Fitted]:
         return learner.fit(self.sets, draw(self.seed, 1), self.threads)
 
     def refit(self, name: str) -> list[Fitted]:
         """The models of a learner; fitted again, to the same, where only their answers were kept."""
         answers = self.answers[name]
-        answers.fitted = answers.fitted or list(self.fits(self.learners[name]))
+        answers.fitted = answers.fitted or list(self._fits(self.learners[name]))
         return answers.fitted
+
+    def forget(self) -> None:
+        """Let go of models that only had to answer."""
+        for answers in self.answers.values():
+            answers.fitted.clear()
+        self.sets.clear()
+        self._views.clear()
 
 
 def _limit_threads(count: int) -> Any:
@@ -313,65 +347,6 @@ def skip_reason(learner: Learner, problem: TableProblem, rows: Rows) -> str:
     return ""
 
 
-class _Validation:
-    """The cross-validation of one learner after the other; the views of what they answer are made once."""
-
-    def __init__(self, this: Pass, gate: BudgetCheck | None) -> None:
-        self.this, self.gate = this, gate
-        self.intervals = tasks.of(this.problem.task).has_intervals
-        self._views: dict[tuple[int, bool], dict[str, Floats]] = {}
-
-    def views(self, place: int, *, held: bool) -> dict[str, Floats]:
-        """What the model of a training set is asked: the held-out rows of the pass, or those of its fold."""
-        if (place, held) not in self._views:
-            here = self.this
-            rows = here.held if held else here.rows[here.fold_of == place]
-            self._views[place, held] = here.sets[place].views_of(*here.problem.cells(rows))
-        return self._views[place, held]
-
-    def of(self, learner: Learner) -> tuple[Answers | None, str]:
-        """A learner's answers, or why there are none."""
-        this, folds = self.this, self.this.folds
-        found = Answers(
-            own=np.zeros((len(this.rows), this.problem.outputs)),
-            held=np.zeros((len(this.held), this.problem.outputs)),
-            held_folds=np.zeros((len(this.held), folds if self.intervals else 0)),
-        )
-        learner.warm()
-        foresee = learner.foresee if self.gate else None
-        if foresee and (reason := self._stopped(learner, foresee(this.sets), 1)):
-            return None, reason
-        for place, (model, seconds) in enumerate(_timed(this.fits(learner))):
-            found.seconds += seconds
-            found.fitted.append(model)
-            if place == 0 and not foresee and (reason := self._stopped(learner, seconds, folds + 1)):
-                return None, reason
-            if place < folds:
-                began, view = time.perf_counter(), self.views(place, held=False)[learner.view]
-                scores = model.scores(view)
-                found.milliseconds = 1000 * (time.perf_counter() - began) / max(len(view), 1)
-                found.own[this.fold_of == place] = this.sets[place].unstandardised(scores)
-            if len(this.held) and (place == folds or self.intervals):
-                scores = model.scores(self.views(place, held=True)[learner.view])
-                answers = this.sets[place].unstandardised(scores)
-                if place == folds:
-                    found.held = answers
-                else:
-                    found.held_folds[:, place] = answers[:, 0]
-        return found, ""
-
-    def _stopped(self, learner: Learner, seconds: float, fits: int) -> str:
-        return self.gate(learner.name, seconds, fits) if self.gate else ""
-
-
-def _timed(fits: Iterator[Fitted]) -> Iterator[tuple[Fitted, float]]:
-    """Each fit with the seconds it took."""
-    began = time.perf_counter()
-    for model in fits:
-        yield model, time.perf_counter() - began
-        began = time.perf_counter()
-
-
 # ---- the blend of learners ------------------------------------------------------------------------------
 
 
@@ -380,23 +355,58 @@ class Blend:
     """How the learners of a pass answer together.
 
     Attributes:
+        made_of: The pass.
         stack: Shares of the members.
         temperatures: Of each learner's logits, 1 for numbers.
         temperature: Of the blended probabilities.
         own: (row, output) the answer to the pass's rows, each by models that had not seen it: probabilities,
             or estimates.
-        held: (held-out row, output) the answer to the held-out rows.
-        held_folds: (held-out row, fold) estimates of each fold's blend; empty for classes.
+        held_out: (model, held-out row, output) the answers to the held-out rows, as in `Answers`.
         losses: For each learner that took part, (row,) of its own answers.
     """
 
+    made_of: Pass
     stack: Stack
     temperatures: Mapping[str, float]
     temperature: float
     own: Floats
-    held: Floats
-    held_folds: Floats
+    held_out: Floats
     losses: Mapping[str, Floats]
+
+    @property
+    def calibration(self) -> Calibration:
+        """Errors of the blend on rows that its models had not seen."""
+        return calibrate(self.made_of.truth - self.own[:, 0], self.made_of.fold_of)
+
+    def freeze(self) -> TableModel:
+        """The model as a record, with the models of its folds."""
+        *fold_models, model = (self._frozen(index) for index in range(len(self.made_of.sets)))
+        return replace(model, folds=tuple(fold_models))
+
+    def _frozen(self, index: int) -> TableModel:
+        this, problem, weights = self.made_of, self.made_of.problem, self.stack.weights
+        members = tuple(
+            Member(
+                name=name,
+                view=this.learners[name].view,
+                model=frozen(this.refit(name)[index]),
+                weight=weights[name],
+                temperature=self.temperatures[name],
+            )
+            for name in this.answers
+            if name in weights
+        )
+        return this.task.model(
+            task=problem.task,
+            classes=problem.classes,
+            number_names=problem.features.number_names,
+            category_names=problem.features.category_names,
+            encoder=this.sets[index].encoder,
+            members=members,
+            centre=this.sets[index].centre,
+            scale=this.sets[index].scale,
+            temperature=self.temperature,
+        )
 
 
 def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
@@ -406,11 +416,10 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
         this: The pass.
         names: The learners to choose from; all that took part unless given.
     """
-    taken, truth, task = this.answers, this.truth, tasks.of(this.problem.task)
+    taken, truth, task = this.answers, this.truth, this.task
     link, blended = task.model.link, task.model.blended
     temperatures = {name: task.temperature(answers.own, truth) for name, answers in taken.items()}
     own = {name: link(answers.own, temperatures[name]) for name, answers in taken.items()}
-    held = {name: link(answers.held, temperatures[name]) for name, answers in taken.items()}
     eligible = {name: own[name] for name in taken if names is None or name in names} or own
     loss_of, every = task.weighting_loss(truth, eligible), np.arange(len(this.rows))
     steady = None  # where rows are few, shares are means over draws of them
@@ -419,46 +428,15 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
     chosen = stack(eligible, loss_of(every), weights=steady)
     mixed, loss = mixed_answers(own, chosen.weights), task.loss(truth)
     temperature = task.blend_temperature(mixed, truth)
+    held_out = {name: link(taken[name].held_out, temperatures[name]) for name in chosen.weights}
     return Blend(
+        made_of=this,
         stack=chosen,
         temperatures=temperatures,
         temperature=temperature,
         own=blended(mixed, temperature),
-        held=blended(mixed_answers(held, chosen.weights), temperature),
-        held_folds=mixed_answers({name: a.held_folds for name, a in taken.items()}, chosen.weights),
+        held_out=blended(mixed_answers(held_out, chosen.weights), temperature),
         losses={name: loss(answer) for name, answer in own.items()},
-    )
-
-
-def freeze(this: Pass, blended: Blend) -> TableModel:
-    """The model of a finished pass as a record, with the models of its folds."""
-    *fold_models, model = (_frozen(this, blended, place) for place in range(len(this.sets)))
-    return replace(model, folds=tuple(fold_models))
-
-
-def _frozen(this: Pass, blended: Blend, place: int) -> TableModel:
-    one, problem, weights = this.sets[place], this.problem, blended.stack.weights
-    members = tuple(
-        Member(
-            name=name,
-            view=this.learners[name].view,
-            model=frozen(this.refit(name)[place]),
-            weight=weights[name],
-            temperature=blended.temperatures[name],
-        )
-        for name in this.answers
-        if name in weights
-    )
-    return tasks.of(problem.task).model(
-        task=problem.task,
-        classes=problem.classes,
-        number_names=problem.features.number_names,
-        category_names=problem.features.category_names,
-        encoder=one.encoder,
-        members=members,
-        centre=one.centre,
-        scale=one.scale,
-        temperature=blended.temperature,
     )
 
 
@@ -497,8 +475,8 @@ class PassCheckpoint:
         """Keep the answers of a learner."""
         from safetensors.numpy import save
 
-        arrays = ("own", "held", "held_folds", "seconds", "milliseconds")
-        kept = {name: np.ascontiguousarray(np.atleast_1d(getattr(answers, name))) for name in arrays}
+        names = ("own", "held_out", "seconds", "milliseconds")
+        kept = {each: np.ascontiguousarray(np.atleast_1d(getattr(answers, each))) for each in names}
         write_bytes(self._path(name, learner), save(kept))
 
     def _path(self, name: str, learner: str) -> Path:

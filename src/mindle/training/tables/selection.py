@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.conformal import Calibration, calibrate, prediction_interval
+from mindle.evaluation.conformal import Calibration, prediction_interval
 from mindle.messages import known_message, message
 from mindle.models.tables.model import TableModel
 from mindle.records import Diagnosis
@@ -41,7 +41,6 @@ from mindle.training.tables.passes import (
     Rows,
     TableProblem,
     blend,
-    freeze,
     seconds_of_fits,
     skip_reason,
 )
@@ -241,8 +240,8 @@ class _Selection:
     def split(self, known: Rows, test: Rows) -> TableOutcome:
         """Choose by cross-validation on the known rows, and answer the test rows once."""
         self.deadline.require(0.0, "models")
-        this = self._pass(FINAL, known, test, self.settings.folds, self._gate)
-        return self._outcome([this], this, {"kind": "split"})
+        final = self._pass(FINAL, known, test, self.settings.folds, self._gate)
+        return self._outcome([final], final, {"kind": "split"})
 
     def nested(self, known: Rows) -> TableOutcome:
         """Every row held out once a repeat; then one more pass over all rows makes the model.
@@ -251,7 +250,7 @@ class _Selection:
         """
         plan = self._protocol(known)
         outer, inner, repeats = plan["outer"], plan["inner"], plan["repeats"]
-        done: list[_Blended] = []
+        done: list[Blend] = []
         for repeat, fold in product(range(max(repeats, 1)), range(outer)):
             fold_of = self.problem.assign_folds(known, outer, draw(self.split_seed, 3, repeat))
             name = f"repeat-{repeat + 1}-fold-{fold + 1}"
@@ -259,7 +258,7 @@ class _Selection:
             if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
                 break
             if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
-                done[-1].forget()
+                done[-1].made_of.forget()
             self.listener.progress("outer folds", len(done), outer * repeats)
         whole = len(done) // outer
         if not whole:
@@ -267,27 +266,27 @@ class _Selection:
             return self._outcome(done[:1], done[0], {"kind": "split"})
         if whole < repeats:
             self._shorten(message("tables.time.repeats", made=whole, wanted=repeats))
-        done[0].forget()
+        done[0].made_of.forget()
         final = self._pass(FINAL, known, known[:0], inner)
         protocol = {"kind": "nested", "folds": outer, "repeats": whole}
         return self._outcome(done[: whole * outer], final, protocol)
 
     def _pass(
-        self, name: str, rows: Rows, held: Rows, folds: int, gate: BudgetCheck | None = None
-    ) -> _Blended:
+        self, name: str, rows: Rows, held_out: Rows, folds: int, gate: BudgetCheck | None = None
+    ) -> Blend:
         def starting(learner: str) -> None:
             if name == FINAL:
                 self.listener.say(message("tables.fitting", name=learner))
 
         began, seed = time.perf_counter(), draw(self.context.seed, 4, *name.encode())
-        this = Pass(problem=self.problem, name=name, rows=rows, held=held, folds=folds, seed=seed)
+        this = Pass(problem=self.problem, name=name, rows=rows, held_out=held_out, folds=folds, seed=seed)
         this.run(self.learners, gate=gate, checkpoint=self.checkpoint, starting=starting)
         if any(answers.fitted for answers in this.answers.values()):
             self.paces.append(time.perf_counter() - began)
         self._skip(this.skipped)
         for learner, answers in this.answers.items():
             self.spent[learner] = self.spent.get(learner, 0.0) + answers.seconds
-        return _Blended(this, blend(this, self.eligible))
+        return blend(this, self.eligible)
 
     def _skip(self, reasons: Mapping[str, str]) -> None:
         self.skipped |= reasons
@@ -376,38 +375,35 @@ class _Selection:
                 found[name] = _too_slow(costs[name], left)
         return found
 
-    def _goes_on(self, done: Sequence[_Blended], outer: int) -> bool:
+    def _goes_on(self, done: Sequence[Blend], outer: int) -> bool:
         """Whether the rest of the repeat, and the final pass, would end in time."""
         if not self.deadline.limited:
             return True
         rest = -len(done) % outer or outer  # of this repeat, or all of the next
         need = float(np.mean(self.paces or [0.0])) * (rest + FINAL_COST)
-        name = f"after {done[-1].this.name}"
+        name = f"after {done[-1].made_of.name}"
         return bool(self.context.decisions.decide(name, lambda: {"take": self.deadline.allows(need)})["take"])
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def _outcome(
-        self, done: Sequence[_Blended], final: _Blended, protocol: Mapping[str, Any]
-    ) -> TableOutcome:
-        began = time.perf_counter()
-        this, blended, intervals = final.this, final.blend, self.task.has_intervals
-        model = freeze(this, blended)
+    def _outcome(self, done: Sequence[Blend], final: Blend, protocol: Mapping[str, Any]) -> TableOutcome:
+        began, this, intervals = time.perf_counter(), final.made_of, self.task.has_intervals
+        model = final.freeze()
         return TableOutcome(
             model=model if intervals else replace(model, folds=()),
             fold_models=tuple((fold, this.rows[this.fold_of == i]) for i, fold in enumerate(model.folds)),
             test=_held_out(done, protocol.get("repeats", 1), intervals=intervals),
-            val=HeldOutPredictions(rows=this.rows, answers=blended.own[:, 0] if intervals else blended.own),
+            val=HeldOutPredictions(rows=this.rows, answers=final.own[:, 0] if intervals else final.own),
             calibration=final.calibration if intervals else None,
             protocol=protocol,
-            tried=self._tried(this, blended),
-            stopped=self._stopped(blended),
+            tried=self._tried(final),
+            stopped=self._stopped(final),
             seconds={"fit": time.perf_counter() - self.began, "freeze": time.perf_counter() - began},
         )
 
-    def _tried(self, final: Pass, blended: Blend) -> list[dict[str, Any]]:
+    def _tried(self, final: Blend) -> list[dict[str, Any]]:
         measure = known_message(f"tables.loss.{self.task.loss_name}", self.task.loss_name)
-        weights = blended.stack.weights
+        weights, this = final.stack.weights, final.made_of
 
         def tried(name: str, answers: Floats, milliseconds: float, note: str) -> dict[str, Any]:
             return {
@@ -415,27 +411,27 @@ class _Selection:
                 "seconds": round(self.spent.get(name, 0.0), 2),
                 "milliseconds": float(f"{milliseconds:.3g}") or None,
                 "note": note,
-                **self.task.score(answers, final.truth),
+                **self.task.score(answers, this.truth),
                 "chosen": name in weights or name == STACK,
             }
 
         found = []
-        for name, answers in final.answers.items():
-            value = self.task.value(float(blended.losses[name].mean()))
+        for name, answers in this.answers.items():
+            value = self.task.value(float(final.losses[name].mean()))
             code = "tables.note.share" if name in weights else "tables.note.loss"
             note = message(code, loss=measure, value=value, share=weights.get(name, 0.0))
             found.append(tried(name, answers.own, answers.milliseconds, note))
         if len(weights) > 1:
-            milliseconds = sum(final.answers[name].milliseconds for name in weights)
-            found.append(tried(STACK, blended.own, milliseconds, blended.stack.note))
+            milliseconds = sum(this.answers[name].milliseconds for name in weights)
+            found.append(tried(STACK, final.own, milliseconds, final.stack.note))
         for name, reason in self.skipped.items():
             note = message("selection.skipped", reason=reason)
             found.append({"name": name, "value": None, "note": note, "chosen": False})
         return found
 
-    def _stopped(self, blended: Blend) -> str:
-        names = [f"{name} {share:.0%}" for name, share in blended.stack.weights.items()]
-        said = [message("tables.kept", names=names, note=blended.stack.note)]
+    def _stopped(self, final: Blend) -> str:
+        names = [f"{name} {share:.0%}" for name, share in final.stack.weights.items()]
+        said = [message("tables.kept", names=names, note=final.stack.note)]
         if self.shortened:
             said.append(message("tables.time.said", words=self.shortened))
         if self.skipped:
@@ -444,41 +440,22 @@ class _Selection:
         return reduce(lambda first, second: message("selection.sentences", first=first, second=second), said)
 
 
-@dataclass(frozen=True)
-class _Blended:
-    """A finished pass and how its learners answer together."""
-
-    this: Pass
-    blend: Blend
-
-    @property
-    def calibration(self) -> Calibration:
-        """Errors of the blend on rows that its models had not seen."""
-        return calibrate(self.this.truth - self.blend.own[:, 0], self.this.fold_of)
-
-    def forget(self) -> None:
-        """Let go of models that only had to answer."""
-        for answers in self.this.answers.values():
-            answers.fitted.clear()
-        self.this.sets.clear()
-
-
-def _held_out(done: Sequence[_Blended], repeats: int, *, intervals: bool) -> HeldOutPredictions:
+def _held_out(done: Sequence[Blend], repeats: int, *, intervals: bool) -> HeldOutPredictions:
     """The answers of all passes to the rows that each held out, the same rows in one order every repeat."""
-    rows = np.concatenate([each.this.held for each in done])
-    place = np.concatenate([np.full(len(each.this.held), place) for place, each in enumerate(done)])
+    rows = np.concatenate([each.made_of.held_out for each in done])
+    which = np.concatenate([np.full(len(each.made_of.held_out), index) for index, each in enumerate(done)])
     folds = len(done) // repeats
-    order = np.lexsort((rows, place // folds))
-    answers = np.concatenate([each.blend.held for each in done])[order]
+    order = np.lexsort((rows, which // folds))
+    answers = np.concatenate([each.held_out[-1] for each in done])[order]
     found = HeldOutPredictions(
         rows=rows[order],
         answers=answers[:, 0] if intervals else answers,
         repeats=repeats,
-        folds=(place % folds)[order] if folds > 1 else None,
+        folds=(which % folds)[order] if folds > 1 else None,
     )
     if not intervals:
         return found
-    ends = [prediction_interval(each.calibration, each.blend.held_folds) for each in done]
+    ends = [prediction_interval(each.calibration, each.held_out[:-1, :, 0].T) for each in done]
     low, high = (np.concatenate(end)[order] for end in zip(*ends, strict=True))
     return replace(found, low=low, high=high)
 
