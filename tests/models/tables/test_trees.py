@@ -8,7 +8,7 @@ import pytest
 from mindle.models.tables.trees import Trees, float32_floor
 
 
-def stump(threshold: float, *, link: str = "identity") -> Trees:
+def stump(threshold: float, *, floor: float | None = None) -> Trees:
     """One comparison: 1 on the left, 3 on the right, and 10 in any case."""
     return Trees(
         roots=np.array([0], np.int32),
@@ -19,7 +19,7 @@ def stump(threshold: float, *, link: str = "identity") -> Trees:
         leaf=np.array([-1, 0, 1], np.int32),
         values=np.array([[1.0], [3.0]]),
         base=np.array([10.0]),
-        link=link,
+        floor=floor,
     )
 
 
@@ -29,7 +29,7 @@ def test_at_most_the_threshold_goes_left() -> None:
 
 
 def test_a_logarithm_can_follow() -> None:
-    assert stump(2.0, link="log").scores(np.array([[1.0]]))[0, 0] == pytest.approx(np.log(11))
+    assert stump(2.0, floor=0.1).scores(np.array([[1.0]]))[0, 0] == pytest.approx(np.log(11))
 
 
 def test_floored_thresholds_decide_as_the_original() -> None:
@@ -42,8 +42,3 @@ def test_floored_thresholds_decide_as_the_original() -> None:
         assert floored.dtype == np.float32
         for x in (values, near):
             assert np.array_equal(x <= floored, x.astype(np.float64) <= thresholds)
-
-
-def test_links_are_known() -> None:
-    with pytest.raises(ValueError, match="`link` must be one of identity, log"):
-        stump(1.0, link="probit")

@@ -30,7 +30,7 @@ class _Tree(NamedTuple):
     values: Floats
 
 
-def _joined(trees: Sequence[_Tree], base: Floats, *, link: str = "identity", floor: float = 0.0) -> Trees:
+def _joined(trees: Sequence[_Tree], base: Floats, floor: float | None = None) -> Trees:
     """Several trees as arrays of all their nodes."""
     whole = _Tree(*(np.concatenate(arrays) for arrays in zip(*trees, strict=True)))
     sizes = np.array([len(tree.feature) for tree in trees])
@@ -45,7 +45,6 @@ def _joined(trees: Sequence[_Tree], base: Floats, *, link: str = "identity", flo
         leaf=np.where(whole.is_leaf, np.cumsum(whole.is_leaf) - 1, -1).astype(np.int32),
         values=whole.values[whole.is_leaf].astype(np.float64),
         base=np.asarray(base, np.float64),
-        link=link,
         floor=floor,
     )
 
@@ -74,9 +73,7 @@ def read_forest(forest: Any, *, outputs: int) -> Trees:
         values, left = np.zeros((tree.node_count, outputs)), tree.children_left
         values[:, seen] = shares / count
         trees.append(_Tree(tree.feature, tree.threshold, left, tree.children_right, left < 0, values))
-    if outputs == 1:
-        return _joined(trees, np.zeros(1))
-    return _joined(trees, np.zeros(outputs), link="log", floor=forest_floor(count))
+    return _joined(trees, np.zeros(outputs), forest_floor(count) if outputs > 1 else None)
 
 
 def forest_floor(trees: int) -> float:

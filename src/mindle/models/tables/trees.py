@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mindle.models.tables.tracing import TREES, Tensor
 
 Floats = NDArray[np.float64]
-LINKS = ("identity", "log")
 _CELLS = 4_000_000  # rows times trees at a time: a few dozen megabytes
 
 
@@ -28,8 +27,7 @@ class Trees:
         leaf: (node,) row of `values` for leaves, -1 elsewhere.
         values: (leaf, output) what each leaf adds.
         base: (output,) what is added once.
-        link: "identity", or "log" where the sum is a probability.
-        floor: The least probability before the logarithm.
+        floor: Where the sum is a probability, the least one that is believed; its logarithm is the score.
     """
 
     roots: NDArray[np.int32]
@@ -40,18 +38,13 @@ class Trees:
     leaf: NDArray[np.int32]
     values: Floats
     base: Floats
-    link: str = "identity"
-    floor: float = 0.0
+    floor: float | None = None
     parameters = None
-
-    def __post_init__(self) -> None:
-        if self.link not in LINKS:
-            raise ValueError(f"`link` must be one of {', '.join(LINKS)}. Received link={self.link!r}.")
 
     def scores(self, x: Floats) -> Floats:
         """Sums over all trees, (row, output), summed in float64."""
         sums: Floats = _sums(x, self) + self.base
-        if self.link == "log":
+        if self.floor is not None:
             sums = np.log(np.maximum(sums, self.floor))
         return sums
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,22 +19,7 @@ STEPS = 40
 SEARCH_ROWS = 400
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """What the evidence chooses.
-
-    Attributes:
-        log_lengths: (column,) logarithms of the lengths.
-        log_noise: Logarithm of the noise's variance against the signal's.
-    """
-
-    log_lengths: Floats
-    log_noise: float
-
-
-def fit_process(
-    x: Floats, y: Floats, *, kernel: str = "matern32", seed: int = 0, steps: int = STEPS
-) -> KernelMachine:
+def fit_process(x: Floats, y: Floats, *, seed: int = 0) -> KernelMachine:
     """The mean of a Gaussian process.
 
     Several outputs share lengths and noise; each has a scale of its own, which is integrated out.
@@ -44,9 +27,7 @@ def fit_process(
     Args:
         x: (row, column), standardised.
         y: (row, output).
-        kernel: "matern32", "matern52" or "rbf".
         seed: Draws the rows that lengths and noise are sought on, where there are more than 400.
-        steps: At most so many steps of L-BFGS.
 
     Source:
         Rasmussen & Williams 2006, eq. 5.8 for the evidence; section 6.5 for classes as targets.
@@ -59,15 +40,12 @@ def fit_process(
     """
     offset = y.mean(axis=0)
     some = np.random.default_rng(seed).permutation(len(x))[:SEARCH_ROWS]
-    found = _search(x[some], y[some] - offset, kernel, steps)
-    lengths = np.exp(found.log_lengths)
+    lengths, noise = _search(x[some], y[some] - offset)
     points = x / lengths
-    noise = np.exp(found.log_noise) + JITTER
-    covariance = _kernel(torch.from_numpy(points), kernel) + noise * torch.eye(len(x), dtype=torch.float64)
-    factor = torch.linalg.cholesky(covariance)
+    factor = _factor(torch.from_numpy(points), noise)
     coefficients = torch.cholesky_solve(torch.from_numpy(y - offset), factor).numpy()
     return KernelMachine(
-        points=points, lengths=lengths, coefficients=coefficients, offset=offset, kernel=kernel
+        points=points, lengths=lengths, coefficients=coefficients, offset=offset, kernel="matern32"
     )
 
 
@@ -98,7 +76,8 @@ def fit_log_process(x: Floats, y: Floats, *, centre: float, scale: float, seed: 
     return Exponential(inner=inner, factor=factor, shift=shift, centre=centre, scale=scale)
 
 
-def _search(x: Floats, y: Floats, kernel: str, steps: int) -> Hyperparameters:
+def _search(x: Floats, y: Floats) -> tuple[Floats, float]:
+    """Lengths (column,) and the noise's variance against the signal's that the evidence is largest for."""
     from scipy.optimize import minimize
 
     columns = x.shape[1]
@@ -108,7 +87,7 @@ def _search(x: Floats, y: Floats, kernel: str, steps: int) -> Hyperparameters:
     def loss(values: Floats) -> tuple[float, Floats]:
         parameters = torch.from_numpy(values).requires_grad_(True)
         try:
-            cost = _negative_evidence(data, targets, parameters, kernel)
+            cost = _negative_evidence(data, targets, parameters)
         except RuntimeError:  # a covariance that is no longer positive: step back
             return 1e10, np.zeros_like(values)
         prior = ((parameters[:-1] - middle) ** 2).sum() / (2 * PRIOR_WIDTH**2)
@@ -118,28 +97,25 @@ def _search(x: Floats, y: Floats, kernel: str, steps: int) -> Hyperparameters:
 
     start = np.append(np.full(columns, middle), np.log(0.1))
     bounds = [(-3.0, 6.0)] * columns + [(-9.0, 3.0)]
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
-    return Hyperparameters(log_lengths=best.x[:-1], log_noise=float(best.x[-1]))
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS})
+    return np.exp(best.x[:-1]), float(np.exp(best.x[-1]))
 
 
-def _negative_evidence(x: Tensor, y: Tensor, parameters: Tensor, kernel: str) -> Tensor:
+def _negative_evidence(x: Tensor, y: Tensor, parameters: Tensor) -> Tensor:
     """Minus the log evidence, the signal's variance at its best for each output."""
-    rows = len(x)
-    scaled = x / parameters[:-1].exp()
-    covariance = _kernel(scaled, kernel) + (parameters[-1].exp() + JITTER) * torch.eye(rows, dtype=x.dtype)
-    factor = torch.linalg.cholesky(covariance)
+    factor = _factor(x / parameters[:-1].exp(), parameters[-1].exp())
     whitened = torch.linalg.solve_triangular(factor, y, upper=False)  # (row, output)
     variance = (whitened**2).mean(dim=0).clamp_min(1e-12)  # (output,)
     determinant = factor.diagonal().log().sum()
-    cost: Tensor = 0.5 * rows * variance.log().sum() + determinant * y.shape[1]
+    cost: Tensor = 0.5 * len(x) * variance.log().sum() + determinant * y.shape[1]
     return cost
 
 
-def _kernel(x: Tensor, kernel: str) -> Tensor:
-    """(row, row) of rows that are divided by their lengths."""
+def _factor(x: Tensor, noise: Tensor | float) -> Tensor:
+    """Cholesky factor of the covariance of rows that are divided by their lengths, under a Matérn kernel."""
     norms = (x**2).sum(dim=1)
     squared = (norms[:, None] + norms - 2 * x @ x.T).clamp_min(1e-12)
-    if kernel == "rbf":
-        return (-squared).exp()
-    d = (squared * (3.0 if kernel == "matern32" else 5.0)).sqrt()
-    return (1 + d + (0 if kernel == "matern32" else 5 / 3 * squared)) * (-d).exp()
+    d = (3 * squared).sqrt()
+    covariance = (1 + d) * (-d).exp() + (noise + JITTER) * torch.eye(len(x), dtype=x.dtype)
+    factor: Tensor = torch.linalg.cholesky(covariance)
+    return factor

@@ -33,7 +33,7 @@ FORESEEN_STEPS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class NetRows:
-    """One training set: x (row, column) of the linear view, y (row, output) or class numbers (row,)."""
+    """One training set: x (row, column) of the linear view, y (row,), numbers or those of classes."""
 
     x: Floats
     y: NDArray[np.float64] | NDArray[np.int64]
@@ -101,15 +101,19 @@ class _Stack:
         self.each = settings.ensemble_size
         count, most = len(sets) * self.each, max(len(s.x) for s in sets)
         columns = max(s.x.shape[1] for s in sets)
-        x = torch.zeros(len(sets), most, columns)
-        for place, one in enumerate(sets):
-            x[place, : len(one.x), : one.x.shape[1]] = torch.from_numpy(one.x)
-        self.x = x  # (set, row, column)
         self.classes = outputs > 1
         kind = torch.int64 if self.classes else torch.float32
-        self.y = torch.zeros(len(sets), most, dtype=kind)
-        for place, one in enumerate(sets):
-            self.y[place, : len(one.y)] = torch.from_numpy(np.asarray(one.y).reshape(len(one.y))).to(kind)
+        padding = [(most - len(s.x), columns - s.x.shape[1]) for s in sets]
+        # (set, row, column) and (set, row)
+        self.x = torch.stack(
+            [
+                F.pad(torch.from_numpy(s.x).float(), (0, c, 0, r))
+                for s, (r, c) in zip(sets, padding, strict=True)
+            ]
+        )
+        self.y = torch.stack(
+            [F.pad(torch.from_numpy(s.y).to(kind), (0, r)) for s, (r, _) in zip(sets, padding, strict=True)]
+        )
         self.set_of = torch.arange(len(sets)).repeat_interleave(self.each)  # (net,)
         self.embedding, self.mask, width = self._embeddings(count, columns)
         sizes = [width, *settings.hidden_layer_sizes, outputs]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +26,10 @@ class Stack:
 
     Attributes:
         weights: Share of each member, those above zero, summing to 1; in the order of what was given.
-        losses: (row,) of the weighted answer.
-        note: In words, whether and by how much it beats its best member.
+        note: Whether and by how much it beats its best member.
     """
 
     weights: Mapping[str, float]
-    losses: Floats
     note: str
 
 
@@ -135,7 +135,7 @@ def stack(answers: Mapping[str, Floats], loss: Loss, *, weights: Mapping[str, fl
     Args:
         answers: As for `choose_weights`.
         loss: Loss of each row.
-        weights: Shares that are to be judged; chosen on all rows unless given.
+        weights: Shares that are to be compared; chosen on all rows unless given.
 
     Example:
         >>> truth = np.arange(8.0)
@@ -146,17 +146,15 @@ def stack(answers: Mapping[str, Floats], loss: Loss, *, weights: Mapping[str, fl
     losses = {name: loss(answer) for name, answer in answers.items()}
     best = min(losses, key=lambda name: losses[name].mean())
     weights = choose_weights(answers, loss) if weights is None else weights
-    mixed = loss(np.asarray(sum(weight * answers[name] for name, weight in weights.items())))
-    gain = losses[best] - mixed
+    gain = losses[best] - loss(mixed_answers(answers, weights))
     error = float(gain.std() / max(len(gain), 1) ** 0.5)
     facts = {"best": best, "gain": float(gain.mean()), "error": error}
     if len(weights) > 1 and gain.mean() > error:
-        return Stack(weights=weights, losses=mixed, note=message("tables.stack.better", **facts))
+        return Stack(weights=weights, note=message("tables.stack.better", **facts))
     note = message("tables.stack.no-better" if len(weights) > 1 else "tables.stack.alone", **facts)
-    return Stack(weights={best: 1.0}, losses=losses[best], note=note)
+    return Stack(weights={best: 1.0}, note=note)
 
 
 def mixed_answers(answers: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
     """The weighted sum of answers."""
-    parts: Sequence[Floats] = [weight * answers[name] for name, weight in weights.items()]
-    return np.asarray(sum(parts))
+    return reduce(add, (weight * answers[name] for name, weight in weights.items()))
