@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
         for kind in ("categories", "dates", "kind", "numbers")
     },
     "data/tables/sources.py": "data/tables/test_reader.py",
+    "data/common/counts.py": "data/common/test_summary.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv

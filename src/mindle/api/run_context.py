@@ -133,7 +133,7 @@ class RunContext:
             ValueError: If the data have changed since the run began.
         """
         from mindle.data import sources
-        from mindle.data.common.summary import set_aside_counts
+        from mindle.data.common.counts import set_aside_counts
 
         source = sources.of(data)
         document = {

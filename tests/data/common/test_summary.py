@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import mindle.data
+from mindle.data.common.counts import set_aside_counts
 from mindle.data.common.summary import (
     decided,
     describe,
@@ -17,7 +18,6 @@ from mindle.data.common.summary import (
     part_counts,
     ready,
     require_learnable,
-    set_aside_counts,
 )
 from mindle.errors import DataError
 from mindle.records import Dataset, InputSpec
@@ -74,17 +74,7 @@ def test_numbers_are_described_by_their_spread(tmp_path: Path, cache: Path) -> N
     dataset = mindle.data.split(mindle.data.read(write_discs(tmp_path, 40)))
     lines = describe(dataset)
     assert lines[0] == "discs: 40 images, to estimate target"
-    assert lines[1].split() == [
-        "part",
-        "images",
-        "least",
-        "lower",
-        "quarter",
-        "median",
-        "upper",
-        "quarter",
-        "most",
-    ]
+    assert lines[1].split() == ["split", "images", "least", "median", "mean", "most"]
     assert [line.split()[0] for line in lines[2:]] == ["train", "val", "test"]
     counts = part_counts(dataset)
     assert len(counts) == 4

@@ -84,7 +84,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
     table = split_table(table_of({"x": noise(40), "y": ["a", "b"] * 20}))
     with pytest.raises(DataError, match="two classes must have usable training rows"):
         require_learnable_table(replace(table, labels=table.labels * 0))
-    with pytest.raises(DataError, match=r"test part must hold at least one row"):
+    with pytest.raises(DataError, match=r"test set must hold at least one of the rows"):
         require_learnable_table(replace(table, splits=("train",) * 40))
     with pytest.raises(DataError, match=r"column to learn from.*one \(always '1'\)"):
         require_learnable_table(split_table(table_of({"one": [1] * 40, "y": ["a", "b"] * 20})))

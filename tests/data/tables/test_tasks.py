@@ -35,7 +35,7 @@ def test_few_numbers_are_a_finding() -> None:
 def test_a_table_is_described_by_its_targets() -> None:
     iris, diabetes = read_table("iris"), read_table("diabetes")
     assert tasks.of(iris.task).headline(iris) == "iris: 150 rows, 4 features, to predict target (3 classes)"
-    assert list(tasks.of(iris.task).rows(iris, 1)) == [("target", "rows"), ("setosa", "50")]
+    assert list(common.of(iris.task).rows(iris, 1)) == [("class", "rows", "set aside"), ("setosa", "50", "0")]
     assert tasks.of(diabetes.task).headline(diabetes).endswith("to estimate target")
     assert next(iter(tasks.of(diabetes.task).rows(diabetes, 1)))[0] == "split"
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common.counts import by_split, headings
 from mindle.data.common.findings import finding
 from mindle.errors import DataError
-from mindle.messages import message
-from mindle.records import NOT_DRAWN, SPLITS, Dataset, Examples, Finding
+from mindle.messages import Message, message
+from mindle.records import SPLITS, Dataset, Examples, Finding
 
 FEW = 20  # images or rows of a class
 IMBALANCE_RATIO = 3.0
@@ -81,33 +82,25 @@ class ClassificationData:
         return []
 
     def counts(self, data: Examples) -> dict[str, dict[str, int]]:
-        """Rows of each class in each part."""
-        counts = {name: dict.fromkeys((*SPLITS, "set_aside"), 0) for name in data.classes}
-        unknown = ("",) * len(data)
-        for label, part, aside in zip(
-            data.labels.tolist(), data.splits or unknown, data.set_aside or unknown, strict=True
-        ):
-            column = "set_aside" if aside else part
-            if label >= 0 and aside != NOT_DRAWN and column:
-                counts[data.classes[label]][column] += 1
-        return counts
+        """Rows of each class in each split."""
+        cells = by_split(data, data.labels, len(data.classes), SPLITS)
+        columns = (*SPLITS, "set_aside")
+        return {
+            name: dict(zip(columns, row, strict=True)) for name, row in zip(data.classes, cells, strict=True)
+        }
 
-    def description(self, data: Dataset, most: int) -> list[str]:
-        """A table of the classes: images by part, or in all where there is no split yet."""
-        counts = self.counts(data) if any(data.splits) else _unsplit_counts(data)
-        width = max(len("class"), *map(len, counts), 0)
-        code = "data.summary.split-columns" if any(data.splits) else "data.summary.columns"
+    def headline(self, data: Dataset) -> Message:
+        """How many images and classes there are."""
         images = message("data.summary.images", n=len(data.rows()))
-        lines: list[str] = [
-            message("data.summary.classes", name=data.name, images=images, n=len(data.classes)),
-            message(code, gap=" " * (width - len("class"))),
-        ]
-        for name, row in list(counts.items())[:most]:
-            *cells, last = (f"{count:,}" for count in row.values())
-            lines.append(f"  {name:<{width}}  " + " ".join(f"{cell:>7}" for cell in cells) + f"  {last:>9}")
-        if len(counts) > most:
-            lines.append(message("data.summary.more-classes", n=len(counts) - most))
-        return lines
+        return message("data.summary.classes", name=data.name, images=images, n=len(data.classes))
+
+    def rows(self, data: Examples, most: int) -> Iterator[tuple[str, ...]]:
+        """How many there are of each class, by split where there is one."""
+        splits = SPLITS if any(data.splits) else (None,)
+        yield headings("class", *(split or data.unit for split in splits), "set-aside")
+        cells = by_split(data, data.labels, len(data.classes), splits)
+        for name, row in list(zip(data.classes, cells, strict=True))[:most]:
+            yield name, *(f"{count:,}" for count in row)
 
     def require_drawable(self, data: Dataset, per_class: Any) -> None:
         """Classes can be drawn from."""
@@ -121,17 +114,3 @@ class ClassificationData:
                 f"({', '.join(sorted(learned)) or 'none'}) in {data.source}.{aside} "
                 "`mindle check` names every file and its reason."
             )
-        if not len(data.rows("test")):
-            raise DataError(
-                f"The test part must hold at least one image. Received none from {len(data.rows()):,} usable "
-                f"images in {data.source}.{aside} Give every class at least 10 images, or a test folder."
-            )
-
-
-def _unsplit_counts(data: Dataset) -> dict[str, dict[str, int]]:
-    """Images of each class where there is no split yet, and how many were set aside."""
-    counts = {name: {"images": 0, "set_aside": 0} for name in data.classes}
-    for label, aside in zip(data.labels.tolist(), data.set_aside, strict=True):
-        if label >= 0 and aside != NOT_DRAWN:
-            counts[data.classes[label]]["set_aside" if aside else "images"] += 1
-    return counts

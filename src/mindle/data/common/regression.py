@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common.counts import by_split, headings
 from mindle.data.common.findings import finding
 from mindle.errors import DataError
-from mindle.messages import message
+from mindle.messages import Message, message
 from mindle.records import SPLITS, Dataset, Examples, Finding
 
 STRATA = 10
@@ -81,36 +82,31 @@ class RegressionData:
         known = np.isfinite(data.targets)
         if not known.any():
             return {}
-        unknown = ("",) * len(data)
-        parts, asides = data.splits or unknown, data.set_aside or unknown
         edges = np.quantile(data.targets[known], (0, 0.25, 0.5, 0.75, 1))
-        names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]
-        counts = {name: dict.fromkeys((*SPLITS, "set_aside"), 0) for name in names}
-        for row in np.flatnonzero(known).tolist():
-            column = "set_aside" if asides[row] else parts[row]
-            if column:
-                quarter = np.searchsorted(edges[1:4], data.targets[row], side="right")
-                counts[names[quarter]][column] += 1
+        quarters = np.where(known, np.searchsorted(edges[1:4], data.targets, side="right"), -1)
+        counts: dict[str, dict[str, int]] = {}
+        cells = by_split(data, quarters, 4, SPLITS)
+        for (low, high), row in zip(pairwise(edges.tolist()), cells, strict=True):
+            quarter = counts.setdefault(f"{low:.4g} to {high:.4g}", dict.fromkeys((*SPLITS, "set_aside"), 0))
+            for column, count in zip(quarter, row, strict=True):
+                quarter[column] += count
         return counts
 
-    def description(self, data: Dataset, most: int) -> list[str]:
-        """How the numbers to estimate are spread, by part where there is a split."""
-        rows: list[tuple[str, ...]] = [
-            ("part", "images", "least", "lower quarter", "median", "upper quarter", "most")
-        ]
-        for part in SPLITS if any(data.splits) else (None,):
-            values = data.targets[data.rows(part)]
+    def headline(self, data: Dataset) -> Message:
+        """How many images there are, and what they are to tell."""
+        images = message("data.summary.images", n=len(data.rows()))
+        return message("data.summary.numbers", name=data.name, images=images, target=data.target)
+
+    def rows(self, data: Examples, most: int) -> Iterator[tuple[str, ...]]:
+        """How the numbers are spread, by split where there is one."""
+        yield headings("split", data.unit, "least", "median", "mean", "most")
+        for split in SPLITS if any(data.splits) else (None,):
+            values = data.targets[data.rows(split)]
             values = values[np.isfinite(values)]
             if len(values):
-                spread = (f"{value:.6g}" for value in np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist())
-                rows.append((part or "all", f"{len(values):,}", *spread))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-        ]
-        images = message("data.summary.images", n=len(data.rows()))
-        head = message("data.summary.numbers", name=data.name, images=images, target=data.target)
-        return [head, *(f"  {line}" for line in table)]
+                spread = (values.min(), np.median(values), values.mean(), values.max())
+                numbers = (f"{value:.6g}" for value in spread)
+                yield (*headings(split or "all"), f"{len(values):,}", *numbers)
 
     def require_drawable(self, data: Dataset, per_class: Any) -> None:
         """There are no classes to draw from."""
@@ -121,18 +117,13 @@ class RegressionData:
 
     def require_learnable(self, data: Dataset, aside: str) -> None:
         """Enough training images with different targets must be there."""
-        train, test = data.rows("train"), data.rows("test")
+        train = data.rows("train")
         different = len(np.unique(data.targets[train]))
         if len(train) < _FEWEST_NUMBERS or different < 2:
             raise DataError(
                 f"To estimate {data.target}, at least {_FEWEST_NUMBERS} usable training images with two or "
                 f"more different targets must be there. Received {len(train):,} images with {different} in "
                 f"{data.source}.{aside} `mindle check` names every file and its reason."
-            )
-        if not len(test):
-            raise DataError(
-                f"The test part must hold at least one image. Received none from {len(data.rows()):,} usable "
-                f"images in {data.source}.{aside} Give more images, or a split with a test part."
             )
 
 

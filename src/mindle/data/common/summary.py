@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from mindle.data.common.classes import UNDECIDED
+from mindle.data.common.counts import aligned, aside_of, require_test, set_aside_counts
+from mindle.data.common.findings import finding
 from mindle.data.common.splits import split
 from mindle.data.common.tasks import of
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import SPLITS, Dataset, Examples, Finding, InputSpec
+from mindle.records import SPLITS, Dataset, Examples, InputSpec
 
 Data = TypeVar("Data", bound=Examples)
 
@@ -31,11 +33,6 @@ def part_counts(dataset: Examples) -> dict[str, dict[str, int]]:
     return of(dataset.task).counts(dataset)
 
 
-def set_aside_counts(dataset: Examples) -> dict[str, int]:
-    """How many files (or rows) were set aside for each reason, the commonest first."""
-    return dict(Counter(reason for reason in dataset.set_aside if reason).most_common())
-
-
 def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
     """Lines that say what there is to learn from: classes, counts by part, what was set aside.
 
@@ -44,12 +41,24 @@ def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
         >>> for line in describe(mindle.data.read("digits"), most_classes=1):
         ...     print(line)
         digits: 1,797 images in 10 classes
-          class   images  set aside
-          0          178          0
+          class  images  set aside
+          0         178          0
           … and 9 more classes
     """
-    lines = of(dataset.task).description(dataset, most_classes)
-    return [*lines, *_given_line(dataset), *_aside_line(dataset)]
+    return [
+        of(dataset.task).headline(dataset),
+        *truth_lines(dataset, most_classes),
+        *_given_line(dataset),
+        *aside_lines(dataset),
+    ]
+
+
+def truth_lines(data: Examples, most: int) -> list[str]:
+    """Lines on the truths; at most so many classes."""
+    lines = aligned(of(data.task).rows(data, most))
+    if len(data.classes) > most:
+        lines.append(message("data.summary.more-classes", n=len(data.classes) - most))
+    return lines
 
 
 def _given_line(dataset: Dataset) -> list[str]:
@@ -61,8 +70,9 @@ def _given_line(dataset: Dataset) -> list[str]:
     return [message("data.summary.given", counts=", ".join(counts))] if counts else []
 
 
-def _aside_line(dataset: Dataset) -> list[str]:
-    reasons = set_aside_counts(dataset)
+def aside_lines(data: Examples) -> list[str]:
+    """What was set aside, in a line; none where nothing was."""
+    reasons = set_aside_counts(data)
     if not reasons:
         return []
     counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
@@ -128,13 +138,7 @@ def decided(data: Data, ready: Callable[[Data], Data]) -> Data:
     try:
         ready(data)
     except DataError as error:
-        refused = Finding(
-            kind="not-learnable",
-            files=(),
-            message=str(error),
-            action="a training refuses the data",
-            decision=True,
-        )
+        refused = finding("not-learnable", [], str(error))
         return replace(data, findings=(refused, *data.findings))
     return data
 
@@ -149,6 +153,5 @@ def require_learnable(dataset: Dataset) -> None:
     undecided = next((finding for finding in dataset.findings if finding.kind == UNDECIDED), None)
     if undecided is not None:
         raise DataError(f"Folders must be classes or parts. Received {dataset.source!r}: {undecided.message}")
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(dataset).items())
-    aside = f" Set aside: {reasons}." if reasons else ""
-    of(dataset.task).require_learnable(dataset, aside)
+    of(dataset.task).require_learnable(dataset, aside_of(dataset))
+    require_test(dataset)

@@ -5,13 +5,14 @@ One module a family answers it; another package adds an entry to `TASKS`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common import classification, regression
+from mindle.messages import Message
 from mindle.records import FAMILIES, Dataset, Examples, Finding, Task
 
 Counts = dict[str, dict[str, int]]
@@ -54,8 +55,11 @@ class DataTask(Protocol):
     def counts(self, data: Examples) -> Counts:
         """Rows of each class, or range of targets, by part and set aside."""
 
-    def description(self, data: Dataset, most: int) -> list[str]:
-        """Lines on the truths; at most so many classes."""
+    def headline(self, data: Dataset) -> Message:
+        """How many images there are, and what is to be learned."""
+
+    def rows(self, data: Examples, most: int) -> Iterator[tuple[str, ...]]:
+        """A header and rows of cells on the truths, by split where there is one; at most so many classes."""
 
     def require_drawable(self, data: Dataset, per_class: Any) -> None:
         """Refuse to draw images of each class where there are none."""

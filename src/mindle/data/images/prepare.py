@@ -34,8 +34,8 @@ from mindle.artifacts.prepared import (
     write_index,
 )
 from mindle.artifacts.reading import open_regular
+from mindle.data.common.counts import set_aside_counts
 from mindle.data.common.names import litter, nfc
-from mindle.data.common.summary import set_aside_counts
 from mindle.data.images.decoding.decode import UndecodableImage
 from mindle.data.images.decoding.formats import read_format
 from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels, served_by_array

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from unicodedata import east_asian_width
+from collections.abc import Iterator
 
 import numpy as np
 
+from mindle.data.common.counts import aligned, aside_of, headings, require_test
 from mindle.data.common.names import count_of
-from mindle.data.common.summary import set_aside_counts
+from mindle.data.common.summary import aside_lines, truth_lines
 from mindle.data.tables import tasks
 from mindle.data.tables.parsing.columns import describe_columns, kind_of, missing_cells
 from mindle.data.tables.reader import ROWS_PER_CLASS
 from mindle.data.tables.splits import group_count, split_table
 from mindle.errors import DataError
-from mindle.messages import current_language, in_language, known_message, message
+from mindle.messages import known_message, message
 from mindle.records import Table
 
 # Below this many rows one split says too little, and nested cross-validation is still affordable.
@@ -22,7 +22,6 @@ NESTED_BELOW = 2000
 LEAST_ROWS = 10
 FOLDS = 5
 _HEAD = ("column", "kind", "role", "missing", "different", "example", "note")
-_WIDEST = 24
 
 
 def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 20) -> list[str]:
@@ -36,22 +35,17 @@ def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 
           column             kind    role     missing  different  example  note
           sepal length (cm)  number  feature                  35  5.1
           … and 4 more columns
-          target      rows
-          setosa        50
-          versicolor    50
-          virginica     50
+          class       rows  set aside
+          setosa        50          0
+          versicolor    50          0
+          virginica     50          0
     """
     lines: list[str] = [tasks.of(table.task).headline(table)]
-    lines += _aligned([tasks.words("head", *_HEAD), *_column_rows(table)][: most_columns + 1], right=(3, 4))
+    columns = [headings(*_HEAD), *_column_rows(table)]
+    lines += aligned(columns[: most_columns + 1], right=(3, 4))
     if len(table.columns) > most_columns:
         lines.append(message("tables.summary.more-columns", n=len(table.columns) - most_columns))
-    lines += _aligned(tasks.of(table.task).rows(table, most_classes))
-    if len(table.classes) > most_classes:
-        lines.append(message("data.summary.more-classes", n=len(table.classes) - most_classes))
-    reasons = [f"{count:,} {reason}" for reason, count in set_aside_counts(table).items()]
-    if reasons:
-        lines.append(message("data.summary.set-aside", counts=", ".join(reasons)))
-    return lines
+    return [*lines, *truth_lines(table, most_classes), *aside_lines(table)]
 
 
 def _column_rows(table: Table) -> Iterator[tuple[str, ...]]:
@@ -61,36 +55,6 @@ def _column_rows(table: Table) -> Iterator[tuple[str, ...]]:
         kind = known_message(f"report.columnkind.{facts.kind}", facts.kind)
         role = known_message(f"report.columnrole.{facts.role}", facts.role)
         yield facts.name, kind, role, missing, different, facts.example, facts.note
-
-
-def _aligned(
-    rows: Sequence[tuple[str, ...]] | Iterator[tuple[str, ...]], right: Sequence[int] = ()
-) -> list[str]:
-    """Cells under each other; but for the first, columns of numbers stand on the right."""
-    cut = [
-        [cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…" for cell in row[:-1]] + [row[-1]]
-        for row in ([in_language(cell, current_language()) for cell in cells] for cells in rows)
-    ]
-    widths = [max(map(_width, column)) for column in zip(*cut, strict=True)]
-    lines = []
-    for row in cut:
-        cells = [
-            _padding(cell, width) + cell
-            if place in right or (place and not right)
-            else cell + _padding(cell, width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(("  " + "  ".join(cells)).rstrip())
-    return lines
-
-
-def _padding(cell: str, width: int) -> str:
-    return " " * (width - _width(cell))
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that a text takes; Korean letters take two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:
@@ -184,13 +148,8 @@ def _require_features(table: Table) -> None:
             )
 
 
-def _aside(table: Table) -> str:
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(table).items())
-    return f" Set aside: {reasons}." if reasons else ""
-
-
 def _require_rows(table: Table, folds: int) -> None:
-    aside = _aside(table)
+    aside = aside_of(table)
     learned = np.setdiff1d(table.rows(), table.rows("test"))
     least = max(LEAST_ROWS, folds)
     if len(learned) < least:
@@ -205,16 +164,13 @@ def _require_rows(table: Table, folds: int) -> None:
             f"At least two {tasks.of(table.task).things} must have usable training rows. Received "
             f"{different} in {table.source!r}.{aside} `mindle check` names every row and its reason."
         )
-    if any(table.splits) and not len(table.rows("test")):
-        raise DataError(
-            f"The test part must hold at least one row. Received none from {len(table.rows()):,} usable rows "
-            f"in {table.source!r}.{aside} Give more rows, or a split with a test part."
-        )
+    if any(table.splits):
+        require_test(table)
 
 
 def _require_groups(table: Table, folds: int, nested: bool) -> None:
     """Refuse what leaves a fold without rows, or a part without a second class; groups are never parted."""
-    aside, learned = _aside(table), np.setdiff1d(table.rows(), table.rows("test"))
+    aside, learned = aside_of(table), np.setdiff1d(table.rows(), table.rows("test"))
     needed = folds + 2 * nested  # folds within part what an outer fold leaves
     units = group_count(table, learned)
     if units < needed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from mindle.data.common.classes import sorted_classes
 from mindle.data.common.findings import finding
 from mindle.data.common.names import nfc
-from mindle.data.common.summary import part_counts
 from mindle.data.tables.parsing.cells import is_missing, label_of
 from mindle.data.tables.parsing.columns import kind_of, parse_cells, row_name
 from mindle.data.tables.splits import group_count
 from mindle.errors import DataError
 from mindle.messages import Message, message
-from mindle.records import BUILT_IN_TASKS, FAMILIES, SPLITS, Column, Table, Task, task_of
+from mindle.records import BUILT_IN_TASKS, FAMILIES, Column, Table, Task, task_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,9 +48,6 @@ class TableTarget(Protocol):
 
     def headline(self, table: Table) -> Message:
         """How many rows and features there are, and what is to be learned."""
-
-    def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
-        """A header and rows of cells on the target, by part where the table is split."""
 
     def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
         """The best constant answer to the rows of each place."""
@@ -94,11 +90,6 @@ def _class_names(texts: Sequence[str], column: Column) -> tuple[str, ...]:
     if kind_of(column).is_text:
         return tuple(sorted_classes(spelled.values()))
     return tuple(spelled[value] for value in sorted(spelled))
-
-
-def words(group: str, *names: str) -> tuple[str, ...]:
-    """Sentences of a group of the catalogue, such as the words of a header."""
-    return tuple(message(f"tables.{group}.{name}") for name in names)
 
 
 def _facts(table: Table) -> dict[str, str]:
@@ -146,18 +137,6 @@ class ClassTarget:
         """See `TableTarget`."""
         return message("tables.summary.classes", **_facts(table), n=len(table.classes))
 
-    def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
-        """Rows of each class."""
-        if any(table.splits):
-            yield words("head", "target", *SPLITS)
-            for name, counts in list(part_counts(table).items())[:most]:
-                yield (name, *(f"{counts[part]:,}" for part in SPLITS))
-        else:
-            yield words("head", "target", "rows")
-            counted = np.bincount(table.labels[table.rows()].clip(0), minlength=len(table.classes))
-            for name, count in list(zip(table.classes, counted.tolist(), strict=True))[:most]:
-                yield name, f"{count:,}"
-
     def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
         """The most frequent class."""
         classes = int(truth.max(initial=0)) + 1
@@ -203,17 +182,6 @@ class NumberTarget:
     def headline(self, table: Table) -> Message:
         """See `TableTarget`."""
         return message("tables.summary.numbers", **_facts(table))
-
-    def rows(self, table: Table, most: int) -> Iterator[tuple[str, ...]]:
-        """How the target is spread."""
-        yield words("head", "part", "rows", "least", "median", "mean", "most")
-        for part in SPLITS if any(table.splits) else (None,):
-            values = table.targets[table.rows(part)]
-            values = values[~np.isnan(values)]
-            if len(values):
-                spread = (values.min(), np.median(values), values.mean(), values.max())
-                numbers = (f"{value:.6g}" for value in spread)
-                yield (*words("head", part or "all"), f"{len(values):,}", *numbers)
 
     def constants(self, truth: NDArray[Any], place: Ints, count: int) -> Floats:
         """The mean."""
