@@ -13,7 +13,7 @@ from mindle.artifacts.bundle import Bundle, write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import images
 from mindle.formats.images import exportable, reference_pixels, torch_outputs
-from mindle.models.classifier import Classifier, ClassScores, StandardisedNumber, layers_model
+from mindle.models.classifier import AnswerGraph, Classifier, ClassScores, StandardisedNumber, layers_model
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model
@@ -93,7 +93,7 @@ def test_a_graph_with_other_numbers_is_refused(tmp_path: Path, monkeypatch: pyte
 
     def another(module: Any, *rest: Any, **more: Any) -> None:
         other = estimator(centre=1.0)
-        export_onnx(other.outputs.graph(other).eval(), *rest, **more)
+        export_onnx(AnswerGraph(other).eval(), *rest, **more)
 
     monkeypatch.setattr(images, "export_onnx", another)
     with pytest.raises(ArtifactError, match="must answer like the model"):

@@ -13,9 +13,9 @@ import torch
 
 from mindle.errors import ArtifactError, ModelError
 from mindle.models.classifier import (
+    AnswerGraph,
     Classifier,
     ClassScores,
-    ProbabilityGraph,
     StandardisedNumber,
     backbone_model,
     build,
@@ -136,10 +136,10 @@ def test_backbones_that_are_already_built_are_used() -> None:
 def test_temperature_divides_the_logits() -> None:
     model = kinds()["layers"].eval()
     with torch.no_grad():
-        probabilities = ProbabilityGraph(model, 2.5)(pixels())
+        probabilities = AnswerGraph(model, 2.5)(pixels())
         torch.testing.assert_close(probabilities, torch.softmax(model(pixels()) / 2.5, 1))
     with pytest.raises(ValueError, match="`temperature` must be above 0"):
-        ProbabilityGraph(model, 0.0)
+        AnswerGraph(model, 0.0)
 
 
 def test_a_topped_backbone_survives_the_disk(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_an_estimator_is_saved_and_answers_in_the_unit_of_its_target(tmp_path: P
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
     net = layers_model(layers, StandardisedNumber(centre=1900.0, scale=0.5), spec=spec, seed=0).eval()
     pixels = torch.randint(0, 256, (5, 8, 8, 1), dtype=torch.uint8)
-    estimate, folds = net.outputs.graph(net)(pixels)
+    estimate, folds = AnswerGraph(net)(pixels)
     assert estimate.shape == (5,)
     assert folds.shape == (5, 1)
     torch.testing.assert_close(estimate, net(pixels)[:, 0].double() * 0.5 + 1900.0)

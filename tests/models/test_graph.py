@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from mindle.errors import ModelError
-from mindle.models.classifier import ClassScores, ProbabilityGraph, backbone_model
+from mindle.models.classifier import AnswerGraph, ClassScores, backbone_model
 from mindle.models.graph import export_onnx, session
 from mindle.models.heads import BlendHead, KernelHead, LinearHead
 from mindle.models.pretrained.weights import random_card
 from mindle.records import InputSpec
 
 
-def joined() -> ProbabilityGraph:
+def joined() -> AnswerGraph:
     """Two backbones, and a blend of a logistic regression with support vectors: all there is in one."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def joined() -> ProbabilityGraph:
     one = LinearHead(mean, scale, rng.normal(size=(3, width)), np.zeros(3))
     support, pairs = rng.normal(size=(20, width)), rng.normal(size=(20, 3))
     two = KernelHead(mean, scale, support, 1 / width, pairs, np.zeros(3), np.eye(3), np.zeros(3))
-    return ProbabilityGraph(
+    return AnswerGraph(
         backbone_model(cards, BlendHead([one, two], np.ones(2)), ClassScores(("a", "b", "c"))), 1.7
     )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mindle.formats.exportable import Exportable
-from mindle.models.classifier import Classifier
+from mindle.models.classifier import AnswerGraph, Classifier
 from mindle.models.graph import export_onnx
 from mindle.records import InputSpec
 
@@ -37,7 +37,7 @@ def torch_outputs(
     model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
     """What the PyTorch model answers to pixels (image, height, width, channel): (image, …) by output."""
-    answers = _answers(model.outputs.graph(model, temperature), pixels)
+    answers = _answers(AnswerGraph(model, temperature), pixels)
     return dict(zip(model.outputs.names, answers, strict=True))
 
 
@@ -64,7 +64,7 @@ def exportable(model: Classifier, pixels: NDArray[np.uint8], temperature: float 
     example, model = reference_pixels(model.spec), model.cpu()
 
     def write_graph(path: Path) -> None:
-        graph = model.outputs.graph(model, temperature).eval()
+        graph = AnswerGraph(model, temperature).eval()
         export_onnx(graph, torch.from_numpy(example), path, output_name=model.outputs.names)
 
     return Exportable(

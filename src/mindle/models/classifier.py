@@ -6,7 +6,7 @@
       -> bodies -> features, side by side -> head -> logits (image, class)
 
 An estimator of numbers is the same with a head of one score, or of several, in standard deviations of the
-target; `EstimateGraph` brings them into the target's unit.
+target; the graph of a bundle brings them into the target's unit.
 
 A classifier on disk is `model.json` (what to build) and `model.safetensors` (its numbers, the backbones'
 included), and needs nothing else.
@@ -122,31 +122,10 @@ class Classifier(nn.Module):
         return [body for body in self.bodies if isinstance(body, Backbone)]
 
 
-class EstimateGraph(nn.Module):
-    """An estimator in the target's unit: the whole graph of a bundle.
+class AnswerGraph(nn.Module):
+    """A classifier with what makes answers of its logits: the whole graph of a bundle.
 
-    uint8 (image, height, width, channel) -> estimate (image,), and fold_estimates (image, fold) of the models
-    that prediction intervals are made from: the estimate itself where there is only one.
-    """
-
-    def __init__(self, estimator: Classifier, outputs: StandardisedNumber) -> None:
-        super().__init__()
-        self.estimator, self.outputs = estimator, outputs
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Estimate a batch."""
-        # In float64: of a target such as a year, float32 keeps three decimals.
-        scores = self.estimator(pixels).double() * self.outputs.scale + self.outputs.centre
-        return scores[:, 0], scores[:, 1:] if scores.shape[1] > 1 else scores
-
-
-class ProbabilityGraph(nn.Module):
-    """A classifier with its temperature and softmax: the whole graph of a bundle.
-
-    uint8 (image, height, width, channel) -> probabilities (image, class).
-
-    Source:
-        Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 9.
+    uint8 (image, height, width, channel) -> what its `outputs` name, each (image, …).
     """
 
     temperature: Tensor
@@ -158,9 +137,9 @@ class ProbabilityGraph(nn.Module):
         self.classifier = classifier
         self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Predict a batch."""
-        return torch.softmax(self.classifier(pixels) / self.temperature, dim=1)
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Answer a batch."""
+        return self.classifier.outputs.answers(self.classifier(pixels), self.temperature)
 
 
 def to_floats(pixels: Tensor) -> Tensor:
@@ -201,9 +180,13 @@ class ClassScores:
         """Scores of a head as logits; one score of two classes becomes the logits (0, score)."""
         return two_logits(scores) if self.count == 2 else scores
 
-    def graph(self, model: Classifier, temperature: float = 1.0) -> nn.Module:
-        """The whole graph of a bundle; it answers `names`."""
-        return ProbabilityGraph(model, temperature)
+    def answers(self, logits: Tensor, temperature: Tensor) -> Tensor:
+        """Probabilities (image, class).
+
+        Source:
+            Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 9.
+        """
+        return torch.softmax(logits / temperature, dim=1)
 
     def described(self) -> dict[str, Any]:
         """What a model's description says of it."""
@@ -228,9 +211,14 @@ class StandardisedNumber:
         """Scores of a head (image, score), some of which give one score as the logits (0, score)."""
         return scores[:, 1:] if scores.shape[1] == 2 else scores
 
-    def graph(self, model: Classifier, temperature: float = 1.0) -> nn.Module:
-        """See `ClassScores`; numbers have no temperature."""
-        return EstimateGraph(model, self)
+    def answers(self, logits: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+        """Estimates (image,) in the target's unit, and those of the folds (image, fold); no temperature.
+
+        Where there is only one model, the fold's estimate is the estimate itself.
+        """
+        # In float64: of a target such as a year, float32 keeps three decimals.
+        scores = logits.double() * self.scale + self.centre
+        return scores[:, 0], scores[:, 1:] if scores.shape[1] > 1 else scores
 
     def described(self) -> dict[str, Any]:
         """What a model's description says of it."""

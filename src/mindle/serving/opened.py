@@ -311,7 +311,7 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     import torch
 
     from mindle.data.common.store import cache_dir
-    from mindle.models.classifier import ProbabilityGraph, imagenet_classifier
+    from mindle.models.classifier import AnswerGraph, imagenet_classifier
     from mindle.models.graph import export_onnx, session
     from mindle.models.pretrained.weights import resolve
 
@@ -321,7 +321,7 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     graph = cache_dir() / "graphs" / f"imagenet-{identity.hexdigest()[:24]}.onnx"
     if not graph.is_file():
         example = torch.zeros((1, *model.spec.shape), dtype=torch.uint8)
-        export_onnx(ProbabilityGraph(model).eval(), example, graph)
+        export_onnx(AnswerGraph(model).eval(), example, graph)
     return Opened(
         source=ImageSource(model.spec),
         target=target_of(Task("multiclass"), tuple(model.classes)),

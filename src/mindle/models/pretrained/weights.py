@@ -20,7 +20,6 @@ from mindle.models.pretrained.cards import (
     hash_file,
     load_tensors,
     read_card,
-    spec_of,
     tensor_shapes,
 )
 from mindle.models.pretrained.hub import cached_cards, from_hub, hub_card, published, timm_card, timm_config
@@ -83,30 +82,18 @@ def resolve(model: str, where: Path | str | None = None, *, hub: bool = True) ->
     return from_hub(published(model, cards), hub)
 
 
-def random_card(model: str, *, library: str = "timm", **arguments: Any) -> WeightCard:
-    """A card without weights: the architecture alone, to be trained from scratch.
+def random_card(model: str) -> WeightCard:
+    """A card without weights: an architecture of timm alone, to be trained from scratch.
 
     Raises:
-        ModelError: If the library does not know the model.
+        ModelError: If timm does not know the model.
 
     Example:
         >>> random_card("resnet18").spec.mean
         (0.485, 0.456, 0.406)
     """
-    if library == "torchvision":
-        imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "input_size": (3, 224, 224)}
-        config: Mapping[str, Any] = imagenet
-    else:
-        config = timm_config(model)
-    return WeightCard(
-        name=model,
-        library=library,
-        model=model.split(".", 1)[0],
-        arguments=arguments,
-        spec=spec_of(config),
-        head=False,
-        origin="random weights",
-    )
+    config = timm_config(model)
+    return timm_card(model, config, outputs=0, model=model.split(".", 1)[0], origin="random weights")
 
 
 def _listed_paths() -> list[str]:
