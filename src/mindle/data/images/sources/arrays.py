@@ -282,6 +282,15 @@ def to_pixels(array: NDArray[Any], *, where: str, findings: list[Finding]) -> ND
     return pixels
 
 
+# Kinds of numbers, their largest value, by what they are multiplied, and the sentence that says so.
+_SCALES = (
+    ("b", 1, 255.0, "scaled-boolean"),
+    ("f", 1, 255.0, "scaled-unit"),
+    ("iuf", 255, 1.0, "scaled-bytes"),
+    ("iu", 65535, 255 / 65535, "scaled-words"),
+)
+
+
 def _scale(array: NDArray[Any], where: str) -> tuple[float, str]:
     """By what an array is multiplied to lie in 0 to 255, from its type and range; and what says so."""
     kind = array.dtype.kind
@@ -290,15 +299,10 @@ def _scale(array: NDArray[Any], where: str) -> tuple[float, str]:
             f"Images in an array must be numbers. Received {where} of type {array.dtype}. Convert it to "
             f"uint8."
         )
-    if kind == "b":
-        return 255.0, "data.arrays.scaled-boolean"
     low, high = float(array.min()), float(array.max())  # NaN comes through, and fails every test below
-    if kind == "f" and 0 <= low and high <= 1:
-        return 255.0, "data.arrays.scaled-unit"
-    if 0 <= low and high <= 255:
-        return 1.0, "data.arrays.scaled-bytes"
-    if kind in "iu" and 0 <= low and high <= 65535:
-        return 255 / 65535, "data.arrays.scaled-words"
+    for kinds, most, factor, code in _SCALES:
+        if kind in kinds and 0 <= low and high <= most:
+            return factor, f"data.arrays.{code}"
     raise DataError(
         f"Images in an array must lie in 0 to 1 or 0 to 255, without gaps. Received {where} of type "
         f"{array.dtype} from {low:g} to {high:g}. Undo the normalisation, or scale it to 0 to 255."
@@ -458,10 +462,10 @@ def is_idx(folder: Path) -> bool:
     return any(match[2].lower() == "images" for match in _idx_files(folder))
 
 
-def read_idx(folder: Path) -> Entries:
+def read_idx(folder: Path) -> Entries | None:
     """Read the idx files of MNIST and its kin: train and t10k, images and labels, gzipped or not.
 
-    Classes are named by their numbers.
+    Classes are named by their numbers. None where the folder holds no such files.
 
     Args:
         folder: Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same for `t10k`; the
@@ -470,6 +474,8 @@ def read_idx(folder: Path) -> Entries:
     Raises:
         DataError: If labels are missing, files are damaged, or counts disagree.
     """
+    if not is_idx(folder):
+        return None
     files = {(match[1].lower(), match[2].lower()): folder / match[0] for match in _idx_files(folder)}
     pieces = []
     for word, given in (("train", "train"), ("t10k", "test"), ("test", "test")):
@@ -603,11 +609,11 @@ def is_cifar(folder: Path) -> bool:
     return _cifar_layout(folder) is not None
 
 
-def read_cifar(folder: Path) -> Entries:
+def read_cifar(folder: Path) -> Entries | None:
     """Read CIFAR-10 or CIFAR-100 as their authors give them, binary or for Python.
 
     CIFAR-100 is read with its 100 fine labels. The files for Python are pickles; their data are read without
-    running them.
+    running them. None where the folder holds neither of the two.
 
     Args:
         folder: Holds `data_batch_1.bin` …, or `train.bin`, or `data_batch_1` …, or `train` and `test`.
@@ -617,10 +623,7 @@ def read_cifar(folder: Path) -> Entries:
     """
     layout = _cifar_layout(folder)
     if layout is None:
-        raise DataError(
-            f"CIFAR must come in an official layout. Received {str(folder)!r} without data_batch_1 or train "
-            f"files. Give the folder that holds them."
-        )
+        return None
     files = [("train", file) for file in sorted(folder.glob(layout.train))]
     files.append(("test", folder / layout.test))
     pieces = [layout.piece(file, part) for part, file in files if layout.is_readable(file)]

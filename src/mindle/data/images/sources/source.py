@@ -126,17 +126,14 @@ def _require_nothing_asked(typed: str, options: ListOptions) -> None:
 
 def _directory_entries(place: Path, label_from: str | None) -> Entries:
     try:
-        if arrays.is_idx(place):
-            return arrays.read_idx(place)
-        if arrays.is_cifar(place):
-            return arrays.read_cifar(place)
+        packed = arrays.read_idx(place) or arrays.read_cifar(place)
     except PermissionError as error:
         raise DataError(
             f"A data folder must be readable. Received {str(place)!r} ({error.strerror}). Check its "
             "permissions."
         ) from error
-    listed = folder_lists(place) if label_from is None else None
-    return listed or read_folder(place, label_from)
+    listed = folder_lists(place) if packed is None and label_from is None else None
+    return packed or listed or read_folder(place, label_from)
 
 
 def _name(place: Path) -> str:
