@@ -215,10 +215,38 @@ class ReadingOptions:
     def is_table(self, data: Any) -> bool:
         """Whether the data are a table rather than images.
 
+        The content of a file decides, not its ending. A file that lists images has a column `path`, or one
+        that leads to images; a column `path` that leads to none makes a table all the same where a target is
+        named.
+
         Raises:
-            DataError: If they are a file that cannot be read.
+            DataError: If they are a file that cannot be read, or no regular file.
+
+        Example:
+            >>> ReadingOptions().is_table("wine"), ReadingOptions().is_table("digits")
+            (True, False)
         """
-        return is_table(data, self.target, separator=self.separator, header=self.header)
+        from mindle.data.images.sources.headings import ListOptions, image_list
+        from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
+        from mindle.data.tables.sources import BUILT_IN, ENDINGS, is_frame, is_mapping_table
+
+        if not isinstance(data, (str, os.PathLike)):
+            return is_frame(data) or is_mapping_table(data)
+        place = Path(os.path.expanduser(data))
+        if not place.exists():
+            return os.fspath(data) in BUILT_IN
+        if place.is_dir() or place.suffix.lower() == ".npz":
+            return False
+        if is_parquet(place):
+            return True
+        asked = (self.target, self.separator, self.header) != (None, None, None)
+        if not (asked or place.suffix.lower() in ENDINGS or is_workbook(place) or is_text(place)):
+            return False
+        listed = image_list(place, ListOptions(separator=self.separator, header=self.header))
+        if listed is None:
+            return True
+        named = self.target is not None and listed.names[listed.image] == "path"
+        return named and not listed.leads_to_images()
 
     def read(self, data: Any, *, split_seed: int = 0) -> Dataset | Table:
         """Read images or a table, as the data and the options say.
@@ -338,51 +366,3 @@ def refuse(arguments: Mapping[str, Any], theirs: str, ours: str) -> None:
 
 def _is_said(value: Any) -> bool:
     return value is not None and value not in ("", (), {})  # a header of 0 lines is said
-
-
-_ARRAYS = ".npz"
-
-
-def is_table(
-    source: Any,
-    target: str | int | None = None,
-    *,
-    separator: str | None = None,
-    header: int | None = None,
-) -> bool:
-    """Whether what a user gave is a table rather than images.
-
-    The content of a file decides, not its ending. A file that lists images has a column `path`, or one that
-    leads to pictures; a column `path` that leads to none makes a table all the same where a target is named.
-
-    Raises:
-        DataError: If it is a file that cannot be read, or no regular file.
-
-    Example:
-        >>> is_table("wine"), is_table("digits")
-        (True, False)
-    """
-    from mindle.data.images.sources.headings import ListOptions, image_list
-    from mindle.data.images.sources.listing import lists_images
-    from mindle.data.tables.parsing.opening import is_parquet, is_text, is_workbook
-    from mindle.data.tables.sources import BUILT_IN, ENDINGS, is_frame, is_mapping_table
-
-    if not isinstance(source, (str, os.PathLike)):
-        return is_frame(source) or is_mapping_table(source)
-    place = Path(os.path.expanduser(source))
-    if not place.exists():
-        return os.fspath(source) in BUILT_IN
-    if place.is_dir() or place.suffix.lower() == _ARRAYS:
-        return False
-    if is_parquet(place):
-        return True
-    asked = (target, separator, header) != (None, None, None)
-    if not (asked or place.suffix.lower() in ENDINGS or is_workbook(place) or is_text(place)):
-        return False
-    options = ListOptions(separator=separator, header=header)
-    listed = image_list(place, options)
-    if listed is None:
-        return True
-    if target is None or listed.names[listed.image] != "path":
-        return False
-    return not lists_images(place, options)

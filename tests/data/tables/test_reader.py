@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mindle.data.reading import is_table
+from mindle.data.reading import ReadingOptions
 from mindle.data.tables.reader import find_column, read_table
 from mindle.data.tables.rows import read_rows
 from mindle.data.tables.sources import BUILT_IN, unique_names
 from mindle.data.tables.tasks import labels_of
 from mindle.errors import DataError
 from mindle.records import Column, Finding, Table
+
+
+def is_table(data: Any, target: str | None = None) -> bool:
+    return ReadingOptions(target=target).is_table(data)
+
 
 HOUSES = "size,town,price\n" + "".join(
     f"{40 + row * 7 % 60}.5,{('Bonn', 'Seoul', 'Rome')[row % 3]},{200 + row * 13 % 170}\n"

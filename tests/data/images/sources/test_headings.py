@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,15 @@ from PIL import Image
 
 from mindle.data import read
 from mindle.data.images.sources.headings import Locator, image_list
-from mindle.data.reading import is_table
+from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError
 from mindle.records import Dataset, Finding
 from tests.discs import write_discs
+
+
+def is_table(data: Any, target: str | None = None) -> bool:
+    return ReadingOptions(target=target).is_table(data)
+
 
 CELLS: dict[str, Callable[[str, int], str]] = {
     "path": lambda label, number: f"photos/{label}/{label}{number}.png",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mindle import data
-from mindle.data.images.sources.listing import lists_images
-from mindle.data.reading import is_table
+from mindle.data.images.sources.headings import image_list
+from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError
 from mindle.records import Dataset, Finding
 from tests.discs import write_discs
+
+
+def is_table(data: Any, target: str | None = None) -> bool:
+    return ReadingOptions(target=target).is_table(data)
 
 
 @pytest.fixture
@@ -261,11 +266,15 @@ def test_a_target_without_any_number_is_refused(folder: Path) -> None:
 
 def test_a_list_of_pictures_is_told_from_a_table(tmp_path: Path) -> None:
     pictures = write_discs(tmp_path / "discs", 3)
-    assert lists_images(pictures)
+    listed = image_list(pictures)
+    assert listed is not None
+    assert listed.leads_to_images()
     logs = tmp_path / "logs.csv"
     (tmp_path / "a.log").write_text("x")
     logs.write_text("path,size\na.log,3\nb.log,4\n", encoding="utf-8")
-    assert not lists_images(logs)  # a file, and no picture
+    listed = image_list(logs)
+    assert listed is not None
+    assert not listed.leads_to_images()  # a file, and no picture
     assert not is_table(pictures, "target")
     assert is_table(logs, "size")
 

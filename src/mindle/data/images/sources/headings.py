@@ -172,6 +172,11 @@ class ImageList:
         """Whether a cell holds nothing."""
         return is_missing(text, self.options.missing)
 
+    def leads_to_images(self) -> bool:
+        """Whether one of the first files is an image, and the list no table that has such a column."""
+        sample = [cells[self.image] for _, cells in self.rows[:_LOOKED_AT]]
+        return any(self.locator.is_picture(cell) for cell in sample if cell)
+
     def position(self, name: str) -> int | None:
         """Where a column stands, None where there is none of that name."""
         if self.names.count(name) > 1:

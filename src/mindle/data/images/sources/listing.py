@@ -66,21 +66,6 @@ class _Row:
         return message("data.listing.as-labels", path=path, labels=labels, lines=lines, n=n)
 
 
-def lists_images(file: Path, options: ListOptions = NOTHING_SAID) -> bool:
-    """Whether a column of a CSV file leads to pictures: one of its first twenty cells does.
-
-    This distinguishes a list from a table that merely has a column of such a name.
-
-    Raises:
-        DataError: If the file is no text that can be read.
-    """
-    listed = image_list(file, options)
-    if listed is None or listed.names[listed.image] != PATH:
-        return listed is not None
-    sample = [cells[listed.image] for _, cells in listed.rows[:20]]
-    return any(listed.locator.is_picture(cell) for cell in sample if cell)
-
-
 def read_listing(file: Path, options: ListOptions = NOTHING_SAID) -> Entries:
     """Read a CSV file with the columns path and label or target, and split and group where it has them.
 
