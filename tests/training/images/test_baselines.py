@@ -1,4 +1,4 @@
-"""Baselines: what the commonest class and colour alone are worth, on the test part only."""
+"""Baselines: what the majority class and colour alone are worth, on the test split only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE = 6
 SPEC = InputSpec(height=SIDE, width=SIDE)
 
 
-def dataset(images: NDArray[np.uint8], labels: NDArray[np.int64], parts: list[str]) -> Dataset:
+def dataset(images: NDArray[np.uint8], labels: NDArray[np.int64], splits: list[str]) -> Dataset:
     """A data set of arrays that is split already."""
     count = len(images)
     return Dataset(
@@ -33,7 +33,7 @@ def dataset(images: NDArray[np.uint8], labels: NDArray[np.int64], parts: list[st
         groups=("",) * count,
         images=ArrayImages(array=images),
         set_aside=("",) * count,
-        splits=tuple(parts),
+        splits=tuple(splits),
     )
 
 
@@ -67,7 +67,7 @@ def test_colour_alone_is_lost_where_the_classes_differ_in_shape() -> None:
     assert 0.2 < found["colour"] < 0.8
 
 
-def test_digits_are_hardly_told_by_their_gray(cache: Path) -> None:
+def test_digits_are_hardly_known_by_their_gray(cache: Path) -> None:
     digits = mindle.data.split(mindle.data.check(mindle.data.read("digits")))
     spec = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
     found = baselines(digits, spec)
@@ -78,8 +78,8 @@ def test_digits_are_hardly_told_by_their_gray(cache: Path) -> None:
     assert found["majority"] + 0.1 < found["colour"] < 0.6
 
 
-def test_the_commonest_class_is_that_of_the_train_part() -> None:
-    """Class 0 leads in train and class 1 in test, so that the commonest is right a quarter of the time."""
+def test_the_majority_class_is_that_of_the_train_split() -> None:
+    """Class 0 leads in train and class 1 in test, so that the majority is right a quarter of the time."""
     labels = np.array([0] * 30 + [1] * 10 + [0] * 10 + [1] * 30)
     found = baselines(dataset(coloured(labels), labels, halves(80)), SPEC)
     assert found == {"majority": 0.25, "colour": 1.0}
@@ -94,7 +94,7 @@ def test_one_dominant_class_makes_the_majority_hard_to_beat() -> None:
 
 
 def test_val_and_what_is_set_aside_take_no_part() -> None:
-    """Rows that would mislead the baselines, if they were learned from or judged, change nothing."""
+    """Rows that would mislead the baselines, if they were learned from or evaluated, change nothing."""
     labels = np.arange(60) % 2
     plain = dataset(coloured(labels), labels, halves(60))
     wrong = np.arange(40) % 2
@@ -119,12 +119,12 @@ def test_thinning_keeps_a_class_of_a_single_image(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "MOST_TRAIN", 20)
     images = np.full((400, SIDE, SIDE, 3), 30, np.uint8)
     labels = np.zeros(400, np.int64)
-    parts = halves(400)
-    rare = parts.index("train"), parts.index("test")
+    splits = halves(400)
+    rare = splits.index("train"), splits.index("test")
     labels[list(rare)] = 1
     images[list(rare)] = 230
     for seed in range(3):
-        found = baselines(dataset(images, labels, parts), SPEC, seed=seed)
+        found = baselines(dataset(images, labels, splits), SPEC, seed=seed)
         assert found["colour"] >= found["majority"] == 0.995
 
 
@@ -161,8 +161,8 @@ def test_numbers_are_guessed_by_the_mean_and_by_colours(cache: Path) -> None:
     rng = np.random.default_rng(0)
     shades = rng.integers(0, 256, 80)
     images = np.repeat(shades, SIDE * SIDE * 3).reshape(80, SIDE, SIDE, 3).astype(np.uint8)
-    parts = ["train"] * 60 + ["test"] * 20
-    made = dataset(images, np.zeros(80, np.int64), parts)
+    splits = ["train"] * 60 + ["test"] * 20
+    made = dataset(images, np.zeros(80, np.int64), splits)
     targets = 10.0 + shades
     made = replace(made, classes=(), labels=np.full(80, -1), targets=targets, target="shade")
     found = number_baselines(made, SPEC)

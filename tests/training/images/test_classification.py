@@ -1,4 +1,4 @@
-"""The selection of classes: what is tried, scarce classes, and that a resumed run decides nothing anew."""
+"""The selection of classes: what is tried, minority classes, and that a resumed run decides nothing anew."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, Outcome, 
     """Heads on the embedded backbone, and what was decided on the way."""
     made: list[Mapping[str, Any]] = []
     problem = split(photo_folder(tmp_path_factory.mktemp("probed") / "photos", 12))
-    journal = DecisionLog(record=made.append)
+    log = DecisionLog(record=made.append)
     outcome = ClassSelection(
         problem,
         cards=[embedded()],
         recipe=QUICK,
-        context=TrainingContext(deadline=Deadline(None), decisions=journal, threads=1),
+        context=TrainingContext(deadline=Deadline(None), decisions=log, threads=1),
     ).heads_only()
     return problem, outcome, made
 
@@ -90,7 +90,7 @@ def test_the_classifier_answers_the_val_part(
     assert outcome.train_scores["n"] == len(problem.train)
 
 
-def test_a_resumed_climb_repeats_its_decisions_whatever_the_clock_says(
+def test_a_resumed_selection_repeats_its_decisions_whatever_the_clock_says(
     probed: tuple[Problem, Outcome, list[Mapping[str, Any]]],
 ) -> None:
     problem, outcome, made = probed
@@ -111,9 +111,9 @@ def test_a_resumed_climb_repeats_its_decisions_whatever_the_clock_says(
     assert untimed == [{k: v for k, v in attempt.items() if k != "seconds"} for attempt in outcome.tried]
 
 
-@pytest.mark.parametrize(("prefer", "kept"), [("accuracy", "dear"), ("speed", "cheap")])
+@pytest.mark.parametrize(("prefer", "chosen"), [("accuracy", "dear"), ("speed", "cheap")])
 def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferred(
-    probed: tuple[Problem, Outcome, list[Mapping[str, Any]]], prefer: str, kept: str
+    probed: tuple[Problem, Outcome, list[Mapping[str, Any]]], prefer: str, chosen: str
 ) -> None:
     problem, _, _ = probed
     recipe = with_settings(QUICK, {"probe.prefer": prefer})
@@ -132,8 +132,8 @@ def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferr
         for seconds in (0.05, 0.01)
     )
     selection.candidates += [dear, cheap]
-    assert selection.economical(dear) is {"dear": dear, "cheap": cheap}[kept]
-    assert ("answers an image in 10 ms instead of 50" in cheap.attempt["note"]) == (kept == "cheap")
+    assert selection.economical(dear) is {"dear": dear, "cheap": cheap}[chosen]
+    assert ("answers an image in 10 ms instead of 50" in cheap.attempt["note"]) == (chosen == "cheap")
 
 
 def head_that_knows(labels: Any, classes: int) -> ClassCandidate:
@@ -171,13 +171,13 @@ def test_joined_backbones_answer_as_one(tmp_path: Path, cache: Path, shared: Pat
     assert (answers == problem.truth[problem.val]).mean() > 0.9
 
 
-# ── scarce classes ───────────────────────────────────────────────────────────────────────────────
+# ── minority classes ──────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="module")
-def scarce(tmp_path_factory: pytest.TempPathFactory) -> Problem:
+def imbalanced(tmp_path_factory: pytest.TempPathFactory) -> Problem:
     """Drawings of three classes, the second with a quarter of the others' images."""
-    folder = photo_folder(tmp_path_factory.mktemp("scarce") / "photos", 24)
+    folder = photo_folder(tmp_path_factory.mktemp("imbalanced") / "photos", 24)
     for file in sorted((folder / CLASSES[1]).iterdir())[6:]:
         file.unlink()
     for seed in range(100, 108):  # squares and stripes that show circles: nobody can answer all of them
@@ -193,50 +193,50 @@ def evened(problem: Problem, **settings: Any) -> Outcome:
 
 
 @pytest.mark.slow
-def test_heads_take_weights_made_up_rows_and_stronger_views(scarce: Problem) -> None:
+def test_heads_take_weights_synthetic_samples_and_stronger_views(imbalanced: Problem) -> None:
     pytest.importorskip("imblearn", reason="needs the extra `imbalance`")
-    plain = evened(scarce)
+    plain = evened(imbalanced)
     for settings in ({"train.balance": "weights"}, {"train.balance": "smote"}, {"train.oversample": 1.0}):
-        other = evened(scarce, **settings)
+        other = evened(imbalanced, **settings)
         assert other.thresholds == ()
         assert not np.allclose(other.val_answers, plain.val_answers)
 
 
-def test_scarce_classes_are_cared_for_where_backbones_stand_together(scarce: Problem) -> None:
+def test_minority_classes_are_cared_for_where_backbones_stand_together(imbalanced: Problem) -> None:
     recipe = with_settings(
         QUICK, {"probe.heads": ("rbf",), "train.thresholds": True, "model.name": "a + b", "probe.views": "0"}
     )
     plain = embedded()
     other = replace(plain, name="the same again")
     selection = ClassSelection(
-        scarce, cards=[plain, other], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
+        imbalanced, cards=[plain, other], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
     )
     assert selection.together
     assert len(selection.heads_only().thresholds) == len(CLASSES)
 
 
-def test_a_head_without_settings_to_search_is_fitted_once(scarce: Problem) -> None:
-    outcome = evened(scarce, **{"probe.heads": ("logistic",)})
+def test_a_head_without_settings_to_search_is_fitted_once(imbalanced: Problem) -> None:
+    outcome = evened(imbalanced, **{"probe.heads": ("logistic",)})
     assert [attempt["name"] for attempt in outcome.tried] == [
         "majority",
         f"logistic head on {embedded().model}",
     ]
 
 
-def test_a_focal_loss_leaves_least_squares_out(scarce: Problem) -> None:
+def test_least_squares_are_skipped_for_a_focal_loss(imbalanced: Problem) -> None:
     settings = {"train.focal_gamma": 2.0, "probe.heads": ("rbf", "logistic")}
-    tried = [attempt["name"] for attempt in evened(scarce, **settings).tried]
+    tried = [attempt["name"] for attempt in evened(imbalanced, **settings).tried]
     assert any(name.startswith("logistic") for name in tried)
     assert not any(name.startswith("rbf") for name in tried)
 
 
-def test_auto_tries_what_is_there_and_a_resumed_run_chooses_the_same(scarce: Problem) -> None:
+def test_auto_tries_what_is_there_and_a_resumed_run_chooses_the_same(imbalanced: Problem) -> None:
     made: list[Mapping[str, Any]] = []
     recipe = with_settings(QUICK, {"probe.heads": ("rbf",), "train.balance": "auto"})
 
     def run(replay: list[Mapping[str, Any]], left: float | None) -> Outcome:
         return ClassSelection(
-            scarce,
+            imbalanced,
             cards=[embedded()],
             recipe=recipe,
             context=TrainingContext(deadline=Deadline(left), decisions=DecisionLog(replay, made.append)),

@@ -1,4 +1,4 @@
-"""Each fault is planted in a small real training and named, alone; healthy trainings are left in peace."""
+"""Each fault is planted in a small real training and named, alone; healthy trainings are exempt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DENSE = dense((64, 32))
 
 
 def digits(count: int = 400, classes: int = 10) -> tuple[Arrays, Arrays]:
-    """Handwritten digits of 8 px: some to learn from, 150 to judge on."""
+    """Handwritten digits of 8 px: some to learn from, 150 to evaluate on."""
     dataset = read("digits")
     assert isinstance(dataset.images, ArrayImages)
     images, labels = dataset.images.array.reshape(-1, 8, 8, 1), dataset.labels
@@ -100,7 +100,7 @@ HEALTHY: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("way", HEALTHY)
-def test_a_healthy_run_is_left_in_peace(way: str) -> None:
+def test_a_healthy_run_is_not_diagnosed(way: str) -> None:
     layers, settings = HEALTHY[way]
     assert kinds(named(*digits(), net(layers, 10), **settings)) == []
 
@@ -119,12 +119,12 @@ def test_a_healthy_deep_net_with_batch_norms() -> None:
 
 
 def test_a_healthy_run_with_rare_classes() -> None:
-    parts = [
-        (images[kept], labels[kept])
+    splits = [
+        (images[some], labels[some])
         for images, labels in digits(400, classes=3)
-        if len(kept := np.flatnonzero((labels == 0) | (np.arange(len(labels)) % 4 == 0)))
+        if len(some := np.flatnonzero((labels == 0) | (np.arange(len(labels)) % 4 == 0)))
     ]
-    assert kinds(named(parts[0], parts[1], net(CONV, 3))) == []
+    assert kinds(named(splits[0], splits[1], net(CONV, 3))) == []
 
 
 def test_a_healthy_probe() -> None:
@@ -221,7 +221,7 @@ def test_loss_at_chance_where_labels_do_not_belong_to_their_images() -> None:
     assert set(found[0].evidence["series"]) == {"train loss", "val loss", "guessing"}
 
 
-def test_constant_prediction_of_a_net_that_judges_with_other_statistics_than_it_trains_with() -> None:
+def test_constant_prediction_of_a_net_that_evaluates_with_other_statistics_than_it_trains_with() -> None:
     norm = {"kind": "batch_norm", "momentum": 1e-6, "activation": "relu"}
     model = net([{"kind": "flatten"}, {"kind": "dense", "units": 32}, norm, DENSE[-1]], 10)
     next(
@@ -248,7 +248,7 @@ def test_overfitting() -> None:
     assert "points above validation" in found[0].message
 
 
-def test_a_short_or_resumed_run_is_not_judged_by_its_beginning() -> None:
+def test_a_short_or_resumed_run_is_not_diagnosed_by_its_beginning() -> None:
     train, val = digits()
     model = net(DENSE, 10)
     settings = TrainSettings(epochs=1, batch_size=16, learning_rate=1e-7)

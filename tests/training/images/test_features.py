@@ -1,4 +1,4 @@
-"""Features: those of PyTorch, kept by content, each of its own image only."""
+"""Features: those of PyTorch, stored by content, each of its image only."""
 
 from __future__ import annotations
 

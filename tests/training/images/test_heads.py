@@ -73,7 +73,7 @@ def clouds(
 
 
 def chequers(count: int, seed: int = 0) -> tuple[Singles, NDArray[np.int64]]:
-    """Two classes that no straight line parts: the sign of the product of the first two features."""
+    """Two classes that no straight line separates: the sign of the product of the first two features."""
     x = np.random.default_rng(seed).normal(size=(1, count, 2))
     return x.astype(np.float32), (x[0, :, 0] * x[0, :, 1] > 0).astype(np.int64)
 
@@ -261,9 +261,9 @@ def test_one_inversion_answers_as_fits_without_each_fold(views: int) -> None:
     kernel = gaussian(joined.x, joined.x, found) + 1
     expected = np.empty_like(pool.targets)
     for fold in range(5):
-        held, rest = pool.row_folds == fold, pool.row_folds != fold
+        out, rest = pool.row_folds == fold, pool.row_folds != fold
         system = kernel[np.ix_(rest, rest)] + 0.3 * np.eye(rest.sum())
-        expected[held] = kernel[np.ix_(held, rest)] @ np.linalg.solve(system, pool.targets[rest])
+        expected[out] = kernel[np.ix_(out, rest)] @ np.linalg.solve(system, pool.targets[rest])
     np.testing.assert_allclose(found.scores - offsets(found), pool.sharpness * expected[:60], atol=1e-3)
 
 
@@ -391,9 +391,9 @@ def test_logistic_folds_agree_with_scikit_learn() -> None:
     found, x = logistic(pool, joined), joined.x.astype(np.float64)
     model = LogisticRegression(C=1 / found.settings["penalty"], max_iter=5000, tol=1e-8)
     for fold in range(5):
-        held = pool.folds == fold
-        expected = model.fit(x[~held], labels[~held]).predict_proba(x[held])
-        np.testing.assert_allclose(np.exp(log_softmax(found.scores[held])), expected, atol=5e-3)
+        out = pool.folds == fold
+        expected = model.fit(x[~out], labels[~out]).predict_proba(x[out])
+        np.testing.assert_allclose(np.exp(log_softmax(found.scores[out])), expected, atol=5e-3)
 
 
 def test_the_net_head_is_the_net_that_was_trained() -> None:
@@ -408,7 +408,7 @@ def test_the_net_head_is_the_net_that_was_trained() -> None:
     np.testing.assert_allclose(answers(head, raw.reshape(120, -1)), expected, atol=1e-3)
 
 
-def test_a_net_parts_what_no_straight_line_can() -> None:
+def test_a_net_separates_what_no_straight_line_can() -> None:
     raw, labels = chequers(300)
     pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
     assert logistic(pool, joined).right.mean() < 0.65
@@ -483,7 +483,7 @@ def test_an_images_own_label_and_those_of_its_fold_never_reach_its_scores() -> N
 
 @FITS
 def test_noise_is_not_believed(fit: Fit) -> None:
-    """Where the labels are drawn by lot, calibrated answers are hardly better or worse than none."""
+    """Where the labels are drawn at random, calibrated answers are hardly better or worse than none."""
     raw, _ = clouds(150)
     labels = np.random.default_rng(3).integers(0, CLASSES, 150)
     found = fit(pool_of(labels), ConcatFeatures([block_of(raw)]))
@@ -600,9 +600,9 @@ def test_features_that_are_all_alike_give_every_class_its_share(
 def uneven() -> tuple[ClassHeadData, ConcatFeatures]:
     """Half of the classes' images thinned out."""
     features, labels = clouds(150)
-    kept = np.flatnonzero((labels == 0) | (np.arange(150) % 4 == 0))
-    labels = labels[kept]
-    return pool_of(labels), ConcatFeatures([block_of(features[:, kept])])
+    some = np.flatnonzero((labels == 0) | (np.arange(150) % 4 == 0))
+    labels = labels[some]
+    return pool_of(labels), ConcatFeatures([block_of(features[:, some])])
 
 
 def weighed(pool: ClassHeadData) -> ClassHeadData:
@@ -610,7 +610,7 @@ def weighed(pool: ClassHeadData) -> ClassHeadData:
 
 
 @pytest.mark.parametrize("kind", ["rbf", "logistic", "net"])
-def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(kind: str) -> None:
+def test_weights_find_more_of_minority_classes_and_equal_weights_change_nothing(kind: str) -> None:
     pool, joined = uneven()
 
     def scores(some: ClassHeadData) -> Floats:
@@ -626,7 +626,7 @@ def test_weights_find_more_of_scarce_classes_and_equal_weights_change_nothing(ki
 
 
 @pytest.mark.parametrize("most", [4000, 20])
-def test_weighted_support_vectors_are_judged_as_if_fitted_without_the_fold(
+def test_weighted_support_vectors_are_evaluated_as_if_fitted_without_the_fold(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(head_features, "MOST_VECTORS", most)
@@ -641,18 +641,18 @@ def test_weighted_support_vectors_are_judged_as_if_fitted_without_the_fold(
     weights = pool.row_weights
     assert weights is not None
     for fold in range(5):
-        held, rest = pool.folds == fold, pool.folds != fold
+        out, rest = pool.folds == fold, pool.folds != fold
         if dual:
             system = kernel[np.ix_(rest, rest)] + 1 + 0.1 * np.diag(1 / weights[rest])
-            alone = (kernel[np.ix_(held, rest)] + 1) @ np.linalg.solve(system, pool.targets[rest])
+            alone = (kernel[np.ix_(out, rest)] + 1) @ np.linalg.solve(system, pool.targets[rest])
         else:
             mean = np.average(pool.targets[rest], axis=0, weights=weights[rest])
             heavy = kernel[rest] * weights[rest][:, None]
             system = heavy.T @ kernel[rest] + 0.1 * kernel[vectors]
             found = np.linalg.lstsq(system, heavy.T @ (pool.targets[rest] - mean), rcond=None)[0]
             left = pool.targets[rest] - kernel[rest] @ found
-            alone = kernel[held] @ found + np.average(left, axis=0, weights=weights[rest])
-        assert scores[held] == pytest.approx(alone, abs=1e-5)
+            alone = kernel[out] @ found + np.average(left, axis=0, weights=weights[rest])
+        assert scores[out] == pytest.approx(alone, abs=1e-5)
 
 
 def test_weighted_logistic_regression_is_that_of_scikit_learn() -> None:

@@ -69,9 +69,9 @@ def test_each_fold_is_estimated_by_a_head_that_did_not_see_it(
     joined = ConcatFeatures([block_of(x)])
     found = (fit_ridge if kind == "ridge" else fit_rbf)(pool, joined, SETTINGS)
     got = answers(found.build(1.0), x)
-    own = got[np.arange(80), 1 + pool.folds]
-    assert np.abs(own - found.scores[:, 0]).max() < 1e-3
-    # Another truth in a fold moves what others say of it, and not what its own head says.
+    alone = got[np.arange(80), 1 + pool.folds]
+    assert np.abs(alone - found.scores[:, 0]).max() < 1e-3
+    # Another truth in a fold moves what others say of it, and not what its head says.
     moved = y.copy()
     moved[pool.folds == 2] += 5.0
     if kind == "rbf":

@@ -10,8 +10,8 @@ from mindle.training.images.plan import expectation, make_plan, resolve_options
 
 
 def test_auto_is_the_default_and_has_a_budget() -> None:
-    settled = resolve_options()
-    assert (settled.recipe.strategy, settled.budget_seconds) == ("auto", 600.0)
+    resolved = resolve_options()
+    assert (resolved.recipe.strategy, resolved.budget_seconds) == ("auto", 600.0)
     assert resolve_options(strategy="probe").budget_seconds is None
     assert resolve_options(strategy="probe", budget="90s").budget_seconds == 90.0
 
@@ -22,9 +22,11 @@ def test_a_named_net_is_trained_from_scratch_and_a_backbone_is_probed() -> None:
 
 
 def test_settings_reach_the_recipe_and_its_document() -> None:
-    settled = resolve_options(strategy="scratch", settings={"train.learning_rate": "3e-4", "train.epochs": 7})
-    assert (settled.recipe.train.learning_rate, settled.recipe.train.epochs) == (3e-4, 7)
-    assert settled.as_dict()["recipe"]["train"]["epochs"] == 7
+    resolved = resolve_options(
+        strategy="scratch", settings={"train.learning_rate": "3e-4", "train.epochs": 7}
+    )
+    assert (resolved.recipe.train.learning_rate, resolved.recipe.train.epochs) == (3e-4, 7)
+    assert resolved.as_dict()["recipe"]["train"]["epochs"] == 7
 
 
 def test_a_probe_needs_its_backbones_pixels_while_files_are_checked() -> None:

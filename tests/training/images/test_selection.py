@@ -198,7 +198,7 @@ def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -
     assert "no val images" in selection_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
 
 
-# ── whole climbs ─────────────────────────────────────────────────────────────────────────────────
+# ── whole selections ─────────────────────────────────────────────────────────────────────────────────
 
 
 def test_without_a_backbone_and_without_time_there_is_no_answer() -> None:

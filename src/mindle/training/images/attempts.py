@@ -60,8 +60,8 @@ def both(first: str, second: str, kind: str = "remarks") -> str:
     """Two remarks, or "sentences", one after the other; one alone where the other is empty.
 
     Example:
-        >>> both("kept", "cheaper"), both("", "cheaper")
-        ('kept; cheaper', 'cheaper')
+        >>> both("slow", "exact"), both("", "exact")
+        ('slow; exact', 'exact')
     """
     if not (first and second):
         return first or second

@@ -2,7 +2,7 @@
 
 A kernel head on each usable backbone comes first; then concatenated backbones; then other kinds of head on
 the best of these, the two best blended, and methods against class imbalance. By then so few images may be
-predicted wrong that nothing more could be told apart: then it stops.
+predicted wrong that no difference could be shown any more: then it stops.
 
 Heads are compared by the cross-entropy of predictions out of fold, a head and a net by their accuracy on the
 val split. Augmented views are embedded at once, for a mirrored picture of a class is still one of it.
@@ -45,7 +45,7 @@ from mindle.training.loop.imbalance import WORTH_TRYING, balanced_weights, choos
 from mindle.training.loop.objectives import CLASSIFICATION, Objective
 from mindle.training.recipe import Recipe
 
-# With so few mistakes even a candidate without any could not be told apart: the sign test of 5 against 0
+# With so few mistakes even a candidate without any could not be shown to be better: the sign test of 5 to 0
 # gives 0.06. On few images that would often be so, and another candidate costs little there.
 FEW_MISTAKES, FEW_SHARE = 5, 0.02
 MOST_OVERSAMPLED_VIEWS = 8
@@ -71,7 +71,7 @@ def head_data_of(
 
 
 def few_mistakes(wrong: int, n: int) -> bool:
-    """Whether even an attempt without mistakes could not be told from one with so many.
+    """Whether even a candidate without mistakes could not be shown to be better than one with so many.
 
     Example:
         >>> few_mistakes(5, 1000), few_mistakes(5, 100)
@@ -163,7 +163,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         return self.fitted(name, backbones, partial(self._fit, kind, backbones, search=False), ranks=True)
 
     def enough(self, best: Ranked[ClassCandidate]) -> bool:
-        """Whether even a head without mistakes could not be told apart from this one."""
+        """Whether even a head without mistakes could not be shown to be better than this one."""
         return self._stop_at(best.candidate.mistakes, len(best.candidate.truth), "out-of-fold")
 
     def _kinds(self) -> tuple[str, ...]:
@@ -284,7 +284,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
     # ---- nets -------------------------------------------------------------------------------------------
 
     def net(self, best: Ranked[ClassCandidate] | None) -> Outcome | None:
-        """Train a net where there is time, and see whether more could be told apart from it."""
+        """Train a net where there is time, and see whether anything could be shown to be better."""
         outcome = super().net(best)
         if outcome is not None:
             wrong = int((outcome.val_answers.argmax(axis=1) != self.val_labels).sum())

@@ -34,7 +34,7 @@ Ints = NDArray[np.int64]
 
 METHODS = ("vote", "weighted", "stack", "average")
 FOLDS = 5
-# Below this a probability tells a stack only how sure a member was of being wrong; and predictions.csv, from
+# Below this a probability shows a stack only how sure a member was of being wrong; and predictions.csv, from
 # which a stack learns, has eight decimals.
 LOG_FLOOR = 1e-4
 _EM_STEPS, _EM_TOLERANCE = 2000, 1e-9

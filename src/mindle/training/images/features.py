@@ -39,7 +39,7 @@ from mindle.training.settings import AugmentSettings
 
 # Raise it when the same card gives other features.
 GRAPH_VERSION = 1
-# One batch size for all: a row then depends on its own image only, whatever is embedded beside it.
+# One batch size for all: a row then depends on its image only, whatever is embedded beside it.
 BATCH = 16
 # Relative to the largest feature; float32 rounding over some fifty layers stays below 1e-5.
 TOLERANCE = 1e-3
@@ -143,7 +143,7 @@ class Engine:
     def name(self) -> str:
         """A hash of everything that the features depend on, images aside."""
         card = card_as_dict(self.card)
-        parts = {name: card[name] for name in ("library", "model", "arguments", "identity", "sha256")} | {
+        facts = {name: card[name] for name in ("library", "model", "arguments", "identity", "sha256")} | {
             "mean": card["mean"],
             "std": card["std"],
             "pooling": self.pooling,
@@ -151,7 +151,7 @@ class Engine:
             "engine": "onnxruntime" if self.device == "cpu" else f"torch-{self.device}",
             "version": GRAPH_VERSION,
         }
-        text = json.dumps(parts, sort_keys=True, default=str)
+        text = json.dumps(facts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
@@ -160,7 +160,7 @@ class Engine:
         return self._run is not None
 
     def store(self) -> RowStore:
-        """Where the features are kept; the folder's name holds the width, so that reading needs no graph."""
+        """Where the features are stored; its name holds the width, so that reading needs no graph."""
         return RowStore(
             self.cache / "features" / f"{self.name}-{self.width()}",
             shape=(self.width(),),
@@ -248,7 +248,7 @@ class Engine:
         return len(_first_of_each(wanted, self.store().missing(wanted)))
 
     def seconds_an_image(self, pixels: PixelRows) -> float:
-        """How long one image takes, measured on one batch; the graph is made, if need be, and kept."""
+        """How long one image takes, measured on one batch; the graph is made, if need be, and cached."""
         some = pixels[np.arange(min(BATCH, len(pixels)))]
         self.run(some)  # opens the graph and lets it allocate its memory
         began = time.perf_counter()

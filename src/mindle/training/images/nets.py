@@ -24,7 +24,7 @@ from mindle.training.loop.job import TrainingContext, TrainingData
 from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import Recipe
 
-# Images up to this side keep their own size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
+# Images up to this side keep their size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
 SMALL_SIDE, PHOTO_SIDE = 96, 160
 # So many training images say what mean and deviation inputs have, and how well a net knows them at the end.
 SAMPLE = 1000

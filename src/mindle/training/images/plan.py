@@ -244,7 +244,7 @@ def carry_out(
 
     Args:
         plan: Made by `make_plan`.
-        problem: The train and val parts.
+        problem: The train and val splits.
         context: Seed, run folder, decisions, listener; its device and deadline follow from the plan.
         spent_seconds: What has been spent of the budget.
         rehearse: Says how many seconds what follows the training will take, by doing it on something small;

@@ -39,10 +39,10 @@ class Problem:
         task: What is to be predicted.
         classes: Class names in the order of the labels.
         truth: Class index, or number to estimate, of each row.
-        train, val: Which rows belong to either part.
+        train, val: Which rows belong to either split.
         typical_size: Median (height, width) of the images before any resizing.
         test_count: How many test images there are, for the time that evaluating them takes.
-        cache: Where pixels and features are kept; the user's cache folder unless set.
+        cache: Where pixels and features are stored; the user's cache folder unless set.
         images: These rows' images without truth.
         group_numbers: Rows with the same number must stay in one fold.
     """

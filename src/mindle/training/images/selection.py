@@ -1,4 +1,4 @@
-"""Model selection of `auto` and `probe`: cheap candidates first; the best is kept.
+"""Model selection of `auto` and `probe`: cheap candidates first; the best is chosen.
 
 In order: a baseline that needs no picture; heads on the features of each usable backbone, the largest file
 first; concatenated backbones; and for `auto` a net, trained from scratch on small images and fine-tuned on
@@ -61,7 +61,7 @@ SMALL_LEAST = 0.5
 # A training step of PyTorch, forward and backward, against one forward pass of the engine that embeds.
 TRAINING_COST = {"cpu": 7.5, "cuda": 3.5}
 LEAST_NET_SECONDS = 20.0
-# A cheaper prediction has to save this share; less is within what the clock can tell.
+# A cheaper prediction has to save this share; less is within the noise of the clock.
 LEAST_SAVING = 0.1
 # What so many images took to embed says more of the next than one batch does.
 MANY_IMAGES = 48
@@ -153,7 +153,7 @@ class ModelSelection(ABC, Generic[C]):
 
     @abstractmethod
     def scored(self, outcome: Outcome, candidate: C, known: NDArray[np.float64]) -> Outcome:
-        """What came of the best head, with its scores; `known` are those of its own training images."""
+        """What came of the best head, with its scores; `known` are those of its training images."""
 
     def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
         """Features (view, image, feature), ready for a head."""
@@ -164,7 +164,7 @@ class ModelSelection(ABC, Generic[C]):
         return replace(read_recipe(kind), input=self.recipe.input)
 
     def enough(self, best: Ranked[C]) -> bool:
-        """Whether nothing more could be told apart from this head."""
+        """Whether nothing could be shown to be better than this head."""
         return False
 
     # ---- the search -------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class ModelSelection(ABC, Generic[C]):
             ModelError: If there is neither a backbone nor time for a net.
         """
         if self.small:
-            # Blown up to a backbone's size, small images cost a thousand times the disk and tell nothing new.
+            # Blown up to a backbone's size, small images cost a thousand times the disk and hold nothing new.
             net = self.net(None)
             best = None if self.stopped else self.probes(forced=net is None)
         else:
@@ -299,7 +299,7 @@ class ModelSelection(ABC, Generic[C]):
     def embedded(self, *, forced: bool) -> Iterator[EmbeddedBackbone]:
         """One backbone after the other, as far as they can be afforded.
 
-        The largest comes first; where preparing all would take a good part of the time, the smallest, and
+        The largest comes first; where preparing all would take much of the time, the smallest, and
         none after one that is too slow. `forced` takes the one that costs least where that is none of them,
         as does a name in the recipe.
         """
@@ -421,7 +421,7 @@ class ModelSelection(ABC, Generic[C]):
         return {**self._too_long("embedding", missing * each, left, n=missing), **facts}
 
     def _is_short(self) -> bool:
-        """Whether preparing all backbones would take a good part of the time."""
+        """Whether preparing all backbones would take much of the time."""
         if not self.deadline.limited or self.together or len(self.cards) < 2:
             return False
 

@@ -54,7 +54,7 @@ class ImageTask(Protocol):
     def baselines(
         self, dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
     ) -> dict[str, float]:
-        """What two models that do not look at shapes reach on the test part."""
+        """What two models that do not look at shapes reach on the test split."""
 
     def baseline_rows(self, dataset: Dataset, count: int) -> NDArray[np.int64]:
         """About so many training rows that the baselines can be timed on."""

@@ -47,7 +47,7 @@ class BackboneFeatures:
     scale: float
 
     def with_rows(self, features: Singles) -> BackboneFeatures:
-        """This block with further rows below, from raw features (row, feature), as its own were made."""
+        """This block with further rows below, from raw features (row, feature), made as the others."""
         further = ((signed_root(features) - self.mean) / self.scale).astype(np.float32)
         return BackboneFeatures(x=np.concatenate([self.x, further]), mean=self.mean, scale=self.scale)
 
@@ -101,8 +101,8 @@ class ConcatFeatures:
     @cached_property
     def x(self) -> Singles:
         """Standardised features, (row, feature)."""
-        joined = np.concatenate([block.x for block in self.blocks], axis=1)
-        return np.asarray(joined / self._share, np.float32)
+        x = np.concatenate([block.x for block in self.blocks], axis=1)
+        return np.asarray(x / self._share, np.float32)
 
     @property
     def mean(self) -> Floats:

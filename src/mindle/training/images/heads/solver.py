@@ -1,4 +1,4 @@
-"""Penalised least squares with any number of outputs: over all rows, and with each fold left out.
+"""Penalised least squares with any number of outputs: over all rows, and with each fold held out.
 
     solver                  unknowns                 where
     Dual                    one coefficient a row    kernels of up to 4,000 rows
@@ -56,7 +56,7 @@ class Dual:
         inverse = self._inverse(penalty)
         scores = product(inverse, self.targets)  # (row, output)
         for out in _each_fold(self.folds):
-            scores[out] = self.targets[out] - _left_out(inverse, scores, out)
+            scores[out] = self.targets[out] - _held_out(inverse, scores, out)
         return scores[: len(self.data)]
 
     def solution(self, penalty: float) -> Solution:
@@ -68,14 +68,14 @@ class Dual:
         inverse = self._inverse(penalty)
         whole, found = product(inverse, self.targets), []
         for out in _each_fold(self.folds):
-            # What is left where the coefficients of the rows left out are forced to 0.
-            part = whole - product(inverse[:, out], _left_out(inverse, whole, out))
-            part[out] = 0.0
-            found.append(_with_sum(part))
+            # What is left where the coefficients of the rows held out are forced to 0.
+            rest = whole - product(inverse[:, out], _held_out(inverse, whole, out))
+            rest[out] = 0.0
+            found.append(_with_sum(rest))
         return found
 
 
-def _left_out(inverse: Floats, dual: Floats, out: Ints) -> Floats:
+def _held_out(inverse: Floats, dual: Floats, out: Ints) -> Floats:
     from scipy.linalg import solve
 
     block = inverse[np.ix_(out, out)]
