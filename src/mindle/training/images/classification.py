@@ -10,7 +10,7 @@ val split. Augmented views are embedded at once, for a mirrored picture of a cla
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -83,6 +83,7 @@ def few_mistakes(wrong: int, n: int) -> bool:
 class ClassSelection(ModelSelection[ClassCandidate]):
     """Model selection for classes; it is given what `ModelSelection` says."""
 
+    metric = "accuracy"
     fits_a_head = 1  # backbones are compared by a head at its usual settings, which are searched later
     data: ClassHeadData
 
@@ -106,18 +107,15 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 
     def attempt_of(self, name: str, candidate: ClassCandidate, seconds: float) -> dict[str, Any]:
         """Its accuracy on the val split, and both scores on all images it was cross-validated on."""
-        right = candidate.right
-        note = message(
-            "selection.note.class-head", share=float(right.mean()), n=len(right), loss=candidate.loss
-        )
+        right, loss = candidate.right, candidate.loss
+        note = message("selection.note.class-head", share=float(right.mean()), n=len(right), loss=loss)
         return accuracy_attempt(name, int(right[self.trained :].sum()), len(self.problem.val), seconds, note)
 
     # ---- what heads learn from --------------------------------------------------------------------------
 
     def head_data(self) -> ClassHeadData:
         """Labels, folds and weights of the rows."""
-        settings = self.recipe.train
-        folds = self.recipe.probe.folds
+        settings, folds = self.recipe.train, self.recipe.probe.folds
         data = head_data_of(self.problem, self.rows, folds=folds, views=self.views, seed=self.seed)
         # A head sees every row at each step: to be drawn more often is to weigh more.
         weighted = settings.balance in ("weights", "sampling")
@@ -260,26 +258,20 @@ class ClassSelection(ModelSelection[ClassCandidate]):
                 name = message("selection.name.with-method", kinds=" + ".join(kinds), method=method)
                 fit = partial(self._with_method, kinds, best.backbones, method)
                 trials[method] = self.fitted(name, best.backbones, fit)
+        plain, truth = best.candidate, data.truth
         labels = {name: trial.candidate.labels for name, trial in trials.items()}
-        probabilities = np.exp(best.candidate.predictions)
-        labels["thresholds"] = held_out_answers(probabilities, data.truth, data.folds)
-        chosen = self._choose_method(best, labels)
+        labels["thresholds"] = held_out_answers(np.exp(plain.predictions), truth, data.folds)
+        chosen, reason = choose_method(truth, plain.labels, labels, data.classes, seed=self.seed)
+        right = (labels.get(chosen, plain.labels) == truth)[self.trained :]
+        self.listener.say(message("selection.remark", name=message("selection.name.imbalance"), note=reason))
+        name = message("selection.name.method", method=chosen)
+        self.tried.append(accuracy_attempt(name, int(right.sum()), len(right), 0.0, reason))
         return trials.get(chosen, best), chosen
 
     def _with_method(self, kinds: tuple[str, ...], backbones: Backbones, method: str) -> ClassCandidate:
         """The same kinds of head on the same backbones, fitted with a method."""
         found = [self._fit(kind, backbones, balance=method) for kind in kinds]
         return found[0] if len(found) == 1 else self.data.blend(*found)
-
-    def _choose_method(self, best: Ranked[ClassCandidate], labels: Mapping[str, NDArray[np.int64]]) -> str:
-        """Which method is clearly better than none, and a line that says why."""
-        truth, plain = self.data.truth, best.candidate.labels
-        chosen, reason = choose_method(truth, plain, labels, len(self.problem.classes), seed=self.seed)
-        right = (labels.get(chosen, plain) == truth)[self.trained :]
-        self.listener.say(message("selection.remark", name=message("selection.name.imbalance"), note=reason))
-        name = message("selection.name.method", method=chosen)
-        self.tried.append(accuracy_attempt(name, int(right.sum()), len(right), 0.0, reason))
-        return chosen
 
     # ---- nets -------------------------------------------------------------------------------------------
 
@@ -294,14 +286,10 @@ class ClassSelection(ModelSelection[ClassCandidate]):
     def net_recipe(self, kind: str) -> Recipe:
         """The named recipe, with what was asked against class imbalance."""
         recipe, asked = super().net_recipe(kind), self.recipe.train
-        train = replace(
-            recipe.train,
-            balance=asked.balance if asked.balance not in ("none", "smote") else recipe.train.balance,
-            oversample=asked.oversample,
-            focal_gamma=asked.focal_gamma,
-            thresholds=asked.thresholds,
-        )
-        return replace(recipe, train=train)
+        methods = {name: getattr(asked, name) for name in ("oversample", "focal_gamma", "thresholds")}
+        if asked.balance not in ("none", "smote"):
+            methods["balance"] = asked.balance
+        return replace(recipe, train=replace(recipe.train, **methods))
 
     def net_wins(self, best: Ranked[ClassCandidate], net: Outcome) -> bool:
         """More correct predictions on the val split, or as many with a lower cross-entropy."""
@@ -314,18 +302,15 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def scored(self, outcome: Outcome, candidate: ClassCandidate, known: NDArray[np.float64]) -> Outcome:
+    def measure(self, scores: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[Any]:
+        """Which images are predicted correctly."""
+        return np.asarray(scores.argmax(axis=1) == truth)
+
+    def scored(self, outcome: Outcome, candidate: ClassCandidate) -> Outcome:
         """The classifier on the best head."""
-        trained = self.trained
-        right = (known.argmax(axis=1) == self.data.truth[:trained]).mean()
         return replace(
             outcome,
-            val_answers=np.exp(candidate.predictions[trained:]),
-            train_scores={
-                "n": trained,
-                "accuracy": float(right),
-                "out_of_fold": {"accuracy": float(candidate.right[:trained].mean())},
-            },
+            val_answers=np.exp(candidate.predictions[self.trained :]),
             advice=self._advice(candidate),
             thresholds=self.thresholds,
         )

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -103,10 +103,11 @@ class Views:
 PLAIN = Views()
 
 
+@dataclass
 class Engine:
     """Runs one backbone in batches of one size, through the fastest engine that agrees with PyTorch.
 
-    Args:
+    Attributes:
         card: The backbone; it must have weights, whose hash names the features.
         pooling: As `build_backbone`; "none" is taken for "avg".
         cache: The cache folder; the user's unless set.
@@ -115,26 +116,22 @@ class Engine:
         device: "cpu", or where PyTorch should run.
     """
 
-    def __init__(
-        self,
-        card: WeightCard,
-        *,
-        pooling: str = "avg",
-        cache: Path | None = None,
-        listener: Listener = SILENT,
-        threads: int | None = None,
-        device: str = "cpu",
-    ) -> None:
-        if not card.sha256:
+    card: WeightCard
+    _: KW_ONLY
+    pooling: str = "avg"
+    cache: Path | None = None
+    listener: Listener = SILENT
+    threads: int | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if not self.card.sha256:
             raise ValueError(
-                f"`card` must have a weight file with a hash. Received {card.name}, which has none."
+                f"`card` must have a weight file with a hash. Received {self.card.name}, which has none."
             )
-        self.card = card
-        self.pooling = "avg" if pooling == "none" else pooling
-        self.cache = cache or cache_dir()
-        self.listener = listener
-        self.threads = threads or os.cpu_count()
-        self.device = device
+        self.pooling = "avg" if self.pooling == "none" else self.pooling
+        self.folder = self.cache or cache_dir()
+        self.threads = self.threads or os.cpu_count()
         self._run: Run | None = None
         self._width = 0
         self._export_seconds = 0.0
@@ -162,7 +159,7 @@ class Engine:
     def store(self) -> RowStore:
         """Where the features are stored; its name holds the width, so that reading needs no graph."""
         return RowStore(
-            self.cache / "features" / f"{self.name}-{self.width()}",
+            self.folder / "features" / f"{self.name}-{self.width()}",
             shape=(self.width(),),
             dtype=np.float32,
             segment_bytes=SEGMENT_BYTES,
@@ -171,7 +168,7 @@ class Engine:
     def width(self) -> int:
         """Features an image."""
         if not self._width:
-            known = sorted((self.cache / "features").glob(f"{self.name}-*"))
+            known = sorted((self.folder / "features").glob(f"{self.name}-*"))
             if known:
                 self._width = int(known[0].name.rpartition("-")[2])
             else:
@@ -265,7 +262,7 @@ class Engine:
     def _open(self, images: NDArray[np.uint8]) -> Run:
         if self.device != "cpu":
             return self._torch()
-        graph = self.cache / "graphs" / f"{self.name}.onnx"
+        graph = self.folder / "graphs" / f"{self.name}.onnx"
         proof = graph.with_suffix(".json")
         if not (graph.is_file() and proof.is_file()):
             self._export(graph, images)

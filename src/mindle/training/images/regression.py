@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[str, Callable[..., NumberCandidate]]] = {
 class NumberSelection(ModelSelection[NumberCandidate]):
     """Model selection for a number; it is given what `ModelSelection` says."""
 
+    metric = "mae"
     fits_a_head = 12  # a search fits about so many pairs of settings
     data: NumberHeadData
     outputs: StandardisedNumber  # heads estimate standardised numbers
@@ -130,19 +131,17 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         """A smaller mean absolute error on the val split."""
         return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
 
-    def scored(self, outcome: Outcome, candidate: NumberCandidate, known: NDArray[np.float64]) -> Outcome:
+    def measure(self, scores: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[Any]:
+        """Absolute errors of standardised numbers."""
+        return np.asarray(np.abs(scores[:, 0] - truth))
+
+    def scored(self, outcome: Outcome, candidate: NumberCandidate) -> Outcome:
         """The estimator on the best head."""
-        data, trained, scale = self.data, self.trained, self.outputs.scale
-        estimates = candidate.scores[:, 0]
+        scale = self.outputs.scale
         return replace(
             outcome,
-            val_answers=candidate.scores[trained:] * scale + self.outputs.centre,
-            calibration=calibrate((data.truth - estimates) * scale, data.folds),
-            train_scores={
-                "n": trained,
-                "mae": float(np.abs(known[:, 0] - data.truth[:trained]).mean() * scale),
-                "out_of_fold": {"mae": float(candidate.losses[:trained].mean() * scale)},
-            },
+            val_answers=candidate.scores[self.trained :] * scale + self.outputs.centre,
+            calibration=calibrate((self.data.truth - candidate.scores[:, 0]) * scale, self.data.folds),
         )
 
 

@@ -95,6 +95,7 @@ class ModelSelection(ABC, Generic[C]):
 
     # How often a kernel head is fitted before it is compared, for the time that this takes.
     fits_a_head: ClassVar[int]
+    metric: ClassVar[str]
     data: HeadData[C] = field(init=False)  # truth and folds of the rows that heads learn from
 
     def __post_init__(self) -> None:
@@ -152,8 +153,12 @@ class ModelSelection(ABC, Generic[C]):
         """Whether a net did better on the val split than the best head."""
 
     @abstractmethod
-    def scored(self, outcome: Outcome, candidate: C, known: NDArray[np.float64]) -> Outcome:
-        """What came of the best head, with its scores; `known` are those of its training images."""
+    def measure(self, scores: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[Any]:
+        """What each of some images adds to the metric, in units of `outputs.scale`."""
+
+    @abstractmethod
+    def scored(self, outcome: Outcome, candidate: C) -> Outcome:
+        """What came of the best head, with what the task adds."""
 
     def block(self, engine: Engine, features: NDArray[np.float32]) -> BackboneFeatures:
         """Features (view, image, feature), ready for a head."""
@@ -270,18 +275,28 @@ class ModelSelection(ABC, Generic[C]):
 
     def _built(self, best: Ranked[C]) -> Outcome:
         """A model of the best head."""
+        candidate, trained = best.candidate, self.trained
         cards = [each.card for each in best.backbones]
-        model = backbone_model(cards, best.candidate.build(1.0), self.outputs, pooling=self.pooling).eval()
-        features = torch.from_numpy(best.raw[: self.trained])
+        model = backbone_model(cards, candidate.build(1.0), self.outputs, pooling=self.pooling).eval()
+        features = torch.from_numpy(best.raw[:trained])
         with torch.inference_mode():
             known = torch.cat([model.logits_from_features(some) for some in torch.split(features, 512)])
+
+        def score(scores: NDArray[np.float64]) -> float:
+            return float(self.measure(scores, self.data.truth[:trained]).mean() * self.outputs.scale)
+
         outcome = Outcome(
             model=model,
             strategy="probe",
-            temperature=best.candidate.temperature,
+            temperature=candidate.temperature,
+            train_scores={
+                "n": trained,
+                self.metric: score(known.double().numpy()),
+                "out_of_fold": {self.metric: score(candidate.scores[:trained])},
+            },
             licences=tuple(licence_of(card) for card in cards),
         )
-        return self.scored(outcome, best.candidate, known.double().numpy())
+        return self.scored(outcome, candidate)
 
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was skipped for time."""

@@ -56,9 +56,9 @@ class Candidate(ABC):
     temperature: float = 1.0
 
     @property
-    @abstractmethod
     def predictions(self) -> Floats:
-        """What the scores stand for, (image, output)."""
+        """What the scores stand for, (image, output): estimates as they are."""
+        return self.scores
 
     @cached_property
     @abstractmethod
@@ -128,11 +128,6 @@ class NumberCandidate(Candidate):
     see `mindle.evaluation.conformal`).
     """
 
-    @property
-    def predictions(self) -> Floats:
-        """Estimates."""
-        return self.scores
-
     @cached_property
     def losses(self) -> Floats:
         """Absolute error of each image."""
@@ -186,10 +181,10 @@ class HeadData(ABC, Generic[C]):
     # Of a Gaussian kernel: penalties to choose from, whether they are chosen anew for every gamma, what makes
     # logits of its scores, whether it has an intercept, and whether it keeps an output for each fold.
     penalties: ClassVar[Sequence[float]]
-    nested: ClassVar[bool]
-    sharpness: ClassVar[float]
-    constant: ClassVar[bool]
-    fold_outputs: ClassVar[bool]
+    nested: ClassVar[bool] = True
+    sharpness: ClassVar[float] = 1.0
+    constant: ClassVar[bool] = True
+    fold_outputs: ClassVar[bool] = True
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -223,9 +218,9 @@ class HeadData(ABC, Generic[C]):
     def loss(self, scores: Floats) -> float:
         """What a search minimises, of out-of-fold scores (image, output)."""
 
-    @abstractmethod
     def offsets(self, scores: Floats) -> Floats:
         """What is added to scores of least squares, (output,)."""
+        return np.zeros(1)
 
     @abstractmethod
     def candidate(self, kind: str, scores: Floats, build: Callable[[float], Head], **settings: float) -> C:
@@ -305,8 +300,6 @@ class NumberHeadData(HeadData[NumberCandidate]):
     """Images with standardised numbers; folds are numbered 0, 1, 2 and so on."""
 
     penalties = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-    nested = constant = fold_outputs = True
-    sharpness = 1.0
 
     @property
     def targets(self) -> Floats:
@@ -316,10 +309,6 @@ class NumberHeadData(HeadData[NumberCandidate]):
     def loss(self, scores: Floats) -> float:
         """Mean squared error."""
         return float(np.square(scores[:, 0] - self.truth).mean())
-
-    def offsets(self, scores: Floats) -> Floats:
-        """Nothing."""
-        return np.zeros(1)
 
     def candidate(
         self, kind: str, scores: Floats, build: Callable[[float], Head], **settings: float
