@@ -46,10 +46,9 @@ def baselines(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    train, truth = dataset.rows("train"), dataset.truth[dataset.rows("test")]
-    labels = dataset.truth[train]
-    majority = np.bincount(labels).argmax()
-    train = _some(train, labels, seed) if len(train) > MOST_TRAIN else train
+    truth = dataset.truth[dataset.rows("test")]
+    majority = np.bincount(dataset.truth[dataset.rows("train")]).argmax()
+    train = drawn_of_each(dataset, MOST_TRAIN, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline may be a little short of its best
         predicted = _by_colour(LogisticRegression(C=WEAK_PENALTY, max_iter=200), dataset, train, spec, cache)
@@ -67,10 +66,8 @@ def number_baselines(
     """
     from sklearn.linear_model import RidgeCV
 
-    train, truth = dataset.rows("train"), dataset.truth[dataset.rows("test")]
-    mean = float(dataset.truth[train].mean())
-    if len(train) > MOST_TRAIN:
-        train = np.sort(np.random.default_rng(seed).choice(train, MOST_TRAIN, replace=False))
+    truth = dataset.truth[dataset.rows("test")]
+    mean, train = float(dataset.truth[dataset.rows("train")].mean()), drawn(dataset, MOST_TRAIN, seed)
     predicted = _by_colour(RidgeCV(alphas=np.logspace(-3, 3, 13)), dataset, train, spec, cache)
     return {"mean": float(np.abs(truth - mean).mean()), "colour": float(np.abs(truth - predicted).mean())}
 
@@ -99,25 +96,23 @@ def some_of(dataset: Dataset, rows: NDArray[np.int64], count: int = 64) -> tuple
     return few, whole / max(len(few.rows("train")) + len(few.rows("test")), 1)
 
 
-def some_evenly(dataset: Dataset, count: int) -> NDArray[np.int64]:
-    """Up to `count` rows of the train split, evenly spaced."""
+def drawn(dataset: Dataset, most: int, seed: int = 0) -> NDArray[np.int64]:
+    """Up to `most` rows of the train split, drawn at random."""
     train = dataset.rows("train")
-    return train[np.arange(min(count, len(train))) * len(train) // min(count, len(train))]
+    if len(train) <= most:
+        return train
+    return np.sort(np.random.default_rng(seed).choice(train, most, replace=False))
 
 
-def some_of_each(dataset: Dataset, count: int) -> NDArray[np.int64]:
-    """These, and the first row of each class."""
+def drawn_of_each(dataset: Dataset, most: int, seed: int = 0) -> NDArray[np.int64]:
+    """As `drawn`, with at least one row of each class."""
     train = dataset.rows("train")
-    firsts = train[np.unique(dataset.labels[train], return_index=True)[1]]
-    return np.union1d(some_evenly(dataset, count), firsts)
-
-
-def _some(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """`MOST_TRAIN` of the rows, drawn at random, with at least one of each class."""
-    order = np.random.default_rng(seed).permutation(len(rows))
-    _, first = np.unique(labels[order], return_index=True)
+    if len(train) <= most:
+        return train
+    order = np.random.default_rng(seed).permutation(len(train))
+    _, first = np.unique(dataset.labels[train][order], return_index=True)
     rest = np.delete(order, first)
-    return np.sort(rows[np.concatenate([order[first], rest[: max(MOST_TRAIN - len(first), 0)]])])
+    return np.sort(train[np.concatenate([order[first], rest[: max(most - len(first), 0)]])])
 
 
 def colour_histograms(images: Pixels, *, batch: int = 256) -> NDArray[np.float64]:

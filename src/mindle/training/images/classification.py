@@ -25,7 +25,7 @@ from mindle.models.classifier import ClassScores, Outputs
 from mindle.records import Diagnosis
 from mindle.training.images.attempts import accuracy_attempt, both, log_softmax
 from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
-from mindle.training.images.baselines import baselines, some_of_each
+from mindle.training.images.baselines import baselines, drawn_of_each
 from mindle.training.images.diagnosis import Case, diagnose
 from mindle.training.images.features import Engine, Views
 from mindle.training.images.heads import HEADS, Pace
@@ -332,7 +332,7 @@ class ImageClassification:
 
     selection = ClassSelection
     baselines = staticmethod(baselines)
-    baseline_rows = staticmethod(some_of_each)
+    baseline_rows = staticmethod(drawn_of_each)
 
     def require(self, recipe: Recipe) -> None:
         """Every recipe will do."""

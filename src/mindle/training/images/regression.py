@@ -26,7 +26,7 @@ from mindle.models.classifier import StandardisedNumber
 from mindle.records import Diagnosis
 from mindle.training.images.attempts import error_attempt
 from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
-from mindle.training.images.baselines import number_baselines, some_evenly
+from mindle.training.images.baselines import drawn, number_baselines
 from mindle.training.images.diagnosis import Case, diagnose_numbers
 from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
 from mindle.training.images.heads.kernel import fit_rbf, fit_ridge, rbf_flops
@@ -162,7 +162,7 @@ class ImageRegression:
 
     selection = NumberSelection
     baselines = staticmethod(number_baselines)
-    baseline_rows = staticmethod(some_evenly)
+    baseline_rows = staticmethod(drawn)
 
     def require(self, recipe: Recipe) -> None:
         """Refuse settings about classes.
