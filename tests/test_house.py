@@ -78,6 +78,7 @@ TESTED_ELSEWHERE = {
     "training/search/runner.py": "api/test_tune.py",  # it runs and reports whole searches
     "version.py": "test_house.py",  # versions agree
     "api/table_pipeline.py": "api/test_tables.py",
+    "sklearn/base.py": "sklearn/test_images.py",  # both classifiers go through it
     "api/prepare.py": "data/images/test_prepare.py",  # that file lays everything out through the verb
 }
 

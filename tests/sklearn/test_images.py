@@ -133,7 +133,7 @@ def test_wrong_input_is_named(digits: Any) -> None:
         clone(NET).fit(rows * 16, words)
     with pytest.raises(ValueError, match="at least two classes. Received 1"):
         clone(NET).fit(rows[:20], ["zero"] * 20)
-    with pytest.raises(ValueError, match="one label an image"):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         clone(NET).fit(rows[:20], words[:19])
     with pytest.raises(ValueError, match="`strategy` must be one of"):
         clone(NET).set_params(strategy="magic").fit(rows, words)

@@ -236,7 +236,7 @@ def test_wrong_arguments_are_named() -> None:
         ("Did you mean", TableRegressor(settings={"table.svm_gama": 1}), DIABETES, TARGETS, None),
         ("`folds` must lie in 2 to 100", TableRegressor(folds=1), DIABETES, TARGETS, None),
         ("must have 10 rows or more. Received n_samples=9", clone(NUMBERS), DIABETES[:9], TARGETS[:9], None),
-        ("at least two classes. Received one class", clone(CLASSES), WINE, np.zeros(178), None),
+        ("at least two classes. Received 1 class", clone(CLASSES), WINE, np.zeros(178), None),
         ("Received 1 of 178 that are None", clone(CLASSES), WINE, [None, *WORDS[1:]], None),
         ("requires y to be passed", clone(CLASSES), WINE, None, None),
         ("inconsistent numbers of samples", clone(CLASSES), WINE, WORDS[1:], None),

@@ -12,18 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from mindle.records import SILENT, Listener, record_of
+from mindle.records import record_of
+from mindle.sklearn.base import Classifier, Estimator
 
 _BATCH = 32
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # what scikit-learn asks of a constructor: to store
-class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class ImageClassifier(Classifier, Estimator):
     """mindle's image classifier as a scikit-learn estimator.
 
     Images are a sequence of paths, or an array: uint8 from 0 to 255 or floats from 0 to 1, (image, height,
@@ -70,8 +68,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     image_shape: tuple[int, ...] | None = None
     val_fraction: float = 0.15
     device: str = "auto"
-    random_state: Any = None
-    listener: Listener | None = None
 
     def fit(self, X: Any, y: Any) -> ImageClassifier:
         """Learn from labelled images.
@@ -89,17 +85,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         from mindle.training.loop.job import TrainingContext
 
         images = self._images(X, fitting=True)
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        self.classes_, numbers = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"`y` must hold at least two classes. Received {len(self.classes_)} class.")
-        listener = self.listener or SILENT
-        seed = int(check_random_state(self.random_state).randint(2**31))
+        numbers, seed = self._numbered(images, y), self._seed()
         resolved = record_of(TrainingOptions, vars(self)).of_images()
         dataset = dataset_of(images, numbers, [str(name) for name in self.classes_])
         plan = make_plan(dataset, resolved, device=self.device)
-        dataset = data.check(dataset, specs=plan.specs, listener=listener)
+        dataset = data.check(dataset, specs=plan.specs, listener=self._hears())
         # scikit-learn holds out what a model is evaluated on, so nothing is kept for a test part here.
         parts = (1 - self.val_fraction, self.val_fraction, 0.0)
         dataset = data.split(dataset, seed=seed, fractions=parts)
@@ -111,7 +101,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         with TemporaryDirectory() as folder:
             problem = Problem.of(dataset, typical_size=plan.typical_size)
-            context = TrainingContext(seed=seed, folder=Path(folder), listener=listener)
+            context = TrainingContext(seed=seed, folder=Path(folder), listener=self._hears())
             outcome = carry_out(plan, problem, context)
         self.outcome_ = replace(outcome, model=outcome.model.eval())
         return self
@@ -137,11 +127,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 raise ValueError(f"Every image must be one that can be read. Received: {error}") from error
             answers.append(torch_outputs(model, np.stack(pixels), self.outcome_.temperature)["probabilities"])
         return np.concatenate(answers)  # (image, class)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each image, in the type of the labels it learned from."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[best])
 
     def _images(self, X: Any, *, fitting: bool) -> Sequence[Path] | NDArray[np.uint8]:
         """Paths, or uint8 (image, height, width[, channel])."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import RegressorMixin
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from mindle.errors import DataError
-from mindle.records import SILENT, Listener, Table
+from mindle.records import Table
+from mindle.sklearn.base import Classifier, Estimator
 
 if TYPE_CHECKING:
     from mindle.data import Features
@@ -25,7 +25,7 @@ _NO_TARGET = "no_validation"  # what scikit-learn calls it
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # what scikit-learn asks of a constructor: to store
-class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class _TableEstimator(Estimator):
     """What both have in common: how rows are read, and one pass of model selection over all of them."""
 
     models: Sequence[str] = ()
@@ -33,8 +33,6 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     budget: str | float | None = None
     kinds: Mapping[str, str] | None = None
     settings: Mapping[str, Any] | None = None
-    random_state: Any = None
-    listener: Listener | None = None
 
     def _rows(self, X: Any, *, fitting: bool, y: Any = _NO_TARGET) -> Any:
         """A data frame, also of mappings, or an array; scikit-learn's own errors where it is neither."""
@@ -115,9 +113,9 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         table = self._table(X, y, classes, groups)
         self.findings_ = table.findings
         context = TrainingContext(
-            seed=int(check_random_state(self.random_state).randint(2**31)),
+            seed=self._seed(),
             deadline=Deadline(parse_budget(self.budget)),
-            listener=self.listener or SILENT,
+            listener=self._hears(),
         )
         try:
             require_learnable_table(table, folds=settings.folds)
@@ -136,17 +134,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         return tags
 
 
-def _require_labels(labels: NDArray[Any]) -> None:
-    """Refuse None among labels, which scikit-learn calls an unknown type of label."""
-    missing = sum(label is None for label in labels.tolist())
-    if missing:
-        raise ValueError(
-            f"`y` must hold the class of each row. Received {missing:,} of {len(labels):,} that are None. "
-            "Leave out the rows without a class."
-        )
-
-
-class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class TableClassifier(Classifier, _TableEstimator):
     """mindle's classifier of tables as a scikit-learn estimator.
 
     Rows are a data frame, whose kinds of columns are inferred as `mindle train` does (numbers, categories,
@@ -193,26 +181,14 @@ class TableClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]  
             ValueError: If rows, labels or an argument are not what they must be.
         """
         rows = self._rows(X, fitting=True, y=y)
-        labels = column_or_1d(y, warn=True)
-        _require_labels(labels)
-        check_consistent_length(rows, labels)
-        check_array(labels, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(labels)
-        self.classes_, numbers = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("`y` must hold at least two classes. Received one class.")
-        self._learn(rows, numbers.astype(np.int64), [str(name) for name in self.classes_], groups)
+        numbers = self._numbered(rows, y)
+        self._learn(rows, numbers, [str(name) for name in self.classes_], groups)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probabilities (row, class), the columns as in `classes_`."""
         found = self._features(X)
         return self.outcome_.model.answers(found.numbers, found.categories)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each row, in the type of the labels it learned from."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[best])
 
 
 class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # scikit-learn has no types
