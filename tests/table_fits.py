@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.data.common import splits
 from mindle.data.tables.parsing.columns import Features
 from mindle.records import Task
 from mindle.training.decisions import DecisionLog
@@ -29,7 +30,7 @@ def problem_of(
     def assign_folds(rows: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
         labels = truth[rows].astype(np.int64) if classes else np.zeros(len(rows), np.int64)
         units = np.arange(len(rows)) if groups is None else groups[rows]
-        return assign_folds(labels, units, folds=folds, seed=seed)
+        return splits.assign_folds(labels, units, folds=folds, seed=seed)
 
     task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
     return TableProblem(

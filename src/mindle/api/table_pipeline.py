@@ -325,19 +325,13 @@ def _explained(table: Table, outcome: TableOutcome, deadline: Deadline, *, seed:
     if not outcome.fold_models or not (found.number_names or found.category_names) or not repeats:
         return {"importance": [], "dependence": []}
     importance = permutation_importance(outcome.fold_models, found, table.truth, repeats=repeats, seed=seed)
-    order = importance.order()
     ranked = [
-        {
-            "name": importance.columns[at],
-            "mean": float(importance.increase[at].mean()),
-            "low": float(importance.increase[at].min()),
-            "high": float(importance.increase[at].max()),
-        }
-        for at in order.tolist()
+        {"name": name, "mean": float(each.mean()), "low": float(each.min()), "high": float(each.max())}
+        for name, each in importance.items()
     ]
     curves = [
-        partial_dependence(outcome.model, found, entry["name"], rows=outcome.val.rows, seed=seed)
-        for entry in ranked[:DEPENDENCES]
+        partial_dependence(outcome.model, found, name, rows=outcome.val.rows, seed=seed)
+        for name in list(importance)[:DEPENDENCES]
         if deadline.allows(1.0)
     ]
     # Of several classes the curve is that of the one which moves most with the column.

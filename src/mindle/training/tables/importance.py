@@ -1,10 +1,11 @@
-"""Which columns an answer hangs on, and how it moves with each: arrays that a report can draw.
+"""Which columns an answer depends on, and how it moves with each: arrays that a report can draw.
 
 Both ask the model again with one column changed, and look at nothing inside it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,31 +21,9 @@ from mindle.training.tables import tasks
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Judges = Sequence[tuple[TableModel, Rows]]
 
 REPEATS, MOST_ROWS = 5, 600
 GRID, MOST_CATEGORIES, BACKGROUND = 24, 20, 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class Importance:
-    """What shuffling a column costs.
-
-    Attributes:
-        columns: Names, the numbers first, then the categories.
-        metric: What gets worse: "log_loss" or "mae".
-        value: The metric with every column in place.
-        increase: (column, repeat) by how much the metric grows where the column is shuffled.
-    """
-
-    columns: tuple[str, ...]
-    metric: str
-    value: float
-    increase: Floats
-
-    def order(self) -> NDArray[np.int64]:
-        """Columns from the most important to the least."""
-        return np.argsort(-self.increase.mean(axis=1), kind="stable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,58 +35,54 @@ class Dependence:
         kind: "number" or "category".
         values: Where it was put: numbers from low to high, or categories; None is a missing one.
         answers: (value, output) mean probabilities, or mean estimates (value, 1).
-        density: (value,) share of rows nearest to each value: where there are none, a curve is a guess.
     """
 
     column: str
     kind: str
-    values: tuple[float | str | None, ...]
+    values: Sequence[float | str | None]
     answers: Floats
-    density: Floats
 
 
 def permutation_importance(
-    judges: Judges,
+    models: Sequence[tuple[TableModel, Rows]],
     features: Features,
     truth: NDArray[Any],
     *,
     repeats: int = REPEATS,
-    most_rows: int = MOST_ROWS,
     seed: int = 0,
-) -> Importance:
+) -> dict[str, Floats]:
     """How much worse held-out answers get when one column's cells change places.
 
     Args:
-        judges: Models, each with the rows that it had not learned from, such as `TableOutcome.fold_models`.
+        models: Each with the rows that it had not learned from, such as `TableOutcome.fold_models`; 600 rows
+            of all together are drawn.
         features: All rows.
         truth: Of all rows.
         repeats: How often each column is shuffled; the spread shows how sure the figure is.
-        most_rows: Of all judges together; more are drawn from.
         seed: Of the shuffles.
 
     Returns:
-        Increases of the cross-entropy, or of the mean absolute error.
+        Columns from the most important to the least, with increases (repeat,) of the cross-entropy, or of the
+        mean absolute error.
 
     Source:
         Breiman 2001, section 10, https://doi.org/10.1023/A:1010933404324; Fisher, Rudin & Dominici 2019,
         https://arxiv.org/abs/1801.01489.
     """
-    each = max(1, most_rows // len(judges))
-    some = [_some(rows, each, draw(seed, place)) for place, (_, rows) in enumerate(judges)]
-    weights = np.array([len(rows) for rows in some]) / sum(len(rows) for rows in some)
+    each = max(1, MOST_ROWS // len(models))
+    some = [_some(rows, each, draw(seed, index)) for index, (_, rows) in enumerate(models)]
     columns = (*features.number_names, *features.category_names)
-    increase, value = np.zeros((len(columns), repeats)), 0.0
-    for (model, _), rows, weight in zip(judges, some, weights, strict=True):
-        numbers, categories = features.numbers[rows], features.categories[rows]
-        own = _loss(model, numbers, categories, truth[rows])
-        value += weight * own
-        for column in range(len(columns)):
-            for repeat in range(repeats):
-                order = np.random.default_rng(draw(seed, 9, column, repeat)).permutation(len(rows))
-                moved = _with(numbers, categories, column, partial(np.take, indices=order))
-                increase[column, repeat] += weight * (_loss(model, *moved, truth[rows]) - own)
-    metric = tasks.of(judges[0][0].task).importance_metric
-    return Importance(columns=columns, metric=metric, value=float(value), increase=increase)
+    increase = np.zeros((len(columns), repeats))
+    for (model, _), rows in zip(models, some, strict=True):
+        loss, weight = tasks.of(model.task).importance_loss(truth[rows]), len(rows) / sum(map(len, some))
+        cells = features.numbers[rows], features.categories[rows]
+        unchanged = loss(model.answers(*cells)).mean()
+        for column, repeat in np.ndindex(*increase.shape):
+            order = np.random.default_rng(draw(seed, 9, column, repeat)).permutation(len(rows))
+            moved = _with(*cells, column, partial(np.take, indices=order))
+            increase[column, repeat] += weight * (loss(model.answers(*moved)).mean() - unchanged)
+    ranked = np.argsort(-increase.mean(axis=1), kind="stable")
+    return {columns[column]: increase[column] for column in ranked}
 
 
 def partial_dependence(
@@ -132,27 +107,20 @@ def partial_dependence(
     if column not in columns:
         raise ValueError(f"`column` must be one of {', '.join(columns)}. Received column={column!r}.")
     every = np.arange(len(features.numbers)) if rows is None else rows
-    place = columns.index(column)
-    number = place < len(features.number_names)
-    cells = (
-        features.numbers[every, place]
-        if number
-        else features.categories[every, place - len(features.number_names)]
+    index, count = columns.index(column), len(features.number_names)
+    values: Sequence[float | str | None] = (
+        _grid(features.numbers[every, index])
+        if index < count
+        else _frequent(features.categories[every, index - count])
     )
-    values = _grid(cells) if number else _categories(cells)
     some = _some(every, BACKGROUND, seed)
-    numbers, categories = features.numbers[some], features.categories[some]
-    answers = []
-    for value in values:
-        moved = _with(numbers, categories, place, partial(np.full_like, fill_value=value))
-        answers.append(model.answers(*moved).mean(axis=0))
-    return Dependence(
-        column=column,
-        kind="number" if number else "category",
-        values=tuple(values),
-        answers=np.stack(answers),
-        density=_density(cells, values, number=number),
-    )
+    cells = features.numbers[some], features.categories[some]
+    answers = [
+        model.answers(*_with(*cells, index, partial(np.full_like, fill_value=value))).mean(axis=0)
+        for value in values
+    ]
+    kind = "number" if index < count else "category"
+    return Dependence(column=column, kind=kind, values=values, answers=np.stack(answers))
 
 
 def _some(rows: Rows, most: int, seed: int) -> Rows:
@@ -164,14 +132,10 @@ def _with(
 ) -> tuple[Floats, NDArray[Any]]:
     """The cells with one column changed, numbers counted first."""
     numbers, categories = numbers.copy(), categories.copy()
-    table, place = (numbers, column) if column < numbers.shape[1] else (categories, column - numbers.shape[1])
-    table[:, place] = change(table[:, place])
+    cells = numbers if column < numbers.shape[1] else categories
+    index = column if cells is numbers else column - numbers.shape[1]
+    cells[:, index] = change(cells[:, index])
     return numbers, categories
-
-
-def _loss(model: TableModel, numbers: Floats, categories: NDArray[Any], truth: NDArray[Any]) -> float:
-    losses = tasks.of(model.task).importance_loss(truth)(model.answers(numbers, categories))
-    return float(losses.mean())
 
 
 def _grid(cells: Floats) -> list[float]:
@@ -185,17 +149,7 @@ def _grid(cells: Floats) -> list[float]:
     return [float(value) for value in values]
 
 
-def _categories(cells: NDArray[Any]) -> list[str | None]:
-    """The commonest categories, a missing one among them."""
-    counts: dict[str | None, int] = {}
-    for cell in cells:
-        counts[cell] = counts.get(cell, 0) + 1
+def _frequent(cells: NDArray[Any]) -> list[str | None]:
+    """The most frequent categories, a missing one among them."""
+    counts: Counter[str | None] = Counter(cells.tolist())
     return sorted(counts, key=lambda name: (-counts[name], name or ""))[:MOST_CATEGORIES]
-
-
-def _density(cells: NDArray[Any], values: Sequence[float | str | None], *, number: bool) -> Floats:
-    if not number:
-        return np.array([np.mean([cell == value for cell in cells]) for value in values])
-    known = cells[~np.isnan(cells)]
-    nearest = np.abs(known[:, None] - np.array(values)).argmin(axis=1)
-    return np.bincount(nearest, minlength=len(values)) / max(len(cells), 1)

@@ -63,7 +63,6 @@ class TableTask(ABC):
     Attributes:
         model: What it makes of scores, as a model of `mindle.models`.
         loss_name: What `value` is called.
-        importance_metric: Name of the mean of `importance_loss`.
         has_intervals: Whether an answer is a number with a prediction interval, made from the models of the
             folds.
         share_name: Of what `overfitting` compares, "right" or "explained".
@@ -71,7 +70,6 @@ class TableTask(ABC):
 
     model: type[TableModel]
     loss_name: str
-    importance_metric: str
     has_intervals: bool
     share_name: str
 
@@ -131,7 +129,6 @@ class TableClassification(TableTask):
 
     model = ClassificationModel
     loss_name = "log loss"
-    importance_metric = "log_loss"
     has_intervals = False
     share_name = "right"
 
@@ -194,7 +191,6 @@ class TableRegression(TableTask):
 
     model = RegressionModel
     loss_name = "root mean squared error"
-    importance_metric = "mae"
     has_intervals = True
     share_name = "explained"
 
