@@ -191,3 +191,17 @@ def test_prepare_says_what_it_did(folder: Path, tmp_path: Path, monkeypatch: pyt
     lines = printed(monkeypatch, "prepare", folder, tmp_path / "out")
     assert len(lines) >= 2
     assert english(lines) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cache")
+def test_a_search_recorded_in_english_is_reported_in_korean(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    settings = {"train.epochs": 1}
+    mindle.tune(folder, trials=2, strategy="scratch", set=settings, device="cpu", out=run)
+    texts = in_korean(run, monkeypatch)
+    assert "하이퍼파라미터 탐색" in texts
+    assert any("파라미터 " in text for text in texts)
+    assert english([re.sub(r"[a-z]+\.[a-z_]+", "·", text) for text in texts]) == []

@@ -133,8 +133,15 @@ def _training(folder: RunFolder, document: Mapping[str, Any]) -> TrainingSummary
         tried=[Attempt(**attempt) for attempt in document["tried"]],
         stopped=[document["stopped"], document["advice"]],
         diagnoses=[Diagnosis(**found) for found in document.get("diagnoses", ())],
-        search={**document["search"], "trials": folder.trials()} if "search" in document else {},
+        search=_search(folder, document["search"]) if "search" in document else {},
     )
+
+
+def _search(folder: RunFolder, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json keeps of a search, with the trials; run.json knows how their notes are translated."""
+    notes = {str(note): note for note in recorded.get("notes", ())}
+    trials = [{**trial, "note": notes.get(trial["note"], trial["note"])} for trial in folder.trials()]
+    return {**recorded, "trials": trials}
 
 
 def _explanation(

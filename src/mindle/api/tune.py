@@ -404,6 +404,7 @@ def _record(search: Search, best: Trial, run: RunContext) -> None:
             "counts": {state: states.count(state) for state in STATES.values()},
             "space": task.space.as_dict(),
             "importance": importance(search),
+            "notes": list(dict.fromkeys(trial.note for trial in trials if trial.note)),
         },
     )
     run.listener.say(message("search.say.recipe", path=str(run.folder.path / "recipe.toml")))

@@ -336,7 +336,7 @@ class ImageTask(SearchTask):
         return Score(
             value=float(-np.log(np.maximum(known, 1e-12)).mean()),
             accuracy=float((answers.argmax(axis=1) == labels).mean()),
-            note=str(outcome.tried[0]["note"]),
+            note=outcome.tried[0]["note"],
         )
 
     def _cards(self, recipe: Recipe) -> tuple[WeightCard, ...]:
