@@ -37,7 +37,7 @@ def test_a_table_is_described_by_its_targets() -> None:
     assert tasks.of(iris.task).headline(iris) == "iris: 150 rows, 4 features, to predict target (3 classes)"
     assert list(common.of(iris.task).rows(iris, 1)) == [("class", "rows", "set aside"), ("setosa", "50", "0")]
     assert tasks.of(diabetes.task).headline(diabetes).endswith("to estimate target")
-    assert next(iter(tasks.of(diabetes.task).rows(diabetes, 1)))[0] == "split"
+    assert next(iter(common.of(diabetes.task).rows(diabetes, 1)))[0] == "split"
 
 
 @pytest.mark.parametrize(("like", "labels"), [("classification", 3), ("regression", 0)])
