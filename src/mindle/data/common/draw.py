@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from mindle.data.common.findings import finding
 from mindle.data.common.names import part_of
 from mindle.data.common.tasks import of
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import NOT_DRAWN, SPLITS, Dataset, Draw, Finding
+from mindle.records import NOT_DRAWN, SPLITS, Dataset, Draw
 
 PerClass = str | int | Mapping[str, int]
 
@@ -89,15 +90,9 @@ def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
     plan = Draw(seed=seed, count=count, splits=parts)
     drawn = _drawn(replace(dataset, draw=plan), plan, frozenset())
     number = ", ".join(f"{part} {number:,}" for part, number in parts.items()) or f"{count:,}"
-    finding = Finding(
-        kind=NOT_DRAWN,
-        files=(),
-        message=message(
-            "data.splits.drawn", used=len(drawn.rows()), total=len(dataset.rows()), number=number, seed=seed
-        ),
-        action="the others are left out",
-    )
-    return replace(drawn, findings=(*drawn.findings, finding))
+    used, total = len(drawn.rows()), len(dataset.rows())
+    sentence = message("data.splits.drawn", used=used, total=total, number=number, seed=seed)
+    return replace(drawn, findings=(*drawn.findings, finding(NOT_DRAWN, [], sentence)))
 
 
 def _open_parts(given: set[str], named: Mapping[str, int]) -> list[str]:
@@ -170,33 +165,23 @@ def _drawn(dataset: Dataset, plan: Draw, lost: Collection[int]) -> Dataset:
     def chance(row: int) -> str:
         return hashlib.sha256(f"{plan.seed}:{dataset.paths[row]}".encode()).hexdigest()
 
-    for pool in _pools(dataset, plan, candidates):
-        order = sorted((row for row in pool.rows if row not in lost), key=chance)
-        if len(order) < pool.count:
+    for name, where, rows, count in _pools(dataset, plan, candidates):
+        order = sorted((row for row in rows if row not in lost), key=chance)
+        if len(order) < count:
             raise DataError(
-                f"Every class must have as many usable images as `per_class` asks for. Received "
-                f"{pool.name!r} with {len(order):,}{pool.where}, of {pool.count:,} asked for, in "
-                f"{dataset.source!r}. Ask for fewer with --per-class."
+                f"Every class must have as many usable images as `per_class` asks for. Received {name!r} "
+                f"with {len(order):,}{where}, of {count:,} asked for, in {dataset.source!r}. Ask for fewer "
+                "with --per-class."
             )
-        taken |= set(order[: pool.count])
+        taken |= set(order[:count])
     set_aside = list(dataset.set_aside)
     for row in candidates:
         set_aside[row] = "" if row in taken else NOT_DRAWN
     return replace(dataset, set_aside=tuple(set_aside))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pool:
-    """Images of one class, of which some are drawn."""
-
-    name: str
-    where: str
-    rows: list[int]
-    count: int
-
-
-def _pools(dataset: Dataset, plan: Draw, candidates: list[int]) -> Iterator[_Pool]:
-    """What is drawn from, by class and by part where the data come in parts."""
+def _pools(dataset: Dataset, plan: Draw, candidates: list[int]) -> Iterator[tuple[str, str, list[int], int]]:
+    """What is drawn from: the class, the split where the data come in splits, the images, and how many."""
     given = _given(dataset)
     of_class: dict[int, dict[str, list[int]]] = {label: {} for label in range(len(dataset.classes))}
     for row in candidates:
@@ -205,12 +190,8 @@ def _pools(dataset: Dataset, plan: Draw, candidates: list[int]) -> Iterator[_Poo
     for label, pools in of_class.items():
         sizes = {part: len(rows) for part, rows in pools.items()}
         for part, count in _asked(plan, sizes, given).items():
-            yield _Pool(
-                name=dataset.classes[label],
-                where=f" in {part}" if part else "",
-                rows=pools.get(part, []) if part else [row for rows in pools.values() for row in rows],
-                count=count,
-            )
+            rows = pools.get(part, []) if part else [row for rows in pools.values() for row in rows]
+            yield dataset.classes[label], f" in {part}" if part else "", rows, count
 
 
 def _asked(plan: Draw, sizes: Mapping[str, int], given: Collection[str]) -> dict[str, int]:

@@ -29,7 +29,10 @@ class Categories(ColumnKind):
 
     def parse(self, texts: Sequence[str], column: Column) -> NDArray[Any]:
         """Str objects; codes that lost their leading zeros are filled up."""
-        categories = {text: _category(text, column) for text in dict.fromkeys(texts)}
+        found = ((text, category_of(text, column.missing)) for text in dict.fromkeys(texts))
+        categories = {
+            text: name.zfill(column.digits) if name and name.isdecimal() else name for text, name in found
+        }
         values = np.empty(len(texts), object)
         values[:] = [categories[text] for text in texts]
         return values
@@ -63,11 +66,6 @@ class Categories(ColumnKind):
         lengths = {len(code) if code.isdecimal() else 0 for code in codes}
         padded = len(lengths) == 1 and any(code[0] == "0" for code in codes)
         return replace(column, digits=lengths.pop() if padded and lengths != {1} else 0)
-
-
-def _category(text: str, column: Column) -> str | None:
-    found = category_of(text, column.missing)
-    return found.zfill(column.digits) if found and found.isdecimal() else found
 
 
 def is_cut_code(text: str, column: Column) -> bool:

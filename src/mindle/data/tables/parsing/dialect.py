@@ -25,7 +25,7 @@ SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";
 """Words for separators that are hard to type."""
 
 _AGREEING = 0.95
-_JUDGED_CELLS = 4000  # cells of a sample by which separators are compared
+_COMPARED_CELLS = 4000  # cells of a sample by which separators are compared
 _HEADER_CELLS = 50_000  # cells of a sample by which a header is told
 _MOST_BEFORE = 20  # rows of another length that may stand before a table, such as its title
 MOST_HEADER_LINES = 4
@@ -193,7 +193,12 @@ def _cut(
         short = all(2 * _filled(row) <= max(below.width, 2) for row in rows[:top])
         if not short:
             break
-        if below.width > 1 and below.fits and not below.row_names and (header or _names_numbers(below.rows)):
+        if (
+            below.width > 1
+            and below.fits
+            and not below.row_names
+            and (header or _names(below.rows[0], _number_places(below.rows[1:]), blanks=False))
+        ):
             return below
     return whole
 
@@ -267,9 +272,8 @@ def fits_width(row: Sequence[str], width: int) -> bool:
 def _best(cuts: Sequence[_Cut]) -> tuple[_Cut, tuple[str, ...]]:
     """The cut that fits best, and the separators of others that fit too."""
     fitting = [cut for cut in cuts if cut.width > 1 and cut.fits and cut.agreeing >= _AGREEING]
-    least = min(
-        (cut.before for cut in fitting), default=0
-    )  # what needs no title to be passed over comes first
+    # What needs no title to be passed over comes first.
+    least = min((cut.before for cut in fitting), default=0)
     fitting = [cut for cut in fitting if cut.before == least]
     if fitting:
         best = max(fitting, key=_plainness)
@@ -282,7 +286,7 @@ def _best(cuts: Sequence[_Cut]) -> tuple[_Cut, tuple[str, ...]]:
 
 def _plainness(cut: _Cut) -> float:
     """How far the cells look like whole ones: numbers and dates count twice, pieces of cells not at all."""
-    cells = [cell for row in cut.rows[: max(2, _JUDGED_CELLS // cut.width)] for cell in row[: cut.width]]
+    cells = [cell for row in cut.rows[: max(2, _COMPARED_CELLS // cut.width)] for cell in row[: cut.width]]
     return sum(map(_worth, cells)) / len(cells)
 
 
@@ -356,25 +360,17 @@ def _is_further(rows: Sequence[Sequence[str]], last: int) -> bool:
     texts = [cell for cell in cells if not is_missing(cell)]
     if not texts or any(cell and is_missing(cell) for cell in cells) or any(map(_is_value, texts)):
         return False
-    if not all(_names(line, places) for line in above):
+    if not all(_names(line, places, blanks=True) for line in above):
         return False
     repeated = any(cell.strip() and cell.strip() in map(str.strip, above[-1]) for cell in row)
     return (len(texts) > 1 and 2 * len(texts) >= len(cells)) or repeated
 
 
-def _names_numbers(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row has a text above each column of numbers, and there is one."""
-    places = [place for place in _number_places(rows[1:]) if place < len(rows[0])]
-    cells = [rows[0][place].strip() for place in places]
-    return bool(cells) and not any(
-        is_missing(cell) or (_is_value(cell) and not _is_year(cell)) for cell in cells
-    )
-
-
-def _names(line: Sequence[str], places: Sequence[int]) -> bool:
-    """Whether a row has no values above columns of numbers; years may name columns."""
+def _names(line: Sequence[str], places: Sequence[int], *, blanks: bool) -> bool:
+    """Whether a row has no values above columns of numbers; years may name columns, and perhaps blanks."""
     cells = [line[place].strip() for place in places if place < len(line)]
-    return bool(cells) and not any(_is_value(cell) and not _is_year(cell) for cell in cells)
+    values = (_is_value(cell) and not _is_year(cell) or (is_missing(cell) and not blanks) for cell in cells)
+    return bool(cells) and not any(values)
 
 
 def _is_year(cell: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mindle.data.common.findings import listed
@@ -87,20 +87,15 @@ def of_one_length(columns: Mapping[Any, Sequence[Any]]) -> Mapping[Any, Sequence
 
 def _checked(rows: Iterator[Any]) -> Iterator[Any]:
     """The rows, once a mapping is among the first of them; others have a reason then."""
-    some = list(itertools.islice(rows, 1000))
-    found: list[Any] = []
-    for row in some:
-        one = row_of(row)
-        found.append(row if one is None else one)
-    if some and not any(isinstance(row, Mapping) for row in found):
-        raise _no_rows(some[0], of=f"{count_of(len(some), 'value', 'values')}, the first of them ")
-    return itertools.chain(found, _rest(rows))
+    found = list(map(_as_mapping, itertools.islice(rows, 1000)))
+    if found and not any(isinstance(row, Mapping) for row in found):
+        raise _no_rows(found[0], of=f"{count_of(len(found), 'value', 'values')}, the first of them ")
+    return itertools.chain(found, map(_as_mapping, rows))
 
 
-def _rest(rows: Iterable[Any]) -> Iterator[Any]:
-    for row in rows:
-        one = row_of(row)
-        yield row if one is None else one
+def _as_mapping(row: Any) -> Any:
+    found = row_of(row)
+    return row if found is None else found
 
 
 def _no_rows(source: Any, of: str = "") -> TypeError:
