@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mindle.data.common.summary import describe, part_counts, ready
+from mindle.data.common.summary import describe, ready, split_counts
 from mindle.data.images.checks import check
 from mindle.data.tables.checks import check_table
 from mindle.data.tables.parsing.columns import describe_columns
@@ -33,7 +33,7 @@ class Source:
 
 def _image_facts(dataset: Dataset) -> dict[str, Any]:
     named = {"target": dataset.target} if dataset.target else {}
-    return {**named, "counts": part_counts(dataset)}
+    return {**named, "counts": split_counts(dataset)}
 
 
 def _table_facts(table: Table) -> dict[str, Any]:

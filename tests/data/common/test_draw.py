@@ -13,7 +13,7 @@ from PIL import Image
 
 from mindle.data import check, read, split
 from mindle.data.common.draw import draw, parse_per_class
-from mindle.data.common.summary import describe, part_counts, set_aside_counts
+from mindle.data.common.summary import describe, set_aside_counts, split_counts
 from mindle.errors import DataError
 from mindle.records import NOT_DRAWN, Dataset
 
@@ -74,7 +74,7 @@ def test_exactly_these_parts_are_made(photos: Callable[..., Path]) -> None:
     asked = Counter(train=4, val=2, test=3)
     assert counts(dataset) == {"cat": asked, "dog": asked}
     assert set_aside_counts(dataset) == {NOT_DRAWN: 7}
-    assert part_counts(dataset)["cat"] == {**asked, "set_aside": 0}
+    assert split_counts(dataset)["cat"] == {**asked, "set_aside": 0}
     assert "18 of 25 images" in next(one for one in dataset.findings if one.kind == NOT_DRAWN).message
     assert describe(dataset)[-1].endswith("7 not-drawn")
 

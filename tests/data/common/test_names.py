@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mindle.data.common.names import part_of, parts_in, parts_of
+from mindle.data.common.names import split_of, splits_in, splits_of
 
 TRAIN = "train Train TRAINING training_set train-images TrainSet trainset 1.Training train_1 trainval 학습"
 VAL = "val valid Validation validation_data val_set dev devset eval 검증"
@@ -13,23 +13,23 @@ TEST = "test Tests TESTING test1 test_set test-images testset TestData 2-test �
 
 @pytest.mark.parametrize(("part", "words"), [("train", TRAIN), ("val", VAL), ("test", TEST)])
 def test_common_spellings_name_a_part(part: str, words: str) -> None:
-    assert {word: part_of(word) for word in words.split()} == dict.fromkeys(words.split(), part)
+    assert {word: split_of(word) for word in words.split()} == dict.fromkeys(words.split(), part)
 
 
 @pytest.mark.parametrize(
     "word", "testudo trainers contest valley steam_train train_test set images 1 _".split()
 )
 def test_other_names_are_no_parts(word: str) -> None:
-    assert part_of(word) is None
+    assert split_of(word) is None
 
 
 def test_a_word_that_all_siblings_share_means_nothing() -> None:
-    assert parts_of(["seg_train", "seg_test", "seg_pred"]) == {"seg_train": "train", "seg_test": "test"}
-    assert parts_of(["X_train", "X_val"]) == {"X_train": "train", "X_val": "val"}
-    assert parts_of(["cats_train", "dogs_train"]) == {}  # nothing that parts them
-    assert parts_of(["old_train", "new_test"]) == {}
+    assert splits_of(["seg_train", "seg_test", "seg_pred"]) == {"seg_train": "train", "seg_test": "test"}
+    assert splits_of(["X_train", "X_val"]) == {"X_train": "train", "X_val": "val"}
+    assert splits_of(["cats_train", "dogs_train"]) == {}  # nothing that parts them
+    assert splits_of(["old_train", "new_test"]) == {}
 
 
 def test_words_within_a_name_are_found() -> None:
-    assert parts_in("my old train and test photos") == {"train", "test"}
-    assert parts_in("testudo graeca") == set()
+    assert splits_in("my old train and test photos") == {"train", "test"}
+    assert splits_in("testudo graeca") == set()

@@ -15,9 +15,9 @@ from mindle.data.common.summary import (
     describe,
     disk_bytes,
     parse_size,
-    part_counts,
     ready,
     require_learnable,
+    split_counts,
 )
 from mindle.errors import DataError
 from mindle.records import Dataset, InputSpec
@@ -34,7 +34,7 @@ def digits() -> Dataset:
 
 def test_counts_add_up_to_every_image() -> None:
     dataset = digits()
-    counts = part_counts(dataset)
+    counts = split_counts(dataset)
     assert sum(sum(row.values()) for row in counts.values()) == len(dataset)
     assert sum(row["set_aside"] for row in counts.values()) == 3
     assert sum(row["test"] for row in counts.values()) == len(dataset.rows("test"))
@@ -66,7 +66,7 @@ def test_rows_without_a_class_count_nowhere() -> None:
     dataset = digits()
     labels = dataset.labels.copy()
     labels[0] = -1
-    assert sum(row["set_aside"] for row in part_counts(replace(dataset, labels=labels)).values()) == 2
+    assert sum(row["set_aside"] for row in split_counts(replace(dataset, labels=labels)).values()) == 2
     assert isinstance(labels, np.ndarray)
 
 
@@ -76,7 +76,7 @@ def test_numbers_are_described_by_their_spread(tmp_path: Path, cache: Path) -> N
     assert lines[0] == "discs: 40 images, to estimate target"
     assert lines[1].split() == ["split", "images", "least", "median", "mean", "most"]
     assert [line.split()[0] for line in lines[2:]] == ["train", "val", "test"]
-    counts = part_counts(dataset)
+    counts = split_counts(dataset)
     assert len(counts) == 4
     assert [sum(row.values()) for row in counts.values()] == [10, 10, 10, 10]
 

@@ -9,7 +9,7 @@ import pytest
 
 import mindle.data
 from mindle.data.common import tasks
-from mindle.data.common.summary import describe, part_counts
+from mindle.data.common.summary import describe, split_counts
 from mindle.records import FAMILIES, Task
 from tests.discs import write_discs
 
@@ -25,5 +25,5 @@ def test_a_task_from_outside_is_split_and_described(monkeypatch: pytest.MonkeyPa
     dataset = mindle.data.read(write_discs(tmp_path, 40))
     object.__setattr__(dataset, "task", Task("count"))
     assert np.bincount(tasks.strata(dataset)).tolist() == [10, 10, 10, 10]
-    assert len(part_counts(dataset)) == 4
+    assert len(split_counts(dataset)) == 4
     assert describe(dataset)[0] == "discs: 40 images, to estimate target"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.findings import finding
-from mindle.data.common.names import all_of, part_of
+from mindle.data.common.names import all_of, split_of
 from mindle.messages import message
 from mindle.records import Finding
 
@@ -43,9 +43,9 @@ def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str],
 
 
 def settle_given(given: Sequence[str], *, spelled: Sequence[str] = ()) -> tuple[list[str], list[Finding]]:
-    """Decide what a given split means where it has only one held-out part, or none.
+    """Decide what a given split means where it has only one held-out split, or none.
 
-    A single held-out part is the sealed test part, whatever its name; validation is cut from train later.
+    A single held-out split is the sealed test split, whatever its name; validation is cut from train later.
     Rows that are all train are no split at all.
 
     Args:
@@ -53,20 +53,20 @@ def settle_given(given: Sequence[str], *, spelled: Sequence[str] = ()) -> tuple[
         spelled: The words of the data for the finding.
 
     Returns:
-        The parts to use, and a finding where a name was reinterpreted.
+        The splits to use, and a finding where a name was reinterpreted.
 
     Example:
         >>> settle_given(["train", "val"])[0]
         ['train', 'test']
     """
-    parts = set(given) - {""}
-    if parts == {"train"}:
+    splits = set(given) - {""}
+    if splits == {"train"}:
         return [""] * len(given), []
-    if parts != {"train", "val"}:
+    if splits != {"train", "val"}:
         return list(given), []
-    word = next((word for word in spelled if part_of(word) == "val"), "val")
+    word = next((word for word in spelled if split_of(word) == "val"), "val")
     held_out = finding("held-out", [word], message("data.splits.held-out", word=word))
-    return ["test" if part == "val" else part for part in given], [held_out]
+    return ["test" if split == "val" else split for split in given], [held_out]
 
 
 def sorted_classes(names: Iterable[str]) -> list[str]:
@@ -91,10 +91,10 @@ def settle_classes(
     declared: Iterable[str] = (),
     order: Sequence[str] = (),
 ) -> tuple[tuple[str, ...], NDArray[np.int64], list[str], list[Finding]]:
-    """Decide which classes there are, and tell what is odd about them.
+    """Decide which classes there are, and find what is odd about them.
 
-    A class is learned when the training part has a row of it; in data without training part, all are. Rows of
-    a class that only a held-out part has are set aside.
+    A class is learned when the train split has a row of it; in data without a train split, all are. Rows of a
+    class that only a held-out split has are set aside.
 
     Args:
         paths: NFC path of each row, unique.
@@ -109,13 +109,13 @@ def settle_classes(
     """
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[str, str] = {}
-    for path, label, part, aside in zip(paths, labels, given, set_aside, strict=True):
+    for path, label, split, aside in zip(paths, labels, given, set_aside, strict=True):
         if label and not aside:
-            counts[label, part] += 1
+            counts[label, split] += 1
             first.setdefault(label, path)
-    parts = {part for _, part in counts} - {""}
+    splits = {split for _, split in counts} - {""}
     everything = {label for label, _ in counts}
-    learned = {label for label, part in counts if "train" not in parts or part == "train"}
+    learned = {label for label, split in counts if "train" not in splits or split == "train"}
     classes = [label for label in order if label in learned] or sorted_classes(learned)
     index = {label: position for position, label in enumerate(classes)}
 
@@ -132,13 +132,13 @@ def settle_classes(
     for label, files in sorted(extra.items()):
         sentence = message("data.classes.extra", name=label, n=len(files), first=files[0])
         findings.append(finding("class-extra", files, sentence))
-    held_out = sorted(parts - {"train"}) if "train" in parts else []
-    for part, label in itertools.product(held_out, classes):
-        if not counts[label, part]:
-            sentence = message("data.classes.missing", name=label, part=part)
+    held_out = sorted(splits - {"train"}) if "train" in splits else []
+    for split, label in itertools.product(held_out, classes):
+        if not counts[label, split]:
+            sentence = message("data.classes.missing", name=label, split=split)
             findings.append(finding("class-missing", [label], sentence))
     for label in classes:
-        if counts[label, "train" if "train" in parts else ""] == 1:
+        if counts[label, "train" if "train" in splits else ""] == 1:
             path = first[label]
             findings.append(finding("single", [path], message("data.classes.single", name=label, path=path)))
     findings += lookalikes(classes)

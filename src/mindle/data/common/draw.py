@@ -1,4 +1,4 @@
-"""A part of a large set: so many images of each class, drawn by a seed before anything is decoded."""
+"""A subset of a large set: so many images of each class, drawn by a seed before anything is decoded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mindle.data.common.findings import finding
-from mindle.data.common.names import part_of
+from mindle.data.common.names import split_of
 from mindle.data.common.tasks import of
 from mindle.errors import DataError
 from mindle.messages import message
@@ -20,10 +20,10 @@ PerClass = str | int | Mapping[str, int]
 
 
 def parse_per_class(value: PerClass) -> tuple[int, dict[str, int]]:
-    """One number for all parts (or 0), and the numbers by part.
+    """One number for all splits (or 0), and the numbers by split.
 
     Raises:
-        ValueError: If it is neither a number nor numbers by part, or a number is below 1.
+        ValueError: If it is neither a number nor numbers by split, or a number is below 1.
 
     Example:
         >>> parse_per_class("500"), parse_per_class("train=1000,val=500,test=500")
@@ -37,10 +37,10 @@ def parse_per_class(value: PerClass) -> tuple[int, dict[str, int]]:
         pairs = list(value.items())
     else:
         return _count(value, value), {}
-    parts = {part_of(str(name)): _count(number, value) for name, number in pairs}
-    if None in parts or len(parts) < len(pairs) or not parts:
+    splits = {split_of(str(name)): _count(number, value) for name, number in pairs}
+    if None in splits or len(splits) < len(pairs) or not splits:
         raise _no_counts(value)
-    return 0, {str(part): number for part, number in parts.items()}
+    return 0, {str(split): number for split, number in splits.items()}
 
 
 def _count(number: Any, value: PerClass) -> int:
@@ -52,7 +52,7 @@ def _count(number: Any, value: PerClass) -> int:
 
 def _no_counts(value: PerClass) -> ValueError:
     return ValueError(
-        "`per_class` must be a number of images above 0, or such numbers by part, each named once, such as "
+        "`per_class` must be a number of images above 0, or such numbers by split, each named once, such as "
         f"train=1000,val=500,test=500. Received per_class={value!r}."
     )
 
@@ -60,8 +60,8 @@ def _no_counts(value: PerClass) -> ValueError:
 def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
     """Keep so many images of each class; the others are set aside as `not-drawn`.
 
-    Where the data come in parts, the images are drawn from these; one number is spread over them as their
-    images are. Else `split` makes exactly these parts of what is drawn. Chance comes from the seed and the
+    Where the data come in splits, the images are drawn from these; one number is spread over them as their
+    images are. Else `split` makes exactly these splits of what is drawn. Chance comes from the seed and the
     path of each image, so that the same call draws the same images.
 
     Args:
@@ -70,7 +70,7 @@ def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
         seed: Another seed, other images.
 
     Raises:
-        ValueError: If the numbers leave a part open, or the images have no classes.
+        ValueError: If the numbers leave a split open, or the images have no classes.
         DataError: If a class has fewer images.
 
     Example:
@@ -78,31 +78,31 @@ def draw(dataset: Dataset, per_class: PerClass, *, seed: int = 0) -> Dataset:
         >>> len(draw(read("digits"), 20).rows())
         200
     """
-    count, parts = parse_per_class(per_class)
+    count, splits = parse_per_class(per_class)
     of(dataset.task).require_drawable(dataset, per_class)
-    open_parts = _open_parts(_given(dataset), parts)
-    if open_parts:
+    open_splits = _open_splits(_given(dataset), splits)
+    if open_splits:
         raise ValueError(
-            f"`per_class` must say how many images go into {' and '.join(open_parts)}, which "
-            f"{dataset.source!r} does not give. Received per_class={per_class!r}. Name all parts, or give "
+            f"`per_class` must say how many images go into {' and '.join(open_splits)}, which "
+            f"{dataset.source!r} does not give. Received per_class={per_class!r}. Name all splits, or give "
             "one number for the whole."
         )
-    plan = Draw(seed=seed, count=count, splits=parts)
+    plan = Draw(seed=seed, count=count, splits=splits)
     drawn = _drawn(replace(dataset, draw=plan), plan, frozenset())
-    number = ", ".join(f"{part} {number:,}" for part, number in parts.items()) or f"{count:,}"
+    number = ", ".join(f"{split} {number:,}" for split, number in splits.items()) or f"{count:,}"
     used, total = len(drawn.rows()), len(dataset.rows())
     sentence = message("data.splits.drawn", used=used, total=total, number=number, seed=seed)
     return replace(drawn, findings=(*drawn.findings, finding(NOT_DRAWN, [], sentence)))
 
 
-def _open_parts(given: set[str], named: Mapping[str, int]) -> list[str]:
-    """The parts that neither the data give nor the numbers name; validation is cut from train."""
+def _open_splits(given: set[str], named: Mapping[str, int]) -> list[str]:
+    """The splits that neither the data give nor the numbers name; validation is cut from train."""
     if not named:
         return []
     if not given:
-        return [part for part in SPLITS if part not in named]
+        return [split for split in SPLITS if split not in named]
     cut = "val" not in given and {"train", "val"} & named.keys()
-    return [part for part in ("train", "val") if cut and part not in named]
+    return [split for split in ("train", "val") if cut and split not in named]
 
 
 def check_drawn(dataset: Dataset, check: Callable[[Dataset], Dataset]) -> Dataset:
@@ -128,10 +128,10 @@ def check_drawn(dataset: Dataset, check: Callable[[Dataset], Dataset]) -> Datase
 
 
 def shares_of(dataset: Dataset) -> tuple[float, float, float] | None:
-    """The shares by which `split` makes the parts that were asked for, or None."""
+    """The shares by which `split` makes the splits that were asked for, or None."""
     if dataset.draw is None or not dataset.draw.splits:
         return None
-    counts = [dataset.draw.splits.get(part, 0) for part in SPLITS]
+    counts = [dataset.draw.splits.get(split, 0) for split in SPLITS]
     if not _given(dataset):
         total = sum(counts)
         return counts[0] / total, counts[1] / total, counts[2] / total
@@ -142,7 +142,7 @@ def shares_of(dataset: Dataset) -> tuple[float, float, float] | None:
 
 
 def _given(dataset: Dataset) -> set[str]:
-    """The parts that the data come in; train alone is none."""
+    """The splits that the data come in; train alone is none."""
     found = {dataset.given[row] for row in _candidates(dataset)} - {""}
     return found if found - {"train"} else set()
 
@@ -185,17 +185,17 @@ def _pools(dataset: Dataset, plan: Draw, candidates: list[int]) -> Iterator[tupl
     given = _given(dataset)
     of_class: dict[int, dict[str, list[int]]] = {label: {} for label in range(len(dataset.classes))}
     for row in candidates:
-        part = (dataset.given[row] or "train") if given else ""
-        of_class[int(dataset.labels[row])].setdefault(part, []).append(row)
+        split = (dataset.given[row] or "train") if given else ""
+        of_class[int(dataset.labels[row])].setdefault(split, []).append(row)
     for label, pools in of_class.items():
-        sizes = {part: len(rows) for part, rows in pools.items()}
-        for part, count in _asked(plan, sizes, given).items():
-            rows = pools.get(part, []) if part else [row for rows in pools.values() for row in rows]
-            yield dataset.classes[label], f" in {part}" if part else "", rows, count
+        sizes = {split: len(rows) for split, rows in pools.items()}
+        for split, count in _asked(plan, sizes, given).items():
+            rows = pools.get(split, []) if split else [row for rows in pools.values() for row in rows]
+            yield dataset.classes[label], f" in {split}" if split else "", rows, count
 
 
 def _asked(plan: Draw, sizes: Mapping[str, int], given: Collection[str]) -> dict[str, int]:
-    """How many images of a class are wanted of each given part; what is not named is taken whole."""
+    """How many images of a class are wanted of each given split; what is not named is taken whole."""
     if not given:
         return {"": plan.count or sum(plan.splits.values())}
     if plan.count:
@@ -203,17 +203,17 @@ def _asked(plan: Draw, sizes: Mapping[str, int], given: Collection[str]) -> dict
     counts = dict(plan.splits)
     if "val" in counts and "val" not in given:  # it is cut from train later
         counts["train"] = counts.get("train", 0) + counts.pop("val")
-    return {part: counts.get(part, sizes.get(part, 0)) for part in {*sizes, *counts}}
+    return {split: counts.get(split, sizes.get(split, 0)) for split in {*sizes, *counts}}
 
 
 def _spread(count: int, sizes: Mapping[str, int]) -> dict[str, int]:
-    """A number of images over parts, by largest remainders of their sizes."""
-    parts = sorted(sizes)
+    """A number of images over splits, by largest remainders of their sizes."""
+    splits = sorted(sizes)
     total = sum(sizes.values())
-    if count > total:  # of no part are there enough
+    if count > total:  # of no split are there enough
         return {"": count}
-    ideal = np.array([sizes[part] for part in parts]) * count / total
+    ideal = np.array([sizes[split] for split in splits]) * count / total
     whole = ideal.astype(int)
     for place in np.argsort(whole - ideal, kind="stable")[: count - int(whole.sum())]:
         whole[place] += 1
-    return dict(zip(parts, whole.tolist(), strict=True))
+    return dict(zip(splits, whole.tolist(), strict=True))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mindle.data.common.names import WORDS, name_of, nfc, parts_in
+from mindle.data.common.names import WORDS, name_of, nfc, splits_in
 from mindle.errors import DataError
 
 PLACEHOLDERS = {"{class}": r"(?P<label>.*?)", "{n}": r"\d+", "{*}": r".*?"}
@@ -175,4 +175,4 @@ def _plausible(known: dict[str, int], files: int) -> bool:
 def _may_be_class(label: str) -> bool:
     """Whether a name has letters that neither a device nor a split gave it."""
     words = re.findall(r"[^\W\d_]+", label.casefold())
-    return bool(words) and words[0] not in _DEVICES and not parts_in(label)
+    return bool(words) and words[0] not in _DEVICES and not splits_in(label)

@@ -70,22 +70,22 @@ def count_of(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def part_of(word: str) -> Split | None:
-    """The part of a split that a word names, or None.
+def split_of(word: str) -> Split | None:
+    """The split that a word names, or None.
 
     Example:
-        >>> part_of("Validation"), part_of("training_set"), part_of("test1"), part_of("cat")
+        >>> split_of("Validation"), split_of("training_set"), split_of("test1"), split_of("cat")
         ('val', 'train', 'test', None)
     """
-    parts, rest = _read(word)
-    return None if rest else _one(parts)
+    splits, rest = _read(word)
+    return None if rest else _one(splits)
 
 
-def parts_of(names: Iterable[str]) -> dict[str, Split]:
-    """The names among siblings that are parts of a split; a word that all of these share means nothing.
+def splits_of(names: Iterable[str]) -> dict[str, Split]:
+    """The names among siblings that are splits; a word that all of these share means nothing.
 
     Example:
-        >>> parts_of(["seg_train", "seg_test", "seg_pred", "testudo"])
+        >>> splits_of(["seg_train", "seg_test", "seg_pred", "testudo"])
         {'seg_train': 'train', 'seg_test': 'test'}
     """
     read = {name: _read(name) for name in names}
@@ -93,20 +93,20 @@ def parts_of(names: Iterable[str]) -> dict[str, Split]:
     shared = (
         frozenset.intersection(*(rest for _, rest in naming.values())) if len(naming) > 1 else frozenset()
     )
-    if len({_one(parts) for parts, _ in naming.values()}) < 2:
+    if len({_one(splits) for splits, _ in naming.values()}) < 2:
         shared = frozenset()
     return {
-        name: part
-        for name, (parts, rest) in naming.items()
-        if not rest - shared and (part := _one(parts)) is not None
+        name: split
+        for name, (splits, rest) in naming.items()
+        if not rest - shared and (split := _one(splits)) is not None
     }
 
 
-def parts_in(name: str) -> frozenset[Split]:
-    """The parts of a split whose words stand somewhere in a name.
+def splits_in(name: str) -> frozenset[Split]:
+    """The splits whose words stand somewhere in a name.
 
     Example:
-        >>> sorted(parts_in("old train and test")), sorted(parts_in("trainers"))
+        >>> sorted(splits_in("old train and test")), sorted(splits_in("trainers"))
         (['test', 'train'], [])
     """
     return _read(name)[0]
@@ -122,30 +122,30 @@ def says_nothing(name: str) -> bool:
     return _read(name) == (frozenset(), frozenset())
 
 
-def _one(parts: frozenset[Split]) -> Split | None:
-    if parts == {"train", "val"}:  # what is learned from, before validation is cut from it
+def _one(splits: frozenset[Split]) -> Split | None:
+    if splits == {"train", "val"}:  # what is learned from, before validation is cut from it
         return "train"
-    return next(iter(parts)) if len(parts) == 1 else None
+    return next(iter(splits)) if len(splits) == 1 else None
 
 
 def _read(name: str) -> tuple[frozenset[Split], frozenset[str]]:
-    """The parts that a name holds words of, and its words besides."""
+    """The splits that a name holds words of, and its words besides."""
     words = _LETTERS.findall(_CAMEL.sub(" ", nfc(name)).casefold())
-    parts = {word: _part_in(word) for word in words}
+    splits = {word: _split_in(word) for word in words}
     return (
-        frozenset(part for part in parts.values() if part),
-        frozenset(word for word, part in parts.items() if not part and word not in _FILLERS),
+        frozenset(split for split in splits.values() if split),
+        frozenset(word for word, split in splits.items() if not split and word not in _FILLERS),
     )
 
 
-def _part_in(word: str) -> Split | None:
-    """The part that one word names, also where it is written together with a filler: "trainset"."""
+def _split_in(word: str) -> Split | None:
+    """The split that one word names, also where it is written together with a filler: "trainset"."""
     if word in SPLIT_WORDS:
         return SPLIT_WORDS[word]
     return next(
         (
-            part
-            for known, part in SPLIT_WORDS.items()
+            split
+            for known, split in SPLIT_WORDS.items()
             if word.removeprefix(known) in _FILLERS or word.removesuffix(known) in _FILLERS
             if word not in _FILLERS
         ),

@@ -1,7 +1,7 @@
-"""Parting images or rows into train, val and test: by class, by group, and the same on every machine.
+"""Splitting images or rows into train, val and test: by class, by group, and the same on every machine.
 
 Chance comes from sha256(seed, content), never from a random generator: the same content with the same seed
-is parted alike whatever their order, their names, the system and the version of NumPy.
+is split alike whatever the order, their names, the system and the version of NumPy.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _ODD_FIRST = (2, 1, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class SplitInput:
-    """What is to be parted, as columns of equal length.
+    """What is to be split, as columns of equal length.
 
     Attributes:
-        labels: Class of each row, each of which gets its share of every part.
+        labels: Class of each row, each of which gets its share of every split.
         given: Part that came with the data, or "".
         groups: Rows that share a non-empty group stay together.
         contents: What a row is known by wherever it stands, such as the hash of its content.
@@ -60,18 +60,18 @@ class _Unit:
 
 
 def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Dataset:
-    """Fill `parts`: train, val and test, with each class in its share and no group cut.
+    """Fill `splits`: train, val and test, with each class in its share and no group cut.
 
-    A split that came with the data is kept. Where it has train and one held-out part, that is the test part
-    and `fractions[1]` of train becomes val. Rows without a part in such data belong to train.
+    A split that came with the data is kept. Where it has train and one held-out split, that is the test split
+    and `fractions[1]` of train becomes val. Rows without a split in such data belong to train.
 
-    Of a part of a large set (`mindle.data.common.draw`) the parts are those that it names.
+    Of a subset of a large set (`mindle.data.common.draw`) the splits are those that it names.
 
     Where numbers are estimated, bands of them take the place of classes: see
     `mindle.data.common.regression.bands`.
 
-    Each class is parted by largest remainders, so that without groups every part is within one image of its
-    share. A class of three or more images (or groups) is in every part; of two, one is in train and one in
+    Each class is split by largest remainders, so that without groups every split is within one image of its
+    share. A class of three or more images (or groups) is in every split; of two, one is in train and one in
     test; a single one is in train.
 
     Args:
@@ -80,16 +80,16 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         fractions: Shares of train, val and test; they add up to 1.
 
     Returns:
-        The data set with `parts`, and a finding for each class that a part lacks.
+        The data set with `splits`, and a finding for each class that a split lacks.
 
     Raises:
         ValueError: If the fractions are not shares.
-        DataError: If nothing is left to part, or the given split has no training images.
+        DataError: If nothing is left to split, or the given split has no training images.
 
     Example:
         >>> from mindle.data.images.sources.source import read
-        >>> parts = split(read("digits")).splits
-        >>> parts.count("train"), parts.count("val"), parts.count("test")
+        >>> splits = split(read("digits")).splits
+        >>> splits.count("train"), splits.count("val"), splits.count("test")
         (1259, 269, 269)
     """
     stock, rows = split_input(dataset, dataset.paths)
@@ -169,30 +169,30 @@ def _splits(
     if not len(rows):
         raise nothing_usable(stock.things)
     given = {stock.given[row] for row in rows.tolist()} - {""}
-    parts = [""] * len(stock.labels)
+    splits = [""] * len(stock.labels)
     train = rows
     if given - {"train"}:
         held_out = given & {"val", "test"}
         only = next(iter(held_out)) if len(held_out) == 1 else ""
         for row in rows.tolist():
-            part = stock.given[row] or "train"
-            parts[row] = "test" if part == only else part
-        train = rows[[parts[row] == "train" for row in rows.tolist()]]
+            split = stock.given[row] or "train"
+            splits[row] = "test" if split == only else split
+        train = rows[[splits[row] == "train" for row in rows.tolist()]]
         if not len(train):
             raise DataError(
                 f"A given split must have usable training {stock.things}. Received none in train. "
                 f"Put {stock.things} there, or give the {stock.things} without a split."
             )
         if not only or fractions[1] == 0:
-            return tuple(parts)
+            return tuple(splits)
         fractions = (1 - fractions[1], fractions[1], 0.0)
-    for row, part in zip(train.tolist(), assign(train, fractions), strict=True):
-        parts[row] = part
-    return tuple(parts)
+    for row, split in zip(train.tolist(), assign(train, fractions), strict=True):
+        splits[row] = split
+    return tuple(splits)
 
 
 def assign_splits(stock: SplitInput, rows: NDArray[np.int64], seed: int, fractions: Fractions) -> list[str]:
-    """The part of some rows, by class and group."""
+    """The split of some rows, by class and group."""
     units = _units(stock, rows, seed)
     sizes = Counter(stock.labels[rows].tolist())
     pieces = Counter(label for unit in units for label in unit.counts)
@@ -201,13 +201,13 @@ def assign_splits(stock: SplitInput, rows: NDArray[np.int64], seed: int, fractio
     chosen: list[int] = []
     # Groups first, the largest first, while there is room everywhere; single rows then fill up exactly.
     for unit in units:
-        part = _best_part(unit, quotas, placed)
-        chosen.append(part)
+        split = _best_split(unit, quotas, placed)
+        chosen.append(split)
         for label, count in unit.counts.items():
-            placed[label][part] += count
+            placed[label][split] += count
     _repair(units, chosen, quotas)
-    part_of = {row: SPLITS[part] for unit, part in zip(units, chosen, strict=True) for row in unit.rows}
-    return [part_of[row] for row in rows.tolist()]
+    found = {row: SPLITS[split] for unit, split in zip(units, chosen, strict=True) for row in unit.rows}
+    return [found[row] for row in rows.tolist()]
 
 
 def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> list[_Unit]:
@@ -233,9 +233,9 @@ def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> list[_Unit]
 
 
 def _quotas(sizes: Counter[int], pieces: Counter[int], fractions: Fractions) -> dict[int, list[int]]:
-    """How many images of each class each part shall have.
+    """How many images of each class each split shall have.
 
-    Largest remainders by class; ties go to the part that is furthest behind over all classes, so that many
+    Largest remainders by class; ties go to the split that is furthest behind over all classes, so that many
     small classes do not all err to one side.
     """
     quotas: dict[int, list[int]] = {}
@@ -244,10 +244,10 @@ def _quotas(sizes: Counter[int], pieces: Counter[int], fractions: Fractions) -> 
         ideal = [sizes[label] * fraction for fraction in fractions]
         quota = [int(share + 1e-9) for share in ideal]
         rank = sorted(
-            _ODD_FIRST, key=lambda part: (-round(ideal[part] - quota[part], 9), -round(behind[part], 9))
+            _ODD_FIRST, key=lambda split: (-round(ideal[split] - quota[split], 9), -round(behind[split], 9))
         )
-        for part in rank[: sizes[label] - sum(quota)]:
-            quota[part] += 1
+        for split in rank[: sizes[label] - sum(quota)]:
+            quota[split] += 1
         _at_least_one(quota, pieces[label], fractions)
         behind = [late + share - count for late, share, count in zip(behind, ideal, quota, strict=True)]
         quotas[label] = quota
@@ -255,42 +255,42 @@ def _quotas(sizes: Counter[int], pieces: Counter[int], fractions: Fractions) -> 
 
 
 def _at_least_one(quota: list[int], pieces: int, fractions: Fractions) -> None:
-    """Give each part an image of the class where it has enough pieces: train first, then test, then val."""
-    open_parts = [part for part in (0, 2, 1) if fractions[part] > 0]
-    for part in open_parts[:pieces]:
-        if quota[part] == 0:
-            richest = max(open_parts, key=lambda other: quota[other])
+    """Give each split an image of the class where it has enough pieces: train first, then test, then val."""
+    open_splits = [split for split in (0, 2, 1) if fractions[split] > 0]
+    for split in open_splits[:pieces]:
+        if quota[split] == 0:
+            richest = max(open_splits, key=lambda other: quota[other])
             quota[richest] -= 1
-            quota[part] += 1
-    for part in open_parts[pieces:]:  # too few pieces for this part: they stay in train
-        quota[0] += quota[part]
-        quota[part] = 0
+            quota[split] += 1
+    for split in open_splits[pieces:]:  # too few pieces for this split: they stay in train
+        quota[0] += quota[split]
+        quota[split] = 0
 
 
-def _best_part(unit: _Unit, quotas: dict[int, list[int]], placed: dict[int, list[int]]) -> int:
-    """The part that a unit overfills least; among those the emptiest by share, then train, val, test."""
+def _best_split(unit: _Unit, quotas: dict[int, list[int]], placed: dict[int, list[int]]) -> int:
+    """The split that a unit overfills least; among those the emptiest by share, then train, val, test."""
 
-    def cost(part: int) -> tuple[int, float, int]:
+    def cost(split: int) -> tuple[int, float, int]:
         over, room, quota = 0, 0, 0
         for label, count in unit.counts.items():
-            left = quotas[label][part] - placed[label][part]
+            left = quotas[label][split] - placed[label][split]
             over += max(0, count - max(0, left))
             room += left
-            quota += quotas[label][part]
-        return over, -round(room / quota, 9) if quota else 1.0, part
+            quota += quotas[label][split]
+        return over, -round(room / quota, 9) if quota else 1.0, split
 
     return min(range(3), key=cost)
 
 
 def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[int]]) -> None:
-    """Move a unit where a class of several units is absent from a part that should have it."""
+    """Move a unit where a class of several units is absent from a split that should have it."""
     holders: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for index, (unit, part) in enumerate(zip(units, chosen, strict=True)):
+    for index, (unit, split) in enumerate(zip(units, chosen, strict=True)):
         for label in unit.counts:
-            holders[label, part].add(index)
+            holders[label, split].add(index)
     for label in sorted(quotas):
-        for part in (0, 2, 1):
-            if quotas[label][part] == 0 or holders[label, part]:
+        for split in (0, 2, 1):
+            if quotas[label][split] == 0 or holders[label, split]:
                 continue
             # A unit may go when every class in it has another unit where it leaves.
             free = [
@@ -304,8 +304,8 @@ def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[in
             moved = min(free, key=lambda index: (len(units[index].rows), units[index].order))
             for each in units[moved].counts:
                 holders[each, chosen[moved]].discard(moved)
-                holders[each, part].add(moved)
-            chosen[moved] = part
+                holders[each, split].add(moved)
+            chosen[moved] = split
 
 
 def _missing_classes(
@@ -323,14 +323,14 @@ def _missing_classes(
         (one.files[0], split)
         for one in data.findings
         if one.kind == "class-missing" and isinstance(one.message, Message)
-        for split in one.message.values.get("lacking", [one.message.values.get("part")])
+        for split in one.message.values.get("lacking", [one.message.values.get("split")])
     }
     for label, name in enumerate(data.classes):
         lacking = [each for each in wanted if not counts[label, each] and (name, each) not in known]
         if label in used and lacking:
             things = message(f"data.things.{stock.things}")
             values = {"name": name, "things": things, "n": len(lacking), "lacking": lacking}
-            sentence = message("data.splits.class-missing", parts=all_of(lacking), **values)
+            sentence = message("data.splits.class-missing", splits=all_of(lacking), **values)
             yield finding("class-missing", [name], sentence, decision=False)
 
 

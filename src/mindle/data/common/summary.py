@@ -20,14 +20,14 @@ from mindle.records import SPLITS, Dataset, Examples, InputSpec
 Data = TypeVar("Data", bound=Examples)
 
 
-def part_counts(dataset: Examples) -> dict[str, dict[str, int]]:
+def split_counts(dataset: Examples) -> dict[str, dict[str, int]]:
     """Images (or rows) of each class in each part, and how many were set aside.
 
     Where numbers are estimated, the quarters of their range of values take the place of classes.
 
     Example:
         >>> import mindle.data
-        >>> part_counts(mindle.data.split(mindle.data.read("digits")))["0"]
+        >>> split_counts(mindle.data.split(mindle.data.read("digits")))["0"]
         {'train': 124, 'val': 27, 'test': 27, 'set_aside': 0}
     """
     return of(dataset.task).counts(dataset)

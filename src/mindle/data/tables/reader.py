@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mindle.data.common.classes import settle_given
 from mindle.data.common.findings import column_findings, finding, listed
-from mindle.data.common.names import nfc, part_of
+from mindle.data.common.names import nfc, split_of
 from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.tables import tasks
 from mindle.data.tables.parsing.cells import is_missing, missing_option
@@ -203,7 +203,7 @@ def _given(raw: RawTable, columns: Sequence[Column]) -> tuple[tuple[str, ...], l
     if name is None:
         return (), []
     words = raw.texts[name]
-    given = [part_of(word) or "" for word in words]
+    given = [split_of(word) or "" for word in words]
     for row, (part, aside) in enumerate(zip(given, raw.set_aside, strict=True)):
         if not part and not aside:
             raise DataError(

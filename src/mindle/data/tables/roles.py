@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.findings import listed
-from mindle.data.common.names import WORDS, all_of, part_of
+from mindle.data.common.names import WORDS, all_of, split_of
 from mindle.data.tables.parsing.cells import is_missing, label_of
 from mindle.data.tables.parsing.columns import (
     infer_columns,
@@ -162,7 +162,7 @@ def _is_split(column: Column, texts: Sequence[str]) -> bool:
     if column.name.casefold() not in SPLIT_NAMES:
         return False
     words = {text for text in set(texts) if not is_missing(text, column.missing)}
-    return bool(words) and all(part_of(word) for word in words)
+    return bool(words) and all(split_of(word) for word in words)
 
 
 def _about(

@@ -1,4 +1,4 @@
-"""Parting a table: by class or by target, by group, by time, and the same on every machine."""
+"""Splitting a table: by class or by target, by group, by time, and the same on every machine."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ _Value = TypeVar("_Value")
 
 
 def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Table:
-    """Fill `parts`: train, val and test, with each class or band of the target in its share, no group cut.
+    """Fill `splits`: train, val and test, with each class or band of the target in its share, no group cut.
 
-    A split that came with the data is kept; where it has one held-out part, val is cut from train. Where the
-    table has a time column, the latest rows are the test part and those before them val.
+    A split that came with the data is kept; where it has one held-out split, val is cut from train. Where the
+    table has a time column, the most recent rows are the test split and those before them val.
 
     Args:
         table: The rows; `check_table` before, so that copies stay together.
-        seed: Another seed, another split; without meaning where rows are parted by time.
+        seed: Another seed, another split; without meaning where rows are split by time.
         fractions: Shares of train, val and test; they add up to 1.
 
     Returns:
-        The table with `parts`, and findings on the time and on classes that a part lacks.
+        The table with `splits`, and findings on the time and on classes that a split lacks.
 
     Raises:
         ValueError: If the fractions are not shares.
-        DataError: If nothing is left to part, or the given split has no training rows.
+        DataError: If nothing is left to split, or the given split has no training rows.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
-        >>> parts = split_table(read_table("wine")).splits
-        >>> parts.count("train"), parts.count("val"), parts.count("test")
+        >>> splits = split_table(read_table("wine")).splits
+        >>> splits.count("train"), splits.count("val"), splits.count("test")
         (125, 26, 27)
     """
     stock, rows = _stock(table)
@@ -96,7 +96,7 @@ def folds(
     different = len(set(units))
     if not 2 <= folds <= different:
         raise ValueError(
-            f"`folds` must lie in 2 to {different}, the rows and groups that may be parted. Received "
+            f"`folds` must lie in 2 to {different}, the rows and groups that may be divided. Received "
             f"folds={folds}."
         )
     column = time_column(table)
@@ -159,7 +159,7 @@ def take(table: Table, rows: NDArray[np.int64]) -> Table:
 
 
 def group_count(table: Table, rows: NDArray[np.int64]) -> int:
-    """How many groups and single rows some rows are, none of which a split parts.
+    """How many groups and single rows some rows are, none of which a split divides.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
@@ -203,7 +203,7 @@ def _chance(content: str, seed: int, repeat: int) -> str:
 def _places(stock: SplitInput, rows: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where each row stands in time, from 0 to below 1: the middle of its group's share of the rows.
 
-    A group stands where its latest row does, so that nothing in training is later than what is judged but for
+    A group stands where its latest row does, so that nothing in training is later than the test set but for
     the rest of such a group. Rows without a time come first.
     """
     units, unit = np.unique(_units(stock, rows), return_inverse=True)
@@ -217,14 +217,14 @@ def _places(stock: SplitInput, rows: NDArray[np.int64], times: NDArray[np.float6
 
 
 def _by_time(places: NDArray[np.float64], fractions: Fractions) -> list[str]:
-    """Parts in the order of time; every part that is wanted gets something while there are groups enough."""
-    parts = np.searchsorted(np.cumsum(fractions)[:2] + 1e-9, places, side="right")
+    """Splits in the order of time; each that is wanted gets something while there are groups enough."""
+    splits = np.searchsorted(np.cumsum(fractions)[:2] + 1e-9, places, side="right")
     different = np.unique(places)
-    wanted = [part for part in (2, 1) if fractions[part] > 0]
-    for behind, part in enumerate(wanted, start=1):
-        if part not in parts and len(different) > len(wanted):
-            parts[places == different[-behind]] = part
-    return [SPLITS[part] for part in parts.tolist()]
+    wanted = [split for split in (2, 1) if fractions[split] > 0]
+    for behind, split in enumerate(wanted, start=1):
+        if split not in splits and len(different) > len(wanted):
+            splits[places == different[-behind]] = split
+    return [SPLITS[split] for split in splits.tolist()]
 
 
 def _time_finding(table: Table, column: Column) -> Finding:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mindle.data.common.classes import settle_given
-from mindle.data.common.names import litter, nfc, part_of
+from mindle.data.common.names import litter, nfc, split_of
 from mindle.data.images.sources.folder import read_folder, walk
 from mindle.errors import DataError
 from mindle.records import Dataset, FileImages, Finding
@@ -367,7 +367,7 @@ def test_walk_is_in_order_of_names(tmp_path: Path) -> None:
 
 
 def test_small_words() -> None:
-    assert [part_of(word) for word in ("Train", " dev ", "TESTING", "holdout")] == [
+    assert [split_of(word) for word in ("Train", " dev ", "TESTING", "holdout")] == [
         "train",
         "val",
         "test",

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mindle.data.common.classes import sorted_classes
 from mindle.data.common.findings import finding
-from mindle.data.common.names import nfc, part_of
+from mindle.data.common.names import nfc, split_of
 from mindle.data.common.tasks import asks_numbers, require_task
 from mindle.data.images.sources.entries import Entries
 from mindle.data.images.sources.plainpickle import read_plain_pickle
@@ -440,7 +440,7 @@ def _columns(arrays: _Npz, count: int) -> dict[str, list[str]]:
             )
     words = columns.get("split", [])
     if any(words):
-        parts = {word: part_of(word) or "" for word in words}
+        parts = {word: split_of(word) or "" for word in words}
         unknown = next((word for word, part in parts.items() if not part), None)
         if unknown is not None:
             raise DataError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mindle.data.common.classes import UNDECIDED
 from mindle.data.common.filenames import is_picture_name
 from mindle.data.common.findings import finding
-from mindle.data.common.names import all_of, name_of, part_of, parts_in, parts_of, says_nothing
+from mindle.data.common.names import all_of, name_of, says_nothing, split_of, splits_in, splits_of
 from mindle.messages import message
 from mindle.records import Finding, Split
 
@@ -57,7 +57,7 @@ class Layout:
     def parts(self) -> tuple[str, ...]:
         """The words that name splits, as the disk spells them."""
         return tuple(
-            next((word for word in path.split("/") if part_of(word) == base.part), path)
+            next((word for word in path.split("/") if split_of(word) == base.part), path)
             for path, base in self.bases.items()
             if base.part
         )
@@ -149,7 +149,7 @@ def settle_layout(found: Iterable[Found]) -> Layout:
 def prepared_layout(found: Iterable[Found]) -> Layout:
     """The layout that `mindle prepare` makes: splits, and class folders of any name below."""
     folders = (one.path for one in found if one.kind == "folder" and "/" not in one.path)
-    return Layout(bases={folder: Base(part=part) for folder in folders if (part := part_of(folder))})
+    return Layout(bases={folder: Base(part=part) for folder in folders if (part := split_of(folder))})
 
 
 def _base(path: str) -> str:
@@ -180,7 +180,7 @@ def _wraps(tree: Tree, folder: str) -> bool:
     """Whether a folder's name says no class: "images", a split, or the name of the folder around it."""
     around = _base(folder.rpartition("/")[0])
     name = _base(folder)
-    return says_nothing(name) or name == around or part_of(name) is not None
+    return says_nothing(name) or name == around or split_of(name) is not None
 
 
 def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
@@ -207,9 +207,9 @@ def _class_first(tree: Tree, start: str) -> Layout | None:
     bases: dict[str, Base] = {}
     for folder in folders:
         inside = tree.folders[folder]
-        parts = parts_of(map(_base, inside))
+        parts = splits_of(map(_base, inside))
         nested = any(tree.folders[one] for one in inside)
-        named = parts_in(_base(folder)) or _base(folder).lower() in _THINGS
+        named = splits_in(_base(folder)) or _base(folder).lower() in _THINGS
         if tree.direct[folder] or nested or named or len(parts) != len(inside):
             return None
         bases |= {one: Base(part=parts[_base(one)], label=name_of(_base(folder))) for one in inside}
@@ -222,7 +222,7 @@ def _class_first(tree: Tree, start: str) -> Layout | None:
 def _parted(tree: Tree, start: str) -> Layout | None:
     """Splits, each with class folders or with files; None where the folders are no splits."""
     folders = tree.folders[start]
-    named = parts_of(map(_base, folders))
+    named = splits_of(map(_base, folders))
     parts = {folder: named[_base(folder)] for folder in folders if _base(folder) in named}
     rivals = [folder for folder in tree.filled(start) if folder not in parts]
     classed = any(map(tree.classed, parts))
@@ -248,7 +248,7 @@ def _parted(tree: Tree, start: str) -> Layout | None:
 
 def _beside(tree: Tree, folder: str, classes: set[str]) -> Finding:
     """A folder of images beside the splits: a decision where it holds their classes, or names a split."""
-    alike = bool(classes & tree.names(folder) or parts_in(_base(folder)))
+    alike = bool(classes & tree.names(folder) or splits_in(_base(folder)))
     code = "data.folders.beside-parts-alike" if alike else "data.folders.beside-parts"
     sentence = message(code, name=name_of(folder), n=tree.below[folder])
     return finding("beside-parts", [name_of(folder)], sentence, decision=alike)
@@ -264,12 +264,12 @@ def _classes(tree: Tree, start: str) -> Layout:
 
 def _hints(tree: Tree, folders: Sequence[str]) -> list[Finding]:
     """Class folders whose names hold words for a split."""
-    hinting = [folder for folder in folders if parts_in(_base(folder))]
+    hinting = [folder for folder in folders if splits_in(_base(folder))]
     if not hinting:
         return []
     named = all_of(_quoted([_base(folder) for folder in hinting[:4]]))
-    words = frozenset[str]().union(*(parts_in(_base(folder)) for folder in hinting))
-    whole = [folder for folder in hinting if part_of(_base(folder))]
+    words = frozenset[str]().union(*(splits_in(_base(folder)) for folder in hinting))
+    whole = [folder for folder in hinting if split_of(_base(folder))]
     others = [name_of(_base(folder)) for folder in folders if folder not in hinting]
     flat = not any(tree.folders[folder] for folder in folders)
     lead = message("data.folders.named-like-parts", names=named, n=len(hinting))

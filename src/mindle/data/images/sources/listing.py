@@ -14,7 +14,7 @@ import numpy as np
 
 from mindle.data.common.filenames import infer_template
 from mindle.data.common.findings import finding
-from mindle.data.common.names import all_of, litter, name_of, nfc, part_of
+from mindle.data.common.names import all_of, litter, name_of, nfc, split_of
 from mindle.data.images.sources.entries import Entries
 from mindle.data.images.sources.folder import walk
 from mindle.data.images.sources.headings import (
@@ -218,7 +218,7 @@ def _given(file: Path, rows: Mapping[str, _Row]) -> list[str]:
     """The split of every file, from a column that must be complete."""
     given: list[str] = []
     for path, row in rows.items():
-        parts = {part_of(word) or "" for word in row.splits}
+        parts = {split_of(word) or "" for word in row.splits}
         if len(parts) > 1:
             raise DataError(
                 f"A file must lie in one part of the split. Received {str(file)!r}, where {path!r} stands in "
@@ -365,7 +365,7 @@ def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _P
     if listed is None or not listed.others():
         return None
     inside = layout.part(file.relative_to(root).as_posix())
-    part = inside or part_of(file.stem) or ""
+    part = inside or split_of(file.stem) or ""
     named = [cells[listed.image] for _, cells in listed.rows if not listed.is_missing(cells[listed.image])]
     there = [place for place, spelled, exists in map(listed.locator.locate, named) if exists]
     near = name_of(os.path.relpath(file.parent, root).replace(os.sep, "/"))
