@@ -117,7 +117,7 @@ def test_copies_are_decoded_once(folder: Path, cache: Path) -> None:
 def test_a_file_that_changed_since_the_check_is_refused(folder: Path, cache: Path) -> None:
     dataset = check(read(folder))
     Image.new("RGB", (5, 5), "red").save(folder / "a" / "00.png")
-    with pytest.raises(DataError, match=r"a/00\.png changed while mindle was running"):
+    with pytest.raises(DataError, match=r"a/00\.png cannot be used: It changed while mindle was running"):
         pixels(dataset, np.arange(20), SPEC)
     (folder / "a" / "00.png").unlink()
     with pytest.raises(DataError, match=r"a/00\.png cannot be used: The file does not exist"):

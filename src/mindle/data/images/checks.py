@@ -10,7 +10,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,15 @@ def check(
 def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener) -> Dataset:
     """Every question, asked of the images that take part."""
     scans, facts = scan(dataset, specs, cache, listener)
-    draft = _Draft(dataset=dataset, scans=scans, facts=facts, set_aside=list(dataset.set_aside))
+    task = of(dataset.task)
+    draft = _Draft(
+        dataset=dataset,
+        scans=scans,
+        facts=facts,
+        task=task,
+        spread=task.spread(dataset),
+        set_aside=list(dataset.set_aside),
+    )
     for question in _QUESTIONS:
         question(draft)
     if draft.cut_short:
@@ -89,6 +96,8 @@ class _Draft:
     dataset: Dataset
     scans: list[Scan]
     facts: Facts
+    task: DataTask
+    spread: float  # by how much truths differ on the whole
     set_aside: list[str]
     findings: list[Finding] = field(default_factory=list)
     bound: list[list[int]] = field(default_factory=list)  # rows that a split keeps together
@@ -97,21 +106,6 @@ class _Draft:
     def good(self) -> list[int]:
         """Rows that decode and take part so far."""
         return [row for row in self.facts.rows.tolist() if not self.set_aside[row]]
-
-    @cached_property
-    def task(self) -> DataTask:
-        """What is asked of the truth."""
-        return of(self.dataset.task)
-
-    @cached_property
-    def spread(self) -> float:
-        """By how much truths differ on the whole."""
-        return self.task.spread(self.dataset)
-
-    @cached_property
-    def sides(self) -> NDArray[np.int64]:
-        """What the truth of each row is, roughly: its class, or the band that its number lies in."""
-        return strata(self.dataset)
 
     def differ(self, rows: Iterable[int], tolerance: float = SAME_TARGET) -> bool:
         """Whether some rows have different truths: two classes, or numbers further apart than `tolerance`."""
@@ -279,7 +273,7 @@ def _find_near_duplicates(draft: _Draft) -> None:
     found = near_duplicates(
         draft.facts.thumbnails(rows),
         facts["hash"],
-        kinds=np.array([_side(draft, row) for row in rows], np.int64),
+        kinds=_kinds(draft.dataset)[rows],
         small=_shorter(facts) < SMALL_SIDE,
     )
     draft.cut_short = not found.complete
@@ -293,10 +287,10 @@ def _find_near_duplicates(draft: _Draft) -> None:
     _bind(draft, list(together.values()))
 
 
-def _side(draft: _Draft, row: int) -> int:
-    """A number for the label and the given split of a row."""
-    part = draft.dataset.given[row]
-    return int(draft.sides[row]) * 4 + (SPLITS.index(part) + 1 if part in SPLITS else 0)
+def _kinds(dataset: Dataset) -> NDArray[np.int64]:
+    """A number for the label (or the band of the target) and the given split of each row."""
+    number = {"": 0} | {part: number for number, part in enumerate(SPLITS, start=1)}
+    return strata(dataset) * len(number) + np.array([number[part] for part in dataset.given], np.int64)
 
 
 def _add_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:
@@ -370,16 +364,15 @@ _QUESTIONS: tuple[Callable[[_Draft], None], ...] = (
 def _finished(draft: _Draft) -> Dataset:
     """The checked data set."""
     dataset = draft.dataset
-    heights, widths = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
-    heights[draft.facts.rows] = draft.facts.columns["height"]
-    widths[draft.facts.rows] = draft.facts.columns["width"]
+    sizes = np.zeros((2, len(dataset)), np.int64)
+    sizes[:, draft.facts.rows] = [draft.facts.columns["height"], draft.facts.columns["width"]]
     findings = sorted((*dataset.findings, *draft.findings), key=lambda one: not one.decision)
     return replace(
         dataset,
         groups=bind_groups(dataset.groups, draft.bound, [seen.sha256 for seen in draft.scans]),
         set_aside=tuple(draft.set_aside),
         sha256=tuple(seen.sha256 for seen in draft.scans),
-        heights=heights,
-        widths=widths,
+        heights=sizes[0],
+        widths=sizes[1],
         findings=tuple(findings),
     )

@@ -179,20 +179,33 @@ def _keys(dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
         return [dataset.sha256[row] for row in rows.tolist()]
 
     def hashed(row: int) -> str:
-        with _required(dataset.paths[row]):
+        with required(dataset.paths[row]):
             return content_hash(load(dataset, row))
 
     return list(in_threads(hashed, rows.tolist()))
 
 
+def load_unchanged(dataset: Dataset, row: int, sha256: str) -> bytes | NDArray[np.uint8]:
+    """The image of one row, as `load` gives it, where it is the one that was checked.
+
+    Raises:
+        UndecodableImage: If it cannot be read, or is another one.
+    """
+    data = load(dataset, row)
+    if content_hash(data) != sha256:
+        raise UndecodableImage("changed", message("images.detail.changed"))
+    return data
+
+
 @contextmanager
-def _required(path: str) -> Iterator[None]:
+def required(path: str) -> Iterator[None]:
     """Turn an image that cannot be read or decoded into an error about the data, which were checked."""
     try:
         yield
     except UndecodableImage as problem:
         raise DataError(
-            f"{path} cannot be used: {problem.detail} `mindle check` sets such files aside."
+            f"{path} cannot be used: {problem.detail} Run the command again, or `mindle check`, which sets "
+            "such files aside."
         ) from problem
 
 
@@ -208,11 +221,8 @@ def _fill(
 
     def decoded(position: int) -> NDArray[np.uint8]:
         row = int(rows[position])
-        with row_memory(dataset, row), _required(dataset.paths[row]):
-            data = load(dataset, row)
-            if content_hash(data) == keys[position]:
-                return decode(data, spec)
-        raise DataError(f"{dataset.paths[row]} changed while mindle was running. Run the command again.")
+        with row_memory(dataset, row), required(dataset.paths[row]):
+            return decode(load_unchanged(dataset, row, keys[position]), spec)
 
     with store.writer(listener) as writer:
         # One position a key: copies of a file are decoded once.

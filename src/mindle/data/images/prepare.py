@@ -38,7 +38,7 @@ from mindle.data.common.counts import set_aside_counts
 from mindle.data.common.names import litter, nfc
 from mindle.data.images.decoding.decode import UndecodableImage
 from mindle.data.images.decoding.formats import read_format
-from mindle.data.images.pixels import Pixels, content_hash, in_threads, pixels, served_by_array
+from mindle.data.images.pixels import Pixels, in_threads, load_unchanged, pixels, served_by_array
 from mindle.data.images.sources.source import load
 from mindle.errors import DataError, DeviceError
 from mindle.messages import message
@@ -269,9 +269,7 @@ def _place(dataset: Dataset, out: Path, row: int, file: PreparedFile, link: str)
                 return _link(os.link if link == "hard" else os.symlink, source, target)
             if _is_whole(target, source):
                 return 0
-            data = bytes(load(dataset, row))
-            if content_hash(data) != dataset.sha256[row]:
-                return UndecodableImage("changed", message("images.detail.changed"))
+            data = bytes(load_unchanged(dataset, row, dataset.sha256[row]))
     except UndecodableImage as problem:
         return problem
     # Hidden, so that a folder that is read in the meantime has no such image.

@@ -20,9 +20,16 @@ from mindle.artifacts.reading import open_regular
 from mindle.data.common.store import Rows, RowStore
 from mindle.data.images.decoding.decode import Examined, UndecodableImage, examine
 from mindle.data.images.duplicates import Thumbnails, perceptual_hashes
-from mindle.data.images.pixels import content_hash, in_threads, pixel_key, pixel_store, served_by_array
+from mindle.data.images.pixels import (
+    content_hash,
+    in_threads,
+    load_unchanged,
+    pixel_key,
+    pixel_store,
+    required,
+    served_by_array,
+)
 from mindle.data.images.sources.source import load, row_memory
-from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import NOT_DRAWN, Dataset, FileImages, InputSpec, Listener
 
@@ -179,14 +186,8 @@ class _Scanner:
         """Look again at rows, with their hashes, whose facts turned out to be damaged on disk."""
         with self.facts.writer(listener) as writer:
             for row, sha256 in rows:
-                data = load(self.dataset, row)
-                examined = examine(data)
-                if examined.kind or content_hash(data) != sha256:
-                    raise DataError(
-                        f"{self.dataset.paths[row]} must stay as it is while mindle runs. Received another "
-                        "content than a moment ago. Run the command again."
-                    )
-                writer.add(sha256, _entry(examined))
+                with required(self.dataset.paths[row]):
+                    writer.add(sha256, _entry(examine(load_unchanged(self.dataset, row, sha256))))
 
 
 def _hash_only(dataset: Dataset, row: int) -> str:
