@@ -248,18 +248,18 @@ def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
     if not groups:
         return
     given = draft.dataset.given
-    rank = {"": 0} | {part: number for number, part in enumerate(SPLITS)}
+    rank = {"": 0} | {split: number for number, split in enumerate(SPLITS)}
     dropped = []
     for group in groups:
         last = max(rank[given[row]] for row in group)
         dropped += [row for row in group if rank[given[row]] < last]
-    parts = sorted({given[row] or "train" for row in dropped})
+    splits = sorted({given[row] or "train" for row in dropped})
     classes, first = draft.by_class(dropped), draft.named(groups[0])
     draft.add(
         "leak",
         chain(*groups),
         message("data.images.leak", n=len(groups), classes=classes, first=first),
-        action=f"dropped from {' and '.join(parts)}",
+        action=f"dropped from {' and '.join(splits)}",
     )
     draft.set_aside_for("leak", dropped)
 
@@ -289,8 +289,8 @@ def _find_near_duplicates(draft: _Draft) -> None:
 
 def _kinds(dataset: Dataset) -> NDArray[np.int64]:
     """A number for the label (or the band of the target) and the given split of each row."""
-    number = {"": 0} | {part: number for number, part in enumerate(SPLITS, start=1)}
-    return strata(dataset) * len(number) + np.array([number[part] for part in dataset.given], np.int64)
+    number = {"": 0} | {split: number for number, split in enumerate(SPLITS, start=1)}
+    return strata(dataset) * len(number) + np.array([number[split] for split in dataset.given], np.int64)
 
 
 def _add_near_duplicates(draft: _Draft, pairs: list[tuple[int, int]]) -> None:

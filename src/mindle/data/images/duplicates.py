@@ -264,7 +264,7 @@ def near_duplicates(
     Args:
         thumbnails: uint8 32x32 of each picture, fetched a few thousand at a time.
         hashes: Their `perceptual_hashes`.
-        kinds: A number a picture, such as label and part; pairs of different kinds are all confirmed, pairs
+        kinds: A number an image, such as label and split; pairs of different kinds are all confirmed, pairs
             of one kind only until their group is joined.
         small: Whether the picture is below 64 px a side.
 

@@ -139,8 +139,8 @@ def _arrays(dataset: Dataset, wanted: Sequence[str], spec: InputSpec) -> dict[st
                 pixels = decode(load(dataset, row), spec)
                 found[dataset.given[row] or "train"].append((pixels, wanted.index(name)))
     arrays: dict[str, NDArray[Any]] = {}
-    for part, rows in sorted(found.items()):
-        images, labels = ("data", "targets") if len(found) == 1 else (f"x_{part}", f"y_{part}")
+    for split, rows in sorted(found.items()):
+        images, labels = ("data", "targets") if len(found) == 1 else (f"x_{split}", f"y_{split}")
         arrays[images] = np.stack([pixels for pixels, _ in rows])
         arrays[labels] = np.array([number for _, number in rows], np.int64)
     return arrays

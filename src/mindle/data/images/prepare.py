@@ -68,7 +68,7 @@ class Prepared:
     Attributes:
         path: The folder or the `.npz` file.
         layout: "folders" or "npz".
-        counts: Images of each class in each part.
+        counts: Images of each class in each split.
         set_aside: How many files of the source were set aside for each reason.
         failed: Images that could not be laid out, and why.
         written: How many images this call wrote; the others were there already.
@@ -448,5 +448,5 @@ def _used(dataset: Dataset) -> list[int]:
 def _counts(dataset: Dataset, rows: Iterable[int]) -> dict[str, dict[str, int]]:
     counts = Counter((int(dataset.labels[row]), dataset.splits[row]) for row in rows)
     return {
-        name: {part: counts[label, part] for part in SPLITS} for label, name in enumerate(dataset.classes)
+        name: {split: counts[label, split] for split in SPLITS} for label, name in enumerate(dataset.classes)
     }

@@ -118,7 +118,7 @@ def test_an_incomplete_or_unknown_split_is_refused(folder: Path) -> None:
 
 
 def test_one_file_in_two_parts_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"one part of the split.*cat/1.jpg.*lines 2, 3"):
+    with pytest.raises(DataError, match=r"one split.*cat/1.jpg.*lines 2, 3"):
         listed(folder, "path,label,split", FOUR[0] + ",train", FOUR[0] + ",test")
 
 

@@ -43,8 +43,8 @@ _PAIRS = (
     ("images", "labels"),
     ("x", "y"),
 )
-_PART_PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
-_NPZ_PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
+_NPZ_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _NAME_KEYS = ("names", "classes", "class_names")
 _COLUMNS = ("split", "groups", "files")
 
@@ -93,11 +93,11 @@ def _entries(
     arrays = [to_pixels(piece.images, where=piece.where, findings=findings) for piece in pieces]
     said = columns or {}
     given = said.get("split") or [piece.given for piece in pieces for _ in range(len(piece.images))]
-    counters = {part: itertools.count() for part in set(given)}  # several pieces can share a split
+    counters = {split: itertools.count() for split in set(given)}  # several pieces can share a split
     found = Entries(
         kind=kind,
         images=ArrayImages(array=_joined(arrays, pieces)),
-        paths=said.get("files") or [f"{part or 'data'}/{next(counters[part]):06d}" for part in given],
+        paths=said.get("files") or [f"{split or 'data'}/{next(counters[split]):06d}" for split in given],
         given=given,
         groups=said.get("groups", ()),
         findings=findings,
@@ -274,8 +274,8 @@ def to_pixels(array: NDArray[Any], *, where: str, findings: list[Finding]) -> ND
     factor, code = _scale(array, where)
     pixels = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), _CHUNK):
-        part = array[start : start + _CHUNK].astype(np.float64)
-        pixels[start : start + _CHUNK] = np.rint(part * factor)
+        some = array[start : start + _CHUNK].astype(np.float64)
+        pixels[start : start + _CHUNK] = np.rint(some * factor)
     action = "rounded to whole numbers" if factor == 1 else ""
     sentence = message(code, where=where, dtype=str(array.dtype))
     findings.append(finding("scaled", [where], sentence, action=action))
@@ -336,8 +336,8 @@ def read_npz(file: Path, task: str | None = None) -> Entries:
     arrays = _Npz(file)
     pairs = _pairs(arrays)
     pieces = [
-        _Piece(given=part, images=arrays[images], labels=arrays[labels], where=images)
-        for part, (images, labels) in pairs.items()
+        _Piece(given=split, images=arrays[images], labels=arrays[labels], where=images)
+        for split, (images, labels) in pairs.items()
     ]
     key = next((key for key in _NAME_KEYS if key in arrays.keys), None)
     return _entries(
@@ -408,13 +408,13 @@ def _damaged(file: Path) -> Iterator[None]:
 def _pairs(arrays: _Npz) -> dict[str, tuple[str, str]]:
     """The keys of images and labels by split, in the order of splits; "" where one pair holds all."""
     pairs: dict[str, tuple[str, str]] = {}
-    for images, labels in _PART_PAIRS:
-        for word, part in _NPZ_PARTS.items():
+    for images, labels in _SPLIT_PAIRS:
+        for word, split in _NPZ_SPLITS.items():
             pair = (images.format(word), labels.format(word))
             if set(pair) <= set(arrays.keys):
-                pairs.setdefault(part, pair)
+                pairs.setdefault(split, pair)
     if "train" in pairs:
-        return {part: pairs[part] for part in SPLITS if part in pairs}
+        return {split: pairs[split] for split in SPLITS if split in pairs}
     whole = next((pair for pair in _PAIRS if set(pair) <= set(arrays.keys)), None)
     if whole is None:
         keys = ", ".join(sorted(arrays.keys)[:12]) or "no arrays"
@@ -440,14 +440,14 @@ def _columns(arrays: _Npz, count: int) -> dict[str, list[str]]:
             )
     words = columns.get("split", [])
     if any(words):
-        parts = {word: split_of(word) or "" for word in words}
-        unknown = next((word for word, part in parts.items() if not part), None)
+        splits = {word: split_of(word) or "" for word in words}
+        unknown = next((word for word, split in splits.items() if not split), None)
         if unknown is not None:
             raise DataError(
                 f"`split` in an .npz file must say train, val or test of every image. Received {unknown!r} "
                 f"in {str(arrays.file)!r}. Correct it, or remove `split`."
             )
-        columns["split"] = [parts[word] for word in words]
+        columns["split"] = [splits[word] for word in words]
     files = columns.get("files", [])
     if len(set(files)) < len(files) or "" in files:
         del columns["files"]
@@ -549,11 +549,11 @@ class _Cifar:
         with file.open("rb") as stream:
             return stream.read(1) == b"\x80"
 
-    def piece(self, file: Path, part: str) -> _Piece:
+    def piece(self, file: Path, split: str) -> _Piece:
         """The images and labels of a file."""
         rows, labels = self._records(file) if self.label_bytes else self._batch(file)
         images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # (image, height, width, channel)
-        return _Piece(given=part, images=images, labels=labels, where=file.name)
+        return _Piece(given=split, images=images, labels=labels, where=file.name)
 
     def _records(self, file: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Records of label bytes (the last is the fine one) and planes of red, green and blue."""
@@ -626,7 +626,7 @@ def read_cifar(folder: Path) -> Entries | None:
         return None
     files = [("train", file) for file in sorted(folder.glob(layout.train))]
     files.append(("test", folder / layout.test))
-    pieces = [layout.piece(file, part) for part, file in files if layout.is_readable(file)]
+    pieces = [layout.piece(file, split) for split, file in files if layout.is_readable(file)]
     return _entries(pieces, kind="cifar", names=layout.class_names(folder))
 
 

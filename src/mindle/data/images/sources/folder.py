@@ -164,10 +164,10 @@ def read_folder(root: Path, label_from: str | None = None) -> Entries:
         labels=labels,
         # A split whose images have no labels holds nothing out.
         given=[
-            "" if why == "unlabelled" else layout.part(one.path)
+            "" if why == "unlabelled" else layout.split(one.path)
             for one, why in zip(files, set_aside, strict=True)
         ],
-        split_words=layout.parts,
+        split_words=layout.split_words,
         set_aside=set_aside,
         declared=[_class_of(one, layout, None) for one in folders] if template is None else (),
         findings=(
@@ -182,7 +182,7 @@ def read_folder(root: Path, label_from: str | None = None) -> Entries:
     if not any(label and not why for label, why in zip(labels, set_aside, strict=True)):
         raise DataError(
             f"A folder to learn from must hold images in class folders"
-            f"{' below train' if layout.parts else ''}. Received {str(root)!r} with none. {LAYOUT_HELP}"
+            f"{' below train' if layout.split_words else ''}. Received {str(root)!r} with none. {LAYOUT_HELP}"
         )
     return entries if index is None else _with_index(entries, index)
 

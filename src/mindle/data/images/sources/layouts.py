@@ -29,12 +29,12 @@ class Base:
     """A folder in which classes lie.
 
     Attributes:
-        part: The split that it is, or "".
+        split: The split that it is, or "".
         label: The class of every file below, where it holds one alone.
         flat: Whether files lie in it, with no class folders.
     """
 
-    part: Split | str = ""
+    split: Split | str = ""
     label: str = ""
     flat: bool = False
 
@@ -54,12 +54,12 @@ class Layout:
     passed: tuple[str, ...] = ()
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def split_words(self) -> tuple[str, ...]:
         """The words that name splits, as the disk spells them."""
         return tuple(
-            next((word for word in path.split("/") if split_of(word) == base.part), path)
+            next((word for word in path.split("/") if split_of(word) == base.split), path)
             for path, base in self.bases.items()
-            if base.part
+            if base.split
         )
 
     @property
@@ -67,10 +67,10 @@ class Layout:
         """Whether no folder names a class."""
         return all(base.flat for base in self.bases.values())
 
-    def part(self, path: str) -> str:
+    def split(self, path: str) -> str:
         """The split that a path lies in, or ""."""
         base, _ = self.place(path)
-        return base.part if base is not None else ""
+        return base.split if base is not None else ""
 
     def pictures(self, found: Iterable[Found]) -> list[str]:
         """The files that may be images, where classes lie."""
@@ -79,7 +79,7 @@ class Layout:
 
     def learned(self, pictures: list[str]) -> list[str]:
         """Those of some images that are learned from: in train where there are splits."""
-        return [path for path in pictures if self.part(path) == "train"] or pictures
+        return [path for path in pictures if self.split(path) == "train"] or pictures
 
     def place(self, path: str) -> tuple[Base | None, list[str]]:
         """The base that a path lies in, and the folders and the name below it."""
@@ -149,7 +149,7 @@ def settle_layout(found: Iterable[Found]) -> Layout:
 def prepared_layout(found: Iterable[Found]) -> Layout:
     """The layout that `mindle prepare` makes: splits, and class folders of any name below."""
     folders = (one.path for one in found if one.kind == "folder" and "/" not in one.path)
-    return Layout(bases={folder: Base(part=part) for folder in folders if (part := split_of(folder))})
+    return Layout(bases={folder: Base(split=split) for folder in folders if (split := split_of(folder))})
 
 
 def _base(path: str) -> str:
@@ -183,7 +183,7 @@ def _wraps(tree: Tree, folder: str) -> bool:
     return says_nothing(name) or name == around or split_of(name) is not None
 
 
-def _inside_part(tree: Tree, folder: str, classes: Iterable[str]) -> str:
+def _inside_split(tree: Tree, folder: str, classes: Iterable[str]) -> str:
     """Where the classes of a split lie: below folders that hold one folder alone, none of `classes`."""
     while (only := _only(tree, folder)) is not None and name_of(_base(only)) not in classes:
         if not _wraps(tree, only) and len(tree.folders[only]) < 2:
@@ -207,13 +207,13 @@ def _class_first(tree: Tree, start: str) -> Layout | None:
     bases: dict[str, Base] = {}
     for folder in folders:
         inside = tree.folders[folder]
-        parts = splits_of(map(_base, inside))
+        splits = splits_of(map(_base, inside))
         nested = any(tree.folders[one] for one in inside)
         named = splits_in(_base(folder)) or _base(folder).lower() in _THINGS
-        if tree.direct[folder] or nested or named or len(parts) != len(inside):
+        if tree.direct[folder] or nested or named or len(splits) != len(inside):
             return None
-        bases |= {one: Base(part=parts[_base(one)], label=name_of(_base(folder))) for one in inside}
-    kinds = {base.part for base in bases.values()}
+        bases |= {one: Base(split=splits[_base(one)], label=name_of(_base(folder))) for one in inside}
+    kinds = {base.split for base in bases.values()}
     if len(folders) < 2 or len(kinds) < 2 or "train" not in kinds:
         return None
     return Layout(bases=bases)
@@ -223,22 +223,22 @@ def _parted(tree: Tree, start: str) -> Layout | None:
     """Splits, each with class folders or with files; None where the folders are no splits."""
     folders = tree.folders[start]
     named = splits_of(map(_base, folders))
-    parts = {folder: named[_base(folder)] for folder in folders if _base(folder) in named}
-    rivals = [folder for folder in tree.filled(start) if folder not in parts]
-    classed = any(map(tree.classed, parts))
-    kinds = set(parts.values())
+    splits = {folder: named[_base(folder)] for folder in folders if _base(folder) in named}
+    rivals = [folder for folder in tree.filled(start) if folder not in splits]
+    classed = any(map(tree.classed, splits))
+    kinds = set(splits.values())
     several = len(kinds) > 1 and (classed or not rivals)
     if not several and not (kinds == {"train"} and classed and not rivals):
         return None
     bases: dict[str, Base] = {}
     passed = []
     classes: set[str] = set()
-    for folder in sorted(parts, key=lambda folder: parts[folder] != "train"):
-        inside = _inside_part(tree, folder, classes)
+    for folder in sorted(splits, key=lambda folder: splits[folder] != "train"):
+        inside = _inside_split(tree, folder, classes)
         passed += [inside] if inside != folder else []
         flat = not tree.classed(inside)
-        classes |= set() if flat or parts[folder] != "train" else tree.names(inside)
-        bases[inside] = Base(part=parts[folder], flat=flat)
+        classes |= set() if flat or splits[folder] != "train" else tree.names(inside)
+        bases[inside] = Base(split=splits[folder], flat=flat)
     return Layout(
         bases=dict(sorted(bases.items())),
         findings=tuple(_beside(tree, folder, classes) for folder in rivals),

@@ -109,7 +109,7 @@ class _Piece:
 
     listed: ImageList
     truth: Truth
-    part: str = ""
+    split: str = ""
 
 
 def _entries(pieces: Sequence[_Piece], root: Path) -> Entries:
@@ -177,7 +177,7 @@ def _gather(piece: _Piece, root: Path, rows: dict[str, _Row], truths: list[str])
         text = hot(listed, truth, line, cells) if several else nfc(uncell(cells[truth.columns[0]]))
         row.labels.add("" if listed.is_missing(text) else text)
         truths.append(text)
-        row.splits.add(piece.part or ("" if split is None else cells[split]))
+        row.splits.add(piece.split or ("" if split is None else cells[split]))
         row.group = row.group or ("" if group is None else nfc(uncell(cells[group])))
         row.lines.append(line)
     return incomplete
@@ -218,20 +218,20 @@ def _given(file: Path, rows: Mapping[str, _Row]) -> list[str]:
     """The split of every file, from a column that must be complete."""
     given: list[str] = []
     for path, row in rows.items():
-        parts = {split_of(word) or "" for word in row.splits}
-        if len(parts) > 1:
+        splits = {split_of(word) or "" for word in row.splits}
+        if len(splits) > 1:
             raise DataError(
-                f"A file must lie in one part of the split. Received {str(file)!r}, where {path!r} stands in "
+                f"A file must lie in one split. Received {str(file)!r}, where {path!r} stands in "
                 f"{' and '.join(sorted(map(repr, row.splits)))} (lines {', '.join(map(str, row.lines))}). "
                 f"Keep one of these lines."
             )
-        if "" in parts:
+        if "" in splits:
             word = next(iter(row.splits))
             raise DataError(
                 f"The split column must say train, val or test in every row. Received {word!r} in line "
                 f"{row.lines[0]} of {str(file)!r}. Complete the column, or remove it to let mindle split."
             )
-        given += parts
+        given += splits
     return given
 
 
@@ -304,7 +304,7 @@ def _row_findings(rows: Mapping[str, _Row], set_aside: Mapping[str, str], same: 
 def folder_lists(root: Path) -> Entries | None:
     """The images of a folder by the CSV files in it, None where folders name the classes or no list does.
 
-    A list in a part of a split (`train/_classes.csv`) is of that part, and so is one that is called so
+    A list in a split (`train/_classes.csv`) is of that split, and so is one that is called so
     (`train.csv`, `val.csv`).
 
     Raises:
@@ -327,7 +327,7 @@ def folder_lists(root: Path) -> Entries | None:
         if named:
             return None
         raise
-    whole = [piece for piece in pieces if not piece.part]
+    whole = [piece for piece in pieces if not piece.split]
     if len(whole) > 1 or (whole and len(pieces) > 1):
         raise DataError(
             f"One list must say what the images in a folder are. Received {str(root)!r} with "
@@ -364,13 +364,13 @@ def _piece(file: Path, root: Path, layout: Layout, learned: Sequence[str]) -> _P
         return None
     if listed is None or not listed.others():
         return None
-    inside = layout.part(file.relative_to(root).as_posix())
-    part = inside or split_of(file.stem) or ""
+    inside = layout.split(file.relative_to(root).as_posix())
+    split = inside or split_of(file.stem) or ""
     named = [cells[listed.image] for _, cells in listed.rows if not listed.is_missing(cells[listed.image])]
     there = [place for place, spelled, exists in map(listed.locator.locate, named) if exists]
     near = name_of(os.path.relpath(file.parent, root).replace(os.sep, "/"))
     covered = {posixpath.normpath(f"{near}/{path}") for path in there}
     enough = len(covered & {name_of(path) for path in learned}) >= _COVERING * len(learned)
-    if not there or (not enough and (not part or len(there) < _COVERING * len(named))):
+    if not there or (not enough and (not split or len(there) < _COVERING * len(named))):
         return None
-    return _Piece(listed=listed, truth=truth_of(listed), part=part)
+    return _Piece(listed=listed, truth=truth_of(listed), split=split)
