@@ -191,7 +191,7 @@ def test_tops_that_cannot_name_anything() -> None:
             lambda: backbone_model(
                 [card(), card()], linear(1024, 2), ClassScores(("a", "b")), pooling="none"
             ),
-            "only be joined after pooling",
+            "only be concatenated after pooling",
         ),
     ],
 )

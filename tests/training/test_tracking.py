@@ -63,10 +63,10 @@ class Broken:
 
 def test_a_tracker_that_fails_is_told_of_once_and_asked_no_more() -> None:
     heard, broken = Heard(), Broken()
-    told = Tracking(broken, "mlflow", heard)  # type: ignore[arg-type]  # it fails, whatever it is given
-    assert told.begin("run", "data", {"a": {"b": 1}}) == ""
-    told.epoch({"epoch": 1, "val_loss": 0.5})
-    told.abandon()
+    tracked = Tracking(broken, "mlflow", heard)  # type: ignore[arg-type]  # it fails, whatever it is given
+    assert tracked.begin("run", "data", {"a": {"b": 1}}) == ""
+    tracked.epoch({"epoch": 1, "val_loss": 0.5})
+    tracked.abandon()
     assert broken.calls == 1
     assert heard.epochs == [1]
     (sentence,) = heard.sentences
@@ -76,10 +76,10 @@ def test_a_tracker_that_fails_is_told_of_once_and_asked_no_more() -> None:
 
 def test_without_a_tracker_it_only_listens() -> None:
     heard = Heard()
-    with tracking(None, heard) as told:
-        told.say("hello")
-        told.epoch({"epoch": 3})
-        told.end(Path("nowhere"), {})
+    with tracking(None, heard) as tracked:
+        tracked.say("hello")
+        tracked.epoch({"epoch": 3})
+        tracked.end(Path("nowhere"), {})
     assert (heard.sentences, heard.epochs) == (["hello"], [3])
 
 
@@ -91,8 +91,8 @@ def test_an_error_is_told_and_passed_on() -> None:
             ended.append("abandoned")
 
     def go_wrong() -> None:
-        with tracking(None, SILENT) as told:
-            told._tracker = Noting()  # type: ignore[assignment]
+        with tracking(None, SILENT) as tracked:
+            tracked._tracker = Noting()  # type: ignore[assignment]
             raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError, match="boom"):

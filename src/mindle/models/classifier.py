@@ -301,36 +301,26 @@ def backbone_model(
         (224, ['resnet18'])
     """
     _require_names(outputs)
-    _common_spec(cards)
+    spec = _common_spec(cards)
     bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
     if pooling == "none" and len(bodies) > 1:
-        raise ValueError("Several backbones can only be joined after pooling. Use pooling='avg'.")
+        raise ValueError("Several backbones can only be concatenated after pooling. Use pooling='avg'.")
     module: nn.Module
     if isinstance(head, Head):
         described, module = describe_head(head), head
     else:
         _check_ending(head, outputs.count)
-        shape = _joined_shape(bodies)
+        shape = _features_shape(bodies)
         described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
         module = build_layers(head, shape=shape, classes=outputs.count, seed=seed)
-    return _on_backbones(cards, bodies, module, outputs, {"pooling": pooling, "head": described})
-
-
-def _on_backbones(
-    cards: Sequence[WeightCard],
-    bodies: Sequence[Backbone],
-    head: nn.Module,
-    outputs: Outputs,
-    described: Mapping[str, Any],
-) -> Classifier:
-    backbones = [card_as_dict(card) for card in cards]
     return Classifier(
         outputs,
-        spec=_common_spec(cards),
+        spec=spec,
         bodies=bodies,
         normalisers=[Normalise(card.spec.mean, card.spec.std) for card in cards],
-        head=head,
-        description={"kind": "backbones", "backbones": backbones, **described},
+        head=module,
+        description={"kind": "backbones", "backbones": [card_as_dict(card) for card in cards]}
+        | {"pooling": pooling, "head": described},
     )
 
 
@@ -344,9 +334,15 @@ def imagenet_classifier(card: WeightCard) -> Classifier:
 
 
 def _topped(card: WeightCard, classes: Sequence[str]) -> Classifier:
-    body = build_backbone(card, head=True)
-    described = {"pooling": "avg", "head": {"kind": "top"}}
-    return _on_backbones([card], [body], nn.Identity(), ClassScores(tuple(classes)), described)
+    return Classifier(
+        ClassScores(tuple(classes)),
+        spec=card.spec,
+        bodies=[build_backbone(card, head=True)],
+        normalisers=[Normalise(card.spec.mean, card.spec.std)],
+        head=nn.Identity(),
+        description={"kind": "backbones", "backbones": [card_as_dict(card)]}
+        | {"pooling": "avg", "head": {"kind": "top"}},
+    )
 
 
 def _imagenet_classes(card: WeightCard) -> tuple[str, ...]:
@@ -372,15 +368,15 @@ def _common_spec(cards: Sequence[WeightCard]) -> InputSpec:
         other = card.spec
         if (other.shape, other.fit, other.interpolation) != (first.shape, first.fit, first.interpolation):
             raise ValueError(
-                "Backbones are joined on the same pixels: size, fit and interpolation must agree. Received "
-                f"{cards[0].name} at {first.height}x{first.width} {first.fit} {first.interpolation} and "
-                f"{card.name} at {other.height}x{other.width} {other.fit} {other.interpolation}. "
+                "Concatenated backbones take the same pixels: size, fit and interpolation must agree. "
+                f"Received {cards[0].name} at {first.height}x{first.width} {first.fit} {first.interpolation} "
+                f"and {card.name} at {other.height}x{other.width} {other.fit} {other.interpolation}. "
                 "Give one card the other's spec with dataclasses.replace."
             )
     return first
 
 
-def _joined_shape(bodies: Sequence[Backbone]) -> tuple[int, ...]:
+def _features_shape(bodies: Sequence[Backbone]) -> tuple[int, ...]:
     shapes = [body.output_shape() for body in bodies]
     return shapes[0] if len(shapes) == 1 else (sum(shape[0] for shape in shapes),)
 
@@ -398,7 +394,7 @@ def _check_ending(layers: Sequence[Layer], classes: int) -> None:
     if last.get("activation", "none") != "none":
         raise ValueError(
             "The last layer must give raw scores: softmax or sigmoid follow by themselves. "
-            f"Received {dict(last)}; leave its activation out."
+            f"Received {dict(last)}; omit its activation."
         )
 
 

@@ -1,4 +1,4 @@
-"""Heads of frozen backbones: raw joined features (image, feature) -> scores (image, class).
+"""Heads of frozen backbones: raw concatenated features (image, feature) -> scores (image, class).
 
 Standardisation (and a root, where one is wanted) is inside, so that a head takes what the backbones give.
 All numbers a head learned are plain tensors of its state; `describe_head` says what to build and
@@ -170,7 +170,7 @@ class KernelHead(nn.Module):
         self._measure()
 
     def _measure(self) -> None:
-        """Keep the squared lengths of the support vectors, or a graph would carry the vectors twice."""
+        """Store the squared lengths of the support vectors, or a graph would carry the vectors twice."""
         self.lengths = self.support.double().square().sum(1)  # (vector,)
 
     def forward(self, x: Tensor) -> Tensor:

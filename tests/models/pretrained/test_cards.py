@@ -34,7 +34,7 @@ FIELDS: dict[str, Any] = {
 
 
 def write(folder: Path, **fields: Any) -> Path:
-    """A card and its weight file; a field given as None is left out."""
+    """A card and its weight file; a field given as None is omitted."""
     save_file({"fc.weight": torch.zeros(3, 4)}, folder / "mine.safetensors")
     kept = {name: value for name, value in (FIELDS | fields).items() if value is not None}
     path = folder / "mine.json"

@@ -40,8 +40,8 @@ def test_it_is_converted_once_and_mended_when_damaged(tmp_path: Path) -> None:
     data = bytearray(kept.read_bytes())
     data[-1] ^= 1
     kept.write_bytes(data)
-    mended = read_package(card, PACKAGES[0], tmp_path)
-    assert all(torch.equal(first[name], mended[name]) for name in first)
+    repaired = read_package(card, PACKAGES[0], tmp_path)
+    assert all(torch.equal(first[name], repaired[name]) for name in first)
     assert not list(tmp_path.glob("*.partial"))
 
 

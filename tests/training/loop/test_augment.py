@@ -199,8 +199,8 @@ def test_both_kinds_of_mixing_take_turns() -> None:
 @pytest.mark.parametrize("fill", ["reflect", "edge", "black"])
 def test_every_fill_works_with_and_without_sampling(fill: str) -> None:
     settings = AugmentSettings(shift=0.2, fill=fill)
-    for wish in (settings, replace(settings, rotate=0.1)):
-        changed = Augment(wish)(torch.ones(4, 1, 10, 10), generator())
+    for chosen in (settings, replace(settings, rotate=0.1)):
+        changed = Augment(chosen)(torch.ones(4, 1, 10, 10), generator())
         assert (changed.min() < 0.999) == (fill == "black")
 
 

@@ -31,9 +31,9 @@ TRAIN, VAL = stripes(180), stripes(45, seed=1)
 WRONG_VAL = VAL[0], (VAL[1] + 1) % 3  # the better a net has learned, the worse it does here
 
 
-def run(model: Classifier, wish: Recipe, **options: Any) -> FitResult:
+def run(model: Classifier, chosen: Recipe, **options: Any) -> FitResult:
     callbacks = options.pop("callbacks", ())
-    return fit(model, data(TRAIN, VAL), wish, TrainingContext(**options), callbacks=callbacks)
+    return fit(model, data(TRAIN, VAL), chosen, TrainingContext(**options), callbacks=callbacks)
 
 
 def state(model: Classifier) -> dict[str, Tensor]:
@@ -58,7 +58,7 @@ def ticking(seconds: float = 1.0) -> Deadline:
 
 
 class Crash(Callback):
-    """Ends the process's luck after a number of steps."""
+    """Ends the process after a number of steps."""
 
     def __init__(self, after: int, how: type[BaseException] = OSError) -> None:
         self.left = after
@@ -139,14 +139,14 @@ def test_every_optimizer_and_schedule_learns(optimizer: str, schedule: str, peak
 def test_every_setting_of_the_loop_trains_and_repeats_itself(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    wish, whole = recipe(**settings), net()
-    expected = run(whole, wish)
+    chosen, whole = recipe(**settings), net()
+    expected = run(whole, chosen)
     assert expected.history[-1]["val_loss"] < expected.history[0]["val_loss"]
     broken = net()
     with pytest.raises(OSError, match="power"):
-        run(broken, wish, folder=tmp_path, deadline=ticking(5), callbacks=[Crash(31)])
+        run(broken, chosen, folder=tmp_path, deadline=ticking(5), callbacks=[Crash(31)])
     again = net()
-    result = run(again, wish, folder=tmp_path, resume=True)
+    result = run(again, chosen, folder=tmp_path, resume=True)
     assert numbers(result) == numbers(expected)
     assert same(state(again), state(whole))
 
@@ -178,12 +178,12 @@ def test_the_process_is_left_as_it_was() -> None:
 def test_a_run_that_ended_anywhere_goes_on_exactly(
     step: int, how: type[BaseException], layers: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    wish, whole = recipe(), net(layers)
-    expected = run(whole, wish)
+    chosen, whole = recipe(), net(layers)
+    expected = run(whole, chosen)
     with pytest.raises(how):
-        run(net(layers), wish, folder=tmp_path, deadline=ticking(5), callbacks=[Crash(step, how)])
+        run(net(layers), chosen, folder=tmp_path, deadline=ticking(5), callbacks=[Crash(step, how)])
     again = net(layers)
-    result = run(again, wish, folder=tmp_path, resume=True)
+    result = run(again, chosen, folder=tmp_path, resume=True)
     assert numbers(result) == numbers(expected)
     assert result.best_epoch == expected.best_epoch
     assert same(state(again), state(whole))
@@ -278,17 +278,17 @@ def test_killed_processes_end_with_the_same_weights(kills: int, tmp_path: Path) 
 
 
 def test_the_best_epoch_is_restored_or_the_last_one_kept() -> None:
-    wish = recipe(
+    chosen = recipe(
         epochs=8, learning_rate=0.05, weight_averaging="none", schedule="constant", clip_grad_norm=0.0
     )
     best = net()
-    result = run(best, wish)
+    result = run(best, chosen)
     losses = [row["val_loss"] for row in result.history]
     assert result.best_epoch == 1 + int(np.argmin(losses))
     logits = best(torch.from_numpy(VAL[0]))
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(VAL[1])).item()
     assert loss == pytest.approx(min(losses), rel=1e-4)
-    assert run(net(), replace(wish, train=replace(wish.train, restore_best=False))).best_epoch == 8
+    assert run(net(), replace(chosen, train=replace(chosen.train, restore_best=False))).best_epoch == 8
 
 
 def test_no_validation_images_means_the_last_epoch() -> None:
@@ -305,14 +305,14 @@ def test_patience_ends_a_run_that_stands_still() -> None:
 
 
 def test_a_plateau_lowers_the_rate() -> None:
-    wish = recipe(epochs=8, learning_rate=0.01, schedule="plateau", step_size=2, warmup_fraction=0.0)
-    rates = [row["rate"] for row in fit(net(), data(TRAIN, WRONG_VAL), wish).history]
+    chosen = recipe(epochs=8, learning_rate=0.01, schedule="plateau", step_size=2, warmup_fraction=0.0)
+    rates = [row["rate"] for row in fit(net(), data(TRAIN, WRONG_VAL), chosen).history]
     assert rates[0] == 0.01
     assert rates[-1] <= 0.005
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice() -> None:
-    wish = recipe(
+    chosen = recipe(
         optimizer="sgd",
         learning_rate=100.0,
         clip_grad_norm=0.0,
@@ -323,7 +323,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice() -> None:
     with pytest.raises(
         ModelError, match=r"must stay a number. Received nan .*--set train.learning_rate=1e\+01"
     ):
-        run(net(), wish)
+        run(net(), chosen)
 
 
 class Clock:

@@ -68,7 +68,7 @@ def test_weights_even_classes_out_and_absent_classes_weigh_nothing() -> None:
 def test_a_method_is_chosen_only_where_it_is_clearly_better_and_says_why() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random(400) < 0.2).astype(np.int64)
-    plain = np.where(rng.random(400) < 0.5, 0, labels)  # misses half of the scarce class
+    plain = np.where(rng.random(400) < 0.5, 0, labels)  # misses half of the minority class
     same = plain.copy()
     same[0] = 1 - same[0]
     assert choose_method(labels, plain, {"weights": labels, "thresholds": same}, 2)[0] == "weights"

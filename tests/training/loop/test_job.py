@@ -17,11 +17,11 @@ from tests.training.nets import CONV, NORMED, SIZE, data, net, recipe, stripes
 TRAIN, VAL = stripes(50), stripes(9, seed=1)
 
 
-def job(wish: Recipe | None = None, **parts: Any) -> Job:
+def job(chosen: Recipe | None = None, **parts: Any) -> Job:
     """A job of 50 stripes; parts may be set."""
     model, seed = parts.pop("model", None) or net(), parts.pop("seed", 0)
     images = replace(data(TRAIN, VAL), **parts)
-    return Job(model=model, data=images, recipe=wish or recipe(), context=TrainingContext(seed=seed))
+    return Job(model=model, data=images, recipe=chosen or recipe(), context=TrainingContext(seed=seed))
 
 
 @pytest.mark.parametrize("part", ["train", "val"])

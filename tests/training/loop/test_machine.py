@@ -91,7 +91,7 @@ def test_the_first_ctrl_c_waits_and_the_second_does_not() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.skipif(_glibc() is None, reason="only glibc can be told what to keep")
+@pytest.mark.skipif(_glibc() is None, reason="only glibc has the option")
 def test_freed_memory_is_kept_inside_and_given_back_after() -> None:
     import resource
 

@@ -12,9 +12,9 @@ from tests.training.nets import data, net, recipe, stripes
 
 def test_it_keeps_the_first_steps_and_looks_now_and_then() -> None:
     images, labels = stripes(180)
-    wish = recipe(epochs=10)
-    watch = TrainingMonitor(wish.train, classes=3)
-    fit(net(), data((images, labels), (images, labels)), wish, callbacks=[watch])
+    chosen = recipe(epochs=10)
+    watch = TrainingMonitor(chosen.train, classes=3)
+    fit(net(), data((images, labels), (images, labels)), chosen, callbacks=[watch])
     seen = watch.seen()
     assert seen.steps == 120
     assert seen.from_start
@@ -28,9 +28,9 @@ def test_it_keeps_the_first_steps_and_looks_now_and_then() -> None:
 
 def test_it_sees_what_the_net_is_given() -> None:
     images, labels = stripes(60)
-    wish = recipe(epochs=1)
-    watch = TrainingMonitor(wish.train, classes=3)
-    fit(net(), data((images, labels), (images, labels)), wish, callbacks=[watch])
+    chosen = recipe(epochs=1)
+    watch = TrainingMonitor(chosen.train, classes=3)
+    fit(net(), data((images, labels), (images, labels)), chosen, callbacks=[watch])
     seen = watch.seen()
     share = images / 255
     assert abs(seen.pixel_std - share.std()) < 0.03  # augmented

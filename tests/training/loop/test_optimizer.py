@@ -59,6 +59,6 @@ def test_frozen_parameters_are_in_no_group() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[0].requires_grad_(False)
     optimizer = build_optimizer(model, TrainSettings())
-    held = {p for group in optimizer.param_groups for p in group["params"]}
-    assert held == set(model[1].parameters())
+    optimised = {p for group in optimizer.param_groups for p in group["params"]}
+    assert optimised == set(model[1].parameters())
     assert isinstance(optimizer, torch.optim.AdamW)

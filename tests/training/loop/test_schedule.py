@@ -9,8 +9,8 @@ from mindle.training.settings import SCHEDULES, TrainSettings
 
 
 def rates(steps: int = 100, drops: int = 0, **settings: object) -> list[float]:
-    wish = TrainSettings(**settings)  # type: ignore[arg-type]
-    return [rate_factor(wish, step=s, steps=steps, steps_per_epoch=10, drops=drops) for s in range(steps)]
+    chosen = TrainSettings(**settings)  # type: ignore[arg-type]
+    return [rate_factor(chosen, step=s, steps=steps, steps_per_epoch=10, drops=drops) for s in range(steps)]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

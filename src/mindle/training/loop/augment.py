@@ -66,19 +66,19 @@ class Augment:
 
     def _move(self, images: Tensor, generator: Generators, size: tuple[int, int]) -> Tensor:
         """Flip, rotate, zoom, shift and crop."""
-        wish = self.settings
-        if wish.rotate or wish.zoom or wish.crop < 1:
+        settings = self.settings
+        if settings.rotate or settings.zoom or settings.crop < 1:
             maps = self._affine(images, generator).to(images.device)
             return F.grid_sample(
                 images,
                 _grid(maps, size),
                 mode="bilinear",
-                padding_mode=_PADDING[wish.fill],
+                padding_mode=_PADDING[settings.fill],
                 align_corners=False,
             )
         # What remains moves whole pixels, and needs no interpolation.
         images = self._flip(images, generator)
-        if wish.shift:
+        if settings.shift:
             images = self._shift(images, generator)
         if images.shape[-2:] != size:
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
@@ -116,21 +116,21 @@ class Augment:
 
     def _affine(self, images: Tensor, generator: Generators) -> Tensor:
         """(image, 2, 3): where each output position, in [-1, 1] x [-1, 1], reads from; x comes first."""
-        wish = self.settings
+        settings = self.settings
         count, height, width = len(images), images.shape[2], images.shape[3]
         # One row of draws an image, whatever is switched on: settings do not shift one another's draws.
         draws = _rand(count, 7, generator).double()
         signed = draws * 2 - 1
-        angle = signed[:, 0] * wish.rotate * 2 * math.pi
-        zoom = 1 + signed[:, 1] * wish.zoom
-        area = 1 - draws[:, 2] * (1 - wish.crop)
+        angle = signed[:, 0] * settings.rotate * 2 * math.pi
+        zoom = 1 + signed[:, 1] * settings.zoom
+        area = 1 - draws[:, 2] * (1 - settings.crop)
         side = area.sqrt()
         # No further than the image reaches: a crop of nine tenths of the area cannot be very oblong.
-        reach = torch.exp(signed[:, 3] * math.log(wish.ratio) / 2)
+        reach = torch.exp(signed[:, 3] * math.log(settings.ratio) / 2)
         stretch = torch.minimum(torch.maximum(reach, side), 1 / side)
         extent = torch.stack([side * stretch, side / stretch], 1)
         scale = extent * zoom[:, None] * self._signs(images, generator)
-        offset = signed[:, 4:6] * (1 - extent) + 2 * wish.shift * _rand(count, 2, generator).mul(2).sub(1)
+        offset = signed[:, 4:6] * (1 - extent) + 2 * settings.shift * _rand(count, 2, generator).mul(2).sub(1)
         # Turning happens in pixels, not in the unit square, else an oblong image would shear.
         cosine, sine = angle.cos(), angle.sin()
         turn = torch.stack([cosine, -sine * height / width, sine * width / height, cosine], 1).view(-1, 2, 2)
@@ -141,21 +141,21 @@ class Augment:
 
         All three are linear in the colours, so that one small matrix an image does them in one pass.
         """
-        wish = self.settings
-        if not (wish.brightness or wish.contrast or wish.saturation):
+        settings = self.settings
+        if not (settings.brightness or settings.contrast or settings.saturation):
             return images
         signed = _rand(len(images), 3, generator).mul_(2).sub_(1).to(images.device)
         lift, contrast, saturation = (column[:, None, None] for column in signed.unbind(1))
         # Gray is the plain mean of the channels, so that saturation leaves the image's mean where it is.
         channels = images.shape[1]
-        keep, factor = 1 + saturation * wish.saturation, 1 + contrast * wish.contrast
+        keep, factor = 1 + saturation * settings.saturation, 1 + contrast * settings.contrast
         colours = factor * torch.lerp(
             images.new_full((channels, channels), 1 / channels),
             torch.eye(channels, device=images.device),
             keep,
         )
         mean = _thumbnail(images).mean((1, 2, 3))[:, None, None]
-        constant = (mean * (1 - factor) + lift * wish.brightness).expand(-1, channels, 1)
+        constant = (mean * (1 - factor) + lift * settings.brightness).expand(-1, channels, 1)
         changed = torch.baddbmm(constant, colours, images.reshape(len(images), channels, -1))
         return changed.clamp_(0, 1).view(images.shape)
 
