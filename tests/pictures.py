@@ -12,7 +12,7 @@ CLASSES = ("네모", "circle", "stripe & <b>")
 
 
 def draw(kind: int, seed: int, side: int = 48) -> Image.Image:
-    """A square, a circle or stripes, of random colour, place and grain."""
+    """A square, a circle or stripes, of random colour, position and grain."""
     rng = np.random.default_rng([kind, seed])
     ground = tuple(int(v) for v in rng.integers(0, 110, 3))
     ink = tuple(int(v) for v in rng.integers(145, 256, 3))
@@ -53,7 +53,7 @@ def photo_folder(root: Path, per_class: int = 24, *, dirty: bool = False) -> Pat
 
 
 def fingerprints(root: Path) -> dict[str, tuple[str, int, int]]:
-    """SHA-256, size and modification time of every file below a folder, and the folders' own times."""
+    """SHA-256, size and modification time of every file below a folder, and the times of the folders."""
     return {
         str(path.relative_to(root)): (
             hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",

@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
 def trained(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[mindle.Run, Path, dict[str, tuple[str, int, int]]]:
-    """A run from scratch on a dirty folder, the folder, and what the folder held before."""
+    """A run from scratch on a dirty folder, the folder, and what was in the folder before."""
     root = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINDLE_CACHE", str(root / "cache"))
@@ -129,9 +129,9 @@ def test_new_labelled_data_are_judged_by_class_name(trained: Any, tmp_path: Path
 def test_data_to_judge_by_may_be_one_picture_of_one_class(trained: Any, tmp_path: Path) -> None:
     (tmp_path / "one" / CLASSES[1]).mkdir(parents=True)
     draw(1, 77).save(tmp_path / "one" / CLASSES[1] / "a.png")
-    judged = trained[0].evaluate(tmp_path / "one")
-    assert judged["test"]["n"] == 1
-    assert judged["findings"] == []
+    evaluated = trained[0].evaluate(tmp_path / "one")
+    assert evaluated["test"]["n"] == 1
+    assert evaluated["findings"] == []
 
 
 def test_the_report_can_be_written_again_in_korean(trained: Any, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_probe_on_the_embedded_backbone_learns_the_shapes(tmp_path: Path, cach
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "sentence"),
     [
         ({"strategy": "probee"}, "Did you mean 'probe'"),
         ({"budget": "soon"}, "90s, 10m, 2h or 1h30m"),
@@ -203,9 +203,9 @@ def test_a_probe_on_the_embedded_backbone_learns_the_shapes(tmp_path: Path, cach
     ],
 )
 def test_wrong_arguments_are_named_before_anything_is_made(
-    wrong: dict[str, Any], words: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    wrong: dict[str, Any], sentence: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=sentence):
         mindle.train("digits", **{"listener": SILENT, **wrong})
     assert not list(tmp_path.glob("runs/*/run.json"))

@@ -69,7 +69,7 @@ def test_a_format_from_outside_is_written_and_proven(tmp_path: Path, monkeypatch
 
 @pytest.fixture
 def counting() -> Iterator[None]:
-    """Everything that a package with a task of its own registers."""
+    """Everything that a package with another task registers."""
     with tasks.register("count", like="regression", evaluation=Counting(), layout=CountLayout()):
         yield
 

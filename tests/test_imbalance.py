@@ -1,4 +1,4 @@
-"""Scarce classes, the whole way: what is asked for, what is named, and what the bundle repeats."""
+"""Class imbalance, the whole way: what is asked for, what is named, and what the bundle repeats."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_thresholds_say_what_is_named_everywhere(thinned: Path, tmp_path: Path) 
     assert sum(document["thresholds"].values()) == pytest.approx(1)
     thresholds = np.array([document["thresholds"][name] for name in run.classes])
 
-    for part, answers in run.folder.answers().items():
+    for split, answers in run.folder.answers().items():
         likeliest = answers.probabilities.argmax(axis=1)
         assert np.array_equal(answers.predicted, named_classes(answers.probabilities, thresholds))
         assert answers.labels is not None
-        confusion = run.metrics[part]["confusion"]
+        confusion = run.metrics[split]["confusion"]
         assert np.trace(confusion) == (answers.predicted == answers.labels).sum()
-        if part == "val":  # fitted there, where it can only help
+        if split == "val":  # fitted there, where it can only help
             reached = macro_f1(answers.labels, answers.predicted, 3)
             assert reached >= macro_f1(answers.labels, likeliest, 3)
 
@@ -74,8 +74,8 @@ def test_thresholds_say_what_is_named_everywhere(thinned: Path, tmp_path: Path) 
 def test_thresholds_leave_probabilities_alone(thinned: Path, tmp_path: Path) -> None:
     plain = trained(thinned, tmp_path / "plain")
     run = trained(thinned, tmp_path / "run", imbalance="thresholds")
-    for part, answers in run.folder.answers().items():
-        assert np.array_equal(answers.probabilities, plain.folder.answers()[part].probabilities)
+    for split, answers in run.folder.answers().items():
+        assert np.array_equal(answers.probabilities, plain.folder.answers()[split].probabilities)
     assert run.metrics["test"]["log_loss"] == plain.metrics["test"]["log_loss"]
     assert plain.metrics["thresholds"] == plain.bundle.details["thresholds"] == {}
 

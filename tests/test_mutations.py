@@ -38,12 +38,12 @@ def test_damaged_pictures_are_pixels_or_a_sentence(name: str) -> None:
 
 def test_damaged_documents_are_answers_or_a_sentence(tmp_path: Path) -> None:
     bundle = brightness_bundle(tmp_path / "bundle")
-    place, refused = bundle.folder / "bundle.json", 0
-    good = place.read_bytes()
+    document, refused = bundle.folder / "bundle.json", 0
+    good = document.read_bytes()
     for seed in range(150):
         rng = random.Random(seed)
         changed = json.dumps(mutated_document(json.loads(good), rng)).encode()
-        place.write_bytes(changed if seed % 5 else mutated_bytes(good, rng))
+        document.write_bytes(changed if seed % 5 else mutated_bytes(good, rng))
         try:
             opened = open_model(bundle.folder)
         except ArtifactError as error:

@@ -18,10 +18,10 @@ def registries() -> list[dict[str, Any]]:
 
 
 def test_a_task_is_in_every_registry_until_it_is_taken_out() -> None:
-    own = Counting()
-    with tasks.register("count", like="regression", evaluation=own):
+    counting = Counting()
+    with tasks.register("count", like="regression", evaluation=counting):
         assert all("count" in entries for entries in registries())
-        assert of("count") is own
+        assert of("count") is counting
         assert Task("count").family == "count"
     assert not any("count" in entries for entries in registries())
     with pytest.raises(ValueError, match="must be one of"):

@@ -1,4 +1,4 @@
-"""Training and answering leave nothing behind but what was asked for and mindle's own cache."""
+"""Training and answering leave nothing behind but what was asked for and the cache of mindle."""
 
 from __future__ import annotations
 

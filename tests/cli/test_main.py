@@ -25,7 +25,7 @@ def mindle(
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with photos, a trained run in runs/photos-1, and a cache of its own."""
+    """A folder with photos, a trained run in runs/photos-1, and another cache."""
     root = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINDLE_CACHE", str(root / "cache"))
@@ -127,7 +127,7 @@ def test_report_in_korean(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "code", "sentence"),
     [
         (["train", "nowhere"], 3, "nowhere"),
         (["train", "digits", "--strategy", "probbe"], 2, "Did you mean 'probe'"),
@@ -147,11 +147,11 @@ def test_report_in_korean(work: Path) -> None:
     ],
 )
 def test_an_error_is_one_paragraph_and_an_exit_code(
-    work: Path, arguments: list[str], code: int, words: str
+    work: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
     done = mindle(*arguments, cwd=work)
     assert done.returncode == code
-    assert words in done.stderr
+    assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

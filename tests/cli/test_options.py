@@ -31,8 +31,8 @@ def helps(flag: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("flag", SHARED)
 def test_a_shared_option_means_the_same_wherever_it_stands(flag: str) -> None:
-    words = helps(flag)
-    assert max(len(names) for names in words.values()) >= 2, words
+    sentences = helps(flag)
+    assert max(len(names) for names in sentences.values()) >= 2, sentences
 
 
 def test_what_is_said_of_a_table_is_said_alike_by_train_and_check() -> None:

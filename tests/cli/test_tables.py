@@ -55,7 +55,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(text)))
 
 
-def judge_rows(found: list[dict[str, str]]) -> None:
+def check_rows(found: list[dict[str, str]]) -> None:
     """The three rows as CSV has them."""
     dark, failed, light = found
     assert dark == {
@@ -72,7 +72,7 @@ def judge_rows(found: list[dict[str, str]]) -> None:
     assert {failed[name] for name in COLUMNS[1:5]} == {""}
 
 
-def judge_document(found: dict[str, Any]) -> None:
+def check_document(found: dict[str, Any]) -> None:
     """The same three rows as JSON has them."""
     dark, failed, light = found["predictions"]
     assert found["schema"] == 1
@@ -88,7 +88,7 @@ def test_csv_goes_to_standard_output_unless_told(capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     assert counts == Counts(answered=2, failed=1)
     assert printed.splitlines()[0] == ",".join(COLUMNS)
-    judge_rows(rows(printed))
+    check_rows(rows(printed))
 
 
 def test_csv_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +97,7 @@ def test_csv_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert counts == Counts(answered=2, failed=1)
     assert capsys.readouterr().out == ""
     assert b"\r" not in file.read_bytes()
-    judge_rows(rows(file.read_text("utf-8")))
+    check_rows(rows(file.read_text("utf-8")))
 
 
 def test_json_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +105,7 @@ def test_json_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert counts == Counts(answered=2, failed=1)
     assert "사진 1.png" in printed  # as people write it, not as escapes
-    judge_document(json.loads(printed))
+    check_document(json.loads(printed))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_json_goes_to_a_file_that_is_named_for_it(option: str, name: str, tmp_pa
     wish: dict[str, str | None] = {"out": None, "json": None, option: str(tmp_path / name)}
     counts = write_answers(OPENED, IMAGES, **wish)
     assert counts == Counts(answered=2, failed=1)
-    judge_document(json.loads((tmp_path / name).read_text("utf-8")))
+    check_document(json.loads((tmp_path / name).read_text("utf-8")))
 
 
 def test_no_images_give_an_empty_table_and_an_empty_document(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ def test_rows_are_written_before_all_images_are_read(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("option", ["out", "json"])
 def test_a_target_that_cannot_be_written_is_the_machines_fault(option: str, tmp_path: Path) -> None:
-    for place in (tmp_path / "absent" / "answers.csv", tmp_path):
-        wish: dict[str, str | None] = {"out": None, "json": None, option: str(place)}
+    for target in (tmp_path / "absent" / "answers.csv", tmp_path):
+        wish: dict[str, str | None] = {"out": None, "json": None, option: str(target)}
         with pytest.raises(DeviceError, match=r"must be a file that can be written \(.+\)\. Choose another"):
             write_answers(OPENED, IMAGES, **wish)
 
@@ -156,7 +156,7 @@ def test_a_target_that_cannot_be_written_is_the_machines_fault(option: str, tmp_
 def test_both_files_are_written_where_both_are_asked_for(tmp_path: Path) -> None:
     table, document = tmp_path / "a.csv", tmp_path / "b.json"
     assert write_answers(OPENED, IMAGES, out=str(table), json=str(document)) == Counts(2, 1)
-    judge_rows(rows(table.read_text(encoding="utf-8")))
+    check_rows(rows(table.read_text(encoding="utf-8")))
     assert len(json.loads(document.read_text(encoding="utf-8"))["predictions"]) == 3
 
 

@@ -63,7 +63,7 @@ MIXES = {
 
 @pytest.mark.parametrize("method", MIXES)
 def test_the_graph_answers_like_its_members_mixed(tmp_path: Path, method: str) -> None:
-    # The members normalise the same pixels each its own way.
+    # The members normalise the same pixels in different ways.
     bundles = [member(tmp_path / "0", 0), member(tmp_path / "1", 1, mean=(0.5,), std=(0.25,))]
     mix, folder = MIXES[method], tmp_path / "joined"
     parity = formats.write(
@@ -94,7 +94,7 @@ def test_weights_that_members_share_are_kept_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "sentence"),
     [
         ({"height": 16}, "16x8 gray"),
         ({"fit": "crop"}, "8x8 gray crop"),
@@ -102,10 +102,10 @@ def test_weights_that_members_share_are_kept_once(tmp_path: Path) -> None:
     ],
 )
 def test_members_that_take_other_pixels_are_refused_by_name(
-    tmp_path: Path, changes: dict[str, object], words: str
+    tmp_path: Path, changes: dict[str, object], sentence: str
 ) -> None:
     bundles = [member(tmp_path / "0", 0), member(tmp_path / "1", 0, **changes)]
-    with pytest.raises(ArtifactError, match=f"one takes 8x8 gray squash bilinear and two takes .*{words}"):
+    with pytest.raises(ArtifactError, match=f"one takes 8x8 gray squash bilinear and two takes .*{sentence}"):
         common_spec(bundles, ["one", "two"])
 
 

@@ -24,7 +24,7 @@ def exportable(**outputs: list[Any]) -> Exportable:
 
 
 @pytest.mark.parametrize(
-    ("output", "own", "other"),
+    ("output", "answer", "other"),
     [
         ("probabilities", [0.8, 0.2], [0.4, 0.6]),
         ("probabilities", [0.8, 0.2], [0.7997, 0.2003]),
@@ -34,10 +34,10 @@ def exportable(**outputs: list[Any]) -> Exportable:
     ],
     ids=["other class", "too far", "nan", "other number", "no number"],
 )
-def test_different_answers_are_refused(output: str, own: Any, other: Any) -> None:
-    model = exportable(**{output: [own, own]})
+def test_different_answers_are_refused(output: str, answer: Any, other: Any) -> None:
+    model = exportable(**{output: [answer, answer]})
     with pytest.raises(ArtifactError, match=r"The bundle must answer like the model .* Train again\."):
-        model.compare({output: np.array([own, other])})
+        model.compare({output: np.array([answer, other])})
 
 
 def test_the_reference_is_the_invented_input_with_its_answer() -> None:

@@ -46,9 +46,9 @@ def test_a_bundle_gives_the_models_probabilities(
     opened = open_model(tmp_path)
     assert opened.classes == classes
     assert opened.source.spec == spec
-    own = torch_outputs(model, pixels, 1.7)
+    direct = torch_outputs(model, pixels, 1.7)
     np.testing.assert_allclose(
-        opened.graph({"pixels": pixels})["probabilities"], own["probabilities"], atol=1e-5
+        opened.graph({"pixels": pixels})["probabilities"], direct["probabilities"], atol=1e-5
     )
 
 
@@ -80,11 +80,11 @@ def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
     write_bundle_document(record)
     opened = open_model(tmp_path)
     assert opened.columns == ["path", "predicted", "reason"]
-    own = torch_outputs(model, pixels)
-    assert own["fold_estimates"].shape == (7, 1)
+    direct = torch_outputs(model, pixels)
+    assert direct["fold_estimates"].shape == (7, 1)
     # A target far from zero keeps its decimals: the graph ends in float64.
-    assert np.abs(opened.graph({"pixels": pixels})["estimate"] - own["estimate"]).max() < 1e-6
-    assert np.ptp(own["estimate"]) > 1e-3
+    assert np.abs(opened.graph({"pixels": pixels})["estimate"] - direct["estimate"]).max() < 1e-6
+    assert np.ptp(direct["estimate"]) > 1e-3
 
 
 def test_a_graph_with_other_numbers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,14 +49,14 @@ def problem(outputs: int) -> TableProblem:
 
 def trained(learner: Learner, outputs: int) -> TableModel:
     """The model of one learner, from the first half of the rows."""
-    own = problem(outputs)
-    train = prepare(own, np.arange(80), 0, {"linear", "trees", learner.view})
+    one = problem(outputs)
+    train = prepare(one, np.arange(80), 0, {"linear", "trees", learner.view})
     record = frozen(next(learner.fit([train], 0, 1)))
-    return tasks.of(own.task).model(
-        task=own.task,
-        classes=own.classes,
-        number_names=own.features.number_names,
-        category_names=own.features.category_names,
+    return tasks.of(one.task).model(
+        task=one.task,
+        classes=one.classes,
+        number_names=one.features.number_names,
+        category_names=one.features.category_names,
         encoder=train.encoder,
         members=(Member(name=learner.name, view=learner.view, model=record, temperature=1.3),),
         centre=train.centre,
@@ -118,7 +118,7 @@ def test_reference_rows_are_kept_with_their_answers(tmp_path: Path) -> None:
 
 def test_an_input_without_columns_is_left_out() -> None:
     model = small(2)
-    words = replace(
+    categorical = replace(
         model,
         number_names=(),
         encoder=replace(
@@ -132,13 +132,13 @@ def test_an_input_without_columns_is_left_out() -> None:
         ),
         members=(replace(model.members[0], model=_without_numbers(model)),),
     )
-    assert [node.name for node in table_graph(words).graph.input] == ["categories"]
+    assert [node.name for node in table_graph(categorical).graph.input] == ["categories"]
     session = onnxruntime.InferenceSession(
-        table_graph(words).SerializeToString(), providers=["CPUExecutionProvider"]
+        table_graph(categorical).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     empty = np.empty((160, 0))
-    answer = session.run(None, graph_inputs(words, empty, CATEGORIES))[0]
-    assert answer == pytest.approx(words.answers(empty, CATEGORIES), abs=1e-9)
+    answer = session.run(None, graph_inputs(categorical, empty, CATEGORIES))[0]
+    assert answer == pytest.approx(categorical.answers(empty, CATEGORIES), abs=1e-9)
 
 
 def _without_numbers(model: TableModel) -> Any:

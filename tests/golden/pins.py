@@ -2,8 +2,8 @@
 
 A library picks kernels by what the processor has; they add up in another order, and round otherwise.
 Measured on a processor with AVX-512: without these variables the nets and heads differ by up to 7e-6, the
-tables not at all. ONNX Runtime cannot be told; its features of the embedded backbone were the same to the bit
-on AVX-512 and on an emulated Haswell, which has AVX2 only.
+tables not at all. ONNX Runtime has no such setting; its features of the embedded backbone were the same to
+the bit on AVX-512 and on an emulated Haswell, which has AVX2 only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PINS = {
     "OMP_NUM_THREADS": "1",
-    "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
+    "ATEN_CPU_CAPABILITY": "avx2",  # kernels of PyTorch
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # its convolutions
     "MKL_CBWR": "AVX2",  # its matrix products, the same on processors of every maker
     "OPENBLAS_CORETYPE": "Haswell",  # those of NumPy and SciPy
@@ -27,7 +27,7 @@ PINS = {
 
 
 def run_pinned(out: Path, names: Sequence[str]) -> None:
-    """Train golden runs in a process of their own; each leaves `out/NAME.json` and `out/NAME.csv`."""
+    """Train golden runs in another process; each leaves `out/NAME.json` and `out/NAME.csv`."""
     command = [sys.executable, "-m", "tests.golden", "run", str(out), *names]
     surroundings = {**os.environ, **PINS, "MINDLE_CACHE": str(out / "cache")}
     subprocess.run(command, cwd=ROOT, env=surroundings, check=True)

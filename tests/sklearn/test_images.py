@@ -1,4 +1,4 @@
-"""The estimator of images inside scikit-learn's own machinery."""
+"""The estimator of images inside the machinery of scikit-learn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NET = ImageClassifier(
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows of 64 numbers from 0 to 1, and what they show in words, of three digits."""
+    """Rows of 64 numbers from 0 to 1, and the names of their digits, of three."""
     rows, labels = load_digits(return_X_y=True)
     some = np.flatnonzero(labels < 3)[:240]
     return rows[some] / 16, np.array(["zero", "one", "two"])[labels[some]]
@@ -43,20 +43,20 @@ def _own_cache(cache: Path) -> None:
 
 
 def test_labels_keep_their_type_and_probabilities_their_order(digits: Any) -> None:
-    rows, words = digits
-    fitted = clone(NET).fit(rows[:180], words[:180])
+    rows, names = digits
+    fitted = clone(NET).fit(rows[:180], names[:180])
     assert fitted.classes_.tolist() == ["one", "two", "zero"]
     probabilities = fitted.predict_proba(rows[180:])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert fitted.predict(rows[180:]).tolist() == fitted.classes_[probabilities.argmax(axis=1)].tolist()
-    assert fitted.score(rows[180:], words[180:]) > 0.9
-    numbers = np.unique(words[:180], return_inverse=True)[1] * 10
+    assert fitted.score(rows[180:], names[180:]) > 0.9
+    numbers = np.unique(names[:180], return_inverse=True)[1] * 10
     assert clone(NET).fit(rows[:180], numbers).predict(rows[180:]).dtype == numbers.dtype
 
 
 def test_the_same_seed_gives_the_same_answers(digits: Any) -> None:
-    rows, words = digits
-    first, second = (clone(NET).fit(rows[:120], words[:120]).predict_proba(rows[120:]) for _ in range(2))
+    rows, names = digits
+    first, second = (clone(NET).fit(rows[:120], names[:120]).predict_proba(rows[120:]) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -72,9 +72,9 @@ def test_parameters_come_back_and_are_left_alone(digits: Any) -> None:
 
 
 def test_it_works_in_a_pipeline_under_cross_validation(digits: Any) -> None:
-    rows, words = digits
+    rows, names = digits
     pipeline = make_pipeline(MinMaxScaler(clip=True), clone(NET))
-    scores = cross_val_score(pipeline, rows * 16, words, cv=StratifiedKFold(2, shuffle=True, random_state=0))
+    scores = cross_val_score(pipeline, rows * 16, names, cv=StratifiedKFold(2, shuffle=True, random_state=0))
     assert scores.mean() > 0.85
 
 
@@ -94,11 +94,11 @@ def test_a_grid_goes_over_its_parameters(digits: Any) -> None:
 
 @pytest.mark.parametrize("together", [VotingClassifier, StackingClassifier])
 def test_it_votes_and_stacks_with_others(digits: Any, together: Any) -> None:
-    rows, words = digits
+    rows, names = digits
     members = [("net", clone(NET)), ("linear", LogisticRegression())]
     options: dict[str, Any] = {"voting": "soft"} if together is VotingClassifier else {"cv": 2}
-    joined = together(members, **options).fit(rows[:180], words[:180])
-    assert joined.score(rows[180:], words[180:]) > 0.9
+    combined = together(members, **options).fit(rows[:180], names[:180])
+    assert combined.score(rows[180:], names[180:]) > 0.9
 
 
 def test_paths_are_images_too(tmp_path: Path) -> None:
@@ -124,19 +124,19 @@ def test_paths_are_images_too(tmp_path: Path) -> None:
 
 
 def test_wrong_input_is_named(digits: Any) -> None:
-    rows, words = digits
+    rows, names = digits
     with pytest.raises(NotFittedError):
         clone(NET).predict(rows)
     with pytest.raises(ValueError, match=r"flattened rows \(image, 64\).*Received shape \(240, 63\)"):
-        clone(NET).fit(rows[:, 1:], words)
+        clone(NET).fit(rows[:, 1:], names)
     with pytest.raises(ValueError, match="floats from 0 to 1. Received float64 from 0 to 16"):
-        clone(NET).fit(rows * 16, words)
+        clone(NET).fit(rows * 16, names)
     with pytest.raises(ValueError, match="at least two classes. Received 1"):
         clone(NET).fit(rows[:20], ["zero"] * 20)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        clone(NET).fit(rows[:20], words[:19])
+        clone(NET).fit(rows[:20], names[:19])
     with pytest.raises(ValueError, match="`strategy` must be one of"):
-        clone(NET).set_params(strategy="magic").fit(rows, words)
+        clone(NET).set_params(strategy="magic").fit(rows, names)
 
 
 def test_images_of_another_shape_than_in_fit_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""The estimators of tables inside scikit-learn's own machinery."""
+"""The estimators of tables inside the machinery of scikit-learn."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from mindle.sklearn import TableClassifier, TableRegressor
 
 QUICK: dict[str, Any] = {"models": ("linear",), "folds": 3, "random_state": 0}
 CLASSES, NUMBERS = TableClassifier(**QUICK), TableRegressor(**QUICK)
-WINE, WORDS = load_wine(return_X_y=True, as_frame=True)
-WORDS = np.array(["barolo", "grignolino", "barbera"])[WORDS]
+WINE, NAMES = load_wine(return_X_y=True, as_frame=True)
+NAMES = np.array(["barolo", "grignolino", "barbera"])[NAMES]
 DIABETES, TARGETS = load_diabetes(return_X_y=True, as_frame=True)
 
 
@@ -42,10 +42,10 @@ def people(rows: int = 240) -> tuple[pd.DataFrame, np.ndarray]:
     return frame, np.where(worth + rng.normal(0, 0.4, rows) > 1.7, "yes", "no")
 
 
-# ── scikit-learn's own checks ────────────────────────────────────────────────────────────────────
+# ── the checks of scikit-learn ────────────────────────────────────────────────────────────────────
 
 
-# All of them apply, but for that of array libraries, which skips itself where SciPy is not told to use them.
+# All of them apply, but for that of array libraries, which skips itself where SciPy is not set to use them.
 @parametrize_with_checks([TableClassifier(models=("linear",)), TableRegressor(models=("linear",))])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -73,13 +73,13 @@ def test_everything_together_is_better_than_a_straight_line() -> None:
 
 
 def test_labels_keep_their_type_and_probabilities_their_order() -> None:
-    fitted = clone(CLASSES).fit(WINE[::2], WORDS[::2])
+    fitted = clone(CLASSES).fit(WINE[::2], NAMES[::2])
     assert fitted.classes_.tolist() == ["barbera", "barolo", "grignolino"]
     probabilities = fitted.predict_proba(WINE[1::2])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert fitted.predict(WINE[1::2]).tolist() == fitted.classes_[probabilities.argmax(axis=1)].tolist()
-    assert fitted.score(WINE[1::2], WORDS[1::2]) > 0.93
-    numbers = np.unique(WORDS, return_inverse=True)[1] * 10
+    assert fitted.score(WINE[1::2], NAMES[1::2]) > 0.93
+    numbers = np.unique(NAMES, return_inverse=True)[1] * 10
     assert clone(CLASSES).fit(WINE, numbers).predict(WINE).dtype == numbers.dtype
     assert fitted.feature_names_in_.tolist() == list(WINE)
     assert fitted.n_features_in_ == 13
@@ -181,7 +181,7 @@ def test_a_grid_goes_over_their_parameters() -> None:
     assert grid.best_params_ == {"models": ("linear",)}
     vectors = TableClassifier(models=("SVM",), folds=3, random_state=0)
     widths = [{"table.svm_gamma": 1e-4}, {"table.svm_gamma": 1.0}]
-    assert GridSearchCV(vectors, {"settings": widths}, cv=2).fit(WINE, WORDS).best_index_ == 1
+    assert GridSearchCV(vectors, {"settings": widths}, cv=2).fit(WINE, NAMES).best_index_ == 1
     assert clone(grid.best_estimator_).get_params()["models"] == ("linear",)
 
 
@@ -189,19 +189,19 @@ def test_a_grid_goes_over_their_parameters() -> None:
 def test_classifiers_vote_and_stack_with_others(together: Any) -> None:
     other = make_pipeline(StandardScaler(), LogisticRegression())
     options: dict[str, Any] = {"voting": "soft"} if together is VotingClassifier else {"cv": 2}
-    joined = together([("table", clone(CLASSES)), ("other", other)], **options).fit(WINE[::2], WORDS[::2])
-    assert joined.score(WINE[1::2], WORDS[1::2]) > 0.93
+    combined = together([("table", clone(CLASSES)), ("other", other)], **options).fit(WINE[::2], NAMES[::2])
+    assert combined.score(WINE[1::2], NAMES[1::2]) > 0.93
 
 
 @pytest.mark.parametrize("together", [VotingRegressor, StackingRegressor])
 def test_regressors_vote_and_stack_with_others(together: Any) -> None:
     options: dict[str, Any] = {} if together is VotingRegressor else {"cv": 2}
-    joined = together([("table", clone(NUMBERS)), ("other", Ridge())], **options)
-    assert joined.fit(DIABETES[::2], TARGETS[::2]).score(DIABETES[1::2], TARGETS[1::2]) > 0.4
+    combined = together([("table", clone(NUMBERS)), ("other", Ridge())], **options)
+    assert combined.fit(DIABETES[::2], TARGETS[::2]).score(DIABETES[1::2], TARGETS[1::2]) > 0.4
 
 
 def test_a_fitted_estimator_survives_being_sent_to_another_process() -> None:
-    fitted = clone(CLASSES).fit(WINE, WORDS)
+    fitted = clone(CLASSES).fit(WINE, NAMES)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(WINE), fitted.predict_proba(WINE))
 
@@ -237,9 +237,9 @@ def test_wrong_arguments_are_named() -> None:
         ("`folds` must lie in 2 to 100", TableRegressor(folds=1), DIABETES, TARGETS, None),
         ("must have 10 rows or more. Received n_samples=9", clone(NUMBERS), DIABETES[:9], TARGETS[:9], None),
         ("at least two classes. Received 1 class", clone(CLASSES), WINE, np.zeros(178), None),
-        ("Received 1 of 178 that are None", clone(CLASSES), WINE, [None, *WORDS[1:]], None),
+        ("Received 1 of 178 that are None", clone(CLASSES), WINE, [None, *NAMES[1:]], None),
         ("requires y to be passed", clone(CLASSES), WINE, None, None),
-        ("inconsistent numbers of samples", clone(CLASSES), WINE, WORDS[1:], None),
+        ("inconsistent numbers of samples", clone(CLASSES), WINE, NAMES[1:], None),
         ("Unknown label type", clone(CLASSES), DIABETES, TARGETS + 0.5, None),
         ("Input y contains NaN", clone(NUMBERS), DIABETES, np.full(442, np.nan), None),
         (r"`groups` must be \(442,\)", clone(NUMBERS), DIABETES, TARGETS, np.zeros(3)),

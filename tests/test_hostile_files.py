@@ -32,7 +32,7 @@ else:
 QUICK = {"strategy": "scratch", "set": {"train.epochs": 1}, "listener": SILENT}
 
 
-def test_odd_files_mixed_into_a_class(shared: Path, tmp_path: Path, cache: Path) -> None:
+def test_hostile_files_mixed_into_a_class(shared: Path, tmp_path: Path, cache: Path) -> None:
     photos = photo_folder(tmp_path / "photos", 10)
     odd = sorted(path for path in (shared / "data" / "odd").iterdir() if not path.name.startswith("LICENSE"))
     for path in odd:
