@@ -113,7 +113,7 @@ def test_paths_are_images_too(tmp_path: Path) -> None:
     net = ImageClassifier(
         strategy="scratch", settings={"train.epochs": 6, "train.batch_size": 8}, random_state=0
     )
-    with pytest.warns(UserWarning, match="1 of 30 images take no part"):
+    with pytest.warns(UserWarning, match="1 of 30 images are not used"):
         net.fit(paths[:30], labels[:30])
     assert any("3.png" in name for finding in net.findings_ for name in finding.files)
     assert net.classes_.tolist() == [False, True]

@@ -109,7 +109,7 @@ def tell_findings(findings: Sequence[Finding], listener: Listener, *, most: int 
 
 
 def action_of(finding: Finding) -> str:
-    """What is done about a finding, from the catalogue where it has the words."""
+    """What is done about a finding, from the catalogue where that has it."""
     return known_message(f"report.action.{finding.action}", finding.action)
 
 

@@ -73,7 +73,7 @@ def compare(
         The scores of each, and the paired difference of every two with its p value.
 
     Raises:
-        ValueError: If there are fewer than two runs, or their test parts or classes differ; what differs is
+        ValueError: If there are fewer than two runs, or their test splits or classes differ; what differs is
             named.
         ArtifactError: If one is no finished run.
 

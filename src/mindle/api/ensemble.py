@@ -54,7 +54,7 @@ class Ensembled:
         exported: What is written as the bundle.
         val: Its probabilities of the val split, by models that had not learned from the image in question.
         test: The bundle's probabilities of the test split.
-        weights: One a member; 0 where a member takes no part.
+        weights: One a member; 0 where a member is not used.
         note: What was chosen.
         tried: What was tried.
         temperature: What the bundle's logits are divided by; 1 where it mixes probabilities.
@@ -82,7 +82,7 @@ def ensemble(
     """Make one model of several finished runs of the same split, evaluate it, write a report and a bundle.
 
     Args:
-        runs: Two run folders or more, with the same classes and the same parts of the same data.
+        runs: Two run folders or more, with the same classes and the same splits of the same data.
         method: "vote" (mean of the answers), "weighted" (weights fitted on val), "stack" (logistic regression
             over the answers, fitted on val) or "average" (one net with the mean of the weights).
         out: The run folder of the ensemble; `runs/<data>-<n>` unless set.
@@ -93,7 +93,7 @@ def ensemble(
         A run like any other; `metrics["ensemble"]` holds its gain over the best member and its cost.
 
     Raises:
-        ValueError: If an argument is wrong, or the runs differ in classes or parts.
+        ValueError: If an argument is wrong, or the runs differ in classes or splits.
         ArtifactError: If a run has not finished, is damaged, or takes other pixels than the others.
         ModelError: If the weights of different nets should be averaged.
         DataError: If the data, which "average" needs, have changed or moved.
@@ -198,9 +198,9 @@ class EnsemblePipeline:
         )
         probabilities = {"val": outcome.val, "test": outcome.test(bundle)}
         answers = {
-            part: replace(predicted, probabilities=probabilities[part])
-            for part, predicted in first.predictions.items()
-            if part in probabilities
+            split: replace(predicted, probabilities=probabilities[split])
+            for split, predicted in first.predictions.items()
+            if split in probabilities
         }
         best = _best(self.members)
         gain = compare(best.predictions["test"], answers["test"])
@@ -251,9 +251,9 @@ class EnsemblePipeline:
         ]
         return {"tried": [*alone, *outcome.tried]}
 
-    def images(self, part: str) -> int:
+    def images(self, split: str) -> int:
         """How many images are in a split."""
-        return len(self.members[0].predictions.get(part, ()))
+        return len(self.members[0].predictions.get(split, ()))
 
 
 def _best(members: Sequence[Member]) -> Member:
@@ -323,13 +323,13 @@ def _require_alike(members: Sequence[Member]) -> None:
                 "Members of an ensemble must have the same classes in the same order. "
                 f"{_differ(first.name, ours, member.name, theirs)}"
             )
-        for part in ("test", "val", "train"):
-            one, two = _contents(first, part), _contents(member, part)
+        for split in ("test", "val", "train"):
+            one, two = _contents(first, split), _contents(member, split)
             if one != two:
                 raise ValueError(
-                    f"Members of an ensemble must have the same {part} split. {first.name} and {member.name} "
-                    f"differ: {len(one - two):,} images are only in the first's, {len(two - one):,} only in "
-                    f"the second's. Train both with one --split-seed (they have "
+                    f"Members of an ensemble must have the same {split} split. {first.name} and "
+                    f"{member.name} differ: {len(one - two):,} images are only in the first's, "
+                    f"{len(two - one):,} only in the second's. Train both with one --split-seed (they have "
                     f"{first.document['asked']['split_seed']} and {member.document['asked']['split_seed']})."
                 )
 
@@ -343,9 +343,9 @@ def _differ(one: str, ours: Sequence[str], two: str, theirs: Sequence[str]) -> s
     return f"Of {one} and {two}, {' and '.join(only) or 'the order differs'}."
 
 
-def _contents(member: Member, part: str) -> set[tuple[str, str]]:
-    """Content and label of every image in a part."""
-    return {(row.sha256, row.label) for row in read_manifest(member.folder.manifest) if row.split == part}
+def _contents(member: Member, split: str) -> set[tuple[str, str]]:
+    """Content and label of every image in a split."""
+    return {(row.sha256, row.label) for row in read_manifest(member.folder.manifest) if row.split == split}
 
 
 def _document(member: Member) -> dict[str, Any]:
@@ -371,17 +371,17 @@ def _mixed(method: str, members: Sequence[Member], spec: InputSpec, listener: Li
 
     order = [_aligned(members[0], member) for member in members]
     answers = {
-        part: np.stack(
+        split: np.stack(
             [
-                member.predictions[part].probabilities[rows[part]]
+                member.predictions[split].probabilities[rows[split]]
                 for member, rows in zip(members, order, strict=True)
             ]
         )
-        for part in members[0].predictions
+        for split in members[0].predictions
     }
-    own = members[0].predictions.get("val")
+    answered = members[0].predictions.get("val")
     val = answers.get("val", np.zeros((len(members), 0, 1)))
-    truth = np.zeros(0, np.int64) if own is None else np.asarray(own.labels)
+    truth = np.zeros(0, np.int64) if answered is None else np.asarray(answered.labels)
     mix = fit_mix(method, val, truth)
     weights = mix.weights.tolist() or [1 / len(members)] * len(members)
     named = zip(members, weights, strict=True)
@@ -408,19 +408,19 @@ def _aligned(first: Member, member: Member) -> dict[str, NDArray[np.int64]]:
     """Where in a member's predictions the first member's images stand: by content, then by order."""
     import numpy as np
 
-    def keys(one: Member, part: str) -> list[tuple[str, int]]:
+    def keys(one: Member, split: str) -> list[tuple[str, int]]:
         content = {row.path: row.sha256 for row in read_manifest(one.folder.manifest)}
         met: dict[str, int] = {}
         found = []
-        for path in one.predictions[part].paths:
+        for path in one.predictions[split].paths:
             met[content[path]] = met.get(content[path], -1) + 1
             found.append((content[path], met[content[path]]))
         return found
 
     rows = {}
-    for part in first.predictions:
-        place = {key: row for row, key in enumerate(keys(member, part))}
-        rows[part] = np.array([place[key] for key in keys(first, part)], np.int64)
+    for split in first.predictions:
+        row_of = {key: row for row, key in enumerate(keys(member, split))}
+        rows[split] = np.array([row_of[key] for key in keys(first, split)], np.int64)
     return rows
 
 
@@ -472,12 +472,12 @@ def _averaged(
     from mindle.training.images.ensemble import greedy_soup
     from mindle.training.images.nets import forward
 
-    def pixels(part: str) -> data_room.Pixels:
-        return data_room.pixels(dataset, dataset.rows(part), models[0].spec, listener=listener)
+    def pixels(split: str) -> data_room.Pixels:
+        return data_room.pixels(dataset, dataset.rows(split), models[0].spec, listener=listener)
 
     def test(bundle: Bundle) -> NDArray[np.float64]:
-        own = members[0].predictions["test"]
-        found: Any = open_bundle(bundle).answer_stored(pixels("test"), own.paths, truth=own.labels)
+        known = members[0].predictions["test"]
+        found: Any = open_bundle(bundle).answer_stored(pixels("test"), known.paths, truth=known.labels)
         return np.asarray(found.probabilities)
 
     names, val = [member.name for member in members], pixels("val")

@@ -29,7 +29,7 @@ def evaluate(
     listener: Listener = SILENT,
     **reading: Unpack[ReadingKeywords],
 ) -> dict[str, Any]:
-    """Evaluate a model on new labelled data: every image of every part, or every row that has a target.
+    """Evaluate a model on new labelled data: every image of every split, or every row that has a target.
 
     Args:
         model: A run or a bundle.

@@ -138,8 +138,8 @@ class ImagePipeline:
             licences=outcome.licences,
             details=thresholds,
         )
-        rows = {part: dataset.rows(part) for part in ("val", "test")}
-        paths = {part: tuple(dataset.paths[row] for row in rows[part].tolist()) for part in rows}
+        rows = {split: dataset.rows(split) for split in ("val", "test")}
+        paths = {split: tuple(dataset.paths[row] for row in rows[split].tolist()) for split in rows}
         val = tasks.of(self.task).answers(
             tasks.of(self.task).outputs_of(outcome.val_answers),
             paths["val"],
@@ -175,9 +175,9 @@ class ImagePipeline:
         """What else of the fit stands in run.json."""
         return {"tried": list(outcome.tried), "parameters": _parameters(outcome)}
 
-    def images(self, part: str) -> int:
-        """How many images are in a part."""
-        return len(self.dataset.rows(part))
+    def images(self, split: str) -> int:
+        """How many images are in a split."""
+        return len(self.dataset.rows(split))
 
 
 def _parameters(outcome: Outcome) -> dict[str, int]:
@@ -214,7 +214,7 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
 
     Args:
         plan: What will be trained.
-        dataset: Checked and split; its test part is not looked at.
+        dataset: Checked and split; its test split is not looked at.
     """
     from mindle.training.images.nets import untrained
     from mindle.training.images.plan import SELECTING

@@ -1,4 +1,4 @@
-"""What the calls give back: a model that answers, a run that also tells how it came about."""
+"""What the calls give back: a model that answers, a run that also says how it came about."""
 
 from __future__ import annotations
 

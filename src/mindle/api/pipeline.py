@@ -94,7 +94,7 @@ class Pipeline(Protocol[O]):
         """Check the data, split them, and write down what they are."""
 
     def fit(self, run: RunContext) -> O:
-        """Train on the train and val parts."""
+        """Train on the train and val splits."""
 
     def pack(self, run: RunContext, outcome: O) -> Packed:
         """Write the bundle, and let it predict the test split, once."""
@@ -105,8 +105,8 @@ class Pipeline(Protocol[O]):
     def facts(self, run: RunContext, outcome: O) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
 
-    def images(self, part: str) -> int:
-        """How many images are in a part, for rates of images a second; 0 of rows."""
+    def images(self, split: str) -> int:
+        """How many images are in a split, for rates of images a second; 0 of rows."""
 
 
 def carry_out(pipeline: Pipeline[Any], request: RunRequest) -> Run:
@@ -114,7 +114,7 @@ def carry_out(pipeline: Pipeline[Any], request: RunRequest) -> Run:
 
     Args:
         pipeline: Of the data.
-        request: How the run is kept and followed.
+        request: How the run is stored and followed.
 
     Returns:
         The run; nothing is done where it is finished already.
@@ -178,12 +178,12 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
     folder = run.folder
     with run.log.stage("evaluate", pipeline.images("test")):
         packed = pipeline.pack(run, outcome)
-        folder.write_answers({part: answers for part, answers in packed.answers.items() if len(answers)})
+        folder.write_answers({split: answers for split, answers in packed.answers.items() if len(answers)})
         # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what is
         # written.
         scores = {
-            part: tasks.of(pipeline.task).score(answers, seed=run.request.seed)
-            for part, answers in folder.answers(pipeline.task).items()
+            split: tasks.of(pipeline.task).score(answers, seed=run.request.seed)
+            for split, answers in folder.answers(pipeline.task).items()
         }
     scores["test"].update(packed.protocol)
     metrics = {

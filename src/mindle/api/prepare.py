@@ -32,7 +32,7 @@ def prepare(
 ) -> Prepared:
     """Check and split the data as `train` does, and lay the split out for use elsewhere.
 
-    Training on what is laid out gives the run that training on the original gives: the same classes, parts
+    Training on what is laid out gives the run that training on the original gives: the same classes, splits
     and order. The same call again goes on where it was interrupted.
 
     Args:
@@ -41,7 +41,7 @@ def prepare(
         layout: "folders" for OUT/{train,val,test}/<class>/file, "npz" for one file with `data`, `targets`,
             `names`, `classes`, `split`, `groups` and `files`; inferred from `out`'s suffix unless set.
         link: How files get into folders: "copy", "hard" or "symbolic" (links to the originals).
-        size: (height, width) of the images in an `.npz`; their own size unless set.
+        size: (height, width) of the images in an `.npz`; as they are unless set.
         split_seed: Seed of the split.
         listener: Hears sentences and progress.
         **reading: How the data are read, see `ReadingOptions`.
@@ -63,14 +63,14 @@ def prepare(
     from mindle import data as data_room
     from mindle.data.images.prepare import LAYOUTS, LINKS, lay_out_folders, lay_out_npz
 
-    place = Path(out)
+    target = Path(out)
     if layout is None:
-        layout = "npz" if place.suffix.lower() == ".npz" else "folders"
+        layout = "npz" if target.suffix.lower() == ".npz" else "folders"
     for name, value, allowed in (("layout", layout, LAYOUTS), ("link", link, LINKS)):
         if value not in allowed:
             raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
-    if layout == "npz" and place.suffix.lower() != ".npz":
-        raise ValueError(f"`out` must end in .npz for layout 'npz'. Received {place}.")
+    if layout == "npz" and target.suffix.lower() != ".npz":
+        raise ValueError(f"`out` must end in .npz for layout 'npz'. Received {target}.")
     if layout == "npz" and link != "copy":
         raise ValueError(
             f"`link` is for folders; an .npz holds pixels. Received link={link!r}. Leave it out."
@@ -87,9 +87,9 @@ def prepare(
     tell_findings(dataset.findings, listener)
     settings = {"layout": layout, "split_seed": split_seed}
     prepared = (
-        lay_out_folders(dataset, place, link=link, settings=settings, listener=listener)
+        lay_out_folders(dataset, target, link=link, settings=settings, listener=listener)
         if layout == "folders"
-        else lay_out_npz(dataset, place, size=size, settings=settings, listener=listener)
+        else lay_out_npz(dataset, target, size=size, settings=settings, listener=listener)
     )
     _tell(prepared, listener)
     return prepared
@@ -98,9 +98,10 @@ def prepare(
 def _tell(prepared: Prepared, listener: Listener) -> None:
     """Say what lies where, and what does not."""
     totals = {
-        part: sum(parts[part] for parts in prepared.counts.values()) for part in ("train", "val", "test")
+        split: sum(counted[split] for counted in prepared.counts.values())
+        for split in ("train", "val", "test")
     }
-    counts = [f"{part} {number:,}" for part, number in totals.items()]
+    counts = [f"{split} {number:,}" for split, number in totals.items()]
     listener.say(
         message("images.prepared.written", path=str(prepared.path), counts=counts, n=prepared.written)
     )

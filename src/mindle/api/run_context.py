@@ -38,7 +38,7 @@ def command() -> str:
 
 @dataclass(kw_only=True)
 class RunRequest:
-    """How a caller wants a run to be kept and followed; see `mindle.train` for each.
+    """How a caller wants a run to be stored and followed; see `mindle.train` for each.
 
     Attributes:
         out: The run folder; a numbered one where None.
@@ -165,7 +165,7 @@ class RunContext:
 def begin_tracking(
     tracked: Tracking, track: str | None, folder: RunFolder, log: RunLog, stored: Mapping[str, Any]
 ) -> None:
-    """Tell a tracker that a run begins, or goes on, and keep what it calls it."""
+    """Tell a tracker that a run begins, or goes on, and record what it calls it."""
     from mindle.training.tracking import kind_of
 
     if track is None:

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from mindle.training.recipe import Recipe
     from mindle.training.tables.selection import HeldOutPredictions, TableOutcome
 
-# The share of a budget that is kept for explaining a model by its columns, and what of the rest may go there.
+# The share of a budget that is reserved for explaining a model by its columns, and what of the rest may be
+# spent on it.
 EXPLAINING, EXPLAINING_LEFT = 0.05, 0.35
-# The bundle is proven on this many of the user's own rows.
+# The bundle is proven on this many of the user's rows.
 PARITY_ROWS = 256
 # So many columns have a curve of partial dependence in the report.
 DEPENDENCES = 6
@@ -77,7 +78,7 @@ class TablePipeline:
 
     @property
     def nested(self) -> bool:
-        """Whether every row evaluates by models without it; else the test part does."""
+        """Whether every row is predicted by models that did not learn from it, in place of a test split."""
         return not any(self.table.splits)
 
     def asked(self, request: RunRequest) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class TablePipeline:
         return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
 
     def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
-        """Write the bundle; what the test part, or the outer folds, were answered."""
+        """Write the bundle; what was predicted for the test split or the outer folds."""
         from mindle import formats
         from mindle.formats.tables import exportable
 
@@ -176,7 +177,7 @@ class TablePipeline:
             "explained": _explained(self.table, outcome, self._deadline(run), seed=run.request.seed),
         }
 
-    def images(self, part: str) -> int:
+    def images(self, split: str) -> int:
         """Rows are no images."""
         return 0
 
@@ -203,7 +204,7 @@ def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:
 
 
 def _answered(bundle: bundles.Bundle, table: Table, outcome: TableOutcome) -> Answers:
-    """The test part, answered by the bundle: what is evaluated is what will serve."""
+    """The test split, answered by the bundle: what is evaluated is what will serve."""
     from mindle.serving.opened import open_bundle
 
     rows = outcome.test.rows
@@ -223,7 +224,7 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
 
     rows, evaluation = outcome.val.rows, tasks.of(table.task)
     found = _features_of(table, rows)
-    own = (
+    both = (
         evaluation.outputs_of(outcome.val.answers),
         outcome.model.outputs(found.numbers, found.categories),
     )
@@ -231,7 +232,7 @@ def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
         evaluation.point(
             evaluation.answers(outputs, _names(table, rows), classes=table.classes, truth=table.truth[rows])
         )
-        for outputs in own
+        for outputs in both
     )
     return {"n": len(rows), evaluation.main: known, "out_of_fold": {evaluation.main: held_out}}
 
@@ -244,7 +245,7 @@ def _parameters(model: TableModel) -> dict[str, int]:
 
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
-    """How the test scores came about, in a few words."""
+    """How the test scores came about, briefly."""
     if protocol["kind"] == "split":
         return message("commands.protocol.sealed" if protocol.get("searched") else "commands.protocol.split")
     return message("commands.protocol.nested", folds=protocol["folds"], n=protocol["repeats"])
@@ -257,7 +258,7 @@ def _features_of(table: Table, rows: NDArray[np.int64]) -> Any:
 
 
 def before_evaluation(table: Table, deadline: Deadline) -> Deadline:
-    """The same with time kept for the bundle, the evaluation, the importance of columns, and the report."""
+    """The same with time reserved for the bundle, the evaluation, the explanation and the report."""
     from mindle.training.budget import Finish
 
     explaining = EXPLAINING * (deadline.budget_seconds or 0.0)
@@ -304,12 +305,12 @@ def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline)
 
     if not deadline.limited:
         return REPEATS
-    judges = len(outcome.fold_models)
-    some = _features_of(table, outcome.val.rows[: MOST_ROWS // max(judges, 1)])
+    models = len(outcome.fold_models)
+    some = _features_of(table, outcome.val.rows[: MOST_ROWS // max(models, 1)])
     model, began = outcome.model, time.perf_counter()
     model.outputs(some.numbers, some.categories)
     round_of_all = (
-        (time.perf_counter() - began) * judges * (len(some.number_names) + len(some.category_names))
+        (time.perf_counter() - began) * models * (len(some.number_names) + len(some.category_names))
     )
     return int(min(REPEATS, EXPLAINING_LEFT * deadline.remaining() / max(round_of_all, 1e-9)))
 

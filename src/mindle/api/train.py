@@ -1,6 +1,6 @@
 """`train`: read → check → split → fit → bundle → evaluate once → report.
 
-It joins the stages and holds no logic of its own: each room knows how; this page knows in which order.
+It joins the stages and holds no logic of its own: what is done stands in each room, in which order here.
 """
 
 from __future__ import annotations

@@ -68,10 +68,10 @@ def tune(
     listener: Listener | None = None,
     **reading: Unpack[ReadingKeywords],
 ) -> Run:
-    """Search for the recipe that suits the data, refit the best one, and evaluate it once on the test part.
+    """Search for the recipe that suits the data, refit the best one, and evaluate it once on the test split.
 
-    Trials never see the test part: a net is evaluated on the val part, a head by cross-validation on train
-    and val, a table by cross-validation on the rows outside the test part, which is sealed for small tables
+    Trials never see the test split: a net is evaluated on the val split, a head by cross-validation on train
+    and val, a table by cross-validation on the rows outside the test split, which is sealed for small tables
     too. A search that was killed goes on with `resume`, and no trial of it is lost.
 
     Args:
@@ -167,8 +167,8 @@ class SearchOptions:
 
         storage = None if self.storage is None else without_password(self.storage)
         # A search that goes on may have another budget.
-        kept = {name: value for name, value in asked.items() if name != "budget_seconds"}
-        return {**kept, "space": space.as_dict(), "sampler": self.sampler, "storage": storage}
+        rest = {name: value for name, value in asked.items() if name != "budget_seconds"}
+        return {**rest, "space": space.as_dict(), "sampler": self.sampler, "storage": storage}
 
 
 # ---- images and tables ------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class ImageSearch(ImagePipeline):
         return super().fit(run)
 
     def deadline(self, whole: Deadline) -> Deadline:
-        """The same with time kept for a bundle, its evaluation and the report."""
+        """The same with time reserved for a bundle, its evaluation and the report."""
         deadline = whole.reserving(Finish(whole.costs, partial(rehearsed, self.plan, self.dataset)))
         deadline.require(0.0, "trials")
         return deadline
@@ -265,7 +265,7 @@ class TableSearch(TablePipeline):
         run.listener.say(message("search.say.sealed", test=test, rest=len(self.table.rows()) - test))
 
     def deadline(self, whole: Deadline) -> Deadline:
-        """The same with time kept for a bundle, its evaluation, explanations and the report."""
+        """The same with time reserved for a bundle, its evaluation, explanations and the report."""
         return before_evaluation(self.table, whole)
 
     def search_task(self, run: RunContext) -> SearchTask:

@@ -60,7 +60,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     def guarded(**arguments: Any) -> None:
         from mindle.cli.output import refuse_overlap
 
-        # What the course is given may be a folder around its data; it sees to its own --out.
+        # What the course is given may be a folder around its data; it sees to its --out.
         seen = {key: value for key, value in arguments.items() if (name, key) != ("course", "out")}
         refuse_overlap(seen, among=name in ("predict", "course"))
         with speaking(arguments.get("lang")):
@@ -88,7 +88,7 @@ class _Closed(io.TextIOBase):
 
 
 def _prepare_streams() -> None:
-    """No file that is opened may take the place of a standard stream that was closed."""
+    """No file that is opened may stand for a standard stream that was closed."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -128,7 +128,7 @@ def _interruption() -> str:
 
 
 def run() -> NoReturn:
-    """`main` as a process of its own, which ends at once.
+    """`main` as a process that ends at once.
 
     Taking down PyTorch and ONNX Runtime object by object takes a second of processor time, which a budget
     would have to pay for and which frees nothing that the system does not.
@@ -211,10 +211,10 @@ def _told(error: Exception) -> tuple[int, str]:
             "path."
         )
     if isinstance(error, OSError):
-        place = "Standard output" if error.filename is None else str(error.filename)
+        target = "Standard output" if error.filename is None else str(error.filename)
         return DeviceError.exit_code, (
-            f"{place} must be readable and writable. Received: {error.strerror or error}. Make room on the "
-            "disk or mend the permission, then give the same command again."
+            f"{target} must be readable and writable. Received: {error.strerror or error}. Make room on the "
+            "disk or change the permission, then give the same command again."
         )
     if isinstance(error, (ValueError, TypeError)):
         return EXIT_WRONG_CALL, (

@@ -35,7 +35,7 @@ class Option:
         form: How it is typed, see `_TYPES`.
         flag: How it is spelled, where that is not its name.
         default: What holds where it is not given.
-        argument: Whether it has no flag, but a place.
+        argument: Whether it has a position in place of a flag.
         required: Whether it must be given.
         envvar: A variable that is its default.
         example: A value of the form "pairs".
@@ -58,16 +58,16 @@ class Option:
         kind: Any = _TYPES[self.form]
         shown: dict[str, Any] = {"metavar": self.metavar, "help": self.help.replace("{what}", self.what)}
         if self.argument:
-            place = typer.Argument(**shown)
+            shown_as = typer.Argument(**shown)
         else:
             flags = (self.flag or f"--{name.replace('_', '-')}",)
-            place = typer.Option(*flags, envvar=self.envvar, **shown)
+            shown_as = typer.Option(*flags, envvar=self.envvar, **shown)
         default = False if self.form == "flag" else self.default
         return inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if self.required else default,
-            annotation=Annotated[kind if self.required or default is not None else kind | None, place],
+            annotation=Annotated[kind if self.required or default is not None else kind | None, shown_as],
         )
 
     def value(self, typed: Any) -> Any:
@@ -103,9 +103,9 @@ def options_of(command: str) -> dict[str, Option]:
         name: {key: value for key, value in asdict(record).items() if key in known}
         for name, record in records.items()
     }
-    shared, own = {**reading, **declared["shared"]}, declared[command]
-    names = [each for name in own["takes"] for each in (records if name == "reading" else (name,))]
-    return {name: Option(**{**shared.get(name, {}), **own.get(name, {})}) for name in names}
+    shared, special = {**reading, **declared["shared"]}, declared[command]
+    names = [each for name in special["takes"] for each in (records if name == "reading" else (name,))]
+    return {name: Option(**{**shared.get(name, {}), **special.get(name, {})}) for name in names}
 
 
 @functools.cache

@@ -57,8 +57,8 @@ def write_json_document(document: Mapping[str, Any], target: str | None) -> None
     if target == "-":
         print(text)
         return
-    with beside(Path(target)) as place, explained(f"--json {target}"):
-        place.write_text(text + "\n", encoding="utf-8")
+    with beside(Path(target)) as draft, explained(f"--json {target}"):
+        draft.write_text(text + "\n", encoding="utf-8")
 
 
 def show(

@@ -8,7 +8,7 @@ from typing import Any
 def tune(data: str, *, json: str | None = None, **options: Any) -> None:
     """Search for the recipe that suits the data, then refit the best one and evaluate it once.
 
-    Trials never see the test part. A search that was killed goes on with --resume and loses no trial.
+    Trials never see the test split. A search that was killed goes on with --resume and loses no trial.
     """
     from mindle import api
     from mindle.cli.output import write_json_document

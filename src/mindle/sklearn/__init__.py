@@ -1,7 +1,7 @@
-"""Estimators that keep scikit-learn's contract: constructor untouched, what is learned ends in `_`.
+"""Estimators that follow scikit-learn's contract: constructor untouched, what is learned ends in `_`.
 
 They work in `Pipeline`, `cross_val_score`, `GridSearchCV`, and in voting and stacking ensembles. What they
-leave out is a run's: there is no test part, no report and no bundle; scikit-learn evaluates.
+leave out is a run's: there is no test split, no report and no bundle; scikit-learn evaluates.
 """
 
 from mindle.sklearn.images import ImageClassifier as ImageClassifier

@@ -47,7 +47,7 @@ class ImageClassifier(Classifier, Estimator):
         n_features_in_: Length of a flattened row, where `image_shape` is set.
         input_shape_: (height, width[, channel]) of each image of `fit`; None where it took paths.
         outcome_: What the strategy made: model, temperature, what was tried and why it stopped.
-        findings_: What was noticed about the images; those that cannot be read take no part in a fit.
+        findings_: What was noticed about the images; those that cannot be read are not used in a fit.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -90,14 +90,14 @@ class ImageClassifier(Classifier, Estimator):
         dataset = dataset_of(images, numbers, [str(name) for name in self.classes_])
         plan = make_plan(dataset, resolved, device=self.device)
         dataset = data.check(dataset, specs=plan.specs, listener=self._hears())
-        # scikit-learn holds out what a model is evaluated on, so nothing is kept for a test part here.
-        parts = (1 - self.val_fraction, self.val_fraction, 0.0)
-        dataset = data.split(dataset, seed=seed, fractions=parts)
+        # scikit-learn holds out what a model is evaluated on, so there is no test split here.
+        fractions = (1 - self.val_fraction, self.val_fraction, 0.0)
+        dataset = data.split(dataset, seed=seed, fractions=fractions)
         self.findings_ = dataset.findings
         aside = sum(bool(reason) for reason in dataset.set_aside)
         if aside:
             warnings.warn(
-                f"{aside:,} of {len(dataset):,} images take no part; `findings_` says why.", stacklevel=2
+                f"{aside:,} of {len(dataset):,} images are not used; `findings_` says why.", stacklevel=2
             )
         with TemporaryDirectory() as folder:
             problem = Problem.of(dataset, typical_size=plan.typical_size)

@@ -156,7 +156,7 @@ class TableClassifier(Classifier, _TableEstimator):
         classes_: The labels, sorted, in their own type.
         n_features_in_: How many columns there are.
         feature_names_in_: Their names, where `X` was a data frame whose columns all have one that is a text.
-        columns_: What each column is taken for, and why one takes no part.
+        columns_: What each column is taken for, and why one is not used.
         outcome_: The model and how it came about.
         tried_: One document a model that was tried: name, score out of fold with its interval, seconds, note.
         findings_: What was noticed about the rows.

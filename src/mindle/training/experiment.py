@@ -38,7 +38,7 @@ class Needs:
         source: Where they are, unless the caller says so.
         below: What their folder, or a table's file, may be called below the folder that the caller names;
             that is taken as it is where this is empty.
-        what: The data in words.
+        what: The data, for people.
         classes: Which classes; all where empty.
         side: Images are packed at this height and width first; 0 leaves them as they are.
     """
@@ -68,7 +68,7 @@ class Experiment:
         teaches: What to learn from it.
         seeds: Each variant is trained with each of them.
         why: What made the difference, in sentences, beside what the runs themselves show.
-        apart: Whether every variant gets a cache of its own, so that times and disk can be compared.
+        apart: Whether every variant gets a cache for itself, so that times and disk can be compared.
     """
 
     name: str
@@ -155,7 +155,7 @@ def _pairs(asked: Sequence[Sequence[str]] | None, names: Sequence[str]) -> list[
 
 
 def _recipe(variant: Mapping[str, Any], base: str | Mapping[str, Any], made: Mapping[str, Recipe]) -> Recipe:
-    """A variant: the settings of a recipe, of a variant before it or of the base, changed by its own."""
+    """A variant: the settings of a recipe, of a variant before it or of the base, changed by its settings."""
     named = variant.get("recipe", base)
     if isinstance(named, Mapping):
         begun = dict(named)
