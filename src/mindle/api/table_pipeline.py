@@ -121,7 +121,7 @@ class TablePipeline:
             context=run.training(before_evaluation(take(table, rows), self._deadline(run))),
             split_seed=run.request.split_seed,
         )
-        outcome = diagnosed(outcome.placed(rows, test), TableProblem.of(table), settings)
+        outcome = diagnosed(outcome.of_table(rows, test), TableProblem.of(table), settings)
         run.add_stages(outcome.seconds)
         return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
 
@@ -275,7 +275,7 @@ def rehearsed_table(table: Table) -> float:
     known = rows_to_learn(table)
     learned, test = known[1::2], known[::2]
     settings = TableSettings(models=("linear",), folds=2)
-    outcome = fit_table(TableProblem.of(table, learned), test[:0], settings=settings).placed(learned, test)
+    outcome = fit_table(TableProblem.of(table, learned), test[:0], settings=settings).of_table(learned, test)
     return [_evaluation_seconds(table, outcome) for _ in range(2)][-1]
 
 

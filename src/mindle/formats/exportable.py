@@ -48,7 +48,7 @@ class Exportable:
         return {name: np.concatenate([rows, self.sample[name]]) for name, rows in self.example.items()}
 
     def reference(self, answers: Arrays) -> dict[str, NDArray[Any]]:
-        """The example, and the part of the answers to `inputs` that belongs to it."""
+        """The example, and those of the answers to `inputs` that belong to it."""
         count = len(next(iter(self.example.values())))
         return {**self.example, **{name: rows[:count] for name, rows in answers.items()}}
 

@@ -47,8 +47,8 @@ def _answers(graph: nn.Module, pixels: NDArray[np.uint8]) -> list[NDArray[np.flo
     graph.eval()
     pieces = []  # (piece, output)
     with torch.inference_mode():
-        for part in np.array_split(pixels, -(-len(pixels) // BATCH)):
-            outputs = graph(torch.from_numpy(part).to(device))
+        for batch in np.array_split(pixels, -(-len(pixels) // BATCH)):
+            outputs = graph(torch.from_numpy(batch).to(device))
             pieces.append([each.cpu() for each in (outputs if isinstance(outputs, tuple) else (outputs,))])
     return [np.asarray(torch.cat(each).numpy(), np.float64) for each in zip(*pieces, strict=True)]
 

@@ -30,7 +30,7 @@ def prove(exportable: Exportable, folder: Path) -> Parity:
     answers = dict(zip(names, runtime.run(names, exportable.inputs), strict=True))
     parity = exportable.compare(answers)
     arrays = exportable.reference(answers)
-    # Words are objects to ONNX Runtime, and no objects are stored.
+    # Texts are objects to ONNX Runtime, and no objects are stored.
     write_arrays(
         folder / REFERENCE,
         {name: rows.astype(str) if rows.dtype == object else rows for name, rows in arrays.items()},

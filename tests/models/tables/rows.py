@@ -1,4 +1,4 @@
-"""Rows with missing numbers, rare words and missing words, drawn in code."""
+"""Rows with missing numbers, rare categories and missing ones, drawn in code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def mixed_rows(count: int = 120, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Four numbers, the second with gaps, the third skewed; one category of three words, one of thirty."""
+    """Four numbers, the second with gaps, the third skewed; one column of three categories, one of thirty."""
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(count, 4))
     numbers[:, 2] = np.exp(2 * numbers[:, 2])
@@ -22,7 +22,7 @@ def mixed_rows(count: int = 120, seed: int = 0) -> tuple[NDArray[np.float64], ND
 
 
 def number_target(numbers: NDArray[np.float64], categories: NDArray[Any]) -> NDArray[np.float64]:
-    """A number that hangs on a product, a gap and a word."""
+    """A number that depends on a product, a gap and a category."""
     filled = np.nan_to_num(numbers[:, 1], nan=2.0)
-    red = np.array([word == "red" for word in categories[:, 0]])
+    red = np.array([cell == "red" for cell in categories[:, 0]])
     return 50 + 10 * numbers[:, 0] * filled + 5 * np.log(numbers[:, 2]) + 8 * red

@@ -38,7 +38,7 @@ def test_a_skewed_number_is_bent_and_others_are_not() -> None:
     assert encoder.bent.tolist() == [False, False, True, False]
 
 
-def test_unseen_words_and_words_of_one_row_are_other() -> None:
+def test_unseen_categories_and_categories_of_one_row_are_other() -> None:
     categories = np.array([["a"], ["a"], ["b"], ["b"], ["once"]], object)
     encoder = fit_encoder(np.empty((5, 0)), categories, np.zeros((5, 1)))
     assert encoder.known == (("a", "b"),)
@@ -46,36 +46,36 @@ def test_unseen_words_and_words_of_one_row_are_other() -> None:
     assert encoder.view("linear", np.empty((4, 0)), asked).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1]]
 
 
-def test_a_missing_word_is_a_word_where_training_missed_it() -> None:
+def test_a_missing_cell_is_a_category_where_training_missed_it() -> None:
     categories = np.array([["a"], [None], [None]], object)
     assert fit_encoder(np.empty((3, 0)), categories, np.zeros((3, 1))).known == (("",),)
     assert codes_of(np.array([None, "a"], object), ("",)).tolist() == [0, 1]
 
 
-def test_many_words_become_mean_targets_drawn_towards_the_mean_of_all() -> None:
-    words = np.array([[f"w{i % 60}"] for i in range(1200)], object)
+def test_many_categories_become_mean_targets_drawn_towards_the_mean_of_all() -> None:
+    categories = np.array([[f"w{i % 60}"] for i in range(1200)], object)
     targets = np.array([[float(i % 60 == 3)] for i in range(1200)])
-    encoder = fit_encoder(np.empty((1200, 0)), words, targets)
+    encoder = fit_encoder(np.empty((1200, 0)), categories, targets)
     view = encoder.view("trees", np.empty((2, 0)), np.array([["w3"], ["never"]], object))
     assert view[0, 1] == pytest.approx((20 + 10 / 60) / 30, rel=1e-6)
     assert view[1, 1] == pytest.approx(1 / 60, rel=1e-6)
 
 
-def test_up_to_fifty_words_are_one_hot_for_trees_too() -> None:
-    words = np.array([[f"w{i % 50}"] for i in range(100)], object)
-    encoder = fit_encoder(np.empty((100, 0)), words, np.zeros((100, 1)))
-    assert np.array_equal(encoder.view("trees", np.empty((100, 0)), words).sum(axis=1), np.ones(100))
+def test_up_to_fifty_categories_are_one_hot_for_trees_too() -> None:
+    categories = np.array([[f"w{i % 50}"] for i in range(100)], object)
+    encoder = fit_encoder(np.empty((100, 0)), categories, np.zeros((100, 1)))
+    assert np.array_equal(encoder.view("trees", np.empty((100, 0)), categories).sum(axis=1), np.ones(100))
     assert encoder.view("trees", np.empty((1, 0)), np.array([["never"]], object)).tolist() == [[0.0] * 50]
 
 
 def test_training_rows_do_not_see_their_own_target() -> None:
     """Targets without any pattern: a plain mean would tell each row part of its own answer."""
     rng = np.random.default_rng(0)
-    words = np.array([[f"w{i}"] for i in rng.integers(150, size=300)], object)
+    categories = np.array([[f"w{i}"] for i in rng.integers(150, size=300)], object)
     targets = rng.normal(size=(300, 1))
-    encoder = fit_encoder(np.empty((300, 0)), words, targets)
-    plain = encoder.view("trees", np.empty((300, 0)), words)[:, 1]
-    honest = training_trees(encoder, np.empty((300, 0)), words, targets, seed=0)[:, 1]
+    encoder = fit_encoder(np.empty((300, 0)), categories, targets)
+    plain = encoder.view("trees", np.empty((300, 0)), categories)[:, 1]
+    honest = training_trees(encoder, np.empty((300, 0)), categories, targets, seed=0)[:, 1]
     assert np.corrcoef(plain, targets[:, 0])[0, 1] > 0.3
     assert abs(np.corrcoef(honest, targets[:, 0])[0, 1]) < 0.2
 
@@ -91,7 +91,7 @@ def test_trees_see_float32() -> None:
         assert np.array_equal(view, view.astype(np.float32))
 
 
-def test_blocks_are_where_the_words_are() -> None:
+def test_blocks_are_where_the_categories_are() -> None:
     numbers, categories = mixed_rows()
     encoder = fit_encoder(numbers, categories, np.zeros((len(numbers), 1)))
     view = encoder.view("linear", numbers, categories)

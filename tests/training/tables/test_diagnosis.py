@@ -41,7 +41,7 @@ def diagnosed(
     nested: bool = False,
     **wish: Any,
 ) -> dict[str, Diagnosis]:
-    """Train on a table, and give what was wrong by its kind; every fourth row judges unless nested."""
+    """Train on a table, and give what was wrong by its kind; every fourth row is held out unless nested."""
     if test is None and not nested:
         test = np.arange(0, len(numbers), 4)
     features = Features(
@@ -85,7 +85,7 @@ def test_healthy_tables_name_nothing(name: str, model: str) -> None:
     assert diagnosed(TABLES[name].data, TABLES[name].target, models=(model,)) == {}
 
 
-def test_healthy_tables_judged_by_every_row_name_nothing() -> None:
+def test_healthy_tables_evaluated_on_every_row_name_nothing() -> None:
     assert diagnosed(TABLES["diabetes"].data, TABLES["diabetes"].target, nested=True) == {}
     assert diagnosed(*houses(), nested=True) == {}
 
@@ -111,8 +111,8 @@ def test_unit_vectors_by_nature_are_no_fault() -> None:
     rng = np.random.default_rng(0)
     embedded = normalize(rng.normal(size=(80, 6)))
     one_hot = np.eye(3)[rng.integers(0, 3, 80)]
-    words = normalize((rng.random((80, 40)) < 0.05) * rng.uniform(1, 5, 40) + np.eye(80, 40) * 1e-9)
-    for healthy in (embedded, one_hot, words, houses()[0], scale(houses()[0])):
+    counts = normalize((rng.random((80, 40)) < 0.05) * rng.uniform(1, 5, 40) + np.eye(80, 40) * 1e-9)
+    for healthy in (embedded, one_hot, counts, houses()[0], scale(houses()[0])):
         assert rows_normalised(healthy) is None
 
 
@@ -207,7 +207,7 @@ def test_a_cause_says_how_bad_the_answers_are() -> None:
     assert "always answering the mean" in found["fitted-on-test"].message
 
 
-def test_classes_that_are_told_worse_than_by_the_commonest() -> None:
+def test_classes_predicted_worse_than_by_the_majority_baseline() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 30))
     labels = (rng.random(300) < 0.25).astype(np.int64)
@@ -216,7 +216,7 @@ def test_classes_that_are_told_worse_than_by_the_commonest() -> None:
     assert "of always answering '0'" in found["val-below-majority"].message
 
 
-def test_nets_that_know_their_rows_by_heart() -> None:
+def test_overfitted_nets() -> None:
     diabetes = TABLES["diabetes"]
     found = diagnosed(
         diabetes.data,

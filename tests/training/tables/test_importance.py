@@ -13,11 +13,11 @@ from tests.table_fits import fit
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(240, 3)).astype(np.float32).astype(np.float64)
-WORDS = np.array([[["low", "high", None][i]] for i in RNG.integers(3, size=240)], object)
+CATEGORIES = np.array([[["low", "high", None][i]] for i in RNG.integers(3, size=240)], object)
 FEATURES = Features(
-    numbers=NUMBERS, number_names=("big", "small", "none"), categories=WORDS, category_names=("word",)
+    numbers=NUMBERS, number_names=("big", "small", "none"), categories=CATEGORIES, category_names=("level",)
 )
-TARGET = 5 * NUMBERS[:, 0] + NUMBERS[:, 1] + 3 * (WORDS[:, 0] == "high") + 20
+TARGET = 5 * NUMBERS[:, 0] + NUMBERS[:, 1] + 3 * (CATEGORIES[:, 0] == "high") + 20
 LINEAR = TableSettings(folds=2, repeats=1, models=("baseline", "linear"))
 
 
@@ -34,7 +34,7 @@ def classes() -> TableOutcome:
 
 def test_columns_are_ordered_by_what_they_are_worth(numbers: TableOutcome) -> None:
     found = permutation_importance(numbers.fold_models, FEATURES, TARGET, seed=0)
-    assert list(found) == ["big", "word", "small", "none"]
+    assert list(found) == ["big", "level", "small", "none"]
     assert {each.shape for each in found.values()} == {(5,)}
     assert found["big"].min() > 10 * np.abs(found["none"]).max()
     assert found["big"].std() > 0
@@ -65,16 +65,16 @@ def test_dependence_of_a_number_is_its_slope(numbers: TableOutcome) -> None:
     assert slope == pytest.approx(5, rel=0.05)
 
 
-def test_dependence_of_words_is_by_word(numbers: TableOutcome, classes: TableOutcome) -> None:
-    words = partial_dependence(numbers.model, FEATURES, "word")
-    by_word = dict(zip(words.values, words.answers[:, 0], strict=True))
-    assert set(by_word) == {"low", "high", None}
-    assert by_word["high"] - by_word["low"] == pytest.approx(3, rel=0.1)
-    shares = partial_dependence(classes.model, FEATURES, "word").answers
+def test_dependence_of_words_is_by_level(numbers: TableOutcome, classes: TableOutcome) -> None:
+    levels = partial_dependence(numbers.model, FEATURES, "level")
+    by_level = dict(zip(levels.values, levels.answers[:, 0], strict=True))
+    assert set(by_level) == {"low", "high", None}
+    assert by_level["high"] - by_level["low"] == pytest.approx(3, rel=0.1)
+    shares = partial_dependence(classes.model, FEATURES, "level").answers
     assert shares.shape == (3, 2)
     assert shares.sum(axis=1) == pytest.approx(np.ones(3))
 
 
 def test_unknown_columns_are_refused(numbers: TableOutcome) -> None:
-    with pytest.raises(ValueError, match="`column` must be one of big, small, none, word"):
+    with pytest.raises(ValueError, match="`column` must be one of big, small, none, level"):
         partial_dependence(numbers.model, FEATURES, "colour")

@@ -1,4 +1,4 @@
-"""Every rung: better than the baseline, equal as a record, sure of classes it did not see."""
+"""Every learner: better than the baseline, equal as a record, sure of classes it did not see."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LEARNERS = {learner.name: learner for learner in learners()}
 def prepared(outputs: int) -> tuple[TrainSet, dict[str, np.ndarray], Any]:
     own = problem(outputs)
     one = prepare(own, np.arange(100), 0)
-    held = np.arange(100, 160)
-    truth = (own.truth[held] - one.centre) / one.scale if outputs == 1 else own.truth[held]
-    return one, one.views_of(*own.cells(held)), truth
+    held_out = np.arange(100, 160)
+    truth = (own.truth[held_out] - one.centre) / one.scale if outputs == 1 else own.truth[held_out]
+    return one, one.views_of(*own.cells(held_out)), truth
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -63,7 +63,7 @@ def test_sets_are_fitted_one_at_a_time_and_alike() -> None:
     assert next(fits, None) is None
 
 
-def test_packages_that_are_not_installed_are_left_out() -> None:
+def test_packages_that_are_not_installed_are_skipped() -> None:
     names = {learner.name for learner in learners(installed=lambda package: False)}
     assert "LightGBM" not in names
     assert "CatBoost" not in names

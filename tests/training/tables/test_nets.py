@@ -52,7 +52,7 @@ def test_sets_side_by_side_learn_their_own_rows() -> None:
         assert np.corrcoef(net.scores(one.x)[:, 0], one.y)[0, 1] > 0.9
 
 
-def test_words_are_embedded_and_multiplied_out() -> None:
+def test_categories_are_embedded_and_multiplied_out() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(6, size=200)
     x = np.concatenate([rng.normal(size=(200, 2)), np.eye(6)[codes]], axis=1)
@@ -61,7 +61,7 @@ def test_words_are_embedded_and_multiplied_out() -> None:
     assert nets.weights[0].shape == (2, 8, 16)
     assert np.corrcoef(nets.scores(x)[:, 0], y)[0, 1] > 0.97
     through = np.linalg.matrix_rank(nets.weights[0][0][2:])
-    assert through <= min(16, 5)  # six words pass through an embedding of five numbers
+    assert through <= min(16, 5)  # six categories pass through an embedding of five numbers
 
 
 def test_dropout_is_drawn_from_the_seed() -> None:

@@ -1,4 +1,4 @@
-"""One pass: nothing of the held rows is used, answers are kept, and the model is what answered."""
+"""One pass: nothing of the held-out rows is used, answers are kept, and the model is what answered."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SOME = (
     *(one for one in learners() if one.name in ("baseline", "linear", "SVM")),
     Learner(name="few trees", view="trees", fit=_few_trees),
 )
-ROWS, HELD = np.arange(0, 120), np.arange(120, 160)
+ROWS, HELD_OUT = np.arange(0, 120), np.arange(120, 160)
 
 
 def one_pass(
@@ -45,17 +45,17 @@ def one_pass(
     learners: Sequence[Learner] = SOME,
     gate: BudgetCheck | None = None,
 ) -> Pass:
-    this = Pass(problem=own, name="pass", rows=rows, held_out=HELD, folds=3, seed=1)
+    this = Pass(problem=own, name="pass", rows=rows, held_out=HELD_OUT, folds=3, seed=1)
     return this.run(learners, gate=gate, checkpoint=checkpoint)
 
 
 def poisoned(own: TableProblem) -> TableProblem:
-    """The same learning rows; the held rows' cells and truth are something else altogether."""
+    """The same learning rows; the held-out rows' cells and truth are something else altogether."""
     numbers, categories = own.features.numbers.copy(), own.features.categories.copy()
-    numbers[HELD] = 1e6
-    categories[HELD] = "poison"
+    numbers[HELD_OUT] = 1e6
+    categories[HELD_OUT] = "poison"
     truth = own.truth.copy()
-    truth[HELD] = truth[HELD][::-1]
+    truth[HELD_OUT] = truth[HELD_OUT][::-1]
     features = Features(
         numbers=numbers,
         number_names=own.features.number_names,
@@ -66,51 +66,51 @@ def poisoned(own: TableProblem) -> TableProblem:
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-def test_held_rows_change_nothing_that_is_learned(outputs: int) -> None:
+def test_held_out_rows_change_nothing_that_is_learned(outputs: int) -> None:
     own = problem(outputs)
     one, other = one_pass(own), one_pass(poisoned(own))
     for name, answers in one.answers.items():
-        assert np.array_equal(answers.own, other.answers[name].own)
+        assert np.array_equal(answers.out_of_fold, other.answers[name].out_of_fold)
     blended, poisoned_blended = blend(one), blend(other)
     assert blended.stack.weights == poisoned_blended.stack.weights
     assert blended.temperature == poisoned_blended.temperature
-    cells = own.cells(HELD)
+    cells = own.cells(HELD_OUT)
     models = blended.freeze(), poisoned_blended.freeze()
     answers = [model.answers(*cells) for model in models]
     assert np.array_equal(*answers)
 
 
 def test_a_leak_would_be_noticed() -> None:
-    """The guard above works: were the held rows learned from, poisoning them would show."""
+    """The guard above works: were the held-out rows learned from, poisoning them would show."""
     own = problem(1)
     every = np.arange(160)
-    leaky = [one_pass(table, rows=every).answers["linear"].own for table in (own, poisoned(own))]
+    leaky = [one_pass(table, rows=every).answers["linear"].out_of_fold for table in (own, poisoned(own))]
     assert not np.array_equal(*leaky)
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3])
-def test_the_frozen_model_gives_the_answers_that_were_judged(outputs: int) -> None:
+def test_the_frozen_model_gives_the_answers_that_were_evaluated(outputs: int) -> None:
     own = problem(outputs)
     this = one_pass(own)
     blended = blend(this)
     model = blended.freeze()
-    cells = own.cells(HELD)
+    cells = own.cells(HELD_OUT)
     if outputs == 1:
         assert model.answers(*cells)[:, 0] == pytest.approx(blended.held_out[-1, :, 0], rel=1e-9)
         assert model.outputs(*cells)["fold_estimates"] == pytest.approx(
             blended.held_out[:-1, :, 0].T, rel=1e-9
         )
         fold = model.folds[1].answers(*own.cells(ROWS[this.fold_of == 1]))[:, 0]
-        assert fold == pytest.approx(blended.own[this.fold_of == 1, 0], rel=1e-9)
+        assert fold == pytest.approx(blended.out_of_fold[this.fold_of == 1, 0], rel=1e-9)
     else:
         assert model.answers(*cells) == pytest.approx(blended.held_out[-1], abs=1e-9)
-        assert blended.own.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
+        assert blended.out_of_fold.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
 
 
 def test_the_stack_is_no_worse_than_its_best_member() -> None:
     this = one_pass(problem(1))
     blended = blend(this)
-    mixed = ((blended.own[:, 0] - this.truth) ** 2).mean()
+    mixed = ((blended.out_of_fold[:, 0] - this.truth) ** 2).mean()
     assert mixed <= min(loss.mean() for loss in blended.losses.values()) + 1e-9
 
 
@@ -120,8 +120,8 @@ def test_kept_answers_are_used_again_and_models_fitted_to_the_same(tmp_path: Pat
     again = one_pass(own, PassCheckpoint(tmp_path, resume=True))
     assert not any(answers.fitted for answers in again.answers.values())
     for name, answers in first.answers.items():
-        assert np.array_equal(answers.own, again.answers[name].own)
-    cells = own.cells(HELD)
+        assert np.array_equal(answers.out_of_fold, again.answers[name].out_of_fold)
+    cells = own.cells(HELD_OUT)
     one, other = (blend(this).freeze().answers(*cells)[:, 0] for this in (first, again))
     assert np.array_equal(one, other)
 
@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_costs_time_only(tmp_path: Path) -> None:
     first = one_pass(own, PassCheckpoint(tmp_path, resume=False))
     (tmp_path / "pass-linear.safetensors").write_bytes(b"half of")
     again = one_pass(own, PassCheckpoint(tmp_path, resume=True))
-    assert np.array_equal(first.answers["linear"].own, again.answers["linear"].own)
+    assert np.array_equal(first.answers["linear"].out_of_fold, again.answers["linear"].out_of_fold)
 
 
 def test_a_gate_stops_a_learner_after_its_first_fit() -> None:

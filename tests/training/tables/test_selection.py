@@ -105,7 +105,7 @@ def test_a_given_test_part_is_answered_by_models_without_it() -> None:
     assert np.array_equal(one.val.answers, other.val.answers)
 
 
-def test_the_kept_model_answers_its_test_part_as_judged() -> None:
+def test_the_final_model_answers_its_test_split_as_evaluated() -> None:
     test = np.arange(0, 442, 4)
     outcome = fit(*NUMBER, test=test, settings=quick())
     cells = NUMBER[0].numbers[test], NUMBER[0].categories[test]
@@ -132,7 +132,7 @@ def test_no_row_is_answered_by_a_model_that_learned_from_it(monkeypatch: pytest.
     monkeypatch.setattr(passes.Pass, "run", finished)
     fit(*NUMBER, settings=quick())
     assert len(met) == 7
-    assert all(learned and not learned & held for learned, held in met)
+    assert all(learned and not learned & held_out for learned, held_out in met)
     assert met[-1] == (set(range(442)), set())
 
 

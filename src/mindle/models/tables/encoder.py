@@ -62,18 +62,18 @@ class TableEncoder:
 
     def view(self, name: str, numbers: Floats, categories: NDArray[Any]) -> Floats:
         """One of VIEWS, (row, column); in that of trees every value is a float32."""
-        parts = []
+        columns = []
         if len(self.medians):
             absent = np.isnan(numbers)
             filled = np.where(absent, self.medians, numbers)
-            parts.append(self._standardised(filled) if name == "linear" else filled)
+            columns.append(self._standardised(filled) if name == "linear" else filled)
             if len(self.missing):
-                parts.append(np.take(absent, self.missing, axis=1).astype(np.float64))
-        for column, (known, means) in enumerate(zip(self.known, self.tree_tables, strict=True)):
+                columns.append(np.take(absent, self.missing, axis=1).astype(np.float64))
+        for index, (known, means) in enumerate(zip(self.known, self.tree_tables, strict=True)):
             table = means if name == "trees" else _one_hot(len(known))
-            cells = np.take(categories, column, axis=1)  # (row,)
-            parts.append(_encoded(cells, known, table))
-        view = np.concatenate(parts, axis=1)
+            cells = np.take(categories, index, axis=1)  # (row,)
+            columns.append(_encoded(cells, known, table))
+        view = np.concatenate(columns, axis=1)
         return _unit_rows(view) if name == "rows" else view
 
     @property

@@ -82,9 +82,9 @@ class Graph:
             self.constants.append(tensor)
         return name
 
-    def _name(self, part: Any, name: str) -> tuple[str, bool]:
+    def _name(self, proto: Any, name: str) -> tuple[str, bool]:
         """What an equal node or constant is called, or this name; whether it is a new one."""
-        digest = sha256(part.SerializeToString(deterministic=True)).digest()
+        digest = sha256(proto.SerializeToString(deterministic=True)).digest()
         known = self._names.setdefault(digest, name)
         return known, known == name
 
@@ -152,7 +152,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: lambda graph, tensor, axis, keepdims: graph.add(
         "ReduceSum", tensor, _axes(axis), keepdims=int(keepdims)
     ),
-    np.take: lambda graph, tensor, places, axis: graph.add("Gather", tensor, places, axis=axis),
+    np.take: lambda graph, tensor, indices, axis: graph.add("Gather", tensor, indices, axis=axis),
     np.where: lambda graph, condition, here, there: graph.add("Where", condition, here, there),
 }
 

@@ -1,4 +1,4 @@
-"""Any sum of decision trees, whoever grew them."""
+"""Any sum of decision trees, of whatever library."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Trees:
 def _sums(x: Any, trees: Trees) -> Any:
     """What the trees add up to for each row, (row, output)."""
     step = max(1, _CELLS // max(len(trees.roots), 1))
-    parts = [_walked(x[start : start + step], trees) for start in range(0, len(x), step)]
-    return np.concatenate(parts) if parts else np.zeros((0, len(trees.base)))
+    sums = [_walked(x[start : start + step], trees) for start in range(0, len(x), step)]
+    return np.concatenate(sums) if sums else np.zeros((0, len(trees.base)))
 
 
 @_sums.register

@@ -1,4 +1,4 @@
-"""What was wrong with a training on a table, in words, each with the figure that shows it and what to try.
+"""What was wrong with a training on a table, each with the figure that shows it and what to try.
 
 Two rules are about what the table had been through before it was read, two about how the nets were fed, and
 three about the answers to rows that had not been learned from. Like those for images they rather stay silent
@@ -198,27 +198,27 @@ def fitted_on_test(train: Floats, test: Floats, *, columns: Sequence[str] = ()) 
     """
     if len(train) < 2 or len(test) < 2 or not train.shape[1]:
         return None
-    everything, own = np.concatenate([train, test]), _means(train)
+    everything, means = np.concatenate([train, test]), _means(train)
     measured = np.array([len(np.unique(column[~np.isnan(column)])) > 2 for column in everything.T], bool)
-    over_all = measured & _standardised(everything) & (np.abs(own) > CLEARLY_OFF * ROUNDED_MOMENT)
+    over_all = measured & _standardised(everything) & (np.abs(means) > CLEARLY_OFF * ROUNDED_MOMENT)
     found = over_all | (measured & _standardised(test))
     count = int(found.sum())
     if not count or count < min(2, int(measured.sum())):
         return None
-    worst = int(np.where(found, np.abs(own), -1).argmax())
+    worst = int(np.where(found, np.abs(means), -1).argmax())
     over, rows = ("all-rows", everything) if over_all.any() else ("held-out-rows", test)
     return _diagnosis(
         "fitted-on-test",
         {
-            _said("fitted-on-test.learned"): list(enumerate(own.tolist(), 1)),
+            _said("fitted-on-test.learned"): list(enumerate(means.tolist(), 1)),
             _said("fitted-on-test.everything"): list(enumerate(_means(everything).tolist(), 1)),
         },
         x="column",
         columns=count,
-        all=len(own),
+        all=len(means),
         where=_said(f"fitted-on-test.{over}", rows=len(rows)),
         worst=_named(columns, worst),
-        mean=float(own[worst]),
+        mean=float(means[worst]),
     )
 
 

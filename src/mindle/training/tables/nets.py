@@ -131,28 +131,23 @@ class _Stack:
 
         It has one width for all sets, so that their nets are one stack.
         """
-        categories = len(self.sets[0].blocks)
-        wide = [place for place in range(categories) if max(one.blocks[place][1] for one in self.sets) > 2]
-        if not wide:
+        # (categorical column,) the widest block of any set, and how many numbers it is embedded in.
+        widest = [
+            max(blocks) for blocks in zip(*([w for _, w in one.blocks] for one in self.sets), strict=True)
+        ]
+        sizes = [min(16, math.ceil(1.6 * block**0.56)) if block > 2 else 0 for block in widest]
+        if not any(sizes):
             return None, None, columns
-        sizes = {
-            place: min(16, math.ceil(1.6 * max(one.blocks[place][1] for one in self.sets) ** 0.56))
-            for place in wide
-        }
-        width = columns + sum(sizes.values())
-        own, mask = torch.zeros(len(self.sets), columns, width), torch.zeros(len(self.sets), columns, width)
+        ends, width = columns + np.cumsum(sizes), columns + sum(sizes)
+        passed_on = torch.eye(columns, width).repeat(len(self.sets), 1, 1)  # and not learned
+        mask = torch.zeros(len(self.sets), columns, width)
         for number, one in enumerate(self.sets):
-            blocks = {place: one.blocks[place] for place in wide}
-            embedded = {c for start, size in blocks.values() for c in range(start, start + size)}
-            for column in set(range(columns)) - embedded:
-                own[number, column, column] = 1.0  # passed on, and not learned
-            at = columns
-            for place in wide:
-                start, size = blocks[place]
-                mask[number, start : start + size, at : at + sizes[place]] = 1.0
-                at += sizes[place]
-        own, mask = own[self.set_of], mask[self.set_of]
-        first = own + mask * torch.randn(count, columns, width, generator=self.generator) * 0.3
+            for (start, block), size, end in zip(one.blocks, sizes, ends.tolist(), strict=True):
+                if size:
+                    passed_on[number, start : start + block] = 0.0
+                    mask[number, start : start + block, end - size : end] = 1.0
+        passed_on, mask = passed_on[self.set_of], mask[self.set_of]
+        first = passed_on + mask * torch.randn(count, columns, width, generator=self.generator) * 0.3
         return first.requires_grad_(), mask, width
 
     def parameters(self) -> list[Tensor]:
@@ -168,8 +163,8 @@ class _Stack:
             if layer < last:
                 h = F.relu(h)
                 if self.settings.dropout:
-                    kept = torch.rand(h.shape, generator=self.generator) >= self.settings.dropout
-                    h = h * kept / (1 - self.settings.dropout)
+                    mask = torch.rand(h.shape, generator=self.generator) >= self.settings.dropout
+                    h = h * mask / (1 - self.settings.dropout)
         return h
 
     @property
@@ -180,7 +175,7 @@ class _Stack:
     def train(self, most_steps: int | None = None) -> None:
         """All epochs of all nets, or at most so many steps of them."""
         settings, steps = self.settings, self.steps
-        rows = [len(self.sets[place].x) for place in self.set_of.tolist()]
+        rows = [len(self.sets[index].x) for index in self.set_of.tolist()]
         spared = [p for p in self.parameters() if all(p is not w for w in self.weights)]
         groups = [
             {"params": self.weights, "weight_decay": settings.weight_decay},
@@ -209,9 +204,9 @@ class _Stack:
         """Rows of each step for every net: its own shuffle, begun again where its rows are fewer."""
         size = math.ceil(max(rows) / steps)
         orders = []
-        for own in rows:
-            shuffled = torch.randperm(own, generator=self.generator)
-            orders.append(shuffled.repeat(math.ceil(size * steps / own))[: size * steps])
+        for count in rows:
+            shuffled = torch.randperm(count, generator=self.generator)
+            orders.append(shuffled.repeat(math.ceil(size * steps / count))[: size * steps])
         return torch.split(torch.stack(orders), size, dim=1)
 
     def _loss(self, answers: Tensor, truth: Tensor) -> Tensor:
@@ -233,10 +228,10 @@ class _Stack:
             first = torch.bmm(self.embedding.double(), first.double())
         weights = [first, *self.weights[1:]]
         found = []
-        for place, one in enumerate(self.sets):
-            own = slice(place * self.each, (place + 1) * self.each)
-            arrays = [weight[own].double().numpy() for weight in weights]
+        for index, one in enumerate(self.sets):
+            nets = slice(index * self.each, (index + 1) * self.each)
+            arrays = [weight[nets].double().numpy() for weight in weights]
             arrays[0] = np.ascontiguousarray(arrays[0][:, : one.x.shape[1]])
-            offsets = [offset[own, 0].double().numpy().copy() for offset in self.offsets]
+            offsets = [offset[nets, 0].double().numpy().copy() for offset in self.offsets]
             found.append(DenseNets(weights=tuple(a.copy() for a in arrays), offsets=tuple(offsets)))
         return found

@@ -121,7 +121,7 @@ class Answers:
     """What one learner answered in a pass: scores of classes, or estimates in the target's own unit.
 
     Attributes:
-        own: (row, output) of the pass's rows, each by the model that had not seen it.
+        out_of_fold: (row, output) of the pass's rows, each by the model that had not seen it.
         held_out: (model, held-out row, output) by the model of all the pass's rows, and before it by those of
             the folds where intervals are made of them.
         seconds: What all fits took.
@@ -129,7 +129,7 @@ class Answers:
         fitted: The models of the folds and of all rows; empty where the answers come from a checkpoint.
     """
 
-    own: Floats
+    out_of_fold: Floats
     held_out: Floats
     seconds: float = 0.0
     milliseconds: float = 0.0
@@ -231,8 +231,8 @@ class Pass:
         foresee = learner.foresee if gate else None
         if gate and foresee and (reason := gate(learner.name, foresee(self.sets), 1)):
             return reason
-        own, held_out = np.zeros((len(self.rows), self.problem.outputs)), []
-        found, began = Answers(own=own, held_out=own), time.perf_counter()
+        out_of_fold, held_out = np.zeros((len(self.rows), self.problem.outputs)), []
+        found, began = Answers(out_of_fold=out_of_fold, held_out=out_of_fold), time.perf_counter()
         for index, model in enumerate(self._fits(learner)):
             seconds = time.perf_counter() - began
             found.seconds += seconds
@@ -243,7 +243,7 @@ class Pass:
                 began, view = time.perf_counter(), self._asked(index, held_out=False)[learner.view]
                 scores = model.scores(view)
                 found.milliseconds = 1000 * (time.perf_counter() - began) / max(len(view), 1)
-                own[self.fold_of == index] = self.sets[index].unstandardised(scores)
+                out_of_fold[self.fold_of == index] = self.sets[index].unstandardised(scores)
             if index == self.folds or self.task.has_intervals:
                 view = self._asked(index, held_out=True)[learner.view]
                 scores = model.scores(view) if len(view) else np.zeros((0, self.problem.outputs))
@@ -359,8 +359,8 @@ class Blend:
         stack: Shares of the members.
         temperatures: Of each learner's logits, 1 for numbers.
         temperature: Of the blended probabilities.
-        own: (row, output) the answer to the pass's rows, each by models that had not seen it: probabilities,
-            or estimates.
+        out_of_fold: (row, output) the answer to the pass's rows, each by models that had not seen it:
+            probabilities, or estimates.
         held_out: (model, held-out row, output) the answers to the held-out rows, as in `Answers`.
         losses: For each learner that took part, (row,) of its own answers.
     """
@@ -369,14 +369,14 @@ class Blend:
     stack: Stack
     temperatures: Mapping[str, float]
     temperature: float
-    own: Floats
+    out_of_fold: Floats
     held_out: Floats
     losses: Mapping[str, Floats]
 
     @property
     def calibration(self) -> Calibration:
         """Errors of the blend on rows that its models had not seen."""
-        return calibrate(self.made_of.truth - self.own[:, 0], self.made_of.fold_of)
+        return calibrate(self.made_of.truth - self.out_of_fold[:, 0], self.made_of.fold_of)
 
     def freeze(self) -> TableModel:
         """The model as a record, with the models of its folds."""
@@ -418,15 +418,15 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
     """
     taken, truth, task = this.answers, this.truth, this.task
     link, blended = task.model.link, task.model.blended
-    temperatures = {name: task.temperature(answers.own, truth) for name, answers in taken.items()}
-    own = {name: link(answers.own, temperatures[name]) for name, answers in taken.items()}
-    eligible = {name: own[name] for name in taken if names is None or name in names} or own
+    temperatures = {name: task.temperature(answers.out_of_fold, truth) for name, answers in taken.items()}
+    out_of_fold = {name: link(answers.out_of_fold, temperatures[name]) for name, answers in taken.items()}
+    eligible = {name: out_of_fold[name] for name in taken if names is None or name in names} or out_of_fold
     loss_of, every = task.weighting_loss(truth, eligible), np.arange(len(this.rows))
     steady = None  # where rows are few, shares are means over draws of them
     if len(every) < SMALL_ROWS:
         steady = steady_weights(eligible, loss_of, rows=len(every), seed=draw(this.seed, 5))
     chosen = stack(eligible, loss_of(every), weights=steady)
-    mixed, loss = mixed_answers(own, chosen.weights), task.loss(truth)
+    mixed, loss = mixed_answers(out_of_fold, chosen.weights), task.loss(truth)
     temperature = task.blend_temperature(mixed, truth)
     held_out = {name: link(taken[name].held_out, temperatures[name]) for name in chosen.weights}
     return Blend(
@@ -434,9 +434,9 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
         stack=chosen,
         temperatures=temperatures,
         temperature=temperature,
-        own=blended(mixed, temperature),
+        out_of_fold=blended(mixed, temperature),
         held_out=blended(mixed_answers(held_out, chosen.weights), temperature),
-        losses={name: loss(answer) for name, answer in own.items()},
+        losses={name: loss(answer) for name, answer in out_of_fold.items()},
     )
 
 
@@ -475,7 +475,7 @@ class PassCheckpoint:
         """Keep the answers of a learner."""
         from safetensors.numpy import save
 
-        names = ("own", "held_out", "seconds", "milliseconds")
+        names = ("out_of_fold", "held_out", "seconds", "milliseconds")
         kept = {each: np.ascontiguousarray(np.atleast_1d(getattr(answers, each))) for each in names}
         write_bytes(self._path(name, learner), save(kept))
 

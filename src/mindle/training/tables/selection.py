@@ -47,7 +47,7 @@ from mindle.training.tables.passes import (
 
 Floats = NDArray[np.float64]
 
-# What a table may take from start to report unless it is told otherwise: with a slow moment, five minutes.
+# What a table may take from start to report unless --budget is given: with a slow moment, five minutes.
 BUDGET_SECONDS = 270.0
 # The final pass learns from all rows, others from four fifths; freezing and a slow moment come on top. On two
 # cores and more, learners of small tables run side by side after the first pass.
@@ -83,8 +83,8 @@ class TableOutcome:
     Attributes:
         model: Refitted on all rows that it may learn from; for regression with the models of the folds.
         fold_models: The models of the last cross-validation with the rows that each had not seen.
-        test: Answers to rows held out from everything: pooled over the outer folds, or of the test part.
-        val: Answers out of fold to the rows that the kept model was chosen by.
+        test: Answers to rows held out from everything: pooled over the outer folds, or of the test split.
+        val: Answers out of fold to the rows that the final model was chosen by.
         calibration: Held-out errors for prediction intervals with the models of the folds; None for classes.
         protocol: How `test` came about: {"kind": "nested", "folds": 5, "repeats": 3}, or {"kind": "split"}.
         tried: One document a learner: name, accuracy or mean absolute error out of fold with low and high,
@@ -105,7 +105,7 @@ class TableOutcome:
     seconds: Mapping[str, float]
     diagnoses: tuple[Diagnosis, ...] = ()
 
-    def placed(self, rows: Rows, test: Rows | None = None) -> TableOutcome:
+    def of_table(self, rows: Rows, test: Rows | None = None) -> TableOutcome:
         """The same with the rows of the table that the problem was made of.
 
         Args:
@@ -129,7 +129,7 @@ def settle_table(
     repeats: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Recipe:
-    """Fill in every default of a call: the recipe is the start, and whatever else is said changes it.
+    """Fill in every default of a call: the recipe is the start, and whatever else is given changes it.
 
     Raises:
         ValueError: If the recipe is not for tables, or a setting is unknown or out of its range.
@@ -145,8 +145,8 @@ def settle_table(
             f'`recipe` must be for a table, with strategy = "{TABLE}". Received {named} of the strategy '
             f'"{chosen.strategy}", which is for images. `mindle recipes {TABLE}` prints one to begin with.'
         )
-    said = {"table.models": models, "table.folds": folds, "table.repeats": repeats, **(settings or {})}
-    return with_settings(chosen, {name: value for name, value in said.items() if value is not None})
+    given = {"table.models": models, "table.folds": folds, "table.repeats": repeats, **(settings or {})}
+    return with_settings(chosen, {name: value for name, value in given.items() if value is not None})
 
 
 def fit_table(
@@ -393,7 +393,9 @@ class _Selection:
             model=model if intervals else replace(model, folds=()),
             fold_models=tuple((fold, this.rows[this.fold_of == i]) for i, fold in enumerate(model.folds)),
             test=_held_out(done, protocol.get("repeats", 1), intervals=intervals),
-            val=HeldOutPredictions(rows=this.rows, answers=final.own[:, 0] if intervals else final.own),
+            val=HeldOutPredictions(
+                rows=this.rows, answers=final.out_of_fold[:, 0] if intervals else final.out_of_fold
+            ),
             calibration=final.calibration if intervals else None,
             protocol=protocol,
             tried=self._tried(final),
@@ -420,10 +422,10 @@ class _Selection:
             value = self.task.value(float(final.losses[name].mean()))
             code = "tables.note.share" if name in weights else "tables.note.loss"
             note = message(code, loss=measure, value=value, share=weights.get(name, 0.0))
-            found.append(tried(name, answers.own, answers.milliseconds, note))
+            found.append(tried(name, answers.out_of_fold, answers.milliseconds, note))
         if len(weights) > 1:
             milliseconds = sum(this.answers[name].milliseconds for name in weights)
-            found.append(tried(STACK, final.own, milliseconds, final.stack.note))
+            found.append(tried(STACK, final.out_of_fold, milliseconds, final.stack.note))
         for name, reason in self.skipped.items():
             note = message("selection.skipped", reason=reason)
             found.append({"name": name, "value": None, "note": note, "chosen": False})
@@ -431,13 +433,15 @@ class _Selection:
 
     def _stopped(self, final: Blend) -> str:
         names = [f"{name} {share:.0%}" for name, share in final.stack.weights.items()]
-        said = [message("tables.kept", names=names, note=final.stack.note)]
+        sentences = [message("tables.kept", names=names, note=final.stack.note)]
         if self.shortened:
-            said.append(message("tables.time.said", words=self.shortened))
+            sentences.append(message("tables.time.said", words=self.shortened))
         if self.skipped:
             reasons = [message("tables.reason", name=name, why=why) for name, why in self.skipped.items()]
-            said.append(message("tables.skipped", names=reasons))
-        return reduce(lambda first, second: message("selection.sentences", first=first, second=second), said)
+            sentences.append(message("tables.skipped", names=reasons))
+        return reduce(
+            lambda first, second: message("selection.sentences", first=first, second=second), sentences
+        )
 
 
 def _held_out(done: Sequence[Blend], repeats: int, *, intervals: bool) -> HeldOutPredictions:

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Loss = Callable[[Floats], Floats]
 
 ROUNDS = 50
-# Of the draws that steady shares are a mean of, and the least share that a model is kept for.
+# Of the draws that steady shares are a mean of, and the least share that a model stays with.
 DRAWS, LEAST_SHARE = 20, 0.03
 
 
@@ -93,8 +93,8 @@ def choose_weights(answers: Mapping[str, Floats], loss: Loss, *, rounds: int = R
         total += answers[name]
         if trials[name] < best * (1 - 1e-9):
             best, best_count = trials[name], count
-    kept = picked[:best_count]
-    return {name: kept.count(name) / best_count for name in names if name in kept}
+    best_picks = picked[:best_count]
+    return {name: best_picks.count(name) / best_count for name in names if name in best_picks}
 
 
 def steady_weights(
@@ -122,9 +122,9 @@ def steady_weights(
         some = {name: answer[drawn] for name, answer in answers.items()}
         for name, weight in choose_weights(some, loss_of(drawn), rounds=ROUNDS // 2).items():
             totals[name] += weight / DRAWS
-    kept = {name: weight for name, weight in totals.items() if weight >= LEAST_SHARE}
-    whole = sum(kept.values())
-    return {name: weight / whole for name, weight in kept.items()}
+    large = {name: weight for name, weight in totals.items() if weight >= LEAST_SHARE}
+    whole = sum(large.values())
+    return {name: weight / whole for name, weight in large.items()}
 
 
 def stack(answers: Mapping[str, Floats], loss: Loss, *, weights: Mapping[str, float] | None = None) -> Stack:
