@@ -330,7 +330,7 @@ def test_unreadable_cells_are_counted_by_every_call(iris: Any, tmp_path: Path) -
     assert [odd["count"] for odd in document["unreadable"]] == [2]
     with pytest.warns(DataWarning):
         assert len(run.predict(tmp_path / "odd.csv", separator=",", header=1)) == 6
-    with pytest.raises(DataError, match="parted by ';', without"):
+    with pytest.raises(DataError, match="separated by ';', without"):
         run.predict(tmp_path / "odd.csv", separator=";")
     frame[name] = "7.5 EUR"
     for call in (run.predict, run.evaluate):

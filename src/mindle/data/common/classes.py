@@ -20,7 +20,7 @@ UNDECIDED = "undecided-parts"
 
 
 def numbered_paths(paths: list[str], spelled: Sequence[str]) -> tuple[list[str], list[Finding]]:
-    """Tell two files apart whose names only differ in Unicode spelling: the later one gets a number."""
+    """Distinguish two files whose names only differ in Unicode spelling: the later one gets a number."""
     if len(set(paths)) == len(paths):
         return paths, []
     taken = set(paths)
@@ -49,7 +49,7 @@ def settle_given(given: Sequence[str], *, spelled: Sequence[str] = ()) -> tuple[
     Rows that are all train are no split at all.
 
     Args:
-        given: Part of each row as the data say, or "".
+        given: Split of each row as the data say, or "".
         spelled: The words of the data for the finding.
 
     Returns:

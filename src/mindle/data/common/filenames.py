@@ -33,7 +33,7 @@ class LabelTemplate:
     """Where the class stands in the names of files.
 
     Attributes:
-        text: As it was typed, or as it was told from the names.
+        text: As it was typed, or as the names show it.
         pattern: Matches a file's name without its ending; the group `label` is the class.
         known: The only classes that count; all where empty.
     """
@@ -43,7 +43,7 @@ class LabelTemplate:
     known: frozenset[str] = frozenset()
 
     def label(self, path: str) -> str | None:
-        """The class that a file's name tells, None where the name does not fit.
+        """The class in a file's name, None where the name does not fit.
 
         Raises:
             DataError: If the name fits and the class is empty, or no name of a folder.
@@ -130,11 +130,11 @@ def parse_template(text: str) -> LabelTemplate:
 
 
 def infer_template(paths: Sequence[str]) -> LabelTemplate | None:
-    """The template that names tell without doubt, or None.
+    """The template that names show without doubt, or None.
 
     At least 95 % of the files must be called `<class>` and a number with `.`, `_` or `-` between them, with
     2 to 200 classes of at least 5 files each; what cameras, scanners and messengers begin names with is no
-    class, nor is a part of a split.
+    class, nor is the name of a split.
 
     Example:
         >>> template = infer_template([f"{name}.{n}.jpg" for name in ("cat", "dog") for n in range(5)])
@@ -153,7 +153,7 @@ def infer_template(paths: Sequence[str]) -> LabelTemplate | None:
 
 
 def suggest_template(paths: Sequence[str]) -> str:
-    """A template to propose for names that tell no class without doubt."""
+    """A template to propose for names that show no class without doubt."""
     texts = [*(f"{{class}}{mark}{{n}}" for mark in "._-"), *_OTHERS]
     for text in texts:
         template = parse_template(text)

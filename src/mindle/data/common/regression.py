@@ -16,10 +16,10 @@ from mindle.messages import Message, message
 from mindle.records import SPLITS, Dataset, Examples, Finding
 
 STRATA = 10
-"""Bands of a number to estimate, of equally many rows, each of which gets its share of every part."""
+"""Bands of a number to estimate, of equally many rows, each of which gets its share of every split."""
 FEW = 100  # images or rows with a number
 FAR_RANGES = 10.0  # a target so many interquartile ranges from the median is odd
-_FEWEST_NUMBERS = 10  # fewer cannot be told from chance, nor split
+_FEWEST_NUMBERS = 10  # fewer cannot be distinguished from chance, nor split
 
 
 class RegressionData:
@@ -93,7 +93,7 @@ class RegressionData:
         return counts
 
     def headline(self, data: Dataset) -> Message:
-        """How many images there are, and what they are to tell."""
+        """How many images there are, and what is to be estimated."""
         images = message("data.summary.images", n=len(data.rows()))
         return message("data.summary.numbers", name=data.name, images=images, target=data.target)
 

@@ -25,7 +25,7 @@ from mindle.records import SPLITS, Dataset, Examples, Finding
 
 Fractions = tuple[float, float, float]
 Data = TypeVar("Data", bound=Examples)
-# Who gets the odd image: judging a class takes at least one of it, learning has most already.
+# Who gets the odd image: evaluating a class takes at least one of it, learning has most already.
 _ODD_FIRST = (2, 1, 0)
 
 
@@ -35,10 +35,10 @@ class SplitInput:
 
     Attributes:
         labels: Class of each row, each of which gets its share of every split.
-        given: Part that came with the data, or "".
+        given: Split that came with the data, or "".
         groups: Rows that share a non-empty group stay together.
         contents: What a row is known by wherever it stands, such as the hash of its content.
-        names: Tell rows of one content apart.
+        names: Distinguish rows of one content.
         things: What people call the rows: "images" or "rows".
     """
 
@@ -224,7 +224,7 @@ def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> list[_Unit]
             _Unit(
                 rows=tuple(together),
                 counts=Counter([labels[row] for row in together]),
-                # Copies that no group binds are told apart by their names.
+                # Copies that no group binds are distinguished by their names.
                 order=hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()
                 + min(stock.names[row] for row in together),
             )

@@ -1,4 +1,4 @@
-"""What a data set holds, counted and in words: classes by part, and what was set aside."""
+"""What a data set holds, counted and in words: classes by split, and what was set aside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Data = TypeVar("Data", bound=Examples)
 
 
 def split_counts(dataset: Examples) -> dict[str, dict[str, int]]:
-    """Images (or rows) of each class in each part, and how many were set aside.
+    """Images (or rows) of each class in each split, and how many were set aside.
 
     Where numbers are estimated, the quarters of their range of values take the place of classes.
 
@@ -34,7 +34,7 @@ def split_counts(dataset: Examples) -> dict[str, dict[str, int]]:
 
 
 def describe(dataset: Dataset, *, most_classes: int = 20) -> list[str]:
-    """Lines that say what there is to learn from: classes, counts by part, what was set aside.
+    """Lines that say what there is to learn from: classes, counts by split, what was set aside.
 
     Example:
         >>> import mindle.data
@@ -62,11 +62,11 @@ def truth_lines(data: Examples, most: int) -> list[str]:
 
 
 def _given_line(dataset: Dataset) -> list[str]:
-    """The split that came with data which are not split yet: folders that were taken for parts are named."""
+    """The split that came with data which are not split yet: folders that were taken for splits are named."""
     if any(dataset.splits):
         return []
     given = Counter(dataset.given[row] for row in dataset.rows().tolist())
-    counts = [f"{part} {given[part]:,}" for part in SPLITS if given[part]]
+    counts = [f"{split} {given[split]:,}" for split in SPLITS if given[split]]
     return [message("data.summary.given", counts=", ".join(counts))] if counts else []
 
 
@@ -102,7 +102,7 @@ def parse_size(size: str | int) -> int:
 
 
 def ready(dataset: Dataset, *, seed: int = 0) -> Dataset:
-    """Checked images as a training takes them: split, and something to learn from and to judge by.
+    """Checked images as a training takes them: split, and something to learn from and to evaluate on.
 
     The one rule that `check` and `train` share: what raises here is a decision there.
 
@@ -111,7 +111,7 @@ def ready(dataset: Dataset, *, seed: int = 0) -> Dataset:
         seed: Of the split.
 
     Raises:
-        DataError: If nothing can be learned from them, or nothing is left to judge by.
+        DataError: If nothing can be learned from them, or nothing is left to evaluate on.
 
     Example:
         >>> import mindle.data
@@ -144,14 +144,16 @@ def decided(data: Data, ready: Callable[[Data], Data]) -> Data:
 
 
 def require_learnable(dataset: Dataset) -> None:
-    """Refuse data that nothing can be learned from, or that leave nothing to judge it by.
+    """Refuse data that nothing can be learned from, or that leave nothing to evaluate on.
 
     Raises:
-        DataError: If folders may be parts as well as classes, if fewer than two classes have training
-            images, or the test part is empty.
+        DataError: If folders may be splits as well as classes, if fewer than two classes have training
+            images, or the test set is empty.
     """
     undecided = next((finding for finding in dataset.findings if finding.kind == UNDECIDED), None)
     if undecided is not None:
-        raise DataError(f"Folders must be classes or parts. Received {dataset.source!r}: {undecided.message}")
+        raise DataError(
+            f"Folders must be classes or splits. Received {dataset.source!r}: {undecided.message}"
+        )
     of(dataset.task).require_learnable(dataset, aside_of(dataset))
     require_test(dataset)

@@ -32,7 +32,7 @@ class DataTask(Protocol):
     asks_numbers: bool
 
     def strata(self, data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What each part of a split gets its share of, for some rows; -1 where a row has no truth."""
+        """What each split gets its share of, for some rows; -1 where a row has no truth."""
 
     def known(self, data: Examples) -> NDArray[np.bool_]:
         """Which rows have a truth."""
@@ -53,7 +53,7 @@ class DataTask(Protocol):
         """Truths of images that may be mistakes."""
 
     def counts(self, data: Examples) -> Counts:
-        """Rows of each class, or range of targets, by part and set aside."""
+        """Rows of each class, or range of targets, by split and set aside."""
 
     def headline(self, data: Dataset) -> Message:
         """How many images there are, and what is to be learned."""

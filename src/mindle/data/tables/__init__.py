@@ -1,1 +1,1 @@
-"""Tables: read, typed column by column, checked and parted. `mindle.data` has what other rooms need."""
+"""Tables: read, typed column by column, checked and split. `mindle.data` has what other rooms need."""

@@ -1,6 +1,6 @@
 """What is wrong, odd or worth knowing about a table, and what follows from it.
 
-`read_table` tells what a cell or a column is; `check_table` asks what rows and columns have to do with each
+`read_table` finds what a cell or a column is; `check_table` asks what rows and columns have to do with each
 other and with the target. Each question adds findings, sets rows aside, or binds rows that a split keeps
 together. Columns are never removed here: what gives the target away only its owner knows.
 """
@@ -100,7 +100,7 @@ class _Draft:
         return shown if len(rows) <= 2 else message("data.list.and_more", names=shown, n=len(rows) - 2)
 
     def is_cut(self, rows: Sequence[int]) -> bool:
-        """Whether the given split puts some rows into several parts."""
+        """Whether the given split puts some rows on several sides."""
         return bool(self.table.given) and len({self.table.given[row] for row in rows}) > 1
 
     def about_groups(
@@ -147,10 +147,10 @@ def row_hashes(table: Table) -> list[str]:
     # One bit pattern for each number: 0 and -0 are equal, and so are all kinds of NaN.
     stacked = np.stack(numbers, axis=1) + 0.0 if numbers else np.zeros((len(table), 0))
     stacked[np.isnan(stacked)] = np.nan
-    words = zip(*(cells.tolist() for cells in texts), strict=True) if texts else itertools.repeat(())
+    categories = zip(*(cells.tolist() for cells in texts), strict=True) if texts else itertools.repeat(())
     return [
         hashlib.sha256(row.tobytes() + repr(some).encode()).hexdigest()
-        for row, some in zip(stacked.astype("<f8"), words, strict=False)
+        for row, some in zip(stacked.astype("<f8"), categories, strict=False)
     ]
 
 
@@ -290,7 +290,7 @@ def _skill_alone(
     folds: NDArray[np.int64],
     task: tasks.TableTarget,
 ) -> float:
-    """How much of the error without features one column removes, on rows held out; 1 is all of it.
+    """How much of the error without features one column removes, on held-out rows; 1 is all of it.
 
     The answer to a value is what rows of that value had in training, or of the nearest value: the mean, or
     the most frequent class. It takes no model, and follows any curve.

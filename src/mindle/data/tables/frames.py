@@ -23,7 +23,7 @@ Cells = dict[str, NDArray[Any]]
 def columns_in_memory(
     rows: Any, kinds: Mapping[str, str] | None = None
 ) -> tuple[tuple[Column, ...], tuple[Finding, ...]]:
-    """Tell what each column of a data frame or an array is, as `read_table` does for a file.
+    """Infer what each column of a data frame or an array is, as `read_table` does for a file.
 
     An array of numbers is taken as it is. In a data frame, or an array of objects or texts, columns are
     looked at: categories, dates and numbers, and those from which nothing can be learned are ignored.
@@ -34,7 +34,7 @@ def columns_in_memory(
             an array are called c1…cN.
 
     Returns:
-        A column each, and a finding where columns are ignored because they only tell rows apart.
+        A column each, and a finding where columns are ignored because they only identify rows.
 
     Raises:
         ValueError: If `kinds` names a column that is not there or a kind that is none.
@@ -62,7 +62,7 @@ def cells_in_memory(rows: Any, columns: Sequence[Column], report: CellReport | N
 
     Args:
         rows: With as many columns as there are in `columns`.
-        columns: What `columns_in_memory` told of the rows that were learned from.
+        columns: What `columns_in_memory` found for the rows that were learned from.
         report: Takes in what is written otherwise than its column says, and what cannot be read.
 
     Raises:

@@ -204,8 +204,8 @@ def _given(raw: RawTable, columns: Sequence[Column]) -> tuple[tuple[str, ...], l
         return (), []
     words = raw.texts[name]
     given = [split_of(word) or "" for word in words]
-    for row, (part, aside) in enumerate(zip(given, raw.set_aside, strict=True)):
-        if not part and not aside:
+    for row, (split, aside) in enumerate(zip(given, raw.set_aside, strict=True)):
+        if not split and not aside:
             raise DataError(
                 f"The column {name!r} must say train, val or test in every row. Received {words[row]!r} in "
                 f"{row_name(row + 1)} of {raw.source!r}. Complete it, or rename it to let mindle split."

@@ -29,7 +29,7 @@ from mindle.records import Column
 SPLIT_NOTE = message("tables.column.split")
 IGNORED_NOTE = message("tables.column.ignored")
 SPLIT_NAMES = frozenset(WORDS["cells"]["splits"].split())
-"""What a column that tells train from test is called."""
+"""What a column that holds the split is called."""
 
 _UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas calls a column without a name
 ID_LEAST = 20  # different values of an id that comes again
@@ -41,7 +41,7 @@ ANSWER_COLUMNS = ("path", "row", "predicted", "confidence", "low", "high", "reas
 
 
 def answer_ids(ids: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
-    """What each id column is called in a table of answers: another name where an answer has its own.
+    """What each id column is called in a table of answers: another name where an answer has one like it.
 
     Args:
         ids: Names of the id columns.
@@ -51,11 +51,11 @@ def answer_ids(ids: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
         >>> answer_ids(["no", "row", "p_yes"], ["no", "yes"])
         {'no': 'no', 'row': 'row (id)', 'p_yes': 'p_yes (id)'}
     """
-    own = {*ANSWER_COLUMNS, *(f"p_{name}" for name in classes)}
+    taken = {*ANSWER_COLUMNS, *(f"p_{name}" for name in classes)}
     names: dict[str, str] = {}
     for name in ids:
         new = name
-        while new in own or (new != name and new in ids):
+        while new in taken or (new != name and new in ids):
             new += " (id)"
         names[name] = new
     return names
@@ -84,9 +84,9 @@ class Asked:
         roles: Roles other than "feature", by column name.
         wanted: Kinds that a user names, also "ignored", by column name.
         typed: Kinds that the source itself gives, by column name.
-        missing: Words that stand for nothing; the usual ones where empty.
+        missing: Texts that stand for a missing value; the usual ones where empty.
         splits: Whether a column may say which rows train and test.
-        row_names: Columns that only name the rows, as `row_names_in` tells.
+        row_names: Columns that only name the rows, as `row_names_in` finds.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -161,8 +161,8 @@ def _why_ignored(column: Column, texts: Sequence[str], used: NDArray[Any], asked
 def _is_split(column: Column, texts: Sequence[str]) -> bool:
     if column.name.casefold() not in SPLIT_NAMES:
         return False
-    words = {text for text in set(texts) if not is_missing(text, column.missing)}
-    return bool(words) and all(split_of(word) for word in words)
+    values = {text for text in set(texts) if not is_missing(text, column.missing)}
+    return bool(values) and all(map(split_of, values))
 
 
 def _about(
@@ -216,14 +216,14 @@ def row_names_in(names: Sequence[str], texts: Mapping[str, Sequence[str]]) -> tu
 
 
 def missing_words(texts: Sequence[str], missing: tuple[str, ...]) -> str:
-    """The words that are read as nothing, with how many cells hold each: "10 cells are 'None'".
+    """The texts that are read as missing, with how many cells hold each: "10 cells are 'None'".
 
     Example:
         >>> missing_words(["1", "", "None", "?", "None"], ())
         "2 cells are 'None', 1 cell is '?'"
     """
-    words = Counter(text.strip() for text in texts if text.strip() and is_missing(text, missing))
-    found = [message("tables.column.word", n=count, word=word) for word, count in words.most_common(3)]
+    counts = Counter(text.strip() for text in texts if text.strip() and is_missing(text, missing))
+    found = [message("tables.column.word", n=count, word=word) for word, count in counts.most_common(3)]
     return listed(found) if found else ""
 
 

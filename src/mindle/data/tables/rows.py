@@ -26,7 +26,7 @@ from mindle.errors import DataError
 from mindle.records import Column
 
 _ROLES = ("feature", "id", "target")
-_ENOUGH = 20  # cells of the first rows of a long file that tell that none can be read
+_ENOUGH = 20  # cells of the first rows of a long file that show that none can be read
 _JSON_HELP = 'Rows in JSON look like [{"age": 22, "sex": "male"}], or one such object a line.'
 
 
@@ -40,7 +40,7 @@ class Rows:
         ids: Text of each id column, "" where the source lacks it.
         truth: Text of the target, where the source has it.
         reasons: Why a row has no answer, "" where it can be answered.
-        written: What the source writes otherwise than training did, told with its first rows.
+        written: What the source writes otherwise than training did, found in its first rows.
         unreadable: Cells that hold something, yet no number or date; their values are missing.
     """
 
@@ -89,8 +89,8 @@ def read_rows(
     """Read the rows to answer, a chunk after the other, so that any number of them passes in flat memory.
 
     Columns may come in any order, and others are not looked at. Cells are read as those of training were; a
-    source that writes numbers or dates otherwise throughout is read its own way, as its first chunk tells.
-    A CSV file without a header is read by position, with or without the target.
+    source that writes numbers or dates otherwise throughout is read as its first chunk is written. A CSV file
+    without a header is read by position, with or without the target.
 
     Args:
         source: A CSV or JSON file (or an open one, or its bytes), a data frame, a mapping of cells or columns
@@ -98,7 +98,7 @@ def read_rows(
         columns: The columns of the table that the model learned from, all of them.
         separator: What stands between the cells of a file, where it does not show it.
         header: How many lines of header a file has, where it does not show it.
-        trained_separator: What parted the cells of that table, "" where it is not known.
+        trained_separator: What separated the cells of that table, "" where it is not known.
         chunk_rows: How many rows come at once.
 
     Returns:
@@ -130,9 +130,9 @@ def _missing(source: _Source, columns: Sequence[Column]) -> list[str]:
 def _refuse_missing(source: _Source, columns: Sequence[Column]) -> None:
     missing = _missing(source, columns)
     if missing:
-        parted = f", its cells parted by {source.separator!r}" if source.separator else ""
+        separated = f", its cells separated by {source.separator!r}" if source.separator else ""
         raise DataError(
-            f"Rows must have every column that the model learned from. Received {source.name}{parted}, "
+            f"Rows must have every column that the model learned from. Received {source.name}{separated}, "
             f"without {', '.join(missing)}. It has {listed(source.names) or 'no columns'}."
         )
 

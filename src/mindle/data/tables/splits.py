@@ -77,7 +77,7 @@ def folds(
         rows: Indices of the rows to fold, such as `table.rows("train")`.
         folds: How many folds.
         seed: Another seed, other folds.
-        repeat: Which repetition; each deals the rows anew.
+        repeat: Which repetition; each assigns the rows anew.
 
     Returns:
         A number from 0 to `folds` - 1 for each of `rows`.
@@ -102,12 +102,12 @@ def folds(
     column = time_column(table)
     if column is not None:
         return (_places(stock, rows, table.cells[column.name]) * folds).astype(np.int64)
-    # The order of the rows decides nothing: they are dealt in an order of their content.
+    # The order of the rows decides nothing: they are assigned in an order of their content.
     order = np.argsort([_chance(stock.contents[row], seed, repeat) for row in rows.tolist()], kind="stable")
     codes = np.unique(np.array(units)[order], return_inverse=True)[1]
     numbers = np.empty(len(rows), np.int64)
-    dealt = int(_chance("", seed, repeat)[:15], 16)
-    numbers[order] = assign_folds(stock.labels[rows[order]], codes, folds=folds, seed=dealt)
+    seeded = int(_chance("", seed, repeat)[:15], 16)
+    numbers[order] = assign_folds(stock.labels[rows[order]], codes, folds=folds, seed=seeded)
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""What a table holds, in words: its columns, its target by part, and what was set aside."""
+"""What a table holds, in words: its columns, its target by split, and what was set aside."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEAD = ("column", "kind", "role", "missing", "different", "example", "note")
 
 
 def describe_table(table: Table, *, most_columns: int = 40, most_classes: int = 20) -> list[str]:
-    """Lines that say what there is to learn from: every column, the target by part, what was set aside.
+    """Lines that say what there is to learn from: every column, the target by split, what was set aside.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
@@ -68,10 +68,10 @@ def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:
         folds: Of the cross-validation.
 
     Returns:
-        The table, with `parts` unless every row is to judge in turn.
+        The table, with `splits` unless it is small enough for nested cross-validation.
 
     Raises:
-        DataError: If nothing can be learned from it, or nothing is left to judge by.
+        DataError: If nothing can be learned from it, or nothing is left to evaluate on.
 
     Example:
         >>> from mindle.data.tables.reader import read_table
@@ -88,16 +88,16 @@ def ready_table(table: Table, *, seed: int = 0, folds: int = FOLDS) -> Table:
 
 
 def require_learnable_table(table: Table, *, folds: int = FOLDS, nested: bool = False) -> None:
-    """Refuse a table that nothing can be learned from, or that leaves nothing to judge it by.
+    """Refuse a table that nothing can be learned from, or that leaves nothing to evaluate on.
 
     Args:
         table: The rows, split or not.
-        folds: Of the cross-validation, each of which needs rows of its own.
+        folds: Of the cross-validation, each of which needs rows.
         nested: Whether the cross-validation is one within another.
 
     Raises:
         DataError: If the target is none, no feature is left, a feature cannot be read, too few rows are
-            usable, fewer than two classes have training rows, the target never varies, or the test part is
+            usable, fewer than two classes have training rows, the target never varies, or the test set is
             empty.
 
     Example:
@@ -169,13 +169,13 @@ def _require_rows(table: Table, folds: int) -> None:
 
 
 def _require_groups(table: Table, folds: int, nested: bool) -> None:
-    """Refuse what leaves a fold without rows, or a part without a second class; groups are never parted."""
+    """Refuse what leaves a fold without rows, or a fold without a second class; groups are never divided."""
     aside, learned = aside_of(table), np.setdiff1d(table.rows(), table.rows("test"))
-    needed = folds + 2 * nested  # folds within part what an outer fold leaves
+    needed = folds + 2 * nested  # inner folds divide what an outer fold leaves
     units = group_count(table, learned)
     if units < needed:
         raise DataError(
-            f"Cross-validation over {folds} folds must have {needed} groups of rows, which it never parts. "
+            f"Cross-validation over {folds} folds must have {needed} groups of rows, which it never divides. "
             f"Received {units} in {table.source!r}.{aside} Give more rows, finer groups, or fewer --folds."
         )
     tasks.of(table.task).require_groups(table, learned, nested, aside)

@@ -56,7 +56,7 @@ class TableTarget(Protocol):
         """The error of answers, summed."""
 
     def require_groups(self, table: Table, rows: Ints, nested: bool, aside: str) -> None:
-        """Refuse groups of which some part would hold too little to learn from."""
+        """Refuse groups of which some fold would hold too little to learn from."""
 
 
 def labels_of(texts: Sequence[str], column: Column, classes: Sequence[str]) -> NDArray[np.int64]:
@@ -151,7 +151,7 @@ class ClassTarget:
         return float((answers != truth).sum())
 
     def require_groups(self, table: Table, rows: Ints, nested: bool, aside: str) -> None:
-        """Refuse what leaves a part without a second class.
+        """Refuse what leaves a fold without a second class.
 
         Raises:
             DataError: If there are too few groups of other classes than the most frequent one.
@@ -162,8 +162,8 @@ class ClassTarget:
         if units < 2 + nested:
             raise DataError(
                 f"Cross-validation must have at least {2 + nested} rows, or groups, of classes besides the "
-                f"commonest, {table.classes[majority]!r}, so that each part learns two. Received {units} in "
-                f"{table.source!r}.{aside} Give more rows of them."
+                f"most frequent, {table.classes[majority]!r}, so that each fold learns two. Received "
+                f"{units} in {table.source!r}.{aside} Give more rows of them."
             )
 
 

@@ -133,7 +133,7 @@ def test_one_word_of_a_split_within_a_class_needs_a_decision(tmp_path: Path) -> 
 def test_what_may_be_parts_or_classes_is_never_learned(tmp_path: Path, folders: tuple[str, ...]) -> None:
     dataset = build(tmp_path, *folders)
     assert UNDECIDED in kinds(dataset, decisions=True)
-    with pytest.raises(DataError, match="classes or parts"):
+    with pytest.raises(DataError, match="classes or splits"):
         require_learnable(dataset)
 
 

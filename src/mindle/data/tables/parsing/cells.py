@@ -40,10 +40,10 @@ DATE_FORMATS = tuple(day + time for day in (*_DAYS, *_KOREAN, *_NAMED) for time 
 """How dates are written, besides ISO 8601; the first that fits wins. `%b` is any name in `MONTHS`."""
 
 SHORT_YEARS = tuple(day + time for day in ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y") for time in _TIMES)
-"""Dates with years of two digits, which are told from whole columns only."""
+"""Dates with years of two digits, which are recognised in whole columns only."""
 
 MONTHS_ALONE = ("%Y-%m", "%Y/%m")
-"""Months without a day, which are told from whole columns only."""
+"""Months without a day, which are recognised in whole columns only."""
 
 MONTHS = {
     name: number for number, names in enumerate(WORDS["cells"]["months"], start=1) for name in names.split()
@@ -61,10 +61,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOLEANS = {"true": "True", "false": "False"}
 
 
-def is_missing(text: str, words: tuple[str, ...] = ()) -> bool:
-    """Whether a cell holds nothing: it is empty, or one of some words; of `MISSING` where none are named.
+def is_missing(text: str, missing: tuple[str, ...] = ()) -> bool:
+    """Whether a cell holds nothing: it is empty, or one of some texts; of `MISSING` where none are named.
 
-    A word that is a number stands for that number however it is written.
+    A text that is a number stands for that number however it is written.
 
     Example:
         >>> is_missing(" N/A "), is_missing("?"), is_missing("no")
@@ -73,14 +73,14 @@ def is_missing(text: str, words: tuple[str, ...] = ()) -> bool:
         (False, True, True)
     """
     text = text.strip()
-    if not words:
+    if not missing:
         return (len(text) < 5 or text[0] == "#") and text.casefold() in MISSING
-    known, numbers = _meanings(words)
+    known, numbers = _meanings(missing)
     return text.casefold() in known or (bool(numbers) and number_of(text) in numbers)
 
 
 def missing_option(typed: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The words that a user names, of a text with commas or of a list; empty for the usual ones.
+    """The texts for "missing" that a user names, with commas or as a list; empty for the usual ones.
 
     Example:
         >>> missing_option("?, -200"), missing_option(""), missing_option(None)
@@ -88,25 +88,25 @@ def missing_option(typed: str | Sequence[str] | None) -> tuple[str, ...]:
     """
     if typed is None:
         return ()
-    words = typed.split(",") if isinstance(typed, str) else list(map(str, typed))
-    return tuple(word.strip() for word in words)
+    texts = typed.split(",") if isinstance(typed, str) else list(map(str, typed))
+    return tuple(text.strip() for text in texts)
 
 
 @functools.cache
-def _meanings(words: tuple[str, ...]) -> tuple[frozenset[str], frozenset[float]]:
-    """Words for "missing" as they are compared: in one case, and those that are numbers as such."""
-    numbers = frozenset(value for word in words if not math.isnan(value := number_of(word)))
-    return frozenset({"", *(word.strip().casefold() for word in words)}), numbers
+def _meanings(missing: tuple[str, ...]) -> tuple[frozenset[str], frozenset[float]]:
+    """Texts for "missing" as they are compared: in one case, and those that are numbers as such."""
+    numbers = frozenset(value for text in missing if not math.isnan(value := number_of(text)))
+    return frozenset({"", *(text.strip().casefold() for text in missing)}), numbers
 
 
-def without_codes(values: NDArray[np.float64], words: tuple[str, ...]) -> NDArray[np.float64]:
-    """Numbers, those that are words for "missing" as NaN.
+def without_codes(values: NDArray[np.float64], missing: tuple[str, ...]) -> NDArray[np.float64]:
+    """Numbers, those that are texts for "missing" as NaN.
 
     Example:
         >>> without_codes(np.array([1.5, -200.0]), ("-200",))
         array([1.5, nan])
     """
-    numbers = _meanings(words)[1]
+    numbers = _meanings(missing)[1]
     return np.where(np.isin(values, list(numbers)), np.nan, values) if numbers else values
 
 

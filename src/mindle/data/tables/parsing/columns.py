@@ -18,7 +18,7 @@ from mindle.data.tables.parsing.numbers import Numbers
 from mindle.messages import Message, message
 from mindle.records import Column, Table
 
-SAMPLE_VALUES = 1000  # different values of a column that its kind is told from
+SAMPLE_VALUES = 1000  # different values of a column that its kind is inferred from
 FILLED_FRACTION = 0.01  # a column with fewer cells than this is as good as empty
 ID_ROWS = 20
 

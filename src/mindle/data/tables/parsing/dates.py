@@ -157,7 +157,7 @@ def _format(texts: Sequence[str], trained: str) -> str:
             best, most, values, tied = written, count, dates, False
         elif not np.array_equal(dates, values, equal_nan=True):
             tied = True
-    # Where days and months cannot be told apart, the order of training decides; ISO 8601 has none to follow.
+    # Where days and months cannot be distinguished, that of training decides; ISO 8601 has none.
     return trained if tied and _day_first(trained) is None else best
 
 

@@ -33,7 +33,7 @@ from mindle.records import Finding
 _SAMPLE_LINES = 400
 _SAMPLE_CHARACTERS = 1 << 20
 _LONGEST = 1 << 27  # characters of a line or a cell: an open quote in a large file ends here
-_SETTLED = 1_000_000_000  # nanoseconds after which clocks of disks tell two states of a file apart
+_SETTLED = 1_000_000_000  # nanoseconds after which clocks of disks distinguish two states of a file
 _USUAL = (",", ";", "\t")
 
 

@@ -1,7 +1,7 @@
 """How the lines of a text are cut into cells: the separator, what stands before the table, and its header.
 
 A separator is right where the header and nearly every line have equally many cells, quotes respected, and
-where cells so cut are numbers, dates and plain words rather than pieces of them.
+where cells so cut are numbers, dates and plain texts rather than pieces of them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SEPARATORS = ("\t", ";", ",", "|", " ")
 """Those that are tried; of two that fit equally well the first wins. A space stands for runs of them."""
 
 SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
-"""Words for separators that are hard to type."""
+"""Names of separators that are hard to type."""
 
 _AGREEING = 0.95
 _COMPARED_CELLS = 4000  # cells of a sample by which separators are compared
-_HEADER_CELLS = 50_000  # cells of a sample by which a header is told
+_HEADER_CELLS = 50_000  # cells of a sample by which a header is found
 _MOST_BEFORE = 20  # rows of another length that may stand before a table, such as its title
 MOST_HEADER_LINES = 4
 _SEP_LINE = re.compile(r'"?sep=([^\w"\r\n\0])\1*"?\s*', re.IGNORECASE)
@@ -233,7 +233,7 @@ def _filled(row: Sequence[str]) -> int:
 
 
 def _measured(cut: _Cut, header: int | None) -> _Cut:
-    """The same cut with its width told, and whether its first row goes with the others."""
+    """The same cut with its width, and whether its first row goes with the others."""
     first, body = cut.rows[0], cut.rows[1:] or cut.rows
     usual = Counter(map(len, body)).most_common(1)[0][0]
     filled = max(_filled(row) for row in body if len(row) == usual)
@@ -471,8 +471,8 @@ def _joined(lines: Sequence[Sequence[str]]) -> Iterator[str]:
         for place in range(1, width):
             if not upper[place] and lower[place]:
                 upper[place] = upper[place - 1]
-    for parts in zip(*padded, strict=True):
-        yield " ".join(dict.fromkeys(filter(None, parts)))
+    for texts in zip(*padded, strict=True):
+        yield " ".join(dict.fromkeys(filter(None, texts)))
 
 
 def _aliases(lines: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[tuple[str, str]]:

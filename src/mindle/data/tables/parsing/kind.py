@@ -68,7 +68,7 @@ class ColumnKind(ABC):
         return [row for row in rows if not is_missing(texts[row], column.missing)]
 
     def identifies(self, name: str, filled: NDArray[Any]) -> Message | None:
-        """Why values only tell rows apart; None where they do not."""
+        """Why values only identify rows; None where they do not."""
         return None
 
     def id_share(self, filled: NDArray[Any], *, named: bool, first: bool) -> float:

@@ -202,17 +202,17 @@ class _Written:
     def __init__(self, texts: Sequence[str], column: Column) -> None:
         self.texts = texts
         self.trained: Way = (column.decimal, column.thousands)
-        self.own, self.other = self._best(column.decimal), self._best(_OTHER[column.decimal])
-        own, other = self._read(self.own), self._read(self.other)
-        self.only_own = int((~np.isnan(own) & np.isnan(other)).sum())
-        only_other = int((np.isnan(own) & ~np.isnan(other)).sum())
-        self.differ = ~np.isnan(own) & ~np.isnan(other) & (own != other)
-        self.by_size = self._by_size(own, other, column.typical)
-        self.as_trained = bool((np.isnan(own) == np.isnan(self._read(self.trained))).all())
+        self.usual, self.other = self._best(column.decimal), self._best(_OTHER[column.decimal])
+        usual, other = self._read(self.usual), self._read(self.other)
+        self.only_usual = int((~np.isnan(usual) & np.isnan(other)).sum())
+        only_other = int((np.isnan(usual) & ~np.isnan(other)).sum())
+        self.differ = ~np.isnan(usual) & ~np.isnan(other) & (usual != other)
+        self.by_size = self._by_size(usual, other, column.typical)
+        self.as_trained = bool((np.isnan(usual) == np.isnan(self._read(self.trained))).all())
         # Whether the other decimal sign is the only one that reads the cells throughout.
-        self.is_other = only_other > 0 and self.only_own <= ODD_FRACTION * (self.only_own + only_other)
+        self.is_other = only_other > 0 and self.only_usual <= ODD_FRACTION * (self.only_usual + only_other)
         # Whether the cells are numbers with either decimal sign, but not the same ones.
-        self.is_open = not self.only_own and not only_other and bool(self.differ.any())
+        self.is_open = not self.only_usual and not only_other and bool(self.differ.any())
 
     def holds(self, sign: str) -> bool:
         """Whether a sign stands in the cells that either decimal sign reads, each otherwise."""
@@ -221,16 +221,16 @@ class _Written:
     def _read(self, way: Way) -> Floats:
         return numbers_of(self.texts, *way)
 
-    def _by_size(self, own: Floats, other: Floats, typical: float) -> str:
+    def _by_size(self, usual: Floats, other: Floats, typical: float) -> str:
         """The decimal sign that makes the numbers about as large as in training, "" where neither does."""
-        both = self.differ & (own != 0) & (other != 0)
+        both = self.differ & (usual != 0) & (other != 0)
         if not typical or not both.any():
             return ""
-        sizes = [float(np.median(np.abs(read[both]))) for read in (own, other)]
+        sizes = [float(np.median(np.abs(read[both]))) for read in (usual, other)]
         far = [abs(math.log10(size / typical)) for size in sizes]  # the two readings are 3 apart, or nearly
         if min(far) > 1 or max(far) < 2:
             return ""
-        return self.own[0] if far[0] < far[1] else self.other[0]
+        return self.usual[0] if far[0] < far[1] else self.other[0]
 
     def _best(self, decimal: str) -> Way:
         """The way with a decimal sign that reads most; that of training first."""
@@ -240,7 +240,7 @@ class _Written:
 
 def _ways(written: Mapping[Column, _Written], by_separator: str, *, same: bool) -> dict[Column, Way]:
     changed = {found.other[0] for found in written.values() if found.is_other}
-    sure = changed | {found.own[0] for found in written.values() if found.only_own and not found.is_other}
+    sure = changed | {found.usual[0] for found in written.values() if found.only_usual and not found.is_other}
     ways = {}
     for column, found in written.items():
         is_other = found.is_other
@@ -249,7 +249,7 @@ def _ways(written: Mapping[Column, _Written], by_separator: str, *, same: bool) 
             size = {found.by_size} - {""}
             evidence = changed or size or (beside if not found.as_trained or not same else set())
             is_other = found.other[0] in evidence
-            if not is_other and not found.as_trained and found.own[0] not in sure | size:
-                continue  # nothing tells what the numbers are, so that they are none
-        ways[column] = found.other if is_other else found.trained if found.as_trained else found.own
+            if not is_other and not found.as_trained and found.usual[0] not in sure | size:
+                continue  # nothing shows what the numbers are, so that they are none
+        ways[column] = found.other if is_other else found.trained if found.as_trained else found.usual
     return ways

@@ -116,7 +116,7 @@ def is_parquet(file: Path) -> bool:
 
 
 def encoding_of(file: Path) -> str:
-    """The codec that reads all of a file, told from a byte-order mark or by trying.
+    """The codec that reads all of a file, found by a byte-order mark or by trying.
 
     Raises:
         DataError: If the file cannot be read, or is no text.

@@ -1,4 +1,4 @@
-"""Cells that hold something, yet nothing that can be read: counted and told, never silently missing."""
+"""Cells that hold something, yet nothing that can be read: counted and reported, never silently missing."""
 
 from __future__ import annotations
 
