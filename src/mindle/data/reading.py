@@ -315,8 +315,8 @@ def takes_reading_options(*names: str) -> Callable[[Call], Call]:
 
     def written_out(call: Call) -> Call:
         plain = inspect.signature(call)
-        own = [one for one in plain.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        call.__dict__["__signature__"] = plain.replace(parameters=[*own, *map(_parameter, records)])
+        fixed = [one for one in plain.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        call.__dict__["__signature__"] = plain.replace(parameters=[*fixed, *map(_parameter, records)])
         call.__doc__ = re.sub(
             r"^( *)\*\*reading: .*$",
             lambda line: "\n".join(

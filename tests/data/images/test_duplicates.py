@@ -143,8 +143,8 @@ def test_thousands_of_one_hash_are_chained_and_pairs_of_two_kinds_are_all_told()
     assert set(groups.roots().tolist()) == {0}
     assert len(found.pairs) < 100 * len(frames)  # all pairs would be 0.7 million
     kinds[7] = 1
-    told = search(frames[:9], kinds[:9])
-    assert any(7 in pair for pair in told)
+    pairs = search(frames[:9], kinds[:9])
+    assert any(7 in pair for pair in pairs)
 
 
 def test_work_is_cut_short_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -551,6 +551,6 @@ def test_webp_takes_twice_the_memory_and_half_the_pixels() -> None:
     data = bytearray(good.getvalue())
     at = data.index(b"VP8L") + 9
     data[at : at + 4] = (8999 | 8999 << 14).to_bytes(4, "little")
-    with pytest.raises(UndecodableImage, match="above 67 million are refused") as told:
+    with pytest.raises(UndecodableImage, match="above 67 million are refused") as caught:
         decode(bytes(data), InputSpec(height=8, width=8))
-    assert told.value.kind == "bomb"
+    assert caught.value.kind == "bomb"

@@ -25,6 +25,6 @@ from mindle.records import InputSpec
     ],
 )
 def test_formats_are_named(data: bytes, kind: str, words: str) -> None:
-    with pytest.raises(UndecodableImage, match=words) as told:
+    with pytest.raises(UndecodableImage, match=words) as caught:
         decode(data, InputSpec(height=8, width=8))
-    assert told.value.kind == kind
+    assert caught.value.kind == kind

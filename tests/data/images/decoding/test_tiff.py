@@ -138,9 +138,9 @@ def test_other_layouts_are_described(
 ) -> None:
     with pytest.raises(
         UndecodableImage, match=f"This is a TIFF with {words}.* Save the three channels"
-    ) as told:
+    ) as caught:
         decode(tiff(pixels), SPEC)
-    assert told.value.kind == "unsupported"
+    assert caught.value.kind == "unsupported"
     assert capfd.readouterr().err == ""
 
 

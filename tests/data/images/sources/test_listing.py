@@ -284,9 +284,9 @@ def test_words_for_missing_are_no_labels_unless_said(tmp_path: Path) -> None:
     file.write_text("path,label\n" + "".join(f"{n}.jpg,{('cat', 'dog', 'NaN')[n % 3]}\n" for n in range(9)))
     for n in range(9):
         (tmp_path / f"{n}.jpg").touch()
-    told = data.read(file)
-    assert told.classes == ("cat", "dog")
-    (found,) = [finding for finding in told.findings if finding.kind == "missing-words"]
+    dataset = data.read(file)
+    assert dataset.classes == ("cat", "dog")
+    (found,) = [finding for finding in dataset.findings if finding.kind == "missing-words"]
     assert "'label' (3 cells are 'NaN')" in found.message
     kept = data.read(file, missing=("?",))
     assert kept.classes == ("NaN", "cat", "dog")
