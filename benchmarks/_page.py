@@ -67,7 +67,7 @@ def _targets(found: Found) -> Iterator[str]:
 
 
 def _intervals(found: Found) -> Iterator[str]:
-    yield from _table("score", "interval", "held the truth: mean (least to most)", "width")
+    yield from _table("score", "interval", "covered the truth: mean (least to most)", "width")
     for scale, candidates in found["summary"].items():
         score = "accuracy" if scale == "share" else "mean absolute error"
         for name, one in candidates.items():
