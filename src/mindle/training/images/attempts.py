@@ -1,59 +1,63 @@
-"""How something that was tried did, as run.json lists it."""
+"""How something that was tried did, by the metric of its task, as run.json lists it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.intervals import wilson
+from mindle.evaluation.intervals import Floats, wilson
 from mindle.messages import message
 
 
-def accuracy_attempt(name: str, right: int, n: int, seconds: float, note: str) -> dict[str, Any]:
-    """Its accuracy on val with a 95 % interval.
+@dataclass(frozen=True)
+class Metric:
+    """What candidates are compared by on val.
+
+    Attributes:
+        name: As in metrics.json.
+        measure: Of scores (image, output) and the truth, what each image adds to the mean.
+        interval: The 95 % interval of the mean.
 
     Example:
-        >>> accuracy_attempt("majority", 3, 4, 0.0, "always 'cat'")["value"]
-        0.75
-    """
-    low, high = wilson(right, n)
-    return _attempt(name, right / n if n else None, (low, high), seconds, note)
-
-
-def error_attempt(name: str, errors: NDArray[np.float64], seconds: float, note: str) -> dict[str, Any]:
-    """Its mean absolute error on val with a 95 % interval.
-
-    Example:
-        >>> error_attempt("mean", np.array([1.0, 3.0]), 0.0, "always the mean")["value"]
+        >>> MAE.attempt("mean", np.array([1.0, 3.0]), "always the mean")["value"]
         2.0
     """
-    n = len(errors)
-    mean = float(errors.mean()) if n else None
-    if mean is None or n < 2:
-        return _attempt(name, mean, (None, None), seconds, note)
-    reach = 1.96 * float(errors.std(ddof=1)) / n**0.5
-    return _attempt(name, mean, (max(mean - reach, 0.0), mean + reach), seconds, note)
+
+    name: str
+    measure: Callable[[Floats, NDArray[Any]], NDArray[Any]]
+    interval: Callable[[NDArray[Any]], tuple[float | None, float | None]]
+
+    def attempt(self, name: str, values: NDArray[Any], note: str, seconds: float = 0.0) -> dict[str, Any]:
+        """How something did, as run.json lists it, from what each val image adds."""
+        low, high = self.interval(values)
+        return {
+            "name": name,
+            "value": float(values.mean()) if len(values) else None,
+            "low": low,
+            "high": high,
+            "seconds": round(seconds, 2),
+            "note": note,
+            "chosen": False,
+        }
 
 
-def _attempt(
-    name: str,
-    value: float | None,
-    interval: tuple[float | None, float | None],
-    seconds: float,
-    note: str,
-) -> dict[str, Any]:
-    low, high = interval
-    return {
-        "name": name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "seconds": round(seconds, 2),
-        "note": note,
-        "chosen": False,
-    }
+def _error_interval(errors: NDArray[Any]) -> tuple[float | None, float | None]:
+    if len(errors) < 2:
+        return None, None
+    mean, reach = float(errors.mean()), 1.96 * float(errors.std(ddof=1)) / len(errors) ** 0.5
+    return max(mean - reach, 0.0), mean + reach
+
+
+ACCURACY = Metric(
+    "accuracy",
+    lambda scores, labels: scores.argmax(axis=1) == labels,
+    lambda right: wilson(int(right.sum()), len(right)),
+)
+MAE = Metric("mae", lambda scores, targets: np.abs(scores[:, 0] - targets), _error_interval)
 
 
 def both(first: str, second: str, kind: str = "remarks") -> str:
@@ -68,7 +72,7 @@ def both(first: str, second: str, kind: str = "remarks") -> str:
     return message(f"selection.{kind}", first=first, second=second)
 
 
-def log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_softmax(scores: Floats) -> Floats:
     """Log-probabilities of scores (image, class).
 
     Example:

@@ -23,20 +23,20 @@ from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.messages import message
 from mindle.models.classifier import ClassScores, Outputs
 from mindle.records import Diagnosis
-from mindle.training.images.attempts import accuracy_attempt, both, log_softmax
+from mindle.training.images.attempts import ACCURACY, both, log_softmax
 from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
 from mindle.training.images.baselines import baselines, drawn_of_each
 from mindle.training.images.diagnosis import Case, diagnose
 from mindle.training.images.features import Engine, Views
-from mindle.training.images.heads import HEADS, Pace
+from mindle.training.images.heads import HEADS
 from mindle.training.images.heads.candidates import (
     ClassCandidate,
     ClassHeadData,
+    Pace,
     clearly_better,
     fold_numbers,
 )
 from mindle.training.images.heads.features import BackboneFeatures
-from mindle.training.images.nets import TrainedNet
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
 from mindle.training.images.selection import ModelSelection
@@ -83,7 +83,6 @@ def few_mistakes(wrong: int, n: int) -> bool:
 class ClassSelection(ModelSelection[ClassCandidate]):
     """Model selection for classes; it is given what `ModelSelection` says."""
 
-    metric = "accuracy"
     fits_a_head = 1  # backbones are compared by a head at its usual settings, which are searched later
     data: ClassHeadData
 
@@ -100,16 +99,8 @@ class ClassSelection(ModelSelection[ClassCandidate]):
     def baseline(self) -> dict[str, Any]:
         """What always predicting the most frequent class would reach."""
         majority = int(np.bincount(self.problem.truth[self.problem.train]).argmax())
-        right = int((self.val_labels == majority).sum())
-        name = message("selection.name.majority")
         note = message("selection.note.majority", label=self.problem.classes[majority])
-        return accuracy_attempt(name, right, len(self.problem.val), 0.0, note)
-
-    def attempt_of(self, name: str, candidate: ClassCandidate, seconds: float) -> dict[str, Any]:
-        """Its accuracy on the val split, and both scores on all images it was cross-validated on."""
-        right, loss = candidate.right, candidate.loss
-        note = message("selection.note.class-head", share=float(right.mean()), n=len(right), loss=loss)
-        return accuracy_attempt(name, int(right[self.trained :].sum()), len(self.problem.val), seconds, note)
+        return self.metric.attempt(message("selection.name.majority"), self.val_labels == majority, note)
 
     # ---- what heads learn from --------------------------------------------------------------------------
 
@@ -265,7 +256,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         right = (labels.get(chosen, plain.labels) == truth)[self.trained :]
         self.listener.say(message("selection.remark", name=message("selection.name.imbalance"), note=reason))
         name = message("selection.name.method", method=chosen)
-        self.tried.append(accuracy_attempt(name, int(right.sum()), len(right), 0.0, reason))
+        self.tried.append(self.metric.attempt(name, right, reason))
         return trials.get(chosen, best), chosen
 
     def _with_method(self, kinds: tuple[str, ...], backbones: Backbones, method: str) -> ClassCandidate:
@@ -302,10 +293,6 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 
     # ---- what came of it --------------------------------------------------------------------------------
 
-    def measure(self, scores: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[Any]:
-        """Which images are predicted correctly."""
-        return np.asarray(scores.argmax(axis=1) == truth)
-
     def scored(self, outcome: Outcome, candidate: ClassCandidate) -> Outcome:
         """The classifier on the best head."""
         return replace(
@@ -330,7 +317,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 class ImageClassification:
     """See `ImageTask`."""
 
-    selection = ClassSelection
+    selection, metric = ClassSelection, ACCURACY
     baselines = staticmethod(baselines)
     baseline_rows = staticmethod(drawn_of_each)
 
@@ -353,22 +340,19 @@ class ImageClassification:
         """Class index of each row."""
         return problem.truth[rows]
 
-    def net_outcome(self, problem: Problem, net: TrainedNet) -> Outcome:
+    def net_outcome(
+        self, problem: Problem, outcome: Outcome, scores: NDArray[np.float64], recipe: Recipe, seed: int
+    ) -> Outcome:
         """Its temperature is fitted on val, which also chose the epoch: val scores are a little too good."""
         labels, train_labels = problem.truth[problem.val], problem.truth[problem.train]
-        logits = net.val_scores  # (image, class)
-        temperature = fit_temperature(log_softmax(logits), labels) if len(labels) else 1.0
-        probabilities = np.exp(log_softmax(logits / temperature))
-        thresholds, tried = _thresholds(net.recipe, probabilities, labels, train_labels, net.seed)
-        right = int((net.train_scores.argmax(axis=1) == train_labels[net.some]).sum())
-        val_right = int((logits.argmax(axis=1) == labels).sum())
-        attempt = accuracy_attempt(net.name, val_right, len(labels), net.seconds, net.note)
+        temperature = fit_temperature(log_softmax(scores), labels) if len(labels) else 1.0
+        probabilities = np.exp(log_softmax(scores / temperature))
+        thresholds, tried = _thresholds(recipe, probabilities, labels, train_labels, seed)
         return replace(
-            net.outcome,
+            outcome,
             temperature=temperature,
             val_answers=probabilities,
-            train_scores={"n": len(net.some), "accuracy": right / len(net.some)},
-            tried=({**attempt, "chosen": True}, *tried),
+            tried=(*outcome.tried, *tried),
             thresholds=thresholds,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mindle.data import Pixels
 from mindle.messages import message
 from mindle.models.classifier import Classifier, Outputs, backbone_model, layers_model
+from mindle.models.nets.layers import count_parameters
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
@@ -53,36 +54,6 @@ def net_spec(recipe: Recipe, typical_size: tuple[int, int], gray: bool) -> Input
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedNet:
-    """A net that was trained, and its scores (image, output), which the task is to interpret.
-
-    Attributes:
-        recipe: How it was trained.
-        seed: Of the training.
-        name: Strategy and net.
-        note: Its size and its best epoch.
-        outcome: What holds for nets of any task.
-        val_scores: Of the val images.
-        train_scores: Of some training images.
-        some: Which ones these are.
-    """
-
-    recipe: Recipe
-    seed: int
-    name: str
-    note: str
-    outcome: Outcome
-    val_scores: NDArray[np.float64]
-    train_scores: NDArray[np.float64]
-    some: NDArray[np.int64]
-
-    @property
-    def seconds(self) -> float:
-        """What the training took."""
-        return self.outcome.seconds["fit"]
 
 
 def train_net(
@@ -138,12 +109,22 @@ def train_net(
         callbacks=[monitor, *callbacks],
         later=len(val) + min(SAMPLE, len(train)) + problem.test_count,
     )
+
     history, some = result.history, evenly(len(train), SAMPLE)
-    named = card.model if card is not None else (recipe.model.name or "net")
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    scores, known = forward(model, val, np.arange(len(val))), forward(model, train, some)
+    values, train_values = (
+        task.metric.measure(*pair) * outputs.scale
+        for pair in ((scores, data.val_labels), (known, data.train_labels[some]))
+    )
+    net = card.model if card is not None else (recipe.model.name or "net")
+    facts = {"parameters": count_parameters(model), "best": result.best_epoch, "epochs": len(history)}
+    note = message("selection.note.net", **facts)
+    attempt = task.metric.attempt(f"{recipe.strategy} {net}", values, note, result.seconds)
     outcome = Outcome(
         model=model,
         strategy=recipe.strategy,
+        train_scores={"n": len(some), task.metric.name: float(train_values.mean())},
+        tried=({**attempt, "chosen": True},),
         stopped=_why_stopped(result),
         seconds={"fit": result.seconds},
         images={"fit": len(train) * len(history)},
@@ -151,19 +132,7 @@ def train_net(
         seen=monitor.seen(),
         licences=() if card is None else (licence_of(card),),
     )
-    net = TrainedNet(
-        recipe=recipe,
-        seed=context.seed,
-        name=f"{recipe.strategy} {named}",
-        note=message(
-            "selection.note.net", parameters=parameters, best=result.best_epoch, epochs=len(history)
-        ),
-        outcome=outcome,
-        val_scores=forward(model, val, np.arange(len(val))),
-        train_scores=forward(model, train, some),
-        some=some,
-    )
-    return task.net_outcome(problem, net)
+    return task.net_outcome(problem, outcome, scores, recipe, context.seed)
 
 
 def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:

@@ -24,13 +24,12 @@ from mindle.evaluation.conformal import calibrate
 from mindle.messages import message
 from mindle.models.classifier import StandardisedNumber
 from mindle.records import Diagnosis
-from mindle.training.images.attempts import error_attempt
+from mindle.training.images.attempts import MAE
 from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
 from mindle.training.images.baselines import drawn, number_baselines
 from mindle.training.images.diagnosis import Case, diagnose_numbers
 from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
 from mindle.training.images.heads.kernel import fit_rbf, fit_ridge, rbf_flops
-from mindle.training.images.nets import TrainedNet
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.selection import VIEWS_SHARE, ModelSelection
 from mindle.training.loop.objectives import Objective, Regression
@@ -47,7 +46,6 @@ KINDS: dict[str, tuple[str, Callable[..., NumberCandidate]]] = {
 class NumberSelection(ModelSelection[NumberCandidate]):
     """Model selection for a number; it is given what `ModelSelection` says."""
 
-    metric = "mae"
     fits_a_head = 12  # a search fits about so many pairs of settings
     data: NumberHeadData
     outputs: StandardisedNumber  # heads estimate standardised numbers
@@ -56,14 +54,8 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         """What always predicting the mean would reach."""
         mean = self.outputs.centre
         errors = np.abs(self.problem.truth[self.problem.val] - mean)
-        name = message("selection.name.mean")
-        return error_attempt(name, errors, 0.0, message("selection.note.mean", mean=mean))
-
-    def attempt_of(self, name: str, candidate: NumberCandidate, seconds: float) -> dict[str, Any]:
-        """Its mean absolute error on the val split, and on all images it was cross-validated on."""
-        errors = candidate.losses * self.outputs.scale
-        note = message("selection.note.number-head", error=float(errors.mean()), n=len(errors))
-        return error_attempt(name, errors[self.trained :], seconds, note)
+        note = message("selection.note.mean", mean=mean)
+        return self.metric.attempt(message("selection.name.mean"), errors, note)
 
     def head_data(self) -> NumberHeadData:
         """Standardised numbers of the rows, and folds with as many small as large ones in each."""
@@ -131,10 +123,6 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         """A smaller mean absolute error on the val split."""
         return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
 
-    def measure(self, scores: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[Any]:
-        """Absolute errors of standardised numbers."""
-        return np.asarray(np.abs(scores[:, 0] - truth))
-
     def scored(self, outcome: Outcome, candidate: NumberCandidate) -> Outcome:
         """The estimator on the best head."""
         scale = self.outputs.scale
@@ -160,7 +148,7 @@ CLASS_SETTINGS = {"balance": "none", "oversample": 0.0, "focal_gamma": 0.0, "thr
 class ImageRegression:
     """See `ImageTask`."""
 
-    selection = NumberSelection
+    selection, metric = NumberSelection, MAE
     baselines = staticmethod(number_baselines)
     baseline_rows = staticmethod(drawn)
 
@@ -209,21 +197,15 @@ class ImageRegression:
         outputs = self.outputs(problem)
         return (problem.truth[rows] - outputs.centre) / outputs.scale
 
-    def net_outcome(self, problem: Problem, net: TrainedNet) -> Outcome:
+    def net_outcome(
+        self, problem: Problem, outcome: Outcome, scores: NDArray[np.float64], recipe: Recipe, seed: int
+    ) -> Outcome:
         """Its prediction intervals rest on its errors on val, which also chose the epoch."""
         outputs = self.outputs(problem)
-        val = net.val_scores[:, 0] * outputs.scale + outputs.centre
+        val = scores[:, 0] * outputs.scale + outputs.centre
         errors = problem.truth[problem.val] - val
-        known = net.train_scores[:, 0] * outputs.scale + outputs.centre
-        train_errors = known - problem.truth[problem.train[net.some]]
-        attempt = error_attempt(net.name, np.abs(errors), net.seconds, net.note)
-        return replace(
-            net.outcome,
-            val_answers=val[:, None],
-            calibration=calibrate(errors, np.zeros(len(errors), np.int64)) if len(errors) else None,
-            train_scores={"n": len(net.some), "mae": float(np.abs(train_errors).mean())},
-            tried=({**attempt, "chosen": True},),
-        )
+        calibration = calibrate(errors, np.zeros(len(errors), np.int64)) if len(errors) else None
+        return replace(outcome, val_answers=val[:, None], calibration=calibration)
 
     def diagnoses(self, problem: Problem, outcome: Outcome) -> tuple[Diagnosis, ...]:
         """The rules that ask nothing about classes."""

@@ -95,7 +95,6 @@ class ModelSelection(ABC, Generic[C]):
 
     # How often a kernel head is fitted before it is compared, for the time that this takes.
     fits_a_head: ClassVar[int]
-    metric: ClassVar[str]
     data: HeadData[C] = field(init=False)  # truth and folds of the rows that heads learn from
 
     def __post_init__(self) -> None:
@@ -106,6 +105,7 @@ class ModelSelection(ABC, Generic[C]):
         self.decisions = self.context.decisions
         self.pooling = "avg" if self.recipe.model.pooling == "none" else self.recipe.model.pooling
         self.together = "+" in self.recipe.model.name  # the recipe says which backbones stand side by side
+        self.metric = self.problem.image_task.metric
         self.outputs = self.problem.image_task.outputs(self.problem)
         self.costs = self.context.deadline.costs
         # What may have to be exported and evaluated: the costliest backbones that a head was fitted on.
@@ -145,16 +145,8 @@ class ModelSelection(ABC, Generic[C]):
         """What else is tried on the chosen backbones."""
 
     @abstractmethod
-    def attempt_of(self, name: str, candidate: C, seconds: float) -> dict[str, Any]:
-        """How a head did: on the val split, and in the note on all images it was cross-validated on."""
-
-    @abstractmethod
     def net_wins(self, best: Ranked[C], net: Outcome) -> bool:
         """Whether a net did better on the val split than the best head."""
-
-    @abstractmethod
-    def measure(self, scores: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[Any]:
-        """What each of some images adds to the metric, in units of `outputs.scale`."""
 
     @abstractmethod
     def scored(self, outcome: Outcome, candidate: C) -> Outcome:
@@ -283,7 +275,7 @@ class ModelSelection(ABC, Generic[C]):
             known = torch.cat([model.logits_from_features(some) for some in torch.split(features, 512)])
 
         def score(scores: NDArray[np.float64]) -> float:
-            return float(self.measure(scores, self.data.truth[:trained]).mean() * self.outputs.scale)
+            return float(self.metric.measure(scores, self.data.truth[:trained]).mean() * self.outputs.scale)
 
         outcome = Outcome(
             model=model,
@@ -291,8 +283,8 @@ class ModelSelection(ABC, Generic[C]):
             temperature=candidate.temperature,
             train_scores={
                 "n": trained,
-                self.metric: score(known.double().numpy()),
-                "out_of_fold": {self.metric: score(candidate.scores[:trained])},
+                self.metric.name: score(known.double().numpy()),
+                "out_of_fold": {self.metric.name: score(candidate.scores[:trained])},
             },
             licences=tuple(licence_of(card) for card in cards),
         )
@@ -526,12 +518,15 @@ class ModelSelection(ABC, Generic[C]):
         """
         began = time.perf_counter()
         candidate, seconds = self.timed("fit", fit)
-        attempt = self.attempt_of(name, candidate, seconds)
-        self.listener.say(message("selection.candidate", name=name, note=attempt["note"], seconds=seconds))
-        self.tried.append(attempt)
+        values = self.metric.measure(candidate.scores, candidate.truth) * self.outputs.scale
+        facts = {"value": float(values.mean()), "n": len(values), "loss": candidate.loss}
+        note = message(f"selection.note.{self.metric.name}-head", **facts)
+        tried = self.metric.attempt(name, values[self.trained :], note, seconds)
+        self.listener.say(message("selection.candidate", name=name, note=note, seconds=seconds))
+        self.tried.append(tried)
         self.costliest = max(self.costliest, backbones, key=self.after_seconds)
-        found = Ranked(candidate=candidate, backbones=backbones, attempt=attempt)
-        attempt["milliseconds"] = round(1000 * found.seconds_an_image, 2)
+        found = Ranked(candidate=candidate, backbones=backbones, attempt=tried)
+        tried["milliseconds"] = round(1000 * found.seconds_an_image, 2)
         self.candidates.append(found)
         if ranks:
             self.costs.note("head", time.perf_counter() - began)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mindle.models.classifier import Outputs
 from mindle.records import Dataset, Diagnosis, InputSpec, Task
+from mindle.training.images.attempts import Metric
 from mindle.training.images.classification import ImageClassification
-from mindle.training.images.nets import TrainedNet
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.regression import ImageRegression
 from mindle.training.images.selection import ModelSelection
@@ -25,6 +25,10 @@ class ImageTask(Protocol):
     @property
     def selection(self) -> type[ModelSelection[Any]]:
         """Which heads are tried, and how the best is chosen."""
+
+    @property
+    def metric(self) -> Metric:
+        """What candidates are compared by."""
 
     def require(self, recipe: Recipe) -> None:
         """Refuse a recipe with settings that mean nothing here.
@@ -45,8 +49,10 @@ class ImageTask(Protocol):
     def labels(self, problem: Problem, rows: NDArray[np.int64]) -> NDArray[Any]:
         """What the loop is to learn of some rows: class numbers, or standardised numbers."""
 
-    def net_outcome(self, problem: Problem, net: TrainedNet) -> Outcome:
-        """What came of a trained net: calibrated on val, with its scores."""
+    def net_outcome(
+        self, problem: Problem, outcome: Outcome, scores: NDArray[np.float64], recipe: Recipe, seed: int
+    ) -> Outcome:
+        """What came of a trained net, calibrated on val by its scores (image, output) there."""
 
     def diagnoses(self, problem: Problem, outcome: Outcome) -> tuple[Diagnosis, ...]:
         """What was wrong with the training; nothing for a healthy one."""

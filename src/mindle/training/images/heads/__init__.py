@@ -9,25 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData
-from mindle.training.images.heads.features import MOST_DIRECTIONS, ConcatFeatures
-from mindle.training.images.heads.kernel import fit_rbf
-from mindle.training.images.heads.logistic import fit_logistic, logistic_flops
-from mindle.training.images.heads.net import estimate_net_seconds, fit_net
+from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, Pace
+from mindle.training.images.heads.features import ConcatFeatures
+from mindle.training.images.heads.kernel import fit_rbf, rbf_seconds
+from mindle.training.images.heads.logistic import fit_logistic, logistic_seconds
+from mindle.training.images.heads.net import fit_net, net_seconds
 from mindle.training.settings import ProbeSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How fast this machine is now.
-
-    Attributes:
-        flop_seconds: Roughly what one multiplication and addition takes.
-        rank_seconds: What the head takes that backbones are compared by.
-    """
-
-    flop_seconds: float
-    rank_seconds: float
 
 
 class Fit(Protocol):
@@ -66,27 +53,11 @@ class HeadKind:
         return not self.searched or all(self.values(settings))
 
 
-def _rbf_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-    """A search fits about seven pairs of settings."""
-    return 7 * pace.rank_seconds
-
-
-def _logistic_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-    return logistic_flops(data, width) * pace.flop_seconds
-
-
-def _net_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
-    """By a few of its steps, and the operations of turning the features."""
-    directions = min(data.rows, width, MOST_DIRECTIONS)
-    turning = 12.0 * float(directions) ** 3 * pace.flop_seconds
-    return estimate_net_seconds(data, directions, settings) + turning
-
-
 # By their names in `probe.heads`; least squares have no focal form.
 HEADS: dict[str, HeadKind] = {
     "rbf": HeadKind(
-        fit=fit_rbf, seconds=_rbf_seconds, options=("rbf_gamma", "rbf_l2"), searched=True, focal=False
+        fit=fit_rbf, seconds=rbf_seconds, options=("rbf_gamma", "rbf_l2"), searched=True, focal=False
     ),
-    "logistic": HeadKind(fit=fit_logistic, seconds=_logistic_seconds, options=("logistic_l2",)),
-    "net": HeadKind(fit=fit_net, seconds=_net_seconds, options=("net_units", "net_dropout")),
+    "logistic": HeadKind(fit=fit_logistic, seconds=logistic_seconds, options=("logistic_l2",)),
+    "net": HeadKind(fit=fit_net, seconds=net_seconds, options=("net_units", "net_dropout")),
 }

@@ -32,6 +32,19 @@ def fold_numbers(labels: Ints, groups: Ints, *, folds: int = 5, seed: int = 0) -
     return assign_folds(labels, groups, folds=folds, seed=draw(seed, folds))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast this machine is now.
+
+    Attributes:
+        flop_seconds: Roughly what one multiplication and addition takes.
+        rank_seconds: What the head takes that backbones are compared by.
+    """
+
+    flop_seconds: float
+    rank_seconds: float
+
+
 # ---- fitted heads -----------------------------------------------------------------------------------------
 
 

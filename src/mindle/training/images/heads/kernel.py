@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 
 from mindle.models.heads import Head, KernelHead, LinearHead
-from mindle.training.images.heads.candidates import C, HeadData, NumberCandidate, NumberHeadData
+from mindle.training.images.heads.candidates import C, HeadData, NumberCandidate, NumberHeadData, Pace
 from mindle.training.images.heads.features import LANDMARKS, MOST_VECTORS, ConcatFeatures, Floats
 from mindle.training.images.heads.solver import (
     Dual,
@@ -139,3 +139,8 @@ def rbf_flops(rows: int) -> float:
     if rows <= MOST_VECTORS:
         return 3.0 * rows**3 + 2e3 * rows**2
     return 5.0 * rows * LANDMARKS**2 + 2e3 * rows * LANDMARKS
+
+
+def rbf_seconds(data: HeadData[C], width: int, settings: ProbeSettings, pace: Pace) -> float:
+    """Roughly what a search takes, which fits about seven pairs of settings."""
+    return 7 * pace.rank_seconds

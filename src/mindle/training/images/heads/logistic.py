@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from mindle.models.heads import Head, LinearHead
-from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData
+from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, Pace
 from mindle.training.images.heads.features import MOST_DIRECTIONS, ConcatFeatures, Directions, Floats
 from mindle.training.images.heads.solver import product, walk
 from mindle.training.settings import ProbeSettings
@@ -39,11 +39,11 @@ def fit_logistic(
     return data.candidate("logistic", scores_of(penalty), build, penalty=penalty)
 
 
-def logistic_flops(data: ClassHeadData, features: int) -> float:
-    """Roughly how many multiplications and additions `fit_logistic` takes."""
-    directions = min(data.rows, features, MOST_DIRECTIONS)
+def logistic_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
+    """Roughly what `fit_logistic` takes, by its multiplications and additions."""
+    directions = min(data.rows, width, MOST_DIRECTIONS)
     search = 4 * 40 * 4 * data.rows * directions * data.classes * len(np.unique(data.folds))
-    return float(search + 12 * directions**3 + 2 * data.rows * features * directions)
+    return pace.flop_seconds * float(search + 12 * directions**3 + 2 * data.rows * width * directions)
 
 
 def _logistic(

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from mindle.models.heads import Head, NetHead
-from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData
-from mindle.training.images.heads.features import ConcatFeatures, Floats, Ints
+from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, Pace
+from mindle.training.images.heads.features import MOST_DIRECTIONS, ConcatFeatures, Floats, Ints
 from mindle.training.loop.batches import draw
 from mindle.training.loop.objectives import focal_loss
 from mindle.training.settings import ProbeSettings
@@ -127,15 +127,16 @@ class Nets:
         return [tensor.detach() for tensor in nets]
 
 
-def estimate_net_seconds(data: ClassHeadData, directions: int, settings: ProbeSettings) -> float:
-    """About how many seconds `fit_net` and its build would take, from a few steps that are thrown away."""
+def net_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:
+    """About what `fit_net` and its build take: a few of its steps, and turning the features."""
+    directions = min(data.rows, width, MOST_DIRECTIONS)
     nets = Nets(torch.zeros(data.rows, min(directions, MOST_INPUTS)), data, settings, seed=0)
     learned = [np.flatnonzero(data.row_folds != fold) for fold in np.unique(data.folds)]
     nets.train(learned, steps=1)  # the first step pays for what the others find
     began = time.perf_counter()
     nets.train(learned, steps=TIMED_STEPS)
     seconds = (time.perf_counter() - began) / TIMED_STEPS
-    return seconds * nets.steps * (1 + 1 / len(learned))
+    return seconds * nets.steps * (1 + 1 / len(learned)) + 12.0 * float(directions) ** 3 * pace.flop_seconds
 
 
 def _loss(logits: Tensor, labels: Tensor, data: ClassHeadData) -> Tensor:
