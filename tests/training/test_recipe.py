@@ -96,7 +96,7 @@ def test_values_and_settings_without_a_section_work_too() -> None:
         ("train.epochs", True, r"`train.epochs` must be a whole number. Received True."),
         ("train.epochs", "0", r"`epochs` must lie in 1 to"),
         ("train.learning_rate", "fast", r"`train.learning_rate` must be a number. Received 'fast'."),
-        ("train.restore_best", "maybe", r"`train.restore_best` must be a true or false. Received 'maybe'."),
+        ("train.restore_best", "maybe", r"`train.restore_best` must be true or false. Received 'maybe'."),
         (
             "train.optimizer",
             "adm",

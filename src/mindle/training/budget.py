@@ -146,11 +146,11 @@ class Costs:
         self._known[name] = (seconds / units, self.pace())
 
     @contextmanager
-    def timing(self, name: str, units: float = 1.0) -> Iterator[None]:
+    def timing(self, name: str) -> Iterator[None]:
         """Note what the work inside takes."""
         began = self._clock()
         yield
-        self.note(name, self._clock() - began, units)
+        self.note(name, self._clock() - began)
 
     def knows(self, name: str) -> bool:
         """Whether such work was done in this run."""

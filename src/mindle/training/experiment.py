@@ -6,7 +6,6 @@ come with mindle; anybody can write another. Reading one needs no torch.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mindle.data.reading import ReadingOptions
+from mindle.errors import did_you_mean
 from mindle.recipes import course_names, course_text, read_toml
 from mindle.training.recipe import (
     TABLE,
@@ -128,11 +128,9 @@ def read_experiment(name: str) -> Experiment:
 def _document(name: str) -> dict[str, Any]:
     names = course_names()
     if name not in names and not name.endswith(".toml"):
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
             f"`name` must be an experiment of the course: {', '.join(names)}; or a TOML file. "
-            f"Received {name!r}.{hint}"
+            f"Received {name!r}.{did_you_mean(name, names)}"
         )
     return read_toml(
         lambda: course_text(name) if name in names else Path(name).read_text("utf-8"),

@@ -308,7 +308,7 @@ def _parsed(setting: Setting, text: str) -> Any:
             "It cannot be set in one line."
         )
     if setting.member is not None:
-        return tuple(_number(word.strip(), setting.member) for word in text.split(",") if word.strip())
+        return tuple(_number(item.strip(), setting.member) for item in text.split(",") if item.strip())
     if setting.kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     return _number(text, int if isinstance(setting.kind, UnionType) else setting.kind)
@@ -334,4 +334,5 @@ def _typed(setting: Setting, value: Any) -> Any:
     elif isinstance(value, (list, tuple)):
         if all(isinstance(item, setting.member) and not isinstance(item, bool) for item in value):
             return tuple(copy.deepcopy(item) for item in value)
-    raise ValueError(f"`{setting.name}` must be a {setting.type}. Received {value!r}.")
+    kind = setting.type if setting.kind is bool else f"a {setting.type}"
+    raise ValueError(f"`{setting.name}` must be {kind}. Received {value!r}.")

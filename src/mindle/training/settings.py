@@ -52,7 +52,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some words."""
+    """One of some strings."""
 
     allowed: Collection[str]
 
@@ -60,29 +60,29 @@ class Choice:
         return ", ".join(self.allowed)
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse any other word."""
+        """Refuse any other."""
         if value not in self.allowed:
             raise ValueError(f"`{name}` must be one of {self}. Received {name}={value!r}.")
 
 
 @dataclass(frozen=True)
 class CountOr:
-    """A whole number from 0 to `high`, or one word."""
+    """A whole number from 0 to `high`, or one string."""
 
-    word: str
+    string: str
     units: str
     high: int
 
     def __str__(self) -> str:
-        return f"{self.word}, or {Range(0, self.high)}"
+        return f"{self.string}, or {Range(0, self.high)}"
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse other words and numbers."""
-        if value == self.word:
+        """Refuse other strings and numbers."""
+        if value == self.string:
             return
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(
-                f'`{name}` must be "{self.word}" or a number of {self.units}. Received {name}={value!r}.'
+                f'`{name}` must be "{self.string}" or a number of {self.units}. Received {name}={value!r}.'
             )
         Range(0, self.high).check(name, value)
 
@@ -138,11 +138,11 @@ class Setting:
     def type(self) -> str:
         """Its type in words."""
         if self.member is not None:
-            members = {str: "words", int: "whole numbers", Mapping: "layers"}
+            members = {str: "strings", int: "whole numbers", Mapping: "layers"}
             return f"list of {members[self.member]}"
         if isinstance(self.kind, UnionType):
-            return "whole number or word"
-        return {int: "whole number", float: "number", bool: "true or false", str: "word"}[self.kind]
+            return "whole number or string"
+        return {int: "whole number", float: "number", bool: "true or false", str: "string"}[self.kind]
 
     @property
     def allowed(self) -> str:
