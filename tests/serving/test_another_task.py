@@ -17,6 +17,7 @@ from mindle.artifacts import answers as layouts
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.run import RunFolder
 from mindle.evaluation import compare
+from mindle.evaluation.family import Reading
 from mindle.evaluation.regression import Regression
 from mindle.records import Estimates, TableSpec, Task
 from mindle.serving.opened import open_model
@@ -37,8 +38,10 @@ class Counting(Regression):
 
     record = Counted
 
-    def answers(self, outputs: Mapping[str, Any], paths: tuple[str, ...], **more: Any) -> Estimates:
-        found = super().answers(outputs, paths, **more)
+    def answers(
+        self, outputs: Mapping[str, Any], reading: Reading, paths: tuple[str, ...], truth: Any = None
+    ) -> Estimates:
+        found = super().answers(outputs, reading, paths, truth)
         return replace(found, values=np.maximum(np.rint(found.values), 0))
 
 

@@ -117,6 +117,7 @@ class ImagePipeline:
         from mindle import data as data_room
         from mindle import formats
         from mindle.evaluation import tasks
+        from mindle.evaluation.family import Reading
         from mindle.formats.images import exportable
         from mindle.models.classifier import save_model
         from mindle.serving.opened import open_bundle
@@ -142,10 +143,12 @@ class ImagePipeline:
         paths = {split: tuple(dataset.paths[row] for row in rows[split].tolist()) for split in rows}
         val = tasks.of(self.task).answers(
             tasks.of(self.task).outputs_of(outcome.val_answers),
+            Reading(
+                classes=dataset.classes,
+                thresholds=np.array(outcome.thresholds) if outcome.thresholds else None,
+            ),
             paths["val"],
-            classes=dataset.classes,
-            thresholds=np.array(outcome.thresholds) if outcome.thresholds else None,
-            truth=dataset.truth[rows["val"]],
+            dataset.truth[rows["val"]],
         )
         test = open_bundle(bundle).answer_stored(
             data_room.pixels(dataset, rows["test"], model.spec),

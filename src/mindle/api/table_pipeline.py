@@ -189,13 +189,14 @@ class TablePipeline:
 def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:
     """Answers of models that had not learned from the rows, beside the truth."""
     from mindle.evaluation import tasks
+    from mindle.evaluation.family import Reading
 
     evaluation = tasks.of(table.task)
     found = evaluation.answers(
         evaluation.outputs_of(held_out.answers),
+        Reading(classes=table.classes),
         _names(table, held_out.rows),
-        classes=table.classes,
-        truth=table.truth[held_out.rows],
+        table.truth[held_out.rows],
     )
     ends = {"low": held_out.low, "high": held_out.high}
     interval: dict[str, Any] = {name: end for name, end in ends.items() if end is not None}
@@ -221,17 +222,16 @@ def _names(table: Table, rows: NDArray[np.int64]) -> tuple[str, ...]:
 def _train_scores(table: Table, outcome: TableOutcome) -> dict[str, Any]:
     """How well the model knows the rows it learned from."""
     from mindle.evaluation import tasks
+    from mindle.evaluation.family import Reading
 
-    rows, evaluation = outcome.val.rows, tasks.of(table.task)
+    rows, evaluation, reading = outcome.val.rows, tasks.of(table.task), Reading(classes=table.classes)
     found = _features_of(table, rows)
     both = (
         evaluation.outputs_of(outcome.val.answers),
         outcome.model.outputs(found.numbers, found.categories),
     )
     held_out, known = (
-        evaluation.point(
-            evaluation.answers(outputs, _names(table, rows), classes=table.classes, truth=table.truth[rows])
-        )
+        evaluation.point(evaluation.answers(outputs, reading, _names(table, rows), table.truth[rows]))
         for outputs in both
     )
     return {"n": len(rows), evaluation.main: known, "out_of_fold": {evaluation.main: held_out}}

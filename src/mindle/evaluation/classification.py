@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation.conformal import Calibration
-from mindle.evaluation.family import Evaluation
+from mindle.evaluation.family import Evaluation, Outputs, Paths, Reading, Truth
 from mindle.evaluation.intervals import Floats
 from mindle.evaluation.metrics import checked_predictions, measured, score
 from mindle.evaluation.paired import (
@@ -34,21 +32,17 @@ class Classification(Evaluation[Predictions]):
     truth = "labels"
     columns = ("probabilities",)
 
-    def answers(
-        self,
-        outputs: Mapping[str, NDArray[np.floating[Any]]],
-        paths: tuple[str, ...],
-        *,
-        classes: tuple[str, ...] = (),
-        thresholds: Floats | None = None,
-        calibration: Calibration | None = None,
-        truth: NDArray[Any] | None = None,
-    ) -> Predictions:
+    def answers(self, outputs: Outputs, reading: Reading, paths: Paths, truth: Truth = None) -> Predictions:
         """The probabilities of a graph, and the classes that thresholds name."""
         probabilities = np.asarray(outputs["probabilities"], np.float64)
+        thresholds = reading.thresholds
         named = None if thresholds is None else named_classes(probabilities, thresholds)
         return Predictions(
-            classes=classes, paths=paths, probabilities=probabilities, answers=named, labels=truth
+            classes=reading.classes,
+            paths=paths,
+            probabilities=probabilities,
+            answers=named,
+            labels=truth,
         )
 
     def outputs_of(self, values: Floats) -> dict[str, Floats]:

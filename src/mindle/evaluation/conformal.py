@@ -104,7 +104,7 @@ def calibrate(residuals: Floats, folds: Ints) -> Calibration:
 
 
 def prediction_interval(
-    calibration: Calibration, fold_estimates: Floats, *, level: float = LEVEL
+    calibration: Calibration, fold_estimates: NDArray[np.floating[Any]], *, level: float = LEVEL
 ) -> tuple[Floats, Floats]:
     """Ends of the CV+ interval of new rows.
 

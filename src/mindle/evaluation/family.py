@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -17,6 +17,24 @@ from mindle.messages import Message, message
 from mindle.records import Answers
 
 A = TypeVar("A", bound=Answers)
+Outputs = Mapping[str, NDArray[np.floating[Any]]]
+Paths = tuple[str, ...]
+Truth = NDArray[Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a model says of the outputs of its graph.
+
+    Attributes:
+        classes: Class names in the order of the output.
+        thresholds: One a class, where they name the class.
+        calibration: What prediction intervals are made from, where there are some.
+    """
+
+    classes: tuple[str, ...] = ()
+    thresholds: Floats | None = None
+    calibration: Calibration | None = None
 
 
 class Evaluation(ABC, Generic[A]):
@@ -39,24 +57,13 @@ class Evaluation(ABC, Generic[A]):
     columns: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def answers(
-        self,
-        outputs: Mapping[str, NDArray[np.floating[Any]]],
-        paths: tuple[str, ...],
-        *,
-        classes: tuple[str, ...] = (),
-        thresholds: Floats | None = None,
-        calibration: Calibration | None = None,
-        truth: NDArray[Any] | None = None,
-    ) -> A:
-        """What the outputs of a graph, by name, answer.
+    def answers(self, outputs: Outputs, reading: Reading, paths: Paths, truth: Truth = None) -> A:
+        """What the outputs of a graph answer.
 
         Args:
-            outputs: (row, …) each.
+            outputs: By name, (row, …) each.
+            reading: What a model says of its outputs.
             paths: One name a row.
-            classes: Class names in the order of the graph's output.
-            thresholds: One a class, where they name the class.
-            calibration: What prediction intervals are made from, where there are some.
             truth: (row,) label or target, where it is known.
         """
 

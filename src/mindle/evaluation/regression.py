@@ -10,7 +10,6 @@ How each interval is made, as the block itself says under `intervals`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.conformal import LEVEL as INTERVAL_LEVEL
-from mindle.evaluation.conformal import Calibration, prediction_interval
-from mindle.evaluation.family import Evaluation
+from mindle.evaluation.conformal import prediction_interval
+from mindle.evaluation.family import Evaluation, Outputs, Paths, Reading, Truth
 from mindle.evaluation.intervals import (
     LEVEL,
     RESAMPLES,
@@ -190,20 +189,11 @@ class Regression(Evaluation[Estimates]):
     columns = ("values", "low", "high")
     record = Estimates
 
-    def answers(
-        self,
-        outputs: Mapping[str, NDArray[np.floating[Any]]],
-        paths: tuple[str, ...],
-        *,
-        classes: tuple[str, ...] = (),
-        thresholds: Floats | None = None,
-        calibration: Calibration | None = None,
-        truth: NDArray[Any] | None = None,
-    ) -> Estimates:
+    def answers(self, outputs: Outputs, reading: Reading, paths: Paths, truth: Truth = None) -> Estimates:
         """The estimates of a graph, and prediction intervals by what its folds estimate."""
         low = high = None
-        if calibration is not None:
-            low, high = prediction_interval(calibration, np.asarray(outputs["fold_estimates"], np.float64))
+        if reading.calibration is not None:
+            low, high = prediction_interval(reading.calibration, outputs["fold_estimates"])
         values = np.asarray(outputs["estimate"], np.float64)
         return self.record(paths=paths, values=values, targets=truth, low=low, high=high)
 

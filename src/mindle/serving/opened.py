@@ -22,6 +22,7 @@ from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
+from mindle.evaluation.family import Reading
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
 from mindle.serving.images import ImageSource
 from mindle.serving.rows import RowSource
@@ -122,11 +123,9 @@ class Opened:
         outputs = outputs or [self.nothing]
         made: Answers = tasks.of(self.target.task).answers(
             {name: np.concatenate([batch[name] for batch in outputs]) for name in outputs[0]},
+            Reading(classes=self.classes, thresholds=self.thresholds, calibration=self.calibration),
             paths,
-            classes=self.classes,
-            thresholds=self.thresholds,
-            calibration=self.calibration,
-            truth=truth,
+            truth,
         )
         return made
 
