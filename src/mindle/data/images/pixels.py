@@ -105,18 +105,18 @@ def content_hash(data: bytes | NDArray[np.uint8]) -> str:
     return hashlib.sha256(shape.encode() + np.ascontiguousarray(data).tobytes()).hexdigest()
 
 
-def served_by_array(dataset: Dataset, spec: InputSpec) -> bool:
-    """Whether the data set is an array that already holds the pixels of this spec, so that nothing is stored.
+def array_for(dataset: Dataset, spec: InputSpec) -> NDArray[np.uint8] | None:
+    """The images (image, height, width, channel) of an array that holds the pixels of this spec already.
 
-    Gray values are repeated for a spec in colour; colour is never turned to gray this way.
+    Gray values are repeated for a spec in colour; colour is never turned to gray this way. None for other
+    data sets, whose pixels are stored.
     """
     if not isinstance(dataset.images, ArrayImages):
-        return False
+        return None
     array = dataset.images.array
-    channels = array.shape[3] if array.ndim == 4 else 1
-    return array.shape[1:3] == (spec.height, spec.width) and (
-        channels == spec.channels or (channels == 1 and spec.colour == "rgb")
-    )
+    array = array[..., None] if array.ndim == 3 else array
+    fits = array.shape[1:3] == (spec.height, spec.width)
+    return array if fits and array.shape[3] in (1, spec.channels) else None
 
 
 def pixels(
@@ -150,27 +150,18 @@ def pixels(
         (5, 8, 8, 3)
     """
     chosen = np.asarray(rows).astype(np.int64)
-    if served_by_array(dataset, spec):
-        return _array_pixels(dataset, chosen, spec)
+    array = array_for(dataset, spec)
+    if array is not None:
+        if array.shape[3] == spec.channels:
+            return Pixels.of(array, chosen)
+        # The same as `decode` does with gray, for whole batches.
+        return Pixels((len(chosen), *spec.shape), lambda wanted: np.repeat(array[chosen[wanted]], 3, axis=3))
     keys = _keys(dataset, chosen)
     store = pixel_store(spec, cache)
     if store.missing(keys):
         _fill(store, dataset, chosen, keys, spec, listener)
     stored = store.rows(keys)
     return Pixels((len(chosen), *spec.shape), stored.__getitem__)
-
-
-def _array_pixels(dataset: Dataset, rows: NDArray[np.int64], spec: InputSpec) -> Pixels:
-    """Pixels straight from the array of the data set."""
-    if not isinstance(dataset.images, ArrayImages):
-        raise TypeError("The images of this data set must be an array. Received files.")
-    array = dataset.images.array
-    if array.ndim == 3:
-        array = array[..., None]  # (image, height, width, 1)
-    if array.shape[3] == spec.channels:
-        return Pixels.of(array, rows)
-    # The same as `decode` does with gray, for whole batches.
-    return Pixels((len(rows), *spec.shape), lambda wanted: np.repeat(array[rows[wanted]], 3, axis=3))
 
 
 def _keys(dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:

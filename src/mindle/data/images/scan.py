@@ -21,13 +21,13 @@ from mindle.data.common.store import Rows, RowStore
 from mindle.data.images.decoding.decode import Examined, UndecodableImage, examine
 from mindle.data.images.duplicates import Thumbnails, perceptual_hashes
 from mindle.data.images.pixels import (
+    array_for,
     content_hash,
     in_threads,
     load_unchanged,
     pixel_key,
     pixel_store,
     required,
-    served_by_array,
 )
 from mindle.data.images.sources.source import load, row_memory
 from mindle.messages import message
@@ -120,7 +120,7 @@ def scan(
     Raises:
         DeviceError: If the cache cannot be written.
     """
-    by_key = {pixel_key(spec): spec for spec in specs if not served_by_array(dataset, spec)}
+    by_key = {pixel_key(spec): spec for spec in specs if array_for(dataset, spec) is None}
     # Every process takes the locks in this order, so that no two wait for each other.
     wanted = [by_key[key] for key in sorted(by_key)]
     scanner = _Scanner(
