@@ -64,7 +64,7 @@ def about_columns(
 
     Example:
         >>> next(about_columns("mostly-missing", {"deck": "77 %", "age": "60 %"})).message
-        'Most cells hold nothing in 2 columns: deck (77 %), age (60 %).'
+        'Most cells are missing in 2 columns: deck (77 %), age (60 %).'
     """
     if not details:
         return

@@ -49,6 +49,12 @@ class SplitInput:
     names: Sequence[str]
     things: str = "images"
 
+    def unit(self, row: int) -> str:
+        """A name that only the rows share which stay with a row: its group's, or its alone."""
+        if self.groups[row]:
+            return f"group {self.groups[row]}"  # whatever its name, no single row is called so
+        return f"row {self.contents[row]} {self.names[row]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Unit:
@@ -214,8 +220,7 @@ def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> list[_Unit]
     """Groups and single rows, the largest first and then by chance."""
     members: dict[str, list[int]] = defaultdict(list)
     for row in rows.tolist():
-        # A group may have any name, so that a row without one gets a name that no group can have.
-        members[f"group {stock.groups[row]}" if stock.groups[row] else f"row {row}"].append(row)
+        members[stock.unit(row)].append(row)
     units = []
     labels = stock.labels.tolist()
     for together in members.values():

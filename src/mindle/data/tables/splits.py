@@ -92,7 +92,7 @@ def folds(
         [36, 36, 36, 35, 35]
     """
     stock, _ = _stock(table, rows)
-    units = _units(stock, rows)
+    units = list(map(stock.unit, rows.tolist()))
     different = len(set(units))
     if not 2 <= folds <= different:
         raise ValueError(
@@ -167,7 +167,7 @@ def group_count(table: Table, rows: NDArray[np.int64]) -> int:
         >>> group_count(table, table.rows())
         178
     """
-    return len(set(_units(_stock(table, rows)[0], rows)))
+    return len(set(map(_stock(table, rows)[0].unit, rows.tolist())))
 
 
 def time_column(table: Table) -> Column | None:
@@ -185,14 +185,6 @@ def _stock(table: Table, rows: NDArray[np.int64] | None = None) -> tuple[SplitIn
     return split_input(table, [f"{number:012d}" for number in table.rows_from], rows)
 
 
-def _units(stock: SplitInput, rows: NDArray[np.int64]) -> list[str]:
-    """A name for each row that only the rows of its group share."""
-    return [
-        f"group {stock.groups[row]}" if stock.groups[row] else f"row {stock.contents[row]} {stock.names[row]}"
-        for row in rows.tolist()
-    ]
-
-
 def _chance(content: str, seed: int, repeat: int) -> str:
     return hashlib.sha256(f"{seed}:{repeat}:{content}".encode()).hexdigest()
 
@@ -206,7 +198,7 @@ def _places(stock: SplitInput, rows: NDArray[np.int64], times: NDArray[np.float6
     A group stands where its latest row does, so that nothing in training is later than the test set but for
     the rest of such a group. Rows without a time come first.
     """
-    units, unit = np.unique(_units(stock, rows), return_inverse=True)
+    units, unit = np.unique(list(map(stock.unit, rows.tolist())), return_inverse=True)
     latest = np.full(len(units), -np.inf)
     np.maximum.at(latest, unit, np.nan_to_num(times[rows], nan=-np.inf))
     order = np.lexsort((units, latest))

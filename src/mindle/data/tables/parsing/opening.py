@@ -74,20 +74,17 @@ def require_regular(file: Path) -> None:
     with reading(file):
         mode = os.stat(file).st_mode
     if not stat.S_ISREG(mode):
-        what = next((name for is_one, name in _SPECIAL if is_one(mode)), "no regular file")
+        what = _SPECIAL.get(stat.S_IFMT(mode), "no regular file")
         advice = "Name a file." if stat.S_ISDIR(mode) else "Save its content as a file first."
         raise DataError(
             f"A table must be readable as a file. Received {str(file)!r}, which is {what}. {advice}"
         )
 
 
-_SPECIAL = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
+_SPECIAL = {
+    **{stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"},
+    **{stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"},
+}
 
 
 def open_bytes(file: Path) -> BinaryIO:
