@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindle.recipes import recipe_names, recipe_text
-from mindle.training.recipe import setting_table
+from mindle.training.recipe import SETTINGS
 
 
 def test_the_names_are_sorted_and_complete() -> None:
@@ -26,7 +26,7 @@ def test_every_recipe_begins_with_its_evidence_and_says_what_it_is_for(name: str
 
 def test_the_manual_lists_every_setting_with_its_default_and_range() -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
-    for setting in setting_table():
+    for setting in SETTINGS.values():
         default = setting.default
         if isinstance(default, float):
             default = f"{default:.4g}"
@@ -36,4 +36,4 @@ def test_the_manual_lists_every_setting_with_its_default_and_range() -> None:
             default = str(default).lower()
         shown = f"`{default}`" if default != "" else ""
         assert f"| `{setting.name}` | {setting.type} | {shown} | {setting.allowed} | {setting.help} |" in page
-    assert f"lists all {len(setting_table())}." in page
+    assert f"lists all {len(SETTINGS)}." in page

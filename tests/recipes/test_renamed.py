@@ -10,13 +10,13 @@ import pytest
 from mindle.artifacts.run import RunFolder, claim
 from mindle.errors import ArtifactError
 from mindle.recipes.renamed import RENAMED, names_of_today, run_of_today, with_names_of_today
-from mindle.training.recipe import setting_table
+from mindle.training.recipe import SETTINGS
 
 ASKED = {"source": "photos", "recipe": {"strategy": "scratch", "train": {"peak": 0.1, "epochs": 2}}}
 
 
 def test_every_name_of_today_exists_and_no_old_one_does() -> None:
-    known = {setting.name for setting in setting_table()}
+    known = set(SETTINGS)
     assert {new for old in RENAMED for new in names_of_today(old)} <= known
     assert not known & set(RENAMED)
 

@@ -8,6 +8,7 @@ import pytest
 
 from mindle.errors import DataError
 from mindle.training.recipe import (
+    SETTINGS,
     STRATEGIES,
     Recipe,
     as_dict,
@@ -16,7 +17,6 @@ from mindle.training.recipe import (
     list_recipes,
     read_recipe,
     recipe_names,
-    setting_table,
     show_recipe,
     with_settings,
 )
@@ -162,7 +162,7 @@ def test_a_recipe_does_not_share_its_layers_with_what_it_was_made_of() -> None:
 
 
 def test_the_table_lists_every_setting_with_its_default() -> None:
-    table = {setting.name: setting for setting in setting_table()}
+    table = SETTINGS
     assert table["train.learning_rate"].default == TrainSettings().learning_rate
     assert table["train.learning_rate"].type == "number"
     assert all(setting.help for setting in table.values())

@@ -310,7 +310,8 @@ def backbone_model(
         described, module = describe_head(head), head
     else:
         _check_ending(head, outputs.count)
-        shape = _features_shape(bodies)
+        shapes = [body.output_shape() for body in bodies]
+        shape = shapes[0] if len(shapes) == 1 else (sum(shape[0] for shape in shapes),)
         described = {"kind": "layers", "shape": list(shape), "layers": [dict(layer) for layer in head]}
         module = build_layers(head, shape=shape, classes=outputs.count, seed=seed)
     return Classifier(
@@ -374,11 +375,6 @@ def _common_spec(cards: Sequence[WeightCard]) -> InputSpec:
                 "Give one card the other's spec with dataclasses.replace."
             )
     return first
-
-
-def _features_shape(bodies: Sequence[Backbone]) -> tuple[int, ...]:
-    shapes = [body.output_shape() for body in bodies]
-    return shapes[0] if len(shapes) == 1 else (sum(shape[0] for shape in shapes),)
 
 
 def _check_ending(layers: Sequence[Layer], classes: int) -> None:

@@ -87,6 +87,7 @@ SECTIONS: dict[str, Any] = {
     for section in fields(Recipe)
     if section.default_factory is not MISSING
 }
+# Every setting by its dotted name, in order.
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
@@ -238,16 +239,6 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         setting = require_known(name)
         parsed[name] = _parsed(setting, value.strip()) if isinstance(value, str) else value
     return _changed(recipe, parsed)
-
-
-def setting_table() -> list[Setting]:
-    """Every setting of a recipe, in order.
-
-    Example:
-        >>> [setting.name for setting in setting_table()][:3]
-        ['about', 'strategy', 'model.name']
-    """
-    return list(SETTINGS.values())
 
 
 # ---- checking what is given -------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from mindle.models.nets.layers import (
     Residual,
     build_layers,
     count_parameters,
-    output_shape,
 )
 
 DENSE = {"kind": "dense", "units": "classes"}
@@ -35,7 +34,6 @@ def test_same_padding_is_ceil_of_size_by_stride(size: int, kernel: int | list[in
     net = build_layers([layer], shape=(3, size, size), classes=2)
     expected = (2, -(-size // stride), -(-size // stride))
     assert tuple(net(torch.zeros(1, 3, size, size)).shape[1:]) == expected
-    assert output_shape([layer], shape=(3, size, size), classes=2) == expected
 
 
 def test_same_average_counts_only_what_lies_inside() -> None:
@@ -75,9 +73,7 @@ def test_shapes_agree_with_modules_for_every_kind() -> None:
     ]
     assert {layer["kind"] for layer in layers} | {"global_pool"} == set(KINDS)
     net = build_layers(layers, shape=(3, 15, 17), classes=4)
-    assert tuple(net(torch.zeros(2, 3, 15, 17)).shape[1:]) == output_shape(
-        layers, shape=(3, 15, 17), classes=4
-    )
+    assert tuple(net(torch.zeros(2, 3, 15, 17)).shape) == (2, 7)
 
 
 def test_a_residual_without_branch_weights_adds_its_input() -> None:

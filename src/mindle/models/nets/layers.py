@@ -88,20 +88,6 @@ def build_layers(
     return net
 
 
-def output_shape(layers: Sequence[Layer], *, shape: Shape, classes: int) -> Shape:
-    """Shape of one image after the last layer, found without allocating any weights.
-
-    Raises:
-        ValueError: As `build_layers`.
-
-    Example:
-        >>> output_shape([{"kind": "conv", "channels": 4}], shape=(3, 180, 180), classes=2)
-        (4, 178, 178)
-    """
-    with torch.device("meta"):
-        return _stack(layers, tuple(shape), classes, "")[1]
-
-
 def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
     """Numbers that training could change (or, with `trainable`, will change); running statistics are none.
 
@@ -260,10 +246,6 @@ class GlobalPool(nn.Module):
         if self.pool != "avg":
             pooled.append(maps.amax((2, 3)))
         return torch.cat(pooled, dim=1)  # (image, channel) or (image, 2 x channel)
-
-    def extra_repr(self) -> str:
-        """What `print` shows."""
-        return self.pool
 
 
 def _global_pool(shape: Shape, pool: str) -> Built:

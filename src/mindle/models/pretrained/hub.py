@@ -34,16 +34,14 @@ def _hub_cache() -> Path:
 def cached_cards() -> list[WeightCard]:
     """Timm's networks in the local Hugging Face cache; half-finished downloads are passed over."""
     cards = {}
-    for config in sorted(_hub_cache().glob("models--timm--*/snapshots/*/config.json"), key=_age):
+    for config in sorted(
+        _hub_cache().glob("models--timm--*/snapshots/*/config.json"), key=lambda path: path.stat().st_mtime
+    ):
         if (config.parent / "model.safetensors").is_file():
             name = config.parents[2].name.removeprefix("models--timm--")
             card = hub_card(config.parent, name, "Hugging Face cache")
             cards[card.name] = card  # the newest snapshot counts
     return [cards[name] for name in sorted(cards)]
-
-
-def _age(path: Path) -> float:
-    return path.stat().st_mtime
 
 
 def hub_card(folder: Path, name: str, origin: str) -> WeightCard:

@@ -9,7 +9,6 @@ Face cache; and for a model that the user named, the hub. Listing loads no torch
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +45,9 @@ def find_weights(where: Path | str | None = None) -> list[WeightCard]:
         >>> "tf_efficientnet_lite0" in [card.model for card in find_weights()]
         True
     """
+    listed = os.environ.get("MINDLE_WEIGHTS", "").split(os.pathsep)
     sources = [_cards_at(Path(where), "--weights")] if where is not None else []
-    sources += [_cards_at(Path(path), "MINDLE_WEIGHTS") for path in _listed_paths()]
+    sources += [_cards_at(Path(path), "MINDLE_WEIGHTS") for path in listed if path]
     sources += [package_cards(), cached_cards()]
     cards: list[WeightCard] = []
     for found in sources:
@@ -96,10 +96,6 @@ def random_card(model: str) -> WeightCard:
     return timm_card(model, config, outputs=0, model=model.split(".", 1)[0], origin="random weights")
 
 
-def _listed_paths() -> list[str]:
-    return [path for path in os.environ.get("MINDLE_WEIGHTS", "").split(os.pathsep) if path]
-
-
 def _cards_at(path: Path, origin: str) -> list[WeightCard]:
     if not path.exists():
         raise ModelError(
@@ -109,7 +105,11 @@ def _cards_at(path: Path, origin: str) -> list[WeightCard]:
         return [_card_of_file(path, origin)]
     if (path / "config.json").is_file() and (path / "model.safetensors").is_file():
         return [hub_card(path, path.name, origin)]
-    cards = [read_card(card, origin) for card in sorted(path.glob("*.json")) if _is_card(card)]
+    cards = [
+        read_card(card, origin)
+        for card in sorted(path.glob("*.json"))
+        if card.with_suffix(".safetensors").is_file()
+    ]
     if not cards and not list(path.glob("*.safetensors")):
         raise ModelError(
             f"{origin} must name a folder with weight files (.safetensors) and their cards (.json). "
@@ -135,10 +135,6 @@ def _card_of_file(path: Path, origin: str) -> WeightCard:
     return read_card(card, origin)
 
 
-def _is_card(path: Path) -> bool:
-    return path.with_suffix(".safetensors").is_file()
-
-
 # ---- a bare weight file of a named model ------------------------------------------------------------------
 
 
@@ -161,7 +157,8 @@ def _bare_card(model: str, path: Path) -> WeightCard:
     shapes = tensor_shapes(path)
     arguments: dict[str, Any] = {}
     outputs = 0
-    for name in _head_names(config):
+    heads = config.get("classifier") or ()
+    for name in (heads,) if isinstance(heads, str) else heads:
         if f"{name}.weight" in shapes:
             outputs = shapes[f"{name}.weight"][0]
             arguments["num_classes"] = outputs
@@ -176,11 +173,6 @@ def _bare_card(model: str, path: Path) -> WeightCard:
         path=path,
         origin="--weights",
     )
-
-
-def _head_names(config: Mapping[str, Any]) -> tuple[str, ...]:
-    names = config.get("classifier") or ()
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 # ---- reading ----------------------------------------------------------------------------------------------
