@@ -7,7 +7,6 @@ pixels ─┬─ member 0 ─┐
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,9 @@ from mindle.errors import ArtifactError
 from mindle.formats.exportable import Arrays, Exportable
 from mindle.formats.images import reference_pixels
 from mindle.models.graph import session
+from mindle.models.tables.tracing import Graph, Tensor
 from mindle.records import InputSpec
-from mindle.training.images.ensemble import LOG_FLOOR, Mix
+from mindle.training.images.ensemble import Mix
 
 INPUT, OUTPUT = "pixels", "probabilities"
 
@@ -100,84 +100,26 @@ def _answers(graph: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _joined(members: Sequence[Any], mix: Mix) -> Any:
     """One ONNX model of the members' models."""
     import onnx
-    from onnx import TensorProto, compose, helper
+    from onnx import compose, helper
 
-    nodes: list[Any] = []
-    initializers: dict[str, Any] = {}
-    known: dict[str, str] = {}
-    outputs = []
+    whole, outputs, first = Graph(), [], members[0]
     for number, member in enumerate(members):
-        if list(member.opset_import) != list(members[0].opset_import):
+        if list(member.opset_import) != list(first.opset_import):
             raise ArtifactError(
                 "Members of an ensemble must be written in one version of ONNX's operators. Received "
-                f"{member.opset_import} beside {members[0].opset_import}. Train the older run again."
+                f"{member.opset_import} beside {first.opset_import}. Train the older run again."
             )
         graph = compose.add_prefix(member, f"member{number}/").graph
-        renamed = _shared(graph, known, initializers)
-        nodes.append(helper.make_node("Identity", [INPUT], [graph.input[0].name]))
+        renamed = {tensor.name: whole.constant(tensor) for tensor in graph.initializer}
+        whole.nodes.append(helper.make_node("Identity", [INPUT], [graph.input[0].name]))
         for node in graph.node:
             node.input[:] = [renamed.get(name, name) for name in node.input]
-            nodes.append(node)
-        outputs.append(graph.output[0].name)
-    mixed, constants = _mixed(outputs, mix)
-    first = members[0].graph
-    pixels = helper.make_tensor_value_info(
-        INPUT,
-        TensorProto.UINT8,
-        ["image", *(side.dim_value for side in first.input[0].type.tensor_type.shape.dim[1:])],
-    )
-    classes = first.output[0].type.tensor_type.shape.dim[1].dim_value
-    probabilities = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["image", classes or None])
-    graph = helper.make_graph(
-        [*nodes, *mixed], "ensemble", [pixels], [probabilities], [*initializers.values(), *constants]
-    )
-    model = helper.make_model(graph, opset_imports=list(members[0].opset_import), producer_name="mindle")
-    model.ir_version = max(member.ir_version for member in members)
+            whole.nodes.append(node)
+        outputs.append(Tensor(whole, graph.output[0].name).astype(np.float64))
+    mixed: Any = mix(outputs)
+    whole.nodes.append(helper.make_node("Identity", [mixed.astype(np.float32).name], [OUTPUT]))
+    whole.inputs.append(first.graph.input[0])
+    whole.outputs.append(first.graph.output[0])
+    model = whole.model(first.opset_import, max(member.ir_version for member in members))
     onnx.checker.check_model(model)
     return model
-
-
-def _shared(graph: Any, known: dict[str, str], kept: dict[str, Any]) -> dict[str, str]:
-    """Keep each tensor once, whichever member brought it first; the names that others have for it."""
-    renamed = {}
-    for tensor in graph.initializer:
-        content = type(tensor)()
-        content.CopyFrom(tensor)
-        content.ClearField("name")
-        digest = hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
-        if digest in known:
-            renamed[tensor.name] = known[digest]
-        else:
-            known[digest] = tensor.name
-            kept[tensor.name] = tensor
-    return renamed
-
-
-def _mixed(outputs: Sequence[str], mix: Mix) -> tuple[list[Any], list[Any]]:
-    """Nodes and constants that turn the members' probabilities into one."""
-    from onnx import helper, numpy_helper
-
-    def constant(name: str, value: NDArray[np.floating[Any]]) -> Any:
-        return numpy_helper.from_array(np.asarray(value, np.float32), f"mix/{name}")
-
-    if mix.method != "stack":
-        constants = [constant(f"weight{k}", np.array(weight)) for k, weight in enumerate(mix.weights)]
-        nodes = [
-            helper.make_node("Mul", [output, weight.name], [f"mix/part{k}"])
-            for k, (output, weight) in enumerate(zip(outputs, constants, strict=True))
-        ]
-        nodes.append(helper.make_node("Sum", [f"mix/part{k}" for k in range(len(outputs))], [OUTPUT]))
-        return nodes, constants
-    constants = [
-        constant("floor", np.array(LOG_FLOOR)),
-        constant("coefficients", mix.coefficients),
-        constant("intercepts", mix.intercepts),
-    ]
-    floor, coefficients, intercepts = (tensor.name for tensor in constants)
-    return [
-        helper.make_node("Concat", list(outputs), ["mix/all"], axis=1),
-        helper.make_node("Max", ["mix/all", floor], ["mix/floored"]),
-        helper.make_node("Log", ["mix/floored"], ["mix/logs"]),
-        helper.make_node("Gemm", ["mix/logs", coefficients, intercepts], ["mix/scores"]),
-        helper.make_node("Softmax", ["mix/scores"], [OUTPUT], axis=1),
-    ], constants

@@ -58,27 +58,6 @@ def compare_answers(
     )
 
 
-def compare_numbers(
-    original: NDArray[np.floating[Any]], exported: NDArray[np.floating[Any]], *, scale: float
-) -> Parity:
-    """Compare estimates (image, estimate) of two forms of one model.
-
-    Differences are relative to the estimate, and near zero to how far targets spread.
-
-    Args:
-        original: What the model answers.
-        exported: What the other form answers.
-        scale: Standard deviation of the target.
-
-    Example:
-        >>> compare_numbers(np.array([[200.0]]), np.array([[200.001]]), scale=1.0).largest_difference < 1e-5
-        True
-    """
-    off = np.abs(original - exported) / np.maximum(np.abs(original), scale)
-    largest = float(off.max(initial=0.0))
-    return Parity(images=len(original), same_top1=len(original), largest_difference=largest)
-
-
 def compare_outputs(
     original: Mapping[str, NDArray[Any]],
     exported: Mapping[str, NDArray[Any]],
@@ -88,19 +67,27 @@ def compare_outputs(
 ) -> Parity:
     """Compare all outputs of two forms of one model: probabilities as such, others as numbers.
 
+    Differences of numbers are relative to the estimate, and near zero to how far targets spread.
+
+    Args:
+        original: What the model answers, (image, …) by output.
+        exported: What the other form answers.
+        scale: Standard deviation of the target.
+        tolerance: As for `compare_answers`.
+
     Example:
         >>> one = {"estimate": np.array([3.0]), "fold_estimates": np.array([[2.0, 4.0]])}
         >>> compare_outputs(one, one, scale=1.0, tolerance=1e-5)
         Parity(images=1, same_top1=1, largest_difference=0.0)
     """
-    found = [
-        compare_answers(rows, exported[name], tolerance=tolerance)
-        if name == "probabilities"
-        else compare_numbers(rows, exported[name], scale=scale)
-        for name, rows in original.items()
-    ]
-    return Parity(
-        images=found[0].images,
-        same_top1=min(each.same_top1 for each in found),
-        largest_difference=float(np.max([each.largest_difference for each in found])),
-    )
+    images = same = len(next(iter(original.values())))
+    largest = []
+    for name, rows in original.items():
+        if name == "probabilities":
+            parity = compare_answers(rows, exported[name], tolerance=tolerance)
+            same, difference = parity.same_top1, parity.largest_difference
+        else:
+            off = np.abs(rows - exported[name]) / np.maximum(np.abs(rows), scale)
+            difference = float(off.max(initial=0.0))
+        largest.append(difference)
+    return Parity(images=images, same_top1=same, largest_difference=float(np.max(largest)))

@@ -56,7 +56,7 @@ class Graph:
         """The output of a node; inputs that are no tensors are constants."""
         from onnx import helper
 
-        names = [each.name if isinstance(each, Tensor) else self._constant(each) for each in inputs]
+        names = [each.name if isinstance(each, Tensor) else self._array(each) for each in inputs]
         node = helper.make_node(kind, names, [], domain=domain, **attributes)
         name, new = self._name(node, f"{kind.lower()}_{len(self.nodes)}")
         if new:
@@ -64,23 +64,29 @@ class Graph:
             self.nodes.append(node)
         return Tensor(self, name)
 
-    def model(self) -> onnx.ModelProto:
-        """The graph as it stands."""
-        from onnx import helper
-
-        graph = helper.make_graph(self.nodes, "table", self.inputs, self.outputs, self.constants)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREE_OPSET)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="mindle")
-
-    def _constant(self, value: Any) -> str:
-        from onnx import numpy_helper
-
-        tensor = numpy_helper.from_array(np.asarray(value, order="C"))
-        name, new = self._name(tensor, f"constant_{len(self.constants)}")
+    def constant(self, tensor: onnx.TensorProto) -> str:
+        """Add a constant unless an equal one is there, and give the name of that one."""
+        wished = tensor.name
+        tensor.ClearField("name")
+        name, new = self._name(tensor, wished)
         if new:
             tensor.name = name
             self.constants.append(tensor)
         return name
+
+    def model(self, opsets: Sequence[Any] = (), ir_version: int = IR_VERSION) -> onnx.ModelProto:
+        """The graph as it is, in versions of the operators; those above unless given."""
+        from onnx import helper
+
+        graph = helper.make_graph(self.nodes, "mindle", self.inputs, self.outputs, self.constants)
+        opsets = opsets or [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREE_OPSET)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, producer_name="mindle")
+
+    def _array(self, value: Any) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant_{len(self.constants)}"
+        return self.constant(numpy_helper.from_array(np.asarray(value, order="C"), name))
 
     def _name(self, proto: Any, name: str) -> tuple[str, bool]:
         """What an equal node or constant is called, or this name; whether it is a new one."""

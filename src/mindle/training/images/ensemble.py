@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from mindle.data import Pixels
 from mindle.errors import ModelError
 from mindle.evaluation import fit_temperature
 from mindle.models.classifier import Classifier, build, describe, to_floats
+from mindle.models.tables.model import softmax
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.heads.candidates import fold_numbers
 from mindle.training.images.nets import forward
@@ -60,11 +63,15 @@ class Mix:
     intercepts: Floats = field(default_factory=lambda: np.zeros(0))
     settings: Mapping[str, float] = field(default_factory=dict)
 
-    def __call__(self, answers: Floats) -> Floats:
-        """Members' probabilities (member, image, class) to one (image, class)."""
+    def __call__(self, answers: Sequence[Floats] | Floats) -> Floats:
+        """Members' probabilities (member, image, class) to one (image, class).
+
+        Nothing but NumPy's functions is called, so that tensors of a graph can be mixed too.
+        """
         if self.method != "stack":
-            return np.asarray(np.tensordot(self.weights, answers, axes=1))
-        return np.asarray(np.exp(log_softmax(_side_by_side(answers) @ self.coefficients + self.intercepts)))
+            weighted = zip(self.weights.tolist(), answers, strict=True)
+            return reduce(add, (weight * each for weight, each in weighted))
+        return softmax(_side_by_side(answers) @ self.coefficients + self.intercepts)
 
 
 def fit_mix(method: str, answers: Floats, labels: Ints) -> Mix:
@@ -142,9 +149,10 @@ def _weights(answers: Floats, labels: Ints) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def _side_by_side(answers: Floats) -> Floats:
+def _side_by_side(answers: Sequence[Floats] | Floats) -> Floats:
     """Log-probabilities of all members, (image, member x class)."""
-    return np.concatenate(list(np.log(np.maximum(answers, LOG_FLOOR))), axis=1)
+    found: Floats = np.log(np.maximum(np.concatenate(list(answers), axis=1), LOG_FLOOR))
+    return found
 
 
 def _stack(answers: Floats, labels: Ints) -> Mix:
