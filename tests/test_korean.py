@@ -120,6 +120,13 @@ def test_check_of_a_folder_with_damaged_files(folder: Path, monkeypatch: pytest.
     assert english(lines) == []
 
 
+def test_prepare_of_a_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / CLASSES[0] / "more.webp").write_bytes(b"")
+    lines = printed(monkeypatch, "prepare", folder, tmp_path / "out")
+    assert any("썼습니다" in line for line in lines)
+    assert english(lines) == []
+
+
 @pytest.mark.slow
 def test_train_on_a_table(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "run"
