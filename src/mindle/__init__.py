@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindle.version import __version__ as __version__
 
-# These libraries report to their makers unless told not to before they are imported: ONNX Runtime keeps a
+# These libraries report to their makers unless forbidden to before they are imported: ONNX Runtime keeps a
 # device id and a queue of events under the home folder, MLflow a settings file. Subprocesses inherit this.
 for _variable in ("ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
     os.environ.setdefault(_variable, "1")

@@ -229,7 +229,7 @@ Outputs = ClassScores | StandardisedNumber
 
 
 def _require_names(outputs: Outputs) -> None:
-    """Refuse classes that cannot be told apart; the names of ImageNet hold two pairs of them."""
+    """Refuse classes that cannot be distinguished; the names of ImageNet hold two pairs of them."""
     classes = outputs.classes
     if len(classes) != len(set(classes)) or len(classes) == 1:
         raise ValueError(f"`classes` must be two or more different names. Received {list(classes)}.")
