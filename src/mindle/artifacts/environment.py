@@ -16,10 +16,8 @@ def libraries() -> dict[str, str]:
     """Versions of what the numbers depend on, without importing any of it."""
     found = {}
     for name in LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -122,14 +122,18 @@ def _source_of(run: Path) -> str | None:
 
 
 def _refuse(output: Output, source: str, among: bool) -> None:
-    if output.is_one_of(source) and not os.path.isdir(source):
-        raise _taken(output, source)
+    files: Iterable[str] = ()
     if os.path.isdir(source):
         _refuse_inside(output, source, among or is_made(source))
         if output.path.is_file() and not _is_own(output.path):
-            _refuse_same(output, files_below(source))
+            files = files_below(source)
+    elif output.is_one_of(source):
+        raise _taken(output, source)
     elif output.path.is_file() and source.lower().endswith(_LISTS):
-        _refuse_same(output, _listed(Path(source)))
+        files = _listed(Path(source))
+    for file in files:
+        if _same(output.path, file):  # under another name, such as a hard link
+            raise _taken(output, file)
 
 
 def _refuse_inside(output: Output, folder: str, among: bool) -> None:
@@ -142,13 +146,6 @@ def _refuse_inside(output: Output, folder: str, among: bool) -> None:
         )
     if output.path.exists() and not (output.path.is_file() and _is_own(output.path)):
         raise _taken(output, output.path)
-
-
-def _refuse_same(output: Output, files: Iterable[str]) -> None:
-    """Refuse an output that is one of some files under another name, such as a hard link."""
-    found = next((file for file in files if _same(output.path, file)), None)
-    if found is not None:
-        raise _taken(output, found)
 
 
 def _taken(output: Output, source: Source) -> ValueError:

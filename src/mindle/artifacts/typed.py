@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -98,15 +98,10 @@ def typed(hint: Any, value: Any, name: str) -> Any:
 
 def _fits(hint: type, value: Any) -> bool:
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
+        # Written so, what is no number and whole numbers beyond every float fail too.
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and abs(value) <= sys.float_info.max
     return type(value) is (str if issubclass(hint, str) else hint)
-
-
-def _is_finite(value: int | float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond every float
-        return False
 
 
 def _wrong(name: str, wanted: str, value: Any) -> ValueError:
