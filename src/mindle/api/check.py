@@ -115,11 +115,4 @@ def action_of(finding: Finding) -> str:
 
 def finding_document(finding: Finding) -> dict[str, Any]:
     """A finding as it stands in run.json and in what `--json` writes."""
-    return {
-        "kind": finding.kind,
-        "files": list(finding.files),
-        "action": finding.action,
-        "message": finding.message,
-        "decision": finding.decision,
-        **message_document(finding.message),
-    }
+    return {**vars(finding), "files": list(finding.files), **message_document(finding.message)}

@@ -408,19 +408,13 @@ def _aligned(first: Member, member: Member) -> dict[str, NDArray[np.int64]]:
     """Where in a member's predictions the first member's images stand: by content, then by order."""
     import numpy as np
 
-    def keys(one: Member, split: str) -> list[tuple[str, int]]:
+    def by_content(one: Member, split: str) -> NDArray[np.int64]:
         content = {row.path: row.sha256 for row in read_manifest(one.folder.manifest)}
-        met: dict[str, int] = {}
-        found = []
-        for path in one.predictions[split].paths:
-            met[content[path]] = met.get(content[path], -1) + 1
-            found.append((content[path], met[content[path]]))
-        return found
+        return np.argsort([content[path] for path in one.predictions[split].paths], kind="stable")
 
-    rows = {}
-    for split in first.predictions:
-        row_of = {key: row for row, key in enumerate(keys(member, split))}
-        rows[split] = np.array([row_of[key] for key in keys(first, split)], np.int64)
+    rows = {split: np.empty(len(known), np.int64) for split, known in first.predictions.items()}
+    for split, row in rows.items():
+        row[by_content(first, split)] = by_content(member, split)
     return rows
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from timeit import timeit
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.pipeline import Packed
@@ -227,14 +226,8 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
     small = _small_net()
     card = plan.cards[0] if plan.cards else None
     nets = [small, small if recipe.strategy in SELECTING else untrained(problem, recipe, card)]
-    seconds = [_seconds(partial(_pack_untrained, net)) for net in nets]
+    seconds = [timeit(partial(_pack_untrained, net), number=1) for net in nets]
     return seconds[-1] + _baseline_seconds(plan, dataset) + _picture_seconds(dataset)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def _small_net() -> Classifier:
@@ -271,7 +264,7 @@ def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:
     problem, task = Problem.of(dataset, typical_size=plan.typical_size), tasks.of(dataset.task)
     spec = plan.specs[0] if plan.specs else net_spec(plan.options.recipe, plan.typical_size, problem.gray)
     few, share = some_of(dataset, task.baseline_rows(dataset, 64))
-    return share * _seconds(lambda: task.baselines(few, spec))
+    return share * timeit(lambda: task.baselines(few, spec), number=1)
 
 
 def _picture_seconds(dataset: Dataset) -> float:
@@ -280,5 +273,5 @@ def _picture_seconds(dataset: Dataset) -> float:
     from mindle.data.images.pixels import thumbnail
 
     some = dataset.rows("train")[:4].tolist()
-    seconds = _seconds(lambda: [thumbnail(dataset, row) for row in some])
+    seconds = timeit(lambda: [thumbnail(dataset, row) for row in some], number=1)
     return seconds * min(PICTURES, len(dataset.rows("test"))) / len(some)
