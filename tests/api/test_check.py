@@ -73,6 +73,6 @@ def test_one_finding_is_counted_as_one(capsys: pytest.CaptureFixture[str], tmp_p
     with pytest.raises(SystemExit) as ended:
         app(["check", str(tmp_path / "one.csv"), "--target", "y"])
     assert ended.value.code == 1
-    told = capsys.readouterr().err
-    assert "findings, of which 1 needs your decision" in told or "1 finding, of which 1 needs" in told
-    assert "1 feature, to predict y (1 class)" in told
+    printed = capsys.readouterr().err
+    assert "findings, of which 1 needs your decision" in printed or "1 finding, of which 1 needs" in printed
+    assert "1 feature, to predict y (1 class)" in printed

@@ -51,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, mindle.Run]:
         }
 
 
-def test_what_is_no_ensemble_is_told_before_any_run_is_read(tmp_path: Path) -> None:
+def test_what_is_no_ensemble_is_refused_before_any_run_is_read(tmp_path: Path) -> None:
     for runs, settings, error, sentence in (
         ([tmp_path / "a", tmp_path / "b"], {}, ArtifactError, "must be a run or a bundle folder"),
         ([tmp_path / "a"], {"method": "mean"}, ValueError, "must be one of vote, weighted, stack, average"),
@@ -77,10 +77,10 @@ def test_an_ensemble_is_a_run_that_answers_like_its_members_mixed(
     before = fingerprints(runs["a"].path.parent)
     members = [runs["a"], runs["c"]]
     run = mindle.ensemble(members, method=method, out=tmp_path / "both", listener=SILENT)
-    told = run.metrics["ensemble"]
-    assert told["method"] == method
-    assert [member["name"] for member in told["members"]] == ["a", "c"]
-    weights = np.array([member["weight"] for member in told["members"]])
+    described = run.metrics["ensemble"]
+    assert described["method"] == method
+    assert [member["name"] for member in described["members"]] == ["a", "c"]
+    weights = np.array([member["weight"] for member in described["members"]])
     assert weights.sum() == pytest.approx(1)
 
     columns = [f"p_{name}" for name in run.classes]
@@ -101,12 +101,12 @@ def test_an_ensemble_is_a_run_that_answers_like_its_members_mixed(
     assert np.abs(answers - test.probabilities).max() < (1e-4 if method == "stack" else 1e-5)
     assert test.paths == runs["a"].folder.answers()["test"].paths
 
-    gain = told["gain"]["differences"]["accuracy"]
+    gain = described["gain"]["differences"]["accuracy"]
     assert gain["low"] <= gain["value"] <= gain["high"]
     assert gain["second"] == pytest.approx(run.metrics["test"]["accuracy"]["value"])
-    best = runs[told["best_member"]].metrics["test"]["accuracy"]["value"]
+    best = runs[described["best_member"]].metrics["test"]["accuracy"]["value"]
     assert gain["first"] == pytest.approx(best)
-    assert min(told["milliseconds_per_image"].values()) > 0
+    assert min(described["milliseconds_per_image"].values()) > 0
     assert fingerprints(runs["a"].path.parent) == before
 
 

@@ -65,7 +65,7 @@ def test_a_run_is_judged_as_a_regression(run: mindle.Run) -> None:
     assert (metrics["task"], metrics["classes"], metrics["target"]) == ("regression", [], "target")
     test = metrics["test"]
     assert 18 <= test["n"] <= 20
-    # The net has learned the size of the discs, and no luck of eighteen images looks like that.
+    # The net has learned the size of the discs, and chance does not look like that on eighteen images.
     assert test["mae"]["high"] < metrics["baselines"]["mean"]
     assert test["r2"]["value"] > 0.7
     assert {"mae", "rmse", "r2", "correlation", "median_absolute_error", "coverage"} <= set(test)
@@ -175,7 +175,7 @@ def test_a_column_is_named(root: Path, tmp_path: Path) -> None:
         file, target="diameter", recipe=TINY, set={"train.epochs": 1}, out=tmp_path / "run", listener=Silent()
     )
     assert run.metrics["target"] == "diameter"
-    # The report finds its pictures again, and the data are judged by the column that was learned.
+    # The report finds its pictures again, and the data are evaluated by the column that was learned.
     assert "data:image/jpeg" in run.report().read_text(encoding="utf-8")
     assert mindle.evaluate(run, file)["test"]["n"] == 59
 
@@ -193,8 +193,8 @@ def test_arrays_with_numbers_are_learned_answered_and_judged(root: Path, tmp_pat
     np.savez(tmp_path / "whole.npz", data=images[:40], targets=np.round(diameters[:40]))
     assert mindle.check(tmp_path / "whole.npz").dataset.task == "multiclass"
     assert mindle.evaluate(run, tmp_path / "whole.npz")["test"]["n"] == 40
-    judged = mindle.evaluate(run, root / "data" / "discs.csv")["test"]
-    assert judged["mae"]["value"] < diameters.std()
+    evaluated = mindle.evaluate(run, root / "data" / "discs.csv")["test"]
+    assert evaluated["mae"]["value"] < diameters.std()
     with pytest.raises(ValueError, match=r"`target` must be left out"):
         mindle.train(tmp_path / "discs.npz", target="targets", out=tmp_path / "no", listener=Silent())
 

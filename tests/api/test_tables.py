@@ -1,4 +1,4 @@
-"""The whole way of a table: read, check, judge, pack, answer, report."""
+"""The whole way of a table: read, check, fit, bundle, predict, report."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def diabetes(tmp_path_factory: pytest.TempPathFactory) -> mindle.Run:
 def test_every_row_judges_once_a_repeat_by_a_model_without_it(iris: Any) -> None:
     run, _ = iris
     answers = pd.read_csv(run.path / "predictions.csv")
-    judged = answers[answers["split"] == "test"]["path"].value_counts()
-    assert set(judged) == {2}
-    assert set(judged.index) == {f"row {n}" for n in range(1, 151)} - {"row 8"}
+    evaluated = answers[answers["split"] == "test"]["path"].value_counts()
+    assert set(evaluated) == {2}
+    assert set(evaluated.index) == {f"row {n}" for n in range(1, 151)} - {"row 8"}
     test = run.metrics["test"]
     assert test["n"] == 149
     assert test["protocol"] == "nested 3-fold cross-validation, repeated 2 times"
@@ -109,10 +109,10 @@ def test_new_labelled_rows_are_judged(iris: Any, tmp_path: Path) -> None:
     frame = pd.read_csv(file, sep=";")
     frame.loc[:2, "target"] = "rose"
     frame.to_csv(tmp_path / "new.csv", index=False)
-    judged = mindle.evaluate(run, tmp_path / "new.csv", out=tmp_path / "answers.csv")
-    assert judged["unknown_classes"] == {"rose": 3}
-    assert judged["test"]["n"] == 146
-    assert judged["test"]["accuracy"]["value"] > 0.9
+    evaluated = mindle.evaluate(run, tmp_path / "new.csv", out=tmp_path / "answers.csv")
+    assert evaluated["unknown_classes"] == {"rose": 3}
+    assert evaluated["test"]["n"] == 146
+    assert evaluated["test"]["accuracy"]["value"] > 0.9
     assert len(pd.read_csv(tmp_path / "answers.csv")) == 146
     with pytest.raises(DataError, match="must have the target 'target'"):
         mindle.evaluate(run, frame.drop(columns="target"))
@@ -302,10 +302,10 @@ def test_new_rows_written_otherwise_get_the_same_answers(iris: Any, tmp_path: Pa
         german = run.predict(tmp_path / "german.csv")
     pd.testing.assert_frame_equal(german.drop(columns="path"), plain.drop(columns="path"))
     heard: list[str] = []
-    judged = run.evaluate(tmp_path / "german.csv", listener=Heard(heard))
-    assert judged["test"]["n"] == 149
-    assert judged["unreadable"] == []
-    assert list(judged["written"]) == [str(tmp_path / "german.csv")]
+    evaluated = run.evaluate(tmp_path / "german.csv", listener=Heard(heard))
+    assert evaluated["test"]["n"] == 149
+    assert evaluated["unreadable"] == []
+    assert list(evaluated["written"]) == [str(tmp_path / "german.csv")]
     assert any("a decimal comma" in sentence for sentence in heard)
 
 

@@ -87,7 +87,7 @@ def test_the_same_search_again_and_a_finished_one_left_alone(
 
 
 def test_a_search_that_was_stopped_goes_on(wine: mindle.Run, tmp_path: Path, cache: Path) -> None:
-    """Stopped while it is told of the third trial; the rest are what they would have been."""
+    """Stopped while it hears of the third trial; the rest are what they would have been."""
 
     class Stopping:
         heard = 0
@@ -147,7 +147,7 @@ def test_a_frame_with_a_target_and_ids(tmp_path: Path, cache: Path) -> None:
         ({"model": "magic"}, "`table.models` must be among"),
         ({"strategy": "probe"}, "`strategy` must be left out for a table"),
         ({"device": "cuda"}, "`device` must be left out for a table"),
-        ({"sampler": "luck"}, "`sampler` must be one of"),
+        ({"sampler": "magic"}, "`sampler` must be one of"),
         ({"recipe": "scratch"}, "`recipe` must be for a table"),
         ({"trials": 0}, "`trials` must be 1 or more"),
     ],
