@@ -45,6 +45,7 @@ class Tracking:
         self._tracker = tracker
         self._what = what
         self._listener = listener
+        self.say, self.progress = listener.say, listener.progress
 
     def begin(self, name: str, data: str, settings: Mapping[str, Any], known: str = "") -> str:
         """A run begins, or goes on; what to give back as `known` when it goes on."""
@@ -66,14 +67,6 @@ class Tracking:
     def abandon(self) -> None:
         """The run ended before its time."""
         self._safely(lambda tracker: tracker.abandon())
-
-    def say(self, sentence: str) -> None:
-        """Pass a line on."""
-        self._listener.say(sentence)
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """Pass progress on."""
-        self._listener.progress(stage, done, total)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Pass an epoch on, and log it."""

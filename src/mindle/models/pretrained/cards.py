@@ -8,7 +8,6 @@ something are refused. Nothing here loads torch before tensors are read.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.artifacts.files import sha256_of
 from mindle.artifacts.typed import read_record
 from mindle.errors import ModelError
 from mindle.records import INTERPOLATIONS, InputSpec
@@ -248,10 +248,9 @@ def hash_file(path: Path) -> str:
         64
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
-        raise ModelError(f"The weight file {path} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"The weight file {path} cannot be read: {error.strerror or error}.") from error
 
 
 def check_hash(path: Path, wanted: str) -> None:
