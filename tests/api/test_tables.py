@@ -79,9 +79,9 @@ def test_answers_need_no_order_of_columns_and_carry_ids(iris: Any, tmp_path: Pat
     answers = run.predict(mixed)
     assert answers["plant"].tolist() == mixed["plant"].tolist()
     plain = run.predict(file).set_index("plant")
-    np.testing.assert_array_equal(
-        answers.set_index("plant").loc[plain.index, "p_virginica"], plain["p_virginica"]
-    )
+    found = answers.set_index("plant").loc[plain.index, "p_virginica"]
+    # The last bit depends on where in a batch a row stands.
+    np.testing.assert_allclose(found, plain["p_virginica"], rtol=1e-12)
     rows = json.loads(frame.drop(columns="target").head(2).to_json(orient="records"))
     (tmp_path / "rows.json").write_text(json.dumps(rows), "utf-8")
     assert run.predict(tmp_path / "rows.json")["predicted"].tolist() == plain["predicted"].head(2).tolist()
