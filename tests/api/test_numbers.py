@@ -281,7 +281,7 @@ def test_heads_on_a_frozen_backbone(tmp_path: Path) -> None:
         "ridge head",
         "mean of both heads",
     ]
-    assert any(name.endswith(", 1 views") for name in tried)
+    assert any(name.endswith(", 1 view") for name in tried)
     assert len(read_bundle(run.path / "bundle").intervals()["counts"]) == 5
     own = mindle.predict(run, [str(file.parent)], engine="torch")
     served = mindle.predict(run.path / "bundle", [str(file.parent)])
