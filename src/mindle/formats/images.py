@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from mindle.formats.exportable import Exportable
 from mindle.models.classifier import AnswerGraph, Classifier
@@ -36,21 +35,22 @@ def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[
 def torch_outputs(
     model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
-    """What the PyTorch model answers to pixels (image, height, width, channel): (image, …) by output."""
-    answers = _answers(AnswerGraph(model, temperature), pixels)
-    return dict(zip(model.outputs.names, answers, strict=True))
+    """What the PyTorch model answers to pixels (image, height, width, channel): (image, …) by output.
 
-
-def _answers(graph: nn.Module, pixels: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
-    """What a graph answers in PyTorch, on whichever device it is: each of its outputs, (image, …)."""
+    It stays on whichever device it is.
+    """
+    graph = AnswerGraph(model, temperature).eval()
     device = next((p.device for p in graph.parameters()), torch.device("cpu"))
-    graph.eval()
-    pieces = []  # (piece, output)
+    batches = []  # (batch, output)
     with torch.inference_mode():
         for batch in np.array_split(pixels, -(-len(pixels) // BATCH)):
             outputs = graph(torch.from_numpy(batch).to(device))
-            pieces.append([each.cpu() for each in (outputs if isinstance(outputs, tuple) else (outputs,))])
-    return [np.asarray(torch.cat(each).numpy(), np.float64) for each in zip(*pieces, strict=True)]
+            batches.append(outputs if isinstance(outputs, tuple) else (outputs,))
+    joined = (torch.cat(each).cpu().numpy() for each in zip(*batches, strict=True))
+    return {
+        name: np.asarray(answers, np.float64)
+        for name, answers in zip(model.outputs.names, joined, strict=True)
+    }
 
 
 def exportable(model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0) -> Exportable:

@@ -84,14 +84,14 @@ class TableModel(ABC):
     folds: tuple[TableModel, ...] = ()
 
     @staticmethod
-    @abstractmethod
     def link(scores: Floats, temperature: float) -> Floats:
-        """(row, output) what scores at a temperature mean."""
+        """(…, output) what scores at a temperature mean: numbers are what they are."""
+        return scores
 
     @staticmethod
-    @abstractmethod
     def blended(answers: Floats, temperature: float) -> Floats:
-        """(row, output) the weighted sum of several answers, at a temperature."""
+        """(…, output) the weighted sum of several answers, at a temperature."""
+        return answers
 
     @abstractmethod
     def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
@@ -148,16 +148,6 @@ class ClassificationModel(TableModel):
 
 class RegressionModel(TableModel):
     """A number: an estimate, and those of the models of cross-validation."""
-
-    @staticmethod
-    def link(scores: Floats, temperature: float) -> Floats:
-        """Estimates are what they are."""
-        return scores
-
-    @staticmethod
-    def blended(answers: Floats, temperature: float) -> Floats:
-        """Estimates are what they are."""
-        return answers
 
     def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
         """`estimate` (row,) and, where there are folds, `fold_estimates` (row, fold)."""

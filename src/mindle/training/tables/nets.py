@@ -74,16 +74,16 @@ def train_nets(
         seed: Governs the first weights, the order of rows and the dropout.
 
     Returns:
-        For each set, the mean of `settings.nets` nets.
+        For each set, the mean of `settings.ensemble_size` nets.
     """
-    stack = _Stack(sets, outputs, settings, torch.Generator().manual_seed(draw(seed, 77)))
+    stack = _Stack(sets, outputs, settings, draw(seed, 77))
     stack.train()
     return stack.nets()
 
 
 def foresee_nets(sets: Sequence[NetRows], *, outputs: int, settings: TableSettings) -> float:
     """About how many seconds `train_nets` would take, from a few steps of nets that are then thrown away."""
-    stack = _Stack(sets, outputs, settings, torch.Generator().manual_seed(0))
+    stack = _Stack(sets, outputs, settings, 0)
     stack.train(most_steps=1)  # the first step pays for memory that the others find
     began = time.perf_counter()
     stack.train(most_steps=FORESEEN_STEPS)
@@ -93,11 +93,9 @@ def foresee_nets(sets: Sequence[NetRows], *, outputs: int, settings: TableSettin
 class _Stack:
     """All nets of all sets as one stack of matrices, and how they learn."""
 
-    def __init__(
-        self, sets: Sequence[NetRows], outputs: int, settings: TableSettings, generator: torch.Generator
-    ) -> None:
+    def __init__(self, sets: Sequence[NetRows], outputs: int, settings: TableSettings, seed: int) -> None:
         settings = settings_for(max(len(one.x) for one in sets), settings)
-        self.sets, self.settings, self.generator = sets, settings, generator
+        self.sets, self.settings, self.generator = sets, settings, torch.Generator().manual_seed(seed)
         self.each = settings.ensemble_size
         count, most = len(sets) * self.each, max(len(s.x) for s in sets)
         columns = max(s.x.shape[1] for s in sets)
@@ -115,18 +113,18 @@ class _Stack:
             [F.pad(torch.from_numpy(s.y).to(kind), (0, r)) for s, (r, _) in zip(sets, padding, strict=True)]
         )
         self.set_of = torch.arange(len(sets)).repeat_interleave(self.each)  # (net,)
-        self.embedding, self.mask, width = self._embeddings(count, columns)
+        self.embedding, width = self._embeddings(count, columns)
         sizes = [width, *settings.hidden_layer_sizes, outputs]
         self.weights: list[Tensor] = []
         self.offsets: list[Tensor] = []
         for before, after in zip(sizes[:-1], sizes[1:], strict=True):
             # He's spread for rectifiers; the last layer begins near the mean answer.
             spread = math.sqrt(2 / before) if after != outputs or len(self.weights) < len(sizes) - 2 else 0.01
-            drawn = torch.randn(count, before, after, generator=generator)
+            drawn = torch.randn(count, before, after, generator=self.generator)
             self.weights.append((drawn * spread).requires_grad_())
             self.offsets.append(torch.zeros(count, 1, after).requires_grad_())
 
-    def _embeddings(self, count: int, columns: int) -> tuple[Tensor | None, Tensor | None, int]:
+    def _embeddings(self, count: int, columns: int) -> tuple[Tensor | None, int]:
         """A product that takes each one-hot block to a few numbers, and leaves numbers as they are.
 
         It has one width for all sets, so that their nets are one stack.
@@ -137,7 +135,7 @@ class _Stack:
         ]
         sizes = [min(16, math.ceil(1.6 * block**0.56)) if block > 2 else 0 for block in widest]
         if not any(sizes):
-            return None, None, columns
+            return None, columns
         ends, width = columns + np.cumsum(sizes), columns + sum(sizes)
         passed_on = torch.eye(columns, width).repeat(len(self.sets), 1, 1)  # and not learned
         mask = torch.zeros(len(self.sets), columns, width)
@@ -148,11 +146,8 @@ class _Stack:
                     mask[number, start : start + block, end - size : end] = 1.0
         passed_on, mask = passed_on[self.set_of], mask[self.set_of]
         first = passed_on + mask * torch.randn(count, columns, width, generator=self.generator) * 0.3
-        return first.requires_grad_(), mask, width
-
-    def parameters(self) -> list[Tensor]:
-        """Everything that learns."""
-        return [*self.weights, *self.offsets, *([] if self.embedding is None else [self.embedding])]
+        first.requires_grad_().register_hook(lambda gradient: gradient * mask)  # type: ignore[no-untyped-call]
+        return first, width
 
     def forward(self, x: Tensor) -> Tensor:
         """(net, row, column) to (net, row, output)."""
@@ -176,10 +171,10 @@ class _Stack:
         """All epochs of all nets, or at most so many steps of them."""
         settings, steps = self.settings, self.steps
         rows = [len(self.sets[index].x) for index in self.set_of.tolist()]
-        spared = [p for p in self.parameters() if all(p is not w for w in self.weights)]
+        undecayed = [*self.offsets, *([] if self.embedding is None else [self.embedding])]
         groups = [
             {"params": self.weights, "weight_decay": settings.weight_decay},
-            {"params": spared, "weight_decay": 0.0},
+            {"params": undecayed, "weight_decay": 0.0},
         ]
         optimizer = optimizer_of(groups, settings)
         cycle = None
@@ -194,8 +189,6 @@ class _Stack:
             loss = self._loss(answers, self.y[self.set_of[:, None], chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            if self.embedding is not None and self.mask is not None and self.embedding.grad is not None:
-                self.embedding.grad *= self.mask
             optimizer.step()
             if cycle is not None:
                 cycle.step()
