@@ -80,19 +80,10 @@ def train_net(
     task, context = problem.image_task, context or TrainingContext()
     recipe, outputs = task.net_recipe(recipe), task.outputs(problem)
     if card is None:
-        spec = net_spec(recipe, problem.typical_size, problem.gray)
-        train = problem.pixels(problem.train, spec, context.listener)
-        # What [0, 1] is divided by: 1/255 undoes the scaling, 255 scales once more, as some do by mistake.
-        unit = {"unit": 1.0, "bytes": 1 / 255, "twice": 255.0}[recipe.input.scale]
-        mean, std = (0.0,) * spec.channels, (unit,) * spec.channels
-        if recipe.input.standardise:
-            mean, std = channel_statistics(train)
-        spec = replace(spec, mean=mean, std=std)
-        model = layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=context.seed)
+        model = _scratch_net(problem, recipe, outputs, context)
     else:
         model = _backbone_net(card, recipe, outputs, context.seed)
-        train = problem.pixels(problem.train, model.spec, context.listener)
-    val = problem.pixels(problem.val, model.spec, context.listener)
+    train, val = (problem.pixels(rows, model.spec, context.listener) for rows in (problem.train, problem.val))
     data = TrainingData(
         train=train,
         train_labels=task.labels(problem, problem.train),
@@ -109,7 +100,6 @@ def train_net(
         callbacks=[monitor, *callbacks],
         later=len(val) + min(SAMPLE, len(train)) + problem.test_count,
     )
-
     history, some = result.history, evenly(len(train), SAMPLE)
     scores, known = forward(model, val, np.arange(len(val))), forward(model, train, some)
     values, train_values = (
@@ -133,6 +123,18 @@ def train_net(
         licences=() if card is None else (licence_of(card),),
     )
     return task.net_outcome(problem, outcome, scores, recipe, context.seed)
+
+
+def _scratch_net(problem: Problem, recipe: Recipe, outputs: Outputs, context: TrainingContext) -> Classifier:
+    """A net with random weights, whose input is scaled as the recipe says."""
+    spec = net_spec(recipe, problem.typical_size, problem.gray)
+    # What [0, 1] is divided by: 1/255 undoes the scaling, 255 scales once more, as some do by mistake.
+    unit = {"unit": 1.0, "bytes": 1 / 255, "twice": 255.0}[recipe.input.scale]
+    mean, std = (0.0,) * spec.channels, (unit,) * spec.channels
+    if recipe.input.standardise:
+        mean, std = channel_statistics(problem.pixels(problem.train, spec, context.listener))
+    spec = replace(spec, mean=mean, std=std)
+    return layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=context.seed)
 
 
 def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:
