@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -198,8 +199,11 @@ class Pass:
             for index, split in enumerate([*splits, self.rows])
         ]
 
+        one_at_a_time = Lock()
+
         def turn(learner: Learner) -> Answers | str:
-            starting(learner.name)
+            with one_at_a_time:
+                starting(learner.name)
             kept = checkpoint.read(self.name, learner.name) if checkpoint else None
             if kept is not None:
                 if gate:
