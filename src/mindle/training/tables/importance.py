@@ -132,8 +132,8 @@ def _with(
 ) -> tuple[Floats, NDArray[Any]]:
     """The cells with one column changed, numbers counted first."""
     numbers, categories = numbers.copy(), categories.copy()
-    cells = numbers if column < numbers.shape[1] else categories
-    index = column if cells is numbers else column - numbers.shape[1]
+    count = numbers.shape[1]
+    cells, index = (numbers, column) if column < count else (categories, column - count)
     cells[:, index] = change(cells[:, index])
     return numbers, categories
 
