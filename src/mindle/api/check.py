@@ -60,16 +60,16 @@ def check(
     listener: Listener = SILENT,
     **reading: Unpack[ReadingKeywords],
 ) -> Checked:
-    """Look for files and labels, or columns and rows, that would spoil a training; change nothing.
+    """Check images and labels, or a table, for what would spoil a training; change nothing.
 
     Args:
         data: What `train` takes.
-        split_seed: Seed by which they are drawn.
-        listener: Hears progress.
+        split_seed: Seed by which `per_class` draws images.
+        listener: Receives progress.
         **reading: How the data are read, see `ReadingOptions`.
 
     Raises:
-        DataError: If there is nothing to look at.
+        DataError: If there is nothing to check.
         ValueError: If an argument is about a table and the data are images, or names no column.
 
     Example:

@@ -65,7 +65,7 @@ def compare(
 
     Args:
         runs: Two or more run folders, trained on the same data and split.
-        seed: Of the bootstrap and the swaps.
+        seed: Seed of the bootstrap and of the permutation test.
         out: Where to write the comparison as one HTML page, if anywhere.
         lang: Language of the page, "en" or "ko".
 

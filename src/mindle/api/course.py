@@ -131,7 +131,7 @@ def course(
         set: Settings to change: "train.epochs" in all variants, "as_written.train.epochs" in one.
         only: Run these variants alone; others that are there already stay on the page.
         lang: Language of the pages, "en" or "ko"; what the experiment itself says is English.
-        listener: Hears sentences and progress; prints to standard output unless set.
+        listener: Receives messages and progress; prints to standard output unless set.
 
     Returns:
         The finished experiment.

@@ -83,18 +83,18 @@ def ensemble(
 
     Args:
         runs: Two run folders or more, with the same classes and the same splits of the same data.
-        method: "vote" (mean of the answers), "weighted" (weights fitted on val), "stack" (logistic regression
-            over the answers, fitted on val) or "average" (one net with the mean of the weights).
+        method: "vote" (mean of the predictions), "weighted" (weights fitted on val), "stack" (logistic
+            regression over the predictions, fitted on val) or "average" (one net with the mean of the weights).
         out: The run folder of the ensemble; `runs/<data>-<n>` unless set.
         lang: Language of the report, "en" or "ko".
-        listener: Hears sentences and progress; prints to standard output unless set.
+        listener: Receives messages and progress; prints to standard output unless set.
 
     Returns:
         A run like any other; `metrics["ensemble"]` holds its gain over the best member and its cost.
 
     Raises:
         ValueError: If an argument is wrong, or the runs differ in classes or splits.
-        ArtifactError: If a run has not finished, is damaged, or takes other pixels than the others.
+        ArtifactError: If a run has not finished, is damaged, or has another input specification than the others.
         ModelError: If the weights of different nets should be averaged.
         DataError: If the data, which "average" needs, have changed or moved.
 

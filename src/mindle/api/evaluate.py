@@ -36,7 +36,7 @@ def evaluate(
         data: What `train` takes; classes and columns are matched by name.
         out: Where to write the answers as CSV, if anywhere; outside of the data.
         raw: Whether texts in `out` that a spreadsheet would run as formulas are left as they are.
-        listener: Hears sentences and progress.
+        listener: Receives messages and progress.
         **reading: How the data are read, see `ReadingOptions`.
 
     Returns:

@@ -19,7 +19,7 @@ def list_runs(folder: Source = "runs", *, listener: Listener = SILENT) -> list[d
 
     Args:
         folder: Where to look.
-        listener: Hears of runs that cannot be read, which are passed over.
+        listener: Receives a message for each run that cannot be read and is skipped.
     """
     found = []
     for run, document in read_runs(Path(folder), listener.say):

@@ -1,4 +1,4 @@
-"""What the calls give back: a model that answers, a run that also says how it came about."""
+"""What the calls give back: a model that predicts, and a run that also holds how it was trained."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Source = str | os.PathLike[str]
 
 
 class Model:
-    """Something that answers: a run or a bundle, opened by `load`; it can stand wherever its folder can.
+    """A run or a bundle that predicts, opened by `load`; it can stand wherever its folder can.
 
     Attributes:
         path: Its folder.
@@ -38,7 +38,7 @@ class Model:
 
     @property
     def bundle(self) -> bundles.Bundle:
-        """What the bundle says of itself: classes, pixels, temperature, licences."""
+        """The content of bundle.json: classes, input specification, temperature, licences."""
         return bundles.read_bundle(self.path)
 
     @property
@@ -49,7 +49,7 @@ class Model:
     def predict(
         self, images: Any, *, separator: str | None = None, header: int | None = None, engine: str = "onnx"
     ) -> pd.DataFrame:
-        """Answer images, or rows of a table; see `mindle.predict`."""
+        """Predict images, or rows of a table; see `mindle.predict`."""
         return predict(self.path, images, separator=separator, header=header, engine=engine)
 
     @takes_reading_options(*READ_AS)
@@ -70,7 +70,7 @@ class Run(Model):
 
     @property
     def bundle(self) -> bundles.Bundle:
-        """What the run's bundle says of itself."""
+        """The content of bundle.json."""
         return bundles.read_bundle(self.folder.bundle)
 
     @property
@@ -82,7 +82,7 @@ class Run(Model):
     def mistakes(self) -> pd.DataFrame:
         """Wrong predictions in the test split, the most confident first: path, label, predicted, confidence.
 
-        Where the answers are numbers, every estimate, the worst first: path, target, predicted, error.
+        For a regression, every estimate, the worst first: path, target, predicted, error.
         """
         import pandas as pd
 

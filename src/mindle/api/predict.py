@@ -1,4 +1,4 @@
-"""`predict`: what a run or a bundle answers to new data."""
+"""`predict`: what a run or a bundle predicts for new data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def predict(
     weights: Source | None = None,
     engine: str = "onnx",
 ) -> pd.DataFrame:
-    """Answer images, or rows of a table.
+    """Predict images, or rows of a table.
 
     Args:
         model: A run, a bundle, their folder, or "imagenet:NAME" for a backbone with its own ImageNet classes.
@@ -40,7 +40,7 @@ def predict(
         separator: Of a file of rows: what stands between cells, where the file does not show it.
         header: Of a file of rows: how many lines of header it has, where the file does not show it.
         weights: For "imagenet:NAME", where to look for its weights first.
-        engine: "onnx" answers from the bundle; "torch" from the run's own PyTorch model.
+        engine: "onnx" runs the bundle; "torch" the run's own PyTorch model.
 
     Returns:
         A data frame with `path`, `predicted`, `confidence`, `p_<class>` and `reason`; an image that cannot be

@@ -43,7 +43,7 @@ def prepare(
         link: How files get into folders: "copy", "hard" or "symbolic" (links to the originals).
         size: (height, width) of the images in an `.npz`; as they are unless set.
         split_seed: Seed of the split.
-        listener: Hears sentences and progress.
+        listener: Receives messages and progress.
         **reading: How the data are read, see `ReadingOptions`.
 
     Returns:

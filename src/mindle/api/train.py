@@ -74,7 +74,7 @@ def train(
         repeats: Of such a table: how often the cross-validation is repeated (default 3).
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, epochs and scores are logged too.
-        listener: Hears sentences and progress; prints to standard output unless set.
+        listener: Receives messages and progress; prints to standard output unless set.
         **reading: How the data are read, see `ReadingOptions`.
 
     Returns:

@@ -98,7 +98,7 @@ def tune(
         folds: Of a table: number of folds of the cross-validation that scores trials (default 5).
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, trials and scores are logged too.
-        listener: Hears sentences and progress; prints to standard output unless set.
+        listener: Receives messages and progress; prints to standard output unless set.
         **reading: How the data are read, see `ReadingOptions`.
 
     Returns:

@@ -6,7 +6,7 @@ import sys
 
 
 def cache(*, prune: str | None = None, json: str | None = None) -> None:
-    """Show how much room the cache takes, and free it.
+    """Show the size of the cache, and prune it.
 
     All of it can be made again from your photos.
     """

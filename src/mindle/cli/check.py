@@ -6,9 +6,9 @@ from typing import Any
 
 
 def check(data: str, *, json: str | None = None, **options: Any) -> None:
-    """Look for files and labels, or columns and rows, that would spoil a training.
+    """Check images and labels, or a table.
 
-    Nothing is changed.
+    Lists what would spoil a training: unreadable files, duplicates across splits, wrong cells. Nothing is changed.
 
     Exit code 1 where something needs a person's decision.
     """

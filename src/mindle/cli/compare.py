@@ -10,7 +10,11 @@ from mindle.text import printable
 
 
 def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, **options: Any) -> None:
-    """Compare runs on the same test images or rows, by a paired test (p value)."""
+    """Compare runs by a paired test.
+
+    They are compared on the test images or rows that all of them predicted; each difference has its interval
+    and its p value.
+    """
     from mindle import api
     from mindle.cli.output import print_table, show
 

@@ -6,7 +6,10 @@ from typing import Any
 
 
 def course(name: str | None = None, *, json: str | None = None, **options: Any) -> None:
-    """Train the variants of an experiment and compare them on one page: an exercise of the course, or a file.
+    """Run an exercise of the course, or your own.
+
+    An experiment (an exercise of the course, or a TOML file) trains its variants on the same data and compares
+    them on one page.
 
     Each variant is an ordinary run below --out; the same command goes on after an interruption.
     """

@@ -7,7 +7,10 @@ from typing import Any
 
 
 def ensemble(runs: Sequence[str], *, json: str | None = None, **options: Any) -> None:
-    """Let several runs answer together, as one run with one bundle."""
+    """Combine several runs into an ensemble.
+
+    The result is a run like any other, with one bundle.
+    """
     from mindle import api
     from mindle.cli.output import write_json_document
     from mindle.console import Console

@@ -6,7 +6,10 @@ from typing import Any
 
 
 def evaluate(model: str, data: str, *, json: str | None = None, **options: Any) -> None:
-    """Evaluate a model on new labelled data, every image of it."""
+    """Evaluate a model on new labelled data.
+
+    Every image counts, whatever split it lies in, or every row that has a target.
+    """
     from mindle import api
     from mindle.cli.output import write_json_document
     from mindle.console import Console

@@ -29,7 +29,7 @@ EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 70, 130, 143
 
 app = typer.Typer(
     name="mindle",
-    help="From a folder of photos, or a table, to a model that its owner can trust.",
+    help="Train and evaluate a classifier or a regression model on a folder of images or a table.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,7 +49,7 @@ def _root(
         False, "--version", help="Print the version.", callback=_version, is_eager=True
     ),
 ) -> None:
-    """From a folder of photos, or a table, to a model that its owner can trust."""
+    """Train and evaluate a classifier or a regression model on a folder of images or a table."""
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:

@@ -20,11 +20,11 @@ def predict(
     raw: bool = False,
     **options: Any,
 ) -> None:
-    """Answer images, or the rows of a table.
+    """Predict images, or the rows of a table.
 
-    An image or a row that cannot be read gets a reason instead of an answer, and the rest go on.
+    An image or a row that cannot be read gets a reason instead of a prediction, and the rest go on.
 
-    Exit code 3 where nothing at all could be answered.
+    Exit code 3 where nothing at all could be predicted.
     """
     from mindle import api
     from mindle.cli.output import as_stream

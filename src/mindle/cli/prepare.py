@@ -6,9 +6,11 @@ from typing import Any
 
 
 def prepare(data: str, out: str, *, size: str | None = None, json: str | None = None, **options: Any) -> None:
-    """Lay the split out as folders or as one .npz, for use elsewhere.
+    """Write the split as folders or as one .npz.
 
-    Exit code 1 where an image could not be laid out; each is named.
+    Other programs can read it, and so can `mindle train`.
+
+    Exit code 1 where an image could not be written; each is named.
     """
     from mindle import api
     from mindle.cli.output import write_json_document

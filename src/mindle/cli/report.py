@@ -6,7 +6,10 @@ from typing import Any
 
 
 def report(run: str, *, json: str | None = None, **options: Any) -> None:
-    """Write a run's report again, in another language or file."""
+    """Write a run's report again.
+
+    In another language, or to another file.
+    """
     from mindle import api
     from mindle.cli.output import write_json_document
     from mindle.console import Console

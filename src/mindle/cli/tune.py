@@ -6,7 +6,9 @@ from typing import Any
 
 
 def tune(data: str, *, json: str | None = None, **options: Any) -> None:
-    """Search for the recipe that suits the data, then refit the best one and evaluate it once.
+    """Search hyperparameters, and refit the best.
+
+    The best recipe is refitted as an ordinary run and evaluated once on the test split.
 
     Trials never see the test split. A search that was killed goes on with --resume and loses no trial.
     """

@@ -99,7 +99,7 @@ class ReadingOptions:
     group: str | int | None = _option(
         about="rows",
         metavar="COLUMN",
-        help="Table: a column whose equal values hold rows together in every split.",
+        help="Table: a column of groups; rows of one group stay on one side of every split.",
     )
     time: str | int | None = _option(
         about="rows",
@@ -112,23 +112,23 @@ class ReadingOptions:
         form="list",
         flag="--id",
         metavar="COLUMN",
-        help="Table: columns that name a row; carried through, never learned from.",
+        help="Table: columns that identify a row; copied to the predictions, never learned from.",
     )
     separator: str | None = _option(
         about="both",
         metavar="CHARACTER",
-        help="Table or list of images: what stands between cells, where the file misleads: , ; tab | space.",
+        help="Table or list of images: the separator of cells, where it is inferred wrongly: , ; tab | space.",
     )
     header: int | None = _option(
         about="both",
         form="number",
         metavar="N",
-        help="Table or list of images: lines of header, 0 for none; inferred from the file.",
+        help="Table or list of images: number of header lines, 0 for none; inferred unless set.",
     )
     missing: str | Sequence[str] | None = _option(
         about="both",
-        metavar="WORDS",
-        help="Table or list of images: words that stand for a missing value, such as '?,-200', instead of "
+        metavar="TEXTS",
+        help="Table or list of images: texts that stand for a missing value, such as '?,-200', instead of "
         "NA, NaN, None and the like.",
     )
     label_from: str | None = _option(
