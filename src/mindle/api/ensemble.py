@@ -94,7 +94,8 @@ def ensemble(
 
     Raises:
         ValueError: If an argument is wrong, or the runs differ in classes or splits.
-        ArtifactError: If a run has not finished, is damaged, or has another input specification than the others.
+        ArtifactError: If a run has not finished, is damaged, or has another input specification than the
+            others.
         ModelError: If the weights of different nets should be averaged.
         DataError: If the data, which "average" needs, have changed or moved.
 

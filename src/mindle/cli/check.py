@@ -8,7 +8,8 @@ from typing import Any
 def check(data: str, *, json: str | None = None, **options: Any) -> None:
     """Check images and labels, or a table.
 
-    Lists what would spoil a training: unreadable files, duplicates across splits, wrong cells. Nothing is changed.
+    Lists what would spoil a training: unreadable files, duplicates across splits, wrong cells. Nothing is
+    changed.
 
     Exit code 1 where something needs a person's decision.
     """

@@ -8,8 +8,8 @@ from typing import Any
 def course(name: str | None = None, *, json: str | None = None, **options: Any) -> None:
     """Run an exercise of the course, or your own.
 
-    An experiment (an exercise of the course, or a TOML file) trains its variants on the same data and compares
-    them on one page.
+    An experiment (an exercise of the course, or a TOML file) trains its variants on the same data and
+    compares them on one page.
 
     Each variant is an ordinary run below --out; the same command goes on after an interruption.
     """

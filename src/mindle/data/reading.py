@@ -117,7 +117,7 @@ class ReadingOptions:
     separator: str | None = _option(
         about="both",
         metavar="CHARACTER",
-        help="Table or list of images: the separator of cells, where it is inferred wrongly: , ; tab | space.",
+        help="Table or list of images: the separator of cells, where the guess is wrong: , ; tab | space.",
     )
     header: int | None = _option(
         about="both",
