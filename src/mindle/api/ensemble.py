@@ -84,7 +84,8 @@ def ensemble(
     Args:
         runs: Two run folders or more, with the same classes and the same splits of the same data.
         method: "vote" (mean of the predictions), "weighted" (weights fitted on val), "stack" (logistic
-            regression over the predictions, fitted on val) or "average" (one net with the mean of the weights).
+            regression over the predictions, fitted on val) or "average" (one net with the mean of the
+            weights).
         out: The run folder of the ensemble; `runs/<data>-<n>` unless set.
         lang: Language of the report, "en" or "ko".
         listener: Receives messages and progress; prints to standard output unless set.
