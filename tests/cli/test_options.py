@@ -47,6 +47,13 @@ def test_every_command_writes_json_where_it_is_told() -> None:
         assert option.help.endswith(wanted), name
 
 
+def test_help_says_which_options_may_be_repeated() -> None:
+    for name, command in COMMANDS.items():
+        for option in command.params:
+            if option.param_type_name == "option":
+                assert ("May be repeated." in (option.help or "")) == option.multiple, (name, option.name)
+
+
 def test_the_variable_is_the_default_of_every_language() -> None:
     found = [
         parameter for command in COMMANDS.values() for parameter in command.params if parameter.name == "lang"
@@ -59,7 +66,8 @@ def test_the_variable_is_the_default_of_every_language() -> None:
 def test_commands_take_every_option_of_reading(command: str) -> None:
     shown = {parameter.name: parameter for parameter in COMMANDS[command].params}
     for name, record in option_records().items():
-        assert (shown[name].help, shown[name].metavar) == (record.help, record.metavar)
+        meaning = shown[name].help.removesuffix(" May be repeated.")
+        assert (meaning, shown[name].metavar) == (record.help, record.metavar)
         assert shown[name].opts == [record.flag or f"--{name.replace('_', '-')}"]
 
 

@@ -32,7 +32,7 @@ class Option:
     Attributes:
         help: What it means.
         metavar: What stands for its value in `--help`.
-        form: How it is typed, see `_TYPES`.
+        form: How it is typed, see `_TYPES`; the help of an option says where it may be repeated.
         flag: How it is spelled, where that is not its name.
         default: What holds where it is not given.
         argument: Whether it has a position in place of a flag.
@@ -56,7 +56,10 @@ class Option:
     def parameter(self, name: str) -> inspect.Parameter:
         """What Typer reads from the signature of a command."""
         kind: Any = _TYPES[self.form]
-        shown: dict[str, Any] = {"metavar": self.metavar, "help": self.help.replace("{what}", self.what)}
+        meaning = self.help.replace("{what}", self.what)
+        if self.form in ("list", "pairs") and not self.argument:
+            meaning += " May be repeated."
+        shown: dict[str, Any] = {"metavar": self.metavar, "help": meaning}
         if self.argument:
             shown_as = typer.Argument(**shown)
         else:
