@@ -105,7 +105,7 @@ def test_a_task_from_outside_goes_from_data_to_a_report(tmp_path: Path) -> None:
     assert (tmp_path / "answers.csv").read_text().splitlines()[0].startswith("path,target,predicted")
 
     page = mindle.report(tmp_path / "run", out=tmp_path / "page.html")
-    assert "off on average" in Path(page).read_text(encoding="utf-8")
+    assert "mean absolute error" in Path(page).read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("counting", "cache")
@@ -131,4 +131,4 @@ def test_a_task_from_outside_learns_from_a_table_too(tmp_path: Path) -> None:
     again = mindle.evaluate(tmp_path / "run", file, out=tmp_path / "answers.csv")
     assert again["test"]["n"] == 90
     page = mindle.report(tmp_path / "run", out=tmp_path / "page.html")
-    assert "off on average" in Path(page).read_text(encoding="utf-8")
+    assert "mean absolute error" in Path(page).read_text(encoding="utf-8")

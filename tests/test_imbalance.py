@@ -87,7 +87,7 @@ def test_auto_says_what_it_chose_and_why_and_a_resumed_run_says_the_same(
     run = trained(thinned, tmp_path / "run", imbalance="auto")
     notes = [attempt for attempt in run.folder.document()["tried"] if attempt["name"].startswith("imbalance")]
     assert len(notes) == 1
-    assert "macro-F1" in notes[0]["note"]
+    assert "macro F1" in notes[0]["note"]
     assert bool(run.metrics["thresholds"]) == (notes[0]["name"] == "imbalance: thresholds")
     assert "imbalance" in run.report().read_text(encoding="utf-8")
 

@@ -160,7 +160,7 @@ def test_images_recorded_in_english_are_reported_in_korean(
         mindle.train(folder, strategy="scratch", recipe=str(recipe), seed=seed, device="cpu", out=run)
     assert english(report(runs[0])) != []  # it was recorded in English
     texts = in_korean(runs[0], monkeypatch)
-    assert "점검 결과" in texts
+    assert "검사의 발견 사항" in texts
     assert english(texts) == []
 
     page = tmp_path / "both.html"

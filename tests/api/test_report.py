@@ -55,7 +55,7 @@ def run(tmp_path: Path) -> mindle.Run:
     return mindle.Run(folder.path)
 
 
-@pytest.mark.parametrize(("lang", "words"), [("en", "off on average"), ("ko", "평균 오차")])
+@pytest.mark.parametrize(("lang", "words"), [("en", "mean absolute error"), ("ko", "평균절대오차")])
 def test_a_run_on_numbers_has_a_report(run: mindle.Run, lang: str, words: str) -> None:
     page = run.report(lang=lang).read_text(encoding="utf-8")
     assert words in page

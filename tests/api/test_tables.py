@@ -315,9 +315,8 @@ def test_unreadable_cells_are_counted_by_every_call(iris: Any, tmp_path: Path) -
     name = str(frame.columns[1])
     frame.loc[2:3, name] = ["7.5 EUR", float("inf")]
     frame.to_csv(tmp_path / "odd.csv", index=False)
-    said = (
-        f"2 cells of {re.escape(repr(name))}.* are no numbers and read as missing; first in row 3: '7.5 EUR'"
-    )
+    cells = f"2 cells of {re.escape(repr(name))}"
+    said = f"{cells}.* are not numbers and are read as missing; first in row 3: '7.5 EUR'"
     for source in (tmp_path / "odd.csv", frame, frame.to_dict("list"), frame.to_dict("records")):
         with pytest.warns(DataWarning, match=said):
             assert len(run.predict(source)) == 6

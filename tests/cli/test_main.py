@@ -73,7 +73,7 @@ def test_predict_says_so_where_nothing_could_be_answered(work: Path) -> None:
     broken = f"photos/{CLASSES[0]}/잘림.png"
     done = mindle("predict", "runs/photos-1", broken, "nowhere.png", cwd=work)
     assert done.returncode == 3
-    assert "0 images answered" in done.stderr
+    assert "0 images predicted" in done.stderr
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert [row["path"] for row in rows] == [broken, "nowhere.png"]
     assert all(row["reason"] and not row["predicted"] for row in rows)

@@ -52,7 +52,7 @@ def test_every_task_has_its_evaluation() -> None:
 def test_a_single_row_has_no_interval() -> None:
     task, row = tasks.of("regression"), Estimates(paths=("a",), values=np.ones(1), targets=np.zeros(1))
     assert task.headline(task.score(row)) == "mean absolute error 1 (n = 1)"
-    assert task.headline(task.score(row)).in_language("ko") == "평균 절대 오차 1 (n = 1)"
+    assert task.headline(task.score(row)).in_language("ko") == "평균절대오차 1 (n = 1)"
 
 
 def test_mistakes_need_the_truth() -> None:

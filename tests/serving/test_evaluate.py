@@ -56,8 +56,8 @@ def test_rows_without_a_number_to_judge_by_are_reported(tmp_path: Path) -> None:
     assert evaluated.skipped == 1
     assert opened.source.report.sentences() == [
         "The rows are read as they are written: a decimal comma in a, sum (training: decimal point)",
-        "1 cell of 'a' is no number and read as missing; first in row 3: 'x'",
-        "1 cell of 'sum' is no number and read as missing; first in row 2: 'many'",
+        "1 cell of 'a' is not a number and is read as missing; first in row 3: 'x'",
+        "1 cell of 'sum' is not a number and is read as missing; first in row 2: 'many'",
     ]
 
 

@@ -71,7 +71,9 @@ def test_rows_get_mindles_answers(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     adder(tmp_path / "bundle")
     model = _load_pyfunc(str(tmp_path / "bundle"))
-    with pytest.warns(DataWarning, match="1 cell of 'b' is no number and read as missing; first in row 2"):
+    with pytest.warns(
+        DataWarning, match="1 cell of 'b' is not a number and is read as missing; first in row 2"
+    ):
         model.predict({"a": [1, 2], "b": [3.5, "many"]})
     with pytest.raises(DataError, match="none of 1 cell of 'b' is a number"):
         model.predict({"a": [1, 2], "b": ["", "many"]})

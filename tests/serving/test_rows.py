@@ -144,7 +144,7 @@ def test_what_is_read_otherwise_or_not_at_all_is_reported(tmp_path: Path) -> Non
     assert rows[0]["predicted"] == 4
     assert opened.source.report.sentences() == [
         f"{file!r} is read as it is written: a decimal comma in a, b (training: decimal point)",
-        f"1 cell of 'b' in {file!r} is no number and read as missing; first in row 2: 'many'",
+        f"1 cell of 'b' in {file!r} is not a number and is read as missing; first in row 2: 'many'",
     ]
 
 

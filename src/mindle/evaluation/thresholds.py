@@ -2,7 +2,7 @@
 
 Where a class is rare, the likeliest class is seldom it, and its recall suffers. Thresholds change what is
 named and leave the probabilities alone: the class named is the one whose probability is largest against
-its threshold. They are fitted for macro-F1, which every class moves alike, on images not learned from.
+its threshold. They are fitted for macro F1, which every class moves alike, on images not learned from.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _mean_f1(right: NDArray[np.integer], truth: NDArray[np.integer], named: NDAr
 
 
 def fit_thresholds(probabilities: Floats, labels: Ints) -> Floats:
-    """Thresholds with the highest macro-F1 on these images, one class after the other while it rises.
+    """Thresholds with the highest macro F1 on these images, one class after the other while it rises.
 
     Args:
         probabilities: (image, class), of images that the model had not learned from.
@@ -109,7 +109,7 @@ def fit_thresholds(probabilities: Floats, labels: Ints) -> Floats:
 
 
 def _best_gain(scores: Floats, labels: Ints, current: int) -> tuple[float, float]:
-    """What to add to one class's scores for the highest macro-F1, and that macro-F1.
+    """What to add to one class's scores for the highest macro F1, and that macro F1.
 
     Every image goes to the class if what is added exceeds the image's distance to the best other class, so
     that counts for the whole grid are sums over sorted distances.
@@ -157,7 +157,7 @@ def held_out_answers(probabilities: Floats, labels: Ints, folds: Ints) -> Ints:
 
 
 def macro_f1_gain(labels: Ints, old: Ints, new: Ints, classes: int, *, seed: int = 0) -> tuple[float, float]:
-    """By how much macro-F1 rises from one set of answers to another, and the standard error of that.
+    """By how much macro F1 rises from one set of answers to another, and the standard error of that.
 
     The error is that of the difference: both are resampled together, image by image.
 

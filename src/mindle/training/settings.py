@@ -337,11 +337,11 @@ class TrainSettings(Checked):
         str,
         Choice(BALANCES),
         "Class imbalance: none, weights (in the loss), sampling (minority classes drawn more often), smote "
-        "(heads: synthetic samples between real ones) or auto (by macro-F1)",
+        "(heads: synthetic samples between real ones) or auto (by macro F1)",
     ] = "none"
     oversample: Annotated[Fraction, "Oversample minority classes; 0 is off, 1 balances the classes"] = 0.0
     focal_gamma: Annotated[Strength, "Focal loss: gamma, by which easy samples count less; 0 is off"] = 0.0
-    thresholds: Annotated[bool, "Fit a threshold for each class to macro-F1 on held-out images"] = False
+    thresholds: Annotated[bool, "Fit a threshold for each class to macro F1 on held-out images"] = False
     weight_averaging: Annotated[str, Choice(AVERAGES), "last is the mean of the last epochs, as in SWA"] = (
         "none"
     )

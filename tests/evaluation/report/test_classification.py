@@ -40,7 +40,7 @@ def changed(content: ReportContent, **changes: Any) -> Mapping[str, Any]:
 def test_the_headline_counts(full: Make) -> None:
     content = full()
     right = int(np.trace(np.array(content.test["confusion"])))
-    assert f"{right} of 120 test images were named correctly" in report_html(content)
+    assert f"{right} of 120 test images were classified correctly" in report_html(content)
 
 
 def test_beating_the_simplest_answers_must_be_clear(full: Make) -> None:

@@ -30,8 +30,8 @@ def test_long_lists_are_not_printed_and_short_ones_are(full: Make) -> None:
 
 def test_the_findings_are_translated_by_kind_and_their_sentences_marked_english(full: Make) -> None:
     text = section(full(), "data", "ko")
-    assert "서로 다른 구분에 있는 같은 이미지(누출)" in text
-    assert "학습에서 뺌" in text
+    assert "분할의 서로 다른 세트에 있는 같은 이미지(누출)" in text
+    assert "학습 세트에서 뺌" in text
     assert '<p lang="en">A leak.</p>' in text
 
 
@@ -124,9 +124,9 @@ def test_classes_of_rows_show_cards_not_pictures(classified_rows: Make) -> None:
 
 def test_repeats_are_counted_once_where_rows_are_counted(classified_rows: Make) -> None:
     once, thrice = read(classified_rows()), read(classified_rows(3))
-    right = re.search(r"(\d+) of 90 test rows were answered correctly", once.words)
+    right = re.search(r"(\d+) of 90 test rows were classified correctly", once.words)
     assert right
-    assert f"{right.group(1)} of 90 rows were answered correctly, each by a model" in thrice.words
+    assert f"{right.group(1)} of 90 rows were classified correctly, each by a model" in thrice.words
     assert "Each row was answered 3 times" in thrice.words
     assert "5-fold cross-validation × 3" in thrice.words
 

@@ -62,7 +62,7 @@ def test_the_headline_is_the_mean_error_in_the_targets_unit(estimated: Make) -> 
     made = estimated()
     mae = made.test["mae"]
     page = read(made)
-    assert f"{amount(mae['value'])} k$ off on average" in page.words
+    assert f"{amount(mae['value'])} k$ mean absolute error" in page.words
     assert f"between {amount(mae['low'])} and {amount(mae['high'])} k$" in page.words
     assert "120 test rows were estimated" in page.words
 
@@ -177,7 +177,7 @@ def test_repeated_cross_validation_is_explained(estimated: Make) -> None:
     assert "4-fold cross-validation × 3" in page.words
     assert "Evaluated by 4-fold cross-validation, 3 times:" in page.words
     assert "each by models that had never seen it" in page.words
-    assert "opened once" not in page.words
+    assert "evaluated once" not in page.words
     assert "Nadeau and Bengio" in page.words
 
 

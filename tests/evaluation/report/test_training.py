@@ -40,7 +40,12 @@ def found(count: int = 6) -> dict[str, Any]:
         for number in range(count)
     ]
     trials[1] |= {"state": "pruned", "accuracy": None}
-    trials[2] |= {"state": "failed", "log_loss": None, "accuracy": None, "note": "its loss is no number"}
+    trials[2] |= {
+        "state": "failed",
+        "log_loss": None,
+        "accuracy": None,
+        "note": "its loss is NaN or infinite",
+    }
     return {
         "sampler": "tpe",
         "trials": trials,
@@ -60,7 +65,7 @@ def test_it_tells_the_trials_what_mattered_and_the_winner(full: Make) -> None:
     assert "Trial 5: log loss 0.167, 91.7% right" in text
     assert text.count("<circle") == 4
     assert "<strong>75.0%</strong>" in text
-    assert "its loss is no number" in text
+    assert "its loss is NaN or infinite" in text
     assert "rbf, &lt;b&gt;" in text
     assert "<b>&" not in text
 
@@ -119,7 +124,7 @@ def test_each_diagnosis_has_its_figure_and_what_to_try(full: Make) -> None:
 def test_korean_pages_mark_english_sentences_and_translate_those_of_the_catalogue(full: Make) -> None:
     text = section(full(diagnoses=diagnoses()), "diagnosis", "ko")
     assert '<p lang="en">It rose.</p>' in text
-    assert "너무 큰 학습률" in text
+    assert "너무 높은 학습률" in text
     said = Diagnosis(
         kind="rate-too-high",
         message=message("report.overfit.none"),

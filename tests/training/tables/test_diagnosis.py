@@ -126,7 +126,7 @@ def test_rows_that_were_normalised_before_they_came(name: str, digits: int) -> N
     found = diagnosed(np.round(normalize(x), digits), y)
     assert list(found) == ["rows-normalised"]
     said = found["rows-normalised"]
-    assert f"Each of the {len(x):,} rows had been divided by its own length" in said.message
+    assert f"Each of the {len(x):,} rows had been divided by its own norm" in said.message
     assert "as it was measured" in said.remedy
     assert len(said.evidence["series"]["this run"]) == x.shape[1]
 
@@ -147,7 +147,7 @@ def test_columns_that_were_standardised_over_all_rows(name: str, digits: int) ->
     assert f"{x.shape[1]} of {x.shape[1]} columns" in said.message
     assert f"over all {len(x):,} rows" in said.message
     assert "on training rows alone" in said.remedy
-    own = [y for _, y in said.evidence["series"]["rows to learn from"]]
+    own = [y for _, y in said.evidence["series"]["training rows"]]
     assert max(map(abs, own)) > 1e-3
     assert max(abs(y) for _, y in said.evidence["series"]["all rows"]) < 1e-4
 
@@ -204,7 +204,7 @@ def test_a_cause_says_how_bad_the_answers_are() -> None:
     wild = {**NETS, "epochs": 200, "learning_rate": 0.1, "weight_decay": 0.0}
     found = diagnosed(scale(rng.normal(size=(90, 12))), rng.normal(size=90), **wild)
     assert list(found) == ["fitted-on-test"]
-    assert "always answering the mean" in found["fitted-on-test"].message
+    assert "always predicting the mean" in found["fitted-on-test"].message
 
 
 def test_classes_predicted_worse_than_by_the_majority_baseline() -> None:
@@ -213,7 +213,7 @@ def test_classes_predicted_worse_than_by_the_majority_baseline() -> None:
     labels = (rng.random(300) < 0.25).astype(np.int64)
     found = diagnosed(x, labels, **{**NETS, "epochs": 200, "learning_rate": 0.05})
     assert list(found) == ["val-below-majority"]
-    assert "of always answering '0'" in found["val-below-majority"].message
+    assert "of always predicting '0'" in found["val-below-majority"].message
 
 
 def test_overfitted_nets() -> None:

@@ -235,7 +235,7 @@ class ClassSelection(ModelSelection[ClassCandidate]):
     def _best_method(
         self, best: Ranked[ClassCandidate], kinds: tuple[str, ...]
     ) -> tuple[Ranked[ClassCandidate], str]:
-        """The head with the method that is clearly better by macro-F1 out of fold, and its name."""
+        """The head with the method that is clearly better by macro F1 out of fold, and its name."""
         data = self.data
         if ratio(data.truth) < WORTH_TRYING or self.stopped:
             even = message("selection.note.no-imbalance", ratio=ratio(data.truth))
@@ -377,7 +377,7 @@ def _thresholds(
     train_labels: NDArray[np.int64],
     seed: int,
 ) -> tuple[tuple[float, ...], tuple[dict[str, Any], ...]]:
-    """Thresholds where the recipe asks for them, or leaves it to macro-F1 on val; and what was tried.
+    """Thresholds where the recipe asks for them, or leaves it to macro F1 on val; and what was tried.
 
     Another way of training would cost the training once more, so that `auto` looks at thresholds alone.
     """

@@ -90,7 +90,7 @@ def choose_method(
     *,
     seed: int = 0,
 ) -> tuple[str, str]:
-    """The method that is clearly better than none by macro-F1, and why: by more than the error of the gain.
+    """The method that is clearly better than none by macro F1, and why: by more than the error of the gain.
 
     Args:
         labels: True class of images that were not learned from.

@@ -309,7 +309,7 @@ class ImageTask(SearchTask):
             Pruned: If the monitor says so.
             TimeUp: If the deadline comes first.
             DataError: If nothing can be scored: an empty val split, images of one group.
-            ModelError: If the model cannot be made or its loss is no number.
+            ModelError: If the model cannot be made or its loss is NaN or infinite.
         """
         if recipe.strategy == "auto":
             raise ValueError("A trial must name its strategy. Received 'auto'.")

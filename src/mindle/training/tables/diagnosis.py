@@ -122,7 +122,7 @@ def _rows_normalised(case: TableCase) -> Diagnosis | None:
 
 
 def rows_normalised(cells: Floats, *, columns: Sequence[str] = ()) -> Diagnosis | None:
-    """Whether rows of a table had each been divided by their own length: the largest column drowns others.
+    """Whether rows of a table had each been divided by their norm: the largest column drowns others.
 
     Args:
         cells: The numbers of a table, (row, column), NaN where missing; incomplete rows are not looked at.

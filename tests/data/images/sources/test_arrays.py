@@ -171,7 +171,7 @@ def test_an_image_without_a_finite_number_is_set_aside(tmp_path: Path) -> None:
     assert dataset.set_aside == ("", "not-a-number", "", "not-a-number", "", "")
     found = finding(dataset, "not-a-number")
     assert found.files == ("data/000001", "data/000003")
-    assert "2 images have a target that is no finite number; first: data/000001 (nan)" in found.message
+    assert "2 images have a target that is not a finite number; first: data/000001 (nan)" in found.message
     assert found.decision
 
 

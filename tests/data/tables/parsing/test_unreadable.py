@@ -45,8 +45,8 @@ def test_a_report_adds_up_what_chunks_tell() -> None:
     report.add("", ("a decimal comma in age (training: decimal point)",), ())
     assert report.sentences() == [
         "The rows are read as they are written: a decimal comma in age (training: decimal point)",
-        "8 cells of 'age' in 'new.csv' are no numbers and read as missing; first in row 3: 'many'",
-        "2 cells of 'since' in 'new.csv' are no dates and read as missing; first in row 3: '31.02.2024'",
+        "8 cells of 'age' in 'new.csv' are not numbers and are read as missing; first in row 3: 'many'",
+        "2 cells of 'since' in 'new.csv' are not dates and are read as missing; first in row 3: '31.02.2024'",
     ]
     document = report.document()
     assert document["written"] == {"": ["a decimal comma in age (training: decimal point)"]}

@@ -63,7 +63,7 @@ def unreadable_of(
         >>> age = Column(name="age", kind="number")
         >>> odd = unreadable_of(age, ["1", "?", "many"], parse_cells(["1", "?", "many"], age), (1, 2, 3))
         >>> print(odd.said())
-        1 cell of 'age' is no number and read as missing; first in row 3: 'many'
+        1 cell of 'age' is not a number and is read as missing; first in row 3: 'many'
     """
     odd = kind_of(column).unreadable(texts, column, values)
     if not odd:
