@@ -36,6 +36,31 @@ def test_what_is_about_images_is_refused_for_a_table(options: ReadingOptions, na
         options.read("wine")
 
 
+@pytest.mark.parametrize(
+    ("given", "must"),
+    [
+        ({"kinds": "zip=category"}, "`kinds` must be kinds by column"),
+        ({"header": "one"}, "`header` must be a number of lines"),
+        ({"header": 1.5}, "`header` must be a number of lines"),
+        ({"missing": -200}, "`missing` must be texts"),
+    ],
+)
+def test_options_of_another_type_are_refused(given: dict[str, Any], must: str) -> None:
+    with pytest.raises(TypeError, match=f"{must}.*Received"):
+        ReadingOptions.of(given, ReadingOptions)
+
+
+@pytest.mark.parametrize("one", ["key", 2])
+def test_one_name_stands_for_a_list_of_it(one: str | int) -> None:
+    assert ReadingOptions.of({"ids": one}, ReadingOptions).ids == (one,)
+
+
+@pytest.mark.parametrize("data", [3, None, ["photos"], b"photos"])
+def test_what_holds_no_data_is_refused_by_the_name_of_its_type(data: Any) -> None:
+    with pytest.raises(TypeError, match=f"Data must be a path.*Received {type(data).__name__}"):
+        ReadingOptions().read(data)
+
+
 @pytest.mark.parametrize("options", [ReadingOptions(kinds={"a": "date"}), ReadingOptions(ids=("a",))])
 def test_what_is_about_rows_is_refused_for_images(options: ReadingOptions) -> None:
     with pytest.raises(ValueError, match="must be left out for images: it is about a table"):

@@ -7,8 +7,9 @@ import inspect
 import os
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
@@ -146,6 +147,10 @@ class ReadingOptions:
     def __post_init__(self) -> None:
         from mindle.data.tables.parsing.cells import missing_option
 
+        for name, kind, what in _TYPES_OF_OPTIONS:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"`{name}` must be {what}. Received {value!r}.")
         object.__setattr__(self, "missing", missing_option(self.missing))
 
     @classmethod
@@ -171,7 +176,7 @@ class ReadingOptions:
                 raise TypeError(f"{call.__name__}() got an unexpected keyword argument {name!r}. {hint}")
         several = {option.name for option in fields(cls) if option.default == ()}
         given: dict[str, Any] = {
-            name: tuple(value) if name in several else value for name, value in reading.items()
+            name: _several(value) if name in several else value for name, value in reading.items()
         }
         return cls(**given)
 
@@ -253,6 +258,7 @@ class ReadingOptions:
 
         Raises:
             DataError: If nothing can be read.
+            TypeError: If the data are nothing that can hold images or rows.
             ValueError: If an option is about other data than these, or names a column that is not there.
         """
         return self.read_table(data) if self.is_table(data) else self.read_images(data, split_seed=split_seed)
@@ -290,6 +296,19 @@ class ReadingOptions:
         """What the user said that is about such data alone."""
         records = option_records()
         return {name: value for name, value in self.given().items() if records[name].about == data}
+
+
+# What options must be that Python may be given otherwise.
+_TYPES_OF_OPTIONS: Sequence[tuple[str, type, str]] = (
+    ("kinds", Mapping, "kinds by column, such as {'zip': 'category'}"),
+    ("header", Integral, "a number of lines, 0 for none"),
+    ("missing", Iterable, "texts with commas between them, or a list of texts"),
+)
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """Names that come in a list, or one name alone."""
+    return (value,) if isinstance(value, (str, Integral)) else tuple(value)
 
 
 def option_records(*names: str) -> dict[str, OptionRecord]:

@@ -72,9 +72,12 @@ def read(
         >>> dataset.name, dataset.kind, len(dataset)
         ('digits', 'builtin', 1797)
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(
+            "Data must be a path, a built-in name, a data frame, or lists by column name. Received "
+            f"{type(source).__name__}. Save images as files, or as an .npz of x and y."
+        )
     typed = os.fspath(source)
-    if not isinstance(typed, str):
-        raise TypeError(f"`source` must be text or a path. Received {type(source).__name__}.")
     place = Path(os.path.expanduser(typed))
     options = ListOptions(
         target=None if target is None else str(target),
