@@ -133,7 +133,7 @@ def test_the_cheapest_of_equally_good_answers_is_kept_unless_accuracy_is_preferr
     )
     selection.candidates += [dear, cheap]
     assert selection.economical(dear) is {"dear": dear, "cheap": cheap}[chosen]
-    assert ("answers an image in 10 ms instead of 50" in cheap.attempt["note"]) == (chosen == "cheap")
+    assert ("takes 10 ms per image instead of 50" in cheap.attempt["note"]) == (chosen == "cheap")
 
 
 def head_that_knows(labels: Any, classes: int) -> ClassCandidate:
