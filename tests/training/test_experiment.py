@@ -157,7 +157,15 @@ def test_the_first_and_the_last_variant_are_compared_with_all(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed = 3\n" + VARIANTS, "Unknown in the experiment .*: seed"),
+        ("seed = 3\n" + VARIANTS, "must hold nothing but about, .*: seed`. Did you mean 'seeds'"),
+        ("about = 3\n" + VARIANTS, "about` must be a text. Received 3"),
+        ("data = 'photos'\n" + VARIANTS, "data` must be an object. Received 'photos'"),
+        ("seeds = 3\n" + VARIANTS, "seeds` must be a list"),
+        ("variants = 3\n", "variants` must be an object. Received 3"),
+        ("variants = {a = 1, b = 2}\n", "variants.a` must be an object. Received 1"),
+        ("[data]\nside = 'x'\n" + VARIANTS, "data.side` must be a whole number"),
+        ("[variants.'a/../b']\n" + VARIANTS, "must be names of folders. Received 'a/../b'"),
+        (VARIANTS + "[variants.d]\nlabel = 3\n", "variants.d.label` must be a text. Received 3"),
         ('compare = [["a", "d"]]\n' + VARIANTS, "`compare` must hold pairs of a, b, c"),
         ("[data]\ntarge = 'x'\n" + VARIANTS, "Did you mean 'target'"),
         ("[variants.a]\n", "two variants or more. Received 1"),

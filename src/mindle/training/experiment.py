@@ -6,13 +6,15 @@ come with mindle; anybody can write another. Reading one needs no torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from mindle.data.reading import ReadingOptions
+from mindle.artifacts.typed import typed
+from mindle.data.reading import ReadingOptions, option_records
 from mindle.errors import did_you_mean
 from mindle.recipes import course_names, course_text, read_toml
 from mindle.training.recipe import (
@@ -85,15 +87,25 @@ class Experiment:
     apart: bool = False
 
 
-_NEEDS = {one.name for one in fields(Needs)} - {"reading"}
-_ENTRIES = {one.name for one in fields(Experiment)} - {"name", "needs", "labels"} | {"data", "base"}
+# What a file may hold, and of which type; the fields of a record are of the type that it declares.
+_NEEDS = {name: hint for name, hint in get_type_hints(Needs).items() if name != "reading"}
+_ENTRIES = {
+    **{
+        name: hint
+        for name, hint in get_type_hints(Experiment).items()
+        if name not in ("name", "needs", "labels")
+    },
+    "variants": Mapping[str, Mapping[str, Any]],
+    "data": Mapping[str, Any],
+    "base": Any,
+}
 
 
 def read_experiment(name: str) -> Experiment:
     """An exercise of the course by its name, or an experiment from a TOML file.
 
     Raises:
-        ValueError: If there is none of that name, or an entry or setting is unknown.
+        ValueError: If there is none of that name, or an entry or setting is unknown or of another type.
         DataError: If the file is missing or is not TOML.
 
     Example:
@@ -101,13 +113,21 @@ def read_experiment(name: str) -> Experiment:
         ['as_written', 'twostage', 'done_well']
     """
     document = _document(name)
-    unknown = sorted(document.keys() - _ENTRIES)
-    if unknown:
-        raise ValueError(f"Unknown in the experiment {name}: {', '.join(unknown)}.")
+    _require(document, _ENTRIES, f"{name}: ")
     variants, data, base = (document.pop(key, {}) for key in ("variants", "data", "base"))
     if len(variants) < 2:
         raise ValueError(f"The experiment {name} must have two variants or more. Received {len(variants)}.")
-    labels = {key: variant.pop("label", key.replace("_", " ")) for key, variant in variants.items()}
+    nameless = [key for key in variants if not re.fullmatch(r"\w[\w .-]*", key)]
+    if nameless:
+        raise ValueError(
+            f"The names of variants must be names of folders. Received {nameless[0]!r} in {name}. Use "
+            "letters, digits and underscores; `label` may be any text."
+        )
+    _require(data, {**_NEEDS, **dict.fromkeys(option_records(), Any)}, f"{name}: data.")
+    labels = {
+        key: typed(str, variant.pop("label", key.replace("_", " ")), f"{name}: variants.{key}.label")
+        for key, variant in variants.items()
+    }
     recipes: dict[str, Recipe] = {}
     for key, variant in variants.items():
         recipes[key] = _recipe(variant, base, recipes)
@@ -123,6 +143,17 @@ def read_experiment(name: str) -> Experiment:
         variants=recipes,
         labels=labels,
     )
+
+
+def _require(given: Mapping[str, Any], entries: Mapping[str, Any], within: str) -> None:
+    """Refuse entries that are unknown or of another type; `within` stands before their names."""
+    for key, value in given.items():
+        if key not in entries:
+            raise ValueError(
+                f"An experiment must hold nothing but {', '.join(sorted(entries))}. Received `{within}{key}`."
+                f"{did_you_mean(key, entries)} docs/course.md shows one."
+            )
+        typed(entries[key], value, f"{within}{key}")
 
 
 def _document(name: str) -> dict[str, Any]:
