@@ -34,7 +34,7 @@ def thumbnail(image: Image.Image, quality: int = 92) -> NDArray[np.uint8]:
 def search(thumbnails: NDArray[np.uint8], kinds: NDArray[np.int64] | None = None) -> list[list[int]]:
     count = len(thumbnails)
     found = near_duplicates(
-        thumbnails,
+        thumbnails.__getitem__,
         perceptual_hashes(thumbnails),
         kinds=np.zeros(count, np.int64) if kinds is None else kinds,
         small=np.zeros(count, bool),
@@ -128,7 +128,7 @@ def test_small_pictures_must_be_more_alike() -> None:
     assert alike(a, b)[0]
     two, hashes, kinds = np.concatenate([a, b]), np.zeros(2, np.uint64), np.zeros(2, np.int64)
     for small, pairs in ((False, 1), (True, 0)):
-        found = near_duplicates(two, hashes, kinds=kinds, small=np.array([small, False]))
+        found = near_duplicates(two.__getitem__, hashes, kinds=kinds, small=np.array([small, False]))
         assert len(found.pairs) == pairs
 
 
@@ -137,7 +137,9 @@ def test_thousands_of_one_hash_are_chained_and_pairs_of_two_kinds_are_all_told()
     rng = np.random.default_rng(0)
     frames = np.clip(base + rng.normal(0, 1, (1200, 32, 32)), 0, 255).astype(np.uint8)
     kinds = np.zeros(len(frames), np.int64)
-    found = near_duplicates(frames, perceptual_hashes(frames), kinds=kinds, small=np.zeros(len(frames), bool))
+    found = near_duplicates(
+        frames.__getitem__, perceptual_hashes(frames), kinds=kinds, small=np.zeros(len(frames), bool)
+    )
     groups = Groups(len(frames))
     groups.join(found.pairs)
     assert set(groups.roots().tolist()) == {0}
@@ -151,9 +153,9 @@ def test_work_is_cut_short_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     thumbnails = np.stack([thumbnail(scene(0), quality) for quality in range(60, 95)])
     hashes = perceptual_hashes(thumbnails)
     kinds, small = np.arange(len(hashes)), np.zeros(len(hashes), bool)
-    assert near_duplicates(thumbnails, hashes, kinds=kinds, small=small).complete
+    assert near_duplicates(thumbnails.__getitem__, hashes, kinds=kinds, small=small).complete
     monkeypatch.setattr(duplicates, "MOST_CONFIRMATIONS", 10)
-    assert not near_duplicates(thumbnails, hashes, kinds=kinds, small=small).complete
+    assert not near_duplicates(thumbnails.__getitem__, hashes, kinds=kinds, small=small).complete
 
 
 def test_the_longest_runs_are_shortened_to_bound_the_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:

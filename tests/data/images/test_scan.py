@@ -22,10 +22,10 @@ def test_facts_are_those_of_examine(tmp_path: Path) -> None:
     assert isinstance(digits.images, ArrayImages)
     rows = [3, 1700]
     thumbnails, columns = facts.thumbnails(rows), facts.of(rows)
-    both = thumbnails[np.array([0, 1])]
+    both = thumbnails(np.array([0, 1]))
     expected = [examine(digits.images.array[row]) for row in rows]
     np.testing.assert_array_equal(both, np.stack([one.thumbnail for one in expected]))
-    np.testing.assert_array_equal(thumbnails[np.array([1])][0], expected[1].thumbnail)
+    np.testing.assert_array_equal(thumbnails(np.array([1]))[0], expected[1].thumbnail)
     assert columns["height"].tolist() == [one.height for one in expected]
     assert columns["std"] == pytest.approx([one.std for one in expected], abs=1e-4)
     np.testing.assert_array_equal(columns["hash"], perceptual_hashes(both))
@@ -37,7 +37,7 @@ def test_a_data_set_of_which_nothing_decodes(tmp_path: Path) -> None:
     looks, facts = scan(read(tmp_path / "photos"), (), tmp_path / "cache", SILENT)
     assert [look.kind for look in looks] == ["not-an-image"]
     assert len(facts.rows) == 0
-    assert facts.thumbnails([])[np.zeros(0, np.int64)].shape == (0, 32, 32)
+    assert facts.thumbnails([])(np.zeros(0, np.int64)).shape == (0, 32, 32)
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ that lost 2 % at each side. Mirrored, turned and further cut copies are not look
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +57,8 @@ _PAIR_CHUNK = 1 << 16
 _CONFIRM_CHUNK = 1 << 12
 
 
-class Thumbnails(Protocol):
-    """Thumbnails that are fetched in small lots: an array, or rows of a store."""
-
-    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[Any]:
-        """uint8 (n, 32, 32)."""
+Thumbnails = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+"""Gives the thumbnails with some numbers, uint8 (n, 32, 32), so that few are in memory at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +259,7 @@ def near_duplicates(
     """Find the pictures that are the same but for how they were saved, in time that grows like their number.
 
     Args:
-        thumbnails: uint8 32x32 of each picture, fetched a few thousand at a time.
+        thumbnails: Gives those of some pictures; a few thousand are asked for at a time.
         hashes: Their `perceptual_hashes`.
         kinds: A number an image, such as label and split; pairs of different kinds are all confirmed, pairs
             of one kind only until their group is joined.
@@ -271,9 +268,8 @@ def near_duplicates(
     Example:
         >>> ramp = (np.arange(32 * 32).reshape(1, 32, 32) // 8).astype(np.uint8)
         >>> three = np.concatenate([ramp, 255 - ramp, ramp // 2])
-        >>> near_duplicates(
-        ...     three, perceptual_hashes(three), kinds=np.zeros(3, np.int64), small=np.zeros(3, bool)
-        ... ).pairs.tolist()
+        >>> hashes, alone, large = perceptual_hashes(three), np.zeros(3, np.int64), np.zeros(3, bool)
+        >>> near_duplicates(three.__getitem__, hashes, kinds=alone, small=large).pairs.tolist()
         [[0, 2]]
     """
     blocks, outlines = _blocks(thumbnails, len(hashes))
@@ -297,7 +293,7 @@ def near_duplicates(
         for start in range(0, len(pairs), _CONFIRM_CHUNK):
             part = pairs[start : start + _CONFIRM_CHUNK]
             limits = needed[start : start + _CONFIRM_CHUNK]
-            part = part[alike(thumbnails[part[:, 0]], thumbnails[part[:, 1]], limits)]
+            part = part[alike(thumbnails(part[:, 0]), thumbnails(part[:, 1]), limits)]
             groups.join(part)
             found.append(np.sort(part, axis=1))
     return NearDuplicates(pairs=np.unique(np.concatenate(found), axis=0), complete=complete)
@@ -308,7 +304,7 @@ def _blocks(thumbnails: Thumbnails, count: int) -> tuple[NDArray[np.float32], ND
     means, outlines = np.zeros((count, 64), np.float32), np.zeros(count, np.uint64)
     for start in range(0, count, _CONFIRM_CHUNK):
         rows = np.arange(start, min(start + _CONFIRM_CHUNK, count))
-        pixels = thumbnails[rows]
+        pixels = thumbnails(rows)
         grid = pixels.reshape(-1, 8, 4, 8, 4)
         outlines[rows] = _above_median(grid.sum(axis=(2, 4), dtype=np.int64).reshape(-1, 64))
         means[rows] = _normalised(pixels).reshape(grid.shape).mean(axis=(2, 4)).reshape(-1, 64)

@@ -68,12 +68,12 @@ class Facts:
     Attributes:
         rows: Row numbers in the data set, ascending.
         columns: What `FACTS` names of each but for the thumbnail, and its perceptual "hash".
-        stored: The same with thumbnails, in the cache; None where nothing decodes.
+        stored: The same with thumbnails, in the cache.
     """
 
     rows: NDArray[np.int64]
     columns: NDArray[Any]
-    stored: Rows | None
+    stored: Rows
 
     def of(self, rows: Sequence[int]) -> NDArray[Any]:
         """The columns of some rows of the data set."""
@@ -81,26 +81,11 @@ class Facts:
 
     def thumbnails(self, rows: Sequence[int]) -> Thumbnails:
         """The thumbnails of some rows of the data set, uint8 32x32 gray, fetched when they are wanted."""
-        return (
-            np.zeros((0, 32, 32), np.uint8)
-            if self.stored is None
-            else _Stored(self.stored, self._places(rows))
-        )
+        places = self._places(rows)
+        return lambda numbers: self.stored[places[numbers]]["thumbnail"]
 
     def _places(self, rows: Sequence[int]) -> NDArray[np.int64]:
         return np.searchsorted(self.rows, np.asarray(rows, np.int64))
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """The thumbnails at some places of a store."""
-
-    stored: Rows
-    places: NDArray[np.int64]
-
-    def __getitem__(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
-        thumbnails: NDArray[Any] = self.stored[self.places[numbers]]["thumbnail"]
-        return thumbnails
 
 
 def scan(
@@ -212,8 +197,6 @@ def _entry(examined: Examined) -> NDArray[Any]:
 def _gather(rows: NDArray[np.int64], store: RowStore, hashes: list[str]) -> Facts:
     """The facts of many rows as columns; thumbnails pass through a few thousand at a time."""
     columns = np.zeros(len(rows), [*((name, FACTS[name]) for name in _COLUMNS), ("hash", np.uint64)])
-    if not hashes:
-        return Facts(rows=rows, columns=columns, stored=None)
     stored = store.rows(hashes)
     for start in range(0, len(rows), 4096):
         places = np.arange(start, min(start + 4096, len(rows)))
