@@ -487,15 +487,11 @@ class StoreUsage:
         path: Folder below the cache, with forward slashes.
         size_bytes: All its files, not those of its sub-folders.
         rows: Rows in its segments; 0 where the folder holds other files, which pruning leaves alone.
-        segments: Finished segments.
-        last_used: When a segment or file was last opened or written, seconds since 1970.
     """
 
     path: str
     size_bytes: int
     rows: int
-    segments: int
-    last_used: float
 
 
 def usage(cache: Path) -> list[StoreUsage]:
@@ -515,8 +511,6 @@ def usage(cache: Path) -> list[StoreUsage]:
                     path=Path(folder).relative_to(cache).as_posix(),
                     size_bytes=sum(stat.st_size for stat in stats),
                     rows=sum(max(0, _sizes(index) - 4) // ENTRY.itemsize for index in segments),
-                    segments=len(segments),
-                    last_used=max(stat.st_mtime for stat in stats),
                 )
             )
     return sorted(found, key=lambda entry: (-entry.size_bytes, entry.path))
