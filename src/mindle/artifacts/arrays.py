@@ -98,7 +98,7 @@ def _read(archive: zipfile.ZipFile, slots: Mapping[str, Slot], limit: int) -> di
     left = limit
     for name, info in members.items():
         with archive.open(info) as stream:
-            shape, kind = _header(stream)
+            shape, _, kind = read_header(stream)
             slot = slots[name]
             if kind.hasobject or not slot.holds(kind.str[1:], shape):
                 raise ValueError(f"{name} must be {slot}, and is {shown(kind.str[1:], shape)}")
@@ -112,7 +112,7 @@ def _read(archive: zipfile.ZipFile, slots: Mapping[str, Slot], limit: int) -> di
     return found
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    read = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
-    shape, _, kind = read(stream)
-    return shape, kind
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it lies in the order of Fortran, and type of an array, whose values follow."""
+    first = npy.read_magic(stream) == (1, 0)
+    return npy.read_array_header_1_0(stream) if first else npy.read_array_header_2_0(stream)

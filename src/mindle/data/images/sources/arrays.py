@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.arrays import read_header
 from mindle.data.common.classes import sorted_classes
 from mindle.data.common.findings import finding
 from mindle.data.common.names import nfc, split_of
@@ -365,10 +366,7 @@ class _Npz:
     def __getitem__(self, key: str) -> NDArray[Any]:
         member = self.keys[key]
         with _damaged(self.file), zipfile.ZipFile(self.file) as archive, archive.open(member) as stream:
-            version = np.lib.format.read_magic(stream)
-            first = version == (1, 0)
-            read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(stream)
+            shape, fortran, dtype = read_header(stream)
             if dtype.hasobject:
                 raise DataError(
                     f"An .npz file must hold plain arrays. Received {str(self.file)!r}, where {key!r} holds "
