@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from mindle.data import check, read, split
+from mindle.data.common.counts import set_aside_counts
 from mindle.data.common.draw import draw, parse_per_class
-from mindle.data.common.summary import describe, set_aside_counts, split_counts
+from mindle.data.common.summary import describe, split_counts
 from mindle.errors import DataError
 from mindle.records import NOT_DRAWN, Dataset
 

@@ -39,9 +39,14 @@ def set_aside_counts(data: Examples) -> dict[str, int]:
     return dict(Counter(reason for reason in data.set_aside if reason).most_common())
 
 
+def reasons_of(data: Examples) -> str:
+    """How many files (or rows) were set aside for each reason, in a row; "" where none were."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(data).items())
+
+
 def aside_of(data: Examples) -> str:
     """What was set aside, to end an error; "" where nothing was."""
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside_counts(data).items())
+    reasons = reasons_of(data)
     return f" Set aside: {reasons}." if reasons else ""
 
 

@@ -107,24 +107,19 @@ def parse_template(text: str) -> LabelTemplate:
     rest = "".join(piece for piece in pieces if piece not in PLACEHOLDERS)
     anything = ("{class}", "{*}")
     beside = any(one in anything and two in anything for one, two in zip(pieces, pieces[1:], strict=False))
-    fault = (
-        "{class} once"
-        if holders.count("{class}") != 1
-        else "no braces but those of {class}, {n} and {*}"
-        if set(rest) & set("{}")
-        else "no folders"
-        if set(rest) & set("/\\")
-        else "text between {class} and {*}"
-        if beside
-        else f"{{*}} at most {_MOST_WILD} times"
-        if holders.count("{*}") > _MOST_WILD
-        else ""
-    )
-    if fault:
-        raise ValueError(
-            "`label_from` must be the name of a file with placeholders, such as '{class}_{n}': it must hold "
-            f"{fault}. Received label_from={text!r}."
-        )
+    holds = {
+        "{class} once": holders.count("{class}") == 1,
+        "no braces but those of {class}, {n} and {*}": not set(rest) & set("{}"),
+        "no folders": not set(rest) & set("/\\"),
+        "text between {class} and {*}": not beside,
+        f"{{*}} at most {_MOST_WILD} times": holders.count("{*}") <= _MOST_WILD,
+    }
+    for must, is_so in holds.items():
+        if not is_so:
+            raise ValueError(
+                "`label_from` must be the name of a file with placeholders, such as '{class}_{n}': it must "
+                f"hold {must}. Received label_from={text!r}."
+            )
     pattern = "".join(PLACEHOLDERS.get(piece) or re.escape(piece) for piece in pieces)
     return LabelTemplate(text=text, pattern=re.compile(pattern, re.DOTALL))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from mindle.data.common.classes import UNDECIDED
-from mindle.data.common.counts import aligned, aside_of, require_test, set_aside_counts
+from mindle.data.common.counts import aligned, aside_of, reasons_of, require_test
 from mindle.data.common.findings import finding
 from mindle.data.common.splits import split
 from mindle.data.common.tasks import of
@@ -72,11 +72,8 @@ def _given_line(dataset: Dataset) -> list[str]:
 
 def aside_lines(data: Examples) -> list[str]:
     """What was set aside, in a line; none where nothing was."""
-    reasons = set_aside_counts(data)
-    if not reasons:
-        return []
-    counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-    return [message("data.summary.set-aside", counts=counts)]
+    reasons = reasons_of(data)
+    return [message("data.summary.set-aside", counts=reasons)] if reasons else []
 
 
 def disk_bytes(count: int, specs: tuple[InputSpec, ...]) -> int:

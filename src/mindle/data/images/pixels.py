@@ -242,9 +242,8 @@ def thumbnail(dataset: Dataset, row: int) -> bytes | None:
 
 def thread_count() -> int:
     """How many threads to decode with: the processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, min(32, len(os.sched_getaffinity(0))))
-    return max(1, min(32, os.cpu_count() or 1))
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(32, allowed))
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -45,7 +45,7 @@ def columns_in_memory(
         [('c1', 'category'), ('c2', 'number')]
     """
     require_kinds(kinds or {})
-    names = _names(rows)
+    names, _ = unique_names(names_and_cells(rows[:0])[0])
     wanted = {find_column(name, names, argument="kinds"): kind for name, kind in (kinds or {}).items()}
     if _is_numbers(rows):
         columns = [_of_numbers(name, wanted.get(name, "number")) for name in names]
@@ -141,8 +141,3 @@ def _of_numbers(name: str, kind: str) -> Column:
 
 def _is_numbers(rows: Any) -> bool:
     return not is_frame(rows) and np.asarray(rows).dtype.kind in "uifb"
-
-
-def _names(rows: Any) -> tuple[str, ...]:
-    spelled, _ = names_and_cells(rows[:0])
-    return unique_names(spelled)[0]

@@ -503,9 +503,8 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
             f"An image array must be (height, width), or have 1, 3 or 4 channels last. Received shape "
             f"{array.shape}."
         )
-    if channels == 1:
-        return Image.fromarray(np.ascontiguousarray(array.reshape(array.shape[:2])))
-    return Image.fromarray(np.ascontiguousarray(array))
+    pixels = array.reshape(array.shape[:2]) if channels == 1 else array
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def _flat(image: Image.Image) -> Image.Image:

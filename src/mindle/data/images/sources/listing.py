@@ -124,12 +124,9 @@ def _entries(pieces: Sequence[_Piece], root: Path) -> Entries:
         raise DataError(f"A list of images must have rows. Received {str(listed.file)!r} with none. {_HELP}")
 
     rows = dict(sorted(rows.items()))
-    numbers, labels = {}, {}
-    if truth.regression:
-        numbers = _numbers(listed.file, truth.name, rows)
-    else:
-        labels = _labels(rows)
     same = "two-targets" if truth.regression else "two-labels"
+    numbers = _numbers(listed.file, truth.name, rows) if truth.regression else {}
+    labels = {} if truth.regression else {path: _labels(row) for path, row in rows.items()}
     truths: Mapping[str, Sequence[str | float]] = numbers or labels
     set_aside = {path: _aside(row, truths[path], same) for path, row in rows.items()}
     splits = {word for row in rows.values() for word in row.splits}
@@ -183,9 +180,9 @@ def _gather(piece: _Piece, root: Path, rows: dict[str, _Row], truths: list[str])
     return incomplete
 
 
-def _labels(rows: Mapping[str, _Row]) -> dict[str, list[str]]:
-    """The different labels of each file; an empty one counts beside others."""
-    return {path: [] if row.labels == {""} else list(row.labels) for path, row in rows.items()}
+def _labels(row: _Row) -> list[str]:
+    """The different labels of a file; an empty one counts beside others."""
+    return [] if row.labels == {""} else list(row.labels)
 
 
 def _numbers(file: Path, column: str, rows: Mapping[str, _Row]) -> dict[str, list[float]]:

@@ -14,7 +14,7 @@ import stat
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -126,9 +126,10 @@ def encoding_of(file: Path) -> str:
         if marked:
             _decode(file, marked)
             return marked
-        for encoding in (_wide(start), *ENCODINGS):
-            if encoding and _decodes(file, encoding):
-                return encoding
+        for encoding in filter(None, (_wide(start), *ENCODINGS)):
+            with suppress(UnicodeDecodeError):
+                if _decode(file, encoding):
+                    return encoding
     raise DataError(
         f"A table must be text in UTF-8, UTF-16, CP949 or CP1252. Received {str(file)!r} with other content. "
         f"{KINDS_HELP}"
@@ -189,13 +190,6 @@ def _wide(start: bytes) -> str:
         if 4 * start[offset::2].count(0) > len(start) > 1 and not start[1 - offset :: 2].count(0):
             return encoding
     return ""
-
-
-def _decodes(file: Path, encoding: str) -> bool:
-    try:
-        return _decode(file, encoding)
-    except UnicodeDecodeError:
-        return False
 
 
 def _decode(file: Path, encoding: str) -> bool:
