@@ -26,7 +26,7 @@ from mindle.models.classifier import (
     save_model,
     to_floats,
 )
-from mindle.models.heads import LinearHead
+from mindle.models.heads import LinearHead, Standardise
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import random_card
@@ -52,9 +52,7 @@ def card(**changes: Any) -> WeightCard:
 
 def linear(features: int, classes: int) -> LinearHead:
     rng = np.random.default_rng(1)
-    return LinearHead(
-        np.zeros(features), np.ones(features), rng.normal(size=(classes, features)), np.zeros(classes)
-    )
+    return LinearHead(Standardise.identity(features), rng.normal(size=(classes, features)), np.zeros(classes))
 
 
 def kinds() -> dict[str, Classifier]:
@@ -271,7 +269,7 @@ def test_a_fitted_head_gives_the_estimate_and_those_of_the_folds(outputs: int, t
     card = random_card("resnet18")
     width = build_backbone(card).output_shape()[0]
     weight = np.random.default_rng(0).normal(size=(outputs, width))
-    head = LinearHead(np.zeros(width), np.ones(width), weight, np.zeros(outputs))
+    head = LinearHead(Standardise.identity(width), weight, np.zeros(outputs))
     net = backbone_model([card], head, StandardisedNumber(centre=0.0, scale=1.0)).eval()
     scores = net.logits_from_features(torch.ones(2, width))
     assert scores.shape == (2, outputs)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mindle.errors import ModelError
 from mindle.models.classifier import AnswerGraph, ClassScores, backbone_model
 from mindle.models.graph import export_onnx, session
-from mindle.models.heads import BlendHead, KernelHead, LinearHead
+from mindle.models.heads import BlendHead, KernelHead, LinearHead, Standardise
 from mindle.models.pretrained.weights import random_card
 from mindle.records import InputSpec
 
@@ -29,10 +29,10 @@ def joined() -> AnswerGraph:
         replace(random_card("tf_efficientnet_lite0"), spec=spec),
     ]
     width = 512 + 1280
-    mean, scale = np.zeros(width), np.ones(width)
-    one = LinearHead(mean, scale, rng.normal(size=(3, width)), np.zeros(3))
+    plain = Standardise.identity(width)
+    one = LinearHead(plain, rng.normal(size=(3, width)), np.zeros(3))
     support, pairs = rng.normal(size=(20, width)), rng.normal(size=(20, 3))
-    two = KernelHead(mean, scale, support, 1 / width, pairs, np.zeros(3), np.eye(3), np.zeros(3))
+    two = KernelHead(plain, support, 1 / width, pairs, np.zeros(3), np.eye(3), np.zeros(3))
     return AnswerGraph(
         backbone_model(cards, BlendHead([one, two], np.ones(2)), ClassScores(("a", "b", "c"))), 1.7
     )

@@ -15,6 +15,7 @@ from mindle.models.heads import (
     KernelHead,
     LinearHead,
     NetHead,
+    Standardise,
     build_head,
     describe_head,
 )
@@ -23,12 +24,13 @@ RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(3.0, 2.0, (120, 6))
 LABELS = (FEATURES[:, 0] > 3).astype(int) + (FEATURES[:, 1] > 4)
 SCALER = StandardScaler().fit(FEATURES)
+STANDARDISE = Standardise(SCALER.mean_, SCALER.scale_)
 X = torch.from_numpy(FEATURES).float()
 
 
 def linear(labels: np.ndarray) -> tuple[LinearHead, LogisticRegression]:
     model = LogisticRegression().fit(SCALER.transform(FEATURES), labels)
-    return LinearHead(SCALER.mean_, SCALER.scale_, model.coef_, model.intercept_), model
+    return LinearHead(STANDARDISE, model.coef_, model.intercept_), model
 
 
 def pairwise_coefficients(dual: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -48,8 +50,7 @@ def kernel(labels: np.ndarray) -> tuple[KernelHead, SVC]:
     coefficients = pairwise_coefficients(model.dual_coef_, model.n_support_)
     pairs = coefficients.shape[1]
     head = KernelHead(
-        SCALER.mean_,
-        SCALER.scale_,
+        STANDARDISE,
         model.support_vectors_,
         0.1,
         coefficients,
@@ -88,13 +89,13 @@ def test_blend_can_give_each_head_its_own_features() -> None:
 
 
 def test_a_feature_that_never_varied_stays_finite() -> None:
-    head = LinearHead(np.zeros(2), np.array([1.0, 0.0]), np.eye(2), np.zeros(2))
+    head = LinearHead(Standardise(np.zeros(2), np.array([1.0, 0.0])), np.eye(2), np.zeros(2))
     assert torch.isfinite(head(torch.ones(1, 2))).all()
 
 
 def heads() -> list[Head]:
     layers = [{"kind": "dense", "units": 8, "activation": "relu"}, {"kind": "dense", "units": "classes"}]
-    net = NetHead(SCALER.mean_, SCALER.scale_, layers, classes=3, seed=1)
+    net = NetHead(STANDARDISE, layers, classes=3, seed=1)
     basic: list[Head] = [linear(LABELS)[0], kernel(LABELS)[0], net]
     return [
         *basic,
@@ -115,13 +116,13 @@ def test_description_and_state_rebuild_a_head(place: int) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LinearHead(np.zeros(2), np.ones(3), np.eye(2), np.zeros(2)), "vectors of one length"),
+        (lambda: Standardise(np.zeros(2), np.ones(3)), "vectors of one length"),
         (
-            lambda: LinearHead(np.zeros(2), np.ones(2), np.eye(3), np.zeros(3)),
+            lambda: LinearHead(Standardise.identity(2), np.eye(3), np.zeros(3)),
             r"`weight` must have the shape",
         ),
         (
-            lambda: LinearHead(np.zeros(2), np.ones(2), np.eye(2), np.zeros(3)),
+            lambda: LinearHead(Standardise.identity(2), np.eye(2), np.zeros(3)),
             r"`bias` must have the shape \(2\)",
         ),
         (lambda: BlendHead([], np.zeros(0)), "`weights` must be 0 or more"),
@@ -146,7 +147,7 @@ def test_large_coefficients_that_cancel_cost_no_precision() -> None:
     support = np.concatenate([half, half + 1e-3]).astype(np.float32)
     coefficients = np.concatenate([weights, -weights]).astype(np.float32)
     head = KernelHead(
-        np.zeros(60), np.ones(60), support, 0.5, coefficients, np.zeros(3), np.eye(3), np.zeros(3)
+        Standardise.identity(60), support, 0.5, coefficients, np.zeros(3), np.eye(3), np.zeros(3)
     )
     x = rng.normal(size=(5, 60)).astype(np.float32) / 60**0.5
     distances = np.square(x[:, None].astype(np.float64) - support).sum(axis=2)

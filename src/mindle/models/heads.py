@@ -72,6 +72,11 @@ class Standardise(nn.Module):
         self.register_buffer("mean", _tensor(mean))
         self.register_buffer("scale", _tensor(np.where(np.asarray(scale) == 0, 1.0, scale)))
 
+    @classmethod
+    def identity(cls, features: int, *, root: bool = False) -> Standardise:
+        """One that leaves so many features as they are, or takes their root alone."""
+        return cls(np.zeros(features), np.ones(features), root=root)
+
     @property
     def features(self) -> int:
         """How many features it takes."""
@@ -85,20 +90,18 @@ class Standardise(nn.Module):
 class LinearHead(nn.Module):
     """Scores = standardised features @ weightᵀ + bias: a logistic regression, or anything linear.
 
-    Shapes: mean, scale (feature,); weight (class, feature), or (1, feature) for two classes; bias (class,).
+    Shapes: weight (class, feature), or (1, feature) for two classes; bias (class,).
 
     Example:
-        >>> head = LinearHead(np.zeros(2), np.ones(2), np.eye(2), np.zeros(2))
+        >>> head = LinearHead(Standardise.identity(2), np.eye(2), np.zeros(2))
         >>> head(torch.tensor([[1.0, 2.0]])).tolist()
         [[1.0, 2.0]]
     """
 
-    def __init__(
-        self, mean: Numbers, scale: Numbers, weight: Numbers, bias: Numbers, *, root: bool = False
-    ) -> None:
+    def __init__(self, standardise: Standardise, weight: Numbers, bias: Numbers) -> None:
         super().__init__()
-        self.standardise = Standardise(mean, scale, root=root)
-        _require("weight", weight, (None, self.standardise.features))
+        self.standardise = standardise
+        _require("weight", weight, (None, standardise.features))
         _require("bias", bias, (np.shape(weight)[0],))
         # Parameters, unlike the other heads' numbers: fine-tuning may go on from a fitted probe.
         self.weight = nn.Parameter(_tensor(weight))
@@ -117,15 +120,14 @@ class KernelHead(nn.Module):
 
     There is one decision a pair of classes, or one a class.
 
-    Shapes: mean, scale (feature,); support (vector, feature), standardised; coefficients (vector, pair);
-    intercept (pair,); mapping (class, pair), or (1, pair); offset (class,). With one decision a class,
-    "pair" reads "class".
+    Shapes: support (vector, feature), standardised; coefficients (vector, pair); intercept (pair,);
+    mapping (class, pair), or (1, pair); offset (class,). With one decision a class, "pair" reads "class".
 
     Source:
         Chang & Lin 2011, LIBSVM, sections 2.1 and 7, https://www.csie.ntu.edu.tw/~cjlin/papers/libsvm.pdf.
 
     Example:
-        >>> head = KernelHead(np.zeros(1), np.ones(1), np.zeros((1, 1)), 0.5, np.ones((1, 1)), np.zeros(1),
+        >>> head = KernelHead(Standardise.identity(1), np.zeros((1, 1)), 0.5, np.ones((1, 1)), np.zeros(1),
         ...                   np.array([[-1.0], [1.0]]), np.zeros(2))
         >>> head(torch.zeros(1, 1))
         tensor([[-1.,  1.]])
@@ -141,22 +143,19 @@ class KernelHead(nn.Module):
 
     def __init__(
         self,
-        mean: Numbers,
-        scale: Numbers,
+        standardise: Standardise,
         support: Numbers,
         gamma: float,
         coefficients: Numbers,
         intercept: Numbers,
         mapping: Numbers,
         offset: Numbers,
-        *,
-        root: bool = False,
     ) -> None:
         super().__init__()
-        self.standardise = Standardise(mean, scale, root=root)
+        self.standardise = standardise
         vectors, pairs, outputs = np.shape(support)[0], np.shape(coefficients)[-1], np.shape(mapping)[0]
         for name, numbers, shape in (
-            ("support", support, (None, self.standardise.features)),
+            ("support", support, (None, standardise.features)),
             ("gamma", np.asarray(gamma), ()),
             ("coefficients", coefficients, (vectors, pairs)),
             ("intercept", intercept, (pairs,)),
@@ -191,26 +190,19 @@ class NetHead(nn.Module):
     """Standardise, then a small net given as a list of layers.
 
     Example:
-        >>> head = NetHead(np.zeros(4), np.ones(4), [{"kind": "dense", "units": "classes"}], classes=3)
+        >>> head = NetHead(Standardise.identity(4), [{"kind": "dense", "units": "classes"}], classes=3)
         >>> head(torch.zeros(2, 4)).shape
         torch.Size([2, 3])
     """
 
     def __init__(
-        self,
-        mean: Numbers,
-        scale: Numbers,
-        layers: Sequence[Layer],
-        *,
-        classes: int,
-        seed: int | None = None,
-        root: bool = False,
+        self, standardise: Standardise, layers: Sequence[Layer], *, classes: int, seed: int | None = None
     ) -> None:
         super().__init__()
-        self.standardise = Standardise(mean, scale, root=root)
+        self.standardise = standardise
         self.layers = [dict(layer) for layer in layers]
         self.classes = classes
-        self.net = build_layers(layers, shape=(self.standardise.features,), classes=classes, seed=seed)
+        self.net = build_layers(layers, shape=(standardise.features,), classes=classes, seed=seed)
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch."""
@@ -229,7 +221,7 @@ class BlendHead(nn.Module):
         The logarithmic opinion pool: Genest & Zidek 1986, https://doi.org/10.1214/ss/1177013825, eq. 3.7.
 
     Example:
-        >>> one = LinearHead(np.zeros(1), np.ones(1), np.array([[0.0], [1.0]]), np.zeros(2))
+        >>> one = LinearHead(Standardise.identity(1), np.array([[0.0], [1.0]]), np.zeros(2))
         >>> blend = BlendHead([one, one], np.array([1.0, 3.0]), columns=[(0, 1), (1, 2)])
         >>> torch.softmax(blend(torch.zeros(1, 2)), 1).tolist()
         [[0.5, 0.5]]
@@ -269,8 +261,8 @@ class MeanHead(nn.Module):
     """The mean of several heads' scores, which are numbers to estimate rather than classes.
 
     Example:
-        >>> one = LinearHead(np.zeros(1), np.ones(1), np.ones((3, 1)), np.zeros(3))
-        >>> two = LinearHead(np.zeros(1), np.ones(1), 3 * np.ones((3, 1)), np.zeros(3))
+        >>> one = LinearHead(Standardise.identity(1), np.ones((3, 1)), np.zeros(3))
+        >>> two = LinearHead(Standardise.identity(1), 3 * np.ones((3, 1)), np.zeros(3))
         >>> MeanHead([one, two])(torch.ones(1, 1)).tolist()
         [[2.0, 2.0, 2.0]]
     """
@@ -291,7 +283,7 @@ def describe_head(head: nn.Module) -> dict[str, Any]:
     """What `build_head` needs, as plain data.
 
     Example:
-        >>> describe_head(LinearHead(np.zeros(2), np.ones(2), np.eye(2), np.zeros(2)))
+        >>> describe_head(LinearHead(Standardise.identity(2), np.eye(2), np.zeros(2)))
         {'kind': 'linear', 'outputs': 2, 'features': 2, 'root': False}
     """
     if isinstance(head, BlendHead):
@@ -336,17 +328,17 @@ def build_head(description: Mapping[str, Any]) -> Head:
         return MeanHead([build_head(part) for part in description["heads"]])
     if kind not in ("linear", "kernel", "net"):
         raise ValueError(f"a head's `kind` must be linear, kernel, net, blend or mean. Received {kind!r}.")
-    features, root = description["features"], description.get("root", False)
-    mean, scale = np.zeros(features), np.ones(features)
+    features = description["features"]
+    standardise = Standardise.identity(features, root=description.get("root", False))
     if kind == "net":
-        return NetHead(mean, scale, description["layers"], classes=description["classes"], root=root)
+        return NetHead(standardise, description["layers"], classes=description["classes"])
     outputs, zeros = description["outputs"], np.zeros
     if kind == "linear":
-        return LinearHead(mean, scale, zeros((outputs, features)), zeros(outputs), root=root)
+        return LinearHead(standardise, zeros((outputs, features)), zeros(outputs))
     vectors, pairs = description["vectors"], description["pairs"]
     support, coefficients = zeros((vectors, features)), zeros((vectors, pairs))
     mapping, offset = zeros((outputs, pairs)), zeros(outputs)
-    return KernelHead(mean, scale, support, 0.0, coefficients, zeros(pairs), mapping, offset, root=root)
+    return KernelHead(standardise, support, 0.0, coefficients, zeros(pairs), mapping, offset)
 
 
 def _tensor(numbers: Numbers) -> Tensor:

@@ -36,7 +36,6 @@ from mindle.training.images.heads.features import (
     Floats,
     Singles,
     block_of,
-    signed_root,
     vectors_for,
 )
 from mindle.training.images.heads.kernel import fit_rbf
@@ -224,7 +223,7 @@ def test_distances_are_those_of_the_joined_features() -> None:
 def test_a_head_makes_the_joined_features_of_raw_ones() -> None:
     joined, raw = two_blocks(views=1)
     width = raw.shape[1]
-    head = LinearHead(joined.mean, joined.scale, np.eye(width), np.zeros(width), root=True)
+    head = LinearHead(joined.standardise(), np.eye(width), np.zeros(width))
     np.testing.assert_allclose(answers(head, raw), joined.x, atol=1e-4)
 
 
@@ -275,7 +274,7 @@ def test_the_kernel_head_is_the_fit_on_everything(blocks: int) -> None:
     found = fit_rbf(pool, joined, SETTINGS)
     unseen = np.random.default_rng(5).normal(size=(9, raw.shape[1])).astype(np.float32)
     head = found.build(1.7)
-    rows = (signed_root(unseen) - joined.mean) / joined.scale
+    rows = joined.standardise()(torch.from_numpy(unseen)).numpy()
     kernel = gaussian(joined.x, joined.x, found) + 1
     dual = np.linalg.solve(kernel + found.settings["penalty"] * np.eye(pool.rows), pool.targets)
     expected = (pool.sharpness * (gaussian(rows, joined.x, found) + 1) @ dual + offsets(found)) / 1.7

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.models.heads import ROOT_FLOOR
+from mindle.models.heads import ROOT_FLOOR, Standardise
 from mindle.training.loop.batches import draw
 
 Floats = NDArray[np.float64]
@@ -87,7 +87,7 @@ class ConcatFeatures:
         blocks: One a backbone.
         seed: Draws support vectors and directions where there are many rows.
 
-    Shapes: x (row, feature); mean and scale (feature,), as heads take them.
+    Shapes: x (row, feature).
     """
 
     def __init__(self, blocks: Sequence[BackboneFeatures], seed: int = 0) -> None:
@@ -104,15 +104,11 @@ class ConcatFeatures:
         x = np.concatenate([block.x for block in self.blocks], axis=1)
         return np.asarray(x / self._share, np.float32)
 
-    @property
-    def mean(self) -> Floats:
-        """Mean of each rooted feature."""
-        return np.concatenate([block.mean for block in self.blocks])
-
-    @property
-    def scale(self) -> Floats:
-        """What each rooted and centred feature is divided by."""
-        return np.concatenate([np.full(len(block.mean), block.scale * self._share) for block in self.blocks])
+    def standardise(self) -> Standardise:
+        """What makes `x` of raw features, as the first module of a head."""
+        scales = [np.full(len(block.mean), block.scale * self._share) for block in self.blocks]
+        mean = np.concatenate([block.mean for block in self.blocks])
+        return Standardise(mean, np.concatenate(scales), root=True)
 
     def distances(self, vectors: NDArray[np.int64]) -> Singles:
         """Squared distances of all rows to some of them, (row, vector)."""

@@ -83,15 +83,13 @@ def fit_rbf(
         coefficients, intercept = _solution(data, solver, penalty)
         outputs = len(intercept)
         return KernelHead(
-            features.mean,
-            features.scale,
+            features.standardise(),
             features.x[measured.vectors],
             gamma / measured.unit,
             coefficients,
             intercept,
             np.eye(outputs) * data.sharpness / temperature,
             np.zeros(outputs) + offsets / temperature,
-            root=True,
         )
 
     return data.candidate("rbf", scores, build, gamma=gamma, penalty=penalty)
@@ -118,7 +116,7 @@ def fit_ridge(
     def build(temperature: float) -> Head:
         coefficients, intercept = _solution(data, solver, penalty)
         weights = features.x.T.astype(np.float64) @ coefficients if dual else coefficients
-        return LinearHead(features.mean, features.scale, weights.T, intercept, root=True)
+        return LinearHead(features.standardise(), weights.T, intercept)
 
     return data.candidate("ridge", scores_of(penalty), build, penalty=penalty)
 

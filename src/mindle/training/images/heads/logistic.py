@@ -34,7 +34,7 @@ def fit_logistic(
     def build(temperature: float) -> Head:
         weights, biases = _logistic(data, directions, np.ones((data.rows, 1)), penalty)
         weight = (directions.turn @ weights[0]).T / temperature  # (class, feature)
-        return LinearHead(features.mean, features.scale, weight, biases[0] / temperature, root=True)
+        return LinearHead(features.standardise(), weight, biases[0] / temperature)
 
     return data.candidate("logistic", scores_of(penalty), build, penalty=penalty)
 

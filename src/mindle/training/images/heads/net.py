@@ -44,9 +44,7 @@ def fit_net(
             {"kind": "dropout", "rate": settings.net_dropout},
             {"kind": "dense", "units": "classes"},
         ]
-        head = NetHead(
-            features.mean, features.scale, layers, classes=data.classes, seed=features.seed, root=True
-        )
+        head = NetHead(features.standardise(), layers, classes=data.classes, seed=features.seed)
         hidden, output = [module for module in head.modules() if isinstance(module, nn.Linear)]
         turn = torch.from_numpy(directions.turn[:, : z.shape[1]] * stretch).float()  # (feature, direction)
         with torch.no_grad():
