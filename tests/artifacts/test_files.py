@@ -13,6 +13,7 @@ import pytest
 
 from mindle.artifacts.files import (
     beside,
+    cache_dir,
     exists,
     read_json,
     reading_csv,
@@ -175,3 +176,10 @@ def test_what_is_there_is_found(tmp_path: Path) -> None:
     assert exists(tmp_path / "file")
     assert not exists(tmp_path / "none")
     assert not exists(tmp_path / "file" / "below")
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MINDLE_CACHE", str(tmp_path / "mine"))
+    assert cache_dir() == tmp_path / "mine"
+    monkeypatch.delenv("MINDLE_CACHE")
+    assert "mindle" in str(cache_dir())

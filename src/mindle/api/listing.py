@@ -70,8 +70,9 @@ def cache(*, prune: str | int | None = None) -> dict[str, Any]:
     Args:
         prune: How much may stay, such as "5GB" or a number of bytes; nothing is freed unless set.
     """
-    from mindle.data.common.store import cache_dir, usage
+    from mindle.artifacts.files import cache_dir
     from mindle.data.common.store import prune as prune_cache
+    from mindle.data.common.store import usage
     from mindle.data.common.summary import parse_size
 
     folder = cache_dir()

@@ -299,6 +299,21 @@ def exists(path: Path) -> bool:
     return True
 
 
+def cache_dir() -> Path:
+    """The folder for what can be made again: `MINDLE_CACHE`, else the system's cache folder for mindle.
+
+    Example:
+        >>> cache_dir().is_absolute()
+        True
+    """
+    import platformdirs
+
+    chosen = os.environ.get("MINDLE_CACHE", "")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path(platformdirs.user_cache_dir("mindle", appauthor=False))
+
+
 def first_words(error: Exception) -> str:
     """What an error says, on one line and at most 200 characters long."""
     text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
-from mindle.artifacts.files import exists, write_csv
+from mindle.artifacts.files import cache_dir, exists, write_csv
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
@@ -309,7 +309,6 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     """A backbone with its ImageNet head, as an ONNX graph that is exported once and cached."""
     import torch
 
-    from mindle.data.common.store import cache_dir
     from mindle.models.classifier import AnswerGraph, imagenet_classifier
     from mindle.models.graph import export_onnx, session
     from mindle.models.pretrained.weights import resolve

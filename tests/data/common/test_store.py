@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mindle.data.common import store as store_module
-from mindle.data.common.store import RowStore, cache_dir, prune, usage
+from mindle.data.common.store import RowStore, prune, usage
 from mindle.errors import DeviceError
 from mindle.records import Silent
 
@@ -365,13 +365,6 @@ def test_threads_read_and_write_at_the_same_time(folder: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------ the cache
-
-
-def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MINDLE_CACHE", str(tmp_path / "mine"))
-    assert cache_dir() == tmp_path / "mine"
-    monkeypatch.delenv("MINDLE_CACHE")
-    assert "mindle" in str(cache_dir())
 
 
 def test_usage_counts_rows_and_leaves_out_empty_folders(tmp_path: Path) -> None:

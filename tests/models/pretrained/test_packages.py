@@ -75,5 +75,5 @@ def test_the_larger_ones_fit_where_installed(place: int, tmp_path: Path) -> None
     from mindle.models.pretrained.backbone import build_backbone
 
     card = next(card for card in package_cards() if card.sha256 == package.card.sha256)
-    net = build_backbone(card, cache=tmp_path)
+    net = build_backbone(card)
     assert net.output_shape() == (1280,)

@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mindle.artifacts.files import cache_dir
 from mindle.errors import ModelError
 from mindle.models.pretrained.backbone import build_backbone
-from mindle.models.pretrained.weights import find_weights, random_card, read_weights, resolve, weights_cache
+from mindle.models.pretrained.weights import find_weights, random_card, read_weights, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +107,7 @@ def test_a_changed_file_is_refused_when_read(tmp_path: Path) -> None:
 def test_the_embedded_backbone_needs_nothing(tmp_path: Path) -> None:
     tensors = read_weights(resolve("tf_efficientnet_lite0"))
     assert tensors["classifier.weight"].shape == (1000, 1280)
-    assert list(weights_cache().glob("*.safetensors"))
+    assert list((cache_dir() / "weights").glob("*.safetensors"))
 
 
 def test_random_cards_have_nothing_to_read() -> None:

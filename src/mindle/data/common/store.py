@@ -28,7 +28,6 @@ from typing import Any, BinaryIO
 
 import filelock
 import numpy as np
-import platformdirs
 from numpy.typing import DTypeLike, NDArray
 
 from mindle.errors import DeviceError
@@ -40,19 +39,6 @@ LOCK_NAME = "store.lock"
 ENTRY = np.dtype([("digest", "S32"), ("crc", "<u4")])
 # Below this size one fancy index per segment beats one copy per row (measured: even at about 4 kB).
 SMALL_ROW_BYTES = 4096
-
-
-def cache_dir() -> Path:
-    """The folder for what can be made again: `MINDLE_CACHE`, else the system's cache folder for mindle.
-
-    Example:
-        >>> cache_dir().is_absolute()
-        True
-    """
-    chosen = os.environ.get("MINDLE_CACHE", "")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(platformdirs.user_cache_dir("mindle", appauthor=False))
 
 
 def digest_of(key: str) -> bytes:

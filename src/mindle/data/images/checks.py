@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.files import cache_dir
 from mindle.data.common.draw import check_drawn
 from mindle.data.common.findings import finding
 from mindle.data.common.groups import GROUP_FRACTION, GROUP_LEAST, Groups, bind_groups
 from mindle.data.common.names import all_of
-from mindle.data.common.store import cache_dir
 from mindle.data.common.tasks import DataTask, of, strata
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
 from mindle.data.images.scan import Facts, Scan, scan

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mindle.data.common.store import RowStore, cache_dir
+from mindle.artifacts.files import cache_dir
+from mindle.data.common.store import RowStore
 from mindle.data.images.decoding.decode import UndecodableImage, decode
 from mindle.data.images.sources.source import load, row_memory
 from mindle.errors import DataError

@@ -6,7 +6,6 @@ Any network of timm by its name, and those of torchvision that keep their map in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -132,16 +131,13 @@ class Backbone(nn.Module):
         return tuple(shape[1:])
 
 
-def build_backbone(
-    card: WeightCard, *, pooling: str = "avg", head: bool = False, cache: Path | None = None
-) -> Backbone:
+def build_backbone(card: WeightCard, *, pooling: str = "avg", head: bool = False) -> Backbone:
     """Build a network and load its weights, in eval mode.
 
     Args:
         card: From `find_weights` or `resolve`; one without a path gives random weights.
         pooling: "none", "avg", "max" or "both"; see `Backbone`.
         head: Keep the ImageNet classifier; `pooling` then means nothing.
-        cache: Folder for converted weight packages; see `read_weights`.
 
     Raises:
         ValueError: If `pooling` is none of these.
@@ -170,7 +166,7 @@ def build_backbone(
         _cut_top(net, card)
     backbone = Backbone(net, card, pooling=pooling, head=head)
     if card.path is not None:
-        _load(net, whole, read_weights(card, cache=cache), card)
+        _load(net, whole, read_weights(card), card)
     return backbone.eval()
 
 

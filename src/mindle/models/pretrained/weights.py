@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.artifacts.files import cache_dir
 from mindle.errors import ModelError
 from mindle.models.pretrained.cards import (
     WeightCard,
@@ -178,30 +179,14 @@ def _bare_card(model: str, path: Path) -> WeightCard:
 # ---- reading ----------------------------------------------------------------------------------------------
 
 
-def weights_cache() -> Path:
-    """The folder of converted weights: `weights` in MINDLE_CACHE or in the user's cache folder.
-
-    Example:
-        >>> weights_cache().name
-        'weights'
-    """
-    given = os.environ.get("MINDLE_CACHE")
-    if given:
-        return Path(given).expanduser() / "weights"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("mindle")) / "weights"
-
-
-def read_weights(card: WeightCard, *, cache: Path | None = None) -> dict[str, Tensor]:
+def read_weights(card: WeightCard) -> dict[str, Tensor]:
     """The tensors of a card, checked against its sha256.
 
     A weight package's .pth is read once (`weights_only=True`, so that no code in it could run) and stored as
-    safetensors in the cache, with a card.
+    safetensors in the cache folder's `weights`, with a card.
 
     Args:
         card: A card with a path.
-        cache: Folder for converted files; `weights_cache()` unless given.
 
     Raises:
         ModelError: If the file is missing, is not what the card says, or cannot be read.
@@ -210,6 +195,6 @@ def read_weights(card: WeightCard, *, cache: Path | None = None) -> dict[str, Te
         raise ValueError(f"`card` must have a weight file. Received {card.name}, which has none.")
     for package in PACKAGES:
         if card.sha256 == package.card.sha256:
-            return read_package(card, package, weights_cache() if cache is None else cache)
+            return read_package(card, package, cache_dir() / "weights")
     check_hash(card.path, card.sha256)
     return load_tensors(card.path)

@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mindle.artifacts.files import write_json
-from mindle.data.common.store import RowStore, cache_dir
+from mindle.artifacts.files import cache_dir, write_json
+from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
 from mindle.messages import message
 from mindle.models.classifier import Normalise, to_floats

@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, TrialState
 
-from mindle.data.common.store import cache_dir
+from mindle.artifacts.files import cache_dir
 from mindle.errors import MindleError, ModelError
 from mindle.messages import message, message_document, read_message
 from mindle.training.budget import Deadline, TimeUp
