@@ -262,7 +262,7 @@ def _best(members: Sequence[Member]) -> Member:
     """The member with the lowest cross-entropy on val; the first where there is none."""
     import numpy as np
 
-    from mindle.training.images.ensemble import log_loss
+    from mindle.training.images.attempts import log_loss
 
     if not len(members[0].predictions.get("val", ())):
         return members[0]
@@ -429,7 +429,7 @@ def _attempt(
     note: str = "",
 ) -> dict[str, Any]:
     from mindle.evaluation import wilson
-    from mindle.training.images.ensemble import log_loss
+    from mindle.training.images.attempts import log_loss
 
     right = int((probabilities.argmax(axis=1) == labels).sum())
     low, high = wilson(right, len(labels))

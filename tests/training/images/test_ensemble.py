@@ -14,13 +14,13 @@ from mindle.data import Pixels
 from mindle.errors import ModelError
 from mindle.models.classifier import Classifier, ClassScores, layers_model
 from mindle.records import InputSpec
+from mindle.training.images.attempts import log_loss
 from mindle.training.images.ensemble import (
     Floats,
     averaged,
     fit_mix,
     greedy_soup,
     held_out,
-    log_loss,
     require_same_net,
 )
 from mindle.training.loop.fit import fit

@@ -81,3 +81,14 @@ def log_softmax(scores: Floats) -> Floats:
     """
     shifted = scores - scores.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:
+    """Mean cross-entropy of probabilities (image, class).
+
+    Example:
+        >>> log_loss(np.array([[1.0, 0.0]]), np.array([0]))
+        -0.0
+    """
+    known = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(known, 1e-12)).mean())

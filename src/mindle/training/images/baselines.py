@@ -6,7 +6,6 @@ A model that is hardly better than its colours has learned the backgrounds, not 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,12 @@ WEAK_PENALTY = 10.0
 LARGE_SIDE = 64
 
 
-def baselines(
-    dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
-) -> dict[str, float]:
+def baselines(dataset: Dataset, spec: InputSpec, *, seed: int = 0) -> dict[str, float]:
     """Accuracy on the test split of two models that do not look at shapes.
 
     Args:
         dataset: Checked and split.
         spec: Pixels that are already decoded.
-        cache: The cache folder; the user's unless set.
         seed: Draws the training images where there are more than 4,000.
 
     Returns:
@@ -51,13 +47,11 @@ def baselines(
     train = drawn_of_each(dataset, MOST_TRAIN, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline may be a little short of its best
-        predicted = _by_colour(LogisticRegression(C=WEAK_PENALTY, max_iter=200), dataset, train, spec, cache)
+        predicted = _by_colour(LogisticRegression(C=WEAK_PENALTY, max_iter=200), dataset, train, spec)
     return {"majority": float((truth == majority).mean()), "colour": float((truth == predicted).mean())}
 
 
-def number_baselines(
-    dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
-) -> dict[str, float]:
+def number_baselines(dataset: Dataset, spec: InputSpec, *, seed: int = 0) -> dict[str, float]:
     """As `baselines`, for numbers: mean absolute errors.
 
     Returns:
@@ -68,17 +62,13 @@ def number_baselines(
 
     truth = dataset.truth[dataset.rows("test")]
     mean, train = float(dataset.truth[dataset.rows("train")].mean()), drawn(dataset, MOST_TRAIN, seed)
-    predicted = _by_colour(RidgeCV(alphas=np.logspace(-3, 3, 13)), dataset, train, spec, cache)
+    predicted = _by_colour(RidgeCV(alphas=np.logspace(-3, 3, 13)), dataset, train, spec)
     return {"mean": float(np.abs(truth - mean).mean()), "colour": float(np.abs(truth - predicted).mean())}
 
 
-def _by_colour(
-    model: Any, dataset: Dataset, train: NDArray[np.int64], spec: InputSpec, cache: Path | None
-) -> NDArray[Any]:
+def _by_colour(model: Any, dataset: Dataset, train: NDArray[np.int64], spec: InputSpec) -> NDArray[Any]:
     """What a model of scikit-learn predicts for the test split from colour histograms."""
-    learned, test = (
-        colour_histograms(pixels(dataset, rows, spec, cache=cache)) for rows in (train, dataset.rows("test"))
-    )
+    learned, test = (colour_histograms(pixels(dataset, rows, spec)) for rows in (train, dataset.rows("test")))
     return np.asarray(model.fit(learned, dataset.truth[train]).predict(test))
 
 

@@ -23,7 +23,7 @@ from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.messages import message
 from mindle.models.classifier import ClassScores, Outputs
 from mindle.records import Diagnosis
-from mindle.training.images.attempts import ACCURACY, both, log_softmax
+from mindle.training.images.attempts import ACCURACY, both, log_loss, log_softmax
 from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
 from mindle.training.images.baselines import baselines, drawn_of_each
 from mindle.training.images.diagnosis import Case, diagnose
@@ -286,10 +286,9 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """More correct predictions on the val split, or as many with a lower cross-entropy."""
         labels, probabilities = self.val_labels, net.val_answers  # (image,), (image, class)
         right = (probabilities.argmax(axis=1) == labels).mean()
-        loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean()
         head = best.candidate
         head_right, head_loss = head.right[self.trained :].mean(), head.losses[self.trained :].mean()
-        return bool((right, -loss) > (head_right, -head_loss))
+        return bool((right, -log_loss(probabilities, labels)) > (head_right, -head_loss))
 
     # ---- what came of it --------------------------------------------------------------------------------
 

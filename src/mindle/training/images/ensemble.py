@@ -28,7 +28,7 @@ from mindle.errors import ModelError
 from mindle.evaluation import fit_temperature
 from mindle.models.classifier import Classifier, build, describe, to_floats
 from mindle.models.tables.model import softmax
-from mindle.training.images.attempts import log_softmax
+from mindle.training.images.attempts import log_loss, log_softmax
 from mindle.training.images.heads.candidates import fold_numbers
 from mindle.training.images.nets import forward
 
@@ -118,17 +118,6 @@ def _folds(labels: Ints, seed: int = 0) -> Iterator[tuple[Ints, Ints]]:
     folds = fold_numbers(labels, np.arange(len(labels)), folds=FOLDS, seed=seed)
     for fold in np.unique(folds):
         yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-
-
-def log_loss(probabilities: Floats, labels: Ints) -> float:
-    """Mean cross-entropy.
-
-    Example:
-        >>> log_loss(np.array([[1.0, 0.0]]), np.array([0]))
-        -0.0
-    """
-    known = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(known, 1e-12)).mean())
 
 
 def _weights(answers: Floats, labels: Ints) -> Floats:

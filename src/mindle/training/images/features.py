@@ -113,7 +113,7 @@ class Engine:
         cache: The cache folder; the user's unless set.
         listener: Hears progress, and where PyTorch has to embed.
         threads: Of ONNX Runtime; as many as there are cores unless set.
-        device: "cpu", or where PyTorch should run.
+        device: Where nets are trained: on CUDA PyTorch embeds, with any other ONNX Runtime on the processor.
     """
 
     card: WeightCard
@@ -132,6 +132,7 @@ class Engine:
         self.pooling = "avg" if self.pooling == "none" else self.pooling
         self.folder = self.cache or cache_dir()
         self.threads = self.threads or os.cpu_count()
+        self.device = self.device if self.device == "cuda" else "cpu"
         self._run: Run | None = None
         self._width = 0
         self._export_seconds = 0.0

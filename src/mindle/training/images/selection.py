@@ -367,7 +367,7 @@ class ModelSelection(ABC, Generic[C]):
                 cache=self.problem.cache,
                 listener=self.listener,
                 threads=self.context.threads,
-                device="cuda" if self.context.device.type == "cuda" else "cpu",
+                device=self.context.device.type,
             )
         return self.engines[card.name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,9 +56,7 @@ class ImageTask(Protocol):
     def diagnoses(self, problem: Problem, outcome: Outcome) -> tuple[Diagnosis, ...]:
         """What was wrong with the training; nothing for a healthy one."""
 
-    def baselines(
-        self, dataset: Dataset, spec: InputSpec, *, cache: Path | None = None, seed: int = 0
-    ) -> dict[str, float]:
+    def baselines(self, dataset: Dataset, spec: InputSpec, *, seed: int = 0) -> dict[str, float]:
         """What two models that do not look at shapes reach on the test split."""
 
     def baseline_rows(self, dataset: Dataset, count: int) -> NDArray[np.int64]:

@@ -7,7 +7,6 @@ What trials share is computed once: features, distances, directions.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from mindle.models.pretrained.weights import find_weights
 from mindle.records import SILENT, Dataset, Listener
 from mindle.training.device import choose_device
 from mindle.training.images import backbones
+from mindle.training.images.attempts import log_loss
 from mindle.training.images.classification import few_mistakes, head_data_of
 from mindle.training.images.features import Engine, Views
 from mindle.training.images.heads import HEADS, features
@@ -330,11 +330,9 @@ class ImageTask(SearchTask):
         )
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        labels = self.problem.truth[self.problem.val]
-        answers = outcome.val_answers  # (image, class)
-        known = answers[np.arange(len(labels)), labels]
+        labels, answers = self.problem.truth[self.problem.val], outcome.val_answers  # (image, class)
         return Score(
-            value=float(-np.log(np.maximum(known, 1e-12)).mean()),
+            value=log_loss(answers, labels),
             accuracy=float((answers.argmax(axis=1) == labels).mean()),
             note=outcome.tried[0]["note"],
         )
@@ -350,7 +348,7 @@ class ImageTask(SearchTask):
         found: list[ClassCandidate] = []
         for kind in sorted(recipe.probe.heads, key=lambda kind: kind != "rbf"):
             found.append(self._candidate(kind, recipe))
-            if few_mistakes(int((~found[-1].right).sum()), len(found[-1].right)):
+            if few_mistakes(found[-1].mistakes, len(found[-1].truth)):
                 break
         found.sort(key=lambda candidate: candidate.loss)
         best = found[0]
@@ -412,15 +410,9 @@ class ImageTask(SearchTask):
         ]
 
     def _block(self, card: WeightCard, pooling: str, views: Views) -> features.BackboneFeatures:
+        cache, device, rows = self.problem.cache, self.device.type, self._rows()
         engine = Engine(
-            card,
-            pooling="avg" if pooling == "none" else pooling,
-            cache=self.problem.cache,
-            listener=self.listener,
-            threads=self.threads or os.cpu_count(),
-            device="cuda" if self.device.type == "cuda" else "cpu",
+            card, pooling=pooling, cache=cache, listener=self.listener, threads=self.threads, device=device
         )
-        rows = self._rows()
         pixels = self.problem.pixels(rows, card.spec, self.listener)
-        keys = self.problem.keys(rows)
-        return features.block_of(engine.embed(pixels, keys, views))
+        return features.block_of(engine.embed(pixels, self.problem.keys(rows), views))
