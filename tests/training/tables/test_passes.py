@@ -12,6 +12,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from mindle.data.tables.parsing.columns import Features
+from mindle.messages import current_language, speaking
 from mindle.models.tables.readers import forest_floor, read_forest
 from mindle.training.tables.learners import Fitted, FittedTrees, Learner, TrainSet, learners
 from mindle.training.tables.passes import BudgetCheck, Pass, PassCheckpoint, TableProblem, blend
@@ -47,6 +48,14 @@ def one_pass(
 ) -> Pass:
     this = Pass(problem=own, name="pass", rows=rows, held_out=HELD_OUT, folds=3, seed=1)
     return this.run(learners, gate=gate, checkpoint=checkpoint)
+
+
+def test_learners_side_by_side_are_named_in_the_language_of_the_call() -> None:
+    heard = []
+    this = Pass(problem=problem(3), name="pass", rows=ROWS, held_out=HELD_OUT, folds=3, seed=1)
+    with speaking("ko"):
+        this.run(SOME[:2], starting=lambda name: heard.append((name, current_language())))
+    assert heard == [("baseline", "ko"), ("linear", "ko")]
 
 
 def poisoned(own: TableProblem) -> TableProblem:

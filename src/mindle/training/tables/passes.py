@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -219,7 +220,9 @@ class Pass:
                 # How many threads OpenMP takes is said in each thread that calls it.
                 limit = partial(_limit_threads, self.threads)
                 with ThreadPoolExecutor(self.problem.threads, "learner", initializer=limit) as pool:
-                    turns = list(pool.map(turn, learners))
+                    # Each turn is in the language of the call, which a thread does not have by itself.
+                    waiting = [pool.submit(copy_context().run, turn, learner) for learner in learners]
+                    turns = [each.result() for each in waiting]
             else:  # decisions come in an order, and seconds are to be those of one learner alone
                 turns = [turn(learner) for learner in learners]
         for learner, found in zip(learners, turns, strict=True):
