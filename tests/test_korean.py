@@ -12,7 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 import mindle
+from mindle.artifacts.run import RunFolder, claim
+from mindle.artifacts.run_log import RunLog
 from mindle.cli.main import app
+from mindle.messages import in_language, message
+from mindle.recipes import course_names, recipe_names
+from mindle.training.decisions import DecisionLog
+from mindle.training.experiment import read_experiment
+from mindle.training.recipe import as_dict, read_recipe
 from tests.pictures import CLASSES, draw
 
 WORD = r"[A-Za-z][A-Za-z'’-]*"
@@ -186,12 +193,69 @@ def test_a_table_recorded_in_english_is_reported_in_korean(
     assert english(printed(monkeypatch, "evaluate", run, table)) == []
 
 
-def test_lists_have_korean_headings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in ("runs", "models", "cache", "recipes"):
-        arguments = (tmp_path,) if command == "runs" else ()
-        heading = printed(monkeypatch, command, *arguments)[0]
-        assert english([heading]) == []
-        assert any("가" <= letter <= "힣" for letter in heading), heading
+@pytest.mark.parametrize("command", ["models", "cache", "recipes", "course"])
+def test_lists_are_korean(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, command)
+    assert re.search("[가-힣]", lines[0])
+    assert english(lines) == []
+    if command == "models":
+        assert {re.split(r"\s{2,}", line)[1] for line in lines[1:-2]} == {"백본", "신경망"}
+    if command in ("recipes", "course"):
+        assert all(re.search("[가-힣]", line) for line in lines)
+
+
+def test_runs_are_listed_in_korean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, state in (("one", "finished"), ("two", "running")):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        folder.write_document({"state": state, "strategy": "probe", "name": "photos", "created": "2026"})
+        folder.write_metrics({"test": {}})
+    (tmp_path / "three").mkdir()
+    (tmp_path / "three" / "run.json").write_text("{")
+    lines = printed(monkeypatch, "runs", tmp_path)
+    assert sum("건너뜁니다: " in line for line in lines) == 1
+    skipped, heading, *rows = lines
+    assert heading.split() == ["실행", "상태", "학습", "방식", "데이터", "테스트", "점수", "시작"]
+    assert [row.split()[1] for row in rows] == ["완료", "진행"]
+
+
+def test_an_unfinished_run_is_set_aside_in_korean(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.write_document({"state": "running"})
+    said: list[str] = []
+    claim(folder.path, "photos", {}, resume=False, say=said.append)
+    assert english([in_language(sentence, "ko") for sentence in said]) == []
+    assert english(said) != []
+
+
+def test_texts_of_recipes_and_experiments_are_korean() -> None:
+    for name in recipe_names():
+        assert re.search("[가-힣]", in_language(read_recipe(name).about, "ko")), name
+    for name in course_names():
+        experiment = read_experiment(name)
+        texts = [experiment.about, experiment.teaches, experiment.notes["words"], *experiment.why]
+        for text in (*texts, *experiment.labels.values()):
+            korean = in_language(text, "ko")
+            assert re.search("[가-힣]", korean), (name, text)
+            assert english([korean]) == []
+
+
+def test_what_a_recipe_is_for_is_korean_again_when_a_run_is_read(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_document({"asked": {"recipe": as_dict(read_recipe("probe"))}})
+    about = folder.document()["asked"]["recipe"]["about"]
+    assert about == read_recipe("probe").about
+    assert english([in_language(about, "ko")]) == []
+
+
+def test_decisions_of_an_interrupted_run_are_korean_again(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    log = RunLog(folder, {}, {}, 0.0)
+    log.decide({"step": "net", "take": False, "reason": message("training.stopped.time")})
+    again = RunLog(folder, folder.document(), {}, 0.0)
+    repeated = DecisionLog(again.decisions, again.decide).decide("net", dict)
+    assert english([in_language(repeated["reason"], "ko")]) == []
 
 
 def test_prepare_says_what_it_did(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def course(
         quick: Two epochs each, to see that everything runs.
         set: Settings to change: "train.epochs" in all variants, "as_written.train.epochs" in one.
         only: Run these variants alone; others that are there already stay on the page.
-        lang: Language of the pages, "en" or "ko"; what the experiment itself says is English.
+        lang: Language of the pages, "en" or "ko".
         listener: Receives messages and progress; prints to standard output unless set.
 
     Returns:
@@ -224,7 +224,7 @@ def _trainings(
     for variant, seed in product(recipes, seeds):
         key, label = variant, experiment.labels[variant]
         if len(seeds) > 1:
-            key, label = f"{variant}-{seed}", f"{label}, seed {seed}"
+            key, label = f"{variant}-{seed}", message("course.seeded", label=label, seed=seed)
         skipped = _missing_weights(variant, recipes[variant], weights)
         found.append(_Training(key, variant, label, recipes[variant], seed, folder / key, skipped))
     return found
@@ -272,7 +272,7 @@ def _write(
     done = [training for training in trainings if training.finished]
     compared = compare([training.folder for training in done]) if len(done) > 1 else None
     warnings = [
-        message("course.was_skipped", name=training.label.capitalize(), why=training.skipped)
+        message("course.was_skipped", name=training.label, why=training.skipped)
         for training in trainings
         if training.skipped
     ]
@@ -318,23 +318,23 @@ def _page(
     lang = current_language()
     found = {(one, two): comparison for one, two, comparison, _ in (compared.pairs if compared else ())}
     pairs = [
-        (one.label, two.label, found[one.key, two.key])
+        (in_language(one.label, lang), in_language(two.label, lang), found[one.key, two.key])
         for variants in experiment.compare
         for one, two in combinations(done, 2)
         if (one.variant, two.variant) == variants and one.seed == two.seed
     ]
-    about, notes = f"{experiment.about[:1].upper()}{experiment.about[1:]}", experiment.notes
+    about, notes = in_language(experiment.about, lang), experiment.notes
     question = [
-        f"{about}." if about else "",
+        f"{about[:1].upper()}{about[1:]}." if about else "",
         message("course.teaches", said=experiment.teaches) if experiment.teaches else "",
         message("course.notes", **notes) if notes["words"] else "",
         *warnings,
     ]
     return comparison_html(
         experiment.title,
-        [variant_of(training.label, RunFolder(training.folder), lang) for training in done],
+        [variant_of(in_language(each.label, lang), RunFolder(each.folder), lang) for each in done],
         pairs,
         question=" ".join(in_language(sentence, lang) for sentence in question if sentence),
-        answer=" ".join(experiment.why),
+        answer=" ".join(in_language(sentence, lang) for sentence in experiment.why),
         lang=lang,
     )

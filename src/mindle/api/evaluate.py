@@ -67,7 +67,7 @@ def evaluate(
     for name, count in evaluated.unknown_classes.items():
         listener.say(message("evaluation.unknown-class", n=count, name=name, unit=opened.source.unit))
     for sentence in report.sentences():
-        listener.say(f"! {sentence}")
+        listener.say(message("commands.noticed", said=sentence))
     if listener is SILENT:
         report.warn()
     if evaluated.skipped:

@@ -22,7 +22,7 @@ from mindle.artifacts import answers as layouts
 from mindle.artifacts import files
 from mindle.artifacts.outputs import keep_apart
 from mindle.errors import ArtifactError, DeviceError, MindleError
-from mindle.messages import sentences_of, with_sentences
+from mindle.messages import message, sentences_of, with_sentences
 from mindle.recipes.renamed import run_of_today, with_names_of_today
 from mindle.records import Answers
 
@@ -222,7 +222,7 @@ def read_runs(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunFol
         try:
             yield run, run.document()
         except MindleError as error:
-            say(f"! {run.path} is skipped: {error}")
+            say(message("commands.runs.passed-over", path=str(run.path), why=str(error)))
 
 
 def claim_default(name: str, root: Path = Path(RUNS)) -> RunFolder:
@@ -306,7 +306,7 @@ def claim(
         raise ValueError(
             f"`out` must not hold a finished run, which is never overwritten. Received {out}. Choose another."
         )
-    say(f"{out} held an unfinished run; it is now {set_aside(out)}. (--resume would have gone on with it.)")
+    say(message("commands.set-aside", folder=str(out), aside=str(set_aside(out))))
     return _made(out), {}
 
 

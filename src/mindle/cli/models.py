@@ -13,11 +13,11 @@ def models(*, weights: str | None = None, json: str | None = None) -> None:
     from mindle import api
     from mindle.cli.output import show
     from mindle.console import Console
-    from mindle.messages import message
+    from mindle.messages import known_message, message
 
     found = api.list_models(weights=weights)
     keys = ("name", "kind", "input", "size", "licence", "from")
-    rows = [[row[key] for key in keys] for row in found]
+    rows = [[known_message(f"commands.models.{key}.{row[key]}", row[key]) for key in keys] for row in found]
     if show({"schema": 1, "models": found}, json, ("model", *keys[1:]), rows):
         print()
         Console(sys.stdout).say(message("commands.models.others"))

@@ -44,7 +44,7 @@ def predict(
         inputs = api.inputs_of(opened, images, written={"--out": out, "--json": json})
         counts = write_answers(opened, inputs, out=out, json=json, raw=raw)
         for sentence in opened.source.report.sentences():
-            console.say(f"! {sentence}")
+            console.say(message("commands.noticed", said=sentence))
         seconds = time.perf_counter() - began
         rate = message("predict.rate", rate=counts.answered / seconds) if seconds > 1 else ""
         failed = message("predict.failed", n=counts.failed) if counts.failed else ""

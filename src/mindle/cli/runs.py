@@ -10,11 +10,19 @@ def runs(folder: str, *, json: str | None = None) -> None:
     from mindle import api
     from mindle.cli.output import show
     from mindle.console import Console
+    from mindle.messages import known_message
 
     with Console() as console:
         found = api.list_runs(folder, listener=console)
     rows = [
-        (row["name"], row["state"], row["strategy"], row["data"], _score(row), row["created"])
+        (
+            row["name"],
+            known_message(f"commands.runs.state.{row['state']}", row["state"]),
+            row["strategy"],
+            row["data"],
+            _score(row),
+            row["created"],
+        )
         for row in found
     ]
     columns = ("run", "state", "strategy", "data", "test score", "begun")

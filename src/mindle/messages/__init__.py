@@ -20,4 +20,5 @@ from mindle.messages.message import message_document as message_document
 from mindle.messages.message import read_message as read_message
 from mindle.messages.message import sentences_of as sentences_of
 from mindle.messages.message import with_sentences as with_sentences
+from mindle.messages.message import with_translations as with_translations
 from mindle.messages.particles import with_particles as with_particles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mindle.messages.catalogue import catalogue, text_of
+from mindle.messages.catalogue import LANGUAGES, catalogue, text_of
 
 ENGLISH = "en"
 
@@ -127,6 +127,22 @@ def with_sentences(document: Any, sentences: Mapping[str, Mapping[str, Any]]) ->
         return [with_sentences(value, sentences) for value in document]
     is_named = isinstance(document, str) and document in sentences
     return read_message(document, sentences[document]) if is_named else document
+
+
+def with_translations(document: Any) -> Any:
+    """A document of TOML in which a text that stands there in every language is a sentence.
+
+    Example:
+        >>> with_translations({"about": {"en": "a net", "ko": "신경망"}})["about"].in_language("ko")
+        '신경망'
+    """
+    if isinstance(document, list):
+        return [with_translations(value) for value in document]
+    if not isinstance(document, Mapping):
+        return document
+    if document.keys() == {*LANGUAGES} and all(isinstance(text, str) for text in document.values()):
+        return message("recipes.text", **document)
+    return {name: with_translations(value) for name, value in document.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mindle.messages import message
 from mindle.models.pretrained.weights import find_weights
 
 
@@ -27,7 +28,9 @@ def list_models(where: Path | None = None) -> list[dict[str, Any]]:
             "input": f"{card.spec.height}x{card.spec.width}",
             "size": f"{card.size_bytes / 1e6:.1f} MB",
             "licence": card.licence,
-            "from": f"{card.origin}: {card.path.name}" if card.path is not None else card.origin,
+            "from": message("commands.models.file", origin=card.origin, name=card.path.name)
+            if card.path
+            else card.origin,
             "use": card.source,
         }
         for card in find_weights(where)
@@ -37,7 +40,7 @@ def list_models(where: Path | None = None) -> list[dict[str, Any]]:
             "name": card.name,
             "kind": "net",
             "input": f"{card.shape[1]}x{card.shape[2]}",
-            "size": f"{card.parameters:,} parameters",
+            "size": message("commands.models.parameters", n=card.parameters),
             "licence": "Apache-2.0",
             "from": card.source,
             "use": card.use,

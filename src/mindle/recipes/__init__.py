@@ -11,12 +11,13 @@ from importlib.resources import files
 from typing import Any
 
 from mindle.errors import DataError
+from mindle.messages import with_translations
 
 __all__ = ["course_names", "course_text", "read_toml", "recipe_names", "recipe_text", "space_text"]
 
 
 def read_toml(text: Callable[[], str], what: str, hint: str = "") -> dict[str, Any]:
-    """What a TOML file holds.
+    """What a TOML file holds; `{ en = "…", ko = "…" }` in it is a sentence.
 
     Args:
         text: Reads the file.
@@ -31,7 +32,8 @@ def read_toml(text: Callable[[], str], what: str, hint: str = "") -> dict[str, A
         {'epochs': 3}
     """
     try:
-        return tomllib.loads(text())
+        document: dict[str, Any] = with_translations(tomllib.loads(text()))
+        return document
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{what} must be a file that can be read. Received: {error}.") from error
     except tomllib.TOMLDecodeError as error:

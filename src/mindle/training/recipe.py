@@ -166,7 +166,7 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
         >>> from_dict(as_dict(Recipe())) == Recipe()
         True
     """
-    document: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    document: dict[str, Any] = json.loads(json.dumps(asdict(recipe))) | {"about": recipe.about}
     return {
         name: value
         for name, value in document.items()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from mindle.messages import with_translations
 from mindle.models.nets.resnets import Layers, photo_resnet, small_resnet
 
 # What builds the layers for the size of the images, where they differ by it.
@@ -38,7 +39,8 @@ class NetCard:
 
 
 def _cards() -> dict[str, NetCard]:
-    entries = tomllib.loads(files("mindle.models.nets").joinpath("zoo.toml").read_text("utf-8"))
+    text = files("mindle.models.nets").joinpath("zoo.toml").read_text("utf-8")
+    entries = with_translations(tomllib.loads(text))
     return {
         name: NetCard(
             name=name, shape=tuple(entry.pop("shape")), fixed=tuple(entry.pop("layers", ())), **entry

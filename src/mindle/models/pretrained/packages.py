@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mindle.artifacts.files import write_bytes, write_json
 from mindle.errors import DeviceError
+from mindle.messages import message
 from mindle.models.pretrained.cards import (
     WeightCard,
     card_as_dict,
@@ -69,7 +70,8 @@ def package_cards() -> list[WeightCard]:
         for folder in (found.submodule_search_locations or []) if found else []:
             path = Path(folder) / package.file
             if path.is_file():
-                cards.append(replace(package.card, path=path, labels=imagenet_labels(1000)))
+                origin = message("commands.models.package", name=package.card.origin)
+                cards.append(replace(package.card, path=path, labels=imagenet_labels(1000), origin=origin))
     return cards
 
 

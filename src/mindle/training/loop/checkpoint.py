@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mindle.artifacts.files import replacing
 from mindle.errors import ArtifactError
+from mindle.messages import sentences_of, with_sentences
 from mindle.training.loop.average import Average, changing_tensors, put
 from mindle.training.loop.job import Job
 
@@ -106,9 +107,9 @@ class Saver:
             tensors |= {
                 f"optimizer/{index}/{key}": value for key, value in values.items() if value is not None
             }
-        write_checkpoint(
-            self.job.path, tensors, {"run": self.job.identity, "progress": asdict(self.progress)}
-        )
+        counters = asdict(self.progress)
+        state = {"run": self.job.identity, "progress": counters, "sentences": sentences_of(counters)}
+        write_checkpoint(self.job.path, tensors, state)
 
     def restore(self) -> bool:
         """Read everything back; whether there is a checkpoint.
@@ -129,7 +130,8 @@ class Saver:
             part, _, rest = name.partition("/")
             parts.setdefault(part, {})[rest] = tensor
         # 1. counters, 2. weights, 3. average, 4. best weights, 5. optimizer, 6. the open epoch's sums
-        for name, value in state["progress"].items():
+        counters = with_sentences(state["progress"], state.get("sentences", {}))
+        for name, value in counters.items():
             setattr(self.progress, name, value)
         live = changing_tensors(self.job.model)
         put(live, parts["model"])
