@@ -21,7 +21,8 @@ from mindle.errors import ArtifactError, DeviceError, ModelError
 from mindle.models.classifier import Classifier
 from mindle.training.budget import Deadline
 from mindle.training.loop.callbacks import Callback, FitState
-from mindle.training.loop.fit import FitResult, fit
+from mindle.training.loop.checkpoint import Progress
+from mindle.training.loop.fit import fit
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe
 from mindle.training.settings import AugmentSettings
@@ -31,7 +32,7 @@ TRAIN, VAL = stripes(180), stripes(45, seed=1)
 WRONG_VAL = VAL[0], (VAL[1] + 1) % 3  # the better a net has learned, the worse it does here
 
 
-def run(model: Classifier, chosen: Recipe, **options: Any) -> FitResult:
+def run(model: Classifier, chosen: Recipe, **options: Any) -> Progress:
     callbacks = options.pop("callbacks", ())
     return fit(model, data(TRAIN, VAL), chosen, TrainingContext(**options), callbacks=callbacks)
 
@@ -44,7 +45,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def numbers(result: FitResult) -> list[dict[str, Any]]:
+def numbers(result: Progress) -> list[dict[str, Any]]:
     """The history without what depends on the clock."""
     return [
         {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in result.history

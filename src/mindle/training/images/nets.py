@@ -20,7 +20,8 @@ from mindle.records import InputSpec
 from mindle.training.images.backbones import sized
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.callbacks import Callback
-from mindle.training.loop.fit import FitResult, fit
+from mindle.training.loop.checkpoint import Progress
+from mindle.training.loop.fit import fit
 from mindle.training.loop.job import TrainingContext, TrainingData
 from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import Recipe
@@ -203,7 +204,7 @@ def licence_of(card: WeightCard) -> dict[str, str]:
     return {"name": card.name, "licence": card.licence, "source": card.source, "sha256": card.sha256}
 
 
-def _why_stopped(result: FitResult) -> str:
+def _why_stopped(result: Progress) -> str:
     if result.stopped:
         return message("selection.stopped.early", n=len(result.history), why=result.stopped)
     return message("selection.stopped.done", n=len(result.history), best=result.best_epoch)

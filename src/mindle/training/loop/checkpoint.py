@@ -40,12 +40,15 @@ class Progress:
         drops: How often the plateau rule lowered the rate.
         stale_epochs: Epochs since the last progress or drop.
         best: What is watched, at its best, and what decides between equals; smaller is better.
-        best_epoch: Its epoch, from 1.
+        best_epoch: Its epoch, from 1, whose weights the model ends with.
         averaged_epochs: Epochs in the mean of the last ones.
         epoch_seconds: Time spent in the open epoch.
-        seconds: Time spent in all.
-        stopped: Why the run ended before its time.
-        history: One row an epoch.
+        seconds: Time spent in all, interrupted runs included.
+        stopped: Why the run ended before its epochs were over, or "".
+        history: One row an epoch: epoch, train_loss, train_accuracy, val_loss, val_accuracy, rate, seconds,
+            images_per_second; of numbers, train_mae and val_mae instead of accuracies. The train columns
+            are measured while training, on augmented images and with dropout; train_loss is what was
+            minimised, smoothing included, penalties not.
     """
 
     epochs: int

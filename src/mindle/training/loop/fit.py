@@ -12,7 +12,7 @@ import math
 import threading
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -34,26 +34,6 @@ from mindle.training.loop.schedule import rate_factor
 from mindle.training.recipe import Recipe
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitResult:
-    """What a training run gives besides the trained model.
-
-    Attributes:
-        history: One row an epoch: epoch, train_loss, train_accuracy, val_loss, val_accuracy, rate, seconds,
-            images_per_second; of numbers, train_mae and val_mae instead of accuracies. The train columns
-            are measured while training, on augmented images and with dropout; train_loss is what was
-            minimised, smoothing included, penalties not.
-        best_epoch: The epoch, counted from 1, whose weights the model ends with.
-        seconds: Time spent, interrupted runs included.
-        stopped: Why the run ended before its epochs were over, or "".
-    """
-
-    history: list[dict[str, Any]]
-    best_epoch: int
-    seconds: float
-    stopped: str
-
-
 def fit(
     model: nn.Module,
     data: TrainingData,
@@ -63,7 +43,7 @@ def fit(
     objective: Objective = CLASSIFICATION,
     callbacks: Sequence[Callback] = (),
     later: int = 0,
-) -> FitResult:
+) -> Progress:
     """Train a model in place; it ends on the CPU, in eval mode, with the best weights.
 
     Args:
@@ -78,7 +58,7 @@ def fit(
         later: How many images must still be answered before the deadline once the training is over.
 
     Returns:
-        The history, and which epoch was best.
+        How the run went: among its counters the history, the best epoch and why it stopped.
 
     Raises:
         ValueError: If labels and images disagree in number, or nothing can be trained.
@@ -146,7 +126,7 @@ class _Training:
         self.state = FitState(model=job.model, progress=self.progress, steps_per_epoch=job.steps_per_epoch)
         self.evaluation_seconds = 0.0
 
-    def run(self) -> FitResult:
+    def run(self) -> Progress:
         """Train to the end, from the checkpoint where there is one."""
         progress, job = self.progress, self.job
         if not (job.context.resume and self.saver.restore()):
@@ -162,12 +142,7 @@ class _Training:
         put(changing_tensors(job.model), self.saver.best)
         for callback in self.callbacks:
             callback.on_end(self.state)
-        return FitResult(
-            history=progress.history,
-            best_epoch=progress.best_epoch,
-            seconds=progress.seconds,
-            stopped=progress.stopped,
-        )
+        return progress
 
     def _steps(self) -> None:
         """The steps of the open epoch that are still to be made."""
