@@ -20,9 +20,6 @@ from mindle.messages import message
 from mindle.records import Listener
 from mindle.version import __version__
 
-KINDS = ("mlflow", "tensorboard")
-"""What `--track` may begin with: the packages that are needed."""
-
 # MLflow's own patience with a server that does not answer is several minutes, again for every call.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 # Files of a run, and of a search, that MLflow stores; the bundle is stored as a model.
@@ -100,10 +97,7 @@ def tracking(spec: str | None, listener: Listener) -> Iterator[Tracking]:
     """
     require_tracker(spec)
     kind, _, target = (spec or "").partition(":")
-    tracker: Tracker | None = None
-    if spec is not None:
-        tracker = MLflow(target) if kind == "mlflow" else TensorBoard(target)
-    found = Tracking(tracker, kind, listener)
+    found = Tracking(TRACKERS[kind](target) if kind else None, kind, listener)
     try:
         yield found
     except BaseException:
@@ -121,7 +115,7 @@ def require_tracker(spec: str | None) -> None:
     if spec is None:
         return
     kind = kind_of(spec)
-    if kind not in KINDS:
+    if kind not in TRACKERS:
         raise ValueError(
             f"`track` must be mlflow, mlflow:URI, tensorboard or tensorboard:DIR. Received {spec!r}."
         )
@@ -301,3 +295,5 @@ def _free(path: Path) -> Path:
 
 
 Tracker = MLflow | TensorBoard
+# By what `--track` begins with, which is the package that is needed.
+TRACKERS: dict[str, type[Tracker]] = {"mlflow": MLflow, "tensorboard": TensorBoard}
