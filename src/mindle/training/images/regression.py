@@ -32,6 +32,7 @@ from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadD
 from mindle.training.images.heads.kernel import fit_rbf, fit_ridge, rbf_flops
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.selection import VIEWS_SHARE, ModelSelection
+from mindle.training.loop.imbalance import OFF
 from mindle.training.loop.objectives import Objective, Regression
 from mindle.training.recipe import Recipe, read_recipe
 from mindle.training.settings import AugmentSettings
@@ -141,10 +142,6 @@ def _closer(new: Ranked[NumberCandidate], old: Ranked[NumberCandidate]) -> Ranke
 # ---- the task --------------------------------------------------------------------------------------------
 
 
-# Settings of classes and their value where they are off; a number has none of them.
-CLASS_SETTINGS = {"balance": "none", "oversample": 0.0, "focal_gamma": 0.0, "thresholds": False}
-
-
 class ImageRegression:
     """See `ImageTask`."""
 
@@ -158,12 +155,12 @@ class ImageRegression:
         Raises:
             ValueError: Naming the first such setting.
         """
-        for name, off in CLASS_SETTINGS.items():
-            value = getattr(recipe.train, name)
+        for name, off in OFF.items():
+            value = getattr(recipe.train, name.removeprefix("train."))
             if value != off:
                 raise ValueError(
-                    f"`train.{name}` must be {off!r} where a number is estimated: it is about minority "
-                    f"classes. Received train.{name}={value!r}. Leave it (or --imbalance) out."
+                    f"`{name}` must be {off!r} where a number is estimated: it is about minority classes. "
+                    f"Received {name}={value!r}. Leave it (or --imbalance) out."
                 )
 
     def net_recipe(self, recipe: Recipe) -> Recipe:

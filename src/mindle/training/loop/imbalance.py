@@ -14,7 +14,8 @@ from mindle.messages import message
 # The largest class against the smallest; below this nothing is tried. `check` speaks of it from 3 on.
 WORTH_TRYING = 1.5
 
-_OFF: Mapping[str, Any] = {
+# What these methods set, and its value where they are off.
+OFF: Mapping[str, Any] = {
     "train.balance": "none",
     "train.oversample": 0.0,
     "train.focal_gamma": 0.0,
@@ -45,7 +46,7 @@ def imbalance_settings(method: str) -> dict[str, Any]:
     """
     if method not in METHODS:
         raise ValueError(f"`imbalance` must be one of {', '.join(METHODS)}. Received imbalance={method!r}.")
-    return {**_OFF, **_SETTINGS[method]}
+    return {**OFF, **_SETTINGS[method]}
 
 
 def rarity(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
