@@ -130,17 +130,13 @@ class Learner:
         importlib.import_module(self.library)
 
 
-def learners(
-    settings: TableSettings | None = None, *, installed: Callable[[str], bool] | None = None
-) -> tuple[Learner, ...]:
+def learners(settings: TableSettings | None = None) -> tuple[Learner, ...]:
     """Every learner that this machine has, baselines first.
 
     Args:
         settings: Of the forests, of boosting, of the SVM and of the nets.
-        installed: Says whether a package is there; looks for itself unless given.
     """
     settings = settings or TableSettings()
-    has = installed or (lambda package: importlib.util.find_spec(package) is not None)
 
     def one(name: str, fit: Fit, view: str = "linear", **details: Any) -> Learner:
         return Learner(name=name, view=view, fit=partial(_one_by_one, fit, settings), **details)
@@ -166,8 +162,8 @@ def learners(
             foresee=partial(_nets_seconds, settings),
         ),
     )
-    optional = ("lightgbm", "catboost")
-    return tuple(learner for learner in every if learner.library not in optional or has(learner.library))
+    absent = {name for name in ("lightgbm", "catboost") if importlib.util.find_spec(name) is None}
+    return tuple(learner for learner in every if learner.library not in absent)
 
 
 def _one_by_one(
