@@ -125,12 +125,6 @@ def test_seed_decides_the_weights() -> None:
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
-def test_backbones_that_are_already_built_are_used() -> None:
-    body = build_backbone(card())
-    model = backbone_model([card()], linear(512, 2), ClassScores(("a", "b")), backbones=[body])
-    assert model.backbones == [body]
-
-
 def test_temperature_divides_the_logits() -> None:
     model = kinds()["layers"].eval()
     with torch.no_grad():

@@ -95,11 +95,6 @@ class RunContext:
     request: RunRequest
     listener: Tracking
 
-    @property
-    def resumed(self) -> bool:
-        """Whether an interrupted run goes on."""
-        return bool(self.stored)
-
     def deadline(self, budget_seconds: float | None) -> Deadline:
         """When everything must be over, what has been spent before counted in."""
         from mindle.training.budget import Deadline
@@ -115,7 +110,7 @@ class RunContext:
         return TrainingContext(
             seed=self.request.seed,
             folder=self.folder.path,
-            resume=self.resumed,
+            resume=bool(self.stored),
             deadline=deadline or Deadline(None),
             decisions=DecisionLog(tuple(self.log.decisions), self.log.decide),
             listener=self.listener,

@@ -274,7 +274,6 @@ def backbone_model(
     outputs: Outputs,
     *,
     pooling: str = "avg",
-    backbones: Sequence[Backbone] | None = None,
     seed: int | None = None,
 ) -> Classifier:
     """One backbone or several side by side, and a head on their features.
@@ -286,7 +285,6 @@ def backbone_model(
             `pooling="none"` these layers see the map (channel, height, width).
         outputs: What the scores stand for.
         pooling: As `build_backbone`.
-        backbones: The backbones themselves where they are already built.
         seed: Draws the weights of a list of layers.
 
     Raises:
@@ -302,7 +300,7 @@ def backbone_model(
     """
     _require_names(outputs)
     spec = _common_spec(cards)
-    bodies = list(backbones or [build_backbone(card, pooling=pooling) for card in cards])
+    bodies = [build_backbone(card, pooling=pooling) for card in cards]
     if pooling == "none" and len(bodies) > 1:
         raise ValueError("Several backbones can only be concatenated after pooling. Use pooling='avg'.")
     module: nn.Module
@@ -331,7 +329,18 @@ def imagenet_classifier(card: WeightCard) -> Classifier:
     Raises:
         ModelError: If the weights have no top, or nobody knows the names of its classes.
     """
-    return _topped(card, _imagenet_classes(card))
+    if not card.head:
+        raise ModelError(
+            f"{card.name} was published without its ImageNet classifier, so it cannot name what it sees. "
+            "`mindle models` lists models that can."
+        )
+    labels = card.labels or imagenet_labels(int(card.arguments.get("num_classes", 1000)))
+    if labels is None:
+        raise ModelError(
+            f"The names of the {card.arguments['num_classes']} classes of {card.name} are not known. "
+            "Give its card a `labels` file."
+        )
+    return _topped(card, labels)
 
 
 def _topped(card: WeightCard, classes: Sequence[str]) -> Classifier:
@@ -344,21 +353,6 @@ def _topped(card: WeightCard, classes: Sequence[str]) -> Classifier:
         description={"kind": "backbones", "backbones": [card_as_dict(card)]}
         | {"pooling": "avg", "head": {"kind": "top"}},
     )
-
-
-def _imagenet_classes(card: WeightCard) -> tuple[str, ...]:
-    if not card.head:
-        raise ModelError(
-            f"{card.name} was published without its ImageNet classifier, so it cannot name what it sees. "
-            "`mindle models` lists models that can."
-        )
-    labels = card.labels or imagenet_labels(int(card.arguments.get("num_classes", 1000)))
-    if labels is None:
-        raise ModelError(
-            f"The names of the {card.arguments['num_classes']} classes of {card.name} are not known. "
-            "Give its card a `labels` file."
-        )
-    return labels
 
 
 def _common_spec(cards: Sequence[WeightCard]) -> InputSpec:

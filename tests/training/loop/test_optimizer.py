@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from mindle.models.classifier import ClassScores, backbone_model
-from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import random_card
 from mindle.training.loop.optimizer import build_optimizer
 from mindle.training.settings import OPTIMIZERS, TrainSettings
@@ -24,10 +23,9 @@ def test_decay_spares_norms_and_biases(optimizer: str) -> None:
 
 
 def test_stages_of_a_backbone_learn_the_slower_the_farther_they_are() -> None:
-    card = random_card("resnet18")
-    backbone = build_backbone(card)
     head = [{"kind": "dense", "units": "classes"}]
-    model = backbone_model([card], head, ClassScores(("a", "b")), backbones=[backbone])
+    model = backbone_model([random_card("resnet18")], head, ClassScores(("a", "b")))
+    (backbone,) = model.backbones
     optimizer = build_optimizer(model, TrainSettings(layer_decay=0.5))
     shares = {p: group["share"] for group in optimizer.param_groups for p in group["params"]}
     stages = len(backbone.groups())
