@@ -209,3 +209,22 @@ def test_wrong_arguments_are_named_before_anything_is_made(
     with pytest.raises(ValueError, match=sentence):
         mindle.train("digits", **{"listener": SILENT, **wrong})
     assert not list(tmp_path.glob("runs/*/run.json"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"set": "train.epochs=3"}, "`set` must map settings to values"),
+        ({"seed": "three"}, "`seed` must be a whole number. Received seed='three'"),
+        ({"split_seed": 1.5}, "`split_seed` must be a whole number"),
+    ],
+)
+def test_arguments_of_another_type_are_named(wrong: dict[str, Any], sentence: str, cache: Path) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        mindle.train("digits", **{"listener": SILENT, **wrong})
+
+
+@pytest.mark.parametrize("size", [16, "16,16", (16,), (16.0, 16)])
+def test_a_size_is_a_height_and_a_width(size: Any, tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(TypeError, match="`size` must be a height and a width"):
+        mindle.prepare("digits", tmp_path / "x.npz", size=size)

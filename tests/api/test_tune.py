@@ -111,6 +111,7 @@ def test_what_is_wrong_is_said_before_anything_is_done(tmp_path: Path, cache: Pa
         ({"space": {"strategy": {"choices": ["probe", "guess"]}}}, "Received 'guess'"),
         ({"sampler": "bayes"}, "Received 'bayes'"),
         ({"trials": 0}, "`trials` must be 1 or more"),
+        ({"trials": "many"}, "`trials` must be 1 or more. Received trials='many'"),
         ({"workers": 0}, "`workers` must be 1 or more"),
         ({"track": "wandb"}, "Received 'wandb'"),
         ({"lang": "fr"}, "`lang` must be"),

@@ -35,6 +35,13 @@ class TrainingOptions:
     folds: int | None = None
     repeats: int | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.settings or {}, Mapping):
+            raise TypeError(
+                "`set` must map settings to values, such as {'train.learning_rate': 3e-4}. Received "
+                f"{self.settings!r}."
+            )
+
     def of_images(self) -> ResolvedOptions:
         """Every option of a training on images filled in.
 

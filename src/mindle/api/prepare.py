@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -75,6 +76,10 @@ def prepare(
         raise ValueError(
             f"`link` is for folders; an .npz holds pixels. Received link={link!r}. Leave it out."
         )
+    if size is not None and not (
+        isinstance(size, (tuple, list)) and [isinstance(side, Integral) for side in size] == [True] * 2
+    ):
+        raise TypeError(f"`size` must be a height and a width, such as (180, 240). Received {size!r}.")
     if layout == "folders" and size is not None:
         raise ValueError("`size` is for an .npz; folders keep the files as they are. Leave it out.")
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class RunRequest:
         command: What was typed; "" in Python.
 
     Raises:
+        TypeError: If a seed is no whole number.
         ValueError: If mindle does not speak the language, or there is no such tracker.
     """
 
@@ -68,6 +70,9 @@ class RunRequest:
     def __post_init__(self) -> None:
         from mindle.training.tracking import require_tracker
 
+        for name, seed in (("seed", self.seed), ("split_seed", self.split_seed)):
+            if not isinstance(seed, Integral):
+                raise TypeError(f"`{name}` must be a whole number. Received {name}={seed!r}.")
         require_language(self.lang)
         require_tracker(self.track)
 

@@ -148,8 +148,8 @@ class SearchOptions:
         from mindle.training.search.sampler import require_sampler
 
         for name, count in (("trials", self.trials), ("workers", self.workers)):
-            if count is not None and not 1 <= count <= 1_000_000:
-                raise ValueError(f"`{name}` must be 1 or more. Received {name}={count}.")
+            if count is not None and not (isinstance(count, int) and 1 <= count <= 1_000_000):
+                raise ValueError(f"`{name}` must be 1 or more. Received {name}={count!r}.")
         require_sampler(self.sampler)
         parse_budget(self.budget)
 
