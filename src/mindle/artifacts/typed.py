@@ -101,7 +101,9 @@ def _fits(hint: type, value: Any) -> bool:
         # Written so, what is no number and whole numbers beyond every float fail too.
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and abs(value) <= sys.float_info.max
-    return type(value) is (str if issubclass(hint, str) else hint)
+    if issubclass(hint, str):
+        return isinstance(value, str)  # a sentence of the catalogue is a text too
+    return type(value) is hint
 
 
 def _wrong(name: str, wanted: str, value: Any) -> ValueError:
