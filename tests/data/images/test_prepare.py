@@ -299,6 +299,14 @@ def test_the_same_call_makes_the_same_npz_and_another_is_refused(photos: Path, t
             mindle.prepare(photos, tmp_path / "1.npz", **change)  # type: ignore[arg-type]
 
 
+def test_gray_arrays_stay_gray_at_another_size(tmp_path: Path) -> None:
+    gray = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "gray.npz", data=gray, targets=np.arange(40) % 2)
+    mindle.prepare(tmp_path / "gray.npz", tmp_path / "small.npz", size=(4, 4))
+    with np.load(tmp_path / "small.npz") as arrays:
+        assert arrays["data"].shape == (40, 4, 4)
+
+
 def test_images_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "photos", 8)
     mindle.prepare(photos, tmp_path / "own.npz")

@@ -38,7 +38,7 @@ from mindle.data.common.counts import set_aside_counts
 from mindle.data.common.names import litter, nfc
 from mindle.data.images.decoding.decode import UndecodableImage
 from mindle.data.images.decoding.formats import read_format
-from mindle.data.images.pixels import Pixels, array_for, in_threads, load_unchanged, pixels
+from mindle.data.images.pixels import Pixels, in_threads, load_unchanged, pixels
 from mindle.data.images.sources.source import load
 from mindle.errors import DataError, DeviceError
 from mindle.messages import message
@@ -388,9 +388,11 @@ def _spec(dataset: Dataset, rows: Sequence[int], size: tuple[int, int] | None) -
                 "the height and width that suit you."
             )
         size = sizes.pop()
-    colours = InputSpec(height=size[0], width=size[1])
-    gray = replace(colours, colour="gray", mean=(0.0,), std=(1.0,))
-    return colours if array_for(dataset, gray) is None else gray
+    spec = InputSpec(height=size[0], width=size[1])
+    array = dataset.images.array if isinstance(dataset.images, ArrayImages) else None
+    if array is not None and (array.ndim == 3 or array.shape[3] == 1):
+        return replace(spec, colour="gray", mean=(0.0,), std=(1.0,))
+    return spec
 
 
 def _write_data(archive: zipfile.ZipFile, images: Pixels, spec: InputSpec, listener: Listener) -> None:

@@ -172,7 +172,10 @@ class _Scanner:
         with self.facts.writer(listener) as writer:
             for row, sha256 in rows:
                 with required(self.dataset.paths[row]):
-                    writer.add(sha256, _entry(examine(load_unchanged(self.dataset, row, sha256))))
+                    examined = examine(load_unchanged(self.dataset, row, sha256))
+                    if examined.kind:
+                        raise UndecodableImage(examined.kind, examined.detail)
+                    writer.add(sha256, _entry(examined))
 
 
 def _hash_only(dataset: Dataset, row: int) -> str:
