@@ -19,7 +19,7 @@ from mindle.artifacts.run import (
     set_aside,
     whole_run,
 )
-from mindle.errors import ArtifactError, DataError
+from mindle.errors import ArtifactError, DataError, DeviceError
 from mindle.messages import in_language, message
 from mindle.records import Estimates, Finding, Predictions
 
@@ -113,6 +113,14 @@ def test_an_unfinished_run_has_no_predictions(tmp_path: Path) -> None:
 def test_default_folders_are_numbered_and_never_shared(tmp_path: Path) -> None:
     names = [claim_default("my photos/예", tmp_path).path.name for _ in range(11)]
     assert names == [f"my-photos-예-{n}" for n in range(1, 12)]
+
+
+def test_a_link_that_leads_nowhere_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DeviceError, match="must be one that can be made"):
+        claim(tmp_path / "lost", "photos", {}, resume=False, say=print)
+    with pytest.raises(DeviceError, match="must be one that can be made"):
+        claim_default("photos", tmp_path / "lost")
 
 
 def test_runs_are_listed_in_natural_order(tmp_path: Path) -> None:

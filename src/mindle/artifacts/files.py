@@ -229,8 +229,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
     Raises:
         ValueError: If a row has more cells than the header, or fewer.
+        DeviceError: If the system refuses to read it.
     """
-    if not path.exists():
+    if not exists(path):
         return []
     with reading_csv(path) as lines:
         header = next(lines, [])
@@ -288,13 +289,13 @@ def exists(path: Path) -> bool:
     """Whether something is there.
 
     Raises:
-        DeviceError: If the folder around it may not be entered.
+        DeviceError: If the system does not say, as where the folder around it may not be entered.
     """
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except PermissionError as error:
+    except OSError as error:
         raise unreadable(path, error) from error
     return True
 

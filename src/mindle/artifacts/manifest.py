@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mindle.artifacts import answers as layouts
-from mindle.artifacts.files import read_rows, write_csv
+from mindle.artifacts.files import exists, read_rows, write_csv
 from mindle.errors import ArtifactError
 from mindle.records import Examples
 
@@ -65,7 +65,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     Raises:
         ArtifactError: If it is missing or lacks a column.
     """
-    if not path.exists():
+    if not exists(path):
         raise ArtifactError(f"The run must hold {path.name}. Received {path.parent}, which has none.")
     rows = read_rows(path)
     missing = set(COLUMNS) - set(rows[0] if rows else ())

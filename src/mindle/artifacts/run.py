@@ -314,9 +314,9 @@ def _made(path: Path, *, new: bool = False) -> RunFolder:
     """The folder of a run that begins; `new` raises FileExistsError where there is one."""
     try:
         path.mkdir(parents=True, exist_ok=not new)
-    except FileExistsError:
-        raise
     except OSError as error:
+        if new and isinstance(error, FileExistsError) and os.path.lexists(path):
+            raise
         raise DeviceError(
             f"The run folder {path} must be one that can be made ({error.strerror}). Choose another with "
             "--out."

@@ -132,7 +132,7 @@ def read_experiment(name: str) -> Experiment:
     for key, variant in variants.items():
         recipes[key] = _recipe(variant, base, recipes)
     needs: dict[str, Any] = {key: data.pop(key) for key in _NEEDS & data.keys()}
-    name = name.removesuffix(".toml").rpartition("/")[2]
+    name = Path(name).name.removesuffix(".toml")
     entries: dict[str, Any] = {"title": name, **document}
     entries["compare"] = _pairs(document.get("compare"), list(recipes))
     entries["notes"] = {"words": "", "data": "", "figures": {}, **document.get("notes", {})}
