@@ -15,6 +15,7 @@ from mindle.artifacts.files import (
     beside,
     cache_dir,
     exists,
+    first_words,
     read_json,
     reading_csv,
     sha256_of,
@@ -183,3 +184,8 @@ def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert cache_dir() == tmp_path / "mine"
     monkeypatch.delenv("MINDLE_CACHE")
     assert "mindle" in str(cache_dir())
+
+
+def test_the_words_of_an_error_never_are_none() -> None:
+    assert first_words(KeyError()) == "KeyError"
+    assert first_words(OSError("No route to host.\nTry later.")) == "No route to host. Try later"

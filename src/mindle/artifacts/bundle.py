@@ -153,8 +153,8 @@ def read_bundle(folder: Path) -> Bundle:
         _require_sense(bundle)
     except ValueError as error:
         raise ArtifactError(
-            f"{file} must be a whole bundle document; {first_words(error)} Copy the whole folder again, or "
-            "train again."
+            f"{file} must be a whole bundle document; {first_words(error)}. Copy the whole folder again, "
+            "or train again."
         ) from error
     _require_counts(bundle.reference(), bundle.intervals(), folder)
     return bundle

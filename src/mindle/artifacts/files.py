@@ -315,10 +315,15 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("mindle", appauthor=False))
 
 
-def first_words(error: Exception) -> str:
-    """What an error says, on one line and at most 200 characters long."""
+def first_words(error: object) -> str:
+    """What an error says, for use inside a sentence: on one line, at most 200 characters, no full stop.
+
+    Example:
+        >>> first_words(ValueError("No route to host."))
+        'No route to host'
+    """
     text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    return text.rstrip(".") if len(text) <= 200 else f"{text[:197]}..."
 
 
 def sha256_of(path: Path, *, limit: int | None = None) -> str:

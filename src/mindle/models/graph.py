@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mindle.artifacts.files import replacing
+from mindle.artifacts.files import first_words, replacing
 from mindle.artifacts.runtime import open_session
 from mindle.errors import ModelError
-from mindle.models.pretrained.cards import first_line
 
 # Runs in every ONNX Runtime since 1.14 (February 2023) and in OpenVINO; nothing newer is needed here.
 OPSET = 17
@@ -73,7 +72,7 @@ def export_onnx(
             onnx.checker.check_model(str(draft))
     except (RuntimeError, TypeError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelError(
-            f"{type(module).__name__} cannot be written as ONNX: {first_line(error)}."
+            f"{type(module).__name__} cannot be written as ONNX: {first_words(error)}."
         ) from error
     finally:
         module.train(training)
@@ -118,4 +117,4 @@ def session(path: Path, threads: int | None = None) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # its exceptions derive from nothing narrower
-        raise ModelError(f"ONNX Runtime cannot open {path}: {first_line(error)}.") from error
+        raise ModelError(f"ONNX Runtime cannot open {path}: {first_words(error)}.") from error

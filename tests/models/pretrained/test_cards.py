@@ -15,7 +15,6 @@ from mindle.models.pretrained.cards import (
     card_as_dict,
     card_from_dict,
     check_hash,
-    first_line,
     hash_file,
     imagenet_labels,
     load_tensors,
@@ -122,7 +121,3 @@ def test_imagenet_names() -> None:
     assert two is not None
     assert (len(one), two[0], two[1:]) == (1000, "background", one)
     assert imagenet_labels(10) is None
-
-
-def test_first_line_never_is_empty() -> None:
-    assert first_line(KeyError()) == "KeyError"

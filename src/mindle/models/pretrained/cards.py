@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindle.artifacts.files import sha256_of
+from mindle.artifacts.files import first_words, sha256_of
 from mindle.artifacts.typed import read_record
 from mindle.errors import ModelError
 from mindle.records import INTERPOLATIONS, InputSpec
@@ -280,7 +280,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"The weight file {path} cannot be read: {first_line(error)}. Get it again."
+            f"The weight file {path} cannot be read: {first_words(error)}. Get it again."
         ) from error
 
 
@@ -300,13 +300,3 @@ def spec_of(config: Mapping[str, Any]) -> InputSpec:
         mean=tuple(config.get("mean") or (0.485, 0.456, 0.406)),
         std=tuple(config.get("std") or (0.229, 0.224, 0.225)),
     )
-
-
-def first_line(error: object) -> str:
-    """The first line of an error's text, without its full stop, for use inside a sentence.
-
-    Example:
-        >>> first_line(ValueError("No route to host."))
-        'No route to host'
-    """
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

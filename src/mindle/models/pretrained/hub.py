@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mindle.artifacts.files import first_words
 from mindle.errors import ModelError, did_you_mean
 from mindle.models.pretrained.cards import (
     WeightCard,
-    first_line,
     hash_file,
     imagenet_labels,
     read_json,
@@ -134,7 +134,7 @@ def from_hub(repository: str, allowed: bool) -> WeightCard:
     # It raises errors of its HTTP client, OSError and others; all mean that the file is not here.
     except Exception as error:
         raise ModelError(
-            f"The weights of {name} could not be downloaded: {first_line(error)}. {_ADVICE}"
+            f"The weights of {name} could not be downloaded: {first_words(error)}. {_ADVICE}"
         ) from error
     return hub_card(Path(weights).parent, name, "hub")
 
@@ -156,5 +156,5 @@ def _unreachable(repository: str) -> str:
     except urllib.error.HTTPError:
         return ""  # it answered; what it thinks of the question is the download's affair
     except (OSError, ValueError) as error:
-        return f"the hub does not answer ({first_line(getattr(error, 'reason', error))})"
+        return f"the hub does not answer ({first_words(getattr(error, 'reason', error))})"
     return ""
