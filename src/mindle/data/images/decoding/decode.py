@@ -50,13 +50,6 @@ files that wait to be decoded take at most FILE_LIMIT beside it."""
 # not pictures (fonts), start other programs (EPS runs Ghostscript), or take any bytes for a picture (TGA).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO", "QOI")
 
-_RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-
 # What turns a picture upright, by EXIF orientation; 1 is upright. 5 to 8 swap height and width.
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -578,7 +571,7 @@ def _resized(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
 
 def _fit(base: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     """Bring an upright base image to the spec's size and colour."""
-    resample = _RESAMPLING[spec.interpolation]
+    resample = Image.Resampling[spec.interpolation.upper()]
     if spec.colour == "gray":
         base = base.convert("L")
     width, height = base.size

@@ -11,6 +11,7 @@ import itertools
 import math
 import re
 import struct
+import tomllib
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,19 +37,8 @@ from mindle.records import SPLITS, ArrayImages, Finding
 BUILT_IN = ("digits",)
 """Names of data sets that come with an installed library and need no download."""
 
-_PAIRS = (
-    ("data", "targets"),
-    ("data", "target"),
-    ("data", "labels"),
-    ("image", "label"),
-    ("images", "labels"),
-    ("x", "y"),
-)
-_SPLIT_PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
-_NPZ_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_NAME_KEYS = ("names", "classes", "class_names")
-_COLUMNS = ("split", "groups", "files")
-
+_KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_NPZ: dict[str, Any] = _KNOWN["npz"]
 _IDX_NAME = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE)
 _CIFAR_SIZE = 3 * 32 * 32
 _CHUNK = 4096
@@ -340,7 +330,7 @@ def read_npz(file: Path, task: str | None = None) -> Entries:
         _Piece(given=split, images=arrays[images], labels=arrays[labels], where=images)
         for split, (images, labels) in pairs.items()
     ]
-    key = next((key for key in _NAME_KEYS if key in arrays.keys), None)
+    key = next((key for key in _NPZ["names"] if key in arrays.keys), None)
     return _entries(
         pieces,
         kind="npz",
@@ -406,14 +396,14 @@ def _damaged(file: Path) -> Iterator[None]:
 def _pairs(arrays: _Npz) -> dict[str, tuple[str, str]]:
     """The keys of images and labels by split, in the order of splits; "" where one pair holds all."""
     pairs: dict[str, tuple[str, str]] = {}
-    for images, labels in _SPLIT_PAIRS:
-        for word, split in _NPZ_SPLITS.items():
+    for images, labels in _NPZ["split_pairs"]:
+        for word, split in _NPZ["splits"].items():
             pair = (images.format(word), labels.format(word))
             if set(pair) <= set(arrays.keys):
                 pairs.setdefault(split, pair)
     if "train" in pairs:
         return {split: pairs[split] for split in SPLITS if split in pairs}
-    whole = next((pair for pair in _PAIRS if set(pair) <= set(arrays.keys)), None)
+    whole = next((tuple(pair) for pair in _NPZ["pairs"] if set(pair) <= set(arrays.keys)), None)
     if whole is None:
         keys = ", ".join(sorted(arrays.keys)[:12]) or "no arrays"
         raise DataError(
@@ -427,7 +417,7 @@ def _pairs(arrays: _Npz) -> dict[str, tuple[str, str]]:
 def _columns(arrays: _Npz, count: int) -> dict[str, list[str]]:
     """What further arrays say of each image: its split, its group, its name."""
     columns: dict[str, list[str]] = {}
-    for key in _COLUMNS:
+    for key in _NPZ["columns"]:
         if key not in arrays.keys or arrays[key].ndim != 1:
             continue
         columns[key] = arrays.texts(key)
@@ -582,18 +572,7 @@ class _Cifar:
         return [nfc(line.strip()) for line in lines if line.strip()] or None
 
 
-_CIFAR = (
-    _Cifar(train="data_batch_*.bin", test="test_batch.bin", names="batches.meta.txt", label_bytes=1),
-    _Cifar(train="train.bin", test="test.bin", names="fine_label_names.txt", label_bytes=2),
-    _Cifar(
-        train="data_batch_*",
-        test="test_batch",
-        names="batches.meta",
-        label_key="labels",
-        name_key="label_names",
-    ),
-    _Cifar(train="train", test="test", names="meta", label_key="fine_labels", name_key="fine_label_names"),
-)
+_CIFAR = tuple(_Cifar(**layout) for layout in _KNOWN["cifar"])
 
 
 def _cifar_layout(folder: Path) -> _Cifar | None:

@@ -26,23 +26,15 @@ LARGEST = float(np.finfo(np.float32).max)
 NUMBER_FORMATS = ((".", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'"))
 """(decimal sign, thousands separator): 1234.5, 1,234.5, 1.234,5, 1 234,5, 1 234.5 and 1'234.5."""
 
-_DAYS = (
-    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d."),
-    "%Y-%m-%d",  # as ISO 8601, but for hours of one digit and AM
-)
-_NAMED = (
-    *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d/%b/%Y"),
-    *("%Y-%b-%d", "%d-%b-%y", "%b %Y"),
-)
-_KOREAN = ("%Y년 %m월 %d일", "%Y년%m월%d일", "%Y년 %m월", "%Y년%m월")
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-DATE_FORMATS = tuple(day + time for day in (*_DAYS, *_KOREAN, *_NAMED) for time in _TIMES)
+_DATES: dict[str, list[str]] = WORDS["dates"]
+
+DATE_FORMATS = tuple(day + time for day in _DATES["days"] for time in _DATES["times"])
 """How dates are written, besides ISO 8601; the first that fits wins. `%b` is any name in `MONTHS`."""
 
-SHORT_YEARS = tuple(day + time for day in ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y") for time in _TIMES)
+SHORT_YEARS = tuple(day + time for day in _DATES["short_years"] for time in _DATES["times"])
 """Dates with years of two digits, which are recognised in whole columns only."""
 
-MONTHS_ALONE = ("%Y-%m", "%Y/%m")
+MONTHS_ALONE = tuple(_DATES["months_alone"])
 """Months without a day, which are recognised in whole columns only."""
 
 MONTHS = {
