@@ -204,6 +204,14 @@ def test_lists_are_korean(command: str, monkeypatch: pytest.MonkeyPatch) -> None
         assert all(re.search("[가-힣]", line) for line in lines)
 
 
+def test_an_option_gives_the_language_as_the_variable_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, "recipes")
+    monkeypatch.delenv("MINDLE_LANG")
+    runner = CliRunner()
+    assert runner.invoke(app, ["recipes", "--lang", "ko"]).output.splitlines() == lines
+    assert english(runner.invoke(app, ["recipes"]).output.splitlines()) != []
+
+
 def test_runs_are_listed_in_korean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, state in (("one", "finished"), ("two", "running")):
         folder = RunFolder(tmp_path / name)

@@ -118,7 +118,7 @@ def test_variants_of_a_file_are_compared_seed_by_seed(tmp_path: Path) -> None:
     assert done.document["name"] == "wines"
     page = done.page.read_text("utf-8")
     assert "Two kinds of penalty" in page
-    assert "linear model, seed 1" in page
+    assert "linear model, 시드 1" in page
     assert "Course notes" not in page
     one = mindle.course(
         tmp_path / "wines.toml", "wine", out=tmp_path / "one", seed=2, only=["pair"], listener=SILENT

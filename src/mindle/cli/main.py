@@ -63,7 +63,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         # What the course is given may be a folder around its data; it sees to its --out.
         seen = {key: value for key, value in arguments.items() if (name, key) != ("course", "out")}
         refuse_overlap(seen, among=name in ("predict", "course"))
-        with speaking(arguments.get("lang")):
+        # A call that writes a page is given its language; of the others only what they print has one.
+        with speaking(arguments.pop("language", None) or arguments.get("lang")):
             command(**arguments)
 
     return guarded
