@@ -34,7 +34,7 @@ from mindle.training.search.tables import (
     suited_learners,
     table_space,
 )
-from mindle.training.search.task import Pruned, Score, TrialMonitor, proceed
+from mindle.training.search.task import Pruned, Score, TrialMonitor
 from mindle.training.search.workers import worker_processes
 from mindle.training.settings import TableSettings
 from mindle.training.tables.passes import TableProblem
@@ -67,7 +67,7 @@ def bench(**settings: object) -> TableTask:
     return TableTask(problem=problem(), rows=np.arange(0, 178, 2), space=SPACE, folds=4, **settings)  # type: ignore[arg-type]
 
 
-def evaluated(task: TableTask, one: Recipe, report: Any = proceed, **monitor: Any) -> Score:
+def evaluated(task: TableTask, one: Recipe, report: Any = lambda *_: True, **monitor: Any) -> Score:
     return task.evaluate(one, TrialMonitor(report=report, **monitor))
 
 

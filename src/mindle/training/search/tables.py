@@ -62,7 +62,9 @@ def suited_learners(
         ValueError: If a name is none, or nothing suits the table.
     """
     known = learners(settings)
-    require_models(names, known)
+    every = [one.name for one in known]
+    if unknown := sorted(set(names) - set(every)):
+        raise ValueError(f"`table.models` must be among {', '.join(every)}. Received {', '.join(unknown)}.")
     chosen = [one for one in known if (one.name in names if names else one.name != "baseline")]
     reasons = {one.name: skip_reason(one, problem, rows) for one in chosen}
     suited = [one for one in chosen if not reasons[one.name]]
@@ -70,18 +72,6 @@ def suited_learners(
         received = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
         raise ValueError(f"`model` must name a model that suits the table. Received {received}.")
     return suited
-
-
-def require_models(names: Sequence[str], known: Sequence[Learner]) -> None:
-    """Refuse names of models that this machine does not have.
-
-    Raises:
-        ValueError: If one is unknown.
-    """
-    every = [learner.name for learner in known]
-    unknown = sorted(set(names) - set(every))
-    if unknown:
-        raise ValueError(f"`table.models` must be among {', '.join(every)}. Received {', '.join(unknown)}.")
 
 
 def seal(table: Table, *, seed: int) -> Table:

@@ -31,23 +31,19 @@ class Score:
     note: str = ""
 
 
-def proceed(step: int, value: float) -> bool:
-    """A report that prunes nothing."""
-    return True
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrialMonitor:
     """What a trial reports its progress to.
 
     Attributes:
         number: Of the trial; names its checkpoint.
-        report: Is given a step and the value after it; returns whether the trial should go on.
+        report: Is given a step and the value after it; returns whether the trial should go on, as it does
+            unless set.
         deadline: When the trial must be over.
     """
 
     number: int = 0
-    report: Callable[[int, float], bool] = proceed
+    report: Callable[[int, float], bool] = lambda step, value: True
     deadline: Deadline = field(default_factory=lambda: Deadline(None))
 
     def check(self, step: int, steps: int, value: float, unit: str) -> None:
