@@ -29,8 +29,7 @@ from mindle.training.loop.job import Job, TrainingContext, TrainingData
 from mindle.training.loop.loss import Loss, class_weights, evaluate
 from mindle.training.loop.machine import interruptible, trimmed
 from mindle.training.loop.objectives import CLASSIFICATION, Objective
-from mindle.training.loop.optimizer import build_optimizer
-from mindle.training.loop.schedule import rate_factor
+from mindle.training.loop.optimizer import build_optimizer, rate_factor
 from mindle.training.recipe import Recipe
 
 
