@@ -24,6 +24,7 @@ from mindle.messages import Message, message
 from mindle.records import SPLITS, Dataset, Examples, Finding
 
 Fractions = tuple[float, float, float]
+Assign = Callable[[NDArray[np.int64], Fractions], Sequence[str]]
 Data = TypeVar("Data", bound=Examples)
 # Who gets the odd image: evaluating a class takes at least one of it, learning has most already.
 _ODD_FIRST = (2, 1, 0)
@@ -31,9 +32,10 @@ _ODD_FIRST = (2, 1, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class SplitInput:
-    """What is to be split, as columns of equal length.
+    """What is to be split: the rows that take part, and what is known of all, as columns of equal length.
 
     Attributes:
+        rows: Indices of the rows that take part.
         labels: Class of each row, each of which gets its share of every split.
         given: Split that came with the data, or "".
         groups: Rows that share a non-empty group stay together.
@@ -42,6 +44,7 @@ class SplitInput:
         things: What people call the rows: "images" or "rows".
     """
 
+    rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     given: Sequence[str]
     groups: Sequence[str]
@@ -98,20 +101,13 @@ def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15
         >>> splits.count("train"), splits.count("val"), splits.count("test")
         (1259, 269, 269)
     """
-    stock, rows = split_input(dataset, dataset.paths)
-    return split_by(
-        dataset,
-        stock,
-        rows,
-        shares_of(dataset) or fractions,
-        lambda some, shares: assign_splits(stock, some, seed, shares),
-    )
+    stock = split_input(dataset, dataset.paths)
+    asked = shares_of(dataset) or fractions
+    return split_by(dataset, stock, asked, lambda rows, shares: assign_splits(stock, rows, seed, shares))
 
 
-def split_input(
-    data: Examples, names: Sequence[str], rows: NDArray[np.int64] | None = None
-) -> tuple[SplitInput, NDArray[np.int64]]:
-    """What is to be split, and the rows that take part: those with a truth, unless some are given."""
+def split_input(data: Examples, names: Sequence[str], rows: NDArray[np.int64] | None = None) -> SplitInput:
+    """What is to be split; the rows that take part are those with a truth, unless some are given."""
     task = of(data.task)
     if rows is None:
         rows = data.rows()
@@ -119,7 +115,8 @@ def split_input(
     labels = np.full(len(data), -1)
     labels[rows] = task.strata(data, rows)
     blank = ("",) * len(data)
-    stock = SplitInput(
+    return SplitInput(
+        rows=rows,
         labels=labels,
         given=data.given or blank,
         groups=data.groups or blank,
@@ -127,22 +124,14 @@ def split_input(
         names=names,
         things=data.unit,
     )
-    return stock, rows
 
 
-def split_by(
-    data: Data,
-    stock: SplitInput,
-    rows: NDArray[np.int64],
-    fractions: Fractions,
-    assign: Callable[[NDArray[np.int64], Fractions], Sequence[str]],
-) -> Data:
-    """The data with the split of each row, "" where it is not among `rows`, and findings on missing classes.
+def split_by(data: Data, stock: SplitInput, fractions: Fractions, assign: Assign) -> Data:
+    """The data with the split of each row, "" where it takes no part, and findings on missing classes.
 
     Args:
         data: The data.
-        stock: All rows.
-        rows: Indices of those that take part.
+        stock: Its rows.
         fractions: Shares of train, val and test.
         assign: The splits of some rows by such shares, where nothing is given.
 
@@ -150,7 +139,7 @@ def split_by(
         ValueError: If the fractions are not shares.
         DataError: If no row takes part, or the given split has no training rows.
     """
-    splits = _splits(stock, rows, fractions, assign)
+    splits = _splits(stock, fractions, assign)
     found = _missing_classes(stock, data, splits, fractions)
     return replace(data, splits=splits, findings=(*data.findings, *found))
 
@@ -160,12 +149,8 @@ def nothing_usable(things: str) -> DataError:
     return DataError(f"A training needs usable {things}. Received none. `mindle check` says why.")
 
 
-def _splits(
-    stock: SplitInput,
-    rows: NDArray[np.int64],
-    fractions: Fractions,
-    assign: Callable[[NDArray[np.int64], Fractions], Sequence[str]],
-) -> tuple[str, ...]:
+def _splits(stock: SplitInput, fractions: Fractions, assign: Assign) -> tuple[str, ...]:
+    rows = stock.rows
     first, *others = fractions
     if not (first > 0 and len(others) == 2 and min(others) >= 0 and abs(sum(fractions) - 1) < 1e-6):
         raise ValueError(

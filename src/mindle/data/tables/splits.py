@@ -50,7 +50,7 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
         >>> splits.count("train"), splits.count("val"), splits.count("test")
         (125, 26, 27)
     """
-    stock, rows = _stock(table)
+    stock = _stock(table)
     column = time_column(table)
 
     def assign(some: NDArray[np.int64], shares: Fractions) -> Sequence[str]:
@@ -58,8 +58,8 @@ def split_table(table: Table, *, seed: int = 0, fractions: Fractions = (0.70, 0.
             return assign_splits(stock, some, seed, shares)
         return _by_time(_places(stock, some, table.cells[column.name]), shares)
 
-    made = split_by(table, stock, rows, fractions, assign)
-    if column is None or {stock.given[row] for row in rows.tolist()} & {"val", "test"}:
+    made = split_by(table, stock, fractions, assign)
+    if column is None or {stock.given[row] for row in stock.rows.tolist()} & {"val", "test"}:
         return made
     findings = (*table.findings, _time_finding(made, column), *made.findings[len(table.findings) :])
     return replace(made, findings=findings)
@@ -91,7 +91,7 @@ def folds(
         >>> np.bincount(folds(table, table.rows(), folds=5)).tolist()
         [36, 36, 36, 35, 35]
     """
-    stock, _ = _stock(table, rows)
+    stock = _stock(table, rows)
     units = list(map(stock.unit, rows.tolist()))
     different = len(set(units))
     if not 2 <= folds <= different:
@@ -167,7 +167,7 @@ def group_count(table: Table, rows: NDArray[np.int64]) -> int:
         >>> group_count(table, table.rows())
         178
     """
-    return len(set(map(_stock(table, rows)[0].unit, rows.tolist())))
+    return len(set(map(_stock(table, rows).unit, rows.tolist())))
 
 
 def time_column(table: Table) -> Column | None:
@@ -181,7 +181,7 @@ def time_column(table: Table) -> Column | None:
     return next((column for column in table.columns if column.role == "time"), None)
 
 
-def _stock(table: Table, rows: NDArray[np.int64] | None = None) -> tuple[SplitInput, NDArray[np.int64]]:
+def _stock(table: Table, rows: NDArray[np.int64] | None = None) -> SplitInput:
     return split_input(table, [f"{number:012d}" for number in table.rows_from], rows)
 
 
