@@ -243,6 +243,7 @@ def test_texts_of_recipes_and_experiments_are_korean() -> None:
     for name in course_names():
         experiment = read_experiment(name)
         texts = [experiment.about, experiment.teaches, experiment.notes["words"], *experiment.why]
+        assert not re.search("photos|per class|columns", in_language(experiment.notes["data"], "ko"))
         for text in (*texts, *experiment.labels.values()):
             korean = in_language(text, "ko")
             assert re.search("[가-힣]", korean), (name, text)

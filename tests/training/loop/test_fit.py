@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mindle.errors import ArtifactError, DeviceError, ModelError
+from mindle.messages import in_language, message
 from mindle.models.classifier import Classifier
 from mindle.training.budget import Deadline
 from mindle.training.loop.callbacks import Callback, FitState
@@ -357,6 +358,17 @@ def test_fewer_epochs_are_planned_where_time_is_short(tmp_path: Path) -> None:
     assert rates[-1] < 0.1 * max(rates)  # the schedule was shortened with it, not cut off
     # A run that goes on keeps what was decided, whatever its own clock would say.
     assert len(run(net(), recipe(epochs=100), folder=tmp_path, resume=True).history) == len(result.history)
+
+
+def test_why_a_run_stopped_can_be_said_in_another_language_once_it_goes_on(tmp_path: Path) -> None:
+    class Slow(Callback):
+        def on_epoch(self, state: FitState) -> None:
+            state.stop(message("training.stopped.time"))
+
+    first = run(net(), recipe(epochs=3), folder=tmp_path, callbacks=[Slow()])
+    again = run(net(), recipe(epochs=3), folder=tmp_path, resume=True)
+    assert again.stopped == first.stopped != in_language(first.stopped, "ko")
+    assert in_language(again.stopped, "ko") == in_language(first.stopped, "ko")
 
 
 def test_the_run_stops_before_the_deadline_when_steps_turn_slow() -> None:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from mindle.evaluation.report.figures import Axes, amounts, downwards, named, shortened, widened
 from mindle.evaluation.report.formatting import amount
 from mindle.evaluation.report.sections import Page, Values
+from mindle.messages import in_language
 from mindle.records import SPLITS, Finding
 
 COUNTED = (*SPLITS, "set_aside")
@@ -75,7 +76,10 @@ def reproduce(page: Page[Any]) -> Values:
     facts = dict(provenance.environment)
     if content.data.fingerprint:
         facts[page.say("reproduce.fingerprint")] = content.data.fingerprint
-    return {"facts": facts, "recipe": "\n".join(recipe_lines(provenance.recipe))}
+    recipe = dict(provenance.recipe)
+    if "about" in recipe:
+        recipe["about"] = in_language(recipe["about"], page.say.lang)
+    return {"facts": facts, "recipe": "\n".join(recipe_lines(recipe))}
 
 
 def recipe_lines(recipe: Mapping[str, Any], prefix: str = "") -> list[str]:
