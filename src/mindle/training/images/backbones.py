@@ -13,9 +13,8 @@ from mindle.errors import DataError
 from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
 from mindle.training.images.heads.candidates import C, fold_numbers
-from mindle.training.images.heads.features import BackboneFeatures
+from mindle.training.images.heads.features import BackboneFeatures, sample_of
 from mindle.training.images.problem import Problem
-from mindle.training.loop.batches import draw
 from mindle.training.recipe import Recipe
 
 # Heads learn from no more images than this; kernels of more would not fit in a laptop's memory.
@@ -91,8 +90,7 @@ def rows_to_learn(problem: Problem, images: int, *, seed: int = 0) -> NDArray[np
     train, val = problem.train, problem.val
     wanted = max(images - len(val), min(len(train), FEWEST_IMAGES))
     if wanted < len(train):
-        drawn = np.random.default_rng(draw(seed, len(train))).choice(len(train), wanted, replace=False)
-        train = train[np.sort(drawn)]
+        train = train[sample_of(len(train), wanted, seed)]
     return np.concatenate([train, val])
 
 

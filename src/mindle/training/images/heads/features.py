@@ -135,10 +135,12 @@ def vectors_for(rows: int, seed: int = 0) -> Ints:
         >>> len(vectors_for(6)), len(vectors_for(9000))
         (6, 2000)
     """
-    if rows <= MOST_VECTORS:
-        return np.arange(rows)
-    drawn = np.random.default_rng(draw(seed, rows)).choice(rows, LANDMARKS, replace=False)
-    return np.sort(drawn)
+    return np.arange(rows) if rows <= MOST_VECTORS else sample_of(rows, LANDMARKS, seed)
+
+
+def sample_of(rows: int, count: int, seed: int) -> Ints:
+    """So many of the rows, drawn at random without replacement, in order."""
+    return np.sort(np.random.default_rng(draw(seed, rows)).choice(rows, count, replace=False))
 
 
 class Distances:
@@ -181,10 +183,7 @@ class Directions:
             # As many directions as rows; of many rows a sample spans what matters.
             some = x
             if rows > MOST_DIRECTIONS:
-                drawn = np.random.default_rng(draw(concatenated.seed, rows)).choice(
-                    rows, MOST_DIRECTIONS, replace=False
-                )
-                some = x[np.sort(drawn)]
+                some = x[sample_of(rows, MOST_DIRECTIONS, concatenated.seed)]
             strengths, sides = np.linalg.eigh(some @ some.T)
             turn = some.T @ sides / np.sqrt(np.maximum(strengths, 1e-12))
         keep = np.flatnonzero(strengths >= 1e-9 * strengths[-1])[::-1]  # all where all are 0
