@@ -57,6 +57,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> list[str
     """The lines that a command prints in Korean, on both streams."""
     monkeypatch.setenv("MINDLE_LANG", "ko")
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert isinstance(result.exception, SystemExit | None), result.exception
     assert result.exit_code in (0, 1), result.output  # 1 are findings
     return result.output.splitlines()
 
@@ -141,6 +142,13 @@ def test_train_on_a_table(table: Path, tmp_path: Path, monkeypatch: pytest.Monke
     lines = printed(monkeypatch, "train", table, "--target", "price", "--out", out, *quick)
     assert english(lines) == []
     assert english(report(out)) == []
+    assert in_language(read_recipe("table").about, "ko") in (out / "report.html").read_text("utf-8")
+    odd = tmp_path / "odd.csv"
+    odd.write_text("a,copy,b,word,price\n1,1,many,u,3\n2,2,2.5,v,5\n")
+    for arguments in (("evaluate", out, odd), ("predict", out, odd, "--out", tmp_path / "answers.csv")):
+        lines = printed(monkeypatch, *arguments)
+        assert any(line.startswith("! ") for line in lines)
+        assert english(lines) == []
 
 
 def in_korean(run: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
