@@ -115,18 +115,13 @@ def tune(
         >>> run.metrics["test"]["accuracy"]["value"] > 0.9  # doctest: +SKIP
         True
     """
-    require_optuna()
+    if find_spec("optuna") is None:
+        raise DeviceError("A search needs Optuna, which is not installed: `pip install 'mindle[tune]'`.")
     given = {**locals(), "settings": set}
     request, options = record_of(RunRequest, given), record_of(SearchOptions, given)
     training, wanted = record_of(TrainingOptions, given), ReadingOptions.of(reading, tune)
     opened = _table_search if wanted.is_table(data) else _image_search
     return carry_out(opened(data, wanted, training, options, request), request)
-
-
-def require_optuna() -> None:
-    """Refuse a search where Optuna is not installed."""
-    if find_spec("optuna") is None:
-        raise DeviceError("A search needs Optuna, which is not installed: `pip install 'mindle[tune]'`.")
 
 
 @dataclass(frozen=True, kw_only=True)
