@@ -208,7 +208,7 @@ def test_models_that_were_named_are_never_skipped() -> None:
     short = Deadline(30, clock=lambda: 4.0 * next(calls))  # four seconds pass whenever somebody looks
     outcome = fit(*NUMBER, settings=quick(), deadline=short)
     assert outcome.protocol["kind"] == "split"
-    assert "For time: only one fold of the rows evaluates" in outcome.stopped
+    assert "For time: the model is evaluated on one held-out fold only" in outcome.stopped
     assert [attempt["name"] for attempt in outcome.tried][:3] == list(QUICK)
     assert len(outcome.test.rows) < len(NUMBER[1]) / 2
 
