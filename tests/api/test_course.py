@@ -224,7 +224,7 @@ def test_without_its_weights_vgg19_is_left_out_at_once_and_done_well_runs(
     assert "left_out" in document["as_written"]
     assert document["done_well"]["test"]["accuracy"]["value"] > 0.9
     assert list(done.runs) == ["done_well"]
-    assert "As given was skipped" in done.page.read_text("utf-8")
+    assert "The variant “as given” was skipped" in done.page.read_text("utf-8")
 
 
 @pytest.mark.slow

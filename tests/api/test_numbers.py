@@ -279,7 +279,7 @@ def test_heads_on_a_frozen_backbone(tmp_path: Path) -> None:
         "mean",
         "rbf head",
         "ridge head",
-        "mean of both heads",
+        "rbf and ridge heads",
     ]
     assert any(name.endswith(", 1 view") for name in tried)
     assert len(read_bundle(run.path / "bundle").intervals()["counts"]) == 5
