@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import inspect
 import os
 import re
 import textwrap
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
@@ -44,6 +42,10 @@ class OptionRecord:
     example: str = ""
 
 
+def _option(default: Any = None, **record: Any) -> Any:
+    return field(default=default, metadata={"record": OptionRecord(**record)})
+
+
 class ReadingKeywords(TypedDict, total=False):
     """The options as keywords of public calls; `ReadingOptions` says what each means."""
 
@@ -63,25 +65,84 @@ class ReadingKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """What a user may say about data besides where they are; `reading.toml` says what each field means.
+    """What a user may say about data besides where they are; the record of each field says what it means.
 
     Example:
         >>> ReadingOptions().read("wine").task
         'multiclass'
     """
 
-    target: str | int | None = None
-    task: str | None = None
-    columns: tuple[str, ...] = ()
-    kinds: Mapping[str, str] | None = None
-    group: str | int | None = None
-    time: str | int | None = None
-    ids: tuple[str | int, ...] = ()
-    separator: str | None = None
-    header: int | None = None
-    missing: str | Sequence[str] | None = None
-    label_from: str | None = None
-    per_class: str | int | Mapping[str, int] | None = None
+    target: str | int | None = _option(
+        about="both",
+        metavar="COLUMN",
+        help="Table or list of images: the column to learn; a name, a position from 1, or last.",
+    )
+    task: str | None = _option(
+        about="both",
+        metavar="NAME",
+        help="Table, list or .npz of images: classification or regression, where the target does not say it.",
+    )
+    columns: tuple[str, ...] = _option(
+        (),
+        about="rows",
+        form="names",
+        metavar="A,B,…",
+        help="Table without a header: the columns' names; else c1…cN.",
+    )
+    kinds: Mapping[str, str] | None = _option(
+        about="rows",
+        form="pairs",
+        flag="--kind",
+        example="zip=category",
+        metavar="COLUMN=KIND",
+        help="Table: number, category, date or ignored by column, where the guess is wrong.",
+    )
+    group: str | int | None = _option(
+        about="rows",
+        metavar="COLUMN",
+        help="Table: a column of groups; rows of one group stay on one side of every split.",
+    )
+    time: str | int | None = _option(
+        about="rows",
+        metavar="COLUMN",
+        help="Table: a column of dates or numbers; the most recent rows form the test set.",
+    )
+    ids: tuple[str | int, ...] = _option(
+        (),
+        about="rows",
+        form="list",
+        flag="--id",
+        metavar="COLUMN",
+        help="Table: columns that identify a row; copied to the predictions, never learned from.",
+    )
+    separator: str | None = _option(
+        about="both",
+        metavar="CHARACTER",
+        help="Table or list of images: the separator of cells, where the guess is wrong: , ; tab | space.",
+    )
+    header: int | None = _option(
+        about="both",
+        form="number",
+        metavar="N",
+        help="Table or list of images: number of header lines, 0 for none; inferred unless set.",
+    )
+    missing: str | Sequence[str] | None = _option(
+        about="both",
+        metavar="TEXTS",
+        help="Table or list of images: texts that stand for a missing value, such as '?,-200', instead of "
+        "NA, NaN, None and the like.",
+    )
+    label_from: str | None = _option(
+        about="images",
+        metavar="TEMPLATE",
+        help="Images in a folder: how file names hold their labels, such as '{class}_{n}'.",
+    )
+    per_class: str | int | Mapping[str, int] | None = _option(
+        about="images",
+        metavar="N|SPLIT=N,…",
+        help="Images: use so many of each class, such as 500 or train=1000,val=500,test=500, drawn by the "
+        "split seed.",
+    )
 
     def __post_init__(self) -> None:
         from mindle.data.tables.parsing.cells import missing_option
@@ -257,13 +318,8 @@ def option_records(*names: str) -> dict[str, OptionRecord]:
         >>> option_records("kinds")["kinds"].flag
         '--kind'
     """
-    declared = _declared()
-    return {name: OptionRecord(**declared[name]) for name in names or declared}
-
-
-@functools.cache
-def _declared() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    records = {option.name: option.metadata["record"] for option in fields(ReadingOptions)}
+    return {name: records[name] for name in names or records}
 
 
 def takes_reading_options(*names: str) -> Callable[[Call], Call]:
