@@ -19,6 +19,7 @@ from mindle.models.classifier import ClassScores, layers_model
 from mindle.models.graph import session
 from mindle.records import Column, InputSpec, TableSpec
 from mindle.training.images.ensemble import Mix
+from tests.bundles import bundle_of
 
 SPEC = InputSpec(height=8, width=8, colour="gray", mean=(0.0,), std=(1.0,))
 CLASSES = ["a", "b", "c"]
@@ -34,15 +35,7 @@ def member(folder: Path, seed: int, **changes: object) -> Bundle:
     spec = replace(SPEC, **changes)  # type: ignore[arg-type]
     model = layers_model(WIDE, ClassScores(tuple(CLASSES)), spec=spec, seed=seed).eval()
     formats.write("onnx", images.exportable(model, reference_pixels(spec, 2), 1.0 + 0.5 * seed), folder)
-    return Bundle(
-        folder=folder,
-        classes=tuple(model.classes),
-        spec=model.spec,
-        temperature=1.0,
-        metrics={},
-        licences=(),
-        details={},
-    )
+    return bundle_of(model, folder)
 
 
 def said(bundle: Bundle, pixels: np.ndarray) -> np.ndarray:

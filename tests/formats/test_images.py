@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mindle import formats
-from mindle.artifacts.bundle import Bundle, write_bundle_document
+from mindle.artifacts.bundle import write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import images
 from mindle.formats.images import exportable, reference_pixels, torch_outputs
@@ -17,6 +17,7 @@ from mindle.models.classifier import AnswerGraph, Classifier, ClassScores, Stand
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model
+from tests.bundles import bundle_of
 
 GRAY = InputSpec(height=28, width=28, colour="gray", mean=(0.3,), std=(0.4,))
 COLOUR = InputSpec(height=32, width=24, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -33,16 +34,7 @@ def test_a_bundle_gives_the_models_probabilities(
     pixels = np.random.default_rng(1).integers(0, 256, (20, *spec.shape), np.uint8)
     parity = formats.write("onnx", exportable(model, pixels, 1.7), tmp_path)
     assert parity.same_top1 == parity.images == 24
-    record = Bundle(
-        folder=tmp_path,
-        classes=tuple(model.classes),
-        spec=model.spec,
-        temperature=1.7,
-        metrics={},
-        licences=(),
-        details={},
-    )
-    write_bundle_document(record)
+    write_bundle_document(bundle_of(model, tmp_path, temperature=1.7))
     opened = open_model(tmp_path)
     assert opened.classes == classes
     assert opened.source.spec == spec
@@ -68,16 +60,7 @@ def test_a_bundle_gives_the_models_numbers(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7, 10, 12, 1), np.uint8)
     parity = formats.write("onnx", exportable(model, pixels), tmp_path)
     assert parity.images == 4 + 7
-    record = Bundle(
-        folder=tmp_path,
-        classes=tuple(model.classes),
-        spec=model.spec,
-        temperature=1.0,
-        metrics={},
-        licences=(),
-        details={},
-    )
-    write_bundle_document(record)
+    write_bundle_document(bundle_of(model, tmp_path))
     opened = open_model(tmp_path)
     assert opened.columns == ["path", "predicted", "reason"]
     direct = torch_outputs(model, pixels)
