@@ -7,15 +7,14 @@ import ast
 import importlib
 import json
 import os
-import platform
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._machine import Clock, load, surroundings
+
 HERE = Path(__file__).parent
-LIBRARIES = ("mindle", "torch", "onnxruntime", "numpy", "scipy", "scikit-learn", "lightgbm", "catboost")
 
 
 def names() -> dict[str, str]:
@@ -26,25 +25,6 @@ def names() -> dict[str, str]:
         if not file.stem.startswith("_")
     }
     return {name: doc.partition("\n")[0] for name, doc in docs.items()}
-
-
-def surroundings() -> dict[str, Any]:
-    """The machine, its load and the versions that a figure belongs to."""
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def result_of(name: str, typed: list[str]) -> dict[str, Any]:
@@ -59,12 +39,13 @@ def result_of(name: str, typed: list[str]) -> dict[str, Any]:
     parser.add_argument("--json", metavar="FILE", help="write the result here instead of standard output")
     module.options(parser)
     arguments = parser.parse_args(typed)
-    before = surroundings()
+    before, began = surroundings(), Clock.now()
     found = module.measure(arguments)
+    took = began.until(Clock.now())
     result = {
         "benchmark": name,
-        "command": " ".join(["python -m benchmarks", name, *typed]),
-        "surroundings": before,
+        "command": " ".join(["python -m benchmarks", name, *_shown(typed)]),
+        "surroundings": {**before, "load_after": load(), **took, "seconds": round(took["seconds"], 1)},
         "found": found,
     }
     text = json.dumps(result, indent=1, ensure_ascii=False)
@@ -73,6 +54,16 @@ def result_of(name: str, typed: list[str]) -> dict[str, Any]:
     else:
         print(text)
     return result
+
+
+def _shown(typed: Sequence[str]) -> Iterator[str]:
+    """The arguments as others would type them: a path by its last name, and no file for the result."""
+    words = iter(typed)
+    for word in words:
+        if word == "--json":
+            next(words, None)
+        else:
+            yield Path(word).name if os.path.isabs(word) else word
 
 
 def main(typed: list[str]) -> int:

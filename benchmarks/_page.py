@@ -32,8 +32,11 @@ def page() -> str:
 def _block(result: Found) -> str:
     where = result["surroundings"]
     load = f", load {where['load'][0]}" if where.get("load") else ""
+    others = where.get("others_cpu_share")
+    load += f", others used {others:.0%} of the machine" if others is not None else ""
+    model = f" ({where['processor']})" if where.get("processor") else ""
     lines = [
-        f"`{result['command']}`, {where['date']}, {where['cores']} cores{load}:",
+        f"`{result['command']}`, {where['date']}, {where['cores']} cores{model}{load}:",
         "",
         *TABLES.get(result["benchmark"], _plain)(result["found"]),
     ]
@@ -49,9 +52,35 @@ def _row(*cells: Any) -> str:
 
 
 def _plain(found: Found) -> Iterator[str]:
+    """Sides that took turns, in one case or several by name; else each figure by its name."""
+    cases = {"": found} if "sides" in found else {name: one for name, one in found.items() if _compared(one)}
+    if cases:
+        yield from _turns(cases)
+        return
     yield from _table("figure", "value")
     for name, value in found.items():
         yield _row(name.replace("_", " "), value)
+
+
+def _compared(found: Any) -> bool:
+    return isinstance(found, Mapping) and "sides" in found
+
+
+def _turns(cases: Found) -> Iterator[str]:
+    """A row for each side: its median, and how many times as fast ours is, from lowest to highest."""
+    yield from _table("work", "side", "one takes, ms", "a second", "mindle is … times as fast")
+    for case, found in cases.items():
+        for side, median in found["sides"].items():
+            ratio = found["ratio"].get(side)
+            yield _row(
+                case.replace("_", " "),
+                side,
+                f"{median['seconds_a_unit'] * 1000:,.4g}",
+                f"{median['units_a_second']:,.4g}",
+                f"{ratio['median']:.3g} ({ratio['lowest']:.3g} to {ratio['highest']:.3g})" if ratio else "",
+            )
+        for side, reason in found.get("skipped", {}).items():
+            yield _row(case.replace("_", " "), side, "", "", reason)
 
 
 def _targets(found: Found) -> Iterator[str]:
