@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mindle.training.device import place
 from mindle.training.loop.augment import Augment, mix, stronger
 from mindle.training.loop.imbalance import rarity
 from mindle.training.loop.job import Job, steps_in
@@ -66,8 +67,9 @@ def batches(job: Job, epoch: int, first: int, epochs: int) -> Iterator[Batch]:
     scale = job.scale(epoch, epochs)
     steps = enumerate(order(job.data.train_labels, job.recipe, seed=job.context.seed, epoch=epoch))
     prepared = (prepare(job, rows, (epoch, step), scale) for step, rows in steps if step >= first)
-    # A CPU that trains has no core to spare for a thread that prepares.
-    return prepared if job.context.device.type == "cpu" else ahead(prepared)
+    # A CPU that trains has no core to spare for a thread that prepares, and a card that holds the images
+    # prepares them itself.
+    return prepared if job.context.device.type == "cpu" or id(job.data.train) in job.held else ahead(prepared)
 
 
 def prepare(job: Job, rows: NDArray[np.int64], position: tuple[int, int], scale: float = 1.0) -> Batch:
@@ -77,7 +79,7 @@ def prepare(job: Job, rows: NDArray[np.int64], position: tuple[int, int], scale:
     raw = job.pixels(job.data.train, rows)  # (image, height, width, channel)
     images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     labels = job.data.train_labels
-    targets = job.objective.targets(labels[rows], job.outputs).to(job.context.device)
+    targets = place(job.objective.targets(labels[rows], job.outputs), job.context.device)
     size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
     changed = Augment(settings)(images, generator, size)
     if oversample:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mindle.errors import ModelError
 from mindle.messages import message
+from mindle.training.device import wait_for
 from mindle.training.loop.average import Average, changing_tensors, put
 from mindle.training.loop.batches import Batch, batches, draw
 from mindle.training.loop.callbacks import Callback, FitState
@@ -184,7 +185,9 @@ class _Training:
             self.average.after_step(done - 1)
         # ---- what is seen of it
         measured = job.objective.tally(logits.detach(), batch.targets)
-        self.totals += torch.stack([loss.detach() * len(logits), measured, measured.new_tensor(len(logits))])
+        # `new_full` is filled on the device; a tensor made of a number would be copied there, and waited for.
+        count = self.totals.new_full((), len(logits))
+        self.totals += torch.stack([loss.detach() * len(logits), measured, count])
         state.loss = _mean_loss(job, self.totals, state)
         for callback in self.callbacks:
             callback.on_step(state)
@@ -313,6 +316,7 @@ def _affordable_epochs(job: Job) -> int:
         torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        wait_for(job.context.device)
         times.append(job.context.deadline.spent() - begin)
         begin += times[-1]
         if len(times) == 6:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,18 +18,12 @@ from torch import Tensor, nn
 from mindle.records import SILENT, Listener
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
+from mindle.training.device import PixelRows as PixelRows
+from mindle.training.device import free_bytes, place, resident
 from mindle.training.loop.average import changing_tensors
 from mindle.training.loop.objectives import CLASSIFICATION, Labels, Objective
 from mindle.training.recipe import Recipe, as_dict
 from mindle.training.settings import TrainSettings
-
-
-class PixelRows(Protocol):
-    """Images as `mindle.data.images.pixels` gives them: an array of uint8 does too."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +128,20 @@ class Job:
 
     def pixels(self, images: PixelRows, rows: NDArray[np.int64]) -> Tensor:
         """uint8 (image, height, width, channel) on the device."""
-        return torch.from_numpy(np.ascontiguousarray(images[rows])).to(self.context.device)
+        held = self.held.get(id(images))
+        if held is not None:
+            return held[place(rows, self.context.device)]
+        return place(np.ascontiguousarray(images[rows]), self.context.device)
+
+    @cached_property
+    def held(self) -> dict[int, Tensor]:
+        """Images that lie on a CUDA card as a whole, by the id of what they were read from."""
+        device = self.context.device
+        found = {
+            id(images): resident(images, device, free_bytes(device))
+            for images in (self.data.train, self.data.val)
+        }
+        return {name: held for name, held in found.items() if held is not None}
 
     @cached_property
     def layout(self) -> torch.memory_format:

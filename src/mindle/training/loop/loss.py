@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mindle.training.device import place
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.job import Job
 from mindle.training.loop.objectives import Objective
@@ -68,12 +69,13 @@ def evaluate(job: Job) -> tuple[float, float]:
     height, width = job.data.val[np.zeros(1, np.int64)].shape[1:3]
     # About two million pixels at a time: 61 images at 180 px, whose first maps take 250 MB.
     size = max(1, min(1024, 2_000_000 // (height * width)))
-    loss, measured = 0.0, 0.0
+    sums: list[Tensor] = []  # (loss, measure) of each batch, on the device until the last one was begun
     for start in range(0, len(job.data.val), size):
         rows = np.arange(start, min(start + size, len(job.data.val)))
         with job.precision():
             logits = job.model(job.pixels(job.data.val, rows)).float()  # (image, output)
-        targets = job.objective.targets(job.data.val_labels[rows], job.outputs).to(job.context.device)
-        loss += float(job.objective.plain_loss(logits, targets))
-        measured += float(job.objective.tally(logits, targets)) * job.objective.unit
-    return loss / len(job.data.val), measured / len(job.data.val)
+        targets = place(job.objective.targets(job.data.val_labels[rows], job.outputs), job.context.device)
+        tally = job.objective.tally(logits, targets).float()
+        sums.append(torch.stack([job.objective.plain_loss(logits, targets), tally]))
+    loss, measured = map(sum, zip(*torch.stack(sums).tolist(), strict=True))
+    return loss / len(job.data.val), measured * job.objective.unit / len(job.data.val)
