@@ -231,6 +231,18 @@ def test_reading_draws_nothing_from_the_global_generator(tmp_path: Path) -> None
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.parametrize("kind", ["layers", "inline"])
+def test_an_image_and_its_mirror_image_get_the_mean_answer(kind: str, tmp_path: Path) -> None:
+    model = kinds()[kind].eval()
+    images = pixels(2, model.spec.height, model.spec.width)
+    with torch.no_grad():
+        wanted = (model(images) + model(images.flip(2))) / 2
+        model.average_mirrored()
+        save_model(model, tmp_path)
+        torch.testing.assert_close(model(images), wanted)
+        assert torch.equal(load_model(tmp_path)(images), model(images))
+
+
 def test_a_description_is_a_copy() -> None:
     model = kinds()["layers"]
     describe(model)["classes"].clear()

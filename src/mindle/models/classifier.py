@@ -92,9 +92,17 @@ class Classifier(nn.Module):
         self.normalisers = nn.ModuleList(normalisers)
         self.head = head
 
+    def average_mirrored(self) -> None:
+        """From now on answer the mean of what an image and its mirror image get."""
+        self.description["test_time_flip"] = True
+
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 (image, height, width, channel) -> logits (image, class)."""
-        return self.logits_from_floats(to_floats(pixels))
+        images = to_floats(pixels)
+        logits = self.logits_from_floats(images)
+        if not self.description.get("test_time_flip"):
+            return logits
+        return (logits + self.logits_from_floats(images.flip(3))) / 2
 
     def logits_from_floats(self, images: Tensor) -> Tensor:
         """Floats in [0, 1] (image, channel, height, width), perhaps augmented -> logits (image, class)."""
@@ -416,6 +424,13 @@ def build(description: Mapping[str, Any]) -> Classifier:
     if description["kind"] != "layers" and description["head"]["kind"] == "top":
         return _topped(_cards(description)[0], classes)
     outputs = StandardisedNumber(**target) if target else ClassScores(classes)
+    model = _built(description, outputs, spec)
+    if description.get("test_time_flip"):
+        model.average_mirrored()
+    return model
+
+
+def _built(description: Mapping[str, Any], outputs: Outputs, spec: InputSpec) -> Classifier:
     if description["kind"] == "layers":
         return layers_model(description["layers"], outputs, spec=spec)
     layers = description["head"]["kind"] == "layers"

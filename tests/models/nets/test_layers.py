@@ -11,6 +11,7 @@ from mindle.models.nets.layers import (
     KINDS,
     GlobalPool,
     Residual,
+    Whiten,
     build_layers,
     count_parameters,
 )
@@ -60,6 +61,7 @@ def test_same_maximum_is_not_won_by_padding() -> None:
 
 def test_shapes_agree_with_modules_for_every_kind() -> None:
     layers = [
+        {"kind": "whiten", "activation": "gelu"},
         {"kind": "conv", "channels": 6, "groups": 3, "activation": "silu"},
         {"kind": "depthwise", "stride": 2},
         {"kind": "batch_norm", "activation": "relu"},
@@ -70,10 +72,36 @@ def test_shapes_agree_with_modules_for_every_kind() -> None:
         {"kind": "flatten"},
         {"kind": "dense", "units": 7, "activation": "tanh"},
         {"kind": "dropout", "rate": 0.5},
+        {"kind": "multiply", "factor": 0.5},
     ]
     assert {layer["kind"] for layer in layers} | {"global_pool"} == set(KINDS)
-    net = build_layers(layers, shape=(3, 15, 17), classes=4)
-    assert tuple(net(torch.zeros(2, 3, 15, 17)).shape) == (2, 7)
+    net = build_layers(layers, shape=(3, 16, 18), classes=4)
+    assert tuple(net(torch.zeros(2, 3, 16, 18)).shape) == (2, 7)
+
+
+def test_an_identity_convolution_starts_by_passing_on_what_comes_in() -> None:
+    layer = {"kind": "conv", "channels": 5, "padding": "same", "identity": True}
+    net = build_layers([layer], shape=(3, 6, 6), classes=2, seed=0)
+    image = torch.rand(1, 3, 6, 6)
+    outgoing = net(image)
+    torch.testing.assert_close(outgoing[:, :3], image)
+    assert outgoing[:, 3:].abs().min() > 0
+
+
+def test_whitened_patches_have_no_correlations_and_the_kernel_does_not_learn() -> None:
+    net = build_layers([{"kind": "whiten", "epsilon": 1e-12}], shape=(2, 12, 12), classes=2, seed=0)
+    layer = net.get_submodule("0.conv")
+    assert isinstance(layer, Whiten)
+    smooth = torch.nn.functional.avg_pool2d(torch.randn(200, 2, 14, 14), 3, 1)
+    layer.fit(smooth)
+    rows = net(smooth).transpose(0, 1).flatten(1)[:8].double()  # one sign of each axis
+    torch.testing.assert_close(rows @ rows.T / rows.shape[1], torch.eye(8).double(), atol=1e-3, rtol=0)
+    assert [name for name, p in net.named_parameters() if p.requires_grad] == ["0.conv.bias"]
+
+
+def test_a_batch_norm_without_a_scale_learns_its_bias_alone() -> None:
+    net = build_layers([{"kind": "batch_norm", "scale": False}], shape=(3, 4, 4), classes=2)
+    assert [name for name, p in net.named_parameters() if p.requires_grad] == ["0.norm.bias"]
 
 
 def test_a_residual_without_branch_weights_adds_its_input() -> None:

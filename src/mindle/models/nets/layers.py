@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mindle.errors import did_you_mean
 
@@ -53,7 +54,8 @@ def build_layers(
     """Make the module that a list of layers describes, with fresh weights.
 
     Weights start as Glorot uniform and biases as zero, which is what the course's Keras nets had; a net
-    with a batch norm gets He normal weights instead, and each residual branch starts as zero.
+    with a batch norm gets He normal weights instead, and each residual branch starts as zero. A convolution
+    of `identity` starts with as many channels as come in passed on, and a `whiten` layer is fitted later.
 
     Args:
         layers: One dictionary a layer: its `kind` and that kind's options; see `docs/models.md`.
@@ -158,16 +160,25 @@ def _options(kind: Kind, layer: Layer, classes: int) -> dict[str, Any]:
 # ---- what makes each kind: what goes in -> the module and what comes out ----------------------------------
 
 
-def _conv(shape: Shape, channels: int, groups: int, bias: bool, activation: str, **window: Any) -> Built:
+class IdentityConv(nn.Conv2d):
+    """A convolution that starts with the channels that come in passed on, and with random ones behind them.
+
+    Source:
+        Zagoruyko & Komodakis 2017, https://arxiv.org/abs/1706.00388.
+    """
+
+
+def _conv(shape: Shape, channels: int, groups: int, identity: bool, activation: str, **window: Any) -> Built:
     if shape[0] % groups or channels % groups:
         raise ValueError(
             f"`groups` must divide the channels that come in ({shape[0]}) and go out ({channels}). "
             f"Received groups={groups}."
         )
+    bias = window.pop("bias")
     pads, outgoing = _window(shape, **window)
     left, right, top, bottom = pads
     symmetric = top == bottom and left == right
-    convolution = nn.Conv2d(
+    convolution = (IdentityConv if identity else nn.Conv2d)(
         shape[0],
         channels,
         _pair(window["kernel"]),
@@ -181,11 +192,48 @@ def _conv(shape: Shape, channels: int, groups: int, bias: bool, activation: str,
 
 
 def _depthwise(shape: Shape, **options: Any) -> Built:
-    return _conv(shape, channels=shape[0], groups=shape[0], **options)
+    return _conv(shape, channels=shape[0], groups=shape[0], identity=False, **options)
 
 
-def _batch_norm(shape: Shape, momentum: float, epsilon: float, activation: str) -> Built:
+class Whiten(nn.Conv2d):
+    """Patches along the axes in which those of the training images vary, each divided by its deviation.
+
+    Every axis comes with both signs, so that an activation behind it loses none. The kernel is fitted once
+    and does not learn; the bias does.
+
+    Source:
+        Page 2018, "How to train your ResNet"; Jordan 2024, https://arxiv.org/abs/2404.00498.
+
+    Example:
+        >>> layer = Whiten(3, kernel=2, epsilon=0.0)
+        >>> layer.fit(torch.rand(50, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+        >>> round(layer(torch.rand(50, 3, 8, 8)).square().mean().item(), 1)
+        1.0
+    """
+
+    def __init__(self, channels: int, kernel: int, epsilon: float) -> None:
+        super().__init__(channels, 2 * channels * kernel**2, kernel)
+        self.weight.requires_grad_(False)
+        self.epsilon = epsilon
+
+    @torch.no_grad()
+    def fit(self, maps: Tensor) -> None:
+        """Find the axes of these maps (image, channel, height, width)."""
+        patches = F.unfold(maps, self.kernel_size).transpose(1, 2).flatten(0, 1)  # (patch, number)
+        variance, axes = torch.linalg.eigh((patches.T @ patches / len(patches)).double())
+        axes = axes.T / (variance.clamp_min(0) + self.epsilon).sqrt()[:, None]  # (axis, number)
+        self.weight.copy_(torch.cat([axes, -axes]).view_as(self.weight))
+
+
+def _whiten(shape: Shape, kernel: int, epsilon: float, activation: str) -> Built:
+    _, outgoing = _window(shape, kernel, 1, "valid")
+    layer = Whiten(shape[0], kernel, epsilon)
+    return _named(conv=layer, activation=ACTIVATIONS[activation]()), (layer.out_channels, *outgoing)
+
+
+def _batch_norm(shape: Shape, momentum: float, epsilon: float, scale: bool, activation: str) -> Built:
     norm = (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[0], epsilon, momentum)
+    norm.weight.requires_grad_(scale)
     return _named(norm=norm, activation=ACTIVATIONS[activation]()), shape
 
 
@@ -265,6 +313,27 @@ def _dropout(shape: Shape, rate: float) -> Built:
     return nn.Dropout(rate), shape
 
 
+class Multiply(nn.Module):
+    """All numbers times one that does not learn.
+
+    Example:
+        >>> Multiply(0.5)(torch.ones(2)).tolist()
+        [0.5, 0.5]
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply."""
+        return x * self.factor
+
+
+def _multiply(shape: Shape, factor: float) -> Built:
+    return Multiply(factor), shape
+
+
 def _activate(shape: Shape, activation: str) -> Built:
     return ACTIVATIONS[activation](), shape
 
@@ -325,15 +394,19 @@ _CONV = {"kernel": 3, "stride": 1, "padding": "valid", "activation": "none", "bi
 _POOL = {"size": 2, "stride": None, "padding": "valid"}
 
 KINDS: dict[str, Kind] = {
-    "conv": Kind(_conv, MAP, {"channels": REQUIRED, "groups": 1, **_CONV}),
+    "whiten": Kind(_whiten, MAP, {"kernel": 2, "epsilon": 5e-4, "activation": "none"}),
+    "conv": Kind(_conv, MAP, {"channels": REQUIRED, "groups": 1, **_CONV, "identity": False}),
     "depthwise": Kind(_depthwise, MAP, {**_CONV, "padding": "same"}),
-    "batch_norm": Kind(_batch_norm, ANY, {"momentum": 0.1, "epsilon": 1e-5, "activation": "none"}),
+    "batch_norm": Kind(
+        _batch_norm, ANY, {"momentum": 0.1, "epsilon": 1e-5, "scale": True, "activation": "none"}
+    ),
     "max_pool": Kind(_max_pool, MAP, _POOL),
     "avg_pool": Kind(_avg_pool, MAP, _POOL),
     "global_pool": Kind(_global_pool, MAP, {"pool": "avg"}),
     "flatten": Kind(_flatten, ANY),
     "dense": Kind(_dense, VECTOR, {"units": REQUIRED, "activation": "none", "bias": True}),
     "dropout": Kind(_dropout, ANY, {"rate": REQUIRED}),
+    "multiply": Kind(_multiply, ANY, {"factor": REQUIRED}),
     "activation": Kind(_activate, ANY, {"activation": REQUIRED}),
     "residual": Kind(_residual, ANY, {"layers": REQUIRED, "shortcut": (), "activation": "none"}),
 }
@@ -364,7 +437,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     **dict.fromkeys(("momentum", "epsilon"), (lambda value: _is_share(value) and value > 0, "lie in (0, 1]")),
     "rate": (lambda value: _is_share(value) and value < 1, "lie in [0, 1)"),
-    "bias": (lambda value: isinstance(value, bool), "be true or false"),
+    **dict.fromkeys(
+        ("bias", "identity", "scale"), (lambda value: isinstance(value, bool), "be true or false")
+    ),
+    "factor": (lambda value: _is_share(value) and value > 0, "lie in (0, 1]"),
     "kernel": (_is_window, "be one number or (height, width), each 1 or more"),
     **{option: (names.__contains__, f"be one of {', '.join(names)}") for option, names in _CHOICES.items()},
 }
@@ -426,12 +502,14 @@ def _initialise(net: nn.Module, generator: torch.Generator | None) -> None:
                 nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        if isinstance(module, IdentityConv):
+            nn.init.dirac_(module.weight.data[: module.in_channels], module.groups)
     if normed:
         _calm_last_layer(modules, generator)
     for module in modules:
         if isinstance(module, Residual):
             norms = [m for m in module.branch.modules() if isinstance(m, nn.BatchNorm2d)]
-            if norms:
+            if norms and norms[-1].weight.requires_grad:
                 nn.init.zeros_(norms[-1].weight)
 
 
