@@ -202,6 +202,9 @@ class ModelSettings(Checked):
     pooling: Annotated[str, Choice(POOLINGS), "How a backbone's map becomes features"] = "avg"
     dropout: Annotated[BelowOne, "Dropout before the dense layer that is put behind a backbone"] = 0.2
     trainable: Annotated[int | str, STAGES, "finetune: how many of the last stages learn, or all"] = "all"
+    test_time_flip: Annotated[
+        bool, "Nets trained by epochs: answer the mean of an image and its mirror image, in twice the time"
+    ] = False
     random_init: Annotated[bool, "Give a backbone random weights, to try a setup without its file"] = False
 
 
@@ -330,6 +333,9 @@ class TrainSettings(Checked):
     lr_scale_fan_in: Annotated[
         CountOrAuto, "Fan-in above which a dense layer's rate is scaled by this over its fan-in; 0 is off"
     ] = 0
+    norm_bias_lr_ratio: Annotated[
+        float, Range(0.01, 1000), "Learning rate of the biases of batch norms over that of weights"
+    ] = 1.0
     label_smoothing: Annotated[BelowOne, "Share of each label that is spread over all classes"] = 0.0
     l1: Annotated[Penalty, "Penalty on the sum of absolute weights"] = 0.0
     l2: Annotated[Penalty, "Penalty on the sum of squared weights, in the loss (see weight_decay)"] = 0.0

@@ -15,7 +15,14 @@ from mindle.models.classifier import StandardisedNumber
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import resolve
 from mindle.records import InputSpec
-from mindle.training.images.nets import channel_statistics, evenly, net_layers, net_spec, train_net
+from mindle.training.images.nets import (
+    channel_statistics,
+    evenly,
+    net_layers,
+    net_spec,
+    train_net,
+    untrained,
+)
 from mindle.training.images.plan import resolve_options
 from mindle.training.images.problem import Problem
 from tests.discs import discs
@@ -102,6 +109,25 @@ def test_a_backbone_learns_numbers(
     assert float(np.abs(outcome.val_answers[:, 0] - problem.truth[problem.val]).mean()) < closer * mean
     assert outcome.calibration is not None
     assert outcome.licences[0]["licence"] == "Apache-2.0"
+
+
+def test_cifar_fast_runs_a_few_steps_on_the_processor(tmp_path: Path, cache: Path) -> None:
+    """Whitened to the images, trained with its own settings, and asked about mirror images at the end."""
+    photos = mindle.data.read(photo_folder(tmp_path / "photos", 12))
+    problem = Problem.of(mindle.data.split(mindle.data.check(photos)), typical_size=(16, 16))
+    settings = {"train.epochs": 2, "train.batch_size": 6, "train.learning_rate": 0.01}
+    recipe = resolve_options(recipe="cifar-fast", settings=settings).recipe
+    outcome = train_net(problem, recipe)
+    assert outcome.images["fit"] == 2 * len(problem.train)
+    assert all(np.isfinite(row["train_loss"]) for row in outcome.history)
+    fresh = untrained(problem, recipe).get_parameter("bodies.0.0.conv.weight")
+    kernel = outcome.model.get_parameter("bodies.0.0.conv.weight")
+    assert not kernel.requires_grad
+    assert not torch.equal(kernel, fresh)
+    torch.testing.assert_close(kernel[:12], -kernel[12:])
+    image = torch.randint(0, 256, (1, *outcome.model.spec.shape), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(outcome.model(image), outcome.model(image.flip(2)))
 
 
 def test_sizes_follow_the_images_or_the_recipe() -> None:

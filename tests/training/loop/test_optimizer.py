@@ -47,6 +47,13 @@ def test_layers_of_many_inputs_learn_slower_in_proportion() -> None:
     assert set(shares.values()) == {1.0}
 
 
+def test_the_biases_of_batch_norms_learn_at_a_rate_of_their_own() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    groups = build_optimizer(model, TrainSettings(norm_bias_lr_ratio=64)).param_groups
+    assert {group["share"]: len(group["params"]) for group in groups if group["share"] != 1} == {64.0: 1}
+    assert groups[0]["params"] == [model[1].bias]
+
+
 def test_a_frozen_model_is_refused() -> None:
     frozen = nn.Linear(2, 2).requires_grad_(False)
     with pytest.raises(ValueError, match="must have a parameter that can be trained"):

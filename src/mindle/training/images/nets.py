@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mindle.data import Pixels
 from mindle.messages import message
 from mindle.models.classifier import Classifier, Outputs, backbone_model, layers_model
-from mindle.models.nets.layers import count_parameters
+from mindle.models.nets.layers import Whiten, count_parameters
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
@@ -30,6 +30,8 @@ from mindle.training.recipe import Recipe
 SMALL_SIDE, PHOTO_SIDE = 96, 160
 # So many training images say what mean and deviation inputs have, and how well a net knows them at the end.
 SAMPLE = 1000
+# And so many pixels say how patches vary: their number, and with it memory, then goes by no image's size.
+SAMPLE_PIXELS = 1_000_000
 
 
 def net_spec(recipe: Recipe, typical_size: tuple[int, int], gray: bool) -> InputSpec:
@@ -84,6 +86,8 @@ def train_net(
         model = _scratch_net(problem, recipe, outputs, context)
     else:
         model = _backbone_net(card, recipe, outputs, context.seed)
+    if recipe.model.test_time_flip:
+        model.average_mirrored()
     train, val = (problem.pixels(rows, model.spec, context.listener) for rows in (problem.train, problem.val))
     data = TrainingData(
         train=train,
@@ -132,10 +136,24 @@ def _scratch_net(problem: Problem, recipe: Recipe, outputs: Outputs, context: Tr
     # What [0, 1] is divided by: 1/255 undoes the scaling, 255 scales once more, as some do by mistake.
     unit = {"unit": 1.0, "bytes": 1 / 255, "twice": 255.0}[recipe.input.scale]
     mean, std = (0.0,) * spec.channels, (unit,) * spec.channels
+    images = problem.pixels(problem.train, spec, context.listener)
     if recipe.input.standardise:
-        mean, std = channel_statistics(problem.pixels(problem.train, spec, context.listener))
+        mean, std = channel_statistics(images)
     spec = replace(spec, mean=mean, std=std)
-    return layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=context.seed)
+    model = layers_model(net_layers(recipe, spec), outputs, spec=spec, seed=context.seed)
+    fit_whitening(model, images)
+    return model
+
+
+def fit_whitening(model: Classifier, images: Pixels) -> None:
+    """Fit the layers that whiten, if any, to what reaches them of some training images."""
+    layers = [module for module in model.modules() if isinstance(module, Whiten)]
+    hooks = [layer.register_forward_pre_hook(lambda layer, maps: layer.fit(*maps)) for layer in layers]
+    if layers:
+        count = max(1, min(SAMPLE, SAMPLE_PIXELS // (model.spec.height * model.spec.width)))
+        forward(model, images, evenly(len(images), count), batch=count)
+    for hook in hooks:
+        hook.remove()
 
 
 def net_layers(recipe: Recipe, spec: InputSpec) -> Sequence[Any]:

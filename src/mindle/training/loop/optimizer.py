@@ -19,7 +19,8 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
     `layer_decay`, `layer_decay ** 2`… of the head's rate, counted from the head back to the input. A dense
     layer of more inputs than `lr_scale_fan_in` learns slower in proportion: a step moves every weight behind
     a unit, and of 67,500 of them (a flattened photo) the same step moves its sum a hundred times as far as of
-    675. Each optimizer group carries its part of the rate as "share".
+    675. The biases of batch norms learn at `norm_bias_lr_ratio` of it. Each optimizer group carries its part
+    of the rate as "share".
 
     Args:
         model: Its `backbones`, if it has that attribute, say by `groups()` what makes a stage.
@@ -66,10 +67,13 @@ def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[st
     for backbone in getattr(model, "backbones", ()):
         stages = backbone.groups()
         distance |= {p: len(stages) - index for index, stage in enumerate(stages) for p in stage}
+    norms = [module for module in model.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    norm_biases = {id(norm.bias) for norm in norms}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
             share = settings.layer_decay ** distance.get(parameter, 0) * _share_of(parameter, settings)
+            share *= settings.norm_bias_lr_ratio if id(parameter) in norm_biases else 1.0
             decay = settings.weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((share, decay), []).append(parameter)
     return [
