@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from mindle.messages import catalogue, current_language, in_language, message
+from mindle.messages import current_language, in_language, known_message, message
 from mindle.text import printable
 
 # What a stage counts where it does not count images.
@@ -109,5 +109,4 @@ class Console:
 
 def _stage(name: str) -> str:
     """The name of a stage as people read it."""
-    code = f"console.stage.{name.replace(' ', '-')}"
-    return message(code) if code in catalogue() else name
+    return known_message(f"console.stage.{name.replace(' ', '-')}", name)

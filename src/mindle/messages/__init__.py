@@ -8,6 +8,7 @@ the word before it is written in both forms, 을(를), and settled when the sent
 
 from mindle.messages.catalogue import LANGUAGES as LANGUAGES
 from mindle.messages.catalogue import catalogue as catalogue
+from mindle.messages.catalogue import forms_of as forms_of
 from mindle.messages.catalogue import require_language as require_language
 from mindle.messages.catalogue import text_of as text_of
 from mindle.messages.language import current_language as current_language

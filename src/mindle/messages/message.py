@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mindle.messages.catalogue import LANGUAGES, catalogue, text_of
+from mindle.messages.catalogue import LANGUAGES, forms_of, text_of
 
 ENGLISH = "en"
 
@@ -58,7 +58,7 @@ def known_message(code: str, otherwise: str) -> str:
         >>> known_message("report.action.kept", "kept"), known_message("report.action.eaten", "eaten")
         ('kept', 'eaten')
     """
-    return message(code) if code in catalogue() else otherwise
+    return message(code) if forms_of(code) else otherwise
 
 
 def in_language(sentence: str, lang: str) -> str:
@@ -91,7 +91,7 @@ def read_message(text: str, document: Mapping[str, Any]) -> str:
         '에포크   1'
     """
     code = document.get("code", "")
-    if code not in catalogue():
+    if not forms_of(code):
         return text
     try:
         return Message(code, {name: _restored(value) for name, value in document["values"].items()})

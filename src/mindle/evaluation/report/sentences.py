@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mindle.messages import LANGUAGES, catalogue, in_language, require_language, text_of
+from mindle.messages import LANGUAGES, forms_of, in_language, require_language, text_of
 
 UNITS = ("images", "rows")
 
@@ -35,7 +35,7 @@ class Sentences:
 
     def known(self, group: str, name: str, otherwise: str | None = None) -> str:
         """What a name that others chose is called; `otherwise`, or the name, where the catalogue has none."""
-        if f"report.{group}.{name}" in catalogue():
+        if forms_of(f"report.{group}.{name}"):
             return self(f"{group}.{name}")
         return name.replace("_", " ").replace("-", " ") if otherwise is None else otherwise
 
