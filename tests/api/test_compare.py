@@ -14,7 +14,8 @@ import mindle
 from mindle.artifacts.manifest import COLUMNS
 from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.errors import ArtifactError
-from mindle.evaluation import score, score_estimates
+from mindle.evaluation.metrics import score
+from mindle.evaluation.regression import score_estimates
 from mindle.records import SILENT, Estimates, Predictions
 
 

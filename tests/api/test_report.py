@@ -10,7 +10,7 @@ import pytest
 
 import mindle
 from mindle.artifacts.run import FINISHED, RunFolder
-from mindle.evaluation import score_estimates
+from mindle.evaluation.regression import score_estimates
 from mindle.records import Estimates
 
 

@@ -16,7 +16,7 @@ from mindle import tasks
 from mindle.artifacts import answers as layouts
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.run import RunFolder
-from mindle.evaluation import compare
+from mindle.evaluation.compare import compare
 from mindle.evaluation.family import Reading
 from mindle.evaluation.regression import Regression
 from mindle.records import Estimates, TableSpec, Task

@@ -18,7 +18,7 @@ from mindle.messages import in_language, message, require_language
 from mindle.records import Answers
 
 if TYPE_CHECKING:
-    from mindle.evaluation import Comparison
+    from mindle.evaluation.compare import Comparison
     from mindle.evaluation.report import Variant
 
 Source = str | os.PathLike[str]
@@ -80,8 +80,8 @@ def compare(
     Example:
         >>> compare(["runs/photos-1", "runs/photos-2"]).sentences()  # doctest: +SKIP
     """
-    from mindle.evaluation import compare as paired
-    from mindle.evaluation import holm
+    from mindle.evaluation.compare import compare as paired
+    from mindle.evaluation.compare import holm
 
     require_language(lang)
     if isinstance(runs, str | os.PathLike) or len(runs) < 2:

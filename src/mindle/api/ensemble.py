@@ -428,7 +428,7 @@ def _attempt(
     chosen: bool = False,
     note: str = "",
 ) -> dict[str, Any]:
-    from mindle.evaluation import wilson
+    from mindle.evaluation.intervals import wilson
     from mindle.training.images.attempts import log_loss
 
     right = int((probabilities.argmax(axis=1) == labels).sum())
@@ -461,7 +461,7 @@ def _averaged(
     import numpy as np
 
     from mindle import data as data_room
-    from mindle.evaluation import fit_temperature
+    from mindle.evaluation.calibration import fit_temperature
     from mindle.formats.images import exportable
     from mindle.serving.opened import open_bundle
     from mindle.training.images.attempts import log_softmax

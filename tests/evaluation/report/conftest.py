@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.evaluation import score, score_estimates
 from mindle.evaluation.classification import Classification
+from mindle.evaluation.metrics import score
+from mindle.evaluation.regression import score_estimates
 from mindle.evaluation.report import (
     Attempt,
     DataSummary,

@@ -74,7 +74,7 @@ def test_decisions_and_what_was_set_aside_are_counted(full: Make) -> None:
     [(4.0, "overconfident"), (0.3, "underconfident"), (1.0, "well calibrated")],
 )
 def test_confidence_is_compared_with_accuracy(bare: Make, sharpness: float, sentence: str) -> None:
-    from mindle.evaluation import score
+    from mindle.evaluation.metrics import score
     from mindle.records import Predictions
 
     generator = np.random.default_rng(0)
@@ -92,7 +92,7 @@ def test_confidence_is_compared_with_accuracy(bare: Make, sharpness: float, sent
 
 
 def test_right_on_average_but_uneven_is_said(bare: Make) -> None:
-    from mindle.evaluation import score
+    from mindle.evaluation.metrics import score
     from mindle.records import Predictions
 
     sure = np.array(

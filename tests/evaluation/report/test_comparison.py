@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mindle.evaluation import compare
+from mindle.evaluation.compare import compare
 from mindle.evaluation.report import ReportContent, Variant, comparison_html
 from mindle.evaluation.report.comparison import flattened
 from tests.evaluation.report.conftest import answers, diagnoses, estimates
@@ -18,7 +18,7 @@ SECTIONS = ["outcome", "paired", "settings", "curves", "why", "commands"]
 
 @pytest.fixture
 def variants(full: Make) -> list[Variant]:
-    from mindle.evaluation import score
+    from mindle.evaluation.metrics import score
 
     found = []
     for name, strength, rate in (("as written", 0.2, 1.0), ("done well", 3.0, 0.01)):
@@ -95,7 +95,7 @@ def test_curves_of_both_lie_in_one_figure(variants: list[Variant]) -> None:
 
 
 def test_numbers_are_compared_by_their_error(estimated: Make) -> None:
-    from mindle.evaluation import score_estimates
+    from mindle.evaluation.regression import score_estimates
 
     variants = []
     for name, spread in (("one", 1.0), ("two", 0.4)):

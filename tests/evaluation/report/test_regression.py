@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.evaluation import score_estimates
+from mindle.evaluation.regression import score_estimates
 from mindle.evaluation.report import Provenance, ReportContent, report_html, summary_html
 from mindle.evaluation.report.formatting import amount, signed
 from mindle.evaluation.report.page import page_of

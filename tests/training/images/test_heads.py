@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 import mindle.data
-from mindle.evaluation import fit_temperature
+from mindle.evaluation.calibration import fit_temperature
 from mindle.models.heads import Head, KernelHead, LinearHead
 from mindle.training import settings as recipe_settings
 from mindle.training.images.attempts import log_softmax

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation import fit_temperature, wilson
+from mindle.evaluation.calibration import fit_temperature
+from mindle.evaluation.intervals import wilson
 from mindle.evaluation.thresholds import fit_thresholds, held_out_answers
 from mindle.messages import message
 from mindle.models.classifier import ClassScores, Outputs

@@ -25,7 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from mindle.data import Pixels
 from mindle.errors import ModelError
-from mindle.evaluation import fit_temperature
+from mindle.evaluation.calibration import fit_temperature
 from mindle.models.classifier import Classifier, build, describe, to_floats
 from mindle.models.tables.model import softmax
 from mindle.training.images.attempts import log_loss, log_softmax

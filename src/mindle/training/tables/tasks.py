@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.evaluation import fit_temperature, wilson
-from mindle.evaluation.intervals import difference
+from mindle.evaluation.calibration import fit_temperature
+from mindle.evaluation.intervals import difference, wilson
 from mindle.models.tables.model import LEAST, ClassificationModel, RegressionModel, TableModel
 from mindle.records import Task
 from mindle.training.tables.stacking import Loss, log_loss, robust_loss, squared_loss

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.splits import assign_folds
-from mindle.evaluation import fit_offsets, fit_temperature
+from mindle.evaluation.calibration import fit_offsets, fit_temperature
 from mindle.evaluation.intervals import z_score
 from mindle.evaluation.paired import paired_difference
 from mindle.models.heads import BlendHead, Head, MeanHead
