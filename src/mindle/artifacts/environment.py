@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pillow", "scikit-learn", "scipy", "timm", "torch")
@@ -14,6 +13,8 @@ LIBRARIES = ("numpy", "onnx", "onnxruntime", "pillow", "scikit-learn", "scipy", 
 
 def libraries() -> dict[str, str]:
     """Versions of what the numbers depend on, without importing any of it."""
+    from importlib.metadata import PackageNotFoundError, version  # a sixth of what NumPy takes to load
+
     found = {}
     for name in LIBRARIES:
         with suppress(PackageNotFoundError):

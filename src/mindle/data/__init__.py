@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from mindle.data.images.decoding.decode import decode as decode
     from mindle.data.images.pixels import Pixels as Pixels
     from mindle.data.images.pixels import pixels as pixels
-    from mindle.data.images.sources.source import load as load
+    from mindle.data.images.sources.pictures import load as load
+    from mindle.data.images.sources.pictures import read_images as read_images
+    from mindle.data.images.sources.pictures import typical_size as typical_size
     from mindle.data.images.sources.source import read as read
-    from mindle.data.images.sources.source import read_images as read_images
-    from mindle.data.images.sources.source import typical_size as typical_size
     from mindle.data.tables.checks import check_table as check_table
     from mindle.data.tables.parsing.columns import Features as Features
     from mindle.data.tables.parsing.columns import features as features
@@ -31,15 +31,15 @@ _MODULES = {
     "describe_table": "mindle.data.tables.summary",
     "features": "mindle.data.tables.parsing.columns",
     "folds": "mindle.data.tables.splits",
-    "load": "mindle.data.images.sources.source",
+    "load": "mindle.data.images.sources.pictures",
     "pixels": "mindle.data.images.pixels",
     "read": "mindle.data.images.sources.source",
-    "read_images": "mindle.data.images.sources.source",
+    "read_images": "mindle.data.images.sources.pictures",
     "read_rows": "mindle.data.tables.rows",
     "read_table": "mindle.data.tables.reader",
     "split": "mindle.data.common.splits",
     "split_table": "mindle.data.tables.splits",
-    "typical_size": "mindle.data.images.sources.source",
+    "typical_size": "mindle.data.images.sources.pictures",
 }
 __all__ = sorted(_MODULES)
 

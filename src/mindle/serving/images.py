@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle import data as data_room
-from mindle.data import read_images
 from mindle.data.images.decoding.decode import UndecodableImage, decode
 from mindle.data.images.pixels import Pixels, in_threads
-from mindle.data.images.sources.source import ARCHIVE, LISTINGS, images_in, picture_of
+from mindle.data.images.sources.pictures import ARCHIVE, LISTINGS, images_in, picture_of, read_images
 from mindle.data.reading import refuse
-from mindle.data.tables.parsing.unreadable import CellReport
 from mindle.records import Dataset, Finding, InputSpec, Listener
-from mindle.serving.source import Batch, Labelled, Source, Target
+from mindle.serving.source import Batch, Labelled, NothingNoticed, Source, Target
 from mindle.text import spelled
 
 BATCH = 16
@@ -37,7 +34,7 @@ class ImageSource(Source):
 
     Attributes:
         spec: The pixels that the model takes.
-        report: Nothing that answers could depend on is noticed about images; see `RowSource`.
+        report: Empty; see `RowSource`.
     """
 
     unit = "images"
@@ -45,7 +42,7 @@ class ImageSource(Source):
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        self.report = CellReport()
+        self.report = NothingNoticed()
 
     def read_as(self, **options: Any) -> None:
         """Refuse what is said about files of rows."""
@@ -111,13 +108,15 @@ class ImageSource(Source):
             target: What the model answers; of a list it says in which column the truth stands.
             listener: Hears progress.
         """
+        from mindle.data import check, read
+
         asked, suffix = dict(reading), Path(data).suffix.lower()
         column = asked["target"] or target.name
         if suffix in LISTINGS and column:
             asked |= {"task": target.task.family, "target": column}
         elif suffix == ARCHIVE:
             asked["task"] = target.task.family
-        dataset = data_room.check(data_room.read(data, **asked), specs=(self.spec,), listener=listener)
+        dataset = check(read(data, **asked), specs=(self.spec,), listener=listener)
         return dataset, tuple(found for found in dataset.findings if found.kind not in _OF_LEARNING)
 
     def labelled(self, dataset: Dataset, target: Target, listener: Listener) -> Iterator[Labelled]:
@@ -126,10 +125,12 @@ class ImageSource(Source):
         Raises:
             DataError: If there is none.
         """
+        from mindle.data import pixels as pixels_of
+
         rows = dataset.rows()
         truth = target.of_dataset(dataset, rows)
         used, values = rows[truth.known], truth.values[truth.known]
-        pixels, done = data_room.pixels(dataset, used, self.spec, listener=listener), 0
+        pixels, done = pixels_of(dataset, used, self.spec, listener=listener), 0
         for feed in self.feeds(pixels):
             batch = slice(done, done + len(feed["pixels"]))
             yield Labelled(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +18,11 @@ from numpy.typing import NDArray
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import cache_dir, exists, write_csv
-from mindle.artifacts.run import FINISHED, RunFolder
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
 from mindle.evaluation.family import Reading
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
-from mindle.serving.images import ImageSource
-from mindle.serving.rows import RowSource
 from mindle.serving.session import Arrays, Graph, graph_of, proven_session
 from mindle.serving.source import Source, Target, target_of
 
@@ -35,10 +32,6 @@ if TYPE_CHECKING:
 ENGINES = ("onnx", "torch")
 IMAGENET = "imagenet:"
 LABELS_SHOWN = 5
-SOURCES: dict[type[Any], Callable[[Any, tuple[str, ...]], Source]] = {
-    InputSpec: lambda spec, classes: ImageSource(spec),
-    TableSpec: RowSource,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +227,7 @@ def open_model(
                 "engine out."
             )
         return _open_torch(folder)
-    return open_bundle(read_bundle(RunFolder(folder).bundle if is_run else folder), threads)
+    return open_bundle(_bundle_of(folder) if is_run else read_bundle(folder), threads)
 
 
 def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
@@ -253,12 +246,20 @@ def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
             f"A model must be a run or a bundle folder. Received {os.fspath(path)!r}, which is neither. "
             "`mindle runs` lists the runs below runs/."
         )
+    from mindle.artifacts.run import FINISHED, RunFolder
+
     if RunFolder(folder).document().get("state") != FINISHED:
         raise ArtifactError(
             f"{folder} is a run that has not finished. Give the same `mindle train` command with --out "
             f"{folder} --resume."
         )
     return folder, True
+
+
+def _bundle_of(run: Path) -> Bundle:
+    from mindle.artifacts.run import RunFolder
+
+    return read_bundle(RunFolder(run).bundle)
 
 
 def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
@@ -277,13 +278,24 @@ def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
 def _opened(bundle: Bundle, graph: Graph) -> Opened:
     arrays = bundle.intervals()
     return Opened(
-        source=SOURCES[type(bundle.spec)](bundle.spec, bundle.classes),
+        source=_source_of(bundle.spec, bundle.classes),
         target=target_of(bundle.task, bundle.classes, str(bundle.details.get("target", ""))),
         graph=graph,
         nothing={name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
         thresholds=bundle.thresholds,
         calibration=read_calibration(arrays) if arrays else None,
     )
+
+
+def _source_of(spec: InputSpec | TableSpec, classes: tuple[str, ...]) -> Source:
+    """Where a model finds what it answers; of images and rows only one is loaded."""
+    if isinstance(spec, TableSpec):
+        from mindle.serving.rows import RowSource
+
+        return RowSource(spec, classes)
+    from mindle.serving.images import ImageSource
+
+    return ImageSource(spec)
 
 
 def _open_torch(folder: Path) -> Opened:
@@ -296,7 +308,7 @@ def _open_torch(folder: Path) -> Opened:
     from mindle.models.classifier import load_model
 
     model = load_model(folder)
-    bundle = read_bundle(RunFolder(folder).bundle)
+    bundle = _bundle_of(folder)
     if (tuple(model.classes), model.spec.shape) != (bundle.classes, getattr(bundle.spec, "shape", None)):
         raise ArtifactError(
             f"{folder / 'model.json'} must describe the model that was packed into {bundle.folder}. Received "
@@ -321,7 +333,7 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
         example = torch.zeros((1, *model.spec.shape), dtype=torch.uint8)
         export_onnx(AnswerGraph(model).eval(), example, graph)
     return Opened(
-        source=ImageSource(model.spec),
+        source=_source_of(model.spec, ()),
         target=target_of(Task("multiclass"), tuple(model.classes)),
         graph=graph_of(session(graph, threads)),
         nothing={"probabilities": np.zeros((0, len(model.classes)))},

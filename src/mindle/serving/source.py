@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.tables.parsing.cells import is_missing
-from mindle.data.tables.parsing.columns import parse_cells
-from mindle.data.tables.parsing.unreadable import CellReport, Unreadable, unreadable_of
-from mindle.data.tables.rows import Rows
-from mindle.data.tables.tasks import labels_of
 from mindle.errors import DataError
+from mindle.messages import Message
 from mindle.records import Column, Dataset, Finding, Listener, Task
+
+if TYPE_CHECKING:
+    from mindle.data.tables.parsing.unreadable import Unreadable
+    from mindle.data.tables.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +123,9 @@ class ClassTarget(Target):
 
     def of_texts(self, texts: Sequence[str], column: Column, rows: Rows) -> Truth:
         """See `Target`."""
+        from mindle.data.tables.parsing.cells import is_missing
+        from mindle.data.tables.tasks import labels_of
+
         labels = labels_of(texts, column, self.classes)
         unknown = Counter(
             text.strip()
@@ -150,9 +153,34 @@ class NumberTarget(Target):
 
     def of_texts(self, texts: Sequence[str], column: Column, rows: Rows) -> Truth:
         """See `Target`."""
+        from mindle.data.tables.parsing.columns import parse_cells
+        from mindle.data.tables.parsing.unreadable import unreadable_of
+
         numbers = parse_cells(texts, column)
         odd = unreadable_of(column, texts, numbers, rows.rows_from)
         return Truth(values=numbers, known=~np.isnan(numbers), unreadable=() if odd is None else (odd,))
+
+
+class Report(Protocol):
+    """What a source noticed while it read; `CellReport` is one."""
+
+    def sentences(self) -> list[Message]:
+        """What people should know of it."""
+
+    def warn(self) -> None:
+        """Say the same in Python, where nobody listens."""
+
+
+class NothingNoticed(Report):
+    """Of images, about which nothing is noticed that answers could depend on."""
+
+    def sentences(self) -> list[Message]:
+        """See `Report`."""
+        return []
+
+    def warn(self) -> None:
+        """See `Report`."""
+        return
 
 
 class Source(Protocol):
@@ -168,7 +196,7 @@ class Source(Protocol):
     unit: str
     spec: Any
     keys: tuple[str, ...]
-    report: CellReport
+    report: Report
 
     def read_as(self, **options: Any) -> None:
         """Take what a user says of files, or refuse it."""

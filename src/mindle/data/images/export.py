@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import write_arrays
 from mindle.data.images.decoding.decode import UndecodableImage, decode
 from mindle.data.images.sources.arrays import is_cifar, is_idx
-from mindle.data.images.sources.source import load, read
+from mindle.data.images.sources.pictures import load
+from mindle.data.images.sources.source import read
 from mindle.errors import DataError
 from mindle.records import Dataset, InputSpec
 

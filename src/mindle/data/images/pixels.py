@@ -20,7 +20,7 @@ from PIL import Image
 from mindle.artifacts.files import cache_dir
 from mindle.data.common.store import RowStore
 from mindle.data.images.decoding.decode import UndecodableImage, decode
-from mindle.data.images.sources.source import load, row_memory
+from mindle.data.images.sources.pictures import load, row_memory
 from mindle.errors import DataError
 from mindle.messages import message
 from mindle.records import SILENT, ArrayImages, Dataset, InputSpec, Listener

@@ -39,7 +39,7 @@ from mindle.data.common.names import litter, nfc
 from mindle.data.images.decoding.decode import UndecodableImage
 from mindle.data.images.decoding.formats import read_format
 from mindle.data.images.pixels import Pixels, in_threads, load_unchanged, pixels
-from mindle.data.images.sources.source import load
+from mindle.data.images.sources.pictures import load
 from mindle.errors import DataError, DeviceError
 from mindle.messages import message
 from mindle.records import SILENT, SPLITS, ArrayImages, Dataset, FileImages, InputSpec, Listener

@@ -29,7 +29,7 @@ from mindle.data.images.pixels import (
     pixel_store,
     required,
 )
-from mindle.data.images.sources.source import load, row_memory
+from mindle.data.images.sources.pictures import load, row_memory
 from mindle.messages import message
 from mindle.records import NOT_DRAWN, Dataset, FileImages, InputSpec, Listener
 

@@ -18,7 +18,8 @@ from PIL import Image
 import mindle.data as data
 from mindle.data.common.findings import kinds
 from mindle.data.images.decoding.decode import UndecodableImage, decode
-from mindle.data.images.sources.source import load, read, read_images, typical_size
+from mindle.data.images.sources.pictures import load, read_images, typical_size
+from mindle.data.images.sources.source import read
 from mindle.errors import DataError
 from mindle.records import InputSpec
 
