@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import mindle
-from mindle.api import open_model
+from mindle.api.predict import open_model
 from mindle.data import read_images
 from mindle.records import SILENT
 

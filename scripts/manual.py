@@ -18,8 +18,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import typer
-
 import mindle
 from mindle.cli.main import app
 
@@ -31,8 +29,7 @@ SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|Examples|
 
 def commands() -> Mapping[str, Any]:
     """Every command by its name at the prompt, as the parser knows it."""
-    group: Any = typer.main.get_command(app)
-    return {name: group.commands[name] for name in sorted(group.commands)}
+    return dict(sorted(app.commands.items()))
 
 
 def pages() -> dict[Path, str]:

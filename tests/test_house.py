@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -25,8 +24,7 @@ SOURCE = ROOT / "src" / "mindle"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAVY = {"torch", "torchvision", "scipy", "matplotlib", "sklearn", "timm", "onnx", "onnxruntime", "pandas"}
 
-GROUP: Any = typer.main.get_command(app)
-COMMANDS = sorted(GROUP.commands)
+COMMANDS = sorted(app.commands)
 
 # Modules without a test file of the same name, each with where it is tested instead.
 TESTED_ELSEWHERE = {
@@ -51,6 +49,7 @@ TESTED_ELSEWHERE = {
     },
     # The checks and readers of images and of tables run through what they share.
     "data/sources.py": "api/test_check.py",
+    "data/images/sources/pictures.py": "data/images/sources/test_source.py",  # one folder is read and given
     **{
         f"data/tables/parsing/{kind}.py": "data/tables/parsing/test_columns.py"
         for kind in ("categories", "dates", "kind", "numbers")
@@ -171,7 +170,7 @@ NAV = nav_files(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_a_manual_page(command: str) -> None:
-    entry = GROUP.commands[command]
+    entry = app.commands[command]
     assert entry.help
     assert [p.name for p in entry.params if not p.help] == [], (
         "every argument and option must have a help text"

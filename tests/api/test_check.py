@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import typer.main
 
 import mindle
 from mindle.cli.main import app as cli
@@ -69,9 +68,8 @@ def test_what_can_be_learned_is_no_decision() -> None:
 
 def test_one_finding_is_counted_as_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pd.DataFrame({"a": A, "y": ["yes"] * 60}).to_csv(tmp_path / "one.csv", index=False)
-    app = typer.main.get_command(cli)
     with pytest.raises(SystemExit) as ended:
-        app(["check", str(tmp_path / "one.csv"), "--target", "y"])
+        cli(["check", str(tmp_path / "one.csv"), "--target", "y"])
     assert ended.value.code == 1
     printed = capsys.readouterr().err
     assert "findings, of which 1 needs your decision" in printed or "1 finding, of which 1 needs" in printed

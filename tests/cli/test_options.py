@@ -7,15 +7,14 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import mindle
 from mindle.cli.main import app
-from mindle.cli.options import _declared, options_of, with_options
+from mindle.cli.options import _declared, command_of, options_of
 from mindle.data.reading import option_records
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = app.commands
 SHARED = ("--recipe", "--weights", "--split-seed", "--device", "--lang", "--target", "--kind", "--id")
 
 
@@ -92,9 +91,7 @@ def test_options_come_as_the_calls_take_them(arguments: list[str], expected: dic
     def check(**given: Any) -> None:
         received.append(given)
 
-    small = typer.Typer()
-    small.command()(with_options(check))
-    result = CliRunner().invoke(small, ["wine", *arguments])
+    result = CliRunner().invoke(command_of("check", check), ["wine", *arguments])
     assert result.exit_code == 0, result.output
     assert received == [{"data": "wine", "split_seed": 0, "language": "en", **expected}]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from mindle.cli.main import app
 from tests.docs.pages import PAGES, ROOT, blocks, name
@@ -72,12 +71,11 @@ def inline(page: Path) -> Iterator[str]:
 
 def complaint(words: list[str], *, whole: bool) -> str:
     """What the prompt would object to in a command, "" for nothing; `whole` asks for the arguments too."""
-    commands: Any = typer.main.get_command(app)
     if not words or words[0] in ("--help", "--version", "COMMAND"):
         return ""
-    if words[0] not in commands.commands:
+    if words[0] not in app.commands:
         return f"no command {words[0]!r}"
-    parameters = commands.commands[words[0]].params
+    parameters = app.commands[words[0]].params
     options = {spelling: p for p in parameters for spelling in p.opts if p.param_type_name == "option"}
     places = [p for p in parameters if p.param_type_name == "argument"]
     given, rest = 0, words[1:]

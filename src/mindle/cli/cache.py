@@ -10,12 +10,12 @@ def cache(*, prune: str | None = None, json: str | None = None) -> None:
 
     All of it can be made again from your photos.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import show
     from mindle.console import Console
     from mindle.messages import message
 
-    document = api.cache(prune=prune)
+    document = mindle.cache(prune=prune)
     with Console() as console:
         if prune is not None:
             console.say(message("commands.cache.freed", size=document["freed_bytes"] / 1e6))

@@ -13,16 +13,17 @@ def check(data: str, *, json: str | None = None, **options: Any) -> None:
 
     Exit code 1 where something needs a person's decision.
     """
-    from mindle import api
+    import mindle
+    from mindle.api.check import tell_findings
     from mindle.cli.output import write_json_document
     from mindle.console import Console
     from mindle.messages import message
 
     with Console() as console:
-        result = api.check(data, listener=console, **options)
+        result = mindle.check(data, listener=console, **options)
         for line in result.describe():
             console.say(line)
-        api.tell_findings(result.findings, console, most=50)
+        tell_findings(result.findings, console, most=50)
         decisions = sum(finding.decision for finding in result.findings)
         console.say(
             message(

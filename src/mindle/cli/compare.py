@@ -15,10 +15,10 @@ def compare(runs: Sequence[str], *, lang: str = "en", json: str | None = None, *
     They are compared on the test images or rows that all of them predicted; each difference has its interval
     and its p value.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import print_table, show
 
-    found = api.compare(runs, lang=lang, **options)
+    found = mindle.compare(runs, lang=lang, **options)
     scores = [name for name in found.runs[0]["scores"] if all(name in run["scores"] for run in found.runs)]
     rows = [
         (

@@ -13,16 +13,16 @@ def course(name: str | None = None, *, json: str | None = None, **options: Any) 
 
     Each variant is an ordinary run below --out; the same command goes on after an interruption.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import show, write_json_document
     from mindle.console import Console
 
     if name is None:
-        found = api.list_experiments()
+        found = mindle.list_experiments()
         rows = [(row["name"], row["about"], row["notes"]) for row in found]
         columns = ("experiment", "what it is about", "course notes")
         show({"schema": 1, "experiments": found}, json, columns, rows)
         return
     with Console() as console:
-        done = api.course(name, listener=console, **options)
+        done = mindle.course(name, listener=console, **options)
     write_json_document(done.document, json)

@@ -11,10 +11,10 @@ def ensemble(runs: Sequence[str], *, json: str | None = None, **options: Any) ->
 
     The result is a run like any other, with one bundle.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import write_json_document
     from mindle.console import Console
 
     with Console() as console:
-        run = api.ensemble(runs, listener=console, **options)
+        run = mindle.ensemble(runs, listener=console, **options)
     write_json_document({"run": str(run.path), **run.metrics}, json)

@@ -10,10 +10,10 @@ def evaluate(model: str, data: str, *, json: str | None = None, **options: Any) 
 
     Every image counts, whatever split it lies in, or every row that has a target.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import write_json_document
     from mindle.console import Console
 
     with Console() as console:
-        result = api.evaluate(model, data, listener=console, **options)
+        result = mindle.evaluate(model, data, listener=console, **options)
     write_json_document(result, json)

@@ -17,9 +17,9 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
-import typer
+import click
 
-from mindle.cli.options import command_names, options_of, with_options
+from mindle.cli.options import command_names, command_of, options_of
 from mindle.errors import DeviceError, MindleError
 from mindle.messages import speaking
 from mindle.text import printable
@@ -27,29 +27,13 @@ from mindle.version import __version__
 
 EXIT_WRONG_CALL, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 70, 130, 143
 
-app = typer.Typer(
-    name="mindle",
-    help="Train and evaluate a classifier or a regression model on a folder of images or a table.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
+class _Ordered(click.Group):
+    """Commands in the order in which they are declared."""
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"mindle {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version.", callback=_version, is_eager=True
-    ),
-) -> None:
-    """Train and evaluate a classifier or a regression model on a folder of images or a table."""
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See `click.Group`."""
+        return list(self.commands)
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -70,9 +54,31 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-for _name in command_names():
-    _command = getattr(import_module(f"mindle.cli.{_name}"), _name)
-    app.command()(_guarded(with_options(_command)))
+def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        print(f"mindle {__version__}")
+        raise click.exceptions.Exit
+
+
+def _command(name: str) -> click.Command:
+    return command_of(name, _guarded(getattr(import_module(f"mindle.cli.{name}"), name)))
+
+
+app = _Ordered(
+    "mindle",
+    help="Train and evaluate a classifier or a regression model on a folder of images or a table.",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Print the version.",
+        )
+    ],
+    commands=[_command(name) for name in command_names()],
+)
 
 
 def _say(paragraph: str) -> None:
@@ -178,20 +184,27 @@ def main() -> None:
 
 
 def _run() -> None:
+    code: object = 0
     try:
-        app()
-    except SystemExit:
-        sys.stdout.flush()  # a full disk is met here at the latest
-        raise
+        with app.make_context("mindle", sys.argv[1:]) as context:
+            app.invoke(context)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except SystemExit as stop:
+        code = stop.code
+    sys.stdout.flush()  # a full disk is met here at the latest
+    raise SystemExit(code)
 
 
 def _stop(stop: BaseException) -> None:
     """End as other tools do where a person, the system or the reader of our output wants it."""
-    # Typer makes 1 of a closed pipe and 130 of Ctrl-C, without a word.
-    if isinstance(stop, BrokenPipeError) or isinstance(stop.__context__, BrokenPipeError):
+    if isinstance(stop, BrokenPipeError):
         _let_go()  # the reader (head, a pager) has left: not an error of ours
         sys.exit(0)
-    if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:
+    if isinstance(stop, SystemExit):
         raise stop
     _say(f"{'Terminated' if _signals else 'Interrupted'}. {_interruption()}")
     sys.exit(EXIT_TERMINATED if _signals else EXIT_INTERRUPTED)

@@ -10,12 +10,12 @@ def models(*, weights: str | None = None, json: str | None = None) -> None:
 
     A backbone is listed where its weights are on this machine; a net is trained from scratch.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import show
     from mindle.console import Console
     from mindle.messages import known_message, message
 
-    found = api.list_models(weights=weights)
+    found = mindle.list_models(weights=weights)
     keys = ("name", "kind", "input", "size", "licence", "from")
     rows = [[known_message(f"commands.models.{key}.{row[key]}", row[key]) for key in keys] for row in found]
     if show({"schema": 1, "models": found}, json, ("model", *keys[1:]), rows):

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
-from typing import Annotated, Any
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
 from mindle.data.reading import option_records
 
-# How a value is typed: "names" have commas between them, "list" and "pairs" may be repeated.
-_TYPES: Mapping[str, Any] = {
-    "text": str,
-    "number": int,
-    "flag": bool,
-    "names": str,
-    "list": list[str],
-    "pairs": list[str],
-}
+# How a value is typed: "names" have commas between them, those of `REPEATED` may be given again.
+TYPES = {"text": str, "number": int, "flag": bool, "names": str, "list": str, "pairs": str}
+REPEATED = ("list", "pairs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +25,7 @@ class Option:
     Attributes:
         help: What it means.
         metavar: What stands for its value in `--help`.
-        form: How it is typed, see `_TYPES`; the help of an option says where it may be repeated.
+        form: How it is typed, see `TYPES`; the help of an option says where it may be repeated.
         flag: How it is spelled, where that is not its name.
         default: What holds where it is not given.
         argument: Whether it has a position in place of a flag.
@@ -53,24 +46,27 @@ class Option:
     example: str = ""
     what: str = ""
 
-    def parameter(self, name: str) -> inspect.Parameter:
-        """What Typer reads from the signature of a command."""
-        kind: Any = _TYPES[self.form]
-        meaning = self.help.replace("{what}", self.what)
-        if self.form in ("list", "pairs") and not self.argument:
-            meaning += " May be repeated."
-        shown: dict[str, Any] = {"metavar": self.metavar, "help": meaning}
+    def parameter(self, name: str) -> click.Parameter:
+        """The option or argument as Click parses it."""
+        meaning, several = self.help.replace("{what}", self.what), self.form in REPEATED
+        shared: dict[str, Any] = {
+            "type": TYPES[self.form],
+            "metavar": self.metavar,
+            "required": self.required,
+            # None is a default like others, with which nothing is missing.
+            **({} if self.required else {"default": self.default}),
+        }
         if self.argument:
-            shown_as = typer.Argument(**shown)
-        else:
-            flags = (self.flag or f"--{name.replace('_', '-')}",)
-            shown_as = typer.Option(*flags, envvar=self.envvar, **shown)
-        default = False if self.form == "flag" else self.default
-        return inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if self.required else default,
-            annotation=Annotated[kind if self.required or default is not None else kind | None, shown_as],
+            return click.Argument([name], nargs=-1 if several else 1, help=meaning, **shared)
+        return click.Option(
+            [self.flag or f"--{name.replace('_', '-')}", name],
+            is_flag=self.form == "flag",
+            multiple=several,
+            help=meaning + " May be repeated." * several,
+            envvar=self.envvar,
+            show_envvar=True,
+            show_default=True,
+            **shared,
         )
 
     def value(self, typed: Any) -> Any:
@@ -81,7 +77,7 @@ class Option:
             return names(typed)
         if self.form == "pairs":
             return pairs(typed, self.flag or "--set", self.example)
-        return tuple(typed) if self.form == "list" else typed
+        return typed
 
 
 def command_names() -> list[str]:
@@ -111,20 +107,23 @@ def options_of(command: str) -> dict[str, Option]:
     return {name: Option(**{**shared.get(name, {}), **special.get(name, {})}) for name in names}
 
 
-@functools.cache
+@cache
 def _declared() -> dict[str, Any]:
-    return tomllib.loads(files("mindle.cli").joinpath("commands.toml").read_text("utf-8"))
+    return tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8"))
 
 
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with what is declared for its name; what was not typed is not handed on."""
-    options = options_of(command.__name__)
+def command_of(name: str, call: Callable[..., None]) -> click.Command:
+    """The command of a name as Click parses it.
 
-    @functools.wraps(command)
+    Args:
+        name: Of the command.
+        call: Is given what was typed, and what has a default.
+    """
+    options = options_of(name)
+
     def parsed(**typed: Any) -> None:
-        given = {name: value for name, value in typed.items() if value is not None and value != []}
-        command(**{name: options[name].value(value) for name, value in given.items()})
+        given = {key: value for key, value in typed.items() if value not in (None, ())}
+        call(**{key: options[key].value(value) for key, value in given.items()})
 
-    parameters = [option.parameter(name) for name, option in options.items()]
-    parsed.__dict__["__signature__"] = inspect.Signature(parameters)
-    return parsed
+    parameters = [option.parameter(key) for key, option in options.items()]
+    return click.Command(name, callback=parsed, params=parameters, help=call.__doc__)

@@ -26,7 +26,7 @@ def predict(
 
     Exit code 3 where nothing at all could be predicted.
     """
-    from mindle import api
+    from mindle.api.predict import inputs_of, open_model
     from mindle.cli.output import as_stream
     from mindle.cli.tables import write_answers
     from mindle.console import Console
@@ -39,9 +39,9 @@ def predict(
     out, json = as_stream(out), as_stream(json)
     require_ending("--out", out, ANSWERS)
     with Console() as console:
-        opened = api.open_model(model, **options)
+        opened = open_model(model, **options)
         began = time.perf_counter()
-        inputs = api.inputs_of(opened, images, written={"--out": out, "--json": json})
+        inputs = inputs_of(opened, images, written={"--out": out, "--json": json})
         counts = write_answers(opened, inputs, out=out, json=json, raw=raw)
         for sentence in opened.source.report.sentences():
             console.say(message("commands.noticed", said=sentence))

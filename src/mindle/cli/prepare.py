@@ -12,14 +12,14 @@ def prepare(data: str, out: str, *, size: str | None = None, json: str | None = 
 
     Exit code 1 where an image could not be written; each is named.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import write_json_document
     from mindle.console import Console
     from mindle.data.images.prepare import parse_shape
 
     with Console() as console:
         shape = None if size is None else parse_shape(size)
-        prepared = api.prepare(data, out, size=shape, listener=console, **options)
+        prepared = mindle.prepare(data, out, size=shape, listener=console, **options)
     write_json_document(prepared.as_dict(), json)
     if prepared.failed:
         raise SystemExit(1)

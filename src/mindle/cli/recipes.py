@@ -8,15 +8,15 @@ def recipes(name: str | None = None, *, json: str | None = None) -> None:
 
     What is printed is the start of a recipe file of your own.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import show, write_json_document
 
     if name is not None:
-        recipe = api.show_recipe(name)
+        recipe = mindle.show_recipe(name)
         write_json_document({"schema": 1, "recipe": recipe["settings"]}, json)
         if json != "-":
             print(recipe["text"], end="")
         return
-    found = api.list_recipes()
+    found = mindle.list_recipes()
     rows = [(row["name"], row["strategy"], row["summary"]) for row in found]
     show({"schema": 1, "recipes": found}, json, ("recipe", "strategy", "what it is for"), rows)

@@ -10,12 +10,12 @@ def report(run: str, *, json: str | None = None, **options: Any) -> None:
 
     In another language, or to another file.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import write_json_document
     from mindle.console import Console
     from mindle.messages import message
 
     with Console() as console:
-        path = api.report(run, **options)
+        path = mindle.report(run, **options)
         console.say(message("commands.report", path=str(path)))
     write_json_document({"schema": 1, "report": str(path)}, json)

@@ -7,13 +7,13 @@ from typing import Any
 
 def runs(folder: str, *, json: str | None = None) -> None:
     """List the runs below a folder with their scores."""
-    from mindle import api
+    import mindle
     from mindle.cli.output import show
     from mindle.console import Console
     from mindle.messages import known_message
 
     with Console() as console:
-        found = api.list_runs(folder, listener=console)
+        found = mindle.list_runs(folder, listener=console)
     rows = [
         (
             row["name"],

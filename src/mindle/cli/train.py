@@ -12,10 +12,10 @@ def train(data: str, *, json: str | None = None, **options: Any) -> None:
 
     Exit code 0 also where files were set aside; the report names each.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import write_json_document
     from mindle.console import Console
 
     with Console() as console:
-        run = api.train(data, listener=console, **options)
+        run = mindle.train(data, listener=console, **options)
     write_json_document({"run": str(run.path), **run.metrics}, json)

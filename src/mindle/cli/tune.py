@@ -12,11 +12,11 @@ def tune(data: str, *, json: str | None = None, **options: Any) -> None:
 
     Trials never see the test split. A search that was killed goes on with --resume and loses no trial.
     """
-    from mindle import api
+    import mindle
     from mindle.cli.output import write_json_document
     from mindle.console import Console
 
     with Console() as console:
-        run = api.tune(data, listener=console, **options)
+        run = mindle.tune(data, listener=console, **options)
     document = {"run": str(run.path), "search": run.folder.document()["search"], **run.metrics}
     write_json_document(document, json)
