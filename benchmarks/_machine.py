@@ -29,6 +29,8 @@ FLAGS = (
 )
 # Beyond this share of the machine, a figure says more about the neighbours.
 BUSY = 0.08
+# The system counts in hundredths of a second: in less time than this, shares mean nothing.
+SHORT = 1.0
 
 
 def surroundings() -> dict[str, Any]:
@@ -101,10 +103,9 @@ class Clock:
         """Seconds, processor seconds of ours, and the share of the machine that others had meanwhile."""
         seconds, own = end.wall - self.wall, end.own - self.own
         share = None
-        if self.machine is not None and end.machine is not None:
-            share = round(
-                max(0.0, end.machine - self.machine - own) / max(seconds, 1e-9) / (os.cpu_count() or 1), 3
-            )
+        if self.machine is not None and end.machine is not None and seconds > SHORT:
+            theirs = end.machine - self.machine - own
+            share = round(max(0.0, theirs) / seconds / (os.cpu_count() or 1), 3)
         return {"seconds": seconds, "cpu_seconds": round(own, 2), "others_cpu_share": share}
 
 

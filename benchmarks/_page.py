@@ -12,7 +12,9 @@ from benchmarks.__main__ import names
 RESULTS = Path(__file__).parent / "results"
 Found = Mapping[str, Any]
 ORDER = (
-    "targets", "budget", "tables", "cv_intervals", "loop_rate", "predict_rate", "many_images", "tune_rate",
+    "targets", "folder_to_report", "limits", "embed_rate", "predict_rate", "cold_start", "loop_rate",
+    "fit_rate", "augment_rate", "decode_rate", "penalty_path", "tune_rate", "near_duplicates", "many_images",
+    "budget", "tables", "cv_intervals",
 )  # fmt: skip
 
 
@@ -83,6 +85,18 @@ def _turns(cases: Found) -> Iterator[str]:
             yield _row(case.replace("_", " "), side, "", "", reason)
 
 
+def _limits(found: Found) -> Iterator[str]:
+    yield from _table("limit", "a second")
+    for name, rate in found["limits"].items():
+        yield _row(name, f"{rate:,.4g}")
+    for net, one in found["forward"].items():
+        best: dict[str, str] = {}
+        for way, rate in sorted(one["images_a_second"].items(), key=lambda item: -item[1]):
+            best.setdefault(way.partition(",")[0], f"{rate:,.4g} ({way.partition(', ')[2]})")
+        for engine, rate in best.items():
+            yield _row(f"{net} at {one['size']} px forward in float32, {engine}, images", rate)
+
+
 def _targets(found: Found) -> Iterator[str]:
     yield from _table("command", "test accuracy (95 % interval)", "seconds", "ms per image")
     for one in found.values():
@@ -150,6 +164,9 @@ def _budget(found: Found) -> Iterator[str]:
 
 
 HEADINGS = {
+    "limits": "Limits of the machine",
+    "folder_to_report": "A folder to a report",
+    "embed_rate": "Embedding",
     "targets": "Accuracy of whole commands",
     "budget": "Budgets on a busy machine",
     "tables": "Tables",
@@ -163,6 +180,7 @@ HEADINGS = {
 TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
     "targets": _targets,
     "budget": _budget,
+    "limits": _limits,
     "tables": _tables,
     "cv_intervals": _intervals,
     "many_images": _many_images,

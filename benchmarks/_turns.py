@@ -97,20 +97,24 @@ def in_turn(sides: Sequence[Side], *, rounds: int = 5, warm_up: int = 1) -> Figu
     for _ in range(warm_up):
         for side in there:
             side.turn()
+    began = Clock.now()
     each = [{side.name: side.turn() for side in there} for _ in range(rounds)]
-    return {**summary(each), "skipped": {side.name: side.missing for side in sides if side.missing}}
+    share = began.until(Clock.now())["others_cpu_share"]
+    found = summary(each) | {"skipped": {side.name: side.missing for side in sides if side.missing}}
+    if share is not None and share > BUSY:
+        found["note"] = f"Others used {share:.0%} of the machine: measure again when it is quiet."
+    return {**found, "others_cpu_share": share}
 
 
 def summary(rounds: Sequence[Mapping[str, Figures]]) -> Figures:
     """Medians of the sides, and the ratios of the first side's speed to the others'."""
     ours, *others = rounds[0]
 
-    def all_of(name: str, figure: str = "seconds_a_unit") -> list[Any]:
-        return [each[name][figure] for each in rounds]
+    def all_of(name: str) -> list[float]:
+        return [each[name]["seconds_a_unit"] for each in rounds]
 
     medians = {name: statistics.median(all_of(name)) for name in (ours, *others)}
-    shares = [share for name in medians for share in all_of(name, "others_cpu_share") if share is not None]
-    found = {
+    return {
         "sides": {
             name: {"seconds_a_unit": _short(one), "units_a_second": _short(1 / one)}
             for name, one in medians.items()
@@ -119,12 +123,8 @@ def summary(rounds: Sequence[Mapping[str, Figures]]) -> Figures:
             name: spread([theirs / mine for mine, theirs in zip(all_of(ours), all_of(name), strict=True)])
             for name in others
         },
-        "others_cpu_share": max(shares, default=None),
         "rounds": list(rounds),
     }
-    if shares and max(shares) > BUSY:
-        found["note"] = f"Others used up to {max(shares):.0%} of the machine: measure again when it is quiet."
-    return found
 
 
 def hardest(found: Figures) -> tuple[str, Figures]:
@@ -142,19 +142,21 @@ def spread(values: Sequence[float]) -> Figures:
 
 
 def answer_of(command: Sequence[str], **environment: str) -> Figures:
-    """What a command said in its last line, where that is JSON.
-
-    Modules may be stored compiled, on every side: a user's second start is what counts.
-    """
-    quiet = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1", **environment}
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """What a command said in its last line, where that is JSON."""
     done = subprocess.run(
-        command, env={**kept, **quiet}, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command, env=clean(**environment), stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {done.returncode}:\n{done.stderr[-2000:]}")
     last = (done.stdout.strip().splitlines() or [""])[-1]
     return json.loads(last) if last.startswith("{") else {}
+
+
+def clean(**environment: str) -> dict[str, str]:
+    """The environment of a command: quiet, offline, and modules may be stored compiled, as installed."""
+    quiet = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **quiet, **environment}
 
 
 def _short(value: float) -> float:

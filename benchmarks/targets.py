@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks._turns import clean
 
 EMBEDDED = "tf_efficientnet_lite0"
 
@@ -54,11 +55,10 @@ def commands(data: Path, weights: Path) -> dict[str, list[str]]:
 def run(arguments: list[str]) -> dict[str, Any]:
     """Train once from nothing and say what came out."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "MINDLE_CACHE": f"{folder}/cache", "HF_HUB_OFFLINE": "1"}
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "mindle", "train", *arguments, "--out", f"{folder}/run"],
-            env=environment,
+            env=clean(MINDLE_CACHE=f"{folder}/cache"),
             capture_output=True,
             text=True,
         )
