@@ -22,7 +22,18 @@ from mindle.cli.main import app
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "mindle"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-HEAVY = {"torch", "torchvision", "scipy", "matplotlib", "sklearn", "timm", "onnx", "onnxruntime", "pandas"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "scipy",
+    "matplotlib",
+    "sklearn",
+    "timm",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "pandas",
+}
 
 COMMANDS = sorted(app.commands)
 
@@ -58,6 +69,8 @@ TESTED_ELSEWHERE = {
     "data/common/counts.py": "data/common/test_summary.py",
     "data/common/classes.py": "data/images/sources/test_folder.py",
     "data/common/groups.py": "data/images/test_duplicates.py",
+    "engines/onnxruntime.py": "engines/test_forward.py",  # both engines answer alike
+    "engines/opened.py": "engines/test_forward.py",
     "artifacts/answers.py": "artifacts/test_run.py",  # every layout comes back from predictions.csv
     "evaluation/classification.py": "evaluation/test_tasks.py",
     "evaluation/family.py": "evaluation/test_tasks.py",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
 
+from mindle.artifacts import environment
 from mindle.artifacts.environment import (
     hardware,
     libraries,
@@ -37,3 +40,26 @@ def test_peak_memory_counts_from_the_reset() -> None:
         assert peak_memory_bytes() >= with_block - 20_000_000
         del another
     assert peak_memory_bytes() > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores"),
+    [
+        ({}, 8),
+        ({".": "max 100000"}, 8),
+        ({"a/b": "150000 100000"}, 2),
+        ({"a": "50000 100000"}, 1),
+        ({"a": "x"}, 8),
+    ],
+)
+def test_cores_are_those_that_a_container_grants(
+    limits: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "groups" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "own").write_text("0::/a/b\n")
+    for group, limit in limits.items():
+        (tmp_path / "groups" / group / "cpu.max").write_text(limit)
+    monkeypatch.setattr(environment, "_GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(environment, "_OWN_GROUP", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert environment.usable_cores() == cores

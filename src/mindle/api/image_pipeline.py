@@ -249,7 +249,7 @@ def _pack_untrained(net: Classifier) -> None:
         folder, pixels = Path(path), reference_pixels(net.spec, PARITY_IMAGES)
         save_model(net, folder)
         formats.write(formats.DEFAULT, exportable(net, pixels), folder)
-        session(folder / MODEL).run(None, {"pixels": pixels})
+        session(folder / MODEL)({"pixels": pixels})
 
 
 def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:

@@ -21,8 +21,7 @@ from mindle.artifacts import answers as layouts
 from mindle.artifacts.arrays import Slot, read_arrays
 from mindle.artifacts.environment import libraries
 from mindle.artifacts.files import exists, first_words, read_json, sha256_of, unreadable, write_json
-from mindle.artifacts.reading import SpecialFile
-from mindle.artifacts.runtime import GRAPH_LIMIT
+from mindle.artifacts.reading import GRAPH_LIMIT, SpecialFile
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError
 from mindle.records import InputSpec, TableSpec, Task, task_of

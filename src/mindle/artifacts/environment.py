@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "pillow", "scikit-learn", "scipy", "timm", "torch")
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "scikit-learn", "scipy", "timm", "torch")
 
 
 def libraries() -> dict[str, str]:
@@ -27,10 +27,45 @@ def hardware() -> dict[str, str | int]:
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count() or 1,
         "python": platform.python_version(),
     }
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: those it is tied to, and no more than its container is granted.
+
+    Source:
+        cpu.max: Control Group v2, https://docs.kernel.org/admin-guide/cgroup-v2.html.
+
+    Example:
+        >>> 1 <= usable_cores() <= os.cpu_count()
+        True
+    """
+    tied = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(tied, *map(_granted, _groups())))
+
+
+_GROUPS, _OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def _groups() -> list[Path]:
+    """The control group of this process and those around it."""
+    with suppress(OSError):
+        for line in _OWN_GROUP.read_text(encoding="utf-8").splitlines():
+            if line.startswith("0::"):
+                own = _GROUPS / line.removeprefix("0::").strip("/")
+                return [each for each in (own, *own.parents) if each.is_relative_to(_GROUPS)]
+    return [_GROUPS]
+
+
+def _granted(group: Path) -> int:
+    """Cores that a control group grants, rounded up; more than there are where it sets no limit."""
+    with suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        return -(-int(quota) // int(period))
+    return 1 << 20
 
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -68,7 +103,7 @@ def reset_peak_memory() -> None:
         _CLEAR.write_text("5", encoding="ascii")
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's trade name; Linux keeps it where `platform` does not look."""
     listing = Path("/proc/cpuinfo")
     if listing.is_file():

@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 DOCUMENT_LIMIT = 32 << 20
 """Bytes of a JSON document that are read; the metrics of 1,000 classes take a quarter of it."""
 
+GRAPH_LIMIT = (2 << 30) - 1
+"""Bytes of a graph that are read: protocol buffers hold no more."""
+
 DEPTH_LIMIT = 64
 """How deep a JSON document may be nested; those of mindle are nested less than ten deep."""
 

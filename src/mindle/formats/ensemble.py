@@ -94,7 +94,7 @@ def _write(bundles: Sequence[Bundle], mix: Mix, path: Path) -> None:
 
 
 def _answers(graph: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(session(graph).run([OUTPUT], {INPUT: pixels})[0], np.float32)
+    return np.asarray(session(graph)({INPUT: pixels})[OUTPUT], np.float32)
 
 
 def _joined(members: Sequence[Any], mix: Mix) -> Any:

@@ -25,9 +25,7 @@ def prove(exportable: Exportable, folder: Path) -> Parity:
     """
     from mindle.models.graph import session
 
-    runtime = session(folder / MODEL)
-    names = [node.name for node in runtime.get_outputs()]
-    answers = dict(zip(names, runtime.run(names, exportable.inputs), strict=True))
+    answers = session(folder / MODEL)(exportable.inputs)
     parity = exportable.compare(answers)
     arrays = exportable.reference(answers)
     # Texts are objects to ONNX Runtime, and no objects are stored.

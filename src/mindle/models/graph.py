@@ -1,17 +1,16 @@
-"""PyTorch to ONNX, and a session that runs it."""
+"""PyTorch to ONNX."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mindle.artifacts.files import first_words, replacing
-from mindle.artifacts.runtime import open_session
+from mindle.engines import Forward, Plan, open_graph
 from mindle.errors import ModelError
 
 # Runs in every ONNX Runtime since 1.14 (February 2023) and in OpenVINO; nothing newer is needed here.
@@ -48,7 +47,7 @@ def export_onnx(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "model.onnx"
         ...     export_onnx(nn.Linear(3, 2), torch.zeros(1, 3), file, input_name="x", output_name="y")
-        ...     session(file).run(None, {"x": torch.zeros(5, 3).numpy()})[0].shape
+        ...     session(file)({"x": torch.zeros(5, 3).numpy()})["y"].shape
         (5, 2)
     """
     import onnx
@@ -106,15 +105,15 @@ def _narrow(path: Path) -> None:
         onnx.save(model, str(path))
 
 
-def session(path: Path, threads: int | None = None) -> Any:
-    """Open a graph in ONNX Runtime on the CPU; see `mindle.artifacts.runtime.open_session`.
+def session(path: Path, plan: Plan | None = None) -> Forward:
+    """Open a graph that mindle has written; see `mindle.engines.open_graph`.
 
     Raises:
-        ModelError: If the file is missing or no graph.
+        ModelError: If the file is missing or no graph, or the plan's engine is not here.
     """
     try:
-        return open_session(path, threads)
-    except MemoryError:
+        return open_graph(path, plan)
+    except (MemoryError, ModelError):
         raise
-    except Exception as error:  # its exceptions derive from nothing narrower
+    except Exception as error:  # an engine's exceptions derive from nothing narrower
         raise ModelError(f"ONNX Runtime cannot open {path}: {first_words(error)}.") from error

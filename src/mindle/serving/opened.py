@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import cache_dir, exists, write_csv
+from mindle.engines import Arrays, whole
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
 from mindle.evaluation.family import Reading
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
-from mindle.serving.session import Arrays, Graph, graph_of, proven_session
+from mindle.serving.session import Graph, proven_session
 from mindle.serving.source import Source, Target, target_of
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
     Raises:
         ArtifactError: If its graph cannot be read, or this machine's runtime answers otherwise.
     """
-    return _opened(bundle, graph_of(proven_session(bundle, threads)))
+    return _opened(bundle, proven_session(bundle, whole(threads)))
 
 
 def _opened(bundle: Bundle, graph: Graph) -> Opened:
@@ -335,7 +336,7 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     return Opened(
         source=_source_of(model.spec, ()),
         target=target_of(Task("multiclass"), tuple(model.classes)),
-        graph=graph_of(session(graph, threads)),
+        graph=session(graph, whole(threads)),
         nothing={"probabilities": np.zeros((0, len(model.classes)))},
         layout=TopClasses(),
     )

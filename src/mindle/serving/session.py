@@ -1,54 +1,39 @@
-"""A bundle's graph in ONNX Runtime, proven on this machine before it answers anything."""
+"""A bundle's graph, proven on this machine before it answers anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mindle.artifacts.arrays import Slot, shown
 from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
 from mindle.artifacts.files import first_words, unreadable
-from mindle.artifacts.runtime import open_session
+from mindle.engines import Arrays, Forward, Node, Plan, open_graph
 from mindle.errors import ArtifactError
 
-Arrays = Mapping[str, NDArray[Any]]
 Graph = Callable[[Arrays], Arrays]  # inputs (row, …) by name to outputs (row, …) by name
 
 # Two runtimes' float32 answers to the reference images differ by about 1e-6; a wrong kernel by far more.
 REFERENCE_TOLERANCE = 1e-3
 
 
-def graph_of(session: Any) -> Graph:
-    """An ONNX Runtime session as a function; inputs that it does not take are passed over."""
-    inputs = [node.name for node in session.get_inputs()]
-    outputs = [node.name for node in session.get_outputs()]
-
-    def graph(arrays: Arrays) -> Arrays:
-        feed = {name: np.ascontiguousarray(arrays[name]) for name in inputs}
-        return dict(zip(outputs, session.run(outputs, feed), strict=True))
-
-    return graph
-
-
-def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
-    """A bundle's graph in ONNX Runtime, once it has answered the reference inputs as it did when it was made.
+def proven_session(bundle: Bundle, plan: Plan | None = None) -> Forward:
+    """A bundle's graph, once it has answered the reference inputs as it did when it was made.
 
     Args:
         bundle: Read and verified.
-        threads: How many threads answer; all cores unless set.
+        plan: How it runs; all rows of a call at once in ONNX Runtime unless given.
 
     Raises:
         ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
     """
     with _reading_graph(bundle, "be a graph that the installed ONNX Runtime reads"):
-        session = open_session(bundle.model, threads)
-    _require_fit(bundle, "takes", session.get_inputs(), bundle.inputs)
-    _require_fit(bundle, "answers", session.get_outputs(), bundle.outputs)
-    difference = _difference(bundle, graph_of(session))
+        session = open_graph(bundle.model, plan)
+    _require_fit(bundle, "takes", session.inputs, bundle.inputs)
+    _require_fit(bundle, "answers", session.outputs, bundle.outputs)
+    difference = _difference(bundle, session)
     if not difference <= REFERENCE_TOLERANCE:
         raise ArtifactError(
             f"The bundle's reference inputs must get the stored answers within {REFERENCE_TOLERANCE:g} on "
@@ -61,7 +46,7 @@ def proven_session(bundle: Bundle, threads: int | None = None) -> Any:
 _TYPES = {"tensor(uint8)": "u1", "tensor(float)": "f4", "tensor(double)": "f8", "tensor(string)": "U"}
 
 
-def _require_fit(bundle: Bundle, verb: str, nodes: Sequence[Any], slots: Mapping[str, Slot]) -> None:
+def _require_fit(bundle: Bundle, verb: str, nodes: Sequence[Node], slots: Mapping[str, Slot]) -> None:
     """Refuse a graph that takes or answers something else than the document says."""
     found = {node.name: (_TYPES.get(node.type, node.type), tuple(node.shape)) for node in nodes}
     needed = {name for name, slot in slots.items() if not slot.optional}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mindle.artifacts.environment import usable_cores
 from mindle.artifacts.files import cache_dir
 from mindle.data.common.store import RowStore
 from mindle.data.images.decoding.decode import UndecodableImage, decode
@@ -243,8 +243,7 @@ def thumbnail(dataset: Dataset, row: int) -> bytes | None:
 
 def thread_count() -> int:
     """How many threads to decode with: the processors this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(32, allowed))
+    return min(32, usable_cores())
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

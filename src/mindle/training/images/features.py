@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
+from mindle.engines import whole
 from mindle.messages import message
 from mindle.models.classifier import Normalise, to_floats
 from mindle.models.graph import export_onnx, session
@@ -302,11 +303,10 @@ class Engine:
 
 
 def _onnx(graph: Path, threads: int | None) -> Run:
-    opened = session(graph, threads)
+    opened = session(graph, whole(threads))
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (features,) = opened.run(None, {"pixels": images})
-        return np.asarray(features, np.float32)
+        return np.asarray(opened({"pixels": images})["features"], np.float32)
 
     return run
 

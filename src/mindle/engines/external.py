@@ -1,4 +1,4 @@
-"""ONNX Runtime: the one place where graphs are opened to answer."""
+"""Graphs of strangers: all their numbers must lie in the file itself."""
 
 from __future__ import annotations
 
@@ -6,38 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mindle.artifacts.reading import read_regular
-
-GRAPH_LIMIT = (2 << 30) - 1
-"""Bytes of a graph that are read: protocol buffers hold no more."""
-
-
-def open_session(path: Path, threads: int | None = None) -> Any:
-    """Open a graph in ONNX Runtime on the CPU.
-
-    Its memory grows to what the largest batch needs and is kept for the next: MobileNetV2 in batches of 16
-    answers 78 images a second so, and 50 where memory is given back after each run.
-
-    Args:
-        path: An ONNX file.
-        threads: How many threads one run may use; as many as there are cores unless given.
-
-    Raises:
-        ValueError: If the graph names other files to read its numbers from.
-        OSError: If the file cannot be read.
-        Exception: Of ONNX Runtime's own, which derive from nothing narrower, where it is no graph.
-    """
-    import onnxruntime
-
-    refuse_external_data(path)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    # Threads that wait busily for each other get slow beside other programs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if threads is not None:
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+from mindle.artifacts.reading import GRAPH_LIMIT, read_regular
 
 
 def refuse_external_data(path: Path) -> None:

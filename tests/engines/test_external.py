@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mindle.artifacts.runtime import open_session, refuse_external_data
+from mindle.engines import open_graph
+from mindle.engines.external import refuse_external_data
 
 
 def graph(path: Path, *, outside: str = "") -> Path:
@@ -35,14 +36,14 @@ def graph(path: Path, *, outside: str = "") -> Path:
 
 
 def test_a_graph_answers(tmp_path: Path) -> None:
-    session = open_session(graph(tmp_path / "model.onnx"), threads=1)
-    assert session.run(None, {"x": np.array([2], np.float32)})[0].tolist() == [3]
+    forward = open_graph(graph(tmp_path / "model.onnx"))
+    assert forward({"x": np.array([2], np.float32)})["y"].tolist() == [3]
 
 
 @pytest.mark.parametrize("outside", ["numbers.bin", "../numbers.bin", "/etc/passwd", "/dev/zero"])
 def test_numbers_in_other_files_are_refused(tmp_path: Path, outside: str) -> None:
     with pytest.raises(ValueError, match="must hold all its numbers"):
-        open_session(graph(tmp_path / "model.onnx", outside=outside))
+        open_graph(graph(tmp_path / "model.onnx", outside=outside))
 
 
 def test_numbers_of_attributes_and_inner_graphs_count_too(tmp_path: Path) -> None:
@@ -59,8 +60,8 @@ def test_answering_leaves_nothing_behind(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     code = (
-        "import pathlib; from mindle.artifacts.runtime import open_session\n"
-        f"open_session(pathlib.Path({str(graph(tmp_path / 'model.onnx'))!r}))"
+        "import pathlib; from mindle.engines import open_graph\n"
+        f"open_graph(pathlib.Path({str(graph(tmp_path / 'model.onnx'))!r}))"
     )
     variables = {"HOME": str(home), "PATH": "", "USERPROFILE": str(home)}
     subprocess.run([sys.executable, "-c", code], env=variables, check=True)

@@ -1,0 +1,95 @@
+"""Graphs in OpenVINO, on the processor; the extra `openvino` brings it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mindle.engines.opened import Arrays, Call, Node, Opened
+from mindle.engines.plan import Plan
+from mindle.errors import ModelError
+
+_TELEMETRY = "openvino_telemetry"
+_TYPE_NAMES = {"float32": "f32", "bfloat16": "bf16"}
+_TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "f64": "tensor(double)", "string": "tensor(string)"}
+
+
+def is_installed() -> bool:
+    """Whether the library is there, whether or not it works."""
+    return find_spec("openvino") is not None
+
+
+@functools.cache
+def why_not() -> str:
+    """Why OpenVINO cannot be used; empty where it can."""
+    try:
+        _core().available_devices  # noqa: B018  # an old or damaged one fails in this or the import
+    except Exception as error:  # whatever a damaged installation raises
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@functools.cache
+def _core() -> Any:
+    """OpenVINO, imported without its telemetry.
+
+    Its import would write a user id below the home folder, and send an event over the network. Where the
+    module for that cannot be imported, OpenVINO falls back to a stub of its own that does neither.
+    """
+    blocked = _TELEMETRY not in sys.modules
+    if blocked:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # what the import system takes for "no"
+    try:
+        import openvino
+    finally:
+        if blocked:
+            del sys.modules[_TELEMETRY]
+    return openvino.Core()
+
+
+def opened(path: Path, plan: Plan) -> Opened:
+    """Open a graph; see `open_graph`.
+
+    Raises:
+        ModelError: If OpenVINO is not here, or does not work.
+    """
+    if reason := why_not():
+        raise ModelError(
+            f"OpenVINO must be on this machine for {plan}. Received: {reason}. Install mindle[openvino], or "
+            "set MINDLE_ENGINE=onnxruntime."
+        )
+    model = _core().read_model(path)
+    inputs, outputs = _nodes(model.inputs), _nodes(model.outputs)
+    if plan.batch:
+        model.reshape({node.name: [plan.batch, *list(node.shape)[1:]] for node in inputs})
+    settings = {
+        "NUM_STREAMS": plan.streams,
+        "INFERENCE_NUM_THREADS": plan.streams * plan.threads,
+        "INFERENCE_PRECISION_HINT": _TYPE_NAMES[plan.precision],  # else bfloat16 where the processor has it
+    }
+    compiled = _core().compile_model(model, "CPU", settings)
+    return Opened(
+        [_call(compiled.create_infer_request(), outputs) for _ in range(plan.streams)], inputs, outputs
+    )
+
+
+def _call(request: Any, outputs: tuple[Node, ...]) -> Call:
+    def call(feed: Arrays) -> list[Any]:
+        request.infer(dict(feed), share_inputs=True)
+        return [request.get_tensor(node.name).data.copy() for node in outputs]
+
+    return call
+
+
+def _nodes(ports: Any) -> tuple[Node, ...]:
+    return tuple(
+        Node(
+            port.get_any_name(),
+            _TYPES.get(name := port.get_element_type().get_type_name(), name),
+            tuple(None if axis.is_dynamic else axis.get_length() for axis in port.get_partial_shape()),
+        )
+        for port in ports
+    )

@@ -1,0 +1,205 @@
+"""Which plan runs a graph fastest on this machine: found by a short trial, and remembered in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindle.artifacts.environment import processor, usable_cores
+from mindle.artifacts.files import cache_dir, read_json, write_json
+from mindle.engines import openvino
+from mindle.engines.forward import Forward, open_graph
+from mindle.engines.opened import Arrays
+from mindle.engines.plan import ENGINES, Plan, default_plan, pinned_plan, read_plan
+from mindle.errors import MindleError
+from mindle.messages import message
+from mindle.records import SILENT, Listener
+
+SCHEMA = 1
+AGREEMENT = 1e-4
+"""Of the largest output: two engines differ by 4e-6 (MobileNetV2, 52 layers), a wrong kernel by far more."""
+
+_AGREEING = 8  # rows that both must answer alike
+# Seconds. A trial takes one, or a twentieth of the work where that is more; none where there is less work.
+_LEAST_WORK, _SECONDS, _SHARE, _MOST_SECONDS = 3.0, 1.0, 0.05, 8.0
+# A default that was not compared stands until there is so many times the work.
+_MORE_WORK = 4
+_LOT_SECONDS, _ROUNDS = 0.04, 3
+_HOPELESS, _BETTER = 0.75, 1.04
+_MOST_AT_ONCE = 64  # rows: their maps are in memory together
+
+
+def plan_for(
+    identity: str,
+    graph: Callable[[], Path],
+    shape: tuple[int, ...],
+    *,
+    rows: int,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+) -> Plan:
+    """The plan of a graph on this machine.
+
+    `MINDLE_ENGINE` pins it. Else it is the remembered one; else what a short trial finds, where so many rows
+    are wanted that it pays; else the default.
+
+    Args:
+        identity: Hash of the graph, or of all that it is made from.
+        graph: Gives the ONNX file; called only where there is a trial.
+        shape: Of one row; only images (height, width, channel) are tried.
+        rows: How many rows are wanted.
+        threads: How many threads may work; all usable cores unless set.
+        listener: Hears of an OpenVINO that is installed and does not work.
+
+    Raises:
+        ValueError: If `MINDLE_ENGINE` names no plan.
+    """
+    cores = threads or usable_cores()
+    default = default_plan(shape, cores)
+    if (pinned := pinned_plan(shape, cores)) is not None:
+        return pinned
+    if not default.batch or rows <= default.batch:
+        return default
+    file = _file_of(identity, shape, cores)
+    known = _remembered(file)
+    if known is not None and (known["tried"] or rows <= _MORE_WORK * known["rows"]):
+        return read_plan(known["plan"])
+    trial = Trial(graph(), shape, default)
+    work = rows / trial.rate
+    tried = work >= _LEAST_WORK
+    plan = trial.best(min(max(_SECONDS, _SHARE * work), _MOST_SECONDS), listener) if tried else default
+    answer = {"plan": plan.as_dict(), "rows": rows, "tried": tried, "rates": trial.rates}
+    with suppress(MindleError):  # a cache that cannot be written costs the next run a trial
+        write_json(file, {"schema": SCHEMA, **answer}, shared=True)
+    return plan
+
+
+def _file_of(identity: str, shape: tuple[int, ...], cores: int) -> Path:
+    """Where the plan is remembered: for this graph, this processor and these libraries."""
+    libraries = {name: _version(name) for name in ENGINES}
+    facts = (SCHEMA, identity, shape, cores, processor(), libraries)
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    return cache_dir() / "engines" / f"{key}.json"
+
+
+class Trial:
+    """Plans run the same rows in turn; each is compared with the one that leads.
+
+    Attributes:
+        rates: Rows a second of each plan that was tried, by its text.
+        rate: That of the plan that leads.
+    """
+
+    def __init__(self, graph: Path, shape: tuple[int, ...], first: Plan) -> None:
+        self.graph, self.shape = graph, shape
+        self.leader = open_graph(graph, first)
+        self.expected = self.leader(self._feed(_AGREEING))
+        self.rate = 0.0
+        self.rate = self._rate(self.leader)
+        self.rates = {str(first): round(self.rate, 1)}
+
+    def best(self, seconds: float, listener: Listener) -> Plan:
+        """The fastest plan that is found in about so many seconds."""
+        until = time.perf_counter() + seconds
+        if openvino.is_installed() and (reason := openvino.why_not()):
+            listener.say(message("selection.openvino-broken", reason=reason))
+        for change in _CHANGES:
+            plan = change(self.leader.plan)
+            if plan is not None and str(plan) not in self.rates and time.perf_counter() < until:
+                self._compare(plan)
+        return self.leader.plan
+
+    def _compare(self, plan: Plan) -> None:
+        """Let a plan lead where it is faster; both run in turn, for the machine may have other work."""
+        self.rates[str(plan)] = 0.0
+        try:
+            other = open_graph(self.graph, plan)
+            if not self._agrees(other):
+                return
+            pairs = [(self._rate(other), self._rate(self.leader))]
+            if pairs[0][0] > _HOPELESS * pairs[0][1]:
+                pairs += [(self._rate(other), self._rate(self.leader)) for _ in range(1, _ROUNDS)]
+        except MemoryError:
+            raise
+        except Exception:  # an engine's own, of a graph that it cannot run: the others go on
+            return
+        rate, self.rate = (max(rates) for rates in zip(*pairs, strict=True))
+        self.rates |= {str(plan): round(rate, 1), str(self.leader.plan): round(self.rate, 1)}
+        if rate > _BETTER * self.rate:
+            self.leader, self.rate = other, rate
+
+    def _agrees(self, other: Forward) -> bool:
+        found = other(self._feed(_AGREEING))
+        return all(
+            np.abs(found[name] - rows).max() <= AGREEMENT * np.abs(rows).max()
+            for name, rows in self.expected.items()
+        )
+
+    def _rate(self, forward: Forward) -> float:
+        """Rows a second in one call of about `_LOT_SECONDS`."""
+        at_once = forward.plan.batch * forward.plan.streams
+        feed = self._feed(at_once * max(1, round(_LOT_SECONDS * self.rate / at_once)))
+        began = time.perf_counter()
+        forward(feed)
+        seconds = time.perf_counter() - began
+        return len(feed[forward.inputs[0].name]) / max(seconds, 1e-9)
+
+    def _feed(self, rows: int) -> Arrays:
+        noise = np.random.default_rng(0).integers(0, 256, (_AGREEING, *self.shape), np.uint8)
+        return {self.leader.inputs[0].name: np.resize(noise, (rows, *self.shape))}
+
+
+def _in_openvino(plan: Plan) -> Plan | None:
+    if not openvino.is_installed() or openvino.why_not():
+        return None
+    return replace(plan, engine="openvino", spinning=False)
+
+
+def _one_call(plan: Plan) -> Plan:
+    """One call at a time, on all threads."""
+    threads = plan.streams * plan.threads
+    return replace(plan, streams=1, threads=threads, spinning=plan.engine == "onnxruntime" and threads > 1)
+
+
+def _half_as_many(plan: Plan) -> Plan | None:
+    return replace(plan, streams=plan.streams // 2, threads=2 * plan.threads) if plan.streams > 3 else None
+
+
+def _larger(plan: Plan) -> Plan | None:
+    return replace(plan, batch=4 * plan.batch) if plan.batch * plan.streams <= _MOST_AT_ONCE else None
+
+
+def _smaller(plan: Plan) -> Plan | None:
+    return replace(plan, batch=plan.batch // 4) if plan.batch >= 4 else None
+
+
+# What gained most on the machines that were measured comes first.
+_CHANGES: tuple[Callable[[Plan], Plan | None], ...] = (
+    _in_openvino, _larger, _one_call, _half_as_many, _larger, _smaller,
+)  # fmt: skip
+
+
+def _remembered(file: Path) -> Mapping[str, Any] | None:
+    try:
+        document = read_json(file, schema=SCHEMA, what="plan")
+        read_plan(document["plan"])
+    except (MindleError, KeyError, TypeError, ValueError):  # not there, or damaged: tried again
+        return None
+    return document
+
+
+def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 20 ms, which one picture need not wait for
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

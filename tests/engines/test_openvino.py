@@ -1,0 +1,67 @@
+"""OpenVINO: quiet, optional, and in float32 unless asked otherwise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindle.engines import Node, Plan, open_graph
+from tests.engines.graphs import image_graph, pixels
+
+
+def test_it_is_imported_only_where_a_plan_wants_it() -> None:
+    code = "import sys, mindle.engines; print({'openvino', 'onnxruntime', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_it_answers_as_onnx_runtime(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    graph = image_graph(tmp_path / "model.onnx")
+    rows = {"pixels": pixels(9)}
+    expected = open_graph(graph)(rows)["features"]
+    forward = open_graph(graph, Plan(engine="openvino", batch=4, streams=2))
+    assert np.abs(forward(rows)["features"] - expected).max() < 1e-5 * np.abs(expected).max()
+    assert forward.inputs == (Node("pixels", "tensor(uint8)", (None, 8, 8, 3)),)
+
+
+def test_it_sends_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    """Its own import writes a user id below the home folder and sends an event."""
+    pytest.importorskip("openvino")
+    home = tmp_path / "home"
+    home.mkdir()
+    code = f"""
+import pathlib, socket, sys
+def refuse(*arguments, **options):
+    raise AssertionError("a socket was opened")
+socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+from mindle.engines import Plan, open_graph
+open_graph(pathlib.Path({str(image_graph(tmp_path / "model.onnx"))!r}), Plan(engine="openvino"))
+assert "openvino" in sys.modules and "openvino_telemetry" not in sys.modules
+"""
+    variables = {"HOME": str(home), "PATH": "", "USERPROFILE": str(home)}
+    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize("source", ["raise OSError('libtbb.so.12: cannot open')", "Core = None"])
+def test_a_damaged_one_is_named_with_the_next_step(source: str, tmp_path: Path) -> None:
+    graph = image_graph(tmp_path / "model.onnx")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "openvino.py").write_text(source)
+    code = f"""
+import pathlib, sys
+sys.path.insert(0, {str(tmp_path / "broken")!r})
+from mindle.engines import Plan, open_graph
+from mindle.errors import ModelError
+try:
+    open_graph(pathlib.Path({str(graph)!r}), Plan(engine="openvino"))
+except ModelError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "set MINDLE_ENGINE=onnxruntime" in done.stdout
