@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+import torch
 
 from mindle import formats
 from mindle.artifacts.bundle import write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import images
 from mindle.formats.images import exportable, reference_pixels, torch_outputs
-from mindle.models.classifier import AnswerGraph, Classifier, ClassScores, StandardisedNumber, layers_model
+from mindle.models.classifier import (
+    AnswerGraph,
+    Classifier,
+    ClassScores,
+    Normalise,
+    StandardisedNumber,
+    layers_model,
+    to_floats,
+)
+from mindle.models.graph import export_onnx
+from mindle.models.nets.layers import build_layers
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
 from mindle.serving.opened import open_model
@@ -42,6 +54,44 @@ def test_a_bundle_gives_the_models_probabilities(
     np.testing.assert_allclose(
         opened.graph({"pixels": pixels})["probabilities"], direct["probabilities"], atol=1e-5
     )
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["one", "two"])
+def test_graphs_of_frozen_bodies_become_part_of_the_bundles(count: int, tmp_path: Path) -> None:
+    model = side_by_side(count)
+    bodies = []
+    for number, body in enumerate(zip(model.normalisers, model.bodies, strict=True)):
+        bodies.append(tmp_path / f"{number}.onnx")
+        example = torch.zeros((1, *COLOUR.shape), dtype=torch.uint8)
+        export_onnx(Floats(*body), example, bodies[-1], output_name="features")
+    pixels = np.random.default_rng(1).integers(0, 256, (20, *COLOUR.shape), np.uint8)
+    parity = formats.write("onnx", exportable(model, pixels, 1.7, bodies), tmp_path / "bundle")
+    assert parity.same_top1 == parity.images == 24
+    graph = onnx.load(str(tmp_path / "bundle" / "model.onnx")).graph
+    assert [node.name for node in graph.input] == ["pixels"]
+    assert graph.input[0].type.tensor_type.shape.dim[0].dim_param  # any number of images
+    assert [node.name for node in graph.output] == ["probabilities"]
+
+
+def side_by_side(count: int) -> Classifier:
+    """A model whose head takes the outputs of so many nets."""
+    layers = [{"kind": "conv", "channels": 4}, {"kind": "flatten"}, {"kind": "dense", "units": 6}]
+    shape = (COLOUR.channels, COLOUR.height, COLOUR.width)
+    return Classifier(
+        ClassScores(("a", "b", "c")),
+        spec=COLOUR,
+        bodies=[build_layers(layers, shape=shape, classes=3, seed=seed) for seed in range(count)],
+        normalisers=[Normalise((0.1 * seed,) * 3, (0.5,) * 3) for seed in range(count)],
+        head=torch.nn.Linear(6 * count, 3),
+        description={},
+    )
+
+
+class Floats(torch.nn.Sequential):
+    """Modules behind the conversion of pixels to floats."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return super().forward(to_floats(pixels))
 
 
 def test_reference_pictures_are_always_the_same() -> None:

@@ -123,7 +123,7 @@ class ImagePipeline:
 
         model, dataset, folder = outcome.model, self.dataset, run.folder.bundle
         save_model(model, run.folder.path)
-        exported = exportable(model, _some_pixels(dataset, model.spec), outcome.temperature)
+        exported = exportable(model, _some_pixels(dataset, model.spec), outcome.temperature, outcome.graphs)
         parity = formats.write(formats.DEFAULT, exported, folder)
         if outcome.calibration is not None:
             write_arrays(folder / INTERVALS, outcome.calibration.arrays())
@@ -254,8 +254,6 @@ def _pack_untrained(net: Classifier) -> None:
 
 def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:
     """What the baselines will take that a model is compared with."""
-    import sklearn.linear_model  # noqa: F401  # loaded now, so that it is not timed
-
     from mindle.training.images import tasks
     from mindle.training.images.baselines import some_of
     from mindle.training.images.nets import net_spec

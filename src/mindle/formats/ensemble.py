@@ -21,7 +21,7 @@ from mindle.errors import ArtifactError
 from mindle.formats.exportable import Arrays, Exportable
 from mindle.formats.images import reference_pixels
 from mindle.models.graph import session
-from mindle.models.tables.tracing import Graph, Tensor
+from mindle.models.tables.tracing import Graph
 from mindle.records import InputSpec
 from mindle.training.images.ensemble import Mix
 
@@ -100,7 +100,7 @@ def _answers(graph: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _joined(members: Sequence[Any], mix: Mix) -> Any:
     """One ONNX model of the members' models."""
     import onnx
-    from onnx import compose, helper
+    from onnx import helper
 
     whole, outputs, first = Graph(), [], members[0]
     for number, member in enumerate(members):
@@ -109,13 +109,9 @@ def _joined(members: Sequence[Any], mix: Mix) -> Any:
                 "Members of an ensemble must be written in one version of ONNX's operators. Received "
                 f"{member.opset_import} beside {first.opset_import}. Train the older run again."
             )
-        graph = compose.add_prefix(member, f"member{number}/").graph
-        renamed = {tensor.name: whole.constant(tensor) for tensor in graph.initializer}
-        whole.nodes.append(helper.make_node("Identity", [INPUT], [graph.input[0].name]))
-        for node in graph.node:
-            node.input[:] = [renamed.get(name, name) for name in node.input]
-            whole.nodes.append(node)
-        outputs.append(Tensor(whole, graph.output[0].name).astype(np.float64))
+        outputs += [
+            tensor.astype(np.float64) for tensor in whole.inlined(member, f"member{number}/", {INPUT: INPUT})
+        ]
     mixed: Any = mix(outputs)
     whole.nodes.append(helper.make_node("Identity", [mixed.astype(np.float32).name], [OUTPUT]))
     whole.inputs.append(first.graph.input[0])

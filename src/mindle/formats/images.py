@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mindle.artifacts.files import replacing
 from mindle.formats.exportable import Exportable
-from mindle.models.classifier import AnswerGraph, Classifier
+from mindle.models.classifier import AnswerGraph, Classifier, HeadGraph, to_floats
 from mindle.models.graph import export_onnx
+from mindle.models.tables.tracing import Graph
 from mindle.records import InputSpec
 
 REFERENCE_IMAGES = 4
-BATCH = 16  # images that PyTorch answers at a time
+BATCH, HEAD_BATCH = 16, 512  # images, and features of images, that PyTorch answers at a time
+INPUT, FEATURES = "pixels", "features"
 
 
 def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[np.uint8]:
@@ -39,39 +45,86 @@ def torch_outputs(
 
     It stays on whichever device it is.
     """
-    graph = AnswerGraph(model, temperature).eval()
+    return _outputs(AnswerGraph(model, temperature), pixels, BATCH)
+
+
+def head_outputs(
+    model: Classifier, features: NDArray[np.float32], temperature: float = 1.0
+) -> dict[str, NDArray[np.float64]]:
+    """What the PyTorch model answers to features (image, feature) of its bodies: (image, …) by output."""
+    return _outputs(HeadGraph(model, temperature), features, HEAD_BATCH)
+
+
+def _outputs(graph: AnswerGraph, rows: NDArray[Any], batch: int) -> dict[str, NDArray[np.float64]]:
+    graph.eval()
     device = next((p.device for p in graph.parameters()), torch.device("cpu"))
     batches = []  # (batch, output)
     with torch.inference_mode():
-        for batch in np.array_split(pixels, -(-len(pixels) // BATCH)):
-            outputs = graph(torch.from_numpy(batch).to(device))
+        for some in np.array_split(rows, max(-(-len(rows) // batch), 1)):
+            outputs = graph(torch.from_numpy(some).to(device))
             batches.append(outputs if isinstance(outputs, tuple) else (outputs,))
     joined = (torch.cat(each).cpu().numpy() for each in zip(*batches, strict=True))
     return {
         name: np.asarray(answers, np.float64)
-        for name, answers in zip(model.outputs.names, joined, strict=True)
+        for name, answers in zip(graph.classifier.outputs.names, joined, strict=True)
     }
 
 
-def exportable(model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0) -> Exportable:
+def exportable(
+    model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0, bodies: Sequence[Path] = ()
+) -> Exportable:
     """A model of images as a format writes it.
 
     Args:
         model: The trained model; it moves to the CPU.
         pixels: Some of the user's own images to compare on, uint8 (image, height, width, channel).
         temperature: What the logits are divided by.
+        bodies: The ONNX graph of each of its bodies, pixels to features, where there are such: only the head
+            is then written anew.
     """
     example, model = reference_pixels(model.spec), model.cpu()
 
     def write_graph(path: Path) -> None:
-        graph = AnswerGraph(model, temperature).eval()
-        export_onnx(graph, torch.from_numpy(example), path, output_name=model.outputs.names)
+        if bodies:
+            _write_joined(model, temperature, bodies, path)
+        else:
+            graph = AnswerGraph(model, temperature).eval()
+            export_onnx(graph, torch.from_numpy(example), path, output_name=model.outputs.names)
 
     return Exportable(
         model=model,
-        example={"pixels": example},
-        sample={"pixels": pixels},
-        answers=lambda inputs: torch_outputs(model, inputs["pixels"], temperature),
+        example={INPUT: example},
+        sample={INPUT: pixels},
+        answers=lambda inputs: torch_outputs(model, inputs[INPUT], temperature),
         write_graph=write_graph,
         scale=model.outputs.scale,
     )
+
+
+def _write_joined(model: Classifier, temperature: float, bodies: Sequence[Path], path: Path) -> None:
+    """Write the graphs of the bodies, and behind them that of the head, as one."""
+    import onnx
+    from onnx import helper
+
+    members = [onnx.load(str(body)) for body in bodies]
+    whole, names = Graph(), model.outputs.names
+    outputs = [
+        whole.inlined(member, f"body{number}/", {INPUT: INPUT})[0] for number, member in enumerate(members)
+    ]
+    features = outputs[0] if len(outputs) == 1 else whole.add("Concat", *outputs, axis=1)
+    with TemporaryDirectory() as folder, torch.no_grad():
+        file = Path(folder) / "head.onnx"
+        some = model.features_from_floats(to_floats(torch.zeros(1, *model.spec.shape, dtype=torch.uint8)))
+        export_onnx(HeadGraph(model, temperature).eval(), some, file, input_name=FEATURES, output_name=names)
+        head = onnx.load(str(file))
+    answers = whole.inlined(head, "head/", {FEATURES: features.name})
+    whole.nodes += [
+        helper.make_node("Identity", [answer.name], [name])
+        for answer, name in zip(answers, names, strict=True)
+    ]
+    whole.inputs.append(members[0].graph.input[0])
+    whole.outputs += head.graph.output
+    joined = whole.model(head.opset_import, head.ir_version)
+    onnx.checker.check_model(joined)
+    with replacing(path) as draft:
+        onnx.save(joined, str(draft))

@@ -150,6 +150,15 @@ class AnswerGraph(nn.Module):
         return self.classifier.outputs.answers(self.classifier(pixels), self.temperature)
 
 
+class HeadGraph(AnswerGraph):
+    """What of a bundle's graph follows the bodies: their features side by side -> what `outputs` name."""
+
+    def forward(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Answer a batch (image, feature)."""
+        logits = self.classifier.logits_from_features(features)
+        return self.classifier.outputs.answers(logits, self.temperature)
+
+
 def to_floats(pixels: Tensor) -> Tensor:
     """uint8 (image, height, width, channel) -> floats in [0, 1] (image, channel, height, width).
 

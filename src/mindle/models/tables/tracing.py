@@ -74,6 +74,22 @@ class Graph:
             self.constants.append(tensor)
         return name
 
+    def inlined(self, member: onnx.ModelProto, prefix: str, feed: Mapping[str, str]) -> list[Tensor]:
+        """Add all of another graph, and give its outputs.
+
+        Args:
+            member: The other graph.
+            prefix: What its names begin with from now on.
+            feed: The tensor that each of its inputs becomes.
+        """
+        from onnx import compose
+
+        graph = compose.add_prefix(member, prefix).graph
+        names = {prefix + name: tensor for name, tensor in feed.items()}
+        _rename(graph, names | {tensor.name: self.constant(tensor) for tensor in graph.initializer})
+        self.nodes += graph.node
+        return [Tensor(self, output.name) for output in graph.output]
+
     def model(self, opsets: Sequence[Any] = (), ir_version: int = IR_VERSION) -> onnx.ModelProto:
         """The graph as it is, in versions of the operators; those above unless given."""
         from onnx import helper
@@ -93,6 +109,14 @@ class Graph:
         digest = sha256(proto.SerializeToString(deterministic=True)).digest()
         known = self._names.setdefault(digest, name)
         return known, known == name
+
+
+def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Let the nodes of a graph, and of those inside them, take other tensors."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            _rename(attribute.g, names)
 
 
 class Tensor(NDArrayOperatorsMixin):

@@ -158,6 +158,17 @@ class Engine:
         """Whether the graph is there and loaded."""
         return self._run is not None
 
+    @property
+    def graph(self) -> Path | None:
+        """The ONNX graph from pixels to features, proven against PyTorch; None where PyTorch embeds."""
+        path = self._graph
+        proven = self.device == "cpu" and path.is_file() and _difference(path) <= TOLERANCE
+        return path if proven else None
+
+    @property
+    def _graph(self) -> Path:
+        return self.folder / "graphs" / f"{self.name}.onnx"
+
     def store(self) -> RowStore:
         """Where the features are stored; its name holds the width, so that reading needs no graph."""
         return RowStore(
@@ -264,13 +275,10 @@ class Engine:
     def _open(self, images: NDArray[np.uint8]) -> Run:
         if self.device != "cpu":
             return self._torch()
-        graph = self.folder / "graphs" / f"{self.name}.onnx"
-        proof = graph.with_suffix(".json")
-        if not (graph.is_file() and proof.is_file()):
-            self._export(graph, images)
-        if json.loads(proof.read_text("utf-8"))["difference"] > TOLERANCE:
-            return self._torch()
-        return _onnx(graph, self.threads)
+        path = self._graph
+        if not (path.is_file() and path.with_suffix(".json").is_file()):
+            self._export(path, images)
+        return self._torch() if self.graph is None else _onnx(path, self.threads)
 
     def _torch(self) -> Run:
         model = Embedding(self.card, self.pooling).to(self.device).eval()
@@ -300,6 +308,11 @@ class Engine:
         self._export_seconds = time.perf_counter() - began
         if difference > TOLERANCE:
             self.listener.say(message("selection.slow-engine", name=self.card.name, difference=difference))
+
+
+def _difference(graph: Path) -> float:
+    """How far from PyTorch a graph was when it was made."""
+    return float(json.loads(graph.with_suffix(".json").read_text("utf-8"))["difference"])
 
 
 def _onnx(graph: Path, threads: int | None) -> Run:

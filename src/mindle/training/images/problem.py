@@ -154,6 +154,7 @@ class Outcome:
         advice: What would probably help, or "".
         thresholds: One a class, adding up to 1, where they say which class is named; else empty.
         calibration: What prediction intervals of numbers are made from.
+        graphs: The ONNX graph of each body of the model, where these are frozen and have embedded the images.
     """
 
     model: Classifier
@@ -172,3 +173,4 @@ class Outcome:
     advice: str = ""
     thresholds: tuple[float, ...] = ()
     calibration: Calibration | None = None
+    graphs: tuple[Path, ...] = ()

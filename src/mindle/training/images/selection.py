@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial, reduce
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -287,8 +288,14 @@ class ModelSelection(ABC, Generic[C]):
                 "out_of_fold": {self.metric.name: score(candidate.scores[:trained])},
             },
             licences=tuple(licence_of(card) for card in cards),
+            graphs=self._graphs(cards),
         )
         return self.scored(outcome, candidate)
+
+    def _graphs(self, cards: Sequence[WeightCard]) -> tuple[Path, ...]:
+        """Those that embedded; none where PyTorch did so with one of the backbones."""
+        graphs = [self.engine(card).graph for card in cards]
+        return tuple(graph for graph in graphs if graph is not None and None not in graphs)
 
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was skipped for time."""
