@@ -48,7 +48,6 @@ TESTED_ELSEWHERE = {
         f"api/{verbs}.py": "test_api.py"
         for verbs in (
             "evaluate",
-            "image_pipeline",
             "listing",
             "models",
             "pipeline",

@@ -14,13 +14,17 @@ from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
-from mindle.records import Dataset, InputSpec, Task
+from mindle.records import Answers, Dataset, InputSpec, Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.data import Pixels
+    from mindle.engines import Arrays
+    from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
+    from mindle.serving.session import Graph
     from mindle.training.images.plan import Plan
     from mindle.training.images.problem import Outcome
 
@@ -110,54 +114,17 @@ class ImagePipeline:
         return outcome
 
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
-        """Save the model, write its bundle, and let it predict the test split, once."""
-        import numpy as np
-
-        from mindle import data as data_room
-        from mindle import formats
-        from mindle.evaluation import tasks
-        from mindle.evaluation.family import Reading
-        from mindle.formats.images import exportable
+        """Save the model, write its bundle, and evaluate that on the test split, once."""
         from mindle.models.classifier import save_model
-        from mindle.serving.opened import open_bundle
 
-        model, dataset, folder = outcome.model, self.dataset, run.folder.bundle
-        save_model(model, run.folder.path)
-        exported = exportable(model, _some_pixels(dataset, model.spec), outcome.temperature, outcome.graphs)
-        parity = formats.write(formats.DEFAULT, exported, folder)
-        if outcome.calibration is not None:
-            write_arrays(folder / INTERVALS, outcome.calibration.arrays())
-        thresholds = {"thresholds": dict(zip(dataset.classes, outcome.thresholds, strict=False))}
-        named = {"target": dataset.target} if dataset.target else thresholds
-        bundle = Bundle(
-            folder=folder,
-            classes=tuple(model.classes),
-            spec=model.spec,
-            temperature=outcome.temperature,
-            metrics={},
-            licences=outcome.licences,
-            details=thresholds,
-        )
-        rows = {split: dataset.rows(split) for split in ("val", "test")}
-        paths = {split: tuple(dataset.paths[row] for row in rows[split].tolist()) for split in rows}
-        val = tasks.of(self.task).answers(
-            tasks.of(self.task).outputs_of(outcome.val_answers),
-            Reading(
-                classes=dataset.classes,
-                thresholds=np.array(outcome.thresholds) if outcome.thresholds else None,
-            ),
-            paths["val"],
-            dataset.truth[rows["val"]],
-        )
-        test = open_bundle(bundle).answer_stored(
-            data_room.pixels(dataset, rows["test"], model.spec),
-            paths["test"],
-            truth=dataset.truth[rows["test"]],
-        )
+        dataset = self.dataset
+        save_model(outcome.model, run.folder.path)
+        bundle, parity = self._bundle(run, outcome)
+        named = {"target": dataset.target} if dataset.target else bundle.details
         return Packed(
             bundle=bundle,
             parity=parity,
-            answers={"val": val, "test": test},
+            answers={"val": self._val_answers(outcome), "test": self._test_answers(bundle, outcome)},
             strategy=outcome.strategy,
             stopped=outcome.stopped,
             train_scores=outcome.train_scores,
@@ -166,6 +133,67 @@ class ImagePipeline:
             metrics=named,
             details=named,
         )
+
+    def _bundle(self, run: RunContext, outcome: Outcome) -> tuple[Bundle, Parity]:
+        """The bundle, proven on images that were learned from, all but its document written."""
+        from mindle import formats
+        from mindle.formats.images import exportable
+
+        model, folder = outcome.model, run.folder.bundle
+        graphs = outcome.frozen.graphs if outcome.frozen else ()
+        some = _some_pixels(self.dataset, model.spec)
+        parity = formats.write(formats.DEFAULT, exportable(model, some, outcome.temperature, graphs), folder)
+        if outcome.calibration is not None:
+            write_arrays(folder / INTERVALS, outcome.calibration.arrays())
+        bundle = Bundle(
+            folder=folder,
+            classes=tuple(model.classes),
+            spec=model.spec,
+            temperature=outcome.temperature,
+            metrics={},
+            licences=outcome.licences,
+            details={"thresholds": dict(zip(self.dataset.classes, outcome.thresholds, strict=False))},
+        )
+        return bundle, parity
+
+    def _val_answers(self, outcome: Outcome) -> Answers:
+        """What the training answered for the val split."""
+        import numpy as np
+
+        from mindle.evaluation import tasks
+        from mindle.evaluation.family import Reading
+
+        dataset, rows, evaluation = self.dataset, self.dataset.rows("val"), tasks.of(self.task)
+        thresholds = np.array(outcome.thresholds) if outcome.thresholds else None
+        found: Answers = evaluation.answers(
+            evaluation.outputs_of(outcome.val_answers),
+            Reading(classes=dataset.classes, thresholds=thresholds),
+            _names(dataset, rows),
+            dataset.truth[rows],
+        )
+        return found
+
+    def _test_answers(self, bundle: Bundle, outcome: Outcome) -> Answers:
+        """What the bundle answers for the test split.
+
+        A bundle of frozen bodies holds the very graphs that embedded the train and val splits: they embed the
+        test split as well, and the head answers these features, if a sample that goes through the whole
+        bundle gets the same.
+        """
+        from mindle import data as data_room
+        from mindle.formats.images import head_outputs
+        from mindle.serving.opened import open_bundle
+
+        dataset, rows, opened = self.dataset, self.dataset.rows("test"), open_bundle(bundle)
+        paths, truth = _names(dataset, rows), dataset.truth[rows]
+        stored = data_room.pixels(dataset, rows, outcome.model.spec)
+        if outcome.frozen is not None and len(rows):
+            keys = [dataset.sha256[row] for row in rows.tolist()]
+            features = outcome.frozen.features(stored, keys)
+            outputs = head_outputs(outcome.model, features, outcome.temperature)
+            if _alike(opened.graph, outputs, stored, outcome.model.outputs.scale):
+                return opened.answers([outputs], paths, truth=truth)
+        return opened.answer_stored(stored, paths, truth=truth)
 
     def baselines(self, run: RunContext, outcome: Outcome) -> dict[str, float]:
         """A constant answer, and colours alone."""
@@ -180,6 +208,21 @@ class ImagePipeline:
     def images(self, split: str) -> int:
         """How many images are in a split."""
         return len(self.dataset.rows(split))
+
+
+def _names(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    return tuple(dataset.paths[row] for row in rows.tolist())
+
+
+def _alike(graph: Graph, outputs: Arrays, stored: Pixels, scale: float) -> bool:
+    """Whether a graph gives some pixels the outputs that were found for them in another way."""
+    from mindle.formats.parity import TOLERANCE, compare_outputs
+    from mindle.training.images.nets import evenly
+
+    some = evenly(len(stored), PARITY_IMAGES)
+    found = {name: rows[some] for name, rows in outputs.items()}
+    parity = compare_outputs(graph({"pixels": stored[some]}), found, scale=scale, tolerance=TOLERANCE)
+    return parity.within(TOLERANCE)
 
 
 def _parameters(outcome: Outcome) -> dict[str, int]:

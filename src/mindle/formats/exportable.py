@@ -61,7 +61,7 @@ class Exportable:
         parity = compare_outputs(
             self.answers(self.inputs), answers, scale=self.scale, tolerance=self.tolerance
         )
-        if parity.same_top1 != parity.images or not parity.largest_difference <= self.tolerance:
+        if not parity.within(self.tolerance):
             raise ArtifactError(
                 f"{self.name} must answer like the model it was made from within {self.tolerance:g}. "
                 f"Received a largest difference of {parity.largest_difference:.2g}, {parity.same_top1} of "

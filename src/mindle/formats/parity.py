@@ -26,6 +26,10 @@ class Parity:
     same_top1: int
     largest_difference: float
 
+    def within(self, tolerance: float) -> bool:
+        """Whether all first answers are the same, and no two further apart than this."""
+        return self.same_top1 == self.images and self.largest_difference <= tolerance
+
     def as_dict(self) -> dict[str, Any]:
         """As it stands in bundle.json."""
         return asdict(self)

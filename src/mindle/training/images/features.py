@@ -310,6 +310,27 @@ class Engine:
             self.listener.say(message("selection.slow-engine", name=self.card.name, difference=difference))
 
 
+@dataclass(frozen=True)
+class FrozenBodies:
+    """The bodies of a model that stay frozen, as they embedded what its head learned from.
+
+    Attributes:
+        engines: One a body, in their order in the model.
+    """
+
+    engines: tuple[Engine, ...]
+
+    @property
+    def graphs(self) -> tuple[Path, ...]:
+        """The ONNX graph of each; none where PyTorch embeds with one of them."""
+        graphs = [engine.graph for engine in self.engines]
+        return tuple(graph for graph in graphs if graph is not None and None not in graphs)
+
+    def features(self, pixels: PixelRows, keys: Sequence[str]) -> NDArray[np.float32]:
+        """What the head takes of images, (image, feature); see `Engine.embed`."""
+        return np.concatenate([engine.embed(pixels, keys)[0] for engine in self.engines], axis=1)
+
+
 def _difference(graph: Path) -> float:
     """How far from PyTorch a graph was when it was made."""
     return float(json.loads(graph.with_suffix(".json").read_text("utf-8"))["difference"])

@@ -23,6 +23,7 @@ from mindle.records import (
     Listener,
     Task,
 )
+from mindle.training.images.features import FrozenBodies
 from mindle.training.loop.monitor import TrainingStats
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Outcome:
         advice: What would probably help, or "".
         thresholds: One a class, adding up to 1, where they say which class is named; else empty.
         calibration: What prediction intervals of numbers are made from.
-        graphs: The ONNX graph of each body of the model, where these are frozen and have embedded the images.
+        frozen: The bodies of the model, where a head on their features was trained alone.
     """
 
     model: Classifier
@@ -173,4 +174,4 @@ class Outcome:
     advice: str = ""
     thresholds: tuple[float, ...] = ()
     calibration: Calibration | None = None
-    graphs: tuple[Path, ...] = ()
+    frozen: FrozenBodies | None = None

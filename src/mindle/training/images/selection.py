@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial, reduce
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -41,7 +40,7 @@ from mindle.training.images.backbones import (
     common_layout,
     rows_to_learn,
 )
-from mindle.training.images.features import Engine, Views
+from mindle.training.images.features import Engine, FrozenBodies, Views
 from mindle.training.images.heads.candidates import C, HeadData, blend_helps
 from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import rbf_flops
@@ -288,14 +287,9 @@ class ModelSelection(ABC, Generic[C]):
                 "out_of_fold": {self.metric.name: score(candidate.scores[:trained])},
             },
             licences=tuple(licence_of(card) for card in cards),
-            graphs=self._graphs(cards),
+            frozen=FrozenBodies(tuple(map(self.engine, cards))),
         )
         return self.scored(outcome, candidate)
-
-    def _graphs(self, cards: Sequence[WeightCard]) -> tuple[Path, ...]:
-        """Those that embedded; none where PyTorch did so with one of the backbones."""
-        graphs = [self.engine(card).graph for card in cards]
-        return tuple(graph for graph in graphs if graph is not None and None not in graphs)
 
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was skipped for time."""

@@ -1,0 +1,94 @@
+"""What a run does once: a file is opened and decoded, a backbone exported, an image of any split embedded."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+import mindle
+from mindle.data.images import pixels, scan
+from mindle.formats import images as formats
+from mindle.models.pretrained.backbone import build_backbone
+from mindle.models.pretrained.cards import card_as_dict
+from mindle.models.pretrained.weights import random_card
+from mindle.records import Silent
+from mindle.training.images import features
+from tests.pictures import photo_folder
+
+SIDE, MODEL = 64, "mobilenetv3_small_050"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small backbone with random weights."""
+    folder, card = tmp_path_factory.mktemp("weights"), random_card(MODEL)
+    torch.manual_seed(0)
+    save_file(build_backbone(card).net.state_dict(), folder / f"{MODEL}.safetensors")
+    known = card_as_dict(replace(card, spec=replace(card.spec, height=SIDE, width=SIDE), head=False))
+    document = {name: value for name, value in known.items() if name not in ("name", "sha256")}
+    (folder / f"{MODEL}.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder
+
+
+def counting(work: Callable[..., Any], count: Counter[Any], of: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(*arguments: Any, **named: Any) -> Any:
+        count[of(*arguments)] += 1
+        return work(*arguments, **named)
+
+    return counted
+
+
+def train(photos: Path, weights: Path, out: Path, **options: Any) -> mindle.Run:
+    settings = {"probe.heads": ["rbf"], "probe.views": 0}
+    return mindle.train(
+        photos,
+        model=MODEL,
+        weights=weights,
+        strategy="probe",
+        out=out,
+        set=settings,
+        listener=Silent(),
+        **options,
+    )
+
+
+def test_each_thing_is_done_once(
+    weights: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 12, dirty=True)
+    opened, decoded, exported = Counter[Any](), Counter[Any](), Counter[Any]()
+    monkeypatch.setattr(scan, "load", counting(scan.load, opened, lambda dataset, row: row))
+    monkeypatch.setattr(pixels, "decode", counting(pixels.decode, decoded, lambda _, spec: spec.height))
+    for module in (features, formats):
+        export = counting(module.export_onnx, exported, lambda module, *_: type(module).__name__)
+        monkeypatch.setattr(module, "export_onnx", export)
+    train(photos, weights, tmp_path / "run")
+    assert set(opened.values()) == {1}
+    assert not decoded[SIDE]  # all pixels were stored when the files were checked
+    assert exported == {"Embedding": 1, "HeadGraph": 1}
+
+
+def test_scores_are_of_the_bundle_even_where_its_head_answers_otherwise(
+    weights: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 12)
+    usual = train(photos, weights, tmp_path / "usual").folder.answers()["test"]
+
+    def shifted(*given: Any) -> dict[str, NDArray[np.float64]]:
+        return {"probabilities": np.roll(head_outputs(*given)["probabilities"], 1, axis=1)}
+
+    head_outputs = formats.head_outputs
+    monkeypatch.setattr(formats, "head_outputs", shifted)
+    guarded = train(photos, weights, tmp_path / "guarded").folder.answers()["test"]
+    assert guarded.paths == usual.paths
+    np.testing.assert_allclose(guarded.probabilities, usual.probabilities, atol=1e-5)
