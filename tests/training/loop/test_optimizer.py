@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 
 from mindle.models.classifier import ClassScores, backbone_model
 from mindle.models.pretrained.weights import random_card
-from mindle.training.loop.optimizer import build_optimizer, rate_factor
+from mindle.training.loop.optimizer import Optimizer, build_optimizer, rate_factor
 from mindle.training.settings import OPTIMIZERS, SCHEDULES, TrainSettings
 from tests.training.nets import NORMED, net
 
@@ -66,7 +70,45 @@ def test_frozen_parameters_are_in_no_group() -> None:
     optimizer = build_optimizer(model, TrainSettings())
     optimised = {p for group in optimizer.param_groups for p in group["params"]}
     assert optimised == set(model[1].parameters())
-    assert isinstance(optimizer, torch.optim.AdamW)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_parameters_move_as_torchs_own_classes_move_them(name: str, momentum: float) -> None:
+    settings = TrainSettings(optimizer=name, momentum=momentum, learning_rate=0.01)
+    mine, theirs = nn.Linear(4, 3), nn.Linear(4, 3)
+    theirs.load_state_dict(mine.state_dict())
+    groups = [
+        [{"params": [net.weight], "weight_decay": 0.1}, {"params": [net.bias], "weight_decay": 0.0}]
+        for net in (mine, theirs)
+    ]
+    betas, nesterov = (momentum, settings.beta2), {"momentum": momentum, "nesterov": momentum > 0}
+    classes: dict[str, Callable[[], torch.optim.Optimizer]] = {
+        "adamw": lambda: torch.optim.AdamW(groups[1], lr=0.01, betas=betas, fused=True),
+        "adam": lambda: torch.optim.Adam(groups[1], lr=0.01, betas=betas, fused=True),
+        "sgd": lambda: torch.optim.SGD(groups[1], lr=0.01, fused=True, **nesterov),  # type: ignore[arg-type]
+        "rmsprop": lambda: torch.optim.RMSprop(groups[1], lr=0.01, alpha=settings.beta2),
+    }
+    ours, reference = Optimizer(groups[0], settings), classes[name]()
+    for step in range(4):
+        image = torch.rand(5, 4, generator=torch.Generator().manual_seed(step))
+        for model, optimizer in ((mine, ours), (theirs, reference)):
+            optimizer.zero_grad()
+            model(image).square().mean().backward()
+            optimizer.step()
+    assert torch.equal(mine.weight, theirs.weight)
+    assert torch.equal(mine.bias, theirs.bias)
+
+
+def test_training_does_not_import_torchs_compiler() -> None:
+    """Making one of torch's optimizers does, and takes a second."""
+    code = (
+        "import sys; from torch import nn; from mindle.training.settings import TrainSettings;"
+        "from mindle.training.loop.optimizer import build_optimizer; net = nn.Linear(2, 2);"
+        "optimizer = build_optimizer(net, TrainSettings()); net.weight.sum().backward(); optimizer.step();"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def rates(steps: int = 100, drops: int = 0, **settings: object) -> list[float]:

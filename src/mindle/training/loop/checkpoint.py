@@ -24,6 +24,7 @@ from mindle.errors import ArtifactError
 from mindle.messages import sentences_of, with_sentences
 from mindle.training.loop.average import Average, changing_tensors, put
 from mindle.training.loop.job import Job
+from mindle.training.loop.optimizer import Optimizer
 
 SCHEMA = 1
 # The longest time between two checkpoints; one also follows an epoch when the last is this old.
@@ -77,7 +78,7 @@ class Saver:
     """
 
     job: Job
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     average: Average
     totals: Tensor
     progress: Progress
@@ -106,10 +107,8 @@ class Saver:
         }
         for part, named in parts.items():
             tensors |= {f"{part}/{name}": tensor for name, tensor in named.items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {
-                f"optimizer/{index}/{key}": value for key, value in values.items() if value is not None
-            }
+        for index, values in self.optimizer.state.items():
+            tensors |= {f"optimizer/{index}/{key}": value for key, value in values.items()}
         counters = asdict(self.progress)
         state = {"run": self.job.identity, "progress": counters, "sentences": sentences_of(counters)}
         write_checkpoint(self.job.path, tensors, state)
@@ -141,21 +140,11 @@ class Saver:
         self.average.tensors = {n: torch.empty_like(live[n]).copy_(t) for n, t in parts["average"].items()}
         self.average.epochs_in = self.progress.averaged_epochs
         self.best |= {name: tensor.to(self.job.context.device) for name, tensor in parts["best"].items()}
-        self._restore_optimizer(parts["optimizer"])
+        for name, tensor in parts["optimizer"].items():
+            index, _, key = name.partition("/")
+            self.optimizer.put(int(index), key, tensor)
         self.totals.copy_(tensors["totals"])
         return True
-
-    def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            index, _, key = name.partition("/")
-            states.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
-        # Its tensors must lie in memory as their parameters do: the fused kernels walk both side by side.
-        for parameter, values in self.optimizer.state.items():
-            for key, value in values.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    values[key] = torch.empty_like(parameter).copy_(value)
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

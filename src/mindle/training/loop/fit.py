@@ -181,7 +181,7 @@ class _Training:
             if settings.clip_grad_norm:
                 nn.utils.clip_grad_norm_(self.trainable, settings.clip_grad_norm)
             self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             self.average.after_step(done - 1)
         # ---- what is seen of it
         measured = job.objective.tally(logits.detach(), batch.targets)
@@ -315,7 +315,7 @@ def _affordable_epochs(job: Job) -> int:
             loss = loss_of(_logits(trial.model, batch.images), batch.targets)
         torch.autograd.backward(loss)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         wait_for(job.context.device)
         times.append(job.context.deadline.spent() - begin)
         begin += times[-1]

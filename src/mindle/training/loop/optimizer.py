@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.rmsprop import rmsprop
+from torch.optim.sgd import sgd
 
 from mindle.training.settings import TableSettings, TrainSettings
 
+# Of the parameters that have one, by their place in the optimizer.
+Gradients = Mapping[int, Tensor]
 
-def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+
+def build_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     """Make the optimizer of the parameters that can be trained.
 
     Weight decay spares biases, norms and every other parameter of one axis. A backbone's stages learn at
@@ -44,21 +51,96 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
             "`model` must have a parameter that can be trained. Received one that is frozen as a whole. "
             "Set model.trainable above 0, or add a head."
         )
-    return optimizer_of(groups, settings)
+    return Optimizer(groups, settings)
 
 
-def optimizer_of(
-    groups: Sequence[dict[str, Any]], settings: TrainSettings | TableSettings
-) -> torch.optim.Optimizer:
-    """The optimizer that settings name, at their highest rate, for groups that carry their weight decay."""
-    rate, momentum = settings.learning_rate, settings.momentum
+class Optimizer:
+    """Moves parameters by their gradients, with torch's functions for it and as torch's own classes do.
+
+    The first of those classes that is made imports torch's compiler, which takes 1.0 s of every training.
+
+    Attributes:
+        param_groups: Parameters ("params") with their rate ("lr"), which begins at the highest, and their
+            "weight_decay".
+        parameters: Of all groups.
+        state: What is kept of each parameter, by its place in `parameters`.
+
+    Example:
+        >>> weight = nn.Parameter(torch.ones(1))
+        >>> optimizer = Optimizer([{"params": [weight], "weight_decay": 0.0}], TrainSettings())
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()
+        >>> round(weight.item(), 4)
+        0.999
+    """
+
+    def __init__(self, groups: Sequence[dict[str, Any]], settings: TrainSettings | TableSettings) -> None:
+        self.settings = settings
+        self.param_groups = [{"lr": settings.learning_rate, **group} for group in groups]
+        self.parameters: list[Tensor] = [p for group in groups for p in group["params"]]
+        self.state: dict[int, dict[str, Tensor]] = {}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        move = {"sgd": self._sgd, "rmsprop": self._rmsprop}.get(self.settings.optimizer, self._adam)
+        first = 0
+        for group in self.param_groups:
+            own = range(first, first := first + len(group["params"]))
+            gradients = {i: gradient for i in own if (gradient := self.parameters[i].grad) is not None}
+            if gradients:
+                move(gradients, lr=group["lr"], weight_decay=group["weight_decay"])
+
+    def put(self, index: int, key: str, value: Tensor) -> None:
+        """Set a part of the state again; it must lie in memory as its parameter does."""
+        like = self.parameters[index]
+        placed = torch.empty_like(like).copy_(value) if value.shape == like.shape else value.to(like.device)
+        self.state.setdefault(index, {})[key] = placed
+
+    def _kept(self, moving: Collection[int], *keys: str) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """The parameters, and what is kept of them by key: "step" is a number, the rest begin as zeros."""
+        for index in moving:
+            parameter = self.parameters[index]
+            if index not in self.state:
+                self.state[index] = {
+                    key: torch.zeros_like(parameter)
+                    if key != "step"
+                    else parameter.new_zeros((), dtype=torch.float)
+                    for key in keys
+                }
+        kept = [[self.state[index][key] for index in moving] for key in keys]
+        return [self.parameters[index] for index in moving], kept
+
     # One fused kernel for all parameters: 1.7 million of them take 2 ms a step instead of 6 on two cores.
-    if settings.optimizer in ("adamw", "adam"):
-        kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-        return kind(groups, lr=rate, betas=(momentum, settings.beta2), fused=True)
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0, fused=True)
-    return torch.optim.RMSprop(groups, lr=rate, alpha=settings.beta2)
+
+    def _adam(self, moving: Gradients, **group: Any) -> None:
+        move = adamw if self.settings.optimizer == "adamw" else adam
+        parameters, (step, mean, square) = self._kept(moving, "step", "exp_avg", "exp_avg_sq")
+        plain: dict[str, Any] = {"eps": 1e-8, "amsgrad": False, "maximize": False, "fused": True}
+        betas: dict[str, Any] = {"beta1": self.settings.momentum, "beta2": self.settings.beta2}
+        move(parameters, [*moving.values()], mean, square, [], step, **betas, **plain, **group)
+
+    def _sgd(self, moving: Gradients, **group: Any) -> None:
+        momentum = self.settings.momentum
+        buffers = [self.state.get(index, {}).get("momentum_buffer") for index in moving]
+        parameters = [self.parameters[index] for index in moving]
+        plain: dict[str, Any] = {"dampening": 0.0, "maximize": False, "fused": True}
+        plain |= {"momentum": momentum, "nesterov": momentum > 0}
+        sgd(parameters, [*moving.values()], buffers, **plain, **group)
+        for index, buffer in zip(moving, buffers, strict=True):
+            if buffer is not None:
+                self.state[index] = {"momentum_buffer": buffer}
+
+    def _rmsprop(self, moving: Gradients, **group: Any) -> None:
+        parameters, (step, square) = self._kept(moving, "step", "square_avg")
+        plain: dict[str, Any] = {"eps": 1e-8, "momentum": 0.0, "centered": False}
+        plain |= {"alpha": self.settings.beta2}
+        rmsprop(parameters, [*moving.values()], square, [], [], step, **plain, **group)
 
 
 def _parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadDat
 from mindle.training.images.heads.features import MOST_DIRECTIONS, ConcatFeatures, Floats, Ints
 from mindle.training.loop.batches import draw
 from mindle.training.loop.objectives import focal_loss
-from mindle.training.settings import ProbeSettings
+from mindle.training.loop.optimizer import Optimizer, rate_factor
+from mindle.training.settings import ProbeSettings, TrainSettings
 
 MOST_INPUTS, BATCH, STEPS = 256, 64, 1500
 TIMED_STEPS = 5
@@ -108,9 +109,11 @@ class Nets:
         ]
         for tensor in nets:
             tensor.requires_grad_(True)
-        optimizer = torch.optim.AdamW(nets, lr=2e-3, weight_decay=0.05)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        for _ in range(steps):
+        settings = TrainSettings(learning_rate=2e-3, warmup_fraction=0.0, min_lr_ratio=0.0)
+        optimizer = Optimizer([{"params": nets, "weight_decay": 0.05}], settings)
+        for step in range(steps):
+            factor = rate_factor(settings, step=step, steps=steps + 1, steps_per_epoch=steps)
+            optimizer.param_groups[0]["lr"] = factor * settings.learning_rate
             picks = torch.stack(
                 [some[torch.randint(len(some), (BATCH,), generator=generator)] for some in rows]
             )
@@ -121,7 +124,6 @@ class Nets:
             optimizer.zero_grad()
             (loss * count).backward()  # type: ignore[no-untyped-call]  # torch's stub
             optimizer.step()
-            schedule.step()
         return [tensor.detach() for tensor in nets]
 
 
