@@ -31,6 +31,7 @@ def test_what_is_no_image_goes_whole() -> None:
 
 
 def test_the_variable_pins_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MINDLE_ENGINE", raising=False)
     assert pinned_plan((224, 224, 3), 2) is None
     monkeypatch.setenv("MINDLE_ENGINE", "onnxruntime")
     assert pinned_plan((224, 224, 3), 2) == default_plan((224, 224, 3), 2)

@@ -20,6 +20,11 @@ class Heard(Silent):
         self.sentences.append(sentence)
 
 
+@pytest.fixture(autouse=True)
+def _not_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MINDLE_ENGINE", raising=False)
+
+
 @pytest.fixture
 def graph(tmp_path: Path) -> Path:
     return image_graph(tmp_path / "model.onnx")

@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PINS = {
     "OMP_NUM_THREADS": "1",
+    "MINDLE_ENGINE": "onnxruntime",  # OpenVINO rounds otherwise
     "ATEN_CPU_CAPABILITY": "avx2",  # kernels of PyTorch
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # its convolutions
     "MKL_CBWR": "AVX2",  # its matrix products, the same on processors of every maker

@@ -9,7 +9,19 @@ from mindle.engines.forward import open_graph as open_graph
 from mindle.engines.opened import Arrays as Arrays
 from mindle.engines.opened import Node as Node
 from mindle.engines.plan import Plan as Plan
+from mindle.engines.plan import parse_plan as parse_plan
+from mindle.engines.plan import pinned_plan as pinned_plan
 from mindle.engines.plan import whole as whole
 from mindle.engines.trial import plan_for as plan_for
 
-__all__ = ["Arrays", "Forward", "Node", "Plan", "open_graph", "plan_for", "whole"]
+__all__ = [
+    "Arrays",
+    "Forward",
+    "Node",
+    "Plan",
+    "open_graph",
+    "parse_plan",
+    "pinned_plan",
+    "plan_for",
+    "whole",
+]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ class Forward:
     def __init__(self, plan: Plan, opened: Opened) -> None:
         self.plan = plan
         self.inputs, self.outputs = opened.inputs, opened.outputs
+        self._rows, self._seconds, self._counting = 0, 0.0, Lock()
         self._free: SimpleQueue[Call] = SimpleQueue()
         for call in opened.calls:
             self._free.put(call)
@@ -41,6 +44,11 @@ class Forward:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.plan.streams, thread_name_prefix="mindle-forward")
 
+    @property
+    def rate(self) -> float:
+        """Rows a second of all calls until now, while all streams were busy; 0 before the first."""
+        return self._rows * self.plan.streams / self._seconds if self._seconds else 0.0
+
     def __call__(self, feed: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs (row, …) by name for inputs (row, …) by name."""
         parts = self._parts(feed)
@@ -48,11 +56,14 @@ class Forward:
         return self._joined(feed, list(run(self._run, parts)))
 
     def stream(self, feeds: Iterable[Arrays]) -> Iterator[dict[str, NDArray[Any]]]:
-        """Outputs of one feed after the other; feeds are taken a few ahead, so that no stream waits."""
+        """Outputs of one feed after the other; feeds are taken a few ahead, so that no stream waits.
+
+        Where taking a feed fails, what was taken before is answered first.
+        """
         waiting: deque[tuple[Arrays, list[Future[list[NDArray[Any]]]]]] = deque()
-        ahead = 0
+        ahead, failed = 0, list[Exception]()
         try:
-            for feed in feeds:
+            for feed in _until_failure(feeds, failed):
                 waiting.append((feed, [self._pool.submit(self._run, part) for part in self._parts(feed)]))
                 ahead += len(waiting[-1][1])
                 while ahead - len(waiting[0][1]) >= 2 * self.plan.streams:
@@ -62,17 +73,22 @@ class Forward:
             while waiting:
                 feed, parts = waiting.popleft()
                 yield self._joined(feed, [part.result() for part in parts])
+            if failed:
+                raise failed[0]
         finally:  # after an error nothing more is started
             for _, parts in waiting:
                 for part in parts:
                     part.cancel()
 
     def _run(self, feed: Arrays) -> list[NDArray[Any]]:
-        call = self._free.get()
+        call, began = self._free.get(), time.perf_counter()
         try:
             return call(feed)
         finally:
             self._free.put(call)
+            with self._counting:
+                self._rows += _rows(feed)
+                self._seconds += time.perf_counter() - began
 
     def _parts(self, feed: Arrays) -> list[Arrays]:
         """The rows of a feed in parts of `batch` rows."""
@@ -113,6 +129,13 @@ def open_graph(path: Path, plan: Plan | None = None) -> Forward:
     plan = plan or whole()
     open_in = openvino.opened if plan.engine == "openvino" else onnxruntime.opened
     return Forward(plan, open_in(path, plan))
+
+
+def _until_failure(feeds: Iterable[Arrays], failed: list[Exception]) -> Iterator[Arrays]:
+    try:
+        yield from feeds
+    except Exception as error:
+        failed.append(error)
 
 
 def _rows(feed: Arrays) -> int:

@@ -106,15 +106,29 @@ def pinned_plan(shape: tuple[int, ...], cores: int) -> Plan | None:
     text = os.environ.get(VARIABLE, "")
     if not text:
         return None
-    engine, _, rest = text.partition(":")
     try:
-        given = dict(part.split("=") for part in rest.split(",") if part)
-        return read_plan(default_plan(shape, cores).as_dict() | given | {"engine": engine})
+        return parse_plan(text, default_plan(shape, cores))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{VARIABLE} must be an engine ({' or '.join(ENGINES)}), perhaps with sizes, such as "
             f"openvino:batch=4,streams=2,threads=1. Received {text!r}."
         ) from error
+
+
+def parse_plan(text: str, default: Plan) -> Plan:
+    """A plan from its text; what that leaves out is as in the default.
+
+    Raises:
+        TypeError: If it names what no plan has.
+        ValueError: If it is no such text.
+
+    Example:
+        >>> str(parse_plan("openvino:streams=2", Plan(batch=8)))
+        'openvino:batch=8,streams=2,threads=1'
+    """
+    engine, _, rest = text.partition(":")
+    given = dict(part.split("=") for part in rest.split(",") if part)
+    return read_plan(default.as_dict() | given | {"engine": engine})
 
 
 def read_plan(document: Mapping[str, Any]) -> Plan:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from mindle.engines import trial
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
@@ -326,3 +327,58 @@ def test_the_time_of_an_image_is_judged_without_keeping_its_features(card: Weigh
     engine = Engine(card, threads=1)
     assert engine.seconds_an_image(photos(3)) > 0
     assert engine.missing(keys(3)) == 3
+
+
+# ── how the graph runs ───────────────────────────────────────────────────────────────────────────
+
+
+def test_features_of_two_engines_are_kept_apart_and_of_two_plans_of_one_are_not(
+    card: WeightCard, ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    for pin in ("onnxruntime", "onnxruntime:batch=4,streams=2", "openvino", "openvino:precision=bfloat16"):
+        monkeypatch.setenv("MINDLE_ENGINE", pin)
+        names.append(Engine(card).name)
+    assert len(set(names)) == 3
+    assert names[0] == names[1]
+
+
+def test_a_backbone_has_one_graph_whichever_engine_runs_it(
+    card: WeightCard, ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    images = photos(20)
+    expected = embed(card, images, keys(20), threads=1)
+    monkeypatch.setenv("MINDLE_ENGINE", "openvino:batch=4,streams=2")
+    found = embed(card, images, keys(20))
+    assert 0 < different(found[0], expected[0]) < 1e-4
+    assert len(list((ready / "graphs").glob("*.onnx"))) == 1
+    assert len(list((ready / "features").iterdir())) == 2
+
+
+def test_a_resumed_run_keeps_its_plan_unless_one_is_pinned(
+    card: WeightCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MINDLE_ENGINE")
+    plan = "openvino:batch=4,streams=2,threads=1"
+    engine = Engine(card)
+    engine.follow(plan)
+    assert str(engine.plan) == plan
+    engine.follow(None)
+    assert str(engine.plan) == plan
+    monkeypatch.setenv("MINDLE_ENGINE", "onnxruntime:batch=1,streams=1,threads=1")
+    pinned = Engine(card)
+    pinned.follow(plan)
+    assert pinned.plan.engine == "onnxruntime"
+
+
+def test_many_rows_are_worth_a_trial_before_they_are_embedded(
+    card: WeightCard, ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MINDLE_ENGINE")
+    monkeypatch.setattr(trial, "_LEAST_WORK", 0.0)
+    engine = Engine(card, threads=1, rows=1000)
+    engine.embed(photos(3), keys(3))
+    (known,) = (json.loads(file.read_text("utf-8")) for file in (ready / "engines").glob("*.json"))
+    assert known["plan"] == engine.plan.as_dict()
+    assert Engine(card, threads=1, rows=1000).plan == engine.plan

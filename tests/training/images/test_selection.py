@@ -105,6 +105,7 @@ class Slow:
 
     card = embedded()
     is_open = True
+    plan = "as it is"
 
     def seconds_an_image(self, pixels: object) -> float:
         return 1.0

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
-from mindle.engines import whole
+from mindle.engines import Forward, Plan, parse_plan, pinned_plan, plan_for, whole
 from mindle.messages import message
 from mindle.models.classifier import Normalise, to_floats
 from mindle.models.graph import export_onnx, session
@@ -40,14 +41,15 @@ from mindle.training.settings import AugmentSettings
 
 # Raise it when the same card gives other features.
 GRAPH_VERSION = 1
-# One batch size for all: a row then depends on its image only, whatever is embedded beside it.
+# Images that are fetched together, and batches of PyTorch.
 BATCH = 16
 # Relative to the largest feature; float32 rounding over some fifty layers stays below 1e-5.
 TOLERANCE = 1e-3
 # A killed run loses at most a segment: 4 MB are some 800 images, a few seconds of work.
 SEGMENT_BYTES = 4 << 20
 
-Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+# Batches of images to their features, in order.
+Run = Callable[[Iterator[NDArray[np.uint8]]], Iterator[NDArray[np.float32]]]
 
 
 class Embedding(nn.Module):
@@ -106,15 +108,17 @@ PLAIN = Views()
 
 @dataclass
 class Engine:
-    """Runs one backbone in batches of one size, through the fastest engine that agrees with PyTorch.
+    """Embeds images with one backbone, in the fastest way that agrees with PyTorch.
 
     Attributes:
         card: The backbone; it must have weights, whose hash names the features.
         pooling: As `build_backbone`; "none" is taken for "avg".
         cache: The cache folder; the user's unless set.
         listener: Hears progress, and where PyTorch has to embed.
-        threads: Of ONNX Runtime; as many as there are cores unless set.
-        device: Where nets are trained: on CUDA PyTorch embeds, with any other ONNX Runtime on the processor.
+        threads: How many threads may work; all usable cores unless set.
+        device: Where nets are trained: on CUDA PyTorch embeds, with any other a graph on the processor.
+        rows: How many images and views are wanted, as far as known: many are worth a trial of engines.
+        embedded: How many images and views were embedded.
     """
 
     card: WeightCard
@@ -124,6 +128,8 @@ class Engine:
     listener: Listener = SILENT
     threads: int | None = None
     device: str = "cpu"
+    rows: int = 0
+    embedded: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if not self.card.sha256:
@@ -132,26 +138,48 @@ class Engine:
             )
         self.pooling = "avg" if self.pooling == "none" else self.pooling
         self.folder = self.cache or cache_dir()
-        self.threads = self.threads or os.cpu_count()
         self.device = self.device if self.device == "cuda" else "cpu"
         self._run: Run | None = None
+        self.forward: Forward | None = None
         self._width = 0
         self._export_seconds = 0.0
 
     @property
-    def name(self) -> str:
-        """A hash of everything that the features depend on, images aside."""
+    def identity(self) -> str:
+        """A hash of everything that the graph depends on."""
         card = card_as_dict(self.card)
         facts = {name: card[name] for name in ("library", "model", "arguments", "identity", "sha256")} | {
             "mean": card["mean"],
             "std": card["std"],
             "pooling": self.pooling,
             "pixels": pixel_key(self.card.spec),
-            "engine": "onnxruntime" if self.device == "cpu" else f"torch-{self.device}",
             "version": GRAPH_VERSION,
         }
-        text = json.dumps(facts, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return _hash(json.dumps(facts, sort_keys=True, default=str))
+
+    @property
+    def name(self) -> str:
+        """A hash of everything that the features depend on, images aside.
+
+        Features of two engines differ by rounding and are kept apart: what a run learns from does not depend
+        on what another run embedded.
+        """
+        numerics = self.plan.numerics if self.device == "cpu" else f"torch-{self.device}"
+        return _hash(f"{self.identity} {numerics}")
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the graph runs; see `mindle.engines.plan_for`. Of PyTorch only the batch counts."""
+        if self.device != "cpu":
+            return Plan(batch=BATCH)
+        return plan_for(
+            self.identity,
+            self._exported,
+            self.card.spec.shape,
+            rows=self.rows,
+            threads=self.threads,
+            listener=self.listener,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -167,7 +195,18 @@ class Engine:
 
     @property
     def _graph(self) -> Path:
-        return self.folder / "graphs" / f"{self.name}.onnx"
+        return self.folder / "graphs" / f"{self.identity}.onnx"
+
+    @property
+    def seconds(self) -> float:
+        """What the forward passes of all that was embedded took."""
+        return self.embedded / self.forward.rate if self.forward and self.embedded else 0.0
+
+    def follow(self, plan: str | None) -> None:
+        """Run as a resumed run did until it was interrupted, unless `MINDLE_ENGINE` says otherwise."""
+        shape = self.card.spec.shape
+        if plan and pinned_plan(shape, 1) is None:
+            self.plan = parse_plan(plan, Plan())
 
     def store(self) -> RowStore:
         """Where the features are stored; its name holds the width, so that reading needs no graph."""
@@ -189,14 +228,8 @@ class Engine:
         return self._width
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features of up to `BATCH` images."""
-        count = len(images)
-        if count < BATCH:
-            rest = np.zeros((BATCH - count, *images.shape[1:]), np.uint8)
-            images = np.concatenate([images, rest])
-        if self._run is None:
-            self._run = self._open(images)
-        return self._run(np.ascontiguousarray(images))[:count]
+        """Features of images."""
+        return next(self._stream(iter([images])))
 
     def embed(
         self,
@@ -231,26 +264,39 @@ class Engine:
         store = self.store()
         if store.missing(wanted):
             with store.writer(self.listener) as writer:
-                for some in self._batches(store, wanted, go_on):
-                    image, view = some % count, some // count
-                    images = views.of(pixels[image], [keys[each] for each in image.tolist()], view.tolist())
-                    for row, features in zip(some.tolist(), self.run(images), strict=True):
-                        writer.add(wanted[row], features)
+                for row, features in self._missing_rows(store, pixels, keys, views, go_on):
+                    writer.add(wanted[row], features)
         return store.rows(wanted)[np.arange(len(wanted))].reshape(views.count + 1, count, -1)
 
-    def _batches(
-        self, store: RowStore, wanted: Sequence[str], go_on: Callable[[], bool]
-    ) -> Iterator[NDArray[np.int64]]:
-        """Rows that the store lacks, batch by batch."""
+    def _missing_rows(
+        self,
+        store: RowStore,
+        pixels: PixelRows,
+        keys: Sequence[str],
+        views: Views,
+        go_on: Callable[[], bool],
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Rows that the store lacks, with their features; images are fetched while others are embedded."""
+        wanted, count = views.keys(keys), len(keys)
         missing, total = _first_of_each(wanted, store.missing(wanted)), len(wanted)
         done = total - len(missing)
+        taken: deque[NDArray[np.int64]] = deque()
+
+        def batches() -> Iterator[NDArray[np.uint8]]:
+            for start in range(0, len(missing), self._at_once):
+                if not go_on():
+                    raise TimeUp(message("selection.time.up", done=done + start, total=total))
+                taken.append(np.array(missing[start : start + self._at_once]))
+                image, view = taken[-1] % count, taken[-1] // count
+                yield views.of(pixels[image], [keys[each] for each in image.tolist()], view.tolist())
+
         self.listener.progress("embed", done, total)
-        for start in range(0, len(missing), BATCH):
-            if not go_on():
-                raise TimeUp(message("selection.time.up", done=done + start, total=total))
-            rows = np.array(missing[start : start + BATCH])
-            yield rows
-            self.listener.progress("embed", done + start + len(rows), total)
+        for features in self._stream(batches()):
+            rows = taken.popleft().tolist()
+            yield from zip(rows, features, strict=True)
+            done += len(rows)
+            self.embedded += len(rows)
+            self.listener.progress("embed", done, total)
 
     def missing(self, keys: Sequence[str], views: Views = PLAIN) -> int:
         """How many images, and views of them, are not embedded yet."""
@@ -259,55 +305,83 @@ class Engine:
 
     def seconds_an_image(self, pixels: PixelRows) -> float:
         """How long one image takes, measured on one batch; the graph is made, if need be, and cached."""
-        some = pixels[np.arange(min(BATCH, len(pixels)))]
+        some = pixels[np.arange(min(self._at_once, len(pixels)))]
         self.run(some)  # opens the graph and lets it allocate its memory
         began = time.perf_counter()
         self.run(some)
-        return (time.perf_counter() - began) / BATCH  # a short batch is padded, and costs as much
+        # A short batch is filled up, and costs as much.
+        batch = self.plan.batch or len(some)
+        return (time.perf_counter() - began) / (-(-len(some) // batch) * batch)
 
     def export_seconds(self) -> float:
         """How long making the graph takes; made again, and thrown away, where the cache had it."""
         if not self._export_seconds:
             with TemporaryDirectory() as folder:
-                self._export(Path(folder) / "again.onnx", np.zeros((BATCH, *self.card.spec.shape), np.uint8))
+                self._export(Path(folder) / "again.onnx")
         return self._export_seconds
 
-    def _open(self, images: NDArray[np.uint8]) -> Run:
-        if self.device != "cpu":
+    @property
+    def _at_once(self) -> int:
+        """Images that are fetched together: whole batches of the plan."""
+        batch = self.plan.batch or BATCH
+        return -(-BATCH // batch) * batch
+
+    def _stream(self, batches: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        """Features of one batch after the other."""
+        if self._run is None:
+            self._run = self._open()
+        return self._run(batches)
+
+    def _open(self) -> Run:
+        if self.device != "cpu" or (path := self._exported()) != self.graph:
             return self._torch()
+        self.forward = session(path, self.plan)
+        return partial(_features, self.forward)
+
+    def _exported(self) -> Path:
+        """The graph, made where the cache lacks it."""
         path = self._graph
         if not (path.is_file() and path.with_suffix(".json").is_file()):
-            self._export(path, images)
-        return self._torch() if self.graph is None else _onnx(path, self.threads)
+            self._export(path)
+        return path
 
     def _torch(self) -> Run:
         model = Embedding(self.card, self.pooling).to(self.device).eval()
 
         @torch.inference_mode()
-        def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            features: NDArray[np.float32] = model(torch.from_numpy(images).to(self.device)).cpu().numpy()
-            return features
+        def features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            """One size for all: what a row gets depends on its image alone."""
+            rest = np.zeros((-len(images) % BATCH, *images.shape[1:]), np.uint8)
+            filled = torch.from_numpy(np.concatenate([images, rest])).to(self.device)
+            found: NDArray[np.float32] = model(filled).cpu().numpy()
+            return found[: len(images)]
 
-        return run
+        return partial(map, features)
 
-    def _export(self, graph: Path, images: NDArray[np.uint8]) -> None:
+    def _export(self, graph: Path) -> None:
         began = time.perf_counter()
         model = Embedding(self.card, self.pooling).eval()
-        # A synthetic batch as well: the first real images may be as good as black.
-        noise = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
+        images = _synthetic(self.card.spec.shape)
         export_onnx(model, torch.from_numpy(images[:1]), graph, output_name="features")
-        difference = 0.0
-        for batch in (images, noise):
-            with torch.inference_mode():
-                expected = model(torch.from_numpy(np.ascontiguousarray(batch))).numpy()
-            found = _onnx(graph, self.threads)(batch)
-            difference = max(difference, float(np.abs(found - expected).max() / np.abs(expected).max()))
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(images)).numpy()
+        found = session(graph, whole(self.threads))({"pixels": images})["features"]
+        difference = float(np.abs(found - expected).max() / np.abs(expected).max())
         write_json(
             graph.with_suffix(".json"), {"difference": difference, "card": self.card.name}, shared=True
         )
         self._export_seconds = time.perf_counter() - began
         if difference > TOLERANCE:
             self.listener.say(message("selection.slow-engine", name=self.card.name, difference=difference))
+
+
+def _synthetic(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Noise, fine and coarse, that a graph is proven on; the first photos may be as good as black."""
+    height, width, channels = shape
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (8, -(-height // 16), -(-width // 16), channels), np.uint8)
+    coarse = coarse.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
+    return np.concatenate([coarse, rng.integers(0, 256, (8, *shape), np.uint8)])
 
 
 @dataclass(frozen=True)
@@ -331,18 +405,18 @@ class FrozenBodies:
         return np.concatenate([engine.embed(pixels, keys)[0] for engine in self.engines], axis=1)
 
 
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def _difference(graph: Path) -> float:
     """How far from PyTorch a graph was when it was made."""
     return float(json.loads(graph.with_suffix(".json").read_text("utf-8"))["difference"])
 
 
-def _onnx(graph: Path, threads: int | None) -> Run:
-    opened = session(graph, whole(threads))
-
-    def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(opened({"pixels": images})["features"], np.float32)
-
-    return run
+def _features(forward: Forward, batches: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+    outputs = forward.stream({"pixels": images} for images in batches)
+    return (np.asarray(each["features"], np.float32) for each in outputs)
 
 
 def _first_of_each(keys: Sequence[str], rows: Sequence[int]) -> list[int]:

@@ -261,9 +261,16 @@ class ModelSelection(ABC, Generic[C]):
             tried=tuple(self.tried),
             stopped=self.stopped or both(chosen.stopped, self._what_was_tried(), "sentences"),
             advice=message("selection.longer") if self.skipped and not self.stopped else chosen.advice,
-            seconds={name: round(value, 3) for name, value in self.seconds.items()},
+            seconds={name: round(value, 3) for name, value in self._stages().items()},
             images={"embed": self.embedded_images, **chosen.images},
         )
+
+    def _stages(self) -> dict[str, float]:
+        """Seconds by stage: forward passes apart from what they need, such as graphs and decoded images."""
+        forward = sum(engine.seconds for engine in self.engines.values())
+        if not forward:
+            return self.seconds
+        return {"prepare": max(self.seconds["embed"] - forward, 0.0), **self.seconds, "embed": forward}
 
     def _built(self, best: Ranked[C]) -> Outcome:
         """A model of the best head."""
@@ -332,6 +339,7 @@ class ModelSelection(ABC, Generic[C]):
         began = time.perf_counter()
         engine = self.engine(card)
         decision = self.agreed(f"embed {card.name}", partial(self._afford, engine, forced), _probe(card))
+        engine.follow(decision.get("engine"))
         each = float(decision["seconds_an_image"])
         if each:
             self.costs.note(f"embed {card.name}", each)
@@ -369,6 +377,7 @@ class ModelSelection(ABC, Generic[C]):
                 listener=self.listener,
                 threads=self.context.threads,
                 device=self.context.device.type,
+                rows=len(self.rows) * (self.views + 1) + self.tests,
             )
         return self.engines[card.name]
 
@@ -425,7 +434,7 @@ class ModelSelection(ABC, Generic[C]):
         if forced:
             self.deadline.require(SLACK * (images * cost + evaluating), f"heads on {engine.card.model}")
         if forced or (enough and images * cost <= room):
-            return {"take": True, **facts}
+            return {"take": True, "engine": str(engine.plan), **facts}
         return {**self._too_long("embedding", missing * each, left, n=missing), **facts}
 
     def _is_short(self) -> bool:
