@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,14 +17,18 @@ from torch import nn
 
 from benchmarks._machine import cores
 from benchmarks._turns import Side, in_turn
+from mindle.engines.openvino import _core, is_installed
 from mindle.models.graph import export_onnx
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import random_card
 
 BATCHES = (1, 4, 16, 32)
-# Calls of one turn for each that is under way: what is left over at the end of a turn weighs little then.
-CALLS = 4
+
+
+def _calls(batch: int) -> int:
+    """Calls of one turn for each that is under way: what is left over at its end weighs little then."""
+    return max(1, 16 // batch)
 
 
 def network(name: str, size: int, card: WeightCard | None = None) -> nn.Module:
@@ -51,7 +54,7 @@ def bare_sides(
             Side(
                 f"{name}, batch {batch}",
                 partial(make(batch), np.random.default_rng(0).random((batch, 3, size, size), np.float32)),
-                units=batch * calls,
+                units=batch * calls * _calls(batch),
                 at_least=at_least,
             )
             for name, calls, make in makers
@@ -60,12 +63,13 @@ def bare_sides(
 
 
 def fastest(sides: Sequence[Side], count: int) -> list[Side]:
-    """The few that were fastest in one turn, for turns that count."""
-    tried = in_turn(sides, rounds=1)["sides"]
+    """The few that were fastest in one short turn, for turns that count."""
+    short = [replace(side, at_least=side.at_least / 4) for side in sides]
+    tried = in_turn(short, rounds=1)["sides"]
     return sorted(sides, key=lambda side: tried[side.name]["seconds_a_unit"])[:count]
 
 
-# A maker: its name, how many calls one turn makes, and what makes the turn for a batch size.
+# A maker: its name, how many calls are under way at once, and what makes the turn for a batch size.
 Turn = Callable[[np.ndarray], None]
 Maker = tuple[str, int, Callable[[int], Turn]]
 
@@ -75,7 +79,8 @@ def _torch(net: nn.Module) -> Iterator[Maker]:
 
     @torch.inference_mode()
     def turn(pixels: np.ndarray) -> None:
-        net(torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last))
+        for _ in range(_calls(len(pixels))):
+            net(torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last))
 
     yield "torch, channels last", 1, lambda _: turn
 
@@ -95,35 +100,32 @@ def _onnxruntime(graph: Path) -> Iterator[Maker]:
             pool: ThreadPoolExecutor = pool,
             streams: int = streams,
         ) -> None:
-            calls = [{"pixels": pixels}] * (streams * CALLS)
-            list(
-                pool.map(partial(session.run, None), calls)
-                if streams > 1
-                else (session.run(None, each) for each in calls)
-            )
+            calls = [{"pixels": pixels}] * (streams * _calls(len(pixels)))
+            run = map if streams == 1 else pool.map
+            list(run(partial(session.run, None), calls))
 
-        yield f"onnxruntime, {streams} side by side", streams * CALLS, lambda _, turn=turn: turn
+        yield f"onnxruntime, {streams} side by side", streams, lambda _, turn=turn: turn
 
 
 def _openvino(graph: Path) -> Iterator[Maker]:
-    if not find_spec("openvino"):
+    if not is_installed():
         return
-    import openvino
+    core = _core()  # without its telemetry
+    from openvino import AsyncInferQueue
 
-    core = openvino.Core()
     for streams in sorted({1, cores()}):
         asked = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": cores()}
 
         def make(batch: int, asked: dict[str, Any] = asked, streams: int = streams) -> Turn:
             model = core.read_model(str(graph))
             model.reshape([batch, *list(model.input(0).partial_shape)[1:]])
-            queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", asked), streams)
+            queue = AsyncInferQueue(core.compile_model(model, "CPU", asked), streams)
 
             def turn(pixels: np.ndarray) -> None:
-                for _ in range(streams * CALLS):
+                for _ in range(streams * _calls(len(pixels))):
                     queue.start_async({0: pixels})
                 queue.wait_all()
 
             return turn
 
-        yield f"openvino, {streams} side by side", streams * CALLS, make
+        yield f"openvino, {streams} side by side", streams, make
