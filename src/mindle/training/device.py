@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,6 +107,27 @@ def place(numbers: Tensor | NDArray[Any], device: torch.device) -> Tensor:
     if device.type != "cuda" or here.is_cuda:
         return here.to(device)
     return here.pin_memory().to(device, non_blocking=True)
+
+
+def fetch(numbers: Tensor) -> Callable[[], NDArray[Any]]:
+    """Begin to bring numbers back; what this returns waits until they are there.
+
+    Example:
+        >>> fetch(torch.ones(2))().tolist()
+        [1.0, 1.0]
+    """
+    if not numbers.is_cuda:
+        return numbers.cpu().numpy
+    here = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    here.copy_(numbers, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+
+    def wait() -> NDArray[Any]:
+        copied.synchronize()
+        return here.numpy()
+
+    return wait
 
 
 def wait_for(device: torch.device) -> None:

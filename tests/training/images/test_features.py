@@ -17,7 +17,8 @@ from mindle.engines import trial
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
-from mindle.training.images.features import BATCH, Embedding, Engine, Views
+from mindle.training.images.embedding import Embedding
+from mindle.training.images.features import BATCH, Engine, Views
 from mindle.training.settings import AugmentSettings
 
 SIDE = 64

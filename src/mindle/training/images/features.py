@@ -21,19 +21,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
 from mindle.engines import Forward, Plan, parse_plan, pinned_plan, plan_for, whole
 from mindle.messages import message
-from mindle.models.classifier import Normalise, to_floats
 from mindle.models.graph import export_onnx, session
-from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.cards import WeightCard, card_as_dict
 from mindle.records import SILENT, Listener
 from mindle.training.budget import TimeUp
+from mindle.training.images.embedding import CARD_BATCH, Embedding, Run, card_run, torch_run
 from mindle.training.loop.augment import Augment
 from mindle.training.loop.batches import draw
 from mindle.training.loop.job import PixelRows
@@ -47,23 +45,6 @@ BATCH = 16
 TOLERANCE = 1e-3
 # A killed run loses at most a segment: 4 MB are some 800 images, a few seconds of work.
 SEGMENT_BYTES = 4 << 20
-
-# Batches of images to their features, in order.
-Run = Callable[[Iterator[NDArray[np.uint8]]], Iterator[NDArray[np.float32]]]
-
-
-class Embedding(nn.Module):
-    """A backbone with its normalisation: uint8 (image, height, width, channel) -> (image, feature)."""
-
-    def __init__(self, card: WeightCard, pooling: str) -> None:
-        super().__init__()
-        self.normalise = Normalise(card.spec.mean, card.spec.std)
-        self.backbone = build_backbone(card, pooling=pooling)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed a batch."""
-        features: Tensor = self.backbone(self.normalise(to_floats(pixels)))
-        return features
 
 
 @dataclass(frozen=True)
@@ -171,7 +152,7 @@ class Engine:
     def plan(self) -> Plan:
         """How the graph runs; see `mindle.engines.plan_for`. Of PyTorch only the batch counts."""
         if self.device != "cpu":
-            return Plan(batch=BATCH)
+            return Plan(batch=CARD_BATCH)
         return plan_for(
             self.identity,
             self._exported,
@@ -346,17 +327,10 @@ class Engine:
         return path
 
     def _torch(self) -> Run:
-        model = Embedding(self.card, self.pooling).to(self.device).eval()
-
-        @torch.inference_mode()
-        def features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            """One size for all: what a row gets depends on its image alone."""
-            rest = np.zeros((-len(images) % BATCH, *images.shape[1:]), np.uint8)
-            filled = torch.from_numpy(np.concatenate([images, rest])).to(self.device)
-            found: NDArray[np.float32] = model(filled).cpu().numpy()
-            return found[: len(images)]
-
-        return partial(map, features)
+        model, device = Embedding(self.card, self.pooling), torch.device(self.device)
+        if self.device == "cpu":
+            return torch_run(model, device, batch=BATCH)
+        return card_run(model, device, self.card.spec.shape, TOLERANCE)
 
     def _export(self, graph: Path) -> None:
         began = time.perf_counter()
