@@ -164,6 +164,7 @@ def _budget(found: Found) -> Iterator[str]:
 
 
 HEADINGS = {
+    "gpu": "One graphics card",
     "limits": "Limits of the machine",
     "folder_to_report": "A folder to a report",
     "embed_rate": "Embedding",
