@@ -286,6 +286,9 @@ class AugmentSettings(Checked):
     """
 
     flip: Annotated[str, Choice(FLIPS), "Mirror half of the images; auto is horizontal for colour"] = "none"
+    flip_alternates: Annotated[
+        bool, "Mirror each image in every other epoch, half of them in the first, rather than by chance"
+    ] = False
     rotate: Annotated[Half, "Turn by up to this share of a full turn either way; 0.1 is 36 degrees"] = 0.0
     zoom: Annotated[float, Range(0, 0.9), "Scale by up to this share in or out"] = 0.0
     shift: Annotated[Half, "Move by up to this share of the height and of the width"] = 0.0

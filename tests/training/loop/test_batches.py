@@ -106,6 +106,19 @@ def test_only_minority_classes_are_changed_more() -> None:
     assert torch.equal(made(1.0), made(1.0))
 
 
+def test_mirror_images_alternate_from_epoch_to_epoch() -> None:
+    recipe = Recipe(augment=AugmentSettings(flip="horizontal", flip_alternates=True))
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 1), np.uint8)
+    job = Job(model=net(), data=data((images, np.arange(40) % 3), stripes(3)), recipe=recipe)
+    plain = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+    seen = [prepare(job, np.arange(40), (epoch, 0)).images for epoch in range(3)]
+    turned = [(each != plain).flatten(1).any(1) for each in seen]
+    assert torch.equal(turned[0], ~turned[1])
+    assert torch.equal(seen[0], seen[2])
+    assert torch.equal(seen[1], seen[0].flip(3))
+    assert 10 < turned[0].sum() < 30
+
+
 def test_without_shuffling_the_order_is_that_of_the_data() -> None:
     recipe = Recipe(train=TrainSettings(batch_size=4, shuffle=False))
     labels = np.repeat([0, 1], 6)

@@ -87,13 +87,13 @@ class Augment:
     def _signs(self, images: Tensor, generator: Generators) -> Tensor:
         """(image, 2): -1 where an image is mirrored along x or along y, else 1."""
         coins = _rand(len(images), 2, generator) < 0.5
-        allowed = torch.tensor(_flips(self.settings.flip, images.shape[1]))
+        allowed = torch.tensor(flips(self.settings.flip, images.shape[1]))
         return torch.where(coins & allowed, -1.0, 1.0)
 
     def _flip(self, images: Tensor, generator: Generators) -> Tensor:
         """Mirror without interpolation."""
         mirrored = (self._signs(images, generator) < 0).to(images.device)
-        for axis, allowed in zip((3, 2), _flips(self.settings.flip, images.shape[1]), strict=True):
+        for axis, allowed in zip((3, 2), flips(self.settings.flip, images.shape[1]), strict=True):
             if allowed:
                 images = torch.where(mirrored[:, 3 - axis, None, None, None], images.flip(axis), images)
         return images
@@ -187,7 +187,7 @@ def _rand(count: int, columns: int, generator: Generators) -> Tensor:
     return torch.stack([torch.rand(columns, generator=each) for each in generator])
 
 
-def _flips(flip: str, channels: int) -> tuple[bool, bool]:
+def flips(flip: str, channels: int) -> tuple[bool, bool]:
     """Whether images may be mirrored along x and along y; colour photos may where the recipe leaves it open.
 
     What comes in gray is often writing, which has no mirror image.

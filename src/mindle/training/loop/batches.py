@@ -6,7 +6,7 @@ import hashlib
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mindle.training.device import place
-from mindle.training.loop.augment import Augment, mix, stronger
+from mindle.training.loop.augment import Augment, flips, mix, stronger
 from mindle.training.loop.imbalance import rarity
 from mindle.training.loop.job import Job, steps_in
 from mindle.training.loop.objectives import Labels
 from mindle.training.recipe import Recipe
+from mindle.training.settings import AugmentSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,8 @@ def prepare(job: Job, rows: NDArray[np.int64], position: tuple[int, int], scale:
     images = raw.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     labels = job.data.train_labels
     targets = place(job.objective.targets(labels[rows], job.outputs), job.context.device)
+    if settings.flip_alternates:
+        images, settings = alternated(images, job.coins[rows], position[0], settings)
     size = (max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale)))
     changed = Augment(settings)(images, generator, size)
     if oversample:
@@ -91,6 +94,24 @@ def prepare(job: Job, rows: NDArray[np.int64], position: tuple[int, int], scale:
             changed[picked] = Augment(stronger(settings))(images[picked], picking, size)
     images, targets = mix(changed, targets, settings, generator)
     return Batch(images=images.contiguous(memory_format=job.layout), targets=targets)
+
+
+def alternated(
+    images: Tensor, coins: Tensor, epoch: int, settings: AugmentSettings
+) -> tuple[Tensor, AugmentSettings]:
+    """Images, those mirrored whose turn it is, and the settings without what was done.
+
+    Shapes: coins (image, 2), true where an image is mirrored along x, and along y, in even epochs.
+
+    Source:
+        Jordan 2024, https://arxiv.org/abs/2404.00498, section 3.6: no image is seen alike in two epochs that
+        follow each other.
+    """
+    for axis, allowed, coin in zip((3, 2), flips(settings.flip, images.shape[1]), coins.T, strict=True):
+        if allowed:
+            turn = place(coin ^ bool(epoch % 2), images.device)
+            images = torch.where(turn[:, None, None, None], images.flip(axis), images)
+    return images, replace(settings, flip="none")
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

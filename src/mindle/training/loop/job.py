@@ -144,6 +144,12 @@ class Job:
         return {name: held for name, held in found.items() if held is not None}
 
     @cached_property
+    def coins(self) -> Tensor:
+        """(training image, 2): where mirroring alternates, whether even epochs mirror it along x, along y."""
+        generator = torch.Generator().manual_seed(self.context.seed)
+        return torch.rand(len(self.data.train), 2, generator=generator) < 0.5
+
+    @cached_property
     def layout(self) -> torch.memory_format:
         """Memory order of maps.
 
