@@ -37,7 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Images a second of both sides, round by round."""
     if arguments.smoke:
-        with _small_run() as (run, folder):
+        with small_run() as (run, folder):
             return _rates(run, folder, times=1, rounds=1, seconds=0.01)
     if not (arguments.run and arguments.folder):
         raise SystemExit("predict_rate must be given a run and a folder of images, or --smoke.")
@@ -51,7 +51,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def _small_run() -> Iterator[tuple[str, str]]:
+def small_run() -> Iterator[tuple[str, str]]:
     """A net trained for one epoch on the digits, and some of them as files."""
     with tempfile.TemporaryDirectory() as folder:
         mindle.prepare("digits", f"{folder}/images")
