@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from mindle.serving.opened import Opened
 
 Source = str | os.PathLike[str]
+
+_AHEAD = 10_000  # names, which are soon listed: enough to know whether a trial of engines pays
 
 
 def predict(
@@ -93,8 +97,30 @@ def inputs_of(
         or hasattr(given, "shape")
         or hasattr(given, "read")  # an open file, which is iterable by line
     )
-    inputs: Iterator[Any] = opened.source.inputs(_expanded([given] if single else given, written or {}))
-    return (one for one in inputs if not _is_output(one, outputs)) if outputs else inputs
+    given = [given] if single else given
+    inputs: Iterator[Any] = opened.source.inputs(_expanded(given, written or {}))
+    wanted = (one for one in inputs if not _is_output(one, outputs)) if outputs else inputs
+    # Names on standard input may come one by one, and whoever writes them wait for an answer.
+    streamed = not isinstance(given, Sequence) or STREAM in [one for one in given if isinstance(one, str)]
+    return wanted if streamed else _Counted(wanted)
+
+
+class _Counted(Iterator[Any]):
+    """Inputs of which the first files are looked up ahead, so that it is known whether there are many."""
+
+    def __init__(self, inputs: Iterator[Any]) -> None:
+        self._rest = inputs
+        self._ahead: deque[Any] = deque()
+        for one in islice(inputs, _AHEAD):
+            self._ahead.append(one)
+            if not (isinstance(one, tuple) and isinstance(one[1], Path)):
+                break  # what is in memory stays where it is
+
+    def __next__(self) -> Any:
+        return self._ahead.popleft() if self._ahead else next(self._rest)
+
+    def __length_hint__(self) -> int:
+        return len(self._ahead)
 
 
 def _is_output(one: Any, outputs: Sequence[Output]) -> bool:

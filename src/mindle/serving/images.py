@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -72,15 +72,16 @@ class ImageSource(Source):
             for at, value in enumerate(images_in(given))
         ]
 
-    def batches(self, inputs: Iterable[tuple[str, Any]]) -> Iterator[Batch]:
+    def batches(self, inputs: Iterable[tuple[str, Any]], rows: int = 0) -> Iterator[Batch]:
         """The images, decoded; one that cannot be read has a reason and the rest go on."""
         decoded = in_threads(self._decoded, inputs)
-        while batch := list(islice(decoded, BATCH)):
+        while batch := list(islice(decoded, max(rows, BATCH))):
             pixels = [image for _, image in batch if not isinstance(image, UndecodableImage)]
+            # Where none can be read an empty picture is fed: no answers wait for the next one that can.
             yield Batch(
                 keys=[{"path": spelled(name)} for name, _ in batch],
                 reasons=[str(image) if isinstance(image, UndecodableImage) else "" for _, image in batch],
-                feed={"pixels": np.stack(pixels)} if pixels else {},
+                feed={"pixels": np.stack(pixels or [np.zeros(self.spec.shape, np.uint8)])},
             )
 
     def _decoded(self, item: tuple[str, Any]) -> tuple[str, NDArray[np.uint8] | UndecodableImage]:
@@ -92,10 +93,11 @@ class ImageSource(Source):
         except UndecodableImage as error:
             return name, error
 
-    def feeds(self, pixels: Pixels) -> Iterator[dict[str, NDArray[np.uint8]]]:
+    def feeds(self, pixels: Pixels, rows: int = 0) -> Iterator[dict[str, NDArray[np.uint8]]]:
         """Stored pixels, a batch at a time."""
-        for start in range(0, len(pixels), BATCH):
-            yield {"pixels": pixels[np.arange(start, min(start + BATCH, len(pixels)))]}
+        size = max(rows, BATCH)
+        for start in range(0, len(pixels), size):
+            yield {"pixels": pixels[np.arange(start, min(start + size, len(pixels)))]}
 
     def read_labelled(
         self, data: Any, reading: Mapping[str, Any], target: Target, listener: Listener
@@ -119,7 +121,9 @@ class ImageSource(Source):
         dataset = check(read(data, **asked), specs=(self.spec,), listener=listener)
         return dataset, tuple(found for found in dataset.findings if found.kind not in _OF_LEARNING)
 
-    def labelled(self, dataset: Dataset, target: Target, listener: Listener) -> Iterator[Labelled]:
+    def labelled(
+        self, dataset: Dataset, target: Target, settled: Callable[[int], int], listener: Listener
+    ) -> Iterator[Labelled]:
         """Every usable image whose truth the model knows, a batch at a time.
 
         Raises:
@@ -131,7 +135,7 @@ class ImageSource(Source):
         truth = target.of_dataset(dataset, rows)
         used, values = rows[truth.known], truth.values[truth.known]
         pixels, done = pixels_of(dataset, used, self.spec, listener=listener), 0
-        for feed in self.feeds(pixels):
+        for feed in self.feeds(pixels, settled(len(used))):
             batch = slice(done, done + len(feed["pixels"]))
             yield Labelled(
                 paths=[dataset.paths[row] for row in used[batch].tolist()],

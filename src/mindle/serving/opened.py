@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import length_hint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,21 @@ from numpy.typing import NDArray
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import cache_dir, exists, write_csv
-from mindle.engines import Arrays, whole
+from mindle.engines import Arrays
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
 from mindle.evaluation.family import Reading
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
-from mindle.serving.session import Graph, proven_session
-from mindle.serving.source import Source, Target, target_of
+from mindle.serving.session import Graph, PlannedGraph, bundle_graph, settled, stream
+from mindle.serving.source import Batch, Labelled, Source, Target, target_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENGINES = ("onnx", "torch")
 IMAGENET = "imagenet:"
+B = TypeVar("B", Batch, Labelled)
 LABELS_SHOWN = 5
 
 
@@ -127,22 +129,44 @@ class Opened:
         self, stored: Any, paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
     ) -> Answers:
         """Answer what training stored: pixels, or the cells of rows by column."""
-        return self.answers([self.graph(feed) for feed in self.source.feeds(stored)], paths, truth=truth)
+        feeds = self.source.feeds(stored, settled(self.graph, len(paths)))
+        return self.answers(list(stream(self.graph, feeds)), paths, truth=truth)
 
     def rows(self, inputs: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """Answers as rows for a table; a row without an answer has a reason and None elsewhere.
 
+        Inputs are decoded ahead while others are answered, a bounded number of them.
+
         Args:
-            inputs: What `source.inputs` gave.
+            inputs: What `source.inputs` gave; those that know how many there are (`__length_hint__`) run as
+                suits so many.
         """
-        for batch in self.source.batches(inputs):
-            answered = self._cells(batch.feed, batch.reasons.count("")) if batch.feed else iter(())
+        empty = dict.fromkeys(self.columns)
+        batches = self.source.batches(inputs, settled(self.graph, length_hint(inputs)))
+        for batch, outputs in self._answered(batches):
+            answered = self._cells(outputs, batch.reasons.count(""))
             for key, reason in zip(batch.keys, batch.reasons, strict=True):
-                row = {**dict.fromkeys(self.columns), **key, "reason": reason}
+                row = {**empty, **key, "reason": reason}
                 yield row if reason else row | next(answered)
 
-    def _cells(self, feed: Arrays, count: int) -> Iterator[dict[str, Any]]:
-        answers = self.answers([self.graph(feed)], ("",) * count)
+    def _answered(self, batches: Iterable[B]) -> Iterator[tuple[B, Arrays]]:
+        """Batches with their outputs, in order; nothing where a batch has nothing to answer."""
+        under_way: deque[B] = deque()
+
+        def feeds() -> Iterator[Arrays]:
+            for batch in batches:
+                under_way.append(batch)
+                if batch.feed:
+                    yield batch.feed
+
+        for outputs in stream(self.graph, feeds()):
+            while not under_way[0].feed:
+                yield under_way.popleft(), self.nothing
+            yield under_way.popleft(), outputs
+        yield from ((batch, self.nothing) for batch in under_way)
+
+    def _cells(self, outputs: Arrays, count: int) -> Iterator[dict[str, Any]]:
+        answers = self.answers([{name: rows[:count] for name, rows in outputs.items()}], ("",) * count)
         columns = self._laid_out.columns(answers)
         for cells in self._laid_out.rows(answers):
             row = dict(zip(columns, cells, strict=True))
@@ -160,12 +184,12 @@ class Opened:
         """
         outputs, paths, truth = [], list[str](), []
         unknown, skipped = Counter[str](), 0
-        for batch in self.source.labelled(data, self.target, listener):
+        batches = self.source.labelled(data, self.target, lambda rows: settled(self.graph, rows), listener)
+        for batch, answered in self._answered(batches):
             unknown, skipped = unknown + batch.unknown, skipped + batch.skipped
-            if batch.paths:
-                outputs.append(self.graph(batch.feed))
-                paths += batch.paths
-                truth.append(batch.truth)
+            outputs.append(answered)
+            paths += batch.paths
+            truth.append(batch.truth)
         return Evaluated(
             answers=self.answers(outputs, tuple(paths), truth=np.concatenate(truth)),
             unknown_classes=dict(unknown),
@@ -273,7 +297,7 @@ def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
     Raises:
         ArtifactError: If its graph cannot be read, or this machine's runtime answers otherwise.
     """
-    return _opened(bundle, proven_session(bundle, whole(threads)))
+    return _opened(bundle, bundle_graph(bundle, threads))
 
 
 def _opened(bundle: Bundle, graph: Graph) -> Opened:
@@ -322,8 +346,9 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     """A backbone with its ImageNet head, as an ONNX graph that is exported once and cached."""
     import torch
 
+    from mindle.engines import open_graph
     from mindle.models.classifier import AnswerGraph, imagenet_classifier
-    from mindle.models.graph import export_onnx, session
+    from mindle.models.graph import export_onnx
     from mindle.models.pretrained.weights import resolve
 
     card = resolve(name, weights)
@@ -336,7 +361,7 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     return Opened(
         source=_source_of(model.spec, ()),
         target=target_of(Task("multiclass"), tuple(model.classes)),
-        graph=session(graph, whole(threads)),
+        graph=PlannedGraph(graph, model.spec.shape, lambda plan: open_graph(graph, plan), threads),
         nothing={"probabilities": np.zeros((0, len(model.classes)))},
         layout=TopClasses(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class RowSource(Source):
         """A data frame, or mappings by column name, as one source."""
         return [given]
 
-    def batches(self, inputs: Iterable[Any]) -> Iterator[Batch]:
+    def batches(self, inputs: Iterable[Any], rows: int = 0) -> Iterator[Batch]:
         """Every row of every source; one that cannot be read has a reason.
 
         Raises:
@@ -94,7 +94,7 @@ class RowSource(Source):
     def _feed(self, chunk: Rows, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         return next(self.feeds({name: cells[rows] for name, cells in chunk.cells.items()}))
 
-    def feeds(self, cells: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
+    def feeds(self, cells: Mapping[str, NDArray[Any]], rows: int = 0) -> Iterator[dict[str, NDArray[Any]]]:
         """Values of the feature columns, as in `Table.cells`, all at once."""
         found = features(cells, self.spec.columns)
         categories = np.where(found.categories == None, "", found.categories)  # noqa: E711  # elementwise
@@ -128,7 +128,9 @@ class RowSource(Source):
         self.read_as(**about_rows)
         return data, ()
 
-    def labelled(self, data: Any, target: Target, listener: Listener) -> Iterator[Labelled]:
+    def labelled(
+        self, data: Any, target: Target, settled: Callable[[int], int], listener: Listener
+    ) -> Iterator[Labelled]:
         """Every row whose truth the model knows, a chunk at a time.
 
         Raises:
@@ -148,7 +150,7 @@ class RowSource(Source):
             rows, used, unknown = rows + len(chunk), used + int(known.sum()), unknown + truth.unknown
             yield Labelled(
                 paths=[chunk.names[at] for at in np.flatnonzero(known)],
-                feed=self._feed(chunk, known),
+                feed=self._feed(chunk, known) if known.any() else {},
                 truth=truth.values[known],
                 unknown=truth.unknown,
                 skipped=len(chunk) - int(known.sum()) - truth.unknown.total(),

@@ -2,21 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from mindle.artifacts.arrays import Slot, shown
 from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
-from mindle.artifacts.files import first_words, unreadable
-from mindle.engines import Arrays, Forward, Node, Plan, open_graph
+from mindle.artifacts.files import first_words, sha256_of, unreadable
+from mindle.engines import Arrays, Forward, Node, Plan, open_graph, plan_for
 from mindle.errors import ArtifactError
 
 Graph = Callable[[Arrays], Arrays]  # inputs (row, …) by name to outputs (row, …) by name
 
 # Two runtimes' float32 answers to the reference images differ by about 1e-6; a wrong kernel by far more.
 REFERENCE_TOLERANCE = 1e-3
+
+MANY = 1000
+"""Rows from which a plan is looked up, or tried; fewer are answered before that has paid."""
+
+
+@dataclass
+class PlannedGraph:
+    """A graph that runs as suits the number of rows that are wanted.
+
+    Attributes:
+        path: The ONNX file.
+        shape: Of one row.
+        open: Opens it, and proves it where that can be done.
+        threads: How many threads answer; all cores unless set.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    open: Callable[[Plan], Forward]
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        self.forward = self.open(self._plan("", 1))
+
+    def __call__(self, feed: Arrays) -> Arrays:
+        """Outputs for one feed."""
+        return self.forward(feed)
+
+    def settle(self, rows: int) -> None:
+        """Run as is fastest for so many rows; few run as they do, and are answered before more pays."""
+        if rows < MANY:
+            return
+        plan = self._plan(sha256_of(self.path), rows)
+        if plan != self.forward.plan:
+            self.forward = self.open(plan)
+
+    def _plan(self, identity: str, rows: int) -> Plan:
+        return plan_for(identity, lambda: self.path, self.shape, rows=rows, threads=self.threads)
+
+
+def stream(graph: Graph, feeds: Iterable[Arrays]) -> Iterator[Arrays]:
+    """Outputs of one feed after the other; several calls are under way where a graph can."""
+    return graph.forward.stream(feeds) if isinstance(graph, PlannedGraph) else map(graph, feeds)
+
+
+def settled(graph: Graph, rows: int) -> int:
+    """Let a graph run as suits so many rows.
+
+    Returns:
+        How many rows it takes in one call; 0 where as many as come.
+    """
+    if not isinstance(graph, PlannedGraph):
+        return 0
+    graph.settle(rows)
+    return graph.forward.plan.batch
+
+
+def bundle_graph(bundle: Bundle, threads: int | None = None) -> PlannedGraph:
+    """A bundle's graph, proven whenever it is opened.
+
+    Raises:
+        ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
+    """
+    first = next(iter(bundle.inputs.values()))
+    shape = tuple(length or 0 for length in first.shape[1:])
+    return PlannedGraph(bundle.model, shape, lambda plan: proven_session(bundle, plan), threads)
 
 
 def proven_session(bundle: Bundle, plan: Plan | None = None) -> Forward:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,7 +40,7 @@ class Labelled:
 
     Attributes:
         paths: One name a row.
-        feed: Inputs of the graph.
+        feed: Inputs of the graph; empty if there are none.
         truth: (row,) class index or number.
         unknown: How many were skipped of each class that the model does not know.
         skipped: How many were skipped because they have no truth or cannot be read.
@@ -211,11 +211,11 @@ class Source(Protocol):
     def frame(self, given: Any) -> Iterable[Any]:
         """The same out of a data frame."""
 
-    def batches(self, inputs: Iterable[Any]) -> Iterator[Batch]:
-        """Everything to answer, some at a time."""
+    def batches(self, inputs: Iterable[Any], rows: int = 0) -> Iterator[Batch]:
+        """Everything to answer, at least `rows` at a time where a batch may have any size."""
 
-    def feeds(self, stored: Any) -> Iterator[Mapping[str, NDArray[Any]]]:
-        """Inputs of the graph from what training stored: pixels, or cells by column."""
+    def feeds(self, stored: Any, rows: int = 0) -> Iterator[Mapping[str, NDArray[Any]]]:
+        """Inputs of the graph from what training stored, pixels or cells by column; see `batches`."""
 
     def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
         """Classes that are written otherwise in a table of answers than in a bundle."""
@@ -226,8 +226,17 @@ class Source(Protocol):
     ) -> tuple[Any, tuple[Finding, ...]]:
         """What `labelled` takes, out of what a user gave, and what was found."""
 
-    def labelled(self, data: Any, target: Target, listener: Listener) -> Iterator[Labelled]:
-        """Everything whose truth the model knows, some at a time."""
+    def labelled(
+        self, data: Any, target: Target, settled: Callable[[int], int], listener: Listener
+    ) -> Iterator[Labelled]:
+        """Everything whose truth the model knows, some at a time.
+
+        Args:
+            data: What `read_labelled` gave.
+            target: What the model answers.
+            settled: Is told how many there are, and gives the `rows` of `batches`.
+            listener: Hears progress.
+        """
 
 
 TARGETS: dict[str, type[Target]] = {"classification": ClassTarget, "regression": NumberTarget}
