@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.__main__ import names
+from benchmarks._turns import hardest
 
 RESULTS = Path(__file__).parent / "results"
 Found = Mapping[str, Any]
@@ -23,12 +24,48 @@ def page() -> str:
     results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*.json"))]
     about = names()
     known = [*ORDER, *(name for name in about if name not in ORDER)]
-    sections = []
+    sections = _overview(sorted(results, key=lambda result: known.index(result["benchmark"])))
     for name in known:
         own = [result for result in results if result["benchmark"] == name]
         if own:
             sections += [f"## {HEADINGS.get(name, name)}", about[name], *map(_block, own)]
     return "\n\n".join(sections)
+
+
+def _overview(results: Sequence[Found]) -> list[str]:
+    """One row for each comparison: the side that mindle is least ahead of, or furthest behind."""
+    lines = [*_table("work", "against", "mindle is … times as fast")]
+    for result in results:
+        for case, found in _cases(result["found"]).items():
+            if found["ratio"]:
+                side, ratio = hardest(found)
+                work = HEADINGS.get(result["benchmark"], result["benchmark"])
+                lines.append(_row(f"{work}, {case}" if case else work, side, _times(ratio)))
+    if len(lines) == 2:
+        return []
+    return [
+        "## Speed in one table",
+        "Each against the side that comes nearest to it; the commands stand below.",
+        "\n".join(lines),
+    ]
+
+
+def _cases(found: Found) -> dict[str, Found]:
+    """Sides that took turns, in one case or in several by name."""
+    if "sides" in found:
+        return {"": found}
+    cases = {name: one for name, one in found.items() if isinstance(one, Mapping) and "sides" in one}
+    return {name.replace("_", " "): one for name, one in cases.items()}
+
+
+def _times(ratio: Found) -> str:
+    return f"{ratio['median']:.3g} ({ratio['lowest']:.3g} to {ratio['highest']:.3g})"
+
+
+def _four(value: float) -> str:
+    """Four figures that count, without an exponent."""
+    short = float(f"{value:.4g}")
+    return f"{short:,.0f}" if abs(short) >= 1000 else f"{short:g}"
 
 
 def _block(result: Found) -> str:
@@ -54,18 +91,13 @@ def _row(*cells: Any) -> str:
 
 
 def _plain(found: Found) -> Iterator[str]:
-    """Sides that took turns, in one case or several by name; else each figure by its name."""
-    cases = {"": found} if "sides" in found else {name: one for name, one in found.items() if _compared(one)}
-    if cases:
+    """Sides that took turns, or each figure by its name."""
+    if cases := _cases(found):
         yield from _turns(cases)
         return
     yield from _table("figure", "value")
     for name, value in found.items():
         yield _row(name.replace("_", " "), value)
-
-
-def _compared(found: Any) -> bool:
-    return isinstance(found, Mapping) and "sides" in found
 
 
 def _turns(cases: Found) -> Iterator[str]:
@@ -75,24 +107,24 @@ def _turns(cases: Found) -> Iterator[str]:
         for side, median in found["sides"].items():
             ratio = found["ratio"].get(side)
             yield _row(
-                case.replace("_", " "),
+                case,
                 side,
-                f"{median['seconds_a_unit'] * 1000:,.4g}",
-                f"{median['units_a_second']:,.4g}",
-                f"{ratio['median']:.3g} ({ratio['lowest']:.3g} to {ratio['highest']:.3g})" if ratio else "",
+                _four(median["seconds_a_unit"] * 1000),
+                _four(median["units_a_second"]),
+                _times(ratio) if ratio else "",
             )
         for side, reason in found.get("skipped", {}).items():
-            yield _row(case.replace("_", " "), side, "", "", reason)
+            yield _row(case, side, "", "", reason)
 
 
 def _limits(found: Found) -> Iterator[str]:
     yield from _table("limit", "a second")
     for name, rate in found["limits"].items():
-        yield _row(name, f"{rate:,.4g}")
+        yield _row(name, _four(rate))
     for net, one in found["forward"].items():
         best: dict[str, str] = {}
         for way, rate in sorted(one["images_a_second"].items(), key=lambda item: -item[1]):
-            best.setdefault(way.partition(",")[0], f"{rate:,.4g} ({way.partition(', ')[2]})")
+            best.setdefault(way.partition(",")[0], f"{_four(rate)} ({way.partition(', ')[2]})")
         for engine, rate in best.items():
             yield _row(f"{net} at {one['size']} px forward in float32, {engine}, images", rate)
 

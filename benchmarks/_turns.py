@@ -127,9 +127,10 @@ def summary(rounds: Sequence[Mapping[str, Figures]]) -> Figures:
     }
 
 
-def hardest(found: Figures) -> tuple[str, Figures]:
+def hardest(found: Mapping[str, Any]) -> tuple[str, Figures]:
     """The side that ours is least ahead of, with the ratio."""
-    return min(found["ratio"].items(), key=lambda item: item[1]["median"])
+    ratios: dict[str, Figures] = found["ratio"]
+    return min(ratios.items(), key=lambda item: float(item[1]["median"]))
 
 
 def spread(values: Sequence[float]) -> Figures:
