@@ -31,6 +31,20 @@ def test_the_module_is_emptied_only_where_operators_are_missing() -> None:
     assert done.stdout.strip() == "True"
 
 
+@pytest.mark.slow  # imports torch anew
+def test_the_compiler_is_imported_by_those_alone_who_compile() -> None:
+    code = (
+        "import sys, torch\nfrom mindle.models.pretrained.torchvision_shim import import_timm\n"
+        "import_timm().create_model('test_resnet')\n"
+        "print('torch._dynamo' in sys.modules)\n"
+        "print(torch.compile(torch.nn.Linear(2, 3), backend='eager')(torch.zeros(1, 2)).shape[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "3"]
+
+
 def test_without_torchvision_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)  # how Python spells "cannot be imported"
     with pytest.raises(ModelError, match="pip install torchvision"):
