@@ -1,16 +1,19 @@
-"""Steady rate of `mindle predict` over files against the bare forward rate of its graph.
+"""Steady rate of `mindle predict` over files, and of evaluation, against the fastest bare forward pass.
 
-Both sides are warmed up and measured in turn in one process; the median ratio of the rounds is what counts.
-In every round the bare side is the best of batch 1, 16 and 32.
+`files`: from photos on disk to the rows of a table of answers. `stored`: from pixels in memory to answers, as
+a test split is evaluated. The bare side is the network without its head on floats in memory, in the engines,
+batches and streams that were fastest in a first turn. The plan of the bundle is found before the rounds: that
+happens once a machine. `decoding` are the processor seconds of a photo's decoding, and the ratio that they
+leave where both cores decode and answer without a pause.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,36 +21,39 @@ from typing import Any
 import numpy as np
 
 import mindle
-from mindle.api.predict import open_model
-from mindle.data import read_images
+from benchmarks import _forward, _turns
+from benchmarks._machine import cores
+from benchmarks._turns import Side, in_turn
+from mindle.api.predict import inputs_of, open_model
+from mindle.data.images.decoding.decode import decode
+from mindle.data.images.pixels import Pixels
 from mindle.records import SILENT
-
-BATCHES = (1, 16, 32)
+from mindle.serving.opened import Opened
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
-    parser.add_argument("run", nargs="?", help="a run or a bundle")
+    parser.add_argument("run", nargs="?", help="a run or a bundle on features of --model")
     parser.add_argument("folder", nargs="?", help="the images")
-    parser.add_argument("--times", type=int, default=6, help="how often a round goes through the folder")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of the bare side at each batch")
+    parser.add_argument("--model", default="mobilenetv2_100", help="the network that the bare side runs")
+    parser.add_argument("--images", type=int, default=1000, help="a round; the folder is gone through again")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="of a turn of the bare sides, at the least"
+    )
+    _turns.options(parser)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Images a second of both sides, round by round."""
-    if arguments.smoke:
-        with small_run() as (run, folder):
-            return _rates(run, folder, times=1, rounds=1, seconds=0.01)
-    if not (arguments.run and arguments.folder):
-        raise SystemExit("predict_rate must be given a run and a folder of images, or --smoke.")
-    return _rates(
-        arguments.run,
-        arguments.folder,
-        times=arguments.times,
-        rounds=arguments.rounds,
-        seconds=arguments.seconds,
-    )
+    """Both comparisons, and what decoding takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MINDLE_CACHE"] = f"{folder}/cache"
+        if arguments.smoke:
+            arguments.images, arguments.seconds, arguments.rounds = 8, 0.0, 1
+            with small_run() as (run, photos):
+                return _rates(arguments, run, photos)
+        if not (arguments.run and arguments.folder):
+            raise SystemExit("predict_rate must be given a run and a folder of images, or --smoke.")
+        return _rates(arguments, arguments.run, arguments.folder)
 
 
 @contextmanager
@@ -60,35 +66,39 @@ def small_run() -> Iterator[tuple[str, str]]:
         yield str(run.path), f"{folder}/images/test"
 
 
-def _rates(run: str, folder: str, *, times: int, rounds: int, seconds: float) -> dict[str, Any]:
-    opened = open_model(run)
-    files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file()) * times
-    pixels = np.random.default_rng(0).integers(0, 256, (32, *opened.source.spec.shape), np.uint8)
+def _rates(arguments: argparse.Namespace, run: str, folder: str) -> dict[str, Any]:
+    opened, count = open_model(run), arguments.images
+    found = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+    files = (found * (count // len(found) + 1))[:count]
+    size = 64 if arguments.smoke else opened.source.spec.height
+    batches = (1,) if arguments.smoke else _forward.BATCHES
+    net = _forward.network(arguments.model, size)
+    with _forward.bare_sides(net, size, batches=batches, at_least=arguments.seconds) as sides:
+        best = _forward.fastest(sides, 1 if arguments.smoke else 2)
+        both = [_files(opened, files), _stored(opened, count)]
+        rates = {side.name: in_turn([side, *best], rounds=arguments.rounds) for side in both}
+    bare = min(one["seconds_a_unit"] for name, one in rates["files"]["sides"].items() if name != "files")
+    decoding = _decoding_seconds(opened, files[:200])
+    left = {"cpu_seconds_a_photo": decoding, "ratio_left": round(bare / (bare + decoding / cores()), 3)}
+    return {**rates, "decoding": left, "plan": str(opened.graph.forward.plan)}
 
-    def bare(batch: int) -> float:
-        images, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            opened.graph({"pixels": pixels[:batch]})
-            images += batch
-        return images / (time.perf_counter() - began)
 
-    def whole() -> float:
-        began = time.perf_counter()
-        answered = sum(not row["reason"] for row in opened.rows(read_images(files)))
-        return answered / (time.perf_counter() - began)
+def _files(opened: Opened, files: Sequence[str]) -> Side:
+    def predict() -> None:
+        answered = sum(not row["reason"] for row in opened.rows(inputs_of(opened, files)))
+        assert answered == len(files)  # noqa: S101  # a reason would be cheaper than an answer
 
-    whole()
-    for batch in BATCHES:
-        bare(batch)
-    measured = [(whole(), max(bare(batch) for batch in BATCHES)) for _ in range(rounds)]
-    ratios = [mine / limit for mine, limit in measured]
-    return {
-        "images": len(files),
-        "images_per_second": round(statistics.median(mine for mine, _ in measured), 1),
-        "bare_images_per_second": round(statistics.median(limit for _, limit in measured), 1),
-        "ratio": {
-            "median": round(statistics.median(ratios), 3),
-            "lowest": round(min(ratios), 3),
-            "highest": round(max(ratios), 3),
-        },
-    }
+    return Side("files", predict, units=len(files))
+
+
+def _stored(opened: Opened, count: int) -> Side:
+    some = np.random.default_rng(0).integers(0, 256, (64, *opened.source.spec.shape), np.uint8)
+    pixels, paths = Pixels.of(some, np.arange(count) % len(some)), ("",) * count
+    return Side("stored", lambda: opened.answer_stored(pixels, paths), units=count)
+
+
+def _decoding_seconds(opened: Opened, files: Sequence[str]) -> float:
+    began = time.process_time()
+    for file in files:
+        decode(Path(file), opened.source.spec)
+    return (time.process_time() - began) / len(files)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mindle.data.reading import ReadingOptions, refuse
+from mindle.messages import message
+from mindle.records import Listener
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -72,9 +74,11 @@ class TrainingOptions:
 
 
 def open_pipeline(
-    data: Any, reading: ReadingOptions, options: TrainingOptions, *, split_seed: int
+    data: Any, reading: ReadingOptions, options: TrainingOptions, *, split_seed: int, listener: Listener
 ) -> ImagePipeline | TablePipeline:
     """Read data, and settle how they will be trained on.
+
+    What was read is said at once: to load PyTorch takes longer than all else before the first check.
 
     Raises:
         DataError: If nothing can be read.
@@ -83,13 +87,15 @@ def open_pipeline(
         DeviceError: If the device is not there.
     """
     if not reading.is_table(data):
+        dataset = reading.read_images(data, split_seed=split_seed)
+        listener.say(message("commands.reading", name=dataset.name, n=len(dataset), unit="images"))
         from mindle.api.image_pipeline import ImagePipeline
         from mindle.training.images.plan import make_plan
 
-        resolved = options.of_images()
-        dataset = reading.read_images(data, split_seed=split_seed)
-        plan = make_plan(dataset, resolved, device=options.device)
+        plan = make_plan(dataset, options.of_images(), device=options.device)
         return ImagePipeline(dataset=dataset, plan=plan, reading=reading, device=options.device)
+    table = reading.read_table(data)
+    listener.say(message("commands.reading", name=table.name, n=len(table), unit="rows"))
     from mindle.api.table_pipeline import TablePipeline
     from mindle.training.budget import parse_budget
     from mindle.training.tables.selection import BUDGET_SECONDS
@@ -98,7 +104,7 @@ def open_pipeline(
     # A recipe runs to its end unless a budget is given.
     usual = options.budget is None and options.recipe is None
     return TablePipeline(
-        table=reading.read_table(data),
+        table=table,
         recipe=recipe,
         reading=reading,
         budget_seconds=parse_budget(BUDGET_SECONDS if usual else options.budget),

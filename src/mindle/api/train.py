@@ -93,5 +93,6 @@ def train(
     """
     given = {**locals(), "settings": set}
     request, options = record_of(RunRequest, given), record_of(TrainingOptions, given)
-    pipeline = open_pipeline(data, ReadingOptions.of(reading, train), options, split_seed=split_seed)
+    read_as = ReadingOptions.of(reading, train)
+    pipeline = open_pipeline(data, read_as, options, split_seed=split_seed, listener=request.hears)
     return carry_out(pipeline, request)

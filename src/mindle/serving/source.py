@@ -234,7 +234,7 @@ class Source(Protocol):
         Args:
             data: What `read_labelled` gave.
             target: What the model answers.
-            settled: Is told how many there are, and gives the `rows` of `batches`.
+            settled: Takes how many there are, and gives the `rows` of `batches`.
             listener: Hears progress.
         """
 
