@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from PIL import Image, ImageEnhance
 from mindle.data.common.groups import Groups
 from mindle.data.images import duplicates
 from mindle.data.images.decoding.decode import examine
-from mindle.data.images.duplicates import alike, distinct_pairs, near_duplicates, perceptual_hashes
+from mindle.data.images.duplicates import (
+    PairsOfHashes,
+    PairsOfVectors,
+    alike,
+    near_duplicates,
+    perceptual_hashes,
+)
 
 
 def scene(seed: int, side: int = 160) -> Image.Image:
@@ -52,9 +59,22 @@ def by_brute_force(hashes: NDArray[np.uint64], distance: int) -> list[list[int]]
     ]
 
 
-def pairs_within(hashes: NDArray[np.uint64], distance: int) -> list[list[int]]:
-    lots, _ = distinct_pairs(hashes, distance, duplicates.MOST_COMPARISONS)
-    return sorted(map(list, {(min(pair), max(pair)) for lot in lots for pair in lot.tolist()}))
+def pairs_within(hashes: NDArray[np.uint64], distance: int, most: int = 10**9) -> list[list[int]]:
+    return found_near(hashes, np.zeros(len(hashes)), distance, most)
+
+
+def found_near(
+    hashes: NDArray[np.uint64], measure: NDArray[Any], distance: int, most: int = 10**9
+) -> list[list[int]]:
+    near = PairsOfHashes(
+        hashes=hashes,
+        vectors=measure[:, None].astype(np.float32),
+        rows=np.arange(len(hashes)),
+        distance=distance,
+        reach=1,
+        most=most,
+    )
+    return sorted(sorted(pair) for pairs in near.search() for pair in pairs.tolist())
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,7 +87,6 @@ def test_pairs_are_those_of_a_comparison_of_all(seed: int, distance: int, flips:
     for position in range(count):
         for bit in rng.integers(0, 64, rng.integers(0, flips + 1)):
             hashes[position] ^= np.uint64(1) << np.uint64(bit)
-    hashes = np.unique(hashes)
     assert pairs_within(hashes, distance) == by_brute_force(hashes, distance)
 
 
@@ -158,11 +177,25 @@ def test_work_is_cut_short_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not near_duplicates(thumbnails.__getitem__, hashes, kinds=kinds, small=small).complete
 
 
-def test_the_longest_runs_are_shortened_to_bound_the_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
-    hashes = np.arange(400, dtype=np.uint64)  # three of four bands are equal everywhere
-    everything = len(pairs_within(hashes, 6))
-    monkeypatch.setattr(duplicates, "MOST_COMPARISONS", 20_000)
-    assert 0 < len(pairs_within(hashes, 6)) < everything
+def test_the_longest_runs_are_shortened_to_bound_the_comparisons() -> None:
+    hashes = np.arange(400, dtype=np.uint64)  # nearly all blocks are equal everywhere
+    assert 0 < len(pairs_within(hashes, 6, most=20_000)) < len(pairs_within(hashes, 6))
+
+
+def test_only_pairs_within_reach_of_the_vectors_are_compared() -> None:
+    measure = np.array([0, 1, 2.5, 3, 3.75])
+    assert found_near(np.zeros(5, np.uint64), measure, distance=2) == [[0, 1], [2, 3], [3, 4]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 300), st.integers(1, 10))
+def test_pairs_of_vectors_are_those_of_a_comparison_of_all(seed: int, count: int, width: int) -> None:
+    vectors = np.random.default_rng(seed).normal(0, 2, (count, width)).astype(np.float32)
+    vectors = vectors[np.argsort(vectors[:, 0])]
+    near = PairsOfVectors(vectors=vectors, rows=np.arange(count), reach=1.5, most=10**9)
+    found = sorted(sorted(pair) for pairs in near.search() for pair in pairs.tolist())
+    gaps = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    assert found == [[a, b] for a, b in np.argwhere(gaps <= 1.5).tolist() if a < b]
 
 
 def test_the_hash_is_exact_and_keeps_its_value() -> None:

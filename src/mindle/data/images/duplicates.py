@@ -1,8 +1,9 @@
 """Which pictures are the same picture: hashes that survive saving again, and a look at the pixels to be sure.
 
-Two hashes propose pairs. That of waves (low frequencies) distinguishes photos well, but in soft pictures its
-bits hang on grain; that of outlines (bright and dark blocks) is steady there, and says nothing about a small
-object before a plain ground. What either proposes is confirmed on 32x32 thumbnails.
+Pictures with near hashes are compared on 32x32 thumbnails. The hash of waves (low frequencies) distinguishes
+photos well, but in soft pictures its bits hang on grain; that of outlines (bright and dark blocks) is steady
+there, and says nothing about a small object before a plain ground, so that more is asked of such pairs. Their
+thumbnails are so near that they are found by these, and the others by the hash of waves.
 
 The constants were chosen by looking at every pair below the limits in photos of flowers, pets and waste
 (6,977 files), and on copies made in code (saved at quality 10 and 30, at a third of the size, with other
@@ -22,15 +23,18 @@ that lost 2 % at each side. Mirrored, turned and further cut copies are not look
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.groups import Groups
+from mindle.data.images.pixels import in_threads
 
 WAVE_DISTANCE = 6
 OUTLINE_DISTANCE = 4
@@ -45,16 +49,16 @@ BLOCK_DIFFERENCE = 0.8
 FLAT_STD = 3.0
 
 # Work is bounded whatever the data: a hundred thousand frames of one still camera are all alike.
-MOST_COMPARISONS = 300_000_000  # of wave hashes, about 6 s on one core
-MOST_OUTLINES = (
-    10_000_000  # of outline hashes, which only fill gaps and collide by the million in silhouettes
-)
-MOST_CONFIRMATIONS = 1_000_000  # of thumbnails, about 40 s on one core
-PER_HASH = 8  # neighbours among pictures of one hash that each is compared with
-PER_PAIR = 2  # pictures of one hash that are compared with those of a near hash
-_CHUNK = 1 << 20
-_PAIR_CHUNK = 1 << 16
-_CONFIRM_CHUNK = 1 << 12
+MOST_COMPARISONS = 300_000_000  # in either search, about 10 s on one core
+PER_PICTURE = 3_000  # comparisons of each, where that is more
+MOST_CONFIRMATIONS = 1_000_000  # of thumbnails, about 10 s on one core
+PER_HASH = 8  # neighbours among pictures of one hash that are looked at first
+PER_GROUP = 2  # pictures of one hash and one group that are compared with others
+_CHUNK = 1 << 16
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, near 2**64 over the golden ratio
+_LOT = 1 << 10
+_CELLS = 6  # numbers of a vector that are cut into cells where there are many pictures
+_PARTS = (4, 16)  # numbers of a vector that are compared before all: most pairs fall there
 
 
 Thumbnails = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
@@ -105,12 +109,13 @@ def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """
     hashes = np.zeros(len(thumbnails), np.uint64)
     waves = _cosines()
-    for start in range(0, len(thumbnails), 4096):
-        pixels = thumbnails[start : start + 4096].astype(np.float64)
-        spectrum = waves @ pixels @ waves.T  # (n, 9, 9)
+    for start in range(0, len(thumbnails), _LOT):
+        pixels = thumbnails[start : start + _LOT].astype(np.float64)
+        along = (pixels.reshape(-1, 32) @ waves.T).reshape(-1, 32, 9)  # two large products, not n small ones
+        spectrum = (along.transpose(0, 2, 1).reshape(-1, 32) @ waves.T).reshape(-1, 9, 9).transpose(0, 2, 1)
         # 63 terms of the lowest 8x8 without the constant one, and one more to make 64.
         terms = np.concatenate([spectrum[:, :8, :8].reshape(-1, 64)[:, 1:], spectrum[:, :1, 8]], axis=1)
-        hashes[start : start + 4096] = _above_median(terms)
+        hashes[start : start + _LOT] = _above_median(terms)
     return hashes
 
 
@@ -120,11 +125,14 @@ def _above_median(values: NDArray[Any]) -> NDArray[np.uint64]:
     return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
-def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """How many bits are set in each value (NumPy has this from version 2 on).
+def _count_bits(values: NDArray[np.uint64]) -> NDArray[Any]:
+    """How many bits are set in each value.
 
-    Source: Warren, "Hacker's Delight", section 5-1.
+    Source: Warren, "Hacker's Delight", section 5-1; NumPy has it from version 2 on.
     """
+    if hasattr(np, "bitwise_count"):
+        counted: NDArray[Any] = np.bitwise_count(values)
+        return counted
     values = values - ((values >> np.uint64(1)) & np.uint64(0x5555555555555555))
     pairs = np.uint64(0x3333333333333333)
     values = (values & pairs) + ((values >> np.uint64(2)) & pairs)
@@ -132,86 +140,252 @@ def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return (values * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-def distinct_pairs(
-    hashes: NDArray[np.uint64], distance: int, most: int
-) -> tuple[Iterator[NDArray[np.int64]], bool]:
-    """Pairs of distinct hashes within a distance, in lots, some more than once; and whether it is all.
+@dataclass(kw_only=True)
+class Pairs:
+    """The pairs of vectors that are within reach of each other, and have something in common.
 
-    The hash is cut into `distance // 2 + 1` bands; of two hashes within the distance, some band differs in
-    at most one bit. So only hashes with equal or nearly equal bands are compared.
+    There are tables of keys, such that what two of a pair have in common gives them one key in some table.
+    Those of one key are compared whose vectors begin with near numbers.
+
+    Attributes:
+        vectors: (n, d), in the order of their first numbers; the first numbers of each should differ most.
+        rows: Which to compare, ascending.
+        reach: The largest length of a difference of two vectors.
+        most: How many pairs may be compared; where there are more, each only with those that come next.
+        complete: Whether all were compared so far.
+    """
+
+    vectors: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    reach: float
+    most: int
+    complete: bool = True
+
+    @property
+    def tables(self) -> list[tuple[int, ...]]:
+        """What distinguishes the tables."""
+        raise NotImplementedError
+
+    def keys(self, table: tuple[int, ...]) -> NDArray[np.uint64]:
+        """The key of every vector, (n,)."""
+        raise NotImplementedError
+
+    def is_first(
+        self, table: tuple[int, ...], a: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which pairs of one key are met in no table before."""
+        raise NotImplementedError
+
+    @cached_property
+    def last(self) -> NDArray[np.uint64]:
+        """(n,) the last place whose vector begins within reach of each."""
+        first = self.vectors[:, 0]
+        return (np.searchsorted(first, first + np.float32(self.reach), side="right") - 1).astype(np.uint64)
+
+    @cached_property
+    def parts(self) -> list[NDArray[np.float32]]:
+        """The beginnings of the vectors, and all: a part of a difference is never longer than the whole."""
+        return [*(np.ascontiguousarray(self.vectors[:, :width]) for width in _PARTS), self.vectors]
+
+    def search(self) -> Iterator[NDArray[np.int64]]:
+        """The pairs in lots, each pair once."""
+        return in_threads(self._near, self._lots())
+
+    def _lots(self) -> Iterator[tuple[tuple[int, ...], NDArray[np.int64], NDArray[np.int64]]]:
+        """What to compare, some ten thousand pairs at a time, with the table that gives them one key."""
+        for table in self.tables:
+            order, counts = self._runs(table)
+            cap = _cap(counts, self.most // len(self.tables))
+            self.complete &= int(counts.max(initial=0)) <= cap
+            for left, right in _expand(np.minimum(counts, cap)):
+                yield table, order[left], order[right]
+
+    def _near(self, lot: tuple[tuple[int, ...], NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """The pairs that a table is the first to find."""
+        table, a, b = lot
+        for part in self.parts:
+            near = np.flatnonzero(_squares(part, a, b) <= self.reach**2)
+            a, b = a[near], b[near]
+        first = self.is_first(table, a, b)
+        return np.stack([a[first], b[first]], axis=1)
+
+    def _runs(self, table: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows sorted by key, and with how many that follow each is to be compared."""
+        low = np.uint64((1 << len(self.vectors).bit_length()) - 1)
+        # Spread over the high bits, with the row in the low ones: faster than sorting rows by keys.
+        both = np.sort((self.keys(table)[self.rows] * _SPREAD & ~low) | self.rows.astype(np.uint64))
+        order = (both & low).astype(np.int64)
+        end = (both & ~low) | self.last[order]
+        counts = np.zeros(len(both), np.int64)
+        some = np.flatnonzero(both[1:] <= end[:-1])
+        counts[some] = np.searchsorted(both, end[some], side="right") - some - 1
+        return order, counts
+
+
+@dataclass(kw_only=True)
+class PairsOfHashes(Pairs):
+    """Pairs whose hashes are within a distance.
+
+    The hash is cut into blocks. Of two hashes within the distance, no more than `distance` blocks differ, so
+    that there is a table for each choice of blocks that are equal.
+
+    Attributes:
+        hashes: uint64 (n,).
+        distance: Bits, 0 to 32.
 
     Source:
-        Norouzi, Punjani and Fleet 2012, "Fast search in Hamming space with multi-index hashing", section 2.
+        Manku, Jain and Das Sarma 2007, "Detecting near-duplicates for web crawling", section 3.
     """
-    if not 0 <= distance <= 32:
-        raise ValueError(f"`distance` must lie in 0 to 32 bits. Received distance={distance}.")
-    edges = np.linspace(0, 64, distance // 2 + 2).astype(int).tolist()
-    bands = [_band(hashes, low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    cap = _cap([counts for _, _, _, counts in bands], most)
 
-    def search() -> Iterator[NDArray[np.int64]]:
-        for order, elements, starts, counts in bands:
-            for left, right in _expand(elements, starts, np.minimum(counts, cap)):
-                a, b = order[left], order[right]
-                near = _count_bits(hashes[a] ^ hashes[b]) <= distance
-                yield np.stack([a[near], b[near]], axis=1)
+    hashes: NDArray[np.uint64]
+    distance: int
 
-    return search(), all(int(counts.max(initial=0)) <= cap for *_, counts in bands)
+    def __post_init__(self) -> None:
+        if not 0 <= self.distance <= 32:
+            raise ValueError(f"`distance` must lie in 0 to 32 bits. Received distance={self.distance}.")
+
+    @cached_property
+    def tables(self) -> list[tuple[int, ...]]:
+        """The choices of equal blocks: so many that those of one key by chance are few."""
+        wanted, equal = min(32, math.log2(max(2, len(self.rows))) + 1), 1
+        while 64 * equal / (equal + self.distance) < wanted and math.comb(equal + self.distance, equal) < 200:
+            equal += 1
+        return list(combinations(range(equal + self.distance), equal))
+
+    @cached_property
+    def masks(self) -> list[np.uint64]:
+        """The bits of each block: they are dealt out in turn, because neighbours depend on each other."""
+        count = len(self.tables[0]) + self.distance
+        return [np.uint64(sum(1 << bit for bit in range(block, 64, count))) for block in range(count)]
+
+    def keys(self, table: tuple[int, ...]) -> NDArray[np.uint64]:
+        """The bits of the table's blocks."""
+        return self.hashes & np.uint64(sum(int(self.masks[block]) for block in table))
+
+    def is_first(
+        self, table: tuple[int, ...], a: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Those within the distance that differ in the blocks that the table skips before its last."""
+        differ = self.hashes[a] ^ self.hashes[b]
+        first = _count_bits(differ) <= self.distance
+        for block in set(range(table[-1])) - set(table):
+            first &= differ & self.masks[block] != 0
+        return first
 
 
-def _band(hashes: NDArray[np.uint64], low: int, high: int) -> tuple[NDArray[np.int64], ...]:
-    """For each hash, in the order of one band's values, the runs of hashes to compare it with.
+@dataclass(kw_only=True)
+class PairsOfVectors(Pairs):
+    """All pairs within reach: each of the next numbers is cut into cells, in two ways, half a cell apart.
 
-    Returns:
-        order: The hashes sorted by the band.
-        elements, starts, counts: Element `elements[i]` of that order is compared with the `counts[i]`
-            elements from `starts[i]` on.
+    A cell is twice as wide as the reach, so that two numbers within it share a cell in one of both ways.
     """
-    values = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-    order = np.argsort(values, kind="stable")
-    values = values[order]
-    everyone = np.arange(len(values))
-    # Equal bands: everyone who comes later in the same run.
-    elements, starts = [everyone], [everyone + 1]
-    counts = [np.searchsorted(values, values, side="right") - everyone - 1]
-    for bit in range(high - low):
-        flag = np.uint64(1 << bit)
-        lower = np.flatnonzero((values & flag) == 0)  # each pair is met from its smaller side only
-        begin = np.searchsorted(values, values[lower] | flag, side="left")
-        elements.append(lower)
-        starts.append(begin)
-        counts.append(np.searchsorted(values, values[lower] | flag, side="right") - begin)
-    columns = [np.concatenate(parts) for parts in (elements, starts, counts)]
-    used = columns[2] > 0
-    return order, columns[0][used], columns[1][used], columns[2][used]
+
+    @cached_property
+    def tables(self) -> list[tuple[int, ...]]:
+        """The ways of cutting each number."""
+        numbers = min(_CELLS, len(self.rows).bit_length() // 3, self.vectors.shape[1] - 1)
+        return list(product((0, 1), repeat=numbers))
+
+    @cached_property
+    def cells(self) -> list[list[NDArray[np.uint8]]]:
+        """The cell of each vector, (n,), for each way of cutting each number."""
+        numbers = self.vectors[:, 1 : 1 + len(self.tables[0])].T / (2 * self.reach)
+        return [
+            [np.floor(each + 0.5 * way).astype(np.int8).view(np.uint8) for way in (0, 1)] for each in numbers
+        ]
+
+    def keys(self, table: tuple[int, ...]) -> NDArray[np.uint64]:
+        """The cells of the numbers, a byte each."""
+        keys = np.zeros((len(self.vectors), 8), np.uint8)
+        for place, (way, cells) in enumerate(zip(table, self.cells, strict=True)):
+            keys[:, place] = cells[way]
+        return keys.view(np.uint64)[:, 0]
+
+    def is_first(
+        self, table: tuple[int, ...], a: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Those that share no cell in the first way where the table takes the second."""
+        first = np.ones(len(a), bool)
+        for way, (cells, _) in zip(table, self.cells, strict=True):
+            if way:
+                first &= cells[a] != cells[b]
+        return first
 
 
-def _cap(counts: list[NDArray[np.int64]], most: int) -> int:
+def _squares(vectors: NDArray[np.float32], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The squared length of the difference of each pair, (pair,)."""
+    gaps = vectors.take(a, axis=0) - vectors.take(b, axis=0)  # five times as fast as indexing
+    lengths: NDArray[np.float32] = np.einsum("nd,nd->n", gaps, gaps)
+    return lengths
+
+
+def _cap(counts: NDArray[np.int64], most: int) -> int:
     """The longest run that each may be compared with, so that the comparisons stay below `most`."""
-    every = np.concatenate(counts) if counts else np.zeros(0, np.int64)
-    cap = int(every.max(initial=1))
-    while cap > 1 and int(np.minimum(every, cap).sum()) > most:
+    cap = int(counts.max(initial=1))
+    while cap > 1 and int(np.minimum(counts, cap).sum()) > most:
         cap //= 2
     return cap
 
 
-def _expand(
-    elements: NDArray[np.int64], starts: NDArray[np.int64], counts: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Write runs out as pairs of positions, about a million at a time."""
-    ends = np.cumsum(counts)
+def _expand(counts: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs of each position with as many that follow it, a few ten thousand at a time."""
+    positions = np.flatnonzero(counts)
+    ends = np.cumsum(counts[positions])
     begin = 0
-    while begin < len(counts):
+    while begin < len(positions):
         done = int(ends[begin - 1]) if begin else 0
         stop = max(begin + 1, int(np.searchsorted(ends, done + _CHUNK, side="right")))
-        count = counts[begin:stop]
-        left = np.repeat(elements[begin:stop], count)
-        offset = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)
-        yield left, np.repeat(starts[begin:stop], count) + offset
+        some = positions[begin:stop]
+        count = counts[some]
+        left = np.repeat(some, count)
+        first = np.repeat(np.cumsum(count) - count, count)
+        yield left, left + 1 + np.arange(len(left)) - first
         begin = stop
 
 
 # ----------------------------------------------------------------------------------------- on the pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Gray:
+    """What is known of the gray values of thumbnails, from whole sums, so that it is the same everywhere.
+
+    Attributes:
+        totals: (n,), the sum of each.
+        std: (n,), the standard deviation of each.
+        outlines: uint64 (n,), which 4x4 blocks are above the median.
+        blocks: (n, 64), the means of the 4x4 blocks once mean and standard deviation are 0 and 1.
+    """
+
+    totals: NDArray[np.float64]
+    std: NDArray[np.float64]
+    outlines: NDArray[np.uint64]
+    blocks: NDArray[np.float64]
+
+
+def _gray(pixels: NDArray[np.float32]) -> _Gray:
+    """Shape: pixels (n, 32, 32). Sums of so few bytes are exact in 32 bits, in whatever order."""
+    rows = pixels.reshape(-1, 8, 4, 32).sum(axis=2)
+    blocks = (rows[:, :, ::4] + rows[:, :, 1::4] + rows[:, :, 2::4] + rows[:, :, 3::4]).reshape(-1, 64)
+    totals = blocks.sum(axis=1, dtype=np.float64)
+    std = np.sqrt(1024 * _products(pixels, pixels) - totals**2) / 1024
+    normalised = (blocks / 16 - totals[:, None] / 1024) / np.maximum(std, 1e-9)[:, None]
+    return _Gray(totals=totals, std=std, outlines=_above_median(blocks), blocks=normalised)
+
+
+def _frequencies() -> NDArray[np.float64]:
+    """The cosine transform of 8x8 values without its constant term, (value, frequency); lengths stay."""
+    order, place = np.arange(8)[:, None], np.arange(8)[None]
+    waves = np.cos(np.pi * (2 * place + 1) * order / 16) * np.where(order, 0.5, math.sqrt(0.125))
+    frequencies: NDArray[np.float64] = np.kron(waves, waves)[1:].T
+    return frequencies
+
+
+def _products(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The sum of the products of the gray values of each pair, (pair,), exact."""
+    rows: NDArray[np.float32] = np.einsum("nij,nij->ni", first, second)
+    products: NDArray[np.float64] = rows.sum(axis=1, dtype=np.float64)
+    return products
 
 
 def alike(
@@ -226,27 +400,15 @@ def alike(
         >>> alike(ramp.astype(np.uint8), (ramp // 2 + 40).astype(np.uint8)).tolist()
         [True]
     """
-    a, b = _normalised(first), _normalised(second)
-    # Rounded, so that the last bits of a sum never decide.
-    correlation = np.round((a * b).mean(axis=(1, 2)), 6)
-    blocks = (a - b).reshape(len(a), 8, 4, 8, 4).mean(axis=(2, 4))  # (pair, 8, 8)
-    local = np.round(np.abs(blocks).max(axis=(1, 2), initial=0.0), 6)
-    structured = np.minimum(_std(first), _std(second)) >= FLAT_STD
+    pixels = first.astype(np.float32), second.astype(np.float32)
+    a, b = map(_gray, pixels)
+    spread = np.maximum(a.std, 1e-9) * np.maximum(b.std, 1e-9)
+    # Rounded, so that the last bits of a quotient never decide.
+    correlation = np.round((_products(*pixels) / 1024 - a.totals * b.totals / 1024**2) / spread, 6)
+    local = np.round(np.abs(a.blocks - b.blocks).max(axis=1, initial=0.0), 6)
+    structured = np.minimum(a.std, b.std) >= FLAT_STD
     same: NDArray[np.bool_] = (correlation >= needed) & (local <= BLOCK_DIFFERENCE) & structured
     return same
-
-
-def _std(thumbnails: NDArray[np.uint8]) -> NDArray[np.float64]:
-    spread: NDArray[np.float64] = thumbnails.astype(np.float64).std(axis=(1, 2))
-    return spread
-
-
-def _normalised(thumbnails: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean 0 and standard deviation 1 for each thumbnail."""
-    pixels = thumbnails.astype(np.float64)
-    pixels -= pixels.mean(axis=(1, 2), keepdims=True)
-    pixels /= np.maximum(pixels.std(axis=(1, 2), keepdims=True), 1e-9)
-    return pixels
 
 
 def near_duplicates(
@@ -272,94 +434,126 @@ def near_duplicates(
         >>> near_duplicates(three.__getitem__, hashes, kinds=alone, small=large).pairs.tolist()
         [[0, 2]]
     """
-    blocks, outlines = _blocks(thumbnails, len(hashes))
-    groups = Groups(len(hashes))
-    found = [np.zeros((0, 2), np.int64)]  # a pair can be found in several bands
-    confirmations = 0
-    waves, complete = _candidates(hashes, outlines, WAVE_DISTANCE, MOST_COMPARISONS)
-    lots = chain(waves, _candidates(outlines, hashes, OUTLINE_DISTANCE, MOST_OUTLINES)[0])
-    for pairs in (
-        lot[start : start + _PAIR_CHUNK] for lot in lots for start in range(0, len(lot), _PAIR_CHUNK)
-    ):
-        roots = groups.roots()
-        a, b = pairs[:, 0], pairs[:, 1]
-        pairs = pairs[(roots[a] != roots[b]) | (kinds[a] != kinds[b])]
-        needed = _needed(hashes, small, pairs)
-        possible = _can_be_alike(blocks, pairs, needed)
-        pairs, needed = pairs[possible], needed[possible]
-        confirmations += len(pairs)
-        if confirmations > MOST_CONFIRMATIONS:
-            return NearDuplicates(pairs=np.unique(np.concatenate(found), axis=0), complete=False)
-        for start in range(0, len(pairs), _CONFIRM_CHUNK):
-            part = pairs[start : start + _CONFIRM_CHUNK]
-            limits = needed[start : start + _CONFIRM_CHUNK]
-            part = part[alike(thumbnails(part[:, 0]), thumbnails(part[:, 1]), limits)]
-            groups.join(part)
-            found.append(np.sort(part, axis=1))
-    return NearDuplicates(pairs=np.unique(np.concatenate(found), axis=0), complete=complete)
+    search = _Search(thumbnails, hashes, kinds, small)
+    search.look_at_equals()
+    search.look_at_vectors()
+    if not small.all():  # the others must correlate so that they were found already
+        search.look_at_waves()
+    pairs = search.order[np.concatenate([np.zeros((0, 2), np.int64), *search.found])]
+    return NearDuplicates(pairs=np.unique(np.sort(pairs, axis=1), axis=0), complete=search.complete)
 
 
-def _blocks(thumbnails: Thumbnails, count: int) -> tuple[NDArray[np.float32], NDArray[np.uint64]]:
-    """Means of the 4x4 blocks of every normalised thumbnail, (n, 64), and the outline hashes, (n,)."""
-    means, outlines = np.zeros((count, 64), np.float32), np.zeros(count, np.uint64)
-    for start in range(0, count, _CONFIRM_CHUNK):
-        rows = np.arange(start, min(start + _CONFIRM_CHUNK, count))
-        pixels = thumbnails(rows)
-        grid = pixels.reshape(-1, 8, 4, 8, 4)
-        outlines[rows] = _above_median(grid.sum(axis=(2, 4), dtype=np.int64).reshape(-1, 64))
-        means[rows] = _normalised(pixels).reshape(grid.shape).mean(axis=(2, 4)).reshape(-1, 64)
-    return means, outlines
+class _Search:
+    """Pairs are proposed by one kind of hash after the other, confirmed, and joined.
+
+    Attributes:
+        vectors: float32 (n, 63), the frequencies of the block means, those that differ most first.
+        order: The pictures by the first of them; all else follows this order.
+    """
+
+    def __init__(
+        self,
+        thumbnails: Thumbnails,
+        hashes: NDArray[np.uint64],
+        kinds: NDArray[np.int64],
+        small: NDArray[np.bool_],
+    ) -> None:
+        count = len(hashes)
+        outlines, vectors = np.zeros(count, np.uint64), np.zeros((count, 63), np.float32)
+        structured, frequencies = np.zeros(count, bool), _frequencies()
+        for start in range(0, count, _LOT):
+            rows = np.arange(start, min(start + _LOT, count))
+            gray = _gray(thumbnails(rows).astype(np.float32))
+            outlines[rows], vectors[rows] = gray.outlines, gray.blocks @ frequencies
+            structured[rows] = gray.std >= FLAT_STD
+        vectors = vectors[:, np.argsort(-np.einsum("nd,nd->d", vectors, vectors), kind="stable")]
+        self.order = np.argsort(vectors[:, 0], kind="stable")
+        self.vectors, self.outlines = vectors[self.order], outlines[self.order]
+        self.structured = structured[self.order]
+        self.waves, self.kinds, self.small = hashes[self.order], kinds[self.order], small[self.order]
+        self.thumbnails = thumbnails
+        self.groups = Groups(count)
+        self.found: list[NDArray[np.int64]] = []
+        self.confirmations, self.complete = 0, True
+
+    def look_at_equals(self) -> None:
+        """Join most of those of one hash with their neighbours, so that thousands cost a few thousand."""
+        for hashes in (self.waves, self.outlines):
+            order = np.argsort(hashes, kind="stable")
+            order = order[self.structured[order]]
+            for step in range(1, PER_HASH + 1):
+                equal = np.flatnonzero(hashes[order[:-step]] == hashes[order[step:]])
+                self._confirm(np.stack([order[equal], order[equal + step]], axis=1))
+
+    def look_at_vectors(self) -> None:
+        """Pairs that correlate so much that near outlines are enough."""
+        self._look(PairsOfVectors(**self._compared(self.outlines, DOUBTFUL_CORRELATION[1])))
+
+    def look_at_waves(self) -> None:
+        """Pairs that correlate less and have near waves."""
+        compared = self._compared(self.waves, CORRELATION)
+        self._look(PairsOfHashes(hashes=self.waves, distance=WAVE_DISTANCE, **compared))
+
+    def _look(self, near: Pairs) -> None:
+        waiting = np.zeros((0, 2), np.int64)  # so many at a time that finding their groups costs little
+        for pairs in near.search():
+            if len(pairs):
+                waiting = np.concatenate([waiting, pairs])
+            if len(waiting) > _CHUNK:
+                self._confirm(waiting)
+                waiting = waiting[:0]
+        self._confirm(waiting)
+        self.complete &= near.complete
+
+    def _compared(self, hashes: NDArray[np.uint64], correlation: float) -> dict[str, Any]:
+        """What to compare: pictures with structure; a few for those of one hash, kind and group."""
+        columns = (self.kinds, self.groups.roots(), hashes)
+        rows = np.lexsort(columns)
+        rows = rows[self.structured[rows]]
+        same = [values[rows[PER_GROUP:]] == values[rows[:-PER_GROUP]] for values in columns]
+        rows = np.sort(np.concatenate([rows[:PER_GROUP], rows[PER_GROUP:][~np.all(same, axis=0)]]))
+        most = max(MOST_COMPARISONS, PER_PICTURE * len(rows))
+        return {"vectors": self.vectors, "rows": rows, "reach": math.sqrt(_room(correlation)), "most": most}
+
+    def _confirm(self, pairs: NDArray[np.int64]) -> None:
+        """Join the pairs that are alike; of one kind only those that are not joined yet."""
+        for start in range(0, len(pairs), _CHUNK):
+            some, roots = pairs[start : start + _CHUNK], self.groups.roots()
+            differ = [values[some[:, 0]] != values[some[:, 1]] for values in (roots, self.kinds)]
+            some = some[np.any(differ, axis=0)]
+            needed = self._needed(some)
+            possible = _squares(self.vectors, *some.T) <= _room(needed)
+            some, needed = some[possible], needed[possible]
+            room = max(0, MOST_CONFIRMATIONS - self.confirmations)
+            self.complete &= len(some) <= room
+            self.confirmations += len(some)
+            for at in range(0, min(room, len(some)), _LOT):
+                self._join(some[at : min(room, at + _LOT)], needed[at : min(room, at + _LOT)])
+
+    def _join(self, pairs: NDArray[np.int64], needed: NDArray[np.float64]) -> None:
+        first, second = (self.thumbnails(self.order[side]) for side in pairs.T)
+        same = pairs[alike(first, second, needed)]
+        self.groups.join(same)
+        self.found.append(same)
+
+    def _needed(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The correlation that each pair must reach; more than any where neither hash is near."""
+        waves, outlines = (_differing(hashes, pairs) for hashes in (self.waves, self.outlines))
+        doubts = self.small[pairs].any(axis=1).astype(int) + (waves > WAVE_DISTANCE)
+        doubts[(waves > WAVE_DISTANCE) & (outlines > OUTLINE_DISTANCE)] = -1
+        needed: NDArray[np.float64] = np.array([*DOUBTFUL_CORRELATION, 2.0])[doubts]
+        return needed
 
 
-def _needed(
-    hashes: NDArray[np.uint64], small: NDArray[np.bool_], pairs: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The correlation that each pair must reach."""
-    a, b = pairs[:, 0], pairs[:, 1]
-    doubts = (small[a] | small[b]).astype(int) + (_count_bits(hashes[a] ^ hashes[b]) > WAVE_DISTANCE)
-    needed: NDArray[np.float64] = np.array(DOUBTFUL_CORRELATION)[doubts]
-    return needed
+def _differing(hashes: NDArray[np.uint64], pairs: NDArray[np.int64]) -> NDArray[Any]:
+    """In how many bits the hashes of each pair differ, (pair,)."""
+    return _count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]])
 
 
-def _can_be_alike(
-    blocks: NDArray[np.float32], pairs: NDArray[np.int64], needed: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Whether the block means leave open that the pixels are alike; cheap, and never wrong to say no.
+def _room(needed: Any) -> Any:
+    """The largest squared distance of the vectors of two pictures that correlate so.
 
     The mean squared difference of normalised pixels is 2 (1 - correlation), and that of block means is at
-    most as large.
+    most as large; with a little room for the rounding of 32-bit numbers.
     """
-    gap = blocks[pairs[:, 0]] - blocks[pairs[:, 1]]
-    # A little room for the rounding of 32-bit sums.
-    possible: NDArray[np.bool_] = (gap * gap).mean(axis=1) <= 2 * (1 - needed) + 1e-4
-    return possible
-
-
-def _candidates(
-    hashes: NDArray[np.uint64], others: NDArray[np.uint64], distance: int, most: int
-) -> tuple[Iterator[NDArray[np.int64]], bool]:
-    """Pairs of pictures with near hashes; and whether all of them.
-
-    Pictures of one hash are compared with their neighbours only, so that a thousand of them cost a few
-    thousand comparisons; the other hash puts those next to each other that are most alike.
-    """
-    order = np.lexsort((others, hashes))
-    distinct, starts, counts = np.unique(hashes[order], return_index=True, return_counts=True)
-    lots, complete = distinct_pairs(distinct, distance, most)
-    ends = np.repeat(starts + counts, counts)
-    used = np.minimum(counts, PER_PAIR)
-
-    def search() -> Iterator[NDArray[np.int64]]:
-        for step in range(1, PER_HASH + 1):
-            here = np.flatnonzero(np.arange(len(order)) + step < ends)
-            yield np.stack([order[here], order[here + step]], axis=1)
-        for pairs in lots:
-            a, b = pairs[:, 0], pairs[:, 1]
-            times = used[a] * used[b]
-            which = np.repeat(np.arange(len(pairs)), times)
-            offset = np.arange(len(which)) - np.repeat(np.cumsum(times) - times, times)
-            first = starts[a][which] + offset // used[b][which]
-            second = starts[b][which] + offset % used[b][which]
-            yield np.stack([order[first], order[second]], axis=1)
-
-    return search(), complete
+    return 64 * (2 * (1 - needed) + 1e-4)
