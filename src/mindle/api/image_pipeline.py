@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mindle.training.images.problem import Outcome
 
 # Bundles are proven on this many images that were learned from or chosen by.
-PARITY_IMAGES = 16
+PARITY_IMAGES = 8
 
 
 @dataclass(kw_only=True)

@@ -28,8 +28,9 @@ AGREEMENT = 1e-4
 """Of the largest output: two engines differ by 4e-6 (MobileNetV2, 52 layers), a wrong kernel by far more."""
 
 _AGREEING = 8  # rows that both must answer alike
-# Seconds. A trial takes one, or a twentieth of the work where that is more; none where there is less work.
-_LEAST_WORK, _SECONDS, _SHARE, _MOST_SECONDS = 3.0, 1.0, 0.05, 8.0
+# Seconds. A trial takes half of one, or a twentieth of the work where that is more, and none where there is
+# less work.
+_LEAST_WORK, _SECONDS, _SHARE, _MOST_SECONDS = 3.0, 0.5, 0.05, 8.0
 # A default that was not compared stands until there is so many times the work.
 _MORE_WORK = 4
 _LOT_SECONDS, _ROUNDS = 0.04, 3

@@ -5,6 +5,7 @@ A model that is hardly better than its colours has learned the backgrounds, not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data import Pixels, pixels
+from mindle.data.images.pixels import in_threads
 from mindle.records import Dataset, InputSpec
 from mindle.training.images.attempts import log_softmax
 
@@ -149,7 +151,7 @@ def drawn_of_each(dataset: Dataset, most: int, seed: int = 0) -> NDArray[np.int6
     return np.sort(train[np.concatenate([order[first], rest[: max(most - len(first), 0)]])])
 
 
-def colour_histograms(images: Pixels, *, batch: int = 256) -> NDArray[np.float64]:
+def colour_histograms(images: Pixels, *, batch: int = 64) -> NDArray[np.float64]:
     """Square roots of the share of each image's pixels in each colour box, (image, box).
 
     The square root makes the dot product of two histograms their Bhattacharyya coefficient.
@@ -160,7 +162,8 @@ def colour_histograms(images: Pixels, *, batch: int = 256) -> NDArray[np.float64
         [1.0, 1.0]
     """
     batches = np.array_split(np.arange(len(images)), len(images) // batch + 1)
-    return np.asarray(np.sqrt(np.concatenate([_histograms(images[rows]) for rows in batches])))
+    found = in_threads(lambda rows: _histograms(images[rows]), batches)
+    return np.asarray(np.sqrt(np.concatenate(list(found))))
 
 
 def _histograms(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -168,12 +171,10 @@ def _histograms(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         images = images[:, ::2, ::2]  # every fourth pixel has the same colours
     channels = images.shape[-1]
     boxes = BOXES_RGB if channels == 3 else BOXES_GRAY
-    steps = images.astype(np.uint16) * boxes >> 8  # (image, height, width, channel)
-    code = steps[..., 0].astype(np.int64)
-    for channel in range(1, channels):
-        code = code * boxes + steps[..., channel]
-    count = boxes**channels
-    flat = code.reshape(len(images), -1)
-    flat += count * np.arange(len(images))[:, None]  # one range of codes an image
-    totals = np.bincount(flat.ravel(), minlength=count * len(images)).reshape(len(images), count)
-    return totals / flat.shape[1] if flat.size else totals.astype(np.float64)
+    step = (np.arange(256) * boxes >> 8).astype(np.uint8)  # of a value
+    code = np.zeros(images.shape[:3], np.uint8)  # 6 x 6 x 6 boxes: (image, height, width)
+    for channel in range(channels):
+        code = code * np.uint8(boxes) + step[images[..., channel]]
+    count, size = boxes**channels, math.prod(code.shape[1:])
+    totals = [np.bincount(each.ravel(), minlength=count) for each in code]
+    return np.asarray(np.reshape(totals, (len(images), count)) / max(size, 1))

@@ -353,9 +353,9 @@ def _synthetic(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Noise, fine and coarse, that a graph is proven on; the first photos may be as good as black."""
     height, width, channels = shape
     rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (8, -(-height // 16), -(-width // 16), channels), np.uint8)
+    coarse = rng.integers(0, 256, (4, -(-height // 16), -(-width // 16), channels), np.uint8)
     coarse = coarse.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
-    return np.concatenate([coarse, rng.integers(0, 256, (8, *shape), np.uint8)])
+    return np.concatenate([coarse, rng.integers(0, 256, (4, *shape), np.uint8)])
 
 
 @dataclass(frozen=True)
