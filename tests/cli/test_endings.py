@@ -94,3 +94,16 @@ def test_a_damaged_run_is_passed_over_with_a_line(tmp_path: Path) -> None:
     assert "good\\x1b[2J" in done.stdout
     assert done.stderr.count("is skipped") == 3
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_command_ends_though_a_pool_of_threads_still_waits_for_work() -> None:
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from mindle.cli.main import run\n"
+        "pool = ThreadPoolExecutor(1)\n"
+        "pool.submit(print, 'worked').result()\n"
+        "import sys; sys.argv = ['mindle', '--version']\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "worked")

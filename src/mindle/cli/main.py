@@ -156,6 +156,8 @@ def run() -> NoReturn:
         main()
     except SystemExit as stop:
         code = stop.code
+    for ending in reversed(threading._threading_atexits):  # type: ignore[attr-defined]  # idle pools of threads
+        ending()
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
