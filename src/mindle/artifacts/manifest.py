@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mindle.artifacts import answers as layouts
-from mindle.artifacts.files import exists, read_rows, write_csv
+from mindle.artifacts.files import exists, reading_csv, write_csv
 from mindle.errors import ArtifactError
 from mindle.records import Examples
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "width", "height", "finding")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestRow:
     """One file below the data, as the manifest states it."""
 
@@ -36,10 +37,10 @@ class ManifestRow:
     finding: str
 
 
-def manifest_rows(data: Examples) -> list[ManifestRow]:
-    """The rows of data that have been checked and split."""
+def _columns(data: Examples) -> dict[str, Sequence[Any]]:
+    """What the manifest says of data, by column."""
     unknown, sizes = ("",) * len(data), np.zeros(len(data), np.int64)
-    columns: dict[str, Sequence[Any]] = {
+    return {
         "path": data.row_names,
         "sha256": data.sha256 or unknown,
         "label": layouts.of(data.task).labels(data),
@@ -49,6 +50,11 @@ def manifest_rows(data: Examples) -> list[ManifestRow]:
         "height": (data.heights if len(data.heights) else sizes).tolist(),
         "finding": data.set_aside or unknown,
     }
+
+
+def manifest_rows(data: Examples) -> list[ManifestRow]:
+    """The rows of data that have been checked and split."""
+    columns = _columns(data)
     return [
         ManifestRow(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)
     ]
@@ -56,7 +62,7 @@ def manifest_rows(data: Examples) -> list[ManifestRow]:
 
 def write_manifest(path: Path, data: Examples) -> None:
     """Write the manifest of a data set or a table, whole or not at all."""
-    write_csv(path, COLUMNS, (astuple(row) for row in manifest_rows(data)))
+    write_csv(path, COLUMNS, zip(*_columns(data).values(), strict=True))
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -64,15 +70,22 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
     Raises:
         ArtifactError: If it is missing or lacks a column.
+        ValueError: If a row has more cells than the header, or fewer.
     """
     if not exists(path):
         raise ArtifactError(f"The run must hold {path.name}. Received {path.parent}, which has none.")
-    rows = read_rows(path)
-    missing = set(COLUMNS) - set(rows[0] if rows else ())
-    if missing:
-        raise ArtifactError(f"{path} must have the columns {', '.join(COLUMNS)}. Missing: {sorted(missing)}.")
-    kinds: dict[str, Any] = {"width": int, "height": int}
-    return [ManifestRow(**{name: kinds.get(name, str)(row[name]) for name in COLUMNS}) for row in rows]
+    # Most cells repeat: with one object for each, a million rows fit into memory.
+    once: dict[str, Any] = {name: cache(int if name in ("width", "height") else str) for name in COLUMNS}
+    once |= {"path": str, "sha256": str}
+    with reading_csv(path) as lines:
+        header = next(lines, [])
+        missing = set(COLUMNS) - set(header)
+        if missing:
+            raise ArtifactError(
+                f"{path} must have the columns {', '.join(COLUMNS)}. Missing: {sorted(missing)}."
+            )
+        rows = (dict(zip(header, cells, strict=True)) for cells in lines)
+        return [ManifestRow(**{name: read(row[name]) for name, read in once.items()}) for row in rows]
 
 
 def fingerprint(data: Examples) -> str:
@@ -81,6 +94,7 @@ def fingerprint(data: Examples) -> str:
     Two folders with the same pictures under the same class names have the same fingerprint, wherever they
     lie.
     """
-    rows = manifest_rows(data)
-    lines = sorted(f"{rows[i].sha256} {rows[i].label} {rows[i].split}" for i in data.rows().tolist())
+    columns = _columns(data)
+    content = [columns[name] for name in ("sha256", "label", "split")]
+    lines = sorted(" ".join(column[row] for column in content) for row in data.rows().tolist())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
