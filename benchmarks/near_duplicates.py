@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -144,20 +143,17 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     images, pairs = (1000, 40) if arguments.smoke else (arguments.images, arguments.pairs)
     with tempfile.TemporaryDirectory() as folder:
         file = arguments.thumbnails or Path(folder, "thumbnails.npy")
-        began = time.perf_counter()
         if not file.exists():
             generate(file, images, pairs, arguments.data)
-        generated = time.perf_counter() - began
         few, many = (search(file, count, pairs) for count in (images // 10, images))
     before, now = set(few.pop("found")), set(many.pop("found"))
-    return {
-        "planted": pairs,
-        "found_by_kind": {
-            kind: [sum(1 for pair in found if pair % len(COPIES) == number) for found in (before, now)]
-            for number, kind in enumerate(COPIES)
-        },
-        "found_in_a_tenth_and_not_in_all": len(before - now),
-        "generated_seconds": round(generated, 1),
-        "a_tenth": few,
-        "all": many,
+    kinds = {
+        f"found of {pairs // len(COPIES):,} copies {kind}": sum(pair % len(COPIES) == number for pair in now)
+        for number, kind in enumerate(COPIES)
     }
+    counts = {
+        "planted": pairs,
+        "found among a tenth": len(before),
+        "of these not among all": len(before - now),
+    }
+    return {**many, **counts, **kinds, **{f"{name} (a tenth)": value for name, value in few.items()}}

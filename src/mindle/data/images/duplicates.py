@@ -50,7 +50,7 @@ FLAT_STD = 3.0
 
 # Work is bounded whatever the data: a hundred thousand frames of one still camera are all alike.
 MOST_COMPARISONS = 300_000_000  # in either search, about 10 s on one core
-PER_PICTURE = 3_000  # comparisons of each, where that is more
+PER_PICTURE = 2_000  # comparisons of each, where that is more
 MOST_CONFIRMATIONS = 1_000_000  # of thumbnails, about 10 s on one core
 PER_HASH = 8  # neighbours among pictures of one hash that are looked at first
 PER_GROUP = 2  # pictures of one hash and one group that are compared with others
@@ -186,6 +186,10 @@ class Pairs:
     def parts(self) -> list[NDArray[np.float32]]:
         """The beginnings of the vectors, and all: a part of a difference is never longer than the whole."""
         return [*(np.ascontiguousarray(self.vectors[:, :width]) for width in _PARTS), self.vectors]
+
+    def estimate(self) -> int:
+        """About how many pairs will be compared, with the sorting as so many more."""
+        return len(self.tables) * (int(self._runs(self.tables[0])[1].sum()) + len(self.rows))
 
     def search(self) -> Iterator[NDArray[np.int64]]:
         """The pairs in lots, each pair once."""
@@ -436,9 +440,7 @@ def near_duplicates(
     """
     search = _Search(thumbnails, hashes, kinds, small)
     search.look_at_equals()
-    search.look_at_vectors()
-    if not small.all():  # the others must correlate so that they were found already
-        search.look_at_waves()
+    search.look_at_near()
     pairs = search.order[np.concatenate([np.zeros((0, 2), np.int64), *search.found])]
     return NearDuplicates(pairs=np.unique(np.sort(pairs, axis=1), axis=0), complete=search.complete)
 
@@ -485,14 +487,18 @@ class _Search:
                 equal = np.flatnonzero(hashes[order[:-step]] == hashes[order[step:]])
                 self._confirm(np.stack([order[equal], order[equal + step]], axis=1))
 
-    def look_at_vectors(self) -> None:
-        """Pairs that correlate so much that near outlines are enough."""
-        self._look(PairsOfVectors(**self._compared(self.outlines, DOUBTFUL_CORRELATION[1])))
-
-    def look_at_waves(self) -> None:
-        """Pairs that correlate less and have near waves."""
-        compared = self._compared(self.waves, CORRELATION)
-        self._look(PairsOfHashes(hashes=self.waves, distance=WAVE_DISTANCE, **compared))
+    def look_at_near(self) -> None:
+        """Pairs that correlate so much that near outlines are enough, then those that have near waves."""
+        compared = self._compared(self.outlines, DOUBTFUL_CORRELATION[1])
+        vectors = PairsOfVectors(**compared)
+        outlines = PairsOfHashes(hashes=self.outlines, distance=OUTLINE_DISTANCE, **compared)
+        # Vectors distinguish photos and silhouettes, where outlines repeat; outlines distinguish noise.
+        cheaper = min(vectors, outlines, key=Pairs.estimate)
+        self._look(cheaper)
+        small = bool(self.small.all())
+        if not (small and cheaper is vectors):  # small ones must correlate so that they were found already
+            compared = self._compared(self.waves, DOUBTFUL_CORRELATION[small])
+            self._look(PairsOfHashes(hashes=self.waves, distance=WAVE_DISTANCE, **compared))
 
     def _look(self, near: Pairs) -> None:
         waiting = np.zeros((0, 2), np.int64)  # so many at a time that finding their groups costs little
