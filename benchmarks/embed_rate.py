@@ -40,7 +40,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", help="as `mindle train` takes them; random unless given")
     parser.add_argument("--model", default="mobilenetv2_100")
-    parser.add_argument("--images", type=int, default=768, help="of random pixels, each round of `embedding`")
+    parser.add_argument(
+        "--images", type=int, default=1536, help="of random pixels, each round of `embedding`"
+    )
     parser.add_argument(
         "--seconds", type=float, default=1.0, help="of one turn of the bare sides, at the least"
     )
@@ -80,9 +82,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def _embedding(card: WeightCard, images: int) -> Side:
     pixels = np.random.default_rng(0).integers(0, 256, (images, *card.spec.shape), np.uint8)
     engine, numbers = Engine(card), count()
-    return Side(
-        "mindle", lambda: engine.embed(pixels, [f"{next(numbers):064x}" for _ in pixels]), units=images
-    )
+
+    def embed() -> dict[str, str]:
+        engine.embed(pixels, [f"{next(numbers):064x}" for _ in pixels])
+        return {"plan": str(engine.plan)}
+
+    return Side("mindle", embed, units=images)
 
 
 def _folder(card: WeightCard, photos: Path, bare: Side) -> Iterator[Side]:
