@@ -17,8 +17,9 @@ from mindle.records import SILENT, ArrayImages, InputSpec
 
 def test_facts_are_those_of_examine(tmp_path: Path) -> None:
     digits = read("digits")
-    looks, facts = scan(digits, (), tmp_path, SILENT)
-    assert len(looks) == len(facts.rows) == 1797
+    hashes, problems, facts = scan(digits, (), tmp_path, SILENT)
+    assert len(hashes) == len(facts.rows) == 1797
+    assert not problems
     assert isinstance(digits.images, ArrayImages)
     rows = [3, 1700]
     thumbnails, columns = facts.thumbnails(rows), facts.of(rows)
@@ -34,8 +35,9 @@ def test_facts_are_those_of_examine(tmp_path: Path) -> None:
 def test_a_data_set_of_which_nothing_decodes(tmp_path: Path) -> None:
     (tmp_path / "photos" / "a").mkdir(parents=True)
     (tmp_path / "photos" / "a" / "x.jpg").write_bytes(b"no picture")
-    looks, facts = scan(read(tmp_path / "photos"), (), tmp_path / "cache", SILENT)
-    assert [look.kind for look in looks] == ["not-an-image"]
+    hashes, problems, facts = scan(read(tmp_path / "photos"), (), tmp_path / "cache", SILENT)
+    assert len(hashes) == 1
+    assert problems[0].kind == "not-an-image"
     assert len(facts.rows) == 0
     assert facts.thumbnails([])(np.zeros(0, np.int64)).shape == (0, 32, 32)
 

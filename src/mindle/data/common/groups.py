@@ -74,12 +74,12 @@ def bind_groups(
     pairs += [(rows[0], row) for rows in bound for row in rows[1:]]
     groups.join(np.array(pairs, np.int64).reshape(-1, 2))
     members: dict[int, list[int]] = defaultdict(list)
-    for row, root in enumerate(groups.roots().tolist()):
-        members[root].append(row)
+    roots = groups.roots()
+    for row in np.flatnonzero(np.bincount(roots, minlength=len(roots))[roots] > 1).tolist():
+        members[int(roots[row])].append(row)
     for rows in members.values():
-        if len(rows) > 1:
-            given = sorted({joined[row] for row in rows} - {""})
-            name = given[0] if given else "alike-" + min(contents[row] for row in rows)[:16]
-            for row in rows:
-                joined[row] = name
+        given = sorted({joined[row] for row in rows} - {""})
+        name = given[0] if given else "alike-" + min(contents[row] for row in rows)[:16]
+        for row in rows:
+            joined[row] = name
     return tuple(joined)

@@ -72,11 +72,12 @@ def check(
 
 def _checked(dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener) -> Dataset:
     """Every question, asked of the images that take part."""
-    scans, facts = scan(dataset, specs, cache, listener)
+    sha256, problems, facts = scan(dataset, specs, cache, listener)
     task = of(dataset.task)
     draft = _Draft(
         dataset=dataset,
-        scans=scans,
+        sha256=sha256,
+        problems=problems,
         facts=facts,
         task=task,
         spread=task.spread(dataset),
@@ -94,7 +95,8 @@ class _Draft:
     """A data set while it is being checked."""
 
     dataset: Dataset
-    scans: list[Scan]
+    sha256: tuple[str, ...]
+    problems: dict[int, Scan]  # by row
     facts: Facts
     task: DataTask
     spread: float  # by how much truths differ on the whole
@@ -148,11 +150,11 @@ class _Draft:
 def _find_problems(draft: _Draft) -> None:
     """Files that do not become pixels are set aside by name and reason."""
     found: dict[str, list[int]] = defaultdict(list)
-    for row, seen in enumerate(draft.scans):
-        if seen.kind and not draft.set_aside[row]:
+    for row, seen in draft.problems.items():
+        if not draft.set_aside[row]:
             found[seen.kind].append(row)
     for kind, rows in found.items():
-        detail = draft.scans[rows[0]].detail
+        detail = draft.problems[rows[0]].detail
         draft.drop(kind, rows, message(f"data.problem.{kind}", detail=detail, **draft.about(rows)))
 
 
@@ -211,7 +213,7 @@ def _find_odd_modes(draft: _Draft) -> None:
 
 def _find_copies(draft: _Draft) -> None:
     """The same content more than once: under two labels, across a given split, or simply twice."""
-    copies = [rows for rows in _by_content(draft, draft.good()).values() if len(rows) > 1]
+    copies = _copies(draft, draft.good())
     agreeing = [rows for rows in copies if not draft.differ(rows)]
     _find_two_labels(draft, [rows for rows in copies if draft.differ(rows)])
     _find_leaks(draft, [rows for rows in agreeing if len({draft.dataset.given[row] for row in rows}) > 1])
@@ -226,11 +228,24 @@ def _find_copies(draft: _Draft) -> None:
         )
 
 
-def _by_content(draft: _Draft, rows: Iterable[int]) -> dict[str, list[int]]:
-    same: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        same[draft.scans[row].sha256].append(row)
-    return same
+def _copies(draft: _Draft, rows: Sequence[int]) -> list[list[int]]:
+    """The rows of each content that several have, in the order of the first of them."""
+    return sorted(_shared(_contents(draft, rows)[1], np.array(rows, np.int64)))
+
+
+def _contents(draft: _Draft, rows: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The place of the first row of each content, by hash; and which content each row has."""
+    hashes = np.array([draft.sha256[row] for row in rows], "S64")
+    _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    return first, which
+
+
+def _shared(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> list[list[int]]:
+    """The rows of each key that several have, by key."""
+    order = np.argsort(keys, kind="stable")
+    _, starts, counts = np.unique(keys[order], return_index=True, return_counts=True)
+    several = np.stack([starts, starts + counts], axis=1)[counts > 1]
+    return [rows[order[start:end]].tolist() for start, end in several.tolist()]
 
 
 def _find_two_labels(draft: _Draft, groups: list[list[int]]) -> None:
@@ -266,9 +281,10 @@ def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
 
 def _find_near_duplicates(draft: _Draft) -> None:
     """Nearly the same image more than once; and what a split has to keep together."""
-    # One row stands for its identical copies; sorted by hash, so that the order of files decides nothing.
-    copies = _by_content(draft, draft.good())
-    rows = [copies[sha256][0] for sha256 in sorted(copies)]
+    # One row stands for its identical copies.
+    good = np.array(draft.good(), np.int64)
+    first, which = _contents(draft, good.tolist())
+    rows = good[first].tolist()
     facts = draft.facts.of(rows)
     found = near_duplicates(
         draft.facts.thumbnails(rows),
@@ -281,10 +297,8 @@ def _find_near_duplicates(draft: _Draft) -> None:
     _add_near_duplicates(draft, pairs)
     groups = Groups(len(rows))
     groups.join(found.pairs)
-    together: dict[int, list[int]] = defaultdict(list)
-    for root, row in zip(groups.roots().tolist(), rows, strict=True):
-        together[root] += copies[draft.scans[row].sha256]
-    _bind(draft, list(together.values()))
+    order = np.argsort(which, kind="stable")
+    _bind(draft, _shared(groups.roots()[which[order]], good[order]))
 
 
 def _kinds(dataset: Dataset) -> NDArray[np.int64]:
@@ -315,9 +329,9 @@ def _bind(draft: _Draft, groups: list[list[int]]) -> None:
     """Keep groups together, but for those so large that the likeness itself is in doubt."""
     limit = max(GROUP_LEAST, math.floor(GROUP_FRACTION * len(draft.good())))
     large = [group for group in groups if len(group) > limit]
-    draft.bound = [group for group in groups if 1 < len(group) <= limit]
+    draft.bound = [group for group in groups if len(group) <= limit]
     for group in large:  # identical files among them still stay together
-        draft.bound += [same for same in _by_content(draft, group).values() if 1 < len(same) <= limit]
+        draft.bound += [same for same in _copies(draft, group) if len(same) <= limit]
     if large:
         rows = list(chain(*large))
         about = {"n": len(large), "classes": draft.by_class(rows), "first": draft.named(large[0])}
@@ -369,9 +383,9 @@ def _finished(draft: _Draft) -> Dataset:
     findings = sorted((*dataset.findings, *draft.findings), key=lambda one: not one.decision)
     return replace(
         dataset,
-        groups=bind_groups(dataset.groups, draft.bound, [seen.sha256 for seen in draft.scans]),
+        groups=bind_groups(dataset.groups, draft.bound, draft.sha256),
         set_aside=tuple(draft.set_aside),
-        sha256=tuple(seen.sha256 for seen in draft.scans),
+        sha256=draft.sha256,
         heights=sizes[0],
         widths=sizes[1],
         findings=tuple(findings),

@@ -90,7 +90,7 @@ class Facts:
 
 def scan(
     dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener
-) -> tuple[list[Scan], Facts]:
+) -> tuple[tuple[str, ...], dict[int, Scan], Facts]:
     """Read and hash every row, decode those that take part, and fill the stores of facts and pixels.
 
     Args:
@@ -100,7 +100,8 @@ def scan(
         listener: Hears progress of the stage "check".
 
     Returns:
-        One scan a row, and the facts of the images that decode.
+        The hash of each row's content, what the rows with a problem gave, and the facts of the images that
+        decode.
 
     Raises:
         DeviceError: If the cache cannot be written.
@@ -113,26 +114,29 @@ def scan(
         facts=RowStore(cache / "facts-v1", shape=(), dtype=FACTS),
         pixels=[(spec, pixel_store(spec, cache)) for spec in wanted],
     )
-    scans: list[Scan] = []
+    hashes: list[str] = []
+    problems: dict[int, Scan] = {}
     with ExitStack() as stack:
         facts_writer = stack.enter_context(scanner.facts.writer(listener))
         writers = [stack.enter_context(store.writer(listener)) for _, store in scanner.pixels]
-        for seen, examined, numbers in in_threads(scanner.scan, range(len(dataset))):
-            scans.append(seen)
-            if examined is not None and not examined.kind:
+        for row, (seen, examined, numbers) in enumerate(in_threads(scanner.scan, range(len(dataset)))):
+            hashes.append(seen.sha256)
+            if seen.kind:
+                problems[row] = seen
+            elif examined is not None:
                 if seen.sha256 not in scanner.facts:
                     facts_writer.add(seen.sha256, _entry(examined))
                 for number, pixels in zip(numbers, examined.pixels, strict=True):
                     writers[number].add(seen.sha256, pixels)
-            if len(scans) % 32 == 0 or len(scans) == len(dataset):
-                listener.progress("check", len(scans), len(dataset))
-    good = [row for row, seen in enumerate(scans) if not seen.kind and not dataset.set_aside[row]]
-    hashes = [scans[row].sha256 for row in good]
-    damaged = [(good[position], hashes[position]) for position in scanner.facts.missing(hashes)]
+            if len(hashes) % 32 == 0 or len(hashes) == len(dataset):
+                listener.progress("check", len(hashes), len(dataset))
+    good = [row for row, aside in enumerate(dataset.set_aside) if not aside and row not in problems]
+    keys = [hashes[row] for row in good]
+    damaged = [(good[position], keys[position]) for position in scanner.facts.missing(keys)]
     if damaged:
         listener.say(message("images.cache.damaged", n=len(damaged)))
         scanner.refill(damaged, listener)
-    return scans, _gather(np.array(good, np.int64), scanner.facts, hashes)
+    return tuple(hashes), problems, _gather(np.array(good, np.int64), scanner.facts, keys)
 
 
 @dataclass(frozen=True, kw_only=True)
