@@ -287,7 +287,8 @@ class Engine:
     def seconds_an_image(self, pixels: PixelRows) -> float:
         """How long one image takes, measured on one batch; the graph is made, if need be, and cached."""
         some = pixels[np.arange(min(self._at_once, len(pixels)))]
-        self.run(some)  # opens the graph and lets it allocate its memory
+        first = some[: self.plan.batch * self.plan.streams or None]
+        self.run(first)  # opens the graph and lets it allocate its memory
         began = time.perf_counter()
         self.run(some)
         # A short batch is filled up, and costs as much.
