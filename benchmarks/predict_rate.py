@@ -74,7 +74,7 @@ def _rates(arguments: argparse.Namespace, run: str, folder: str) -> dict[str, An
     batches = (1,) if arguments.smoke else _forward.BATCHES
     net = _forward.network(arguments.model, size)
     with _forward.bare_sides(net, size, batches=batches, at_least=arguments.seconds) as sides:
-        best = _forward.fastest(sides, 1 if arguments.smoke else 2)
+        best = _forward.fastest(sides, 1 if arguments.smoke else 4)
         both = [_files(opened, files), _stored(opened, count)]
         rates = {side.name: in_turn([side, *best], rounds=arguments.rounds) for side in both}
     bare = min(one["seconds_a_unit"] for name, one in rates["files"]["sides"].items() if name != "files")

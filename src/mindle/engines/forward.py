@@ -36,18 +36,19 @@ class Forward:
         self.plan = plan
         self.inputs, self.outputs = opened.inputs, opened.outputs
         self._rows, self._seconds, self._counting = 0, 0.0, Lock()
+        self._calls = len(opened.calls)
         self._free: SimpleQueue[Call] = SimpleQueue()
         for call in opened.calls:
             self._free.put(call)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.plan.streams, thread_name_prefix="mindle-forward")
+        return ThreadPoolExecutor(self._calls, thread_name_prefix="mindle-forward")
 
     @property
     def rate(self) -> float:
         """Rows a second of all calls until now, while all streams were busy; 0 before the first."""
-        return self._rows * self.plan.streams / self._seconds if self._seconds else 0.0
+        return self._rows * self._calls / self._seconds if self._seconds else 0.0
 
     def __call__(self, feed: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs (row, …) by name for inputs (row, …) by name."""

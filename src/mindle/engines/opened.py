@@ -25,7 +25,7 @@ class Opened:
     """A graph as an engine opened it.
 
     Attributes:
-        calls: Functions that may run at the same time, one a stream.
+        calls: Functions that may run at the same time, at least one a stream.
         inputs: What they take.
         outputs: What they give.
     """

@@ -71,9 +71,10 @@ def opened(path: Path, plan: Plan) -> Opened:
         "INFERENCE_PRECISION_HINT": _TYPE_NAMES[plan.precision],  # else bfloat16 where the processor has it
     }
     compiled = _core().compile_model(model, "CPU", settings)
-    return Opened(
-        [_call(compiled.create_infer_request(), outputs) for _ in range(plan.streams)], inputs, outputs
-    )
+    # A second call waits for each stream. While Python took the answers of the only one, and waited for
+    # threads that decode images, the stream would wait busily: 2.66 ms an image so, 2.54 with a second one.
+    requests = [compiled.create_infer_request() for _ in range(2 * plan.streams)]
+    return Opened([_call(request, outputs) for request in requests], inputs, outputs)
 
 
 def _call(request: Any, outputs: tuple[Node, ...]) -> Call:
