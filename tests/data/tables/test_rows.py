@@ -63,6 +63,12 @@ def test_every_form_gives_the_same_rows(tmp_path: Path) -> None:
         check_people(one(tmp_path / name))
 
 
+def test_the_names_of_the_rows_are_made_once() -> None:
+    (chunk,) = read_rows(PEOPLE, COLUMNS)
+    assert chunk.names[:2] == ("row 1", "row 2")
+    assert chunk.names is chunk.names, "who asks for each row's name would make those of all"
+
+
 def test_one_mapping_is_one_row(tmp_path: Path) -> None:
     assert len(one(PEOPLE[0])) == 1
     (tmp_path / "row.json").write_text(json.dumps(PEOPLE[0]), encoding="utf-8")

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -55,7 +56,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.rows_from)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What answers call each row."""
         return tuple(map(row_name, self.rows_from))

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from mindle.data.common.names import nfc
@@ -302,6 +303,7 @@ def _worth(cell: str) -> int:
 # -------------------------------------------------------------------------------------------- headers
 
 
+@lru_cache(1 << 14)  # the same cells are asked about for each separator, and each line of header there may be
 def is_number(text: str) -> bool:
     """Whether a cell is a number in any way of writing.
 
