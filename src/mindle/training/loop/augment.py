@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mindle.training.device import place
 from mindle.training.settings import AugmentSettings
 
 # One generator for a batch, or one for each image, whose augmentation then does not depend on its batch.
@@ -68,7 +69,7 @@ class Augment:
         """Flip, rotate, zoom, shift and crop."""
         settings = self.settings
         if settings.rotate or settings.zoom or settings.crop < 1:
-            maps = self._affine(images, generator).to(images.device)
+            maps = place(self._affine(images, generator), images.device)
             return F.grid_sample(
                 images,
                 _grid(maps, size),
@@ -92,7 +93,7 @@ class Augment:
 
     def _flip(self, images: Tensor, generator: Generators) -> Tensor:
         """Mirror without interpolation."""
-        mirrored = (self._signs(images, generator) < 0).to(images.device)
+        mirrored = place(self._signs(images, generator) < 0, images.device)
         for axis, allowed in zip((3, 2), flips(self.settings.flip, images.shape[1]), strict=True):
             if allowed:
                 images = torch.where(mirrored[:, 3 - axis, None, None, None], images.flip(axis), images)
@@ -105,14 +106,12 @@ class Augment:
         mode = {"reflect": "reflect", "edge": "replicate", "black": "constant"}[self.settings.fill]
         padded = F.pad(images, (reach_x, reach_x, reach_y, reach_y), mode=mode)
         corners = _rand(len(images), 2, generator)
-        tops = (corners[:, 0] * (2 * reach_y + 1)).int().tolist()
-        lefts = (corners[:, 1] * (2 * reach_x + 1)).int().tolist()
-        return torch.stack(
-            [
-                image[:, top : top + height, left : left + width]
-                for image, top, left in zip(padded, tops, lefts, strict=True)
-            ]
-        )
+        corners = (corners * torch.tensor([2 * reach_y + 1, 2 * reach_x + 1])).long()
+        tops, lefts = place(corners, images.device).unbind(1)
+        windows = padded.unfold(2, height, 1).unfold(
+            3, width, 1
+        )  # (image, channel, top, left, height, width)
+        return windows[torch.arange(len(images), device=images.device), :, tops, lefts]
 
     def _affine(self, images: Tensor, generator: Generators) -> Tensor:
         """(image, 2, 3): where each output position, in [-1, 1] x [-1, 1], reads from; x comes first."""
@@ -144,7 +143,7 @@ class Augment:
         settings = self.settings
         if not (settings.brightness or settings.contrast or settings.saturation):
             return images
-        signed = _rand(len(images), 3, generator).mul_(2).sub_(1).to(images.device)
+        signed = place(_rand(len(images), 3, generator).mul_(2).sub_(1), images.device)
         lift, contrast, saturation = (column[:, None, None] for column in signed.unbind(1))
         # Gray is the plain mean of the channels, so that saturation leaves the image's mean where it is.
         channels = images.shape[1]
@@ -242,7 +241,7 @@ def mix(
     rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     alpha = settings.cutmix if cut else settings.mixup
     share = float(rng.beta(alpha, alpha))  # of the original image
-    order = order.to(images.device)
+    order = place(order, images.device)
     if cut:
         height, width = images.shape[-2:]
         tall, wide = round(height * math.sqrt(1 - share)), round(width * math.sqrt(1 - share))
