@@ -206,6 +206,7 @@ HEADINGS = {
     "cv_intervals": "Intervals of cross-validation",
     "loop_rate": "The training loop",
     "predict_rate": "Prediction",
+    "cold_start": "One picture, cold",
     "many_images": "Many images",
     "tune_rate": "Search",
     "mutations": "Damaged files",
