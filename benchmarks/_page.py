@@ -210,6 +210,8 @@ HEADINGS = {
     "many_images": "Many images",
     "tune_rate": "Search",
     "mutations": "Damaged files",
+    "fit_rate": "Training from scratch",
+    "augment_rate": "Augmentation",
 }
 TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
     "targets": _targets,
