@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mindle.models.listing import list_models
+import pytest
+
+from mindle.engines import openvino
+from mindle.models.listing import engine_note, list_models
 from mindle.models.nets.zoo import ZOO
 
 
@@ -25,3 +28,13 @@ def test_a_weights_folder_comes_first(shared: Path) -> None:
         "tf_efficientnet_lite0",
     }
     assert "--weights" in rows[0]["from"]
+
+
+@pytest.mark.parametrize(
+    ("there", "words"), [(True, "whichever is faster"), (False, "install mindle[openvino]")]
+)
+def test_one_line_says_what_openvino_may_gain(
+    there: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino, "is_installed", lambda: there)
+    assert words in engine_note()

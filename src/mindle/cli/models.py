@@ -20,4 +20,7 @@ def models(*, weights: str | None = None, json: str | None = None) -> None:
     rows = [[known_message(f"commands.models.{key}.{row[key]}", row[key]) for key in keys] for row in found]
     if show({"schema": 1, "models": found}, json, ("model", *keys[1:]), rows):
         print()
-        Console(sys.stdout).say(message("commands.models.others"))
+        from mindle.models.listing import engine_note
+
+        for note in (message("commands.models.others"), engine_note()):
+            Console(sys.stdout).say(note)

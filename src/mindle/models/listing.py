@@ -5,8 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mindle.messages import message
+from mindle.engines import openvino
+from mindle.messages import Message, message
 from mindle.models.pretrained.weights import find_weights
+
+
+def engine_note() -> Message:
+    """Whether OpenVINO is here, and what it may gain where it is not.
+
+    Example:
+        >>> "OpenVINO" in engine_note()
+        True
+    """
+    there = openvino.is_installed()
+    return message("commands.models.engine.there") if there else message("commands.models.engine.missing")
 
 
 def list_models(where: Path | None = None) -> list[dict[str, Any]]:
