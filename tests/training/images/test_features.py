@@ -373,13 +373,14 @@ def test_a_resumed_run_keeps_its_plan_unless_one_is_pinned(
     assert pinned.plan.engine == "onnxruntime"
 
 
+@pytest.mark.parametrize(("rows", "count"), [(1000, 3), (0, 20)])
 def test_many_rows_are_worth_a_trial_before_they_are_embedded(
-    card: WeightCard, ready: Path, monkeypatch: pytest.MonkeyPatch
+    rows: int, count: int, card: WeightCard, ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MINDLE_ENGINE")
     monkeypatch.setattr(trial, "_LEAST_WORK", 0.0)
-    engine = Engine(card, threads=1, rows=1000)
-    engine.embed(photos(3), keys(3))
+    engine = Engine(card, threads=1, rows=rows)
+    engine.embed(photos(count), keys(count))
     (known,) = (json.loads(file.read_text("utf-8")) for file in (ready / "engines").glob("*.json"))
     assert known["plan"] == engine.plan.as_dict()
     assert Engine(card, threads=1, rows=1000).plan == engine.plan

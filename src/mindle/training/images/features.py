@@ -240,6 +240,7 @@ class Engine:
                 f"`keys` must have one key an image. Received {len(keys)} keys, {len(pixels)} images."
             )
         wanted, count = views.keys(keys), len(keys)
+        self.rows = max(self.rows, len(wanted))
         if not wanted:
             return np.zeros((views.count + 1, 0, self.width()), np.float32)
         store = self.store()
