@@ -208,6 +208,8 @@ HEADINGS = {
     "predict_rate": "Prediction",
     "cold_start": "One picture, cold",
     "many_images": "Many images",
+    "decode_rate": "Decoding large photos",
+    "near_duplicates": "Near duplicates",
     "tune_rate": "Search",
     "mutations": "Damaged files",
     "fit_rate": "Training from scratch",
