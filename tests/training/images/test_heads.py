@@ -36,12 +36,13 @@ from mindle.training.images.heads.features import (
     Floats,
     Singles,
     block_of,
+    product,
     vectors_for,
 )
 from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic
 from mindle.training.images.heads.net import fit_net
-from mindle.training.images.heads.solver import Dual, Primal, product, walk
+from mindle.training.images.heads.solver import Dual, Primal, walk
 from mindle.training.images.plan import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.loop.imbalance import balanced_weights
@@ -230,19 +231,19 @@ def test_a_head_makes_the_joined_features_of_raw_ones() -> None:
 @pytest.mark.parametrize(("images", "features"), [(80, 12), (20, 50)])
 def test_directions_only_turn_the_features(images: int, features: int) -> None:
     joined = ConcatFeatures([block_of(clouds(images, features=features)[0])])
-    found = Directions(joined)
+    found = Directions(joined.x)
     x = joined.x.astype(np.float64)
     products = found.z.T @ found.z
-    np.testing.assert_allclose(found.z @ found.z.T, x @ x.T, atol=1e-6)
-    np.testing.assert_allclose(products, np.diag(found.strengths), atol=1e-6)
-    np.testing.assert_allclose(found.turn.T @ found.turn, np.eye(found.z.shape[1]), atol=1e-6)
+    np.testing.assert_allclose(found.z @ found.z.T, x @ x.T, atol=1e-5)
+    np.testing.assert_allclose(products, np.diag(found.strengths), atol=1e-5)
+    np.testing.assert_allclose(found.turn.T @ found.turn, np.eye(found.z.shape[1]), atol=1e-5)
     assert found.strengths.tolist() == sorted(found.strengths, reverse=True)
 
 
 def test_of_many_rows_a_sample_gives_the_directions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(head_features, "MOST_DIRECTIONS", 30)
     joined = ConcatFeatures([block_of(clouds(90, features=40)[0])])
-    found, again, other = (Directions(ConcatFeatures(joined.blocks, seed)) for seed in (1, 1, 2))
+    found, again, other = (Directions(joined.x, seed) for seed in (1, 1, 2))
     assert found.z.shape == (90, 30)
     np.testing.assert_array_equal(found.z, again.z)
     assert not np.array_equal(found.z, other.z)
@@ -398,12 +399,12 @@ def test_logistic_folds_agree_with_scikit_learn() -> None:
 def test_the_net_head_is_the_net_that_was_trained() -> None:
     raw, labels = clouds(60, views=1)
     pool, joined = pool_of(labels, views=1), ConcatFeatures([block_of(raw)], seed=4)
-    directions = Directions(joined)
+    directions = Directions(joined.x)
     z = directions.z[:, : net_module.MOST_INPUTS]
-    z = torch.from_numpy(z / np.sqrt(np.mean(z**2))).float()
-    trained = net_module.Nets(z, pool, SETTINGS, seed=4).train([np.arange(pool.rows)])
+    stretched = torch.from_numpy(z / np.sqrt(np.mean(z**2))).float()
+    trained = net_module.Nets(stretched, pool, SETTINGS, seed=4).train([np.arange(pool.rows)])
     head = fit_net(pool, joined, SETTINGS).build(2.0)
-    expected = net_module._scores([tensor[0] for tensor in trained], z) / 2.0
+    expected = net_module._scores([tensor[0] for tensor in trained], stretched) / 2.0
     np.testing.assert_allclose(answers(head, raw.reshape(120, -1)), expected, atol=1e-3)
 
 
@@ -657,12 +658,33 @@ def test_weighted_support_vectors_are_evaluated_as_if_fitted_without_the_fold(
 def test_weighted_logistic_regression_is_that_of_scikit_learn() -> None:
     pool, joined = uneven()
     pool = weighed(pool)
-    directions = Directions(joined)
-    weights, biases = logistic_module._logistic(pool, directions, np.ones((pool.rows, 1)), 0.5)
+    directions = Directions(joined.x)
+    (weights,) = logistic_module._path(pool, directions, np.ones((1, pool.rows))).weights(0.5)
     theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=5000, class_weight="balanced")
     theirs.fit(directions.z, pool.truth)
-    ours = log_softmax(directions.z @ weights[0] + biases[0])
+    ours = log_softmax(directions.z @ weights[:, :-1].T + weights[:, -1])
     assert np.exp(ours) == pytest.approx(theirs.predict_proba(directions.z), abs=5e-3)
+
+
+def test_a_path_gives_each_penalty_the_same_in_whatever_order_and_the_least_loss() -> None:
+    raw, labels = clouds(90)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    learned = pool.row_folds != np.arange(5)[:, None]
+    one, two = (logistic_module._path(pool, joined.directions, 1.0 * learned) for _ in range(2))
+    down, up = [one.weights(each) for each in (1.0, 0.02)], [two.weights(each) for each in (0.02, 1.0)]
+    np.testing.assert_array_equal(down[0], up[1])
+    np.testing.assert_array_equal(down[1], up[0])
+    for fold, weights in enumerate(down[1].astype(np.float64)):
+        rows = learned[fold]
+        z, truth = joined.directions.z[rows].astype(np.float64), labels[rows]
+        theirs = LogisticRegression(C=50.0, tol=1e-9, max_iter=9000).fit(z, truth)
+
+        def loss(weight: Floats, bias: Floats, z: Floats = z, truth: NDArray[np.int64] = truth) -> float:
+            log_p = log_softmax(z @ weight.T + bias)[np.arange(len(z)), truth]
+            return float(0.01 * np.square(weight).sum() - log_p.sum())
+
+        least = loss(theirs.coef_, theirs.intercept_)
+        assert least * (1 - 1e-6) <= loss(weights[:, :-1], weights[:, -1]) <= least * (1 + 1e-4)
 
 
 def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:

@@ -107,24 +107,40 @@ class Nets:
             torch.randn(count, units, classes, generator=generator) * units**-0.5,
             torch.zeros(count, 1, classes),
         ]
-        for tensor in nets:
-            tensor.requires_grad_(True)
+        flat = torch.cat([tensor.flatten() for tensor in nets])  # one update for all of them
+        flat.grad = torch.empty_like(flat)
+        nets, slopes = _parts(flat, nets), _parts(flat.grad, nets)
+        first, first_bias, last, last_bias = nets
         settings = TrainSettings(learning_rate=2e-3, warmup_fraction=0.0, min_lr_ratio=0.0)
-        optimizer = Optimizer([{"params": nets, "weight_decay": 0.05}], settings)
+        optimizer = Optimizer([{"params": [flat], "weight_decay": 0.05}], settings)
         for step in range(steps):
             factor = rate_factor(settings, step=step, steps=steps + 1, steps_per_epoch=steps)
             optimizer.param_groups[0]["lr"] = factor * settings.learning_rate
             picks = torch.stack(
                 [some[torch.randint(len(some), (BATCH,), generator=generator)] for some in rows]
             )
-            hidden = torch.relu(torch.baddbmm(nets[1], self.z[picks], nets[0]))  # (net, row, unit)
+            x = self.z[picks]  # (net, row, direction)
+            hidden = torch.baddbmm(first_bias, x, first)  # (net, row, unit)
             alive = torch.rand(hidden.shape, generator=generator) >= dropout
-            logits = torch.baddbmm(nets[3], hidden * alive / (1 - dropout), nets[2])  # (net, row, class)
+            gate = alive.logical_and_(hidden > 0) / (1 - dropout)
+            hidden *= gate
+            logits = torch.baddbmm(last_bias, hidden, last).requires_grad_()  # (net, row, class)
             loss = _loss(logits.flatten(0, 1), labels[picks].flatten(), self.data)
-            optimizer.zero_grad()
-            (loss * count).backward()  # type: ignore[no-untyped-call]  # torch's stub
+            # Two products a layer written out cost less than what records them.
+            (slope,) = torch.autograd.grad(loss * count, logits)
+            back = (slope @ last.mT).mul_(gate)
+            torch.bmm(x.mT, back, out=slopes[0])
+            torch.sum(back, 1, keepdim=True, out=slopes[1])
+            torch.bmm(hidden.mT, slope, out=slopes[2])
+            torch.sum(slope, 1, keepdim=True, out=slopes[3])
             optimizer.step()
-        return [tensor.detach() for tensor in nets]
+        return nets
+
+
+def _parts(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Views of one vector in the shapes of some tensors."""
+    pieces = torch.split(flat, [tensor.numel() for tensor in like])
+    return [piece.view(tensor.shape) for piece, tensor in zip(pieces, like, strict=True)]
 
 
 def net_seconds(data: ClassHeadData, width: int, settings: ProbeSettings, pace: Pace) -> float:

@@ -21,10 +21,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mindle.training.images.heads.candidates import HeadData
-from mindle.training.images.heads.features import Distances, Floats, Ints
+from mindle.training.images.heads.features import Distances, Floats, Ints, product
 
 # Coefficients (row or function, output) and intercept (output,).
 Solution = tuple[Floats, Floats]
@@ -221,23 +220,3 @@ def inverse_of(kernel: Floats, ridge: float | Floats) -> Floats:
         block = np.tril(inverse[start:end, start:end])
         inverse[start:end, start:end] = block + np.tril(block, -1).T
     return np.asarray(inverse)
-
-
-def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """The product a @ b by the library that SciPy's solvers call.
-
-    NumPy and SciPy each bring a BLAS with threads of its own, which keep their cores busy for a while after
-    every call, in wait of the next. Where calls to the two alternate each waits for the other's: on two cores
-    a fit took 1.5 (kernel) to 2.5 (logistic) times as long.
-
-    Example:
-        >>> product(np.eye(2), np.array([[1.0], [2.0]])).tolist()
-        [[1.0], [2.0]]
-    """
-    from scipy.linalg import get_blas_funcs
-
-    # BLAS keeps columns together: (a @ b).T = b.T @ a.T, whose operands are there without a copy.
-    left, turned_left = (b.T, False) if b.flags.c_contiguous else (b, True)
-    right, turned_right = (a.T, False) if a.flags.c_contiguous else (a, True)
-    gemm = get_blas_funcs("gemm", (left, right))
-    return np.asarray(gemm(1.0, left, right, trans_a=turned_left, trans_b=turned_right).T)
