@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mindle.engines import Plan, open_graph, openvino, plan_for, trial
+from mindle.engines import Plan, observe, open_graph, openvino, plan_for, trial
 from mindle.records import Silent
-from tests.engines.graphs import SHAPE, image_graph
+from tests.engines.graphs import SHAPE, image_graph, pixels
 
 
 class Heard(Silent):
@@ -37,7 +37,8 @@ def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial for so few rows that a test has them."""
+    """A trial for so few rows that a test has them, on a machine that counts as idle."""
+    monkeypatch.setattr(trial, "_UNDISTURBED", 0.0)
     monkeypatch.setattr(trial, "_LEAST_WORK", 0.0)
     monkeypatch.setattr(trial, "_LOT_SECONDS", 0.001)
 
@@ -66,7 +67,7 @@ def test_work_that_is_soon_done_is_not_tried_and_that_stands(cache: Path, graph:
         assert plan_for("a", make, SHAPE, rows=rows, threads=1) == Plan(batch=32)
     assert made == [1]
     (known,) = files(cache)
-    assert (known["tried"], known["rows"]) == (False, 100)
+    assert (known["trials"], known["rows"]) == (0, 100)
     plan_for("a", make, SHAPE, rows=401, threads=1)  # so much more is worth another look
     assert made == [1, 1]
 
@@ -76,7 +77,7 @@ def test_what_a_trial_found_is_remembered_by_graph_shape_and_threads(
 ) -> None:
     found = plan_for("a", lambda: graph, SHAPE, rows=100, threads=2)
     (known,) = files(cache)
-    assert (known["tried"], known["plan"]) == (True, found.as_dict())
+    assert (known["trials"], known["plan"]) == (1, found.as_dict())
     rates = known["rates"]
     assert isinstance(rates, dict)
     assert len(rates) > 2
@@ -91,6 +92,53 @@ def test_what_a_trial_found_is_remembered_by_graph_shape_and_threads(
     assert len(files(cache)) == 3
 
 
+def test_a_disturbed_trial_is_made_again_for_many_rows_but_not_for_ever(
+    cache: Path, graph: Path, any_work: None, without_openvino: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_UNDISTURBED", 9.0)
+    for trials in (1, 2, 3, 3):
+        plan_for("a", lambda: graph, SHAPE, rows=10**6, threads=1)
+        assert (files(cache)[0]["trials"], files(cache)[0]["disturbed"]) == (trials, True)
+
+
+def test_a_trial_that_was_disturbed_stands_for_few_rows(
+    cache: Path, graph: Path, without_openvino: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_UNDISTURBED", 9.0)
+    monkeypatch.setattr(trial, "_LOT_SECONDS", 0.001)
+    found = plan_for("a", lambda: graph, SHAPE, rows=10**8, threads=1)
+    assert plan_for("a", lambda: graph, SHAPE, rows=100, threads=1) == found
+    assert files(cache)[0]["trials"] == 1
+
+
+def test_a_plan_that_is_far_faster_in_use_is_tried_again(
+    cache: Path, graph: Path, any_work: None, without_openvino: None
+) -> None:
+    plan = plan_for("a", lambda: graph, SHAPE, rows=10**6, threads=1)
+    forward = open_graph(graph, plan)
+    forward({"pixels": pixels(1000)})
+    (file,) = (cache / "engines").glob("*.json")
+    for remembered, again in ((1e9, False), (1.0, True)):
+        known = files(cache)[0] | {"rates": {str(plan): remembered}}
+        file.write_text(json.dumps(known), "utf-8")
+        observe("a", SHAPE, forward, threads=1)
+        assert files(cache)[0]["disturbed"] == again
+    assert trial._stands(files(cache)[0], 10**6) is False
+
+
+def test_another_engine_must_be_clearly_faster_than_the_remembered(
+    graph: Path, any_work: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    known = Plan(engine="openvino", batch=4)
+    for factor, kept in ((1.05, True), (1.2, False)):
+        race = trial.Trial(graph, SHAPE, Plan(batch=4))
+        rates = {"onnxruntime": 100.0 * factor, "openvino": 100.0}
+        monkeypatch.setattr(race, "_rate", lambda forward, rates=rates: rates[forward.plan.engine])
+        race.keep(known)
+        assert (race.leader.plan == known) == kept
+
+
 def test_a_damaged_memory_is_made_again(
     cache: Path, graph: Path, any_work: None, without_openvino: None
 ) -> None:
@@ -99,7 +147,7 @@ def test_a_damaged_memory_is_made_again(
     for text in ("no json", '{"schema": 1}', '{"schema": 1, "plan": {"engine": "x"}}'):
         file.write_text(text, "utf-8")
         plan_for("a", lambda: graph, SHAPE, rows=100, threads=1)
-        assert files(cache)[0]["tried"]
+        assert files(cache)[0]["trials"]
 
 
 def test_the_variable_comes_before_all(cache: Path, graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +159,7 @@ def test_the_variable_comes_before_all(cache: Path, graph: Path, monkeypatch: py
 def test_no_plan_takes_more_threads_than_are_allowed(graph: Path, any_work: None) -> None:
     for threads in (1, 2, 4):
         found = trial.Trial(graph, SHAPE, Plan(batch=4, streams=threads))
-        found.best(1.0, Silent())
+        found.find(1.0, Silent())
         for text in found.rates:
             sizes = dict(part.split("=") for part in text.partition(":")[2].split(","))
             assert int(sizes["streams"]) * int(sizes["threads"]) <= threads
@@ -128,7 +176,8 @@ def test_an_engine_must_answer_alike_to_lead(graph: Path, tmp_path: Path, any_wo
 def test_a_plan_that_fails_is_passed_over(graph: Path, any_work: None) -> None:
     race = trial.Trial(graph, SHAPE, Plan(batch=4))
     graph.write_bytes(b"no graph any more")
-    assert race.best(1.0, Silent()) == Plan(batch=4)
+    race.find(1.0, Silent())
+    assert race.leader.plan == Plan(batch=4)
     assert set(race.rates.values()) > {0.0}
 
 

@@ -12,6 +12,7 @@ from mindle.engines.plan import Plan as Plan
 from mindle.engines.plan import parse_plan as parse_plan
 from mindle.engines.plan import pinned_plan as pinned_plan
 from mindle.engines.plan import whole as whole
+from mindle.engines.trial import observe as observe
 from mindle.engines.trial import plan_for as plan_for
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Forward",
     "Node",
     "Plan",
+    "observe",
     "open_graph",
     "parse_plan",
     "pinned_plan",

@@ -36,6 +36,7 @@ class Forward:
         self.plan = plan
         self.inputs, self.outputs = opened.inputs, opened.outputs
         self._rows, self._seconds, self._counting = 0, 0.0, Lock()
+        self._running, self._since, self._elapsed = 0, 0.0, 0.0
         self._calls = len(opened.calls)
         self._free: SimpleQueue[Call] = SimpleQueue()
         for call in opened.calls:
@@ -49,6 +50,11 @@ class Forward:
     def rate(self) -> float:
         """Rows a second of all calls until now, while all streams were busy; 0 before the first."""
         return self._rows * self._calls / self._seconds if self._seconds else 0.0
+
+    @property
+    def least_rate(self) -> float:
+        """Rows a second while any call ran: less than `rate` where streams waited for rows."""
+        return self._rows / self._elapsed if self._elapsed else 0.0
 
     def __call__(self, feed: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs (row, …) by name for inputs (row, …) by name."""
@@ -83,13 +89,19 @@ class Forward:
 
     def _run(self, feed: Arrays) -> list[NDArray[Any]]:
         call, began = self._free.get(), time.perf_counter()
+        with self._counting:
+            self._since = self._since if self._running else began
+            self._running += 1
         try:
             return call(feed)
         finally:
             self._free.put(call)
             with self._counting:
+                now = time.perf_counter()
                 self._rows += _rows(feed)
-                self._seconds += time.perf_counter() - began
+                self._seconds += now - began
+                self._running -= 1
+                self._elapsed += 0.0 if self._running else now - self._since
 
     def _parts(self, feed: Arrays) -> list[Arrays]:
         """The rows of a feed in parts of `batch` rows."""

@@ -23,7 +23,7 @@ from mindle.errors import MindleError
 from mindle.messages import message
 from mindle.records import SILENT, Listener
 
-SCHEMA = 1
+SCHEMA = 2
 AGREEMENT = 1e-4
 """Of the largest output: two engines differ by 4e-6 (MobileNetV2, 52 layers), a wrong kernel by far more."""
 
@@ -35,6 +35,14 @@ _LEAST_WORK, _SECONDS, _SHARE, _MOST_SECONDS = 3.0, 0.5, 0.05, 8.0
 _MORE_WORK = 4
 _LOT_SECONDS, _ROUNDS = 0.04, 3
 _HOPELESS, _BETTER = 0.75, 1.04
+# Features of another engine are computed anew: it takes the place of a remembered one only for so much.
+_CLEARLY_BETTER = 1.1
+# Of the processor time that a trial's threads could have had; less of it where others take the cores.
+_UNDISTURBED = 0.85
+_MOST_TRIALS = 3  # on a machine that is never idle
+# In use no plan is so much faster than in its trial, unless that was disturbed. Slower says nothing: images
+# are decoded beside it.
+_FASTER = 1.25
 _MOST_AT_ONCE = 64  # rows: their maps are in memory together
 
 
@@ -71,16 +79,50 @@ def plan_for(
         return default
     file = _file_of(identity, shape, cores)
     known = _remembered(file)
-    if known is not None and (known["tried"] or rows <= _MORE_WORK * known["rows"]):
+    if known is not None and _stands(known, rows):
         return read_plan(known["plan"])
     trial = Trial(graph(), shape, default)
     work = rows / trial.rate
-    tried = work >= _LEAST_WORK
-    plan = trial.best(min(max(_SECONDS, _SHARE * work), _MOST_SECONDS), listener) if tried else default
-    answer = {"plan": plan.as_dict(), "rows": rows, "tried": tried, "rates": trial.rates}
-    with suppress(MindleError):  # a cache that cannot be written costs the next run a trial
-        write_json(file, {"schema": SCHEMA, **answer}, shared=True)
+    before = known["trials"] if known is not None else 0
+    trials = before + 1 if before or work >= _LEAST_WORK else 0
+    if trials:
+        trial.find(min(max(_SECONDS, _SHARE * work), _MOST_SECONDS), listener)
+    if known is not None and before:
+        trial.keep(read_plan(known["plan"]))
+    plan = trial.leader.plan
+    facts = {"rates": trial.rates, "busy": round(trial.busy, 2), "disturbed": trial.busy < _UNDISTURBED}
+    _remember(file, {"plan": plan.as_dict(), "rows": rows, "trials": trials, **facts})
     return plan
+
+
+def observe(identity: str, shape: tuple[int, ...], forward: Forward, threads: int | None = None) -> None:
+    """Let the next call try again where a plan is far faster in use than it was in its trial.
+
+    Args:
+        identity: As `plan_for`.
+        shape: As `plan_for`.
+        forward: What ran.
+        threads: As `plan_for`.
+    """
+    file = _file_of(identity, shape, threads or usable_cores())
+    known = _remembered(file)
+    if known is None or not known["trials"] or read_plan(known["plan"]) != forward.plan:
+        return
+    if forward.least_rate > _FASTER * known["rates"][str(forward.plan)]:
+        _remember(file, {**known, "disturbed": True})
+
+
+def _stands(known: Mapping[str, Any], rows: int) -> bool:
+    """Whether what is remembered holds for so many rows."""
+    if known["trials"]:
+        little = rows < _LEAST_WORK * max(known["rates"].values())
+        return little or not known["disturbed"] or known["trials"] >= _MOST_TRIALS
+    return bool(rows <= _MORE_WORK * known["rows"])
+
+
+def _remember(file: Path, facts: Mapping[str, Any]) -> None:
+    with suppress(MindleError):  # a cache that cannot be written costs the next run a trial
+        write_json(file, {**facts, "schema": SCHEMA}, shared=True)
 
 
 def _file_of(identity: str, shape: tuple[int, ...], cores: int) -> Path:
@@ -104,11 +146,17 @@ class Trial:
         self.leader = open_graph(graph, first)
         self.expected = self.leader(self._feed(_AGREEING))
         self.rate = 0.0
+        self._used, self._usable = 0.0, 0.0  # seconds of processors
         self.rate = self._rate(self.leader)
         self.rates = {str(first): round(self.rate, 1)}
 
-    def best(self, seconds: float, listener: Listener) -> Plan:
-        """The fastest plan that is found in about so many seconds."""
+    @property
+    def busy(self) -> float:
+        """Share of the processor time that the threads of all plans could have had, which they got."""
+        return self._used / self._usable
+
+    def find(self, seconds: float, listener: Listener) -> None:
+        """Let the fastest plan lead that is found in about so many seconds."""
         until = time.perf_counter() + seconds
         if openvino.is_installed() and (reason := openvino.why_not()):
             listener.say(message("selection.openvino-broken", reason=reason))
@@ -116,9 +164,14 @@ class Trial:
             plan = change(self.leader.plan)
             if plan is not None and str(plan) not in self.rates and time.perf_counter() < until:
                 self._compare(plan)
-        return self.leader.plan
 
-    def _compare(self, plan: Plan) -> None:
+    def keep(self, plan: Plan) -> None:
+        """Let a remembered plan lead again unless what leads is faster, or clearly so in another engine."""
+        found = self.leader.plan
+        if plan != found:
+            self._compare(plan, 1 / (_BETTER if plan.engine == found.engine else _CLEARLY_BETTER))
+
+    def _compare(self, plan: Plan, better: float = _BETTER) -> None:
         """Let a plan lead where it is faster; both run in turn, for the machine may have other work."""
         self.rates[str(plan)] = 0.0
         try:
@@ -134,7 +187,7 @@ class Trial:
             return
         rate, self.rate = (max(rates) for rates in zip(*pairs, strict=True))
         self.rates |= {str(plan): round(rate, 1), str(self.leader.plan): round(self.rate, 1)}
-        if rate > _BETTER * self.rate:
+        if rate > better * self.rate:
             self.leader, self.rate = other, rate
 
     def _agrees(self, other: Forward) -> bool:
@@ -148,9 +201,11 @@ class Trial:
         """Rows a second in one call of about `_LOT_SECONDS`."""
         at_once = forward.plan.batch * forward.plan.streams
         feed = self._feed(at_once * max(1, round(_LOT_SECONDS * self.rate / at_once)))
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         forward(feed)
         seconds = time.perf_counter() - began
+        self._used += time.process_time() - used
+        self._usable += seconds * forward.plan.streams * forward.plan.threads
         return len(feed[forward.inputs[0].name]) / max(seconds, 1e-9)
 
     def _feed(self, rows: int) -> Arrays:
@@ -192,6 +247,7 @@ def _remembered(file: Path) -> Mapping[str, Any] | None:
     try:
         document = read_json(file, schema=SCHEMA, what="plan")
         read_plan(document["plan"])
+        _stands(document, 0)
     except (MindleError, KeyError, TypeError, ValueError):  # not there, or damaged: tried again
         return None
     return document

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
-from mindle.engines import Forward, Plan, parse_plan, pinned_plan, plan_for, whole
+from mindle.engines import Forward, Plan, observe, parse_plan, pinned_plan, plan_for, whole
 from mindle.messages import message
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.cards import WeightCard, card_as_dict
@@ -248,6 +248,8 @@ class Engine:
             with store.writer(self.listener) as writer:
                 for row, features in self._missing_rows(store, pixels, keys, views, go_on):
                     writer.add(wanted[row], features)
+            if self.forward is not None:
+                observe(self.identity, self.card.spec.shape, self.forward, self.threads)
         return store.rows(wanted)[np.arange(len(wanted))].reshape(views.count + 1, count, -1)
 
     def _missing_rows(
