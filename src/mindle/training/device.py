@@ -91,7 +91,7 @@ def resident(images: PixelRows, device: torch.device, free: int) -> Tensor | Non
     return held
 
 
-def place(numbers: Tensor | NDArray[Any], device: torch.device) -> Tensor:
+def place(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
     """Numbers on the device. A CUDA card copies them while the processor goes on.
 
     A copy from ordinary memory waits for all work that the card was given before; from page-locked memory it
@@ -103,23 +103,23 @@ def place(numbers: Tensor | NDArray[Any], device: torch.device) -> Tensor:
         >>> place(np.arange(3), torch.device("cpu")).tolist()
         [0, 1, 2]
     """
-    here = numbers if isinstance(numbers, Tensor) else torch.from_numpy(numbers)
+    here = values if isinstance(values, Tensor) else torch.from_numpy(values)
     if device.type != "cuda" or here.is_cuda:
         return here.to(device)
     return here.pin_memory().to(device, non_blocking=True)
 
 
-def fetch(numbers: Tensor) -> Callable[[], NDArray[Any]]:
-    """Begin to bring numbers back; what this returns waits until they are there.
+def fetch(values: Tensor) -> Callable[[], NDArray[Any]]:
+    """Begin to bring values back; what this returns waits until they are there.
 
     Example:
         >>> fetch(torch.ones(2))().tolist()
         [1.0, 1.0]
     """
-    if not numbers.is_cuda:
-        return numbers.cpu().numpy
-    here = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
-    here.copy_(numbers, non_blocking=True)
+    if not values.is_cuda:
+        return values.cpu().numpy
+    here = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    here.copy_(values, non_blocking=True)
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record()
 
