@@ -17,7 +17,8 @@ from PIL import Image
 
 from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.data.images.decoding.decode import decode
-from mindle.errors import ArtifactError
+from mindle.engines import openvino
+from mindle.errors import ArtifactError, ModelError
 from mindle.records import InputSpec
 from mindle.serving.opened import open_bundle, open_model
 
@@ -163,3 +164,13 @@ def test_answering_loads_no_torch(tmp_path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == ["bright", "[]"]
+
+
+def test_a_pinned_engine_that_does_not_work_is_named_rather_than_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino, "why_not", lambda: "it is damaged")
+    monkeypatch.setenv("MINDLE_ENGINE", "openvino")
+    bundle = brightness_bundle(tmp_path / "bundle")
+    with pytest.raises(ModelError, match="OpenVINO must be on this machine .* it is damaged"):
+        open_bundle(bundle)

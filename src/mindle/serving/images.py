@@ -40,7 +40,7 @@ class ImageSource(Source):
     unit = "images"
     keys: tuple[str, ...] = ("path",)
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, classes: tuple[str, ...] = ()) -> None:
         self.spec = spec
         self.report = NothingNoticed()
 

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from operator import length_hint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,6 +36,10 @@ ENGINES = ("onnx", "torch")
 IMAGENET = "imagenet:"
 B = TypeVar("B", Batch, Labelled)
 LABELS_SHOWN = 5
+SOURCES: dict[type[Any], tuple[str, str]] = {
+    InputSpec: ("mindle.serving.images", "ImageSource"),
+    TableSpec: ("mindle.serving.rows", "RowSource"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,13 +319,9 @@ def _opened(bundle: Bundle, graph: Graph) -> Opened:
 
 def _source_of(spec: InputSpec | TableSpec, classes: tuple[str, ...]) -> Source:
     """Where a model finds what it answers; of images and rows only one is loaded."""
-    if isinstance(spec, TableSpec):
-        from mindle.serving.rows import RowSource
-
-        return RowSource(spec, classes)
-    from mindle.serving.images import ImageSource
-
-    return ImageSource(spec)
+    module, name = SOURCES[type(spec)]
+    source: Source = getattr(import_module(module), name)(spec, classes)
+    return source
 
 
 def _open_torch(folder: Path) -> Opened:

@@ -13,7 +13,7 @@ from mindle.artifacts.arrays import Slot, shown
 from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
 from mindle.artifacts.files import first_words, sha256_of, unreadable
 from mindle.engines import Arrays, Forward, Node, Plan, open_graph, plan_for
-from mindle.errors import ArtifactError
+from mindle.errors import ArtifactError, MindleError
 
 Graph = Callable[[Arrays], Arrays]  # inputs (row, …) by name to outputs (row, …) by name
 
@@ -135,7 +135,7 @@ def _reading_graph(bundle: Bundle, must: str) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise unreadable(bundle.model, error) from error
-    except MemoryError:  # nothing is wrong with the graph
+    except (MemoryError, MindleError):  # nothing is wrong with the graph
         raise
     except Exception as error:
         raise ArtifactError(
