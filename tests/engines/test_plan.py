@@ -8,7 +8,15 @@ from mindle.engines.plan import Plan, default_plan, pinned_plan, read_plan, whol
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"engine": "tensorrt"}, {"precision": "int4"}, {"batch": -1}, {"streams": 0}, {"threads": 0}]
+    "wrong",
+    [
+        {"engine": "tensorrt"},
+        {"precision": "int4"},
+        {"precision": "bfloat16"},
+        {"batch": -1},
+        {"streams": 0},
+        {"threads": 0},
+    ],
 )
 def test_a_plan_says_what_it_must_hold(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must be"):

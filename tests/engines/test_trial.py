@@ -56,6 +56,19 @@ def test_few_rows_take_the_default_and_ask_for_no_graph(cache: Path) -> None:
     assert not cache.exists()
 
 
+def test_a_pin_is_about_images_and_tables_stay_in_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINDLE_ENGINE", "openvino")
+    assert plan_for("a", Path, SHAPE, rows=1, threads=2).engine == "openvino"
+    assert plan_for("a", Path, (13,), rows=1, threads=2) == Plan(batch=0, threads=2)
+
+
+def test_a_graph_that_cannot_be_read_is_left_to_whoever_opens_it(cache: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(b"no graph")
+    assert plan_for("a", lambda: damaged, SHAPE, rows=10**6, threads=1) == Plan(batch=32)
+    assert not cache.exists()
+
+
 def test_work_that_is_soon_done_is_not_tried_and_that_stands(cache: Path, graph: Path) -> None:
     made: list[int] = []
 

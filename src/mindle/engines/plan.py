@@ -47,6 +47,11 @@ class Plan:
         ):
             if value not in allowed:
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
+        if self.precision != "float32" and self.engine == "onnxruntime":
+            raise ValueError(
+                f"`precision` must be float32 in ONNX Runtime. Received precision={self.precision!r}. Take the "
+                "engine openvino for it."
+            )
         if self.batch < 0 or self.streams < 1 or self.threads < 1:
             raise ValueError(
                 "`batch` must be at least 0, `streams` and `threads` at least 1. Received "

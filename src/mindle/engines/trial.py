@@ -57,8 +57,8 @@ def plan_for(
 ) -> Plan:
     """The plan of a graph on this machine.
 
-    `MINDLE_ENGINE` pins it. Else it is the remembered one; else what a short trial finds, where so many rows
-    are wanted that it pays; else the default.
+    Of images `MINDLE_ENGINE` pins it. Else it is the remembered one; else what a short trial finds, where so
+    many rows are wanted that it pays; else the default. Graphs of tables run as by default.
 
     Args:
         identity: Hash of the graph, or of all that it is made from.
@@ -73,15 +73,24 @@ def plan_for(
     """
     cores = threads or usable_cores()
     default = default_plan(shape, cores)
-    if (pinned := pinned_plan(shape, cores)) is not None:
+    pinned = pinned_plan(shape, cores)
+    if not default.batch:  # graphs of tables take texts, which OpenVINO does not
+        return default
+    if pinned is not None:
         return pinned
-    if not default.batch or rows <= default.batch:
+    if rows <= default.batch:
         return default
     file = _file_of(identity, shape, cores)
     known = _remembered(file)
     if known is not None and _stands(known, rows):
         return read_plan(known["plan"])
-    trial = Trial(graph(), shape, default)
+    path = graph()
+    try:
+        trial = Trial(path, shape, default)
+    except (MemoryError, MindleError):
+        raise
+    except Exception:  # an engine's own, of a graph that it cannot read: whoever opens that says so
+        return default
     work = rows / trial.rate
     before = known["trials"] if known is not None else 0
     trials = before + 1 if before or work >= _LEAST_WORK else 0
