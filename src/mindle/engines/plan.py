@@ -49,8 +49,8 @@ class Plan:
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}. Received {name}={value!r}.")
         if self.precision != "float32" and self.engine == "onnxruntime":
             raise ValueError(
-                f"`precision` must be float32 in ONNX Runtime. Received precision={self.precision!r}. Take the "
-                "engine openvino for it."
+                f"`precision` must be float32 in ONNX Runtime. Received precision={self.precision!r}. Choose "
+                "openvino for it."
             )
         if self.batch < 0 or self.streams < 1 or self.threads < 1:
             raise ValueError(
