@@ -1,10 +1,10 @@
-"""What a run does once: a file is opened and decoded, a backbone exported, an image of any split embedded."""
+"""What a run does once: open and decode a file, export a backbone, embed an image of any split."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mindle.models.pretrained.cards import card_as_dict
 from mindle.models.pretrained.weights import random_card
 from mindle.records import Silent
 from mindle.training.images import features
+from mindle.training.images.heads import features as head_features
 from tests.pictures import photo_folder
 
 SIDE, MODEL = 64, "mobilenetv3_small_050"
@@ -66,16 +67,37 @@ def test_each_thing_is_done_once(
     weights: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = photo_folder(tmp_path / "photos", 12, dirty=True)
-    opened, decoded, exported = Counter[Any](), Counter[Any](), Counter[Any]()
+    opened, decoded, made = Counter[Any](), Counter[Any](), Counter[Any]()
     monkeypatch.setattr(scan, "load", counting(scan.load, opened, lambda dataset, row: row))
     monkeypatch.setattr(pixels, "decode", counting(pixels.decode, decoded, lambda _, spec: spec.height))
     for module in (features, formats):
-        export = counting(module.export_onnx, exported, lambda module, *_: type(module).__name__)
+        export = counting(module.export_onnx, made, lambda module, *_: type(module).__name__)
         monkeypatch.setattr(module, "export_onnx", export)
+    measured = counting(head_features.Distances, made, lambda _: "Distances")
+    monkeypatch.setattr(head_features, "Distances", measured)
     train(photos, weights, tmp_path / "run")
     assert set(opened.values()) == {1}
     assert not decoded[SIDE]  # all pixels were stored when the files were checked
-    assert exported == {"Embedding": 1, "HeadGraph": 1}
+    assert made == {"Embedding": 1, "HeadGraph": 1, "Distances": 1}
+
+
+def test_each_image_of_any_split_is_embedded_once(
+    weights: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 12)
+    embedded: list[str] = []
+    missing_rows = features.Engine._missing_rows
+
+    def counted(engine: features.Engine, store: Any, pixels: Any, keys: Any, *rest: Any) -> Iterator[Any]:
+        for row, found in missing_rows(engine, store, pixels, keys, *rest):
+            embedded.append(keys[row])
+            yield row, found
+
+    monkeypatch.setattr(features.Engine, "_missing_rows", counted)
+    run = train(photos, weights, tmp_path / "run")
+    assert len(embedded) == len(set(embedded)) == run.folder.document()["data"]["images"]
+    train(photos, weights, tmp_path / "again")
+    assert len(embedded) == len(set(embedded))
 
 
 def test_scores_are_of_the_bundle_even_where_its_head_answers_otherwise(

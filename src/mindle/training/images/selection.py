@@ -121,6 +121,7 @@ class ModelSelection(ABC, Generic[C]):
         self.skipped: list[str] = []  # for time
         self.tried = [self.baseline()]
         self.candidates: list[Ranked[C]] = []  # heads that were fitted, in order
+        self._side_by_side: tuple[Backbones, ConcatFeatures] | None = None
 
     # ---- what a kind of head says of itself -------------------------------------------------------------
 
@@ -474,6 +475,7 @@ class ModelSelection(ABC, Generic[C]):
 
     def net(self, best: Ranked[C] | None) -> Outcome | None:
         """Train a net where there is time: from scratch, or the best head's backbone."""
+        self._side_by_side = None  # its memory is the net's now
         backbone = None if best is None else best.backbones[0]
         recipe = self.net_recipe("scratch" if backbone is None else "finetune")
         each = 0.0 if backbone is None else backbone.seconds_an_image
@@ -516,8 +518,15 @@ class ModelSelection(ABC, Generic[C]):
     # ---- heads ------------------------------------------------------------------------------------------
 
     def features(self, backbones: Backbones) -> ConcatFeatures:
-        """Features of some backbones, side by side."""
-        return ConcatFeatures([each.block for each in backbones], self.seed)
+        """Features of some backbones, side by side; several heads share what is made of them.
+
+        Only the latest are kept: a matrix of distances may hold 128 MB.
+        """
+        if self._side_by_side is None or self._side_by_side[0] != list(backbones):
+            self._side_by_side = None
+            made = ConcatFeatures([each.block for each in backbones], self.seed)
+            self._side_by_side = list(backbones), made
+        return self._side_by_side[1]
 
     def fitted(
         self, name: str, backbones: Backbones, fit: Callable[[], C], *, ranks: bool = False
