@@ -210,6 +210,7 @@ HEADINGS = {
     "many_images": "Many images",
     "decode_rate": "Decoding large photos",
     "near_duplicates": "Near duplicates",
+    "penalty_path": "Paths of penalties",
     "tune_rate": "Search",
     "mutations": "Damaged files",
     "fit_rate": "Training from scratch",
