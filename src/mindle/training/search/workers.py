@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mindle.artifacts.environment import usable_cores
 from mindle.errors import MindleError
 from mindle.training.budget import Deadline
 from mindle.training.search.images import ImageTask
@@ -44,7 +45,7 @@ def worker_processes(search: Search, count: int, deadline: Deadline) -> Iterator
     Yields:
         How many of them are at work, when it is called.
     """
-    threads = max(1, (os.cpu_count() or 1) // count)
+    threads = max(1, usable_cores() // count)
     line = worker_line(search, deadline.remaining() if deadline.limited else None, threads)
     environment = {
         **os.environ,
