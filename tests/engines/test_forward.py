@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mindle.engines import Arrays, Forward, Node, Plan, open_graph
-from mindle.engines.opened import Opened
+from mindle.engines.opened import OpenedGraph
 from tests.engines.graphs import image_graph, pixels
 
 PLANS = [
@@ -65,7 +65,7 @@ ROW = Node("x", "tensor(float)", (None, 1))
 
 def counting(plan: Plan, call: object) -> Forward:
     """An engine of one Python function, to count with."""
-    return Forward(plan, Opened([call] * plan.streams, (ROW,), (ROW,)))  # type: ignore[list-item]
+    return Forward(plan, OpenedGraph([call] * plan.streams, (ROW,), (ROW,)))  # type: ignore[list-item]
 
 
 def feeds(count: int, taken: list[int]) -> Iterator[Arrays]:

@@ -14,16 +14,3 @@ from mindle.engines.plan import pinned_plan as pinned_plan
 from mindle.engines.plan import whole as whole
 from mindle.engines.trial import observe as observe
 from mindle.engines.trial import plan_for as plan_for
-
-__all__ = [
-    "Arrays",
-    "Forward",
-    "Node",
-    "Plan",
-    "observe",
-    "open_graph",
-    "parse_plan",
-    "pinned_plan",
-    "plan_for",
-    "whole",
-]

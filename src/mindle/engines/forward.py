@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.engines.external import refuse_external_data
-from mindle.engines.opened import Arrays, Call, Opened
+from mindle.engines.opened import Arrays, Call, OpenedGraph
 from mindle.engines.plan import Plan, whole
 
 
@@ -32,7 +32,7 @@ class Forward:
         outputs: What it gives.
     """
 
-    def __init__(self, plan: Plan, opened: Opened) -> None:
+    def __init__(self, plan: Plan, opened: OpenedGraph) -> None:
         self.plan = plan
         self.inputs, self.outputs = opened.inputs, opened.outputs
         self._rows, self._seconds, self._counting = 0, 0.0, Lock()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mindle.engines.opened import Call, Node, Opened
+from mindle.engines.opened import Call, Node, OpenedGraph
 from mindle.engines.plan import Plan
 
 
-def opened(path: Path, plan: Plan) -> Opened:
+def opened(path: Path, plan: Plan) -> OpenedGraph:
     """Open a graph; see `open_graph`.
 
     Its memory grows to what the largest batch needs and is kept for the next: MobileNetV2 in batches of 16
@@ -18,7 +18,7 @@ def opened(path: Path, plan: Plan) -> Opened:
     first = _session(path, plan)
     # Calls of one thread run on the thread that makes them, and share a session.
     others = [first if plan.threads == 1 else _session(path, plan) for _ in range(1, plan.streams)]
-    return Opened(
+    return OpenedGraph(
         calls=[_call(session) for session in (first, *others)],
         inputs=tuple(map(_node, first.get_inputs())),
         outputs=tuple(map(_node, first.get_outputs())),

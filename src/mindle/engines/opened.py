@@ -21,7 +21,7 @@ class Node(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedGraph:
     """A graph as an engine opened it.
 
     Attributes:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mindle.engines.opened import Arrays, Call, Node, Opened
+from mindle.engines.opened import Arrays, Call, Node, OpenedGraph
 from mindle.engines.plan import Plan
 from mindle.errors import ModelError
 
@@ -50,7 +50,7 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def opened(path: Path, plan: Plan) -> Opened:
+def opened(path: Path, plan: Plan) -> OpenedGraph:
     """Open a graph; see `open_graph`.
 
     Raises:
@@ -74,7 +74,7 @@ def opened(path: Path, plan: Plan) -> Opened:
     # A second call waits for each stream. While Python took the answers of the only one, and waited for
     # threads that decode images, the stream would wait busily: 2.66 ms an image so, 2.54 with a second one.
     requests = [compiled.create_infer_request() for _ in range(2 * plan.streams)]
-    return Opened([_call(request, outputs) for request in requests], inputs, outputs)
+    return OpenedGraph([_call(request, outputs) for request in requests], inputs, outputs)
 
 
 def _call(request: Any, outputs: tuple[Node, ...]) -> Call:
