@@ -39,6 +39,7 @@ LOCK_NAME = "store.lock"
 ENTRY = np.dtype([("digest", "S32"), ("crc", "<u4")])
 # Below this size one fancy index per segment beats one copy per row (measured: even at about 4 kB).
 SMALL_ROW_BYTES = 4096
+_KEYS_AT_ONCE = 1 << 16  # so that looking a million keys up holds the digests of a few
 
 
 def digest_of(key: str) -> bytes:
@@ -52,8 +53,8 @@ def digest_of(key: str) -> bytes:
 
 
 def _digests(keys: Sequence[str]) -> NDArray[np.bytes_]:
-    """The digests of many keys as one array of 32-byte strings."""
-    return np.frombuffer(b"".join(map(digest_of, keys)), dtype="S32")
+    """The digests of many keys as one array of 32-byte strings; never all of them as objects."""
+    return np.fromiter(map(digest_of, keys), "S32", len(keys))
 
 
 _ADVICE: tuple[tuple[set[int], str, str], ...] = (
@@ -142,9 +143,7 @@ class Rows:
         [[4, 5], [0, 1], [4, 5]]
     """
 
-    def __init__(
-        self, arrays: Sequence[NDArray[Any]], segments: NDArray[np.int64], places: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, arrays: Sequence[NDArray[Any]], segments: NDArray[Any], places: NDArray[Any]) -> None:
         self._arrays = tuple(arrays)
         self._segments = segments
         self._places = places
@@ -218,13 +217,13 @@ class RowStore:
         self._segments: dict[Path, _Segment] = {}
         self._order: list[_Segment] = []
         self._keys = np.zeros(0, "S32")
-        self._home = np.zeros((0, 2), np.int64)
+        self._home = np.zeros((0, 2), np.int32)
         self.damaged = 0
         self.refresh()
 
     def __contains__(self, key: str) -> bool:
         """Whether a row was stored under this key; its bytes are not verified yet, as in `missing`."""
-        return bool(self._look_up(_digests([key]))[0][0])
+        return bool(self._look_up([key])[0][0])
 
     def refresh(self) -> None:
         """Look again at what is on disk; segments that other processes finished appear."""
@@ -242,29 +241,33 @@ class RowStore:
     def _build_lookup(self) -> None:
         """Sort the digests of all sound rows, with the segment and place of each."""
         self._order = list(self._segments.values())
-        keys, homes = [np.zeros(0, "S32")], [np.zeros((0, 2), np.int64)]
+        keys, homes = [np.zeros(0, "S32")], [np.zeros((0, 2), np.int32)]
         for number, segment in enumerate(self._order):
             sound = np.flatnonzero(segment.sound)
             keys.append(segment.entries["digest"][sound])
-            homes.append(np.stack([np.full(len(sound), number), sound], axis=1))
+            homes.append(
+                np.stack([np.full(len(sound), number), sound], axis=1, dtype=np.int32, casting="same_kind")
+            )
         every = np.concatenate(keys)
         order = np.argsort(every, kind="stable")
         self._home = np.concatenate(homes)[order]  # (row, segment and place)
         self._keys = every[order]
 
-    def _look_up(self, digests: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Whether each digest is stored, and its (segment, place)."""
-        if not len(self._keys):
-            return np.zeros(len(digests), bool), np.zeros((len(digests), 2), np.int64)
-        place = np.minimum(np.searchsorted(self._keys, digests), len(self._keys) - 1)
-        return self._keys[place] == digests, self._home[place]
+    def _look_up(self, keys: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+        """Whether each key is stored, and its (segment, place)."""
+        found, homes = np.zeros(len(keys), bool), np.zeros((len(keys), 2), np.int32)
+        for start in range(0, len(keys) if len(self._keys) else 0, _KEYS_AT_ONCE):
+            part = slice(start, start + _KEYS_AT_ONCE)
+            digests = _digests(keys[part])
+            place = np.minimum(np.searchsorted(self._keys, digests), len(self._keys) - 1)
+            found[part], homes[part] = self._keys[place] == digests, self._home[place]
+        return found, homes
 
-    def _verified(self, keys: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    def _verified(self, keys: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """As `_look_up`, once every segment concerned is mapped and its damaged rows are struck out."""
-        digests = _digests(keys)
         with self._guard:
             while True:
-                found, homes = self._look_up(digests)
+                found, homes = self._look_up(keys)
                 used = [self._order[number] for number in np.unique(homes[found, 0]).tolist()]
                 closed = [segment for segment in used if segment.array is None]
                 self.damaged += sum([segment.open() for segment in closed])
@@ -295,7 +298,7 @@ class RowStore:
         mapped = [array for array in arrays if array is not None]
         return Rows(
             mapped or [np.zeros((0, *self.shape), self.dtype)],
-            segments.reshape(-1).astype(np.int64),
+            segments.reshape(-1).astype(np.int32),
             homes[:, 1].copy(),
         )
 
