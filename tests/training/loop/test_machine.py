@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 from torch import nn
 
 from mindle.training.loop.machine import (
@@ -15,6 +16,7 @@ from mindle.training.loop.machine import (
     interruptible,
     memory_kept,
     pool_before_relu,
+    products_for,
     trimmed,
 )
 from tests.training.nets import net
@@ -105,3 +107,14 @@ def test_freed_memory_is_kept_inside_and_given_back_after() -> None:
         faults()  # the first block is new
         inside = faults()
     assert inside < 20 * (8 << 20) / 4096 / 10  # of 2,048 pages each
+
+
+def test_products_of_few_rows_run_on_one_thread_in_every_blas() -> None:
+    def threads() -> list[int]:
+        return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+    with products_for(10**6):
+        before = threads()
+    with products_for(100):
+        assert set(threads()) == {1}
+    assert threads() == before

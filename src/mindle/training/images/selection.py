@@ -47,6 +47,7 @@ from mindle.training.images.heads.kernel import rbf_flops
 from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.job import TrainingContext
+from mindle.training.loop.machine import products_for
 from mindle.training.recipe import Recipe, read_recipe
 from mindle.training.settings import PREFERENCES
 
@@ -536,7 +537,8 @@ class ModelSelection(ABC, Generic[C]):
         `ranks` says that backbones are compared by such heads: what this one takes, others will take.
         """
         began = time.perf_counter()
-        candidate, seconds = self.timed("fit", fit)
+        with products_for(len(self.rows) * (self.views + 1)):
+            candidate, seconds = self.timed("fit", fit)
         values = self.metric.measure(candidate.scores, candidate.truth) * self.outputs.scale
         facts = {"value": float(values.mean()), "n": len(values), "loss": candidate.loss}
         note = message(f"selection.note.{self.metric.name}-head", **facts)
