@@ -19,7 +19,14 @@ import numpy as np
 from benchmarks._turns import Figures, Side, in_turn, spread
 from benchmarks._turns import options as turns
 from mindle.training.images.heads.candidates import fold_numbers
-from mindle.training.images.heads.features import ConcatFeatures, Floats, Ints, Singles, block_of
+from mindle.training.images.heads.features import (
+    ConcatFeatures,
+    Floats,
+    Ints,
+    Singles,
+    block_of,
+    product,
+)
 from mindle.training.images.heads.logistic import LogisticPath
 
 CLASSES, FOLDS = 5, 5
@@ -55,7 +62,7 @@ def measure(arguments: argparse.Namespace) -> Figures:
         return Side(name, work)
 
     sides = [
-        Side("mindle", ours),
+        Side("mindle", ours, at_least=0 if arguments.smoke else 3),
         theirs("scikit-learn", None),
         theirs("scikit-learn, one thread", 1),
         theirs("scikit-learn, one thread, equal loss", 1, EXACT),
@@ -86,8 +93,8 @@ def weights_of_path(features: ConcatFeatures, truth: Ints, folds: Ints, grid: Fl
     learned = 1.0 * (folds != np.arange(FOLDS)[:, None])
     path = LogisticPath(features.directions, np.eye(CLASSES)[truth], learned, grid=grid.tolist())
     weights = np.stack([path.weights(penalty) for penalty in grid.tolist()])
-    turned = weights[..., :-1] @ features.directions.turn.T
-    return np.concatenate([turned, weights[..., -1:]], axis=-1)
+    turned = product(weights[..., :-1].reshape(-1, weights.shape[-1] - 1), features.directions.turn.T)
+    return np.concatenate([turned.reshape(*weights.shape[:-1], -1), weights[..., -1:]], axis=-1)
 
 
 def weights_of_rival(x: Singles, truth: Ints, folds: Ints, grid: Floats, tolerance: float) -> Floats:
