@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.files import replacing
 from mindle.formats.exportable import Exportable
-from mindle.models.classifier import AnswerGraph, Classifier, HeadGraph, to_floats
+from mindle.models.classifier import AnswerGraph, Classifier, HeadGraph
 from mindle.models.graph import export_onnx
 from mindle.models.tables.tracing import Graph
 from mindle.records import InputSpec
@@ -112,9 +112,9 @@ def _write_joined(model: Classifier, temperature: float, bodies: Sequence[Path],
         whole.inlined(member, f"body{number}/", {INPUT: INPUT})[0] for number, member in enumerate(members)
     ]
     features = outputs[0] if len(outputs) == 1 else whole.add("Concat", *outputs, axis=1)
-    with TemporaryDirectory() as folder, torch.no_grad():
-        file = Path(folder) / "head.onnx"
-        some = model.features_from_floats(to_floats(torch.zeros(1, *model.spec.shape, dtype=torch.uint8)))
+    width = sum(member.graph.output[0].type.tensor_type.shape.dim[1].dim_value for member in members)
+    with TemporaryDirectory() as folder:
+        file, some = Path(folder) / "head.onnx", torch.zeros(1, width)
         export_onnx(HeadGraph(model, temperature).eval(), some, file, input_name=FEATURES, output_name=names)
         head = onnx.load(str(file))
     answers = whole.inlined(head, "head/", {FEATURES: features.name})
