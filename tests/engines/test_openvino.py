@@ -65,3 +65,22 @@ except ModelError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "set MINDLE_ENGINE=onnxruntime" in done.stdout
+
+
+def test_its_table_of_types_is_there_before_calls_run_side_by_side() -> None:
+    """Two first calls would wait for each other: one in the table, one for the interpreter lock."""
+    pytest.importorskip("openvino")
+    code = """
+import sys
+seen = []
+def profile(frame, event, function):
+    if event == "c_call":
+        seen.append(getattr(function, "__name__", ""))
+from mindle.engines import openvino
+sys.setprofile(profile)
+openvino.why_not()
+sys.setprofile(None)
+print("to_dtype" in seen)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mindle.engines.opened import Arrays, Call, Node, OpenedGraph
 from mindle.engines.plan import Plan
 from mindle.errors import ModelError
@@ -47,6 +49,9 @@ def _core() -> Any:
     finally:
         if blocked:
             del sys.modules[_TELEMETRY]
+    # Its table of types is made at first use, with the interpreter lock let go meanwhile: two calls that met
+    # there waited for each other for ever.
+    openvino.Tensor(np.zeros(1, np.uint8)).element_type.to_dtype()
     return openvino.Core()
 
 
