@@ -75,33 +75,34 @@ def _ours(arguments: argparse.Namespace, case: str, folder: Path) -> Side:
 
 
 def _theirs(arguments: argparse.Namespace, case: str) -> Iterator[Side]:
-    epochs, images = dict(arguments.epochs), dict(arguments.images)
     backbone = {"mobilenetv2": "MobileNetV2", "vgg19": "VGG19"}[case]
-    if "keras" in arguments.rivals:
-        few = ["--images", images["keras"]] if "keras" in images else []
-        typed = [
-            arguments.photos,
-            "--backbone",
-            backbone,
-            "--epochs",
-            epochs.get("keras", EPOCHS["keras"]),
-            *few,
-        ]
-        yield _whole(
-            rival(arguments, "keras", "keras_inline", *typed, name=f"Keras inline, {backbone}"),
-            EPOCHS["keras"],
-        )
-    if case != "mobilenetv2":
-        return
-    if "fastai" in arguments.rivals:
-        typed = [arguments.photos, "--epochs", epochs.get("fastai", EPOCHS["fastai"])]
-        yield _whole(
-            rival(arguments, "fastai", "fastai_flowers", *typed, name="fastai, MobileNetV2"), EPOCHS["fastai"]
-        )
-    if "ultralytics" in arguments.rivals:
-        typed = ["PHOTOS", "--epochs", epochs.get("ultralytics", EPOCHS["ultralytics"])]
-        side = rival(arguments, "ultra", "ultralytics_classify", *typed, name="Ultralytics, yolo11n-cls")
-        yield _whole(side, EPOCHS["ultralytics"], copy=Path(arguments.photos))
+    few = dict(arguments.images).get("keras")
+    inline = [arguments.photos, "--backbone", backbone, *(["--images", few] if few else [])]
+    called = f"Keras inline, {backbone}{f', {few} photos' if few else ''}"
+    yield from _rival(arguments, "keras", "keras", "keras_inline", *inline, name=called)
+    if case == "mobilenetv2":
+        typed = ["fastai", "fastai", "fastai_flowers", arguments.photos]
+        yield from _rival(arguments, *typed, name="fastai, MobileNetV2")
+        typed = ["ultralytics", "ultra", "ultralytics_classify", "PHOTOS"]
+        yield from _rival(arguments, *typed, name="Ultralytics, yolo11n-cls", copy=Path(arguments.photos))
+
+
+def _rival(
+    arguments: argparse.Namespace,
+    who: str,
+    environment: str,
+    script: str,
+    *typed: object,
+    name: str,
+    copy: Path | None = None,
+) -> Iterator[Side]:
+    """The side of a rival that was asked for, named after how many of its epochs are run."""
+    if who in arguments.rivals:
+        whole = EPOCHS[who]
+        epochs = dict(arguments.epochs).get(who, whole)
+        name = name if epochs == whole else f"{name}, {epochs} of {whole} epochs run"
+        side = rival(arguments, environment, script, *typed, "--epochs", epochs, name=name)
+        yield _whole(side, whole, copy)
 
 
 def _whole(side: Side, epochs: int, copy: Path | None = None) -> Side:
