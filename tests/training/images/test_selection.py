@@ -199,6 +199,17 @@ def test_a_net_is_trained_where_there_is_time_and_something_to_compare_it_on() -
     assert "no val images" in selection_of(blind, 1e7)._afford_net(scratch, 0.0)["reason"]
 
 
+def test_few_photos_are_not_fine_tuned_whatever_time_is_left(tmp_path: Path, cache: Path) -> None:
+    selection = selection_of(photos(tmp_path, 30), 1e7)
+    backbone = selection.backbone(selection.engine(selection.cards[0]), 0, 0.01)
+    selection._use_rows(len(selection.rows), 0)
+    best = selection.rank([backbone])
+    assert selection.net(best) is None
+    assert selection.tried[-1]["name"] == "finetune"
+    assert "fewer than 2,000" in selection.tried[-1]["note"]
+    assert not selection.skipped  # a longer budget would not change it
+
+
 # ── whole selections ─────────────────────────────────────────────────────────────────────────────────
 
 
