@@ -85,6 +85,30 @@ def test_streams_work_side_by_side() -> None:
     assert [each["x"][0, 0] for each in found] == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("streams", "calls", "at_once"), [(1, 1, 1), (2, 2, 2), (2, 4, 4), (2, 4, 1), (3, 6, 2)]
+)
+def test_the_rate_is_that_of_busy_streams_however_rows_come(
+    streams: int, calls: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call takes a second of a stream: neither calls that wait for one change it, nor idle streams."""
+    clock, gate = [0.0], threading.Barrier(at_once, timeout=20)
+    monkeypatch.setattr("mindle.engines.forward.time.perf_counter", lambda: clock[0])
+
+    def call(feed: Arrays) -> list[np.ndarray]:
+        if gate.wait() == 0:  # all of them have begun, and end together
+            clock[0] += at_once / min(at_once, streams)
+        gate.wait()
+        return [feed["x"]]
+
+    forward = Forward(Plan(batch=1, streams=streams), OpenedGraph([call] * calls, (ROW,), (ROW,)))
+    for _ in range(3):
+        forward({"x": np.zeros((at_once, 1), np.float32)})
+        clock[0] += 100.0
+    assert forward.rate == pytest.approx(streams)
+    assert forward.least_rate == pytest.approx(min(at_once, streams))
+
+
 def test_feeds_are_taken_only_a_few_ahead() -> None:
     taken: list[int] = []
     stream = counting(Plan(batch=4, streams=2), lambda feed: [feed["x"]]).stream(feeds(50, taken))

@@ -35,8 +35,8 @@ class Forward:
     def __init__(self, plan: Plan, opened: OpenedGraph) -> None:
         self.plan = plan
         self.inputs, self.outputs = opened.inputs, opened.outputs
-        self._rows, self._seconds, self._counting = 0, 0.0, Lock()
-        self._running, self._since, self._elapsed = 0, 0.0, 0.0
+        self._rows, self._running, self._since, self._counting = 0, 0, 0.0, Lock()
+        self._busy, self._elapsed = 0.0, 0.0  # seconds of all streams; seconds while any call ran
         self._calls = len(opened.calls)
         self._free: SimpleQueue[Call] = SimpleQueue()
         for call in opened.calls:
@@ -48,8 +48,8 @@ class Forward:
 
     @property
     def rate(self) -> float:
-        """Rows a second of all calls until now, while all streams were busy; 0 before the first."""
-        return self._rows * self._calls / self._seconds if self._seconds else 0.0
+        """Rows a second while all streams were busy, whatever they waited for; 0 before the first call."""
+        return self._rows * self.plan.streams / self._busy if self._busy else 0.0
 
     @property
     def least_rate(self) -> float:
@@ -88,20 +88,21 @@ class Forward:
                     part.cancel()
 
     def _run(self, feed: Arrays) -> list[NDArray[Any]]:
-        call, began = self._free.get(), time.perf_counter()
-        with self._counting:
-            self._since = self._since if self._running else began
-            self._running += 1
+        call = self._free.get()
+        self._count(1)
         try:
             return call(feed)
         finally:
+            self._count(-1, _rows(feed))
             self._free.put(call)
-            with self._counting:
-                now = time.perf_counter()
-                self._rows += _rows(feed)
-                self._seconds += now - began
-                self._running -= 1
-                self._elapsed += 0.0 if self._running else now - self._since
+
+    def _count(self, more: int, rows: int = 0) -> None:
+        """Add the seconds since calls began or ended the last time; there may be more calls than streams."""
+        with self._counting:
+            now = time.perf_counter()
+            self._busy += (now - self._since) * min(self._running, self.plan.streams)
+            self._elapsed += (now - self._since) * bool(self._running)
+            self._since, self._running, self._rows = now, self._running + more, self._rows + rows
 
     def _parts(self, feed: Arrays) -> list[Arrays]:
         """The rows of a feed in parts of `batch` rows."""
