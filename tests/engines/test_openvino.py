@@ -29,6 +29,20 @@ def test_it_answers_as_onnx_runtime(tmp_path: Path) -> None:
     assert forward.inputs == (Node("pixels", "tensor(uint8)", (None, 8, 8, 3)),)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lists the threads of a process")
+def test_its_threads_are_tied_to_no_core(tmp_path: Path) -> None:
+    """Two processes with fewer threads than there are cores would share the first ones."""
+    pytest.importorskip("openvino")
+    code = f"""
+import os, pathlib
+from mindle.engines import Plan, open_graph
+usable = os.sched_getaffinity(0)
+open_graph(pathlib.Path({str(image_graph(tmp_path / "model.onnx"))!r}), Plan(engine="openvino", streams=2))
+assert all(os.sched_getaffinity(int(thread)) == usable for thread in os.listdir("/proc/self/task"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_it_sends_nothing_and_writes_nothing(tmp_path: Path) -> None:
     """Its own import writes a user id below the home folder and sends an event."""
     pytest.importorskip("openvino")
@@ -48,7 +62,10 @@ assert "openvino" in sys.modules and "openvino_telemetry" not in sys.modules
     assert list(home.rglob("*")) == []
 
 
-@pytest.mark.parametrize("source", ["raise OSError('libtbb.so.12: cannot open')", "Core = None"])
+@pytest.mark.parametrize(
+    "source",
+    ["raise OSError('libtbb.so.12: cannot open')", "Core = None", "class Core:\n    read_model = print"],
+)
 def test_a_damaged_one_is_named_with_the_next_step(source: str, tmp_path: Path) -> None:
     graph = image_graph(tmp_path / "model.onnx")
     (tmp_path / "broken").mkdir()

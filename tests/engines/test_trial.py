@@ -172,7 +172,7 @@ def test_the_variable_comes_before_all(cache: Path, graph: Path, monkeypatch: py
 def test_no_plan_takes_more_threads_than_are_allowed(graph: Path, any_work: None) -> None:
     for threads in (1, 2, 4):
         found = trial.Trial(graph, SHAPE, Plan(batch=4, streams=threads))
-        found.find(1.0, Silent())
+        found.find(1.0)
         for text in found.rates:
             sizes = dict(part.split("=") for part in text.partition(":")[2].split(","))
             assert int(sizes["streams"]) * int(sizes["threads"]) <= threads
@@ -189,7 +189,7 @@ def test_an_engine_must_answer_alike_to_lead(graph: Path, tmp_path: Path, any_wo
 def test_a_plan_that_fails_is_passed_over(graph: Path, any_work: None) -> None:
     race = trial.Trial(graph, SHAPE, Plan(batch=4))
     graph.write_bytes(b"no graph any more")
-    race.find(1.0, Silent())
+    race.find(1.0)
     assert race.leader.plan == Plan(batch=4)
     assert set(race.rates.values()) > {0.0}
 
@@ -205,3 +205,18 @@ def test_a_damaged_openvino_is_said_once_and_left_out(
         assert plan.engine == "onnxruntime"
     assert len(heard.sentences) == 1
     assert "no TBB" in heard.sentences[0]
+
+
+def test_an_openvino_that_broke_since_gives_way(
+    cache: Path, graph: Path, any_work: None, without_openvino: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_for("a", lambda: graph, SHAPE, rows=100, threads=1)
+    (file,) = (cache / "engines").glob("*.json")
+    file.write_text(json.dumps(files(cache)[0] | {"plan": Plan(engine="openvino").as_dict()}), "utf-8")
+    monkeypatch.setattr(openvino, "is_installed", lambda: True)
+    monkeypatch.setattr(openvino, "why_not", lambda: "OSError: no frontend")
+    heard = Heard()
+    for _ in range(2):
+        plan = plan_for("a", lambda: graph, SHAPE, rows=100, threads=1, listener=heard)
+        assert plan.engine == "onnxruntime"
+    assert len(heard.sentences) == 1

@@ -14,3 +14,4 @@ from mindle.engines.plan import pinned_plan as pinned_plan
 from mindle.engines.plan import whole as whole
 from mindle.engines.trial import observe as observe
 from mindle.engines.trial import plan_for as plan_for
+from mindle.engines.trial import why_not as why_not

@@ -81,7 +81,9 @@ def plan_for(
     if rows <= default.batch:
         return default
     file = _file_of(identity, shape, cores)
-    known = _remembered(file)
+    known, broken = _remembered(file), ""
+    if known is not None and (broken := why_not(read_plan(known["plan"]))):
+        known = None
     if known is not None and _stands(known, rows):
         return read_plan(known["plan"])
     path = graph()
@@ -95,13 +97,21 @@ def plan_for(
     before = known["trials"] if known is not None else 0
     trials = before + 1 if before or work >= _LEAST_WORK else 0
     if trials:
-        trial.find(min(max(_SECONDS, _SHARE * work), _MOST_SECONDS), listener)
+        broken = openvino.why_not() if openvino.is_installed() else ""
+        trial.find(min(max(_SECONDS, _SHARE * work), _MOST_SECONDS))
+    if broken:
+        listener.say(message("selection.openvino-broken", reason=broken))
     if known is not None and before:
         trial.keep(read_plan(known["plan"]))
     plan = trial.leader.plan
     facts = {"rates": trial.rates, "busy": round(trial.busy, 2), "disturbed": trial.busy < _UNDISTURBED}
     _remember(file, {"plan": plan.as_dict(), "rows": rows, "trials": trials, **facts})
     return plan
+
+
+def why_not(plan: Plan) -> str:
+    """Why a plan cannot run on this machine; empty where it can."""
+    return openvino.why_not() if plan.engine == "openvino" else ""
 
 
 def observe(identity: str, shape: tuple[int, ...], forward: Forward, threads: int | None = None) -> None:
@@ -164,11 +174,9 @@ class Trial:
         """Share of the processor time that the threads of all plans could have had, which they got."""
         return self._used / self._usable
 
-    def find(self, seconds: float, listener: Listener) -> None:
+    def find(self, seconds: float) -> None:
         """Let the fastest plan lead that is found in about so many seconds."""
         until = time.perf_counter() + seconds
-        if openvino.is_installed() and (reason := openvino.why_not()):
-            listener.say(message("selection.openvino-broken", reason=reason))
         for change in _CHANGES:
             plan = change(self.leader.plan)
             if plan is not None and str(plan) not in self.rates and time.perf_counter() < until:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mindle.engines import trial
+from mindle.engines import openvino, trial
 from mindle.models.pretrained.cards import WeightCard
 from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
@@ -371,6 +371,17 @@ def test_a_resumed_run_keeps_its_plan_unless_one_is_pinned(
     pinned = Engine(card)
     pinned.follow(plan)
     assert pinned.plan.engine == "onnxruntime"
+
+
+def test_a_resumed_run_goes_on_where_its_engine_broke(
+    card: WeightCard, ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MINDLE_ENGINE")
+    monkeypatch.setattr(openvino, "why_not", lambda: "OSError: no frontend")
+    engine = Engine(card, threads=1)
+    engine.follow("openvino:batch=4,streams=2,threads=1")
+    assert engine.plan.engine == "onnxruntime"
+    assert engine.run(photos(1)).shape == (1, WIDTH)
 
 
 @pytest.mark.parametrize(("rows", "count"), [(1000, 3), (0, 20)])

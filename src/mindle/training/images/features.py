@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
-from mindle.engines import Forward, Plan, observe, parse_plan, pinned_plan, plan_for, whole
+from mindle.engines import Forward, Plan, observe, parse_plan, pinned_plan, plan_for, whole, why_not
 from mindle.messages import message
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.cards import WeightCard, card_as_dict
@@ -185,9 +185,9 @@ class Engine:
 
     def follow(self, plan: str | None) -> None:
         """Run as a resumed run did until it was interrupted, unless `MINDLE_ENGINE` says otherwise."""
-        shape = self.card.spec.shape
-        if plan and pinned_plan(shape, 1) is None:
-            self.plan = parse_plan(plan, Plan())
+        if plan and pinned_plan(self.card.spec.shape, 1) is None:
+            before = parse_plan(plan, Plan())
+            self.plan = self.plan if why_not(before) else before
 
     def store(self) -> RowStore:
         """Where the features are stored; its name holds the width, so that reading needs no graph."""
