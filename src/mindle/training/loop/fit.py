@@ -124,6 +124,9 @@ class _Training:
             progress=self.progress,
         )
         self.state = FitState(model=job.model, progress=self.progress, steps_per_epoch=job.steps_per_epoch)
+        # For a card that is not there, `torch.manual_seed` keeps a traceback: 0.4 ms in every step.
+        on_cpu = job.context.device.type == "cpu"
+        self.seed = torch.default_generator.manual_seed if on_cpu else torch.manual_seed
         self.evaluation_seconds = 0.0
 
     def run(self) -> Progress:
@@ -166,7 +169,7 @@ class _Training:
         state.rate = _rate(job, progress, progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = state.rate * group["share"]
-        torch.manual_seed(draw(job.context.seed, progress.epoch, progress.step, 1))  # for dropout
+        self.seed(draw(job.context.seed, progress.epoch, progress.step, 1))  # for dropout
         with job.precision():
             logits = _logits(job.model, batch.images)  # (image, class)
             loss = self.loss_of(logits, batch.targets)
