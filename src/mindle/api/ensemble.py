@@ -226,6 +226,7 @@ class EnsemblePipeline:
             parity=parity,
             answers=answers,
             strategy=STRATEGY,
+            baselines=first.folder.metrics()["baselines"],
             stopped=message(
                 "ensemble.result",
                 method=self.method,
@@ -237,10 +238,6 @@ class EnsemblePipeline:
             metrics={"thresholds": {}, "ensemble": described},
             details={"members": weighted},
         )
-
-    def baselines(self, run: RunContext, outcome: Ensembled) -> dict[str, float]:
-        """Those of the members, of the same data."""
-        return dict(self.members[0].folder.metrics()["baselines"])
 
     def facts(self, run: RunContext, outcome: Ensembled) -> dict[str, Any]:
         """Each member alone, and what else was tried."""

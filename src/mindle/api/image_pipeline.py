@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
     from mindle.serving.session import Graph
+    from mindle.training.images.features import FrozenBodies
     from mindle.training.images.plan import Plan
     from mindle.training.images.problem import Outcome
 
@@ -50,6 +52,7 @@ class ImagePipeline:
     plan: Plan
     reading: ReadingOptions
     device: str
+    _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -107,17 +110,33 @@ class ImagePipeline:
             spent_seconds=run.log.spent(),
             rehearse=partial(rehearsed, self.plan, self.dataset),
             searched=self.searched,
+            frozen=partial(self._embed_test, run),
         )
         run.add_stages(outcome.seconds, outcome.images)
         if outcome.history:
             run.folder.write_history(outcome.history)
         return outcome
 
+    def _embed_test(self, run: RunContext, frozen: FrozenBodies) -> None:
+        """Embed the test split beside the fit of a head: what comes out is in the cache, and seen by nobody."""
+        from mindle import data as data_room
+
+        rows = self.dataset.rows("test")
+        if len(rows):
+            stored = data_room.pixels(self.dataset, rows, frozen.spec)
+            keys = [self.dataset.sha256[row] for row in rows.tolist()]
+            work = partial(frozen.features, stored, keys, go_on=run.beside.wanted)
+            self._test_embedded = run.beside.start(work)
+
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
         """Save the model, write its bundle, and evaluate that on the test split, once."""
         from mindle.models.classifier import save_model
+        from mindle.training.images import tasks
 
-        dataset = self.dataset
+        dataset, seed = self.dataset, run.request.seed
+        baselines = run.beside.start(
+            lambda: tasks.of(self.task).baselines(dataset, outcome.model.spec, seed=seed)
+        )
         save_model(outcome.model, run.folder.path)
         bundle, parity = self._bundle(run, outcome)
         named = {"target": dataset.target} if dataset.target else bundle.details
@@ -126,6 +145,7 @@ class ImagePipeline:
             parity=parity,
             answers={"val": self._val_answers(outcome), "test": self._test_answers(bundle, outcome)},
             strategy=outcome.strategy,
+            baselines=baselines(),
             stopped=outcome.stopped,
             train_scores=outcome.train_scores,
             advice=outcome.advice,
@@ -187,6 +207,8 @@ class ImagePipeline:
         dataset, rows, opened = self.dataset, self.dataset.rows("test"), open_bundle(bundle)
         paths, truth = _names(dataset, rows), dataset.truth[rows]
         stored = data_room.pixels(dataset, rows, outcome.model.spec)
+        if self._test_embedded is not None:
+            self._test_embedded()
         if outcome.frozen is not None and len(rows):
             keys = [dataset.sha256[row] for row in rows.tolist()]
             features = outcome.frozen.features(stored, keys)
@@ -194,12 +216,6 @@ class ImagePipeline:
             if _alike(opened.graph, outputs, stored, outcome.model.outputs.scale):
                 return opened.answers([outputs], paths, truth=truth)
         return opened.answer_stored(stored, paths, truth=truth)
-
-    def baselines(self, run: RunContext, outcome: Outcome) -> dict[str, float]:
-        """A constant answer, and colours alone."""
-        from mindle.training.images import tasks
-
-        return tasks.of(self.task).baselines(self.dataset, outcome.model.spec, seed=run.request.seed)
 
     def facts(self, run: RunContext, outcome: Outcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""

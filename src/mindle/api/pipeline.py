@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from mindle.api.beside import Beside
 from mindle.api.models import Run
 from mindle.api.report import write_report
 from mindle.api.run_context import RunContext, RunRequest, begin_tracking
@@ -46,6 +47,7 @@ class Packed:
         parity: Proof that the bundle answers like the model.
         answers: To the val and test splits.
         strategy: What was trained.
+        baselines: What simple models reach.
         stopped: Why nothing more was tried.
         train_scores: How well the model knows what it learned from.
         advice: What would probably help, or "".
@@ -59,6 +61,7 @@ class Packed:
     parity: Parity
     answers: Mapping[str, Answers]
     strategy: str
+    baselines: Mapping[str, float]
     stopped: str
     train_scores: Mapping[str, Any] = field(default_factory=_nothing)
     advice: str = ""
@@ -99,9 +102,6 @@ class Pipeline(Protocol[O]):
     def pack(self, run: RunContext, outcome: O) -> Packed:
         """Write the bundle, and let it predict the test split, once."""
 
-    def baselines(self, run: RunContext, outcome: O) -> dict[str, float]:
-        """What simple models reach."""
-
     def facts(self, run: RunContext, outcome: O) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
 
@@ -134,9 +134,11 @@ def carry_out(pipeline: Pipeline[Any], request: RunRequest) -> Run:
         facts = {"asked": asked, "name": pipeline.name, "kind": pipeline.kind, "mindle": __version__}
         found = {name: stored[name] for name in FOUND if name in stored}
         log = RunLog(folder, stored, {**facts, "command": request.command, **found}, request.began)
-        with tracking(request.track, listener) as tracked:
+        with tracking(request.track, listener) as tracked, Beside() as beside:
             begin_tracking(tracked, request.track, folder, log, stored)
-            run = RunContext(folder=folder, log=log, stored=stored, request=request, listener=tracked)
+            run = RunContext(
+                folder=folder, log=log, stored=stored, request=request, listener=tracked, beside=beside
+            )
             pipeline.check(run)
             conclude(pipeline, run, pipeline.fit(run))
             tracked.end(folder.path, folder.metrics())
@@ -191,7 +193,7 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
         "classes": list(packed.bundle.classes),
         **scores,
         "train": dict(packed.train_scores),
-        "baselines": pipeline.baselines(run, outcome),
+        "baselines": dict(packed.baselines),
         "strategy": packed.strategy,
         **packed.metrics,
         "seconds": run.log.seconds(),

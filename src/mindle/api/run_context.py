@@ -12,6 +12,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.api.beside import Beside
 from mindle.api.check import finding_document, tell_findings
 from mindle.artifacts.manifest import fingerprint, write_manifest
 from mindle.artifacts.run import RunFolder
@@ -92,6 +93,7 @@ class RunContext:
         stored: run.json of the interrupted run that goes on, or an empty mapping.
         request: Seeds, language, and how it is followed.
         listener: Hears sentences and progress, and passes scores on to a tracker.
+        beside: Does what need not wait for the stage that is under way.
     """
 
     folder: RunFolder
@@ -99,6 +101,7 @@ class RunContext:
     stored: Mapping[str, Any]
     request: RunRequest
     listener: Tracking
+    beside: Beside = field(default_factory=Beside)
 
     def deadline(self, budget_seconds: float | None) -> Deadline:
         """When everything must be over, what has been spent before counted in."""

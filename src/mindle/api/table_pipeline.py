@@ -155,19 +155,12 @@ class TablePipeline:
             parity=parity,
             answers=answers,
             strategy="table",
+            baselines=_baselines(outcome, table.task),
             stopped=outcome.stopped,
             train_scores=_train_scores(table, outcome),
             diagnoses=outcome.diagnoses,
             protocol={"protocol": _protocol(outcome.protocol)},
         )
-
-    def baselines(self, run: RunContext, outcome: TableOutcome) -> dict[str, float]:
-        """A constant answer, and a linear model, of those that were tried."""
-        from mindle.evaluation import tasks
-
-        names = {"baseline": tasks.of(self.task).baseline, "linear": "linear"}
-        tried = ((attempt["name"], attempt["value"]) for attempt in outcome.tried)
-        return {names[name]: value for name, value in tried if name in names}
 
     def facts(self, run: RunContext, outcome: TableOutcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
@@ -297,6 +290,15 @@ def _evaluation_seconds(table: Table, outcome: TableOutcome) -> float:
         pipeline = TablePipeline(table=table, recipe=read_recipe("table"), reading=ReadingOptions())
         evaluate(pipeline, run, outcome)
     return time.perf_counter() - began
+
+
+def _baselines(outcome: TableOutcome, task: Task) -> dict[str, float]:
+    """A constant answer, and a linear model, of those that were tried."""
+    from mindle.evaluation import tasks
+
+    names = {"baseline": tasks.of(task).baseline, "linear": "linear"}
+    tried = ((attempt["name"], attempt["value"]) for attempt in outcome.tried)
+    return {names[name]: value for name, value in tried if name in names}
 
 
 def _affordable_repeats(table: Table, outcome: TableOutcome, deadline: Deadline) -> int:

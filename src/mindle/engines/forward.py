@@ -33,7 +33,7 @@ class Forward:
     """
 
     def __init__(self, plan: Plan, opened: OpenedGraph) -> None:
-        self.plan = plan
+        self.plan, self._opened = plan, opened
         self.inputs, self.outputs = opened.inputs, opened.outputs
         self._rows, self._running, self._since, self._counting = 0, 0, 0.0, Lock()
         self._busy, self._elapsed = 0.0, 0.0  # seconds of all streams; seconds while any call ran
@@ -41,6 +41,10 @@ class Forward:
         self._free: SimpleQueue[Call] = SimpleQueue()
         for call in opened.calls:
             self._free.put(call)
+
+    def anew(self) -> Forward:
+        """The same graph with counts of its own, in place of this."""
+        return Forward(self.plan, self._opened)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -54,6 +54,7 @@ def plan_for(
     rows: int,
     threads: int | None = None,
     listener: Listener = SILENT,
+    opened: Callable[[Forward], None] = lambda forward: None,
 ) -> Plan:
     """The plan of a graph on this machine.
 
@@ -67,6 +68,7 @@ def plan_for(
         rows: How many rows are wanted.
         threads: How many threads may work; all usable cores unless set.
         listener: Hears of an OpenVINO that is installed and does not work.
+        opened: Is given the graph as a trial opened it by the plan, if there was one.
 
     Raises:
         ValueError: If `MINDLE_ENGINE` names no plan.
@@ -104,6 +106,7 @@ def plan_for(
     if known is not None and before:
         trial.keep(read_plan(known["plan"]))
     plan = trial.leader.plan
+    opened(trial.leader)
     facts = {"rates": trial.rates, "busy": round(trial.busy, 2), "disturbed": trial.busy < _UNDISTURBED}
     _remember(file, {"plan": plan.as_dict(), "rows": rows, "trials": trials, **facts})
     return plan

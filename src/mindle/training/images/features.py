@@ -13,10 +13,12 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 import numpy as np
 import torch
@@ -29,7 +31,7 @@ from mindle.engines import Forward, Plan, observe, parse_plan, pinned_plan, plan
 from mindle.messages import message
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.cards import WeightCard, card_as_dict
-from mindle.records import SILENT, Listener
+from mindle.records import SILENT, InputSpec, Listener
 from mindle.training.budget import TimeUp
 from mindle.training.images.embedding import CARD_BATCH, Embedding, Run, card_run, torch_run
 from mindle.training.loop.augment import Augment
@@ -100,6 +102,7 @@ class Engine:
         device: Where nets are trained: on CUDA PyTorch embeds, with any other a graph on the processor.
         rows: How many images and views are wanted, as far as known: many are worth a trial of engines.
         embedded: How many images and views were embedded.
+        seconds: What their forward passes took.
     """
 
     card: WeightCard
@@ -111,6 +114,7 @@ class Engine:
     device: str = "cpu"
     rows: int = 0
     embedded: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if not self.card.sha256:
@@ -124,6 +128,8 @@ class Engine:
         self.forward: Forward | None = None
         self._width = 0
         self._export_seconds = 0.0
+        self._alone = Lock()
+        self._tried: list[Forward] = []  # the graph as a trial of plans opened it
 
     @property
     def identity(self) -> str:
@@ -160,6 +166,7 @@ class Engine:
             rows=self.rows,
             threads=self.threads,
             listener=self.listener,
+            opened=self._tried.append,
         )
 
     @property
@@ -178,10 +185,11 @@ class Engine:
     def _graph(self) -> Path:
         return self.folder / "graphs" / f"{self.identity}.onnx"
 
-    @property
-    def seconds(self) -> float:
-        """What the forward passes of all that was embedded took."""
-        return self.embedded / self.forward.rate if self.forward and self.embedded else 0.0
+    def sibling(self) -> Engine:
+        """Another that embeds with the same graph, for a thread beside: silent, with counts of its own."""
+        other = copy(self)
+        other.listener, other.embedded, other.seconds = SILENT, 0, 0.0
+        return other
 
     def follow(self, plan: str | None) -> None:
         """Run as a resumed run did until it was interrupted, unless `MINDLE_ENGINE` says otherwise."""
@@ -245,10 +253,11 @@ class Engine:
             return np.zeros((views.count + 1, 0, self.width()), np.float32)
         store = self.store()
         if store.missing(wanted):
-            with store.writer(self.listener) as writer:
+            with self._alone, store.writer(self.listener) as writer:
                 for row, features in self._missing_rows(store, pixels, keys, views, go_on):
                     writer.add(wanted[row], features)
             if self.forward is not None:
+                self.seconds = self.embedded / self.forward.rate
                 observe(self.identity, self.card.spec.shape, self.forward, self.threads)
         return store.rows(wanted)[np.arange(len(wanted))].reshape(views.count + 1, count, -1)
 
@@ -320,7 +329,10 @@ class Engine:
     def _open(self) -> Run:
         if self.device != "cpu" or (path := self._exported()) != self.graph:
             return self._torch()
-        self.forward = session(path, self.plan)
+        plan = self.plan
+        tried = [forward.anew() for forward in self._tried if forward.plan == plan]
+        self._tried.clear()
+        self.forward = tried[0] if tried else session(path, plan)
         return partial(_features, self.forward)
 
     def _exported(self) -> Path:
@@ -378,9 +390,18 @@ class FrozenBodies:
         graphs = [engine.graph for engine in self.engines]
         return tuple(graph for graph in graphs if graph is not None and None not in graphs)
 
-    def features(self, pixels: PixelRows, keys: Sequence[str]) -> NDArray[np.float32]:
+    @property
+    def spec(self) -> InputSpec:
+        """The pixels that all of them take."""
+        return self.engines[0].card.spec
+
+    def features(
+        self, pixels: PixelRows, keys: Sequence[str], *, go_on: Callable[[], bool] = lambda: True
+    ) -> NDArray[np.float32]:
         """What the head takes of images, (image, feature); see `Engine.embed`."""
-        return np.concatenate([engine.embed(pixels, keys)[0] for engine in self.engines], axis=1)
+        return np.concatenate(
+            [engine.embed(pixels, keys, go_on=go_on)[0] for engine in self.engines], axis=1
+        )
 
 
 def _hash(text: str) -> str:

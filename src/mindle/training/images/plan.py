@@ -22,6 +22,7 @@ from mindle.training.budget import Deadline, Finish, duration, parse_budget
 from mindle.training.device import choose_device
 from mindle.training.images import tasks
 from mindle.training.images.backbones import common_layout, layout_of, sized
+from mindle.training.images.features import FrozenBodies
 from mindle.training.images.nets import SMALL_SIDE, net_spec, train_net
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.imbalance import imbalance_settings
@@ -239,6 +240,7 @@ def carry_out(
     spent_seconds: float = 0.0,
     rehearse: Callable[[], float] | None = None,
     searched: bool = False,
+    frozen: Callable[[FrozenBodies], None] | None = None,
 ) -> Outcome:
     """Do what the plan says.
 
@@ -250,6 +252,7 @@ def carry_out(
         rehearse: Says how many seconds what follows the training will take, by doing it on something small;
             asked where there is a budget. Nothing follows unless given.
         searched: Train in any case: a search has found this recipe, and used up the time.
+        frozen: Is given the bodies below a head, once they are chosen and before the head is.
 
     Raises:
         DeviceError: If the budget is too short for any training and what follows it.
@@ -263,7 +266,7 @@ def carry_out(
     context = replace(context, device=plan.device, deadline=deadline)
     if selects:
         selection = task.selection(problem, cards=plan.cards, recipe=recipe, context=context)
-        outcome = selection.heads_only() if recipe.strategy == "probe" else selection.run()
+        outcome = selection.heads_only(frozen) if recipe.strategy == "probe" else selection.run()
     else:
         if not (context.resume or searched):
             deadline.require(0.0, "training")

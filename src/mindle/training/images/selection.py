@@ -125,6 +125,7 @@ class ModelSelection(ABC, Generic[C]):
         self.skipped: list[str] = []  # for time
         self.tried = [self.baseline()]
         self.candidates: list[Ranked[C]] = []  # heads that were fitted, in order
+        self.settled: Callable[[FrozenBodies], None] | None = None
         self._side_by_side: tuple[Backbones, ConcatFeatures] | None = None
 
     # ---- what a kind of head says of itself -------------------------------------------------------------
@@ -192,12 +193,17 @@ class ModelSelection(ABC, Generic[C]):
             best = self.probes(forced=True)
         return self._outcome(best, net)
 
-    def heads_only(self) -> Outcome:
+    def heads_only(self, frozen: Callable[[FrozenBodies], None] | None = None) -> Outcome:
         """As `run`, but heads on frozen backbones only.
+
+        Args:
+            frozen: Is given the backbones, once they are chosen and before the head on them is; not where
+                time is limited, which what it does would take from the head.
 
         Raises:
             ModelError: If there is no backbone.
         """
+        self.settled = frozen
         return self._outcome(self.probes(forced=True), None)
 
     def probes(self, *, forced: bool) -> Ranked[C] | None:
@@ -206,11 +212,15 @@ class ModelSelection(ABC, Generic[C]):
         `forced` takes the first backbone whatever it costs.
         """
         if self.together:
-            best = self.rank(list(self.embedded(forced=forced)))
+            backbones = list(self.embedded(forced=forced))
+            self._settle(backbones)
+            best = self.rank(backbones)
             self.enough(best)
             return self.finished(best)
         singles: list[Ranked[C]] = []
         for backbone in self.embedded(forced=forced):
+            if len(self.cards) == 1:
+                self._settle([backbone])
             singles.append(self.rank([backbone]))
             if self.enough(singles[-1]):
                 break
@@ -219,7 +229,16 @@ class ModelSelection(ABC, Generic[C]):
         best = min(singles, key=lambda single: single.candidate.loss)
         if self.recipe.probe.concat and not self.stopped:
             best = self.concatenated(best, singles)
-        return self.finished(self.economical(best))
+        best = self.economical(best)
+        self._settle(best.backbones)
+        return self.finished(best)
+
+    def _settle(self, backbones: Backbones) -> None:
+        """Let it be known, once, which backbones the head will be on."""
+        bodies = FrozenBodies(tuple(self.engine(each.card).sibling() for each in backbones))
+        if self.settled and not self.deadline.limited and bodies.graphs:
+            self.settled(bodies)
+        self.settled = None
 
     def economical(self, best: Ranked[C]) -> Ranked[C]:
         """The cheapest candidate among those shown to lose no more than the recipe allows.
