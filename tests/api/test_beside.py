@@ -29,15 +29,19 @@ def test_an_error_of_the_work_is_raised_where_its_result_is_wanted() -> None:
 def test_after_an_error_of_the_caller_nothing_more_begins_and_long_work_ends() -> None:
     begun, seen = threading.Event(), []
 
-    def long() -> None:
+    def long(beside: Beside) -> None:
         begun.set()
         while beside.wanted():
             pass
 
-    with pytest.raises(KeyboardInterrupt), Beside() as beside:
-        beside.start(long)
-        beside.start(lambda: seen.append("late"))
-        begun.wait()
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with Beside() as beside:
+            beside.start(lambda: long(beside))
+            beside.start(lambda: seen.append("late"))
+            begun.wait()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not seen
     assert not [each for each in threading.enumerate() if each.name.startswith("mindle-beside")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 
 import mindle
 from mindle.data.images import pixels, scan
+from mindle.errors import DeviceError
 from mindle.formats import images as formats
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.cards import card_as_dict
@@ -114,3 +116,22 @@ def test_scores_are_of_the_bundle_even_where_its_head_answers_otherwise(
     guarded = train(photos, weights, tmp_path / "guarded").folder.answers()["test"]
     assert guarded.paths == usual.paths
     np.testing.assert_allclose(guarded.probabilities, usual.probabilities, atol=1e-5)
+
+
+def test_the_test_split_is_embedded_beside_the_fit_and_its_errors_are_told(
+    weights: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 12)
+    embed, threads = features.FrozenBodies.features, []
+
+    def failing(bodies: features.FrozenBodies, *given: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        embed(bodies, *given, **named)
+        raise DeviceError("The disk must have room.")
+
+    monkeypatch.setattr(features.FrozenBodies, "features", failing)
+    with pytest.raises(DeviceError, match="must have room"):
+        train(photos, weights, tmp_path / "run")
+    assert threads[0].startswith("mindle-beside")
+    monkeypatch.undo()
+    assert train(photos, weights, tmp_path / "run", resume=True).metrics["test"]

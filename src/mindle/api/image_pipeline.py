@@ -118,7 +118,7 @@ class ImagePipeline:
         return outcome
 
     def _embed_test(self, run: RunContext, frozen: FrozenBodies) -> None:
-        """Embed the test split beside the fit of a head: what comes out is in the cache, and seen by nobody."""
+        """Embed the test split, into the cache, where nobody looks at it before the bundle is written."""
         from mindle import data as data_room
 
         rows = self.dataset.rows("test")

@@ -399,9 +399,7 @@ class FrozenBodies:
         self, pixels: PixelRows, keys: Sequence[str], *, go_on: Callable[[], bool] = lambda: True
     ) -> NDArray[np.float32]:
         """What the head takes of images, (image, feature); see `Engine.embed`."""
-        return np.concatenate(
-            [engine.embed(pixels, keys, go_on=go_on)[0] for engine in self.engines], axis=1
-        )
+        return np.concatenate([engine.embed(pixels, keys, go_on=go_on)[0] for engine in self.engines], axis=1)
 
 
 def _hash(text: str) -> str:
