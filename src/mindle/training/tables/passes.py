@@ -7,7 +7,6 @@ that knows nothing of them.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.environment import usable_cores
 from mindle.artifacts.files import write_bytes
 from mindle.data.tables.parsing.columns import Features, features
 from mindle.data.tables.splits import folds, take
@@ -63,7 +63,7 @@ class TableProblem:
     task: Task
     classes: tuple[str, ...] = ()
     assign_folds: AssignFolds
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=usable_cores)
 
     @classmethod
     def of(cls, table: Table, rows: Rows | None = None, *, threads: int | None = None) -> TableProblem:
@@ -72,7 +72,7 @@ class TableProblem:
         Args:
             table: The table.
             rows: Which of its rows; all unless given.
-            threads: Of the libraries; as many as there are cores unless given.
+            threads: Of the libraries; as many as there are cores for this process unless given.
         """
         view = table if rows is None else take(table, rows)
         return cls(
@@ -81,7 +81,7 @@ class TableProblem:
             task=view.task,
             classes=view.classes,
             assign_folds=lambda some, count, number: folds(view, some, folds=count, seed=number),
-            threads=threads or os.cpu_count() or 1,
+            threads=threads or usable_cores(),
         )
 
     @property
