@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindle.records import SILENT, ArrayImages, Dataset, Diagnosis, FileImages, InputSpec, Predictions
+from mindle.records import (
+    SILENT,
+    ArrayImages,
+    Dataset,
+    Diagnosis,
+    FileImages,
+    Hashes,
+    InputSpec,
+    Predictions,
+    Texts,
+    of_rows,
+)
 
 
 def spec(**changes: Any) -> InputSpec:
@@ -132,3 +143,24 @@ def test_the_task_follows_from_classes_and_targets() -> None:
     assert made((), [1.0, 2.0]).task == "regression"
     with pytest.raises(ValueError, match="`targets` must be empty or have 2 rows"):
         made((), [1.0])
+
+
+@pytest.mark.parametrize("made", [Texts, Hashes])
+def test_a_column_of_texts_is_like_a_tuple_of_them(made: type[Texts]) -> None:
+    texts = ("ab" * 32, "", "00" * 31 + "01", "cd" * 32)
+    column = made(texts)
+    assert (column, column[-1], len(column)) == (texts, texts[-1], 4)
+    assert column[1:3] == texts[1:3] == of_rows(column, np.array([1, 2]))
+    assert column != (*texts[:3], "")
+    with pytest.raises(IndexError):
+        column[4]
+
+
+def test_a_column_of_names_holds_whatever_a_disk_does() -> None:
+    names = ("참나무/잎.jpg", "\udcff.jpg", "")
+    assert Texts(names) == names
+
+
+def test_a_million_hashes_take_little_more_than_their_bytes() -> None:
+    column = Hashes(["ab" * 32] * 1000)
+    assert column.digests.nbytes == 32_000

@@ -15,7 +15,7 @@ from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
-from mindle.records import Answers, Dataset, InputSpec, Task
+from mindle.records import Answers, Dataset, InputSpec, Task, of_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,8 +210,7 @@ class ImagePipeline:
         if self._test_embedded is not None:
             self._test_embedded()
         if outcome.frozen is not None and len(rows):
-            keys = [dataset.sha256[row] for row in rows.tolist()]
-            features = outcome.frozen.features(stored, keys)
+            features = outcome.frozen.features(stored, of_rows(dataset.sha256, rows))
             outputs = head_outputs(outcome.model, features, outcome.temperature)
             if _alike(opened.graph, outputs, stored, outcome.model.outputs.scale):
                 return opened.answers([outputs], paths, truth=truth)

@@ -21,10 +21,13 @@ def test_facts_are_those_of_examine(tmp_path: Path) -> None:
     assert len(hashes) == len(facts.rows) == 1797
     assert not problems
     assert isinstance(digits.images, ArrayImages)
-    rows = [3, 1700]
-    thumbnails, columns = facts.thumbnails(rows), facts.of(rows)
+    rows = np.array([3, 1700])
+    thumbnails, columns = (
+        facts.thumbnails(rows),
+        {name: facts.of(name, rows) for name in ("height", "std", "hash")},
+    )
     both = thumbnails(np.array([0, 1]))
-    expected = [examine(digits.images.array[row]) for row in rows]
+    expected = [examine(digits.images.array[row]) for row in rows.tolist()]
     np.testing.assert_array_equal(both, np.stack([one.thumbnail for one in expected]))
     np.testing.assert_array_equal(thumbnails(np.array([1]))[0], expected[1].thumbnail)
     assert columns["height"].tolist() == [one.height for one in expected]
@@ -39,7 +42,7 @@ def test_a_data_set_of_which_nothing_decodes(tmp_path: Path) -> None:
     assert len(hashes) == 1
     assert problems[0].kind == "not-an-image"
     assert len(facts.rows) == 0
-    assert facts.thumbnails([])(np.zeros(0, np.int64)).shape == (0, 32, 32)
+    assert facts.thumbnails(np.zeros(0, np.int64))(np.zeros(0, np.int64)).shape == (0, 32, 32)
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def test_the_best_constant_of_each_place() -> None:
 def test_few_numbers_are_a_finding() -> None:
     table = read_table("diabetes")
     numbers = common.of(table.task)
-    assert [finding.kind for finding in numbers.findings(table, range(99))] == ["few-numbers"]
-    assert numbers.findings(table, range(100)) == []
+    assert [finding.kind for finding in numbers.findings(table, np.arange(99))] == ["few-numbers"]
+    assert numbers.findings(table, np.arange(100)) == []
 
 
 def test_a_table_is_described_by_its_targets() -> None:

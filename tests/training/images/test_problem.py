@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import mindle.data
-from mindle.records import Dataset, InputSpec
+from mindle.records import Dataset, InputSpec, Texts
 from mindle.training.images.problem import Problem
 from tests.discs import write_discs
 from tests.reachable import reachable
@@ -48,6 +48,7 @@ def test_no_test_row_and_no_test_truth_can_be_reached(kind: str, tmp_path: Path,
     assert all(len(array) <= taken for array in arrays if array.ndim)
     assert not any(found is dataset for found in objects)
     assert names.isdisjoint(found for found in objects if isinstance(found, str))
+    assert names.isdisjoint(text for found in objects if isinstance(found, Texts) for text in found)
     assert len(problem.pixels(problem.train, SPEC)) == len(problem.train)
 
 

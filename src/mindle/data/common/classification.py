@@ -50,9 +50,9 @@ class ClassificationData:
             return ", ".join(names)
         return message("data.list.and_more_classes", names=", ".join(names[:8]), n=len(names) - 8)
 
-    def findings(self, data: Examples, rows: Sequence[int]) -> list[Finding]:
+    def findings(self, data: Examples, rows: NDArray[np.int64]) -> list[Finding]:
         """Classes with no or few usable images or rows, imbalance."""
-        counts = Counter(data.labels[list(rows)].tolist())
+        counts = Counter(data.labels[rows].tolist())
         things = message(f"data.things.{data.unit}")
         findings = [
             finding(
@@ -77,7 +77,7 @@ class ClassificationData:
             )
         return findings
 
-    def odd(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+    def odd(self, data: Dataset, rows: NDArray[np.int64]) -> list[Finding]:
         """No class is odd by itself."""
         return []
 

@@ -53,7 +53,7 @@ class RegressionData:
         ends = dict.fromkeys(f"{end:g}" for end in (min(known), max(known))) if known else ()
         return _range_of(data.target, list(ends))
 
-    def findings(self, data: Examples, rows: Sequence[int]) -> list[Finding]:
+    def findings(self, data: Examples, rows: NDArray[np.int64]) -> list[Finding]:
         """Too few targets."""
         if not 0 < len(rows) < FEW:
             return []
@@ -61,9 +61,9 @@ class RegressionData:
             finding("few-numbers", [], message("data.targets.few", least=FEW, n=len(rows), unit=data.unit))
         ]
 
-    def odd(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+    def odd(self, data: Dataset, rows: NDArray[np.int64]) -> list[Finding]:
         """Targets that never vary, and those that lie far from all others."""
-        targets = data.targets[list(rows)]
+        targets = data.targets[rows]
         if not len(targets):
             return []
         if np.ptp(targets) == 0:

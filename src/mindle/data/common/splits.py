@@ -7,8 +7,8 @@ is split alike whatever the order, their names, the system and the version of Nu
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -60,12 +60,35 @@ class SplitInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Unit:
-    """Rows that stay together: a group, or a single row."""
+class _Units:
+    """What stays together, groups and single rows: the largest first and then by chance.
 
-    rows: tuple[int, ...]
-    counts: Counter[int]  # rows by class
-    order: str  # decides by chance among equals
+    Attributes:
+        order: The places of the rows, one unit after the other.
+        labels: The class of each of these.
+        starts: Where each unit begins in them, and the end.
+    """
+
+    order: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def counts(self, unit: int) -> Counter[int]:
+        """Rows of a unit by class."""
+        return Counter(self.labels[self.starts[unit] : self.starts[unit + 1]].tolist())
+
+    def pieces(self) -> Counter[int]:
+        """How many units have rows of each class."""
+        span = int(self.labels.max(initial=0)) + 1
+        units = np.repeat(np.arange(len(self)), np.diff(self.starts))
+        return Counter((np.unique(units * span + self.labels) % span).tolist())
+
+    def of(self, label: int) -> NDArray[np.int64]:
+        """The units that have rows of a class."""
+        return np.unique(np.searchsorted(self.starts, np.flatnonzero(self.labels == label), side="right") - 1)
 
 
 def split(dataset: Dataset, *, seed: int = 0, fractions: Fractions = (0.70, 0.15, 0.15)) -> Dataset:
@@ -120,7 +143,9 @@ def split_input(data: Examples, names: Sequence[str], rows: NDArray[np.int64] | 
         labels=labels,
         given=data.given or blank,
         groups=data.groups or blank,
-        contents=[sha256 or name for sha256, name in zip(data.sha256 or blank, names, strict=True)],
+        contents=data.sha256
+        if data.sha256 and all(data.sha256)
+        else [sha256 or name for sha256, name in zip(data.sha256 or blank, names, strict=True)],
         names=names,
         things=data.unit,
     )
@@ -186,40 +211,51 @@ def assign_splits(stock: SplitInput, rows: NDArray[np.int64], seed: int, fractio
     """The split of some rows, by class and group."""
     units = _units(stock, rows, seed)
     sizes = Counter(stock.labels[rows].tolist())
-    pieces = Counter(label for unit in units for label in unit.counts)
-    quotas = _quotas(sizes, pieces, fractions)
+    quotas = _quotas(sizes, units.pieces(), fractions)
     placed: dict[int, list[int]] = {label: [0, 0, 0] for label in sizes}
-    chosen: list[int] = []
+    chosen = np.zeros(len(units), np.int64)
     # Groups first, the largest first, while there is room everywhere; single rows then fill up exactly.
-    for unit in units:
-        split = _best_split(unit, quotas, placed)
-        chosen.append(split)
-        for label, count in unit.counts.items():
+    for unit in range(len(units)):
+        counts = units.counts(unit)
+        chosen[unit] = split = _best_split(counts, quotas, placed)
+        for label, count in counts.items():
             placed[label][split] += count
     _repair(units, chosen, quotas)
-    found = {row: SPLITS[split] for unit, split in zip(units, chosen, strict=True) for row in unit.rows}
-    return [found[row] for row in rows.tolist()]
+    found = np.zeros(len(rows), np.int64)
+    found[units.order] = np.repeat(chosen, np.diff(units.starts))
+    return [SPLITS[split] for split in found.tolist()]
 
 
-def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> list[_Unit]:
-    """Groups and single rows, the largest first and then by chance."""
-    members: dict[str, list[int]] = defaultdict(list)
-    for row in rows.tolist():
-        members[stock.unit(row)].append(row)
-    units = []
-    labels = stock.labels.tolist()
-    for together in members.values():
-        content = min(stock.contents[row] for row in together)
-        units.append(
-            _Unit(
-                rows=tuple(together),
-                counts=Counter([labels[row] for row in together]),
-                # Copies that no group binds are distinguished by their names.
-                order=hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()
-                + min(stock.names[row] for row in together),
-            )
-        )
-    return sorted(units, key=lambda unit: (-len(unit.rows), unit.order))
+def _digests(texts: Iterable[str], count: int) -> NDArray[np.bytes_]:
+    """32 bytes of chance for each text, (count,)."""
+    return np.fromiter((hashlib.sha256(text.encode()).digest() for text in texts), "S32", count)
+
+
+def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> _Units:
+    """Groups and single rows in their order; arrays, because there may be a million."""
+    _, unit = np.unique(_digests(map(stock.unit, map(int, rows)), len(rows)), return_inverse=True)
+    places = np.argsort(unit, kind="stable")
+    sizes = np.bincount(unit)
+    ends = np.cumsum(sizes)
+
+    def least(column: Sequence[str], unit: int) -> str:
+        some: list[int] = rows[places[ends[unit] - sizes[unit] : ends[unit]]].tolist()
+        return min(column[row] for row in some)
+
+    count = len(sizes)
+    chance = _digests((f"{seed}:{least(stock.contents, unit)}" for unit in range(count)), count)
+    order = np.lexsort((chance, -sizes))
+    # Copies that no group binds are distinguished by their names.
+    tied = np.flatnonzero((np.diff(sizes[order]) == 0) & (chance[order[1:]] == chance[order[:-1]]))
+    tied = np.union1d(tied, tied + 1)
+    order[tied] = sorted(
+        order[tied].tolist(), key=lambda unit: (-sizes[unit], chance[unit], least(stock.names, unit))
+    )
+    rank = np.empty(count, np.int64)
+    rank[order] = np.arange(count)
+    places = np.argsort(rank[unit], kind="stable")
+    starts = np.concatenate([[0], np.cumsum(sizes[order])])
+    return _Units(order=places, labels=stock.labels[rows][places], starts=starts)
 
 
 def _quotas(sizes: Counter[int], pieces: Counter[int], fractions: Fractions) -> dict[int, list[int]]:
@@ -257,12 +293,12 @@ def _at_least_one(quota: list[int], pieces: int, fractions: Fractions) -> None:
         quota[split] = 0
 
 
-def _best_split(unit: _Unit, quotas: dict[int, list[int]], placed: dict[int, list[int]]) -> int:
+def _best_split(counts: Counter[int], quotas: dict[int, list[int]], placed: dict[int, list[int]]) -> int:
     """The split that a unit overfills least; among those the emptiest by share, then train, val, test."""
 
     def cost(split: int) -> tuple[int, float, int]:
         over, room, quota = 0, 0, 0
-        for label, count in unit.counts.items():
+        for label, count in counts.items():
             left = quotas[label][split] - placed[label][split]
             over += max(0, count - max(0, left))
             room += left
@@ -272,29 +308,25 @@ def _best_split(unit: _Unit, quotas: dict[int, list[int]], placed: dict[int, lis
     return min(range(3), key=cost)
 
 
-def _repair(units: Sequence[_Unit], chosen: list[int], quotas: dict[int, list[int]]) -> None:
+def _repair(units: _Units, chosen: NDArray[np.int64], quotas: dict[int, list[int]]) -> None:
     """Move a unit where a class of several units is absent from a split that should have it."""
-    holders: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for index, (unit, split) in enumerate(zip(units, chosen, strict=True)):
-        for label in unit.counts:
-            holders[label, split].add(index)
+    held = {label: np.bincount(chosen[units.of(label)], minlength=3) for label in quotas}
     for label in sorted(quotas):
         for split in (0, 2, 1):
-            if quotas[label][split] == 0 or holders[label, split]:
+            if quotas[label][split] == 0 or held[label][split]:
                 continue
             # A unit may go when every class in it has another unit where it leaves.
             free = [
-                index
-                for other in range(3)
-                for index in holders[label, other]
-                if all(len(holders[each, other]) > 1 for each in units[index].counts)
+                unit
+                for unit in units.of(label).tolist()
+                if all(held[each][chosen[unit]] > 1 for each in units.counts(unit))
             ]
             if not free:
                 continue
-            moved = min(free, key=lambda index: (len(units[index].rows), units[index].order))
-            for each in units[moved].counts:
-                holders[each, chosen[moved]].discard(moved)
-                holders[each, split].add(moved)
+            moved = min(free, key=lambda unit: (units.starts[unit + 1] - units.starts[unit], unit))
+            for each in units.counts(moved):
+                held[each][chosen[moved]] -= 1
+                held[each][split] += 1
             chosen[moved] = split
 
 

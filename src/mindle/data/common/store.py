@@ -37,6 +37,7 @@ from mindle.records import SILENT, Listener
 SEGMENT_BYTES = 64 << 20
 LOCK_NAME = "store.lock"
 ENTRY = np.dtype([("digest", "S32"), ("crc", "<u4")])
+_NO_ROWS = np.zeros(0, "S32"), np.zeros((0, 2), np.int32)
 # Below this size one fancy index per segment beats one copy per row (measured: even at about 4 kB).
 SMALL_ROW_BYTES = 4096
 _KEYS_AT_ONCE = 1 << 16  # so that looking a million keys up holds the digests of a few
@@ -91,12 +92,12 @@ _SOUND: dict[tuple[str, int, int], NDArray[np.bool_]] = {}
 
 
 def _read_index(path: Path) -> NDArray[np.void]:
-    """The entries of a segment; ValueError where the file is damaged."""
-    data = path.read_bytes()
-    entries, check = data[:-4], data[-4:]
-    if len(entries) % ENTRY.itemsize or zlib.crc32(entries).to_bytes(4, "little") != check:
+    """The entries of a segment, mapped into memory; ValueError where the file is damaged."""
+    data: NDArray[np.uint8] = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+    entries, check = data[:-4], data[-4:].tobytes()
+    if len(entries) % ENTRY.itemsize or zlib.crc32(entries.data).to_bytes(4, "little") != check:
         raise ValueError(f"{path} is not the whole index of a segment.")
-    return np.frombuffer(entries, ENTRY)
+    return entries.view(ENTRY)
 
 
 class _Segment:
@@ -216,8 +217,9 @@ class RowStore:
         self._guard = threading.RLock()
         self._segments: dict[Path, _Segment] = {}
         self._order: list[_Segment] = []
-        self._keys = np.zeros(0, "S32")
-        self._home = np.zeros((0, 2), np.int32)
+        # The digests of all sound rows, sorted, and the segment and place of each; one value, so that threads
+        # that look up while a segment is finished see either both or none of it.
+        self._lookup = _NO_ROWS
         self.damaged = 0
         self.refresh()
 
@@ -235,32 +237,37 @@ class RowStore:
                     segments[path] = self._segments.get(path) or _Segment(
                         path, shape=self.shape, dtype=self.dtype
                     )
+            if any(segments.get(path) is not segment for path, segment in self._segments.items()):
+                self._order, self._lookup = [], _NO_ROWS
             self._segments = segments
-            self._build_lookup()
+            self._extend_lookup()
 
-    def _build_lookup(self) -> None:
-        """Sort the digests of all sound rows, with the segment and place of each."""
-        self._order = list(self._segments.values())
-        keys, homes = [np.zeros(0, "S32")], [np.zeros((0, 2), np.int32)]
-        for number, segment in enumerate(self._order):
-            sound = np.flatnonzero(segment.sound)
-            keys.append(segment.entries["digest"][sound])
-            homes.append(
-                np.stack([np.full(len(sound), number), sound], axis=1, dtype=np.int32, casting="same_kind")
-            )
-        every = np.concatenate(keys)
-        order = np.argsort(every, kind="stable")
-        self._home = np.concatenate(homes)[order]  # (row, segment and place)
-        self._keys = every[order]
+    def _extend_lookup(self) -> None:
+        """Take up the sound rows of segments that are new."""
+        known = set(map(id, self._order))
+        for segment in self._segments.values():
+            if id(segment) not in known:
+                sound = np.flatnonzero(segment.sound).astype(np.int32)
+                digests = segment.entries["digest"][sound]
+                order = np.argsort(digests, kind="stable")
+                homes = np.stack([np.full(len(sound), len(self._order), np.int32), sound[order]], axis=1)
+                keys, known_homes = self._lookup
+                places = np.searchsorted(keys, digests[order], side="right")
+                self._order.append(segment)
+                self._lookup = (
+                    np.insert(keys, places, digests[order]),
+                    np.insert(known_homes, places, homes, axis=0),
+                )
 
     def _look_up(self, keys: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """Whether each key is stored, and its (segment, place)."""
         found, homes = np.zeros(len(keys), bool), np.zeros((len(keys), 2), np.int32)
-        for start in range(0, len(keys) if len(self._keys) else 0, _KEYS_AT_ONCE):
+        stored, places = self._lookup
+        for start in range(0, len(keys) if len(stored) else 0, _KEYS_AT_ONCE):
             part = slice(start, start + _KEYS_AT_ONCE)
             digests = _digests(keys[part])
-            place = np.minimum(np.searchsorted(self._keys, digests), len(self._keys) - 1)
-            found[part], homes[part] = self._keys[place] == digests, self._home[place]
+            place = np.minimum(np.searchsorted(stored, digests), len(stored) - 1)
+            found[part], homes[part] = stored[place] == digests, places[place]
         return found, homes
 
     def _verified(self, keys: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
@@ -273,7 +280,8 @@ class RowStore:
                 self.damaged += sum([segment.open() for segment in closed])
                 if all(segment.sound.all() for segment in closed):
                     return found, homes
-                self._build_lookup()
+                self._order, self._lookup = [], _NO_ROWS
+                self._extend_lookup()
 
     def missing(self, keys: Sequence[str]) -> list[int]:
         """Positions in `keys` whose rows are not stored, or are damaged and have to be made again.
@@ -293,14 +301,9 @@ class RowStore:
         found, homes = self._verified(keys)
         if not found.all():
             raise KeyError(f"{int((~found).sum())} of {len(keys)} rows are not in {self.directory}.")
-        used, segments = np.unique(homes[:, 0], return_inverse=True)
-        arrays = [self._order[number].array for number in used.tolist()]
-        mapped = [array for array in arrays if array is not None]
-        return Rows(
-            mapped or [np.zeros((0, *self.shape), self.dtype)],
-            segments.reshape(-1).astype(np.int32),
-            homes[:, 1].copy(),
-        )
+        nothing = np.zeros((0, *self.shape), self.dtype)
+        arrays = [nothing if segment.array is None else segment.array for segment in self._order]
+        return Rows(arrays or [nothing], homes[:, 0], homes[:, 1])
 
     @contextmanager
     def writer(self, listener: Listener = SILENT) -> Iterator[Writer]:
@@ -365,15 +368,14 @@ class Writer:
     def __init__(self, store: RowStore) -> None:
         self._store = store
         self._guard = threading.Lock()
-        self._added: set[bytes] = set()
+        self._added = 0
         self._file: BinaryIO | None = None
         self._path = store.directory
-        self._digests: list[bytes] = []
-        self._crcs: list[int] = []
+        self._crcs: dict[bytes, int] = {}  # by digest, of the open segment
 
     def __len__(self) -> int:
         """Rows added so far."""
-        return len(self._added)
+        return self._added + len(self._crcs)
 
     def add(self, key: str, row: NDArray[Any]) -> None:
         """Store one row; a key that was added before is left as it is.
@@ -390,7 +392,7 @@ class Writer:
         digest = digest_of(key)
         raw = np.ascontiguousarray(row).tobytes()
         with self._guard:
-            if digest in self._added:
+            if digest in self._crcs or key in store:
                 return
             try:
                 if self._file is None:
@@ -401,10 +403,8 @@ class Writer:
                 self._discard()
                 raise _explained(error, self._path) from error
             # Counted only once it is written: what an interrupt leaves in between is cut off at the end.
-            self._digests.append(digest)
-            self._crcs.append(zlib.crc32(raw))
-            self._added.add(digest)
-            if len(self._digests) * store.row_bytes >= store.segment_bytes:
+            self._crcs[digest] = zlib.crc32(raw)
+            if len(self._crcs) * store.row_bytes >= store.segment_bytes:
                 self._finish()
 
     def finish_segment(self) -> None:
@@ -415,15 +415,13 @@ class Writer:
     def _finish(self) -> None:
         if self._file is None:
             return
-        if not self._digests:  # interrupted within its first row
+        if not self._crcs:  # interrupted within its first row
             self._discard()
             return
         rows_path = self._path.with_suffix("")  # drops .tmp
         index_path = rows_path.with_suffix(".index")
         index_tmp = index_path.with_name(index_path.name + ".tmp")
-        entries = np.zeros(len(self._digests), ENTRY)
-        entries["digest"] = self._digests
-        entries["crc"] = self._crcs[: len(entries)]
+        entries = np.array(list(self._crcs.items()), ENTRY)
         try:
             self._file.truncate(len(entries) * self._store.row_bytes)  # flushes first
             os.fsync(self._file.fileno())
@@ -441,7 +439,9 @@ class Writer:
                     path.unlink()
             self._discard()
             raise _explained(error, rows_path) from error
-        self._file, self._digests, self._crcs = None, [], []
+        self._added += len(entries)
+        self._file, self._crcs = None, {}
+        self._store.refresh()
 
     def _discard(self) -> None:
         """Forget the open segment and leave nothing of it on the disk."""
@@ -450,8 +450,7 @@ class Writer:
                 self._file.close()
         with suppress(OSError):
             self._path.unlink()
-        self._added.difference_update(self._digests)
-        self._file, self._digests, self._crcs = None, [], []
+        self._file, self._crcs = None, {}
 
 
 def _sync_folder(folder: Path) -> None:

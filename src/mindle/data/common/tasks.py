@@ -46,10 +46,10 @@ class DataTask(Protocol):
     def summary(self, data: Dataset, rows: Sequence[int]) -> str:
         """The truths of some rows in a few words."""
 
-    def findings(self, data: Examples, rows: Sequence[int]) -> list[Finding]:
+    def findings(self, data: Examples, rows: NDArray[np.int64]) -> list[Finding]:
         """Whether there are too few of some truths, or too unevenly many."""
 
-    def odd(self, data: Dataset, rows: Sequence[int]) -> list[Finding]:
+    def odd(self, data: Dataset, rows: NDArray[np.int64]) -> list[Finding]:
         """Truths of images that may be mistakes."""
 
     def counts(self, data: Examples) -> Counts:

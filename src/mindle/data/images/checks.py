@@ -26,7 +26,7 @@ from mindle.data.common.tasks import DataTask, of, strata
 from mindle.data.images.duplicates import SMALL_SIDE, near_duplicates
 from mindle.data.images.scan import Facts, Scan, scan
 from mindle.messages import message
-from mindle.records import SILENT, SPLITS, Dataset, Finding, InputSpec, Listener
+from mindle.records import SILENT, SPLITS, Dataset, Finding, Hashes, InputSpec, Listener
 
 TINY_SIDE = 8
 BLANK_STD = 0.5
@@ -95,7 +95,7 @@ class _Draft:
     """A data set while it is being checked."""
 
     dataset: Dataset
-    sha256: tuple[str, ...]
+    sha256: Hashes
     problems: dict[int, Scan]  # by row
     facts: Facts
     task: DataTask
@@ -105,9 +105,11 @@ class _Draft:
     bound: list[list[int]] = field(default_factory=list)  # rows that a split keeps together
     cut_short: bool = False  # whether so many images look alike that not all were compared
 
-    def good(self) -> list[int]:
+    def good(self) -> NDArray[np.int64]:
         """Rows that decode and take part so far."""
-        return [row for row in self.facts.rows.tolist() if not self.set_aside[row]]
+        used = np.fromiter((not aside for aside in self.set_aside), bool, len(self.set_aside))
+        rows: NDArray[np.int64] = self.facts.rows[used[self.facts.rows]]
+        return rows
 
     def differ(self, rows: Iterable[int], tolerance: float = SAME_TARGET) -> bool:
         """Whether some rows have different truths: two classes, or numbers further apart than `tolerance`."""
@@ -160,30 +162,30 @@ def _find_problems(draft: _Draft) -> None:
 
 def _find_tiny(draft: _Draft) -> None:
     """Images of a few pixels are set aside where the others are larger; sets of 8x8 digits are fine."""
-    shorter = _shorter(draft.facts.columns)
+    shorter = _shorter(draft, draft.facts.rows)
     limit = min(TINY_SIDE, float(np.median(shorter)) / 2) if len(shorter) else 0
     good = draft.good()
-    rows = [row for row, side in zip(good, _shorter(draft.facts.of(good)), strict=True) if side < limit]
-    if rows:
-        first = draft.facts.of(rows)[0]
-        size = {"side": TINY_SIDE, "height": int(first["height"]), "width": int(first["width"])}
+    tiny = good[_shorter(draft, good) < limit]
+    if len(tiny):
+        height, width = (int(draft.facts.of(side, tiny[:1])[0]) for side in ("height", "width"))
+        rows, size = tiny.tolist(), {"side": TINY_SIDE, "height": height, "width": width}
         draft.drop("tiny", rows, message("data.images.tiny", **size, **draft.about(rows)))
 
 
-def _shorter(facts: NDArray[Any]) -> NDArray[np.int32]:
-    """The shorter side of each image."""
-    sides: NDArray[np.int32] = np.minimum(facts["height"], facts["width"])
+def _shorter(draft: _Draft, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The shorter side of some images."""
+    sides: NDArray[np.int32] = np.minimum(draft.facts.of("height", rows), draft.facts.of("width", rows))
     return sides
 
 
 def _find_blank(draft: _Draft) -> None:
     """Blank images are set aside; where half of a class is blank, that may be what the class shows."""
     good = draft.good()
-    blank = draft.facts.of(good)["std"] < BLANK_STD
+    blank = draft.facts.of("std", good) < BLANK_STD
     labels = draft.dataset.labels[good]  # of a regression all are the same
     meant = [label for label in np.unique(labels[blank]) if 2 * blank[labels == label].mean() >= 1]
-    rows, meant_rows = np.array(good, np.int64), np.isin(labels, meant)
-    aside, used = rows[blank & ~meant_rows].tolist(), rows[blank & meant_rows].tolist()
+    meant_rows = np.isin(labels, meant)
+    aside, used = good[blank & ~meant_rows].tolist(), good[blank & meant_rows].tolist()
     if aside:
         draft.drop("blank", aside, message("data.images.blank", **draft.about(aside)))
     if used:
@@ -198,10 +200,9 @@ def _find_odd_modes(draft: _Draft) -> None:
         return
     names: dict[int, str] = {}
     good = draft.good()
-    facts = draft.facts.of(good)
-    for row, mode, count in zip(good, facts["mode"].tolist(), facts["frames"].tolist(), strict=True):
-        if mode not in (b"RGB", b"L") or count > 1:
-            names[row] = "animated" if count > 1 else mode.decode()
+    modes, frames = draft.facts.of("mode", good), draft.facts.of("frames", good)
+    for at in np.flatnonzero(~np.isin(modes, [b"RGB", b"L"]) | (frames > 1)).tolist():
+        names[int(good[at])] = "animated" if frames[at] > 1 else modes[at].decode()
     if names:
         listed = ", ".join(f"{name} {count:,}" for name, count in Counter(names.values()).most_common())
         first = draft.dataset.paths[next(iter(names))]
@@ -228,15 +229,14 @@ def _find_copies(draft: _Draft) -> None:
         )
 
 
-def _copies(draft: _Draft, rows: Sequence[int]) -> list[list[int]]:
+def _copies(draft: _Draft, rows: NDArray[np.int64]) -> list[list[int]]:
     """The rows of each content that several have, in the order of the first of them."""
-    return sorted(_shared(_contents(draft, rows)[1], np.array(rows, np.int64)))
+    return sorted(_shared(_contents(draft, rows)[1], rows))
 
 
-def _contents(draft: _Draft, rows: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _contents(draft: _Draft, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The place of the first row of each content, by hash; and which content each row has."""
-    hashes = np.array([draft.sha256[row] for row in rows], "S64")
-    _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    _, first, which = np.unique(draft.sha256.digests[rows], return_index=True, return_inverse=True)
     return first, which
 
 
@@ -282,18 +282,17 @@ def _find_leaks(draft: _Draft, groups: list[list[int]]) -> None:
 def _find_near_duplicates(draft: _Draft) -> None:
     """Nearly the same image more than once; and what a split has to keep together."""
     # One row stands for its identical copies.
-    good = np.array(draft.good(), np.int64)
-    first, which = _contents(draft, good.tolist())
-    rows = good[first].tolist()
-    facts = draft.facts.of(rows)
+    good = draft.good()
+    first, which = _contents(draft, good)
+    rows = good[first]
     found = near_duplicates(
         draft.facts.thumbnails(rows),
-        facts["hash"],
+        draft.facts.of("hash", rows),
         kinds=_kinds(draft.dataset)[rows],
-        small=_shorter(facts) < SMALL_SIDE,
+        small=_shorter(draft, rows) < SMALL_SIDE,
     )
     draft.cut_short = not found.complete
-    pairs = sorted((min(rows[a], rows[b]), max(rows[a], rows[b])) for a, b in found.pairs.tolist())
+    pairs = sorted((min(pair), max(pair)) for pair in rows[found.pairs].tolist())
     _add_near_duplicates(draft, pairs)
     groups = Groups(len(rows))
     groups.join(found.pairs)
@@ -331,7 +330,7 @@ def _bind(draft: _Draft, groups: list[list[int]]) -> None:
     large = [group for group in groups if len(group) > limit]
     draft.bound = [group for group in groups if len(group) <= limit]
     for group in large:  # identical files among them still stay together
-        draft.bound += [same for same in _copies(draft, group) if len(same) <= limit]
+        draft.bound += [same for same in _copies(draft, np.array(group)) if len(same) <= limit]
     if large:
         rows = list(chain(*large))
         about = {"n": len(large), "classes": draft.by_class(rows), "first": draft.named(large[0])}
@@ -341,7 +340,7 @@ def _bind(draft: _Draft, groups: list[list[int]]) -> None:
 def _find_cut_groups(draft: _Draft) -> None:
     """Groups that came with the data and that the given split does not respect."""
     members: dict[str, list[int]] = defaultdict(list)
-    for row in draft.good():
+    for row in draft.good().tolist() if any(draft.dataset.groups) else ():
         if draft.dataset.groups[row]:
             members[draft.dataset.groups[row]].append(row)
     cut = {

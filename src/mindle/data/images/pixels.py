@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -23,7 +23,7 @@ from mindle.data.images.decoding.decode import UndecodableImage, decode
 from mindle.data.images.sources.pictures import load, row_memory
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import SILENT, ArrayImages, Dataset, InputSpec, Listener
+from mindle.records import SILENT, ArrayImages, Dataset, Hashes, InputSpec, Listener, of_rows
 
 # Raise it when `decode` gives other pixels for the same file; the old ones are then made again.
 DECODER_VERSION = 1
@@ -165,16 +165,16 @@ def pixels(
     return Pixels((len(chosen), *spec.shape), stored.__getitem__)
 
 
-def _keys(dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
+def _keys(dataset: Dataset, rows: NDArray[np.int64]) -> Sequence[str]:
     """The content hash of each row; read from the files where the data set was not checked."""
-    if dataset.sha256 and all(dataset.sha256[row] for row in rows.tolist()):
-        return [dataset.sha256[row] for row in rows.tolist()]
+    if dataset.sha256 and all(known := of_rows(dataset.sha256, rows)):
+        return known
 
     def hashed(row: int) -> str:
         with required(dataset.paths[row]):
             return content_hash(load(dataset, row))
 
-    return list(in_threads(hashed, rows.tolist()))
+    return Hashes(in_threads(hashed, rows.tolist()))
 
 
 def load_unchanged(dataset: Dataset, row: int, sha256: str) -> bytes | NDArray[np.uint8]:
@@ -205,7 +205,7 @@ def _fill(
     store: RowStore,
     dataset: Dataset,
     rows: NDArray[np.int64],
-    keys: list[str],
+    keys: Sequence[str],
     spec: InputSpec,
     listener: Listener,
 ) -> None:

@@ -7,7 +7,7 @@ not: they are few, and a codec may have been installed since.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from mindle.data.images.pixels import (
 )
 from mindle.data.images.sources.pictures import load, row_memory
 from mindle.messages import message
-from mindle.records import NOT_DRAWN, Dataset, FileImages, InputSpec, Listener
+from mindle.records import NOT_DRAWN, Dataset, FileImages, Hashes, InputSpec, Listener
 
 FACTS = np.dtype(
     [
@@ -75,22 +75,21 @@ class Facts:
     columns: NDArray[Any]
     stored: Rows
 
-    def of(self, rows: Sequence[int]) -> NDArray[Any]:
-        """The columns of some rows of the data set."""
-        return self.columns[self._places(rows)]
+    def of(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """A column of some rows of the data set."""
+        return self.columns[name][self._places(rows)]
 
-    def thumbnails(self, rows: Sequence[int]) -> Thumbnails:
+    def thumbnails(self, rows: NDArray[np.int64]) -> Thumbnails:
         """The thumbnails of some rows of the data set, uint8 32x32 gray, fetched when they are wanted."""
-        places = self._places(rows)
-        return lambda numbers: self.stored[places[numbers]]["thumbnail"]
+        return lambda numbers: self.stored[self._places(rows[numbers])]["thumbnail"]
 
-    def _places(self, rows: Sequence[int]) -> NDArray[np.int64]:
-        return np.searchsorted(self.rows, np.asarray(rows, np.int64))
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.rows, rows)
 
 
 def scan(
     dataset: Dataset, specs: Sequence[InputSpec], cache: Path, listener: Listener
-) -> tuple[tuple[str, ...], dict[int, Scan], Facts]:
+) -> tuple[Hashes, dict[int, Scan], Facts]:
     """Read and hash every row, decode those that take part, and fill the stores of facts and pixels.
 
     Args:
@@ -114,29 +113,16 @@ def scan(
         facts=RowStore(cache / "facts-v1", shape=(), dtype=FACTS),
         pixels=[(spec, pixel_store(spec, cache)) for spec in wanted],
     )
-    hashes: list[str] = []
     problems: dict[int, Scan] = {}
-    with ExitStack() as stack:
-        facts_writer = stack.enter_context(scanner.facts.writer(listener))
-        writers = [stack.enter_context(store.writer(listener)) for _, store in scanner.pixels]
-        for row, (seen, examined, numbers) in enumerate(in_threads(scanner.scan, range(len(dataset)))):
-            hashes.append(seen.sha256)
-            if seen.kind:
-                problems[row] = seen
-            elif examined is not None:
-                if seen.sha256 not in scanner.facts:
-                    facts_writer.add(seen.sha256, _entry(examined))
-                for number, pixels in zip(numbers, examined.pixels, strict=True):
-                    writers[number].add(seen.sha256, pixels)
-            if len(hashes) % 32 == 0 or len(hashes) == len(dataset):
-                listener.progress("check", len(hashes), len(dataset))
-    good = [row for row, aside in enumerate(dataset.set_aside) if not aside and row not in problems]
-    keys = [hashes[row] for row in good]
-    damaged = [(good[position], keys[position]) for position in scanner.facts.missing(keys)]
+    hashes = Hashes(scanner.scan_all(problems, listener))
+    good = dataset.rows()
+    good = good[~np.isin(good, list(problems))]
+    keys = hashes[good] if len(good) < len(hashes) else hashes
+    damaged = [(int(good[position]), keys[position]) for position in scanner.facts.missing(keys)]
     if damaged:
         listener.say(message("images.cache.damaged", n=len(damaged)))
         scanner.refill(damaged, listener)
-    return tuple(hashes), problems, _gather(np.array(good, np.int64), scanner.facts, keys)
+    return hashes, problems, _gather(good, scanner.facts, keys)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +138,23 @@ class _Scanner:
     dataset: Dataset
     facts: RowStore
     pixels: list[tuple[InputSpec, RowStore]]
+
+    def scan_all(self, problems: dict[int, Scan], listener: Listener) -> Iterator[str]:
+        """The hash of every row; what it gave goes to the stores, or to the problems."""
+        count = len(self.dataset)
+        with ExitStack() as stack:
+            facts = stack.enter_context(self.facts.writer(listener))
+            pixels = [stack.enter_context(store.writer(listener)) for _, store in self.pixels]
+            for row, (seen, examined, numbers) in enumerate(in_threads(self.scan, range(count))):
+                if seen.kind:
+                    problems[row] = seen
+                elif examined is not None:
+                    facts.add(seen.sha256, _entry(examined))
+                    for number, each in zip(numbers, examined.pixels, strict=True):
+                        pixels[number].add(seen.sha256, each)
+                if (row + 1) % 32 == 0 or row + 1 == count:
+                    listener.progress("check", row + 1, count)
+                yield seen.sha256
 
     def scan(self, row: int) -> tuple[Scan, Examined | None, list[int]]:
         """What the row gave, what was decoded if anything, and for which specs, by number."""
@@ -201,7 +204,7 @@ def _entry(examined: Examined) -> NDArray[Any]:
     return entry
 
 
-def _gather(rows: NDArray[np.int64], store: RowStore, hashes: list[str]) -> Facts:
+def _gather(rows: NDArray[np.int64], store: RowStore, hashes: Sequence[str]) -> Facts:
     """The facts of many rows as columns; thumbnails pass through a few thousand at a time."""
     columns = np.zeros(len(rows), [*((name, FACTS[name]) for name in _COLUMNS), ("hash", np.uint64)])
     stored = store.rows(hashes)

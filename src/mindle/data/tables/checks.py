@@ -56,7 +56,7 @@ def check_table(table: Table, listener: Listener = SILENT) -> Table:
     )
     found = [finding for question in QUESTIONS for finding in question(draft)]
     found += _target_leaks(draft, listener)
-    found += [*common.of(table.task).findings(table, draft.good().tolist()), *lookalikes(table.classes)]
+    found += [*common.of(table.task).findings(table, draft.good()), *lookalikes(table.classes)]
     contents = [
         hashlib.sha256(f"{features} {answer}".encode()).hexdigest()
         for features, answer in zip(draft.hashes, table.truth.tolist(), strict=True)

@@ -21,7 +21,7 @@ from mindle.data.common.splits import (
 )
 from mindle.data.tables.parsing.columns import shown_value
 from mindle.messages import message
-from mindle.records import SPLITS, Column, Finding, Table
+from mindle.records import SPLITS, Column, Finding, Table, of_rows
 
 _Value = TypeVar("_Value")
 
@@ -152,7 +152,7 @@ def take(table: Table, rows: NDArray[np.int64]) -> Table:
         given=chosen(table.given),
         groups=chosen(table.groups),
         set_aside=chosen(table.set_aside),
-        sha256=chosen(table.sha256),
+        sha256=of_rows(table.sha256, rows) if table.sha256 else (),
         splits=chosen(table.splits),
         findings=(),
     )

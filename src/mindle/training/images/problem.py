@@ -22,6 +22,7 @@ from mindle.records import (
     InputSpec,
     Listener,
     Task,
+    of_rows,
 )
 from mindle.training.images.features import FrozenBodies
 from mindle.training.loop.monitor import TrainingStats
@@ -94,9 +95,9 @@ class Problem:
 
         return tasks.of(self.task)
 
-    def keys(self, rows: NDArray[np.int64]) -> list[str]:
+    def keys(self, rows: NDArray[np.int64]) -> Sequence[str]:
         """Content hash of each row, under which its features are stored."""
-        return [self.images.sha256[row] for row in rows.tolist()]
+        return of_rows(self.images.sha256, rows)
 
     def groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """A number for each row; rows with the same number must stay in one fold."""
@@ -114,20 +115,20 @@ def only(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     if isinstance(images, ArrayImages):
         some = ArrayImages(array=images.array if count == len(images.array) else images.array[rows])
     else:
-        some = FileImages(root=images.root, names=tuple(images.names[row] for row in rows.tolist()))
+        some = FileImages(root=images.root, names=of_rows(images.names, rows))
     blank = ("",) * count
     return Dataset(
         name=dataset.name,
         kind=dataset.kind,
         source="",
         classes=(),
-        paths=tuple(dataset.paths[row] for row in rows.tolist()),
+        paths=of_rows(dataset.paths, rows),
         labels=np.full(count, -1),
         given=blank,
         groups=blank,
         images=some,
         set_aside=blank,
-        sha256=tuple(dataset.sha256[row] for row in rows.tolist()) if dataset.sha256 else (),
+        sha256=of_rows(dataset.sha256, rows) if dataset.sha256 else (),
     )
 
 

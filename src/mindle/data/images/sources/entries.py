@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mindle.data.common.classes import settle_classes, settle_given
 from mindle.data.common.names import name_of
-from mindle.records import FAMILIES, ArrayImages, Dataset, FileImages, Finding, Task
+from mindle.records import FAMILIES, ArrayImages, Dataset, FileImages, Finding, Task, Texts
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -84,7 +84,7 @@ class Entries:
             source=source,
             task=Task(task if task in FAMILIES else "multiclass"),
             classes=classes,
-            paths=tuple(self.paths),
+            paths=self._paths(),
             labels=labels,
             targets=self.targets,
             target=self.target,
@@ -94,6 +94,12 @@ class Entries:
             set_aside=tuple(set_aside),
             findings=(*self.findings, *held_out, *odd),
         )
+
+    def _paths(self) -> Sequence[str]:
+        """The paths, in one piece of memory; as the disk spells them where that is the same."""
+        paths = Texts(self.paths)
+        names = self.images.names if isinstance(self.images, FileImages) else ()
+        return names if names == paths else paths
 
 
 # --------------------------------------------------------------------------- images that a program holds

@@ -28,7 +28,7 @@ from mindle.data.images.sources.entries import Entries
 from mindle.data.images.sources.layouts import Layout, prepared_layout, settle_layout
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import FileImages, Finding
+from mindle.records import FileImages, Finding, Texts
 
 LAYOUT_HELP = (
     "mindle needs one folder per class, such as photos/cat/1.jpg and photos/dog/1.jpg, or the same below "
@@ -159,7 +159,7 @@ def read_folder(root: Path, label_from: str | None = None) -> Entries:
     folders = [one for one in found if one.kind == "folder" and not one.aside]
     entries = Entries(
         kind="folder",
-        images=FileImages(root=root, names=tuple(one.path for one in files)),
+        images=FileImages(root=root, names=Texts(one.path for one in files)),
         paths=paths,
         labels=labels,
         # A split whose images have no labels holds nothing out.

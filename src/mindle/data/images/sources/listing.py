@@ -35,7 +35,7 @@ from mindle.data.tables.parsing.delimited import layout_findings, layout_of
 from mindle.data.tables.roles import missing_words
 from mindle.errors import DataError
 from mindle.messages import message
-from mindle.records import FileImages, Finding
+from mindle.records import FileImages, Finding, Texts
 from mindle.text import uncell
 
 _HELP = (
@@ -132,7 +132,7 @@ def _entries(pieces: Sequence[_Piece], root: Path) -> Entries:
     splits = {word for row in rows.values() for word in row.splits}
     return Entries(
         kind="csv",
-        images=FileImages(root=root, names=tuple(row.name for row in rows.values())),
+        images=FileImages(root=root, names=Texts(row.name for row in rows.values())),
         paths=list(rows),
         labels=[found[0] if len(found) == 1 else "" for found in labels.values()],
         targets=np.array(
