@@ -67,6 +67,8 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 FITS = ("squash", "pad", "crop")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 COLOURS = ("rgb", "gray")
+# Of forward passes.
+PRECISIONS = ("float32", "bfloat16")
 
 
 def _require_choices(record: Any, **choices: Sequence[str]) -> None:

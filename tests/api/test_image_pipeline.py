@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 import mindle
 from mindle.data.images import pixels, scan
-from mindle.errors import DeviceError
+from mindle.errors import DeviceError, ModelError
 from mindle.formats import images as formats
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.cards import card_as_dict
@@ -26,6 +26,7 @@ from mindle.models.pretrained.weights import random_card
 from mindle.records import Silent
 from mindle.training.images import features
 from mindle.training.images.heads import features as head_features
+from tests.engines.graphs import require_bfloat16
 from tests.pictures import photo_folder
 
 SIDE, MODEL = 64, "mobilenetv3_small_050"
@@ -51,8 +52,8 @@ def counting(work: Callable[..., Any], count: Counter[Any], of: Callable[..., An
     return counted
 
 
-def train(photos: Path, weights: Path, out: Path, **options: Any) -> mindle.Run:
-    settings = {"probe.heads": ["rbf"], "probe.views": 0}
+def train(photos: Path, weights: Path, out: Path, precision: str = "float32", **options: Any) -> mindle.Run:
+    settings = {"probe.heads": ["rbf"], "probe.views": 0, "probe.precision": precision}
     return mindle.train(
         photos,
         model=MODEL,
@@ -100,6 +101,34 @@ def test_each_image_of_any_split_is_embedded_once(
     assert len(embedded) == len(set(embedded)) == run.folder.document()["data"]["images"]
     train(photos, weights, tmp_path / "again")
     assert len(embedded) == len(set(embedded))
+
+
+def test_a_head_and_its_bundle_share_a_precision(
+    weights: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_bfloat16()
+    monkeypatch.setenv("MINDLE_ENGINE", "openvino")
+    photos = photo_folder(tmp_path / "photos", 12)
+    exact = train(photos, weights, tmp_path / "exact")
+    run = train(photos, weights, tmp_path / "run", "bfloat16")
+    assert [each.folder.document()["precision"] for each in (exact, run)] == ["float32", "bfloat16"]
+    assert [each.bundle.precision.name for each in (exact, run)] == ["float32", "bfloat16"]
+    stated = run.bundle.precision
+    assert 0 < stated.reference_difference < 0.5
+    assert stated.float32["accuracy"]["first"] == run.metrics["test"]["accuracy"]["value"]
+    assert "backbones compute in bfloat16" in run.folder.document()["stopped"]
+    test = run.folder.answers()["test"]
+    found = run.predict([photos / path for path in test.paths])
+    np.testing.assert_allclose(found["confidence"], test.probabilities.max(axis=1), atol=1e-4)
+
+
+def test_a_precision_that_nothing_here_computes_in_is_refused_before_any_work(
+    weights: Path, tmp_path: Path, cache: Path
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 12)
+    with pytest.raises(ModelError, match=r"Received bfloat16: MINDLE_ENGINE names ONNX Runtime"):
+        train(photos, weights, tmp_path / "run", "bfloat16")
+    assert not (tmp_path / "run").exists()
 
 
 def test_scores_are_of_the_bundle_even_where_its_head_answers_otherwise(

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
+from mindle.artifacts.bundle import Bundle, Precision, read_bundle, write_bundle_document
 from mindle.artifacts.environment import libraries
 from mindle.errors import ArtifactError
 from mindle.records import Column, InputSpec, TableSpec
@@ -134,8 +134,20 @@ def test_a_folder_without_a_document_is_no_bundle(tmp_path: Path) -> None:
 
 def test_a_newer_schema_says_to_upgrade(tmp_path: Path) -> None:
     bundle = written(tmp_path / "bundle")
-    rewrite(bundle.folder, schema=2)
-    with pytest.raises(ArtifactError, match=r"bundle uses schema 2; .* reads up to 1\. Upgrade mindle"):
+    rewrite(bundle.folder, schema=3)
+    with pytest.raises(ArtifactError, match=r"bundle uses schema 3; .* reads up to 2\. Upgrade mindle"):
+        read_bundle(bundle.folder)
+
+
+def test_what_knows_no_precision_refuses_a_bundle_of_another_than_float32(tmp_path: Path) -> None:
+    bundle = written(tmp_path / "bundle")
+    assert (bundle.precision.name, document(bundle.folder)["schema"]) == ("float32", 1)
+    stated = Precision(name="bfloat16", reference_difference=0.02, float32_is_as_good=False)
+    write_bundle_document(replace(bundle, details={**bundle.details, "precision": asdict(stated)}))
+    assert document(bundle.folder)["schema"] == 2
+    assert read_bundle(bundle.folder).precision == stated
+    rewrite(bundle.folder, precision={"name": "int8"})
+    with pytest.raises(ArtifactError, match=r"one of float32, bfloat16\. Received 'int8'"):
         read_bundle(bundle.folder)
 
 

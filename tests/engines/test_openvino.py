@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mindle.engines import Node, Plan, open_graph
-from tests.engines.graphs import image_graph, pixels
+from mindle.engines import Node, Plan, open_graph, openvino, parse_plan
+from tests.engines.graphs import FACTORS, image_graph, pixels, require_bfloat16
 
 
 def test_it_is_imported_only_where_a_plan_wants_it() -> None:
@@ -41,6 +42,28 @@ open_graph(pathlib.Path({str(image_graph(tmp_path / "model.onnx"))!r}), Plan(eng
 assert all(os.sched_getaffinity(int(thread)) == usable for thread in os.listdir("/proc/self/task"))
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("plan", ["openvino", "openvino:batch=0", "openvino:batch=4,streams=2"])
+def test_bfloat16_ends_where_the_head_begins(plan: str, tmp_path: Path) -> None:
+    require_bfloat16()
+    rows, exact = {"pixels": pixels(9)}, parse_plan(plan, Plan())
+    body = open_graph(image_graph(tmp_path / "body.onnx"), replace(exact, precision="bfloat16"))
+    whole = open_graph(image_graph(tmp_path / "whole.onnx", head=True), replace(exact, precision="bfloat16"))
+    features = body(rows)["features"]
+    np.testing.assert_array_equal(whole(rows)["answers"], features * FACTORS)
+    expected = open_graph(tmp_path / "body.onnx", exact)(rows)["features"]
+    assert 1e-4 < np.abs(features - expected).max() / expected.max() < 0.02
+    assert whole.outputs == (Node("answers", "tensor(float)", (None, 8)),)
+
+
+def test_a_processor_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(openvino, "_capabilities", lambda: ["FP32"])
+    openvino.why_not.cache_clear()
+    assert openvino.why_not("bfloat16") == "this processor does not compute in bfloat16"
+    assert openvino.why_not() == ""
+    openvino.why_not.cache_clear()
 
 
 def test_it_sends_nothing_and_writes_nothing(tmp_path: Path) -> None:

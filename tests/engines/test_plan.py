@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mindle.engines.plan import Plan, default_plan, pinned_plan, read_plan, whole
@@ -43,13 +45,23 @@ def test_the_variable_pins_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pinned_plan((224, 224, 3), 2) is None
     monkeypatch.setenv("MINDLE_ENGINE", "onnxruntime")
     assert pinned_plan((224, 224, 3), 2) == default_plan((224, 224, 3), 2)
-    monkeypatch.setenv("MINDLE_ENGINE", "openvino:batch=4,streams=3,threads=2,precision=bfloat16")
-    assert pinned_plan((224, 224, 3), 2) == Plan(
-        engine="openvino", batch=4, streams=3, threads=2, precision="bfloat16"
-    )
+    monkeypatch.setenv("MINDLE_ENGINE", "openvino:batch=4,streams=3,threads=2")
+    pinned = Plan(engine="openvino", batch=4, streams=3, threads=2)
+    assert pinned_plan((224, 224, 3), 2) == pinned
+    assert pinned_plan((224, 224, 3), 2, "bfloat16") == replace(pinned, precision="bfloat16")
 
 
-@pytest.mark.parametrize("text", ["tensorrt", "openvino:batch", "openvino:batch=x", "openvino:colour=1", ":"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tensorrt",
+        "openvino:batch",
+        "openvino:batch=x",
+        "openvino:precision=bfloat16",
+        "openvino:colour=1",
+        ":",
+    ],
+)
 def test_a_pin_that_is_no_plan_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINDLE_ENGINE", text)
     with pytest.raises(ValueError, match=f"MINDLE_ENGINE must be an engine .* Received '{text}'"):

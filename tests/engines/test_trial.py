@@ -198,7 +198,7 @@ def test_a_damaged_openvino_is_said_once_and_left_out(
     cache: Path, graph: Path, any_work: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openvino, "is_installed", lambda: True)
-    monkeypatch.setattr(openvino, "why_not", lambda: "ImportError: no TBB")
+    monkeypatch.setattr(openvino, "why_not", lambda precision="float32": "ImportError: no TBB")
     heard = Heard()
     for _ in range(2):
         plan = plan_for("a", lambda: graph, SHAPE, rows=100, threads=1, listener=heard)
@@ -214,7 +214,7 @@ def test_an_openvino_that_broke_since_gives_way(
     (file,) = (cache / "engines").glob("*.json")
     file.write_text(json.dumps(files(cache)[0] | {"plan": Plan(engine="openvino").as_dict()}), "utf-8")
     monkeypatch.setattr(openvino, "is_installed", lambda: True)
-    monkeypatch.setattr(openvino, "why_not", lambda: "OSError: no frontend")
+    monkeypatch.setattr(openvino, "why_not", lambda precision="float32": "OSError: no frontend")
     heard = Heard()
     for _ in range(2):
         plan = plan_for("a", lambda: graph, SHAPE, rows=100, threads=1, listener=heard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
+from mindle.artifacts.bundle import Bundle, Precision, read_bundle, write_bundle_document
 from mindle.data.images.decoding.decode import decode
 from mindle.engines import openvino
 from mindle.errors import ArtifactError, ModelError
 from mindle.records import InputSpec
+from mindle.serving import session
 from mindle.serving.opened import open_bundle, open_model
+from tests.engines.graphs import require_bfloat16
 
 SHAPE = (4, 4, 4, 3)
 SPEC = InputSpec(height=4, width=4)
@@ -166,10 +169,47 @@ def test_answering_loads_no_torch(tmp_path: Path) -> None:
     assert run.stdout.splitlines() == ["bright", "[]"]
 
 
+def rounded(bundle: Bundle, *, as_good: bool) -> Bundle:
+    """The bundle as one whose head was fitted on features in bfloat16."""
+    scores = {"accuracy": {"first": 0.92, "second": 0.91}}
+    stated = Precision(name="bfloat16", float32_is_as_good=as_good, float32=scores)
+    return replace(bundle, details={"precision": asdict(stated)})
+
+
+@pytest.mark.parametrize("pin", ["onnxruntime", ""])
+def test_a_bundle_in_bfloat16_answers_in_float32_only_where_that_is_as_good_and_says_so(
+    pin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINDLE_ENGINE", pin)
+    monkeypatch.setattr(openvino, "why_not", lambda precision: "no openvino here")
+    bundle = brightness_bundle(tmp_path / "bundle")
+    opened = open_bundle(rounded(bundle, as_good=True))
+    with pytest.warns(UserWarning, match=r"float32 instead of bfloat16 .* accuracy 0\.91 instead of 0\.92"):
+        found = opened.frame([("a", np.zeros((4, 4, 3), np.uint8))])
+    assert found["confidence"][0] == 1
+    with pytest.raises(ModelError, match=r"must answer in bfloat16.* Install mindle\[openvino\]"):
+        open_bundle(rounded(bundle, as_good=False))
+
+
+def test_a_bundle_in_bfloat16_answers_in_it_and_is_held_to_what_it_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_bfloat16()
+    monkeypatch.delenv("MINDLE_ENGINE")
+    bundle = rounded(brightness_bundle(tmp_path / "bundle"), as_good=False)
+    opened = open_bundle(bundle)
+    assert opened.graph.forward.plan.numerics == "openvino-bfloat16"  # type: ignore[union-attr]
+    assert opened.source.report.sentences() == []
+    assert 0 <= session.rounding(bundle, "bfloat16") < 0.02
+    monkeypatch.setattr(session, "_difference", lambda bundle, graph: 0.06)
+    with pytest.raises(ArtifactError, match=r"within 0\.05 .* Its openvino computes something else"):
+        open_bundle(bundle)
+
+
 def test_a_pinned_engine_that_does_not_work_is_named_rather_than_the_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino, "why_not", lambda: "it is damaged")
+    monkeypatch.setattr(openvino, "why_not", lambda precision: "it is damaged")
     monkeypatch.setenv("MINDLE_ENGINE", "openvino")
     bundle = brightness_bundle(tmp_path / "bundle")
     with pytest.raises(ModelError, match="OpenVINO must be on this machine .* it is damaged"):

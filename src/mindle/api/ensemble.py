@@ -109,7 +109,7 @@ def ensemble(
     request = RunRequest(out=out, lang=lang, listener=listener)
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received method={method!r}.")
-    members = [_read(run) for run in runs]
+    members = [_read(run, request.hears) for run in runs]
     _require_alike(members)
     if method != "vote" and "val" not in members[0].predictions:
         raise ValueError(f"`method` {method!r} must have val images to be fitted on. Take vote.")
@@ -285,8 +285,8 @@ def _milliseconds(graph: Path, bundle: Bundle) -> float:
 # ---- members ----------------------------------------------------------------------------------------------
 
 
-def _read(run: Source) -> Member:
-    from mindle.serving.session import proven_session
+def _read(run: Source, listener: Listener) -> Member:
+    from mindle.serving.session import proven_session, require_float32
 
     folder = run_of(run, "A member of an ensemble")
     if not folder.metrics()["classes"]:
@@ -295,6 +295,7 @@ def _read(run: Source) -> Member:
             "number. `mindle compare` says which of several such runs is closest."
         )
     bundle = read_bundle(folder.bundle)
+    require_float32(bundle, "an ensemble answers in float32", listener)
     proven_session(bundle)  # its graph is joined with others below
     with whole_run(folder.path):
         return Member(

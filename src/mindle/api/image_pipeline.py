@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.pipeline import Packed
 from mindle.api.run_context import RunContext, RunRequest
-from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle
+from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle, Precision
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
+from mindle.messages import message
 from mindle.records import Answers, Dataset, InputSpec, Task, of_rows
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Bundles are proven on this many images that were learned from or chosen by.
 PARITY_IMAGES = 8
+# What a bundle of another precision may lose where it answers in float32, as a share of the test split.
+FLOAT32_MARGIN = 0.01
 
 
 @dataclass(kw_only=True)
@@ -132,6 +135,7 @@ class ImagePipeline:
         """Save the model, write its bundle, and evaluate that on the test split, once."""
         from mindle.models.classifier import save_model
         from mindle.training.images import tasks
+        from mindle.training.images.attempts import both
 
         dataset, seed = self.dataset, run.request.seed
         baselines = run.beside.start(
@@ -139,14 +143,17 @@ class ImagePipeline:
         )
         save_model(outcome.model, run.folder.path)
         bundle, parity = self._bundle(run, outcome)
-        named = {"target": dataset.target} if dataset.target else bundle.details
+        test = self._test_answers(bundle, outcome)
+        bundle = self._with_float32(bundle, outcome, test)
+        named = {"target": dataset.target} if dataset.target else {"thresholds": bundle.details["thresholds"]}
+        named |= {name: value for name, value in bundle.details.items() if name == "precision"}
         return Packed(
             bundle=bundle,
             parity=parity,
-            answers={"val": self._val_answers(outcome), "test": self._test_answers(bundle, outcome)},
+            answers={"val": self._val_answers(outcome), "test": test},
             strategy=outcome.strategy,
             baselines=baselines(),
-            stopped=outcome.stopped,
+            stopped=both(outcome.stopped, _precision_said(bundle), "sentences"),
             train_scores=outcome.train_scores,
             advice=outcome.advice,
             diagnoses=outcome.diagnoses,
@@ -158,6 +165,7 @@ class ImagePipeline:
         """The bundle, proven on images that were learned from, all but its document written."""
         from mindle import formats
         from mindle.formats.images import exportable
+        from mindle.serving.session import rounding
 
         model, folder = outcome.model, run.folder.bundle
         graphs = outcome.frozen.graphs if outcome.frozen else ()
@@ -174,7 +182,33 @@ class ImagePipeline:
             licences=outcome.licences,
             details={"thresholds": dict(zip(self.dataset.classes, outcome.thresholds, strict=False))},
         )
+        precision = outcome.frozen.precision if outcome.frozen else "float32"
+        if precision != "float32":
+            stated = Precision(
+                name=precision,
+                reference_difference=rounding(bundle, precision),
+                float32_is_as_good=False,
+            )
+            bundle = replace(bundle, details={**bundle.details, "precision": asdict(stated)})
         return bundle, parity
+
+    def _with_float32(self, bundle: Bundle, outcome: Outcome, test: Answers) -> Bundle:
+        """The bundle, which knows how well it answers the test split where all is computed in float32."""
+        from mindle.evaluation.compare import as_good, compare
+        from mindle.serving.opened import open_bundle
+
+        precision = bundle.precision
+        if precision.name == "float32" or not len(test):
+            return bundle
+        stored = self._test_pixels(outcome)
+        exact = open_bundle(bundle, precision="float32").answer_stored(stored, test.paths, truth=test.truth)
+        comparison = compare(test, exact)
+        found = replace(
+            precision,
+            float32_is_as_good=as_good(comparison, FLOAT32_MARGIN),
+            float32=comparison.as_dict()["differences"],
+        )
+        return replace(bundle, details={**bundle.details, "precision": asdict(found)})
 
     def _val_answers(self, outcome: Outcome) -> Answers:
         """What the training answered for the val split."""
@@ -200,13 +234,12 @@ class ImagePipeline:
         test split as well, and the head answers these features, if a sample that goes through the whole
         bundle gets the same.
         """
-        from mindle import data as data_room
         from mindle.formats.images import head_outputs
         from mindle.serving.opened import open_bundle
 
         dataset, rows, opened = self.dataset, self.dataset.rows("test"), open_bundle(bundle)
         paths, truth = _names(dataset, rows), dataset.truth[rows]
-        stored = data_room.pixels(dataset, rows, outcome.model.spec)
+        stored = self._test_pixels(outcome)
         if self._test_embedded is not None:
             self._test_embedded()
         if outcome.frozen is not None and len(rows):
@@ -216,13 +249,30 @@ class ImagePipeline:
                 return opened.answers([outputs], paths, truth=truth)
         return opened.answer_stored(stored, paths, truth=truth)
 
+    def _test_pixels(self, outcome: Outcome) -> Pixels:
+        from mindle import data as data_room
+
+        return data_room.pixels(self.dataset, self.dataset.rows("test"), outcome.model.spec)
+
     def facts(self, run: RunContext, outcome: Outcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
-        return {"tried": list(outcome.tried), "parameters": _parameters(outcome)}
+        precision = outcome.frozen.precision if outcome.frozen else "float32"
+        return {"tried": list(outcome.tried), "parameters": _parameters(outcome), "precision": precision}
 
     def images(self, split: str) -> int:
         """How many images are in a split."""
         return len(self.dataset.rows(split))
+
+
+def _precision_said(bundle: Bundle) -> str:
+    """In which precision its backbones compute, and whether float32 would do as well; "" of float32."""
+    from mindle.serving.session import scores_said
+
+    stated = bundle.precision
+    if stated.name == "float32":
+        return ""
+    code = "as-good" if stated.float32_is_as_good else "alone"
+    return message(f"selection.precision.{code}", precision=stated.name, scores=scores_said(stated))
 
 
 def _names(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:

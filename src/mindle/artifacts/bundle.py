@@ -4,12 +4,15 @@
 its scores, the licences of its weights, and the SHA-256 of every other file. `reference.npz` holds inputs and
 the answers they must get, each under its name in the graph, so that every loading proves that this machine
 answers alike. Where a bundle estimates a number, `intervals.npz` says how far estimates were off.
+
+The graph is float32 whatever runs it. Where a head was fitted on features in bfloat16, `precision` says so,
+and how good the answers are if all is computed in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,10 @@ from mindle.artifacts.files import exists, first_words, read_json, sha256_of, un
 from mindle.artifacts.reading import GRAPH_LIMIT, SpecialFile
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError
-from mindle.records import InputSpec, TableSpec, Task, task_of
+from mindle.records import PRECISIONS, InputSpec, TableSpec, Task, task_of
 from mindle.version import __version__
 
-SCHEMA = 1
+SCHEMA, FLOAT32_SCHEMA = 2, 1  # what knows the first alone would answer in float32 whatever the precision
 DOCUMENT, MODEL, REFERENCE, INTERVALS = "bundle.json", "model.onnx", "reference.npz", "intervals.npz"
 
 LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28}
@@ -35,6 +38,29 @@ LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28}
 
 REFERENCE_ROWS = 64
 _INTERVALS = {"errors": Slot("f8", (None,)), "counts": Slot("i", (None,))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """What the bodies of a bundle's graph are to compute in; the head behind them computes in float32.
+
+    Attributes:
+        name: "float32" or "bfloat16".
+        reference_difference: How far the answers to the reference inputs lie from those in float32.
+        float32_is_as_good: Whether answers in float32 are shown to be no worse than a stated margin.
+        float32: By score, how the test split is answered in this precision (first) and in float32 (second).
+    """
+
+    name: str = "float32"
+    reference_difference: float = 0.0
+    float32_is_as_good: bool = True
+    float32: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in PRECISIONS:
+            raise ValueError(
+                f"`precision.name` must be one of {', '.join(PRECISIONS)}. Received {self.name!r}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +90,11 @@ class Bundle:
         """What it was trained for; where a bundle does not say it, as its classes show."""
         stated = self.details.get("task") or getattr(self.spec, "task", None)
         return Task(stated or task_of(len(self.classes)))
+
+    @property
+    def precision(self) -> Precision:
+        """What its forward passes are to be computed in; float32 where it says nothing."""
+        return read_record(Precision, self.details.get("precision", {}), "precision")
 
     @property
     def model(self) -> Path:
@@ -122,7 +153,7 @@ def write_bundle_document(bundle: Bundle) -> None:
     names = [name for name in LIMITS if name != INTERVALS or (bundle.folder / name).is_file()]
     stated = {field.name: getattr(bundle, field.name) for field in fields(_Document) if field.name != "input"}
     document = {
-        "schema": SCHEMA,
+        "schema": FLOAT32_SCHEMA if bundle.precision == Precision() else SCHEMA,
         **stated,
         "input": asdict(bundle.spec),
         "mindle": __version__,
@@ -239,8 +270,8 @@ def _require_fields(value: Any, name: str, fields: tuple[str, ...]) -> None:
 
 
 def _require_sense(bundle: Bundle) -> None:
-    """Refuse what no model can mean: classes that are alike, thresholds of others, no feature."""
-    classes, task = bundle.classes, bundle.details.get("task")
+    """Refuse what no model can mean: classes that are alike, thresholds of others, no such precision."""
+    classes, task, _ = bundle.classes, bundle.details.get("task"), bundle.precision
     if len(set(classes)) != len(classes) or not all(classes) or len(classes) == 1:
         raise ValueError(
             f"`classes` must be two or more different names, or none. Received {list(classes)[:10]}."

@@ -12,7 +12,7 @@ import numpy as np
 
 from mindle.artifacts.files import first_words
 from mindle.engines.opened import Arrays, Call, Node, OpenedGraph
-from mindle.engines.plan import Plan
+from mindle.engines.plan import FEATURES, Plan
 from mindle.errors import ModelError
 
 _TELEMETRY = "openvino_telemetry"
@@ -31,17 +31,25 @@ def is_installed() -> bool:
 
 
 @functools.cache
-def why_not() -> str:
-    """Why OpenVINO cannot be used; empty where it can.
+def why_not(precision: str = "float32") -> str:
+    """Why OpenVINO cannot be used in a precision; empty where it can.
 
-    It answers a graph of one node first: parts of a damaged installation are loaded only then.
+    It answers a graph of one node first: parts of a damaged installation are loaded only then. Where a
+    processor has no bfloat16, OpenVINO would compute in float32 and not say so.
     """
     try:
         model = _core().read_model(_RELU)
         _core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1}).create_infer_request().infer()
     except Exception as error:  # whatever a damaged installation raises
         return f"{type(error).__name__}: {first_words(error)}"
+    if precision == "bfloat16" and "BF16" not in _capabilities():
+        return "this processor does not compute in bfloat16"
     return ""
+
+
+def _capabilities() -> list[str]:
+    found: list[str] = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return found
 
 
 @functools.cache
@@ -71,7 +79,7 @@ def opened(path: Path, plan: Plan) -> OpenedGraph:
     Raises:
         ModelError: If OpenVINO is not here, or does not work.
     """
-    if reason := why_not():
+    if reason := why_not(plan.precision):
         raise ModelError(
             f"OpenVINO must be on this machine for {plan}. Received: {reason}. Install mindle[openvino], or "
             "set MINDLE_ENGINE=onnxruntime."
@@ -83,22 +91,48 @@ def opened(path: Path, plan: Plan) -> OpenedGraph:
     settings = {
         "NUM_STREAMS": plan.streams,
         "INFERENCE_NUM_THREADS": plan.streams * plan.threads,
-        "INFERENCE_PRECISION_HINT": _TYPE_NAMES[plan.precision],  # else bfloat16 where the processor has it
         # Else every process ties its streams to the first cores, where it may use fewer than it sees: those
         # of a search side by side, or of containers with a share of a machine. It gains nothing measurable.
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = _core().compile_model(model, "CPU", settings)
+    parts = [
+        # Its own choice is bfloat16 where the processor has it.
+        _core().compile_model(part, "CPU", settings | {"INFERENCE_PRECISION_HINT": _TYPE_NAMES[precision]})
+        for part, precision in _parts(model, plan.precision)
+    ]
     # A second call waits for each stream. While Python took the answers of the only one, and waited for
     # threads that decode images, the stream would wait busily: 2.66 ms an image so, 2.54 with a second one.
-    requests = [compiled.create_infer_request() for _ in range(2 * plan.streams)]
+    requests = [[part.create_infer_request() for part in parts] for _ in range(2 * plan.streams)]
     return OpenedGraph([_call(request, outputs) for request in requests], inputs, outputs)
 
 
-def _call(request: Any, outputs: tuple[Node, ...]) -> Call:
+def _parts(model: Any, precision: str) -> list[tuple[Any, str]]:
+    """A graph with its precision; where one is asked for, what follows its features apart, in float32."""
+    named = (
+        output for node in model.get_ops() for output in node.outputs() if FEATURES in output.get_names()
+    )
+    features = None if precision == "float32" else next(named, None)
+    behind = [] if features is None else list(features.get_target_inputs())
+    behind = [each for each in behind if each.get_node().get_type_name() != "Result"]
+    if features is None or not behind:
+        return [(model, precision)]
+    import openvino
+
+    given = openvino.opset13.parameter(features.get_partial_shape(), features.get_element_type())
+    given.output(0).set_names({FEATURES})
+    for each in behind:
+        each.replace_source_output(given.output(0))
+    head = openvino.Model(model.get_results(), [given])
+    return [(openvino.Model([features], model.get_parameters()), precision), (head, "float32")]
+
+
+def _call(requests: list[Any], outputs: tuple[Node, ...]) -> Call:
     def call(feed: Arrays) -> list[Any]:
-        request.infer(dict(feed), share_inputs=True)
-        return [request.get_tensor(node.name).data.copy() for node in outputs]
+        body, *head = requests
+        body.infer(dict(feed), share_inputs=True)
+        for each in head:
+            each.infer({FEATURES: body.get_tensor(FEATURES)})
+        return [requests[-1].get_tensor(node.name).data.copy() for node in outputs]
 
     return call
 

@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mindle.artifacts.environment import usable_cores
+from mindle.records import PRECISIONS
 
 VARIABLE = "MINDLE_ENGINE"
 ENGINES = ("onnxruntime", "openvino")
-PRECISIONS = ("float32", "bfloat16")
+FEATURES = "features"
+"""The tensor that bodies of a model give to its head: precision is about what comes before it."""
+
 # A call of a graph costs some 50 microseconds whatever is in it: small images go together.
 _PIXELS_A_CALL, _MOST_ROWS = 32 * 1024, 32
 
@@ -26,7 +29,7 @@ class Plan:
         streams: Calls side by side.
         threads: Threads of a call.
         spinning: Whether threads of one call wait busily for each other: faster on an idle machine only.
-        precision: "float32", or "bfloat16" where that was asked for.
+        precision: "float32", or "bfloat16" up to the tensor `FEATURES`, and float32 behind it.
 
     Example:
         >>> str(Plan(batch=4, streams=2))
@@ -73,12 +76,13 @@ class Plan:
         return asdict(self)
 
 
-def default_plan(shape: tuple[int, ...], cores: int) -> Plan:
-    """The plan of a graph that was not tried: ONNX Runtime, a call of one thread for each core.
+def default_plan(shape: tuple[int, ...], cores: int, precision: str = "float32") -> Plan:
+    """The plan of a graph that was not tried: a call of one thread for each core.
 
     Args:
         shape: Of one image, (height, width, channel); of anything else, all rows go into one call.
         cores: How many threads may work.
+        precision: float32 in ONNX Runtime, which knows no other, or one in OpenVINO.
 
     Example:
         >>> str(default_plan((224, 224, 3), 2)), default_plan((28, 28, 1), 2).batch
@@ -87,7 +91,9 @@ def default_plan(shape: tuple[int, ...], cores: int) -> Plan:
     if len(shape) != 3:
         return whole(cores)
     fitting = _PIXELS_A_CALL // (shape[0] * shape[1])
-    return Plan(batch=min(max(fitting, 1), _MOST_ROWS), streams=cores)
+    engine = "onnxruntime" if precision == "float32" else "openvino"
+    batch = min(max(fitting, 1), _MOST_ROWS)
+    return Plan(engine=engine, batch=batch, streams=cores, precision=precision)
 
 
 def whole(threads: int | None = None) -> Plan:
@@ -100,10 +106,11 @@ def whole(threads: int | None = None) -> Plan:
     return Plan(batch=0, threads=threads or usable_cores())
 
 
-def pinned_plan(shape: tuple[int, ...], cores: int) -> Plan | None:
+def pinned_plan(shape: tuple[int, ...], cores: int, precision: str = "float32") -> Plan | None:
     """The plan in the variable `MINDLE_ENGINE`, such as "openvino:batch=4,streams=2".
 
-    What the variable leaves out is as in the default.
+    What the variable leaves out is as in the default. It says nothing of the precision, which belongs to a
+    recipe and to the bundle that came of it.
 
     Raises:
         ValueError: If it names no plan.
@@ -112,7 +119,9 @@ def pinned_plan(shape: tuple[int, ...], cores: int) -> Plan | None:
     if not text:
         return None
     try:
-        return parse_plan(text, default_plan(shape, cores))
+        if "precision" in text:
+            raise ValueError("`precision` is a setting of the recipe, probe.precision")
+        return parse_plan(text, default_plan(shape, cores, precision))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{VARIABLE} must be an engine ({' or '.join(ENGINES)}), perhaps with sizes, such as "

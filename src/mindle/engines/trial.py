@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +19,7 @@ from mindle.artifacts.files import cache_dir, read_json, write_json
 from mindle.engines import openvino
 from mindle.engines.forward import Forward, open_graph
 from mindle.engines.opened import Arrays
-from mindle.engines.plan import ENGINES, Plan, default_plan, pinned_plan, read_plan
+from mindle.engines.plan import ENGINES, VARIABLE, Plan, default_plan, pinned_plan, read_plan
 from mindle.errors import MindleError
 from mindle.messages import message
 from mindle.records import SILENT, Listener
@@ -53,6 +54,7 @@ def plan_for(
     *,
     rows: int,
     threads: int | None = None,
+    precision: str = "float32",
     listener: Listener = SILENT,
     opened: Callable[[Forward], None] = lambda forward: None,
 ) -> Plan:
@@ -67,6 +69,7 @@ def plan_for(
         shape: Of one row; only images (height, width, channel) are tried.
         rows: How many rows are wanted.
         threads: How many threads may work; all usable cores unless set.
+        precision: In which images are answered; see `lacks`.
         listener: Hears of an OpenVINO that is installed and does not work.
         opened: Is given the graph as a trial opened it by the plan, if there was one.
 
@@ -74,15 +77,15 @@ def plan_for(
         ValueError: If `MINDLE_ENGINE` names no plan.
     """
     cores = threads or usable_cores()
-    default = default_plan(shape, cores)
-    pinned = pinned_plan(shape, cores)
+    default = default_plan(shape, cores, precision)
+    pinned = pinned_plan(shape, cores, precision)
     if not default.batch:  # graphs of tables take texts, which OpenVINO does not
         return default
     if pinned is not None:
         return pinned
     if rows <= default.batch:
         return default
-    file = _file_of(identity, shape, cores)
+    file = _file_of(identity, shape, cores, precision)
     known, broken = _remembered(file), ""
     if known is not None and (broken := why_not(read_plan(known["plan"]))):
         known = None
@@ -114,7 +117,19 @@ def plan_for(
 
 def why_not(plan: Plan) -> str:
     """Why a plan cannot run on this machine; empty where it can."""
-    return openvino.why_not() if plan.engine == "openvino" else ""
+    return openvino.why_not(plan.precision) if plan.engine == "openvino" else ""
+
+
+def lacks(precision: str) -> str:
+    """Why images cannot be answered in a precision on this machine; empty where they can.
+
+    Example:
+        >>> lacks("float32")
+        ''
+    """
+    if precision != "float32" and os.environ.get(VARIABLE, "").startswith("onnxruntime"):
+        return f"{VARIABLE} names ONNX Runtime, which computes in float32"
+    return "" if precision == "float32" else openvino.why_not(precision)
 
 
 def observe(identity: str, shape: tuple[int, ...], forward: Forward, threads: int | None = None) -> None:
@@ -126,7 +141,7 @@ def observe(identity: str, shape: tuple[int, ...], forward: Forward, threads: in
         forward: What ran.
         threads: As `plan_for`.
     """
-    file = _file_of(identity, shape, threads or usable_cores())
+    file = _file_of(identity, shape, threads or usable_cores(), forward.plan.precision)
     known = _remembered(file)
     if known is None or not known["trials"] or read_plan(known["plan"]) != forward.plan:
         return
@@ -147,10 +162,10 @@ def _remember(file: Path, facts: Mapping[str, Any]) -> None:
         write_json(file, {**facts, "schema": SCHEMA}, shared=True)
 
 
-def _file_of(identity: str, shape: tuple[int, ...], cores: int) -> Path:
+def _file_of(identity: str, shape: tuple[int, ...], cores: int, precision: str) -> Path:
     """Where the plan is remembered: for this graph, this processor and these libraries."""
     libraries = {name: _version(name) for name in ENGINES}
-    facts = (SCHEMA, identity, shape, cores, processor(), libraries)
+    facts = (SCHEMA, identity, shape, cores, precision, processor(), libraries)
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return cache_dir() / "engines" / f"{key}.json"
 

@@ -29,7 +29,7 @@ from mindle.evaluation.intervals import (
     draws_in_blocks,
     percentiles,
 )
-from mindle.evaluation.paired import Difference, Measure
+from mindle.evaluation.paired import LOWER_IS_BETTER, Difference, Measure
 from mindle.evaluation.repeated import Folds, corrected_error, read_folds, t_chance, t_score
 from mindle.records import Answers
 
@@ -124,6 +124,27 @@ def compare(first: Answers, second: Answers, *, seed: int = 0) -> Comparison:
         exact = task.exact(first, second) if first.repeats == 1 else ()
         differences = (*exact, *_over_rows(paired, seed)[len(exact) :])
     return Comparison(task=first.task, n=paired.rows, repeats=first.repeats, differences=differences)
+
+
+def as_good(comparison: Comparison, margin: float) -> bool:
+    """Whether no score of the second is worse than the margin, by the whole 95 % interval of each difference.
+
+    Args:
+        comparison: Of two models.
+        margin: Share of rows that may be answered wrong; errors and losses may grow by four times that share.
+
+    Example:
+        >>> from mindle.records import Estimates
+        >>> truth = np.arange(100.0)
+        >>> def answers(off: float) -> Estimates:
+        ...     return Estimates(paths=tuple(map(str, range(100))), values=truth + off, targets=truth)
+        >>> [as_good(compare(answers(1.0), answers(off)), 0.01) for off in (1.01, 1.1)]
+        [True, False]
+    """
+    return all(
+        each.high <= 4 * margin * each.first if each.name in LOWER_IS_BETTER else -each.low <= margin
+        for each in comparison.differences
+    )
 
 
 def holm(chances: Sequence[float]) -> list[float]:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.artifacts.files import replacing
+from mindle.engines import FEATURES
 from mindle.formats.exportable import Exportable
 from mindle.models.classifier import AnswerGraph, Classifier, HeadGraph
 from mindle.models.graph import export_onnx
@@ -20,7 +21,7 @@ from mindle.records import InputSpec
 
 REFERENCE_IMAGES = 4
 BATCH, HEAD_BATCH = 16, 512  # images, and features of images, that PyTorch answers at a time
-INPUT, FEATURES = "pixels", "features"
+INPUT = "pixels"
 
 
 def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[np.uint8]:
@@ -112,12 +113,13 @@ def _write_joined(model: Classifier, temperature: float, bodies: Sequence[Path],
         whole.inlined(member, f"body{number}/", {INPUT: INPUT})[0] for number, member in enumerate(members)
     ]
     features = outputs[0] if len(outputs) == 1 else whole.add("Concat", *outputs, axis=1)
+    whole.nodes.append(helper.make_node("Identity", [features.name], [FEATURES]))
     width = sum(member.graph.output[0].type.tensor_type.shape.dim[1].dim_value for member in members)
     with TemporaryDirectory() as folder:
         file, some = Path(folder) / "head.onnx", torch.zeros(1, width)
         export_onnx(HeadGraph(model, temperature).eval(), some, file, input_name=FEATURES, output_name=names)
         head = onnx.load(str(file))
-    answers = whole.inlined(head, "head/", {FEATURES: features.name})
+    answers = whole.inlined(head, "head/", {FEATURES: FEATURES})
     whole.nodes += [
         helper.make_node("Identity", [answer.name], [name])
         for answer, name in zip(answers, names, strict=True)

@@ -17,7 +17,7 @@ from mindle.data.images.pixels import Pixels, in_threads
 from mindle.data.images.sources.pictures import ARCHIVE, LISTINGS, images_in, picture_of, read_images
 from mindle.data.reading import refuse
 from mindle.records import Dataset, Finding, InputSpec, Listener
-from mindle.serving.source import Batch, Labelled, NothingNoticed, Source, Target
+from mindle.serving.source import Batch, Labelled, Noticed, Source, Target
 from mindle.text import spelled
 
 BATCH = 16
@@ -34,7 +34,7 @@ class ImageSource(Source):
 
     Attributes:
         spec: The pixels that the model takes.
-        report: Empty; see `RowSource`.
+        report: What was noticed of how they are answered.
     """
 
     unit = "images"
@@ -42,7 +42,7 @@ class ImageSource(Source):
 
     def __init__(self, spec: InputSpec, classes: tuple[str, ...] = ()) -> None:
         self.spec = spec
-        self.report = NothingNoticed()
+        self.report = self.listener = Noticed()
 
     def read_as(self, **options: Any) -> None:
         """Refuse what is said about files of rows."""

@@ -26,7 +26,7 @@ from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
 from mindle.evaluation.family import Reading
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
-from mindle.serving.session import Graph, PlannedGraph, bundle_graph, settled, stream
+from mindle.serving.session import Graph, PlannedGraph, bundle_graph, require_float32, settled, stream
 from mindle.serving.source import Batch, Labelled, Source, Target, target_of
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def open_model(
                 "engine out."
             )
         return _open_torch(folder)
-    return open_bundle(_bundle_of(folder) if is_run else read_bundle(folder), threads)
+    return open_bundle(_bundle_of(folder) if is_run else read_bundle(folder), threads=threads)
 
 
 def locate(path: str | os.PathLike[str]) -> tuple[Path, bool]:
@@ -292,23 +292,26 @@ def _bundle_of(run: Path) -> Bundle:
     return read_bundle(RunFolder(run).bundle)
 
 
-def open_bundle(bundle: Bundle, threads: int | None = None) -> Opened:
+def open_bundle(bundle: Bundle, *, threads: int | None = None, precision: str | None = None) -> Opened:
     """Open a bundle.
 
     Args:
         bundle: Read and verified, or just made.
         threads: How many threads answer; all cores unless set.
+        precision: What it computes in; its own unless set.
 
     Raises:
         ArtifactError: If its graph cannot be read, or this machine's runtime answers otherwise.
+        ModelError: If this machine cannot compute in its precision, and float32 is not as good.
     """
-    return _opened(bundle, bundle_graph(bundle, threads))
+    source = _source_of(bundle.spec, bundle.classes)
+    return _opened(bundle, source, bundle_graph(bundle, threads, source.listener, precision))
 
 
-def _opened(bundle: Bundle, graph: Graph) -> Opened:
+def _opened(bundle: Bundle, source: Source, graph: Graph) -> Opened:
     arrays = bundle.intervals()
     return Opened(
-        source=_source_of(bundle.spec, bundle.classes),
+        source=source,
         target=target_of(bundle.task, bundle.classes, str(bundle.details.get("target", ""))),
         graph=graph,
         nothing={name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
@@ -340,7 +343,9 @@ def _open_torch(folder: Path) -> Opened:
             f"{folder / 'model.json'} must describe the model that was packed into {bundle.folder}. Received "
             "one of other classes or pixels. Copy the whole folder again."
         )
-    return _opened(bundle, lambda feed: torch_outputs(model, feed["pixels"], bundle.temperature))
+    source = _source_of(bundle.spec, bundle.classes)
+    require_float32(bundle, "PyTorch answers in float32", source.listener)
+    return _opened(bundle, source, lambda feed: torch_outputs(model, feed["pixels"], bundle.temperature))
 
 
 def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Opened:

@@ -19,7 +19,7 @@ from mindle.data.tables.parsing.unreadable import CellReport
 from mindle.data.tables.roles import answer_ids
 from mindle.data.tables.rows import Rows, read_rows
 from mindle.errors import DataError
-from mindle.records import Finding, Listener, TableSpec
+from mindle.records import SILENT, Finding, Listener, TableSpec
 from mindle.serving.source import Batch, Labelled, Source, Target
 from mindle.text import spelled
 
@@ -37,7 +37,7 @@ class RowSource(Source):
 
     def __init__(self, spec: TableSpec, classes: tuple[str, ...] = ()) -> None:
         self.spec = spec
-        self.report = CellReport()
+        self.report, self.listener = CellReport(), SILENT
         self._ids = answer_ids([column.name for column in spec.ids], classes)
         self.keys = ("path", "row", *self._ids.values())
         self._reading: dict[str, Any] = {}

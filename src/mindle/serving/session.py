@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from mindle.artifacts.arrays import Slot, shown
-from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle
+from mindle.artifacts.bundle import DOCUMENT, REFERENCE, Bundle, Precision
 from mindle.artifacts.files import first_words, sha256_of, unreadable
-from mindle.engines import Arrays, Forward, Node, Plan, open_graph, plan_for
-from mindle.errors import ArtifactError, MindleError
+from mindle.engines import Arrays, Forward, Node, Plan, lacks, open_graph, plan_for
+from mindle.errors import ArtifactError, MindleError, ModelError
+from mindle.messages import Message, message
+from mindle.records import SILENT, Listener
 
 Graph = Callable[[Arrays], Arrays]  # inputs (row, …) by name to outputs (row, …) by name
 
 # Two runtimes' float32 answers to the reference images differ by about 1e-6; a wrong kernel by far more.
 REFERENCE_TOLERANCE = 1e-3
+# Processors that compute in bfloat16 round in another order: as far from float32, but not the same numbers.
+_WIDER, _LEAST_WIDE = 4.0, 0.05
 
 MANY = 1000
 """Rows from which a plan is looked up, or tried; fewer are answered before that has paid."""
@@ -33,12 +37,16 @@ class PlannedGraph:
         shape: Of one row.
         open: Opens it, and proves it where that can be done.
         threads: How many threads answer; all cores unless set.
+        precision: What it computes in.
+        listener: Hears what people should know of how it runs.
     """
 
     path: Path
     shape: tuple[int, ...]
     open: Callable[[Plan], Forward]
     threads: int | None = None
+    precision: str = "float32"
+    listener: Listener = SILENT
 
     def __post_init__(self) -> None:
         self.forward = self.open(self._plan("", 1))
@@ -56,7 +64,15 @@ class PlannedGraph:
             self.forward = self.open(plan)
 
     def _plan(self, identity: str, rows: int) -> Plan:
-        return plan_for(identity, lambda: self.path, self.shape, rows=rows, threads=self.threads)
+        return plan_for(
+            identity,
+            lambda: self.path,
+            self.shape,
+            rows=rows,
+            threads=self.threads,
+            precision=self.precision,
+            listener=self.listener,
+        )
 
 
 def stream(graph: Graph, feeds: Iterable[Arrays]) -> Iterator[Arrays]:
@@ -76,15 +92,77 @@ def settled(graph: Graph, rows: int) -> int:
     return graph.forward.plan.batch
 
 
-def bundle_graph(bundle: Bundle, threads: int | None = None) -> PlannedGraph:
+def bundle_graph(
+    bundle: Bundle, threads: int | None = None, listener: Listener = SILENT, precision: str | None = None
+) -> PlannedGraph:
     """A bundle's graph, proven whenever it is opened.
+
+    Args:
+        bundle: Read and verified.
+        threads: How many threads answer; all cores unless set.
+        listener: Hears what people should know of how it runs.
+        precision: What it computes in; unless set that of the bundle, or float32 where this machine lacks it
+            and that is as good.
 
     Raises:
         ArtifactError: If the graph cannot be read, or this machine's runtime answers otherwise.
+        ModelError: If this machine cannot compute in the bundle's precision, and float32 is not as good.
     """
+    if precision is None:
+        precision = bundle.precision.name
+        if reason := lacks(precision):
+            require_float32(bundle, reason, listener)
+            precision = "float32"
+    return _planned(bundle, lambda plan: proven_session(bundle, plan), precision, threads, listener)
+
+
+def _planned(
+    bundle: Bundle,
+    opening: Callable[[Plan], Forward],
+    precision: str,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+) -> PlannedGraph:
     first = next(iter(bundle.inputs.values()))
     shape = tuple(length or 0 for length in first.shape[1:])
-    return PlannedGraph(bundle.model, shape, lambda plan: proven_session(bundle, plan), threads)
+    return PlannedGraph(bundle.model, shape, opening, threads, precision, listener)
+
+
+def require_float32(bundle: Bundle, reason: str, listener: Listener) -> None:
+    """Let a bundle answer in float32 where another precision is its own, and say so, or refuse it.
+
+    Args:
+        bundle: Read and verified.
+        reason: Why it does not answer in its own.
+        listener: Hears of it.
+
+    Raises:
+        ModelError: If answers in float32 were not shown to be as good.
+    """
+    stated = bundle.precision
+    if stated.name == "float32":
+        return
+    if not stated.float32_is_as_good:
+        raise ModelError(
+            f"{bundle.folder} must answer in {stated.name}, in which its head was fitted: on its test split "
+            f"answers in float32 were not shown to be as good. Received: {reason}. Install mindle[openvino] "
+            "on a processor that has it, or train again with --set probe.precision=float32."
+        )
+    said = message("predict.float32", precision=stated.name, reason=reason, scores=scores_said(stated))
+    listener.say(said)
+
+
+def scores_said(stated: Precision) -> list[Message]:
+    """How a test split is answered in float32 instead of another precision, score by score."""
+    return [
+        message("predict.float32-score", name=name, first=float(each["first"]), second=float(each["second"]))
+        for name, each in stated.float32.items()
+    ]
+
+
+def rounding(bundle: Bundle, precision: str) -> float:
+    """How far the answers to the reference inputs lie from the stored ones in another precision, at most."""
+    return _difference(bundle, _planned(bundle, lambda plan: open_graph(bundle.model, plan), precision))
 
 
 def proven_session(bundle: Bundle, plan: Plan | None = None) -> Forward:
@@ -101,12 +179,15 @@ def proven_session(bundle: Bundle, plan: Plan | None = None) -> Forward:
         session = open_graph(bundle.model, plan)
     _require_fit(bundle, "takes", session.inputs, bundle.inputs)
     _require_fit(bundle, "answers", session.outputs, bundle.outputs)
-    difference = _difference(bundle, session)
-    if not difference <= REFERENCE_TOLERANCE:
+    difference, tolerance = _difference(bundle, session), REFERENCE_TOLERANCE
+    if session.plan.precision != "float32":
+        tolerance = max(_WIDER * bundle.precision.reference_difference, _LEAST_WIDE)
+    if not difference <= tolerance:
+        engine = session.plan.engine
         raise ArtifactError(
-            f"The bundle's reference inputs must get the stored answers within {REFERENCE_TOLERANCE:g} on "
-            f"this machine. Received a difference of {difference:.2g}. Its onnxruntime computes something "
-            "else: upgrade or downgrade onnxruntime to the version in bundle.json."
+            f"The bundle's reference inputs must get the stored answers within {tolerance:g} on "
+            f"this machine. Received a difference of {difference:.2g}. Its {engine} computes something "
+            f"else: upgrade or downgrade {engine} to the version in bundle.json."
         )
     return session
 

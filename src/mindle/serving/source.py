@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.errors import DataError
-from mindle.messages import Message
-from mindle.records import Column, Dataset, Finding, Listener, Task
+from mindle.records import Column, Dataset, Finding, Listener, Silent, Task
 
 if TYPE_CHECKING:
     from mindle.data.tables.parsing.unreadable import Unreadable
@@ -164,23 +164,31 @@ class NumberTarget(Target):
 class Report(Protocol):
     """What a source noticed while it read; `CellReport` is one."""
 
-    def sentences(self) -> list[Message]:
+    def sentences(self) -> Sequence[str]:
         """What people should know of it."""
 
     def warn(self) -> None:
         """Say the same in Python, where nobody listens."""
 
 
-class NothingNoticed(Report):
-    """Of images, about which nothing is noticed that answers could depend on."""
+class Noticed(Silent, Report):
+    """What was said while images were answered, each sentence once."""
 
-    def sentences(self) -> list[Message]:
+    def __init__(self) -> None:
+        self._said: dict[str, None] = {}
+
+    def say(self, sentence: str) -> None:
+        """Keep a sentence."""
+        self._said[sentence] = None
+
+    def sentences(self) -> list[str]:
         """See `Report`."""
-        return []
+        return list(self._said)
 
     def warn(self) -> None:
         """See `Report`."""
-        return
+        for sentence in self._said:
+            warnings.warn(sentence, stacklevel=3)
 
 
 class Source(Protocol):
@@ -191,12 +199,14 @@ class Source(Protocol):
         spec: How an image or a row becomes what the model sees.
         keys: Columns of a table of answers that name an image or a row.
         report: What was read otherwise than in training, and what could not be read, so far.
+        listener: Hears how it is answered, where that matters.
     """
 
     unit: str
     spec: Any
     keys: tuple[str, ...]
     report: Report
+    listener: Listener
 
     def read_as(self, **options: Any) -> None:
         """Take what a user says of files, or refuse it."""

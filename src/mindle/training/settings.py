@@ -8,7 +8,7 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from mindle.records import COLOURS, FITS, INTERPOLATIONS
+from mindle.records import COLOURS, FITS, INTERPOLATIONS, PRECISIONS
 
 POOLINGS = ("none", "avg", "max", "both")
 FLIPS = ("none", "horizontal", "vertical", "both", "auto")
@@ -18,7 +18,7 @@ TABLE_SCHEDULES = ("one-cycle", "constant")
 BALANCES = ("none", "weights", "sampling", "smote", "auto")
 AVERAGES = ("none", "ema", "last")
 MONITORS = ("val_loss", "val_accuracy")
-PRECISIONS = ("auto", "float32", "bfloat16")
+AUTO_PRECISIONS = ("auto", *PRECISIONS)
 MEMORY_FORMATS = ("auto", "channels-last", "contiguous")
 # Kinds of head on frozen features: logistic regression, a least-squares SVM, a small net. Another kind is
 # added to the list.
@@ -267,6 +267,11 @@ class ProbeSettings(Checked):
         "Which of several backbones to keep: the most accurate (accuracy), or the fastest that is shown to "
         "lose at most 0.5 points (balance) or 2 (speed)",
     ] = "balance"
+    precision: Annotated[
+        str,
+        Choice(PRECISIONS),
+        "Forward passes of the frozen backbones; bfloat16 needs OpenVINO and a processor that has it",
+    ] = "float32"
     net_units: Annotated[int, Range(1, 4096), "net: units of its hidden layer"] = 64
     net_dropout: Annotated[float, Range(0, 0.95), "net: dropout behind its hidden layer"] = 0.5
 
@@ -359,7 +364,7 @@ class TrainSettings(Checked):
     monitor: Annotated[str, Choice(MONITORS), "Metric that says which epoch is best"] = "val_loss"
     restore_best: Annotated[bool, "End with the best epoch's weights rather than the last one's"] = True
     patience: Annotated[CountOrAuto, "Stop after this many epochs without progress; 0 never does"] = 0
-    precision: Annotated[str, Choice(PRECISIONS), "auto is bfloat16 on CUDA cards that have it"] = "auto"
+    precision: Annotated[str, Choice(AUTO_PRECISIONS), "auto is bfloat16 on CUDA cards that have it"] = "auto"
     memory_format: Annotated[str, Choice(MEMORY_FORMATS), "Memory format of feature maps"] = "auto"
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
-from mindle.engines import Forward, Plan, observe, parse_plan, pinned_plan, plan_for, whole, why_not
+from mindle.engines import FEATURES, Forward, Plan, observe, parse_plan, pinned_plan, plan_for, whole, why_not
 from mindle.messages import message
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.cards import WeightCard, card_as_dict
@@ -100,6 +100,7 @@ class Engine:
         listener: Hears progress, and where PyTorch has to embed.
         threads: How many threads may work; all usable cores unless set.
         device: Where nets are trained: on CUDA PyTorch embeds, with any other a graph on the processor.
+        precision: Of the graph's forward passes; what is not float32 is for processors alone.
         rows: How many images and views are wanted, as far as known: many are worth a trial of engines.
         embedded: How many images and views were embedded.
         seconds: What their forward passes took.
@@ -112,6 +113,7 @@ class Engine:
     listener: Listener = SILENT
     threads: int | None = None
     device: str = "cpu"
+    precision: str = "float32"
     rows: int = 0
     embedded: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
@@ -165,6 +167,7 @@ class Engine:
             self.card.spec.shape,
             rows=self.rows,
             threads=self.threads,
+            precision=self.precision,
             listener=self.listener,
             opened=self._tried.append,
         )
@@ -352,10 +355,10 @@ class Engine:
         began = time.perf_counter()
         model = Embedding(self.card, self.pooling).eval()
         images = _synthetic(self.card.spec.shape)
-        export_onnx(model, torch.from_numpy(images[:1]), graph, output_name="features")
+        export_onnx(model, torch.from_numpy(images[:1]), graph, output_name=FEATURES)
         with torch.inference_mode():
             expected = model(torch.from_numpy(images)).numpy()
-        found = session(graph, whole(self.threads))({"pixels": images})["features"]
+        found = session(graph, whole(self.threads))({"pixels": images})[FEATURES]
         difference = float(np.abs(found - expected).max() / np.abs(expected).max())
         write_json(
             graph.with_suffix(".json"), {"difference": difference, "card": self.card.name}, shared=True
@@ -379,7 +382,7 @@ class FrozenBodies:
     """The bodies of a model that stay frozen, as they embedded what its head learned from.
 
     Attributes:
-        engines: One a body, in their order in the model.
+        engines: One a body, in their order in the model; all of one precision.
     """
 
     engines: tuple[Engine, ...]
@@ -394,6 +397,11 @@ class FrozenBodies:
     def spec(self) -> InputSpec:
         """The pixels that all of them take."""
         return self.engines[0].card.spec
+
+    @property
+    def precision(self) -> str:
+        """What their graphs compute in."""
+        return self.engines[0].precision if self.graphs else "float32"
 
     def features(
         self, pixels: PixelRows, keys: Sequence[str], *, go_on: Callable[[], bool] = lambda: True
@@ -413,7 +421,7 @@ def _difference(graph: Path) -> float:
 
 def _features(forward: Forward, batches: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
     outputs = forward.stream({"pixels": images} for images in batches)
-    return (np.asarray(each["features"], np.float32) for each in outputs)
+    return (np.asarray(each[FEATURES], np.float32) for each in outputs)
 
 
 def _first_of_each(keys: Sequence[str], rows: Sequence[int]) -> list[int]:

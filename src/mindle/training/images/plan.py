@@ -12,6 +12,7 @@ import torch
 
 from mindle.data import typical_size
 from mindle.data.common.summary import disk_bytes
+from mindle.engines import lacks
 from mindle.errors import ModelError, did_you_mean
 from mindle.messages import message
 from mindle.models.nets.zoo import ZOO
@@ -143,15 +144,36 @@ def make_plan(dataset: Dataset, options: ResolvedOptions, *, device: str = "auto
     """
     recipe = options.recipe
     tasks.of(dataset.task).require(recipe)
+    chosen = choose_device(device)
+    _require_precision(recipe, chosen)
     size = typical_size(dataset)
     cards = cards_of(recipe, options.weights)
     return Plan(
         options=options,
         cards=cards,
         specs=_specs(recipe, cards, size),
-        device=choose_device(device),
+        device=chosen,
         typical_size=size,
     )
+
+
+def _require_precision(recipe: Recipe, device: torch.device) -> None:
+    """Refuse a precision in which nothing on this machine can run frozen backbones.
+
+    Raises:
+        ModelError: Saying why.
+    """
+    asked = recipe.probe.precision
+    if recipe.strategy not in SELECTING or asked == "float32":
+        return
+    reason = (
+        "the graphics card runs them in PyTorch (--device cpu)" if device.type == "cuda" else lacks(asked)
+    )
+    if reason:
+        raise ModelError(
+            f"`probe.precision` must be one that frozen backbones can be run in here. Received {asked}: "
+            f"{reason}. Install mindle[openvino], or leave the setting out."
+        )
 
 
 def cards_of(recipe: Recipe, weights: Path | None) -> tuple[WeightCard, ...]:

@@ -401,6 +401,7 @@ class ModelSelection(ABC, Generic[C]):
                 listener=self.listener,
                 threads=self.context.threads,
                 device=self.context.device.type,
+                precision=self.recipe.probe.precision,
                 rows=len(self.rows) * (self.views + 1) + self.tests,
             )
         return self.engines[card.name]

@@ -399,20 +399,28 @@ class ImageTask(SearchTask):
 
     def _blocks(self, recipe: Recipe) -> list[features.BackboneFeatures]:
         """The features of a recipe's backbones, in the order of model selection."""
-        pooling, views = recipe.model.pooling, self._views(recipe)
+        pooling, views, precision = recipe.model.pooling, self._views(recipe), recipe.probe.precision
         cards = sorted(self._cards(recipe), key=lambda card: -card.size_bytes)
         return [
             self.cache.get(
-                ("block", card.name, card.spec, pooling, views),
-                lambda card=card: self._block(card, pooling, views),  # type: ignore[misc]
+                ("block", card.name, card.spec, pooling, views, precision),
+                lambda card=card: self._block(card, pooling, views, precision),  # type: ignore[misc]
             )
             for card in cards
         ]
 
-    def _block(self, card: WeightCard, pooling: str, views: Views) -> features.BackboneFeatures:
-        cache, device, rows = self.problem.cache, self.device.type, self._rows()
+    def _block(
+        self, card: WeightCard, pooling: str, views: Views, precision: str
+    ) -> features.BackboneFeatures:
+        rows = self._rows()
         engine = Engine(
-            card, pooling=pooling, cache=cache, listener=self.listener, threads=self.threads, device=device
+            card,
+            pooling=pooling,
+            cache=self.problem.cache,
+            listener=self.listener,
+            threads=self.threads,
+            device=self.device.type,
+            precision=precision,
         )
         pixels = self.problem.pixels(rows, card.spec, self.listener)
         return features.block_of(engine.embed(pixels, self.problem.keys(rows), views))
