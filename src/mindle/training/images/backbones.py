@@ -120,12 +120,19 @@ class EmbeddedBackbone:
         raw: Features of the plain images, (image, feature).
         block: These and those of augmented views, ready for a head.
         seconds_an_image: What embedding one takes.
+        precision: What it is computed in.
     """
 
     card: WeightCard
     raw: NDArray[np.float32]
     block: BackboneFeatures
     seconds_an_image: float
+    precision: str = "float32"
+
+    @property
+    def layout(self) -> tuple[int | str, ...]:
+        """What backbones must share to stand side by side in a bundle: pixels, and a precision."""
+        return (*layout_of(self.card.spec), self.precision)
 
 
 Backbones = Sequence[EmbeddedBackbone]

@@ -25,7 +25,7 @@ from mindle.messages import message
 from mindle.models.classifier import ClassScores, Outputs
 from mindle.records import Diagnosis
 from mindle.training.images.attempts import ACCURACY, both, log_loss, log_softmax
-from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
+from mindle.training.images.backbones import Backbones, Ranked, folds_of, names_of, views_of
 from mindle.training.images.baselines import baselines, drawn_of_each
 from mindle.training.images.diagnosis import Case, diagnose
 from mindle.training.images.features import Engine, Views
@@ -176,8 +176,8 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         self, best: Ranked[ClassCandidate], singles: Sequence[Ranked[ClassCandidate]]
     ) -> Ranked[ClassCandidate]:
         """Add the backbone that helps most, as long as one clearly does and there is time."""
-        layout = layout_of(best.backbones[0].card.spec)
-        rest = [each.backbones[0] for each in singles if layout_of(each.backbones[0].card.spec) == layout]
+        layout = best.backbones[0].layout
+        rest = [each.backbones[0] for each in singles if each.backbones[0].layout == layout]
         while rest := [each for each in rest if each not in best.backbones]:
             cost = self.rank_seconds() * len(rest) + self.further_seconds(rest)
             step = f"join {'+'.join(each.card.model for each in best.backbones)}"
@@ -293,11 +293,14 @@ class ClassSelection(ModelSelection[ClassCandidate]):
 
     # ---- what came of it --------------------------------------------------------------------------------
 
+    def answered(self, candidate: ClassCandidate) -> NDArray[np.float64]:
+        """Probabilities."""
+        return np.asarray(np.exp(candidate.predictions))
+
     def scored(self, outcome: Outcome, candidate: ClassCandidate) -> Outcome:
         """The classifier on the best head."""
         return replace(
             outcome,
-            val_answers=np.exp(candidate.predictions[self.trained :]),
             advice=self._advice(candidate),
             thresholds=self.thresholds,
         )

@@ -163,7 +163,7 @@ def _require_precision(recipe: Recipe, device: torch.device) -> None:
     Raises:
         ModelError: Saying why.
     """
-    asked = recipe.probe.precision
+    asked = recipe.probe.first_precision
     if recipe.strategy not in SELECTING or asked == "float32":
         return
     reason = (

@@ -25,7 +25,7 @@ from mindle.messages import message
 from mindle.models.classifier import StandardisedNumber
 from mindle.records import Diagnosis
 from mindle.training.images.attempts import MAE
-from mindle.training.images.backbones import Backbones, Ranked, folds_of, layout_of, names_of, views_of
+from mindle.training.images.backbones import Backbones, Ranked, folds_of, names_of, views_of
 from mindle.training.images.baselines import drawn, number_baselines
 from mindle.training.images.diagnosis import Case, diagnose_numbers
 from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
@@ -88,10 +88,10 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         self, best: Ranked[NumberCandidate], singles: Sequence[Ranked[NumberCandidate]]
     ) -> Ranked[NumberCandidate]:
         """The best single backbone, with each further one that is clearly worth its cost."""
-        layout = layout_of(best.backbones[0].card.spec)
+        layout = best.backbones[0].layout
         for other in sorted(singles, key=lambda each: each.candidate.loss)[1:]:
             card = other.backbones[0].card
-            if layout_of(card.spec) != layout:
+            if other.backbones[0].layout != layout:
                 continue
             cost = 2 * self.rank_seconds() + self.further_seconds(other.backbones)
             if self.affords(f"join {card.name}", cost, message("selection.name.further", name=card.model)):
@@ -124,12 +124,15 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         """A smaller mean absolute error on the val split."""
         return bool(net.tried[0]["value"] < (best.attempt["value"] or np.inf))
 
+    def answered(self, candidate: NumberCandidate) -> NDArray[np.float64]:
+        """Numbers in their own unit."""
+        return np.asarray(candidate.scores * self.outputs.scale + self.outputs.centre)
+
     def scored(self, outcome: Outcome, candidate: NumberCandidate) -> Outcome:
         """The estimator on the best head."""
         scale = self.outputs.scale
         return replace(
             outcome,
-            val_answers=candidate.scores[self.trained :] * scale + self.outputs.centre,
             calibration=calibrate((self.data.truth - candidate.scores[:, 0]) * scale, self.data.folds),
         )
 

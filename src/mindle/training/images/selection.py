@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial, reduce
 from typing import Any, ClassVar, Generic, TypeVar
@@ -29,7 +30,8 @@ from mindle.errors import ModelError
 from mindle.messages import message
 from mindle.models.classifier import backbone_model
 from mindle.models.pretrained.cards import WeightCard
-from mindle.training.budget import REFERENCE_FLOPS, TimeUp, duration
+from mindle.records import SILENT
+from mindle.training.budget import REFERENCE_FLOPS, Costs, TimeUp, duration
 from mindle.training.images.attempts import both
 from mindle.training.images.backbones import (
     FEWEST_IMAGES,
@@ -45,6 +47,7 @@ from mindle.training.images.heads.candidates import C, HeadData, blend_helps
 from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import rbf_flops
 from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
+from mindle.training.images.precision import prove
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.job import TrainingContext
 from mindle.training.loop.machine import products_for
@@ -77,6 +80,7 @@ OPENING_SHARE = 0.1
 SLACK = 1.15
 
 T = TypeVar("T")
+S = TypeVar("S", bound="ModelSelection[Any]")
 
 
 @dataclass
@@ -120,7 +124,6 @@ class ModelSelection(ABC, Generic[C]):
         self.rows = np.concatenate([self.problem.train, self.problem.val])
         self.rows_chosen = False  # whether these rows are those that heads learn from
         self.seconds = {"embed": 0.0, "fit": 0.0}
-        self.embedded_images = 0
         self.stopped = ""
         self.skipped: list[str] = []  # for time
         self.tried = [self.baseline()]
@@ -153,6 +156,10 @@ class ModelSelection(ABC, Generic[C]):
     @abstractmethod
     def net_wins(self, best: Ranked[C], net: Outcome) -> bool:
         """Whether a net did better on the val split than the best head."""
+
+    @abstractmethod
+    def answered(self, candidate: C) -> NDArray[np.float64]:
+        """What a head answers out of fold, (image, output)."""
 
     @abstractmethod
     def scored(self, outcome: Outcome, candidate: C) -> Outcome:
@@ -286,7 +293,7 @@ class ModelSelection(ABC, Generic[C]):
             stopped=self.stopped or both(chosen.stopped, self._what_was_tried(), "sentences"),
             advice=message("selection.longer") if self.skipped and not self.stopped else chosen.advice,
             seconds={name: round(value, 3) for name, value in self._stages().items()},
-            images={"embed": self.embedded_images, **chosen.images},
+            images={"embed": sum(engine.embedded for engine in self.engines.values()), **chosen.images},
         )
 
     def _stages(self) -> dict[str, float]:
@@ -312,6 +319,7 @@ class ModelSelection(ABC, Generic[C]):
             model=model,
             strategy="probe",
             temperature=candidate.temperature,
+            val_answers=self.answered(candidate)[trained:],
             train_scores={
                 "n": trained,
                 self.metric.name: score(known.double().numpy()),
@@ -371,6 +379,8 @@ class ModelSelection(ABC, Generic[C]):
             return None
         if not self.rows_chosen:
             self._use_rows(int(decision["images"]), int(decision.get("views", 0)))
+        if self.recipe.probe.precision == "auto" and not self.together:
+            engine, each = self._in_proven_precision(engine, each)
         if self.costliest and self.deadline.limited:  # with a head at hand, an embedding may be given up
             embed_in_time = partial(self._embed_in_time, engine)
             if not self.agreed(f"embedded {card.name}", embed_in_time, _probe(card))["take"]:
@@ -401,18 +411,21 @@ class ModelSelection(ABC, Generic[C]):
                 listener=self.listener,
                 threads=self.context.threads,
                 device=self.context.device.type,
-                precision=self.recipe.probe.precision,
+                precision=self.recipe.probe.first_precision,
                 rows=len(self.rows) * (self.views + 1) + self.tests,
             )
         return self.engines[card.name]
 
     def backbone(self, engine: Engine, views: int, seconds_an_image: float) -> EmbeddedBackbone:
         """Embed the images that heads learn from, and so many augmented views of each."""
-        self.embedded_images += self._missing(engine, views)
         features = self._features(engine, views)
         block = self.block(engine, features)
         return EmbeddedBackbone(
-            card=engine.card, raw=features[0], block=block, seconds_an_image=seconds_an_image
+            card=engine.card,
+            raw=features[0],
+            block=block,
+            seconds_an_image=seconds_an_image,
+            precision=engine.precision,
         )
 
     def _features(
@@ -494,6 +507,32 @@ class ModelSelection(ABC, Generic[C]):
     def trained(self) -> int:
         """How many of the rows belong to the train split; those of val follow."""
         return len(self.rows) - len(self.problem.val)
+
+    # ---- precision --------------------------------------------------------------------------------------
+
+    def _in_proven_precision(self, exact: Engine, each: float) -> tuple[Engine, float]:
+        """What embeds in bfloat16, and its seconds an image, if that was proved; else what was given."""
+        name, rounded = exact.card.name, replace(exact, precision="bfloat16")
+
+        def choose() -> dict[str, Any]:
+            return prove(self, exact, rounded, each, self._missing(exact, self.views) + self.tests)
+
+        decision = self.decisions.decide(f"precision of {name}", choose)
+        self.listener.say(message("selection.remark", name=exact.card.model, note=decision["reason"]))
+        if decision["precision"] == exact.precision:
+            return exact, each
+        rounded.follow(decision["engine"])
+        self.engines[name], each = rounded, float(decision["seconds_an_image"])
+        self.costs.note(f"embed {name}", each)
+        return rounded, each
+
+    def beside(self: S, rows: NDArray[np.int64]) -> S:
+        """The same on plain images of other rows, of which nothing is heard or kept."""
+        other = copy(self)
+        other.rows, other.views, other.listener, other.costs = rows, 0, SILENT, Costs(paced=False)
+        other.tried, other.candidates, other._side_by_side, other.seconds = [], [], None, dict(self.seconds)
+        other.data = other.head_data()
+        return other
 
     # ---- nets -------------------------------------------------------------------------------------------
 

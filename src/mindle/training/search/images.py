@@ -399,7 +399,7 @@ class ImageTask(SearchTask):
 
     def _blocks(self, recipe: Recipe) -> list[features.BackboneFeatures]:
         """The features of a recipe's backbones, in the order of model selection."""
-        pooling, views, precision = recipe.model.pooling, self._views(recipe), recipe.probe.precision
+        pooling, views, precision = recipe.model.pooling, self._views(recipe), recipe.probe.first_precision
         cards = sorted(self._cards(recipe), key=lambda card: -card.size_bytes)
         return [
             self.cache.get(
