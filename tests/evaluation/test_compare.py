@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as theirs
 
-from mindle.evaluation.compare import Comparison, compare, holm
+from mindle.evaluation.compare import Comparison, as_good, compare, holm
 from mindle.evaluation.metrics import score
 from mindle.evaluation.paired import mcnemar, paired_difference
 from mindle.evaluation.regression import score_estimates
@@ -280,3 +280,25 @@ def test_it_fits_into_json() -> None:
     assert set(accuracy) == {
         "first", "second", "value", "low", "high", "chance", "interval", "test", "better"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("confidence", "wrong", "good"),
+    [(0.98, 0, True), (0.975, 0, True), (0.95, 0, False), (0.98, 9, False)],
+)
+def test_as_good_is_shown_by_whole_intervals_and_a_small_log_loss_may_grow_by_a_little(
+    confidence: float, wrong: int, good: bool
+) -> None:
+    """Log loss 0.02 may become 0.03; that 9 of 1,000 rows are wrong does not exclude more than 10."""
+    labels = np.arange(1000) % 2
+
+    def answers(confidence: float, wrong: int) -> Predictions:
+        named = np.where(np.arange(1000) < wrong, 1 - labels, labels)
+        return Predictions(
+            classes=("a", "b"),
+            paths=tuple(map(str, range(1000))),
+            probabilities=np.eye(2)[named] * (2 * confidence - 1) + 1 - confidence,
+            labels=labels,
+        )
+
+    assert as_good(compare(answers(0.98, 0), answers(confidence, wrong)), 0.01) == good

@@ -131,7 +131,8 @@ def as_good(comparison: Comparison, margin: float) -> bool:
 
     Args:
         comparison: Of two models.
-        margin: Share of rows that may be answered wrong; errors and losses may grow by four times that share.
+        margin: Share of rows that may be answered wrong besides; errors and losses may grow by four times
+            that share, and a log loss, which is near zero where hardly a row is wrong, by as many nats.
 
     Example:
         >>> from mindle.records import Estimates
@@ -141,10 +142,13 @@ def as_good(comparison: Comparison, margin: float) -> bool:
         >>> [as_good(compare(answers(1.0), answers(off)), 0.01) for off in (1.01, 1.1)]
         [True, False]
     """
-    return all(
-        each.high <= 4 * margin * each.first if each.name in LOWER_IS_BETTER else -each.low <= margin
-        for each in comparison.differences
-    )
+
+    def holds(each: Difference) -> bool:
+        if each.name not in LOWER_IS_BETTER:
+            return -each.low <= margin
+        return each.high <= max(4 * margin * each.first, margin if each.name == "log_loss" else 0.0)
+
+    return all(map(holds, comparison.differences))
 
 
 def holm(chances: Sequence[float]) -> list[float]:

@@ -364,10 +364,17 @@ def _open_imagenet(name: str, weights: Path | None, threads: int | None) -> Open
     if not graph.is_file():
         example = torch.zeros((1, *model.spec.shape), dtype=torch.uint8)
         export_onnx(AnswerGraph(model).eval(), example, graph)
+    source = _source_of(model.spec, ())
     return Opened(
-        source=_source_of(model.spec, ()),
+        source=source,
         target=target_of(Task("multiclass"), tuple(model.classes)),
-        graph=PlannedGraph(graph, model.spec.shape, lambda plan: open_graph(graph, plan), threads),
+        graph=PlannedGraph(
+            graph,
+            model.spec.shape,
+            lambda plan: open_graph(graph, plan),
+            threads=threads,
+            listener=source.listener,
+        ),
         nothing={"probabilities": np.zeros((0, len(model.classes)))},
         layout=TopClasses(),
     )

@@ -27,8 +27,8 @@ from mindle.training.images.heads.features import block_of, sample_of
 if TYPE_CHECKING:
     from mindle.training.images.selection import ModelSelection
 
-# No score may lose more, by the 95 % interval of the paired difference, than this share of accuracy, or four
-# times this share of a loss. On fewer images that could hardly be shown: where 1 % of the answers differ, the
+# No score may lose more, by the 95 % interval of the paired difference, than this share of accuracy, or what
+# `as_good` says of losses. On fewer images that could hardly be shown: where 1 % of the answers differ, the
 # interval of 3,000 is 0.7 points wide.
 PROOF_IMAGES, MARGIN = 3000, 0.005
 # Share of the time left that a proof may take.
