@@ -295,7 +295,7 @@ def _read(run: Source, listener: Listener) -> Member:
             "number. `mindle compare` says which of several such runs is closest."
         )
     bundle = read_bundle(folder.bundle)
-    require_float32(bundle, "an ensemble answers in float32", listener)
+    require_float32(bundle, message("predict.float32-ensemble"), listener)
     proven_session(bundle)  # its graph is joined with others below
     with whole_run(folder.path):
         return Member(

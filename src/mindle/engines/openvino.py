@@ -14,6 +14,7 @@ from mindle.artifacts.files import first_words
 from mindle.engines.opened import Arrays, Call, Node, OpenedGraph
 from mindle.engines.plan import FEATURES, Plan
 from mindle.errors import ModelError
+from mindle.messages import message
 
 _TELEMETRY = "openvino_telemetry"
 # An ONNX graph of one node, y = Relu(x).
@@ -43,7 +44,7 @@ def why_not(precision: str = "float32") -> str:
     except Exception as error:  # whatever a damaged installation raises
         return f"{type(error).__name__}: {first_words(error)}"
     if precision == "bfloat16" and "BF16" not in _capabilities():
-        return "this processor does not compute in bfloat16"
+        return message("selection.precision.processor")
     return ""
 
 

@@ -128,7 +128,7 @@ def lacks(precision: str) -> str:
         ''
     """
     if precision != "float32" and os.environ.get(VARIABLE, "").startswith("onnxruntime"):
-        return f"{VARIABLE} names ONNX Runtime, which computes in float32"
+        return message("selection.precision.pinned", variable=VARIABLE)
     return "" if precision == "float32" else openvino.why_not(precision)
 
 

@@ -25,6 +25,7 @@ from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
 from mindle.evaluation.family import Reading
+from mindle.messages import message
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
 from mindle.serving.session import Graph, PlannedGraph, bundle_graph, require_float32, settled, stream
 from mindle.serving.source import Batch, Labelled, Source, Target, target_of
@@ -344,7 +345,7 @@ def _open_torch(folder: Path) -> Opened:
             "one of other classes or pixels. Copy the whole folder again."
         )
     source = _source_of(bundle.spec, bundle.classes)
-    require_float32(bundle, "PyTorch answers in float32", source.listener)
+    require_float32(bundle, message("predict.float32-torch"), source.listener)
     return _opened(bundle, source, lambda feed: torch_outputs(model, feed["pixels"], bundle.temperature))
 
 

@@ -166,9 +166,7 @@ def _require_precision(recipe: Recipe, device: torch.device) -> None:
     asked = recipe.probe.first_precision
     if recipe.strategy not in SELECTING or asked == "float32":
         return
-    reason = (
-        "the graphics card runs them in PyTorch (--device cpu)" if device.type == "cuda" else lacks(asked)
-    )
+    reason = message("selection.precision.cuda") if device.type == "cuda" else lacks(asked)
     if reason:
         raise ModelError(
             f"`probe.precision` must be one that frozen backbones can be run in here. Received {asked}: "

@@ -48,7 +48,7 @@ def prove(
         images: How many images it has to embed, and views of them.
     """
     on_card = selection.context.device.type == "cuda"
-    if reason := "CUDA" if on_card else lacks(rounded.precision):
+    if reason := message("selection.precision.cuda") if on_card else lacks(rounded.precision):
         return _stays(message("selection.precision.lacking", reason=reason))
     rows = _rows(selection)
     some = selection.problem.pixels(rows[:16], exact.card.spec, selection.listener)
