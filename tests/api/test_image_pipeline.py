@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -164,3 +167,32 @@ def test_the_test_split_is_embedded_beside_the_fit_and_its_errors_are_told(
     assert threads[0].startswith("mindle-beside")
     monkeypatch.undo()
     assert train(photos, weights, tmp_path / "run", resume=True).metrics["test"]
+
+
+@pytest.mark.slow
+def test_a_fresh_process_checks_in_a_copy_of_itself_and_finds_the_same(
+    weights: Path, tmp_path: Path, cache: Path
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 105, dirty=True)
+    here = train(photos, weights, tmp_path / "here")
+    code = f"""
+import mindle
+from mindle.api.beside import Beside
+from mindle.records import Silent
+forked, fork = [], Beside.fork
+def kept(beside, *given):
+    forked.append(fork(beside, *given))
+    return forked[-1]
+Beside.fork = kept
+settings = {{"probe.heads": ["rbf"], "probe.views": 0}}
+mindle.train({str(photos)!r}, model={MODEL!r}, weights={str(weights)!r}, strategy="probe", set=settings,
+             out={str(tmp_path / "there")!r}, listener=Silent())
+assert all(forked) and len(forked) == 1
+"""
+    for own in ("again", "cold"):
+        variables = {**os.environ, "MINDLE_CACHE": str(cache if own == "again" else tmp_path / "empty")}
+        subprocess.run([sys.executable, "-c", code.replace("there", own)], env=variables, check=True)
+        there = mindle.Run(tmp_path / own)
+        for name in ("manifest.csv", "predictions.csv"):
+            assert (there.path / name).read_bytes() == (here.path / name).read_bytes()
+        assert there.folder.document()["data"] == here.folder.document()["data"]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from timeit import timeit
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mindle.api.beside import Beside
 from mindle.api.pipeline import Packed
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle, Precision
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
 from mindle.messages import message
-from mindle.records import Answers, Dataset, InputSpec, Task, of_rows
+from mindle.records import Answers, Dataset, InputSpec, Listener, Task, of_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 PARITY_IMAGES = 8
 # What a bundle of another precision may lose where it answers in float32, as a share of the test split.
 FLOAT32_MARGIN = 0.01
+# A process checks so many images: to begin one takes as long as to check 50, and it sends 200 bytes of each.
+WORTH_A_PROCESS, MOST_SENT = 200, 50_000
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,7 @@ class ImagePipeline:
         plan: What will be trained.
         reading: How the data were read.
         device: What was asked for.
+        checked: Waits for what a check that began before found, see `begin_check`.
         searched: Whether a search chooses the recipe, and uses up the time.
     """
 
@@ -55,6 +59,7 @@ class ImagePipeline:
     plan: Plan
     reading: ReadingOptions
     device: str
+    checked: Callable[[], Mapping[str, Any]] | None = None
     _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
 
     @property
@@ -90,13 +95,15 @@ class ImagePipeline:
 
     def check(self, run: RunContext) -> None:
         """Check the images, decode them once, split them, and write down what they are."""
-        from mindle import data as data_room
         from mindle.data.common.summary import ready
-        from mindle.training.images.plan import expectation
+        from mindle.training.images.plan import begin, expectation
 
         with run.log.stage("check", len(self.dataset)):
-            checked = data_room.check(self.dataset, specs=self.plan.specs, listener=run.listener)
-            self.dataset = ready(checked, seed=run.request.split_seed)
+            if self.checked is not None:
+                begin(self.plan, run.listener)
+            check = self.checked or partial(_checked, self.dataset, self.plan.specs, run.listener)
+            found = check()
+            self.dataset = ready(replace(self.dataset, **found), seed=run.request.split_seed)
         run.record_data(self.dataset)
         if not self.searched:
             run.listener.say(expectation(self.plan, self.dataset))
@@ -275,6 +282,28 @@ def _precision_said(bundle: Bundle) -> str:
     return message(f"selection.precision.{code}", precision=stated.name, scores=scores_said(stated))
 
 
+def begin_check(
+    dataset: Dataset, specs: Sequence[InputSpec], beside: Beside, listener: Listener
+) -> Callable[[], Mapping[str, Any]] | None:
+    """Let a process check images, where there are enough to make that worth it and few enough to send.
+
+    Returns:
+        What waits for the fields of the data set that the check changed; None where there is no process.
+    """
+    if not WORTH_A_PROCESS <= len(dataset) <= MOST_SENT:
+        return None
+    return beside.fork(partial(_checked, dataset, specs), listener)
+
+
+def _checked(dataset: Dataset, specs: Sequence[InputSpec], listener: Listener) -> dict[str, Any]:
+    """The fields of a data set that its check changes."""
+    from mindle import data as data_room
+
+    checked = data_room.check(dataset, specs=specs, listener=listener)
+    found = {each.name: getattr(checked, each.name) for each in fields(Dataset)}
+    return {name: value for name, value in found.items() if value is not getattr(dataset, name)}
+
+
 def _names(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(dataset.paths[row] for row in rows.tolist())
 
@@ -327,7 +356,7 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
         dataset: Checked and split; its test split is not looked at.
     """
     from mindle.training.images.nets import untrained
-    from mindle.training.images.plan import SELECTING
+    from mindle.training.images.options import SELECTING
     from mindle.training.images.problem import Problem
 
     problem, recipe = Problem.of(dataset, typical_size=plan.typical_size), plan.options.recipe
@@ -364,7 +393,7 @@ def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:
     """What the baselines will take that a model is compared with."""
     from mindle.training.images import tasks
     from mindle.training.images.baselines import some_of
-    from mindle.training.images.nets import net_spec
+    from mindle.training.images.options import net_spec
     from mindle.training.images.problem import Problem
 
     problem, task = Problem.of(dataset, typical_size=plan.typical_size), tasks.of(dataset.task)

@@ -109,12 +109,13 @@ class Pipeline(Protocol[O]):
         """How many images are in a split, for rates of images a second; 0 of rows."""
 
 
-def carry_out(pipeline: Pipeline[Any], request: RunRequest) -> Run:
+def carry_out(pipeline: Pipeline[Any], request: RunRequest, beside: Beside | None = None) -> Run:
     """All stages of a run in its folder, tracked: check, fit, and what `conclude` does.
 
     Args:
         pipeline: Of the data.
         request: How the run is stored and followed.
+        beside: Does what need not wait for the stage that is under way; it ends with the run.
 
     Returns:
         The run; nothing is done where it is finished already.
@@ -134,7 +135,7 @@ def carry_out(pipeline: Pipeline[Any], request: RunRequest) -> Run:
         facts = {"asked": asked, "name": pipeline.name, "kind": pipeline.kind, "mindle": __version__}
         found = {name: stored[name] for name in FOUND if name in stored}
         log = RunLog(folder, stored, {**facts, "command": request.command, **found}, request.began)
-        with tracking(request.track, listener) as tracked, Beside() as beside:
+        with tracking(request.track, listener) as tracked, beside or Beside() as beside:
             begin_tracking(tracked, request.track, folder, log, stored)
             run = RunContext(
                 folder=folder, log=log, stored=stored, request=request, listener=tracked, beside=beside

@@ -13,9 +13,10 @@ from mindle.records import Listener
 if TYPE_CHECKING:
     from os import PathLike
 
+    from mindle.api.beside import Beside
     from mindle.api.image_pipeline import ImagePipeline
     from mindle.api.table_pipeline import TablePipeline
-    from mindle.training.images.plan import ResolvedOptions
+    from mindle.training.images.options import ResolvedOptions
     from mindle.training.recipe import Recipe
 
 _OF_IMAGES = ("strategy", "weights", "imbalance", "prefer")
@@ -50,7 +51,7 @@ class TrainingOptions:
         Raises:
             ValueError: If one is about rows, or a setting is wrong.
         """
-        from mindle.training.images.plan import resolve_options
+        from mindle.training.images.options import resolve_options
 
         refuse({"folds": self.folds, "repeats": self.repeats}, "a table", "images")
         given = {name: getattr(self, name) for name in ("model", "budget", "settings", *_OF_IMAGES)}
@@ -74,11 +75,17 @@ class TrainingOptions:
 
 
 def open_pipeline(
-    data: Any, reading: ReadingOptions, options: TrainingOptions, *, split_seed: int, listener: Listener
+    data: Any,
+    reading: ReadingOptions,
+    options: TrainingOptions,
+    *,
+    split_seed: int,
+    listener: Listener,
+    beside: Beside,
 ) -> ImagePipeline | TablePipeline:
     """Read data, and settle how they will be trained on.
 
-    What was read is said at once: to load PyTorch takes longer than all else before the first check.
+    What was read is said at once, and a process begins to check images: to load PyTorch takes about as long.
 
     Raises:
         DataError: If nothing can be read.
@@ -89,11 +96,18 @@ def open_pipeline(
     if not reading.is_table(data):
         dataset = reading.read_images(data, split_seed=split_seed)
         listener.say(message("commands.reading", name=dataset.name, n=len(dataset), unit="images"))
-        from mindle.api.image_pipeline import ImagePipeline
+        from mindle.api.image_pipeline import ImagePipeline, begin_check
+        from mindle.training.images.options import inputs_of
+
+        resolved = options.of_images()
+        inputs = inputs_of(dataset, resolved)
+        checked = begin_check(dataset, inputs.specs, beside, listener)
         from mindle.training.images.plan import make_plan
 
-        plan = make_plan(dataset, options.of_images(), device=options.device)
-        return ImagePipeline(dataset=dataset, plan=plan, reading=reading, device=options.device)
+        plan = make_plan(dataset, resolved, device=options.device, inputs=inputs)
+        return ImagePipeline(
+            dataset=dataset, plan=plan, reading=reading, device=options.device, checked=checked
+        )
     table = reading.read_table(data)
     listener.say(message("commands.reading", name=table.name, n=len(table), unit="rows"))
     from mindle.api.table_pipeline import TablePipeline

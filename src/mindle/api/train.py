@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
+from mindle.api.beside import Beside
 from mindle.api.models import Run
 from mindle.api.pipeline import carry_out
 from mindle.api.pipelines import TrainingOptions, open_pipeline
@@ -94,5 +95,9 @@ def train(
     given = {**locals(), "settings": set}
     request, options = record_of(RunRequest, given), record_of(TrainingOptions, given)
     read_as = ReadingOptions.of(reading, train)
-    pipeline = open_pipeline(data, read_as, options, split_seed=split_seed, listener=request.hears)
-    return carry_out(pipeline, request)
+    listener = request.hears
+    with Beside() as beside:
+        pipeline = open_pipeline(
+            data, read_as, options, split_seed=split_seed, listener=listener, beside=beside
+        )
+        return carry_out(pipeline, request, beside)

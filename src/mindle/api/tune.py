@@ -28,7 +28,7 @@ from mindle.records import Listener, record_of
 from mindle.training.budget import Deadline, Finish, parse_budget
 
 if TYPE_CHECKING:
-    from mindle.training.images.plan import ResolvedOptions
+    from mindle.training.images.options import ResolvedOptions
     from mindle.training.images.problem import Outcome
     from mindle.training.recipe import Recipe
     from mindle.training.search.space import Space

@@ -6,6 +6,7 @@ the largest feature).
 """
 
 from mindle.engines.forward import Forward as Forward
+from mindle.engines.forward import load_engines as load_engines
 from mindle.engines.forward import open_graph as open_graph
 from mindle.engines.opened import Arrays as Arrays
 from mindle.engines.opened import Node as Node

@@ -149,6 +149,16 @@ def open_graph(path: Path, plan: Plan | None = None) -> Forward:
     return Forward(plan, open_in(path, plan))
 
 
+def load_engines() -> None:
+    """Import the engines that are installed, which takes a while."""
+    import onnxruntime  # noqa: F401
+
+    from mindle.engines import openvino
+
+    if openvino.is_installed():
+        openvino.why_not()
+
+
 def _until_failure(feeds: Iterable[Arrays], failed: list[Exception]) -> Iterator[Arrays]:
     try:
         yield from feeds

@@ -43,7 +43,7 @@ from mindle.training.images.heads.kernel import fit_rbf
 from mindle.training.images.heads.logistic import fit_logistic
 from mindle.training.images.heads.net import fit_net
 from mindle.training.images.heads.solver import Dual, Primal, walk
-from mindle.training.images.plan import cards_of
+from mindle.training.images.options import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.loop.imbalance import balanced_weights
 from mindle.training.loop.objectives import focal_loss

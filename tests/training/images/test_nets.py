@@ -15,15 +15,8 @@ from mindle.models.classifier import StandardisedNumber
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import resolve
 from mindle.records import InputSpec
-from mindle.training.images.nets import (
-    channel_statistics,
-    evenly,
-    net_layers,
-    net_spec,
-    train_net,
-    untrained,
-)
-from mindle.training.images.plan import resolve_options
+from mindle.training.images.nets import channel_statistics, evenly, net_layers, train_net, untrained
+from mindle.training.images.options import net_spec, resolve_options
 from mindle.training.images.problem import Problem
 from tests.discs import discs
 from tests.pictures import photo_folder

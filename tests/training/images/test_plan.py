@@ -6,27 +6,8 @@ import pytest
 
 import mindle.data
 from mindle.errors import ModelError
-from mindle.training.images.plan import expectation, make_plan, resolve_options
-
-
-def test_auto_is_the_default_and_has_a_budget() -> None:
-    resolved = resolve_options()
-    assert (resolved.recipe.strategy, resolved.budget_seconds) == ("auto", 600.0)
-    assert resolve_options(strategy="probe").budget_seconds is None
-    assert resolve_options(strategy="probe", budget="90s").budget_seconds == 90.0
-
-
-def test_a_named_net_is_trained_from_scratch_and_a_backbone_is_probed() -> None:
-    assert resolve_options(model="small-resnet").recipe.strategy == "scratch"
-    assert resolve_options(model="mobilenetv2_100").recipe.strategy == "auto"
-
-
-def test_settings_reach_the_recipe_and_its_document() -> None:
-    resolved = resolve_options(
-        strategy="scratch", settings={"train.learning_rate": "3e-4", "train.epochs": 7}
-    )
-    assert (resolved.recipe.train.learning_rate, resolved.recipe.train.epochs) == (3e-4, 7)
-    assert resolved.as_dict()["recipe"]["train"]["epochs"] == 7
+from mindle.training.images.options import resolve_options
+from mindle.training.images.plan import expectation, make_plan
 
 
 def test_a_probe_needs_its_backbones_pixels_while_files_are_checked() -> None:
@@ -60,8 +41,3 @@ def test_random_weights_are_given_where_they_are_asked_for_and_make_sense() -> N
     for settings in ({"model.random_init": "true"}, {"model.random_init": "true", "model.name": "vgg19"}):
         with pytest.raises(ValueError, match=r"`model\.random_init` must come with a named backbone"):
             make_plan(dataset, resolve_options(strategy="probe", settings=settings))
-
-
-def test_a_recipe_for_tables_is_refused_for_images() -> None:
-    with pytest.raises(ValueError, match=r"`recipe` must be for images.*--target"):
-        resolve_options("table")

@@ -18,9 +18,9 @@ from mindle.models.pretrained.weights import find_weights, random_card
 from mindle.records import Silent
 from mindle.training.budget import Deadline
 from mindle.training.decisions import DecisionLog
-from mindle.training.images.backbones import common_layout
 from mindle.training.images.classification import ClassSelection
 from mindle.training.images.features import Engine, Views
+from mindle.training.images.options import common_layout
 from mindle.training.images.problem import Problem
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, read_recipe

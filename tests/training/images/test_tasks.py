@@ -12,7 +12,7 @@ import mindle.data
 from mindle.records import FAMILIES, Task
 from mindle.training.images import tasks
 from mindle.training.images.nets import train_net
-from mindle.training.images.plan import resolve_options
+from mindle.training.images.options import resolve_options
 from mindle.training.images.problem import Problem
 from mindle.training.images.regression import ImageRegression
 from tests.discs import write_discs

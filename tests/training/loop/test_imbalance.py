@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.training.images.plan import resolve_options
+from mindle.training.images.options import resolve_options
 from mindle.training.loop.imbalance import (
     METHODS,
     balanced_weights,

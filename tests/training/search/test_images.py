@@ -20,7 +20,7 @@ from mindle.records import SILENT, InputSpec, Listener
 from mindle.training.budget import Deadline, TimeUp
 from mindle.training.images.classification import ClassSelection
 from mindle.training.images.nets import train_net
-from mindle.training.images.plan import cards_of
+from mindle.training.images.options import cards_of
 from mindle.training.images.problem import Problem
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe, from_dict, read_recipe, with_settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mindle.errors import DataError
 from mindle.models.pretrained.cards import WeightCard
-from mindle.records import InputSpec
 from mindle.training.images.heads.candidates import C, fold_numbers
 from mindle.training.images.heads.features import BackboneFeatures, sample_of
+from mindle.training.images.options import layout_of
 from mindle.training.images.problem import Problem
 from mindle.training.recipe import Recipe
 
@@ -24,56 +24,6 @@ MOST_IMAGES, FEWEST_IMAGES = 20_000, 200
 # five draws): 0.483, 0.334, 0.250 with none, 0.472, 0.324, 0.240 with two; out of fold on 1,499: 0.265 with
 # none, 0.268 with two, at three times the cost.
 MOST_VIEWS, MOST_VIEWED_ROWS = 2, 2500
-
-# Families of networks that are convolutional from input to pooling.
-CONVOLUTIONAL = (
-    "efficientnet",
-    "mobilenet",
-    "resnet",
-    "resnext",
-    "regnet",
-    "densenet",
-    "convnext",
-    "squeezenet",
-)
-
-
-def common_layout(cards: Sequence[WeightCard]) -> list[WeightCard]:
-    """The cards, with those of nearly the most frequent size brought to that size.
-
-    Features can be concatenated only where backbones take the same pixels, and pixels of one size are decoded
-    once.
-    Convolutional nets hardly mind: EfficientNet-Lite2 at 224 instead of 260 px answers 90.3 % of 1,500
-    flowers right, out of fold, about as many as Lite1 and Lite0. Nets with one position a patch stay.
-
-    Example:
-        >>> from mindle.models.pretrained.weights import find_weights
-        >>> lite = [card for card in find_weights() if card.model.startswith("tf_efficientnet_lite")]
-        >>> {card.spec.height for card in common_layout(lite)}
-        {224}
-    """
-    layouts = [layout_of(card.spec) for card in cards]
-    if len(set(layouts)) < 2:
-        return list(cards)
-    height, width, fit, interpolation = max(layouts, key=layouts.count)  # the first of equals
-    found = []
-    for card, (card_height, card_width, *rest) in zip(cards, layouts, strict=True):
-        near = max(abs(card_height / height - 1), abs(card_width / width - 1)) <= 0.2
-        any_size = any(family in card.model for family in CONVOLUTIONAL)
-        found.append(
-            sized(card, height, width) if near and any_size and rest == [fit, interpolation] else card
-        )
-    return found
-
-
-def sized(card: WeightCard, height: int, width: int) -> WeightCard:
-    """The backbone on images of another size."""
-    return replace(card, spec=replace(card.spec, height=height, width=width))
-
-
-def layout_of(spec: InputSpec) -> tuple[int, int, str, str]:
-    """What backbones must share to take the same pixels, and so to be concatenated."""
-    return (spec.height, spec.width, spec.fit, spec.interpolation)
 
 
 def views_of(recipe: Recipe, problem: Problem) -> int:

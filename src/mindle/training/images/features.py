@@ -27,7 +27,18 @@ from numpy.typing import NDArray
 from mindle.artifacts.files import cache_dir, write_json
 from mindle.data.common.store import RowStore
 from mindle.data.images.pixels import pixel_key
-from mindle.engines import FEATURES, Forward, Plan, observe, parse_plan, pinned_plan, plan_for, whole, why_not
+from mindle.engines import (
+    FEATURES,
+    Forward,
+    Plan,
+    load_engines,
+    observe,
+    parse_plan,
+    pinned_plan,
+    plan_for,
+    whole,
+    why_not,
+)
 from mindle.messages import message
 from mindle.models.graph import export_onnx, session
 from mindle.models.pretrained.cards import WeightCard, card_as_dict
@@ -199,6 +210,12 @@ class Engine:
         if plan and pinned_plan(self.card.spec.shape, 1) is None:
             before = parse_plan(plan, Plan())
             self.plan = self.plan if why_not(before) else before
+
+    def begin(self) -> None:
+        """Make the graph, if it is not there, and load what will run it."""
+        if self.device == "cpu":
+            self._exported()
+            load_engines()
 
     def store(self) -> RowStore:
         """Where the features are stored; its name holds the width, so that reading needs no graph."""

@@ -17,7 +17,7 @@ from mindle.models.nets.layers import Whiten, count_parameters
 from mindle.models.nets.zoo import ZOO
 from mindle.models.pretrained.cards import WeightCard
 from mindle.records import InputSpec
-from mindle.training.images.backbones import sized
+from mindle.training.images.options import SMALL_SIDE, net_spec, sized
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.callbacks import Callback
 from mindle.training.loop.checkpoint import Progress
@@ -26,37 +26,10 @@ from mindle.training.loop.job import TrainingContext, TrainingData
 from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import Recipe
 
-# Images up to this side keep their size; larger ones are trained at PHOTO_SIDE unless a recipe says so.
-SMALL_SIDE, PHOTO_SIDE = 96, 160
 # So many training images say what mean and deviation inputs have, and how well a net knows them at the end.
 SAMPLE = 1000
 # And so many pixels say how patches vary: their number, and with it memory, then goes by no image's size.
 SAMPLE_PIXELS = 1_000_000
-
-
-def net_spec(recipe: Recipe, typical_size: tuple[int, int], gray: bool) -> InputSpec:
-    """The pixels that a net from scratch takes, before mean and std are measured.
-
-    Args:
-        recipe: Its `input` may fix size, fit, interpolation and colour.
-        typical_size: Median (height, width) of the images.
-        gray: Whether the images have one channel.
-    """
-    settings = recipe.input
-    height, width = typical_size if max(typical_size) <= SMALL_SIDE else (PHOTO_SIDE, PHOTO_SIDE)
-    if settings.height and settings.width:
-        height, width = settings.height, settings.width
-    colour = settings.colour if settings.colour != "auto" else ("gray" if gray else "rgb")
-    channels = 1 if colour == "gray" else 3
-    return InputSpec(
-        height=height,
-        width=width,
-        fit=settings.fit,
-        interpolation=settings.interpolation,
-        colour=colour,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-    )
 
 
 def train_net(

@@ -39,14 +39,14 @@ from mindle.training.images.backbones import (
     Backbones,
     EmbeddedBackbone,
     Ranked,
-    common_layout,
     rows_to_learn,
 )
 from mindle.training.images.features import Engine, FrozenBodies, Views
 from mindle.training.images.heads.candidates import C, HeadData, blend_helps
 from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures, block_of
 from mindle.training.images.heads.kernel import rbf_flops
-from mindle.training.images.nets import SMALL_SIDE, licence_of, train_net
+from mindle.training.images.nets import licence_of, train_net
+from mindle.training.images.options import SMALL_SIDE, common_layout
 from mindle.training.images.precision import prove
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.job import TrainingContext

@@ -33,8 +33,8 @@ from mindle.training.images.classification import few_mistakes, head_data_of
 from mindle.training.images.features import Engine, Views
 from mindle.training.images.heads import HEADS, features
 from mindle.training.images.heads.candidates import ClassCandidate, ClassHeadData, blend_helps
-from mindle.training.images.nets import SMALL_SIDE, net_layers, net_spec, train_net
-from mindle.training.images.plan import cards_of
+from mindle.training.images.nets import net_layers, train_net
+from mindle.training.images.options import SMALL_SIDE, cards_of, common_layout, net_spec
 from mindle.training.images.problem import Problem
 from mindle.training.loop.callbacks import Callback, FitState
 from mindle.training.loop.job import TrainingContext
@@ -125,7 +125,7 @@ def image_space(
 def _backbones(weights: Path | None) -> tuple[str, ...]:
     """The available backbones, alone and concatenated, as `model.name` takes them."""
     layouts: dict[Any, list[str]] = {}
-    for card in backbones.common_layout(find_weights(weights)):
+    for card in common_layout(find_weights(weights)):
         names = layouts.setdefault((card.spec.shape, card.spec.fit, card.spec.interpolation), [])
         if card.model not in names:
             names.append(card.model)
