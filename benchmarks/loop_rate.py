@@ -1,15 +1,18 @@
-"""Images a second of the training loop, augmentation on, against a bare PyTorch loop on tensors in memory.
+"""The training loop, augmentation and all, against a bare PyTorch loop on tensors in memory.
 
-The two take turns step by step in one process, so that a noisy machine disturbs both alike; the medians are
-compared. Ours draws batches from the pixel store's array type, augments as the recipe of that name says,
-averages weights and keeps its history; the bare loop does nothing but its steps, in whichever memory layout
-is faster. The watch that diagnoses a training runs too, and its share of a step is measured.
+Every turn is a process of its own, so that nothing one side changes in it, such as what the C library does
+with freed memory, helps the other; a turn's time is the median of its steps. Ours draws batches from the
+pixel store's array type, augments as the recipe of that name says, averages weights and keeps its history;
+the bare loop does nothing but its steps, in either memory layout. The watch that diagnoses a training runs
+too, and its share of a step is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +21,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from benchmarks import _turns
+from benchmarks._turns import Figures, Side, in_turn
 from mindle.models.classifier import ClassScores, layers_model
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
@@ -27,6 +32,8 @@ from mindle.training.loop.job import TrainingData
 from mindle.training.loop.monitor import FIRST_LOOKS, LOOK_EVERY, TrainingMonitor
 from mindle.training.recipe import read_recipe, with_settings
 
+# Each net with the steps of a turn.
+NETS = {"catsdogs-cnn": 40, "fashion-cnn": 400}
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 WARM_UP_STEPS = 5
 
@@ -58,26 +65,15 @@ def bare_loop(
     return step
 
 
-class Turns(Callback):
-    """After each of our steps, one bare step in each layout; the times of all."""
+class Steps(Callback):
+    """When each step was over."""
 
-    def __init__(self, bare: dict[str, Callable[[], None]]) -> None:
-        self.bare = bare
-        self.ours: list[float] = []
-        self.theirs: dict[str, list[float]] = {name: [] for name in bare}
-        self._began = 0.0
+    def __init__(self) -> None:
+        self.ends: list[float] = []
 
     def on_step(self, state: FitState) -> None:
-        """Stop our clock, run theirs, start ours again."""
-        warm = state.step > WARM_UP_STEPS
-        if warm:
-            self.ours.append(time.perf_counter() - self._began)
-        for name, step in self.bare.items():
-            began = time.perf_counter()
-            step()
-            if warm:
-                self.theirs[name].append(time.perf_counter() - began)
-        self._began = time.perf_counter()
+        """Look at the clock."""
+        self.ends.append(time.perf_counter())
 
 
 class TimedWatch(TrainingMonitor):
@@ -105,26 +101,33 @@ class TimedWatch(TrainingMonitor):
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
-    parser.add_argument("net", nargs="?", default="catsdogs-cnn", choices=["catsdogs-cnn", "fashion-cnn"])
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=[*NETS])
+    parser.add_argument("--steps", type=int, help="of a turn; what takes about three seconds unless set")
     parser.add_argument("--batch", type=int, help="images a step; the recipe's unless set")
-    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE")
+    _turns.options(parser)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Images a second of both loops."""
+    """The sides of each net."""
     if arguments.smoke:
-        arguments.net, arguments.steps, arguments.batch = "fashion-cnn", FIRST_LOOKS + 8, 8
-    torch.set_flush_denormal(True)
-    card = ZOO[arguments.net]
+        arguments.nets, arguments.batch, arguments.rounds = ["fashion-cnn"], 8, 1
+        arguments.steps = FIRST_LOOKS + 8
+    found = {}
+    for net in arguments.nets:
+        batch, steps = arguments.batch or read_recipe(net).train.batch_size, arguments.steps or NETS[net]
+        command = [sys.executable, "-m", "benchmarks.loop_rate", net, str(batch), str(steps)]
+        sides = [Side("mindle", [*command, "mindle"], batch)]
+        sides += [Side(f"bare PyTorch, {layout}", [*command, layout], batch) for layout in LAYOUTS]
+        found[f"{net}, {batch} images a step"] = in_turn(sides, rounds=arguments.rounds, warm_up=0)
+    return found
+
+
+def turn(net: str, batch: int, steps: int, side: str) -> Figures:
+    """Median seconds of the steps of one side, once it is warm."""
+    card = ZOO[net]
     channels, height, width = card.shape
-    settings = {"train.epochs": 1, "train.progressive_fraction": 0.0}  # every step at full size, as theirs
-    settings |= {"train.batch_size": arguments.batch} if arguments.batch else {}
-    settings |= dict(setting.split("=", 1) for setting in arguments.settings)
-    recipe = with_settings(read_recipe(arguments.net), settings)
-    batch = recipe.train.batch_size
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (batch * arguments.steps, height, width, channels), np.uint8)
+    pixels = rng.integers(0, 256, (batch * steps, height, width, channels), np.uint8)
     labels = rng.integers(0, card.classes, len(pixels))
     spec = InputSpec(
         height=height,
@@ -133,26 +136,33 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         mean=(0.5,) * channels,
         std=(0.25,) * channels,
     )
-    bare = {
-        name: bare_loop(arguments.net, spec, pixels, labels, batch, layout)
-        for name, layout in LAYOUTS.items()
-    }
-    classes = [str(label) for label in range(card.classes)]
-    model = layers_model(card.layers(height, width), ClassScores(tuple(classes)), spec=spec, seed=0)
-    turns = Turns(bare)
-    watch = TimedWatch(recipe.train, classes=card.classes)
+    if side == "mindle":
+        return _ours(net, spec, pixels, labels, batch)
+    torch.set_flush_denormal(True)
+    step = bare_loop(net, spec, pixels, labels, batch, LAYOUTS[side])
+    ends = []
+    for _ in range(steps):
+        step()
+        ends.append(time.perf_counter())
+    return {"seconds": _median(ends)}
+
+
+def _ours(net: str, spec: InputSpec, pixels: np.ndarray, labels: np.ndarray, batch: int) -> Figures:
+    # Every step at full size, as theirs.
+    settings = {"train.epochs": 1, "train.progressive_fraction": 0.0, "train.batch_size": batch}
+    recipe, card = with_settings(read_recipe(net), settings), ZOO[net]
+    names = ClassScores(tuple(map(str, range(card.classes))))
+    model = layers_model(card.layers(spec.height, spec.width), names, spec=spec, seed=0)
+    steps, watch = Steps(), TimedWatch(recipe.train, classes=card.classes)
     data = TrainingData(train=pixels, train_labels=labels, val=pixels[:0], val_labels=labels[:0])
-    fit(model, data, recipe, callbacks=[watch, turns])
-    medians = {name: statistics.median(times) for name, times in turns.theirs.items()}
-    best = min(medians, key=lambda name: medians[name])
-    ours = statistics.median(turns.ours)
-    return {
-        "net": arguments.net,
-        "batch": batch,
-        "steps": len(turns.ours),
-        "bare_layout": best,
-        "images_per_second": round(batch / ours, 1),
-        "bare_images_per_second": round(batch / medians[best], 1),
-        "ratio": round(medians[best] / ours, 3),
-        "watch_share": round(watch.share(ours), 5),
-    }
+    fit(model, data, recipe, callbacks=[watch, steps])
+    seconds = _median(steps.ends)
+    return {"seconds": seconds, "watch_share": round(watch.share(seconds), 5)}
+
+
+def _median(ends: list[float]) -> float:
+    return float(np.median(np.diff(ends)[WARM_UP_STEPS:]))
+
+
+if __name__ == "__main__":
+    print(json.dumps(turn(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])))
