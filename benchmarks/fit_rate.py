@@ -88,7 +88,10 @@ def _ours(data: Path, settings: dict[str, Any]) -> Figures:
     """One training with an empty cache: its epochs and its fit, and how many images it learned from."""
     with tempfile.TemporaryDirectory() as folder:
         asked = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-        command = [sys.executable, "-m", "mindle", "train", str(data), "--strategy", "scratch", *asked]
+        # Not the recipe of that name, which also crops, colours, smooths and averages.
+        recipe = Path(folder, "plain.toml")
+        recipe.write_text('strategy = "scratch"\n', encoding="utf-8")
+        command = [sys.executable, "-m", "mindle", "train", str(data), "--recipe", str(recipe), *asked]
         done = subprocess.run(
             [*command, "--out", f"{folder}/run"],
             env=clean(MINDLE_CACHE=f"{folder}/cache"),

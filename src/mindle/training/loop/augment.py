@@ -61,9 +61,11 @@ class Augment:
 
     def __call__(self, images: Tensor, generator: Generators, size: tuple[int, int] | None = None) -> Tensor:
         """Return the images changed, and at another (height, width) if wanted; the input stays as it is."""
-        images = self._move(images, generator, size or (images.shape[2], images.shape[3]))
-        images = self._colour(images, generator)
-        return self._erase(images, generator)
+        changed = self._move(images, generator, size or (images.shape[2], images.shape[3]))
+        changed = self._colour(changed, generator)
+        if not self.settings.random_erasing:
+            return changed
+        return self._erase(images.clone() if changed is images else changed, generator)
 
     def _move(self, images: Tensor, generator: Generators, size: tuple[int, int]) -> Tensor:
         """Flip, rotate, zoom, shift and crop."""
@@ -159,24 +161,28 @@ class Augment:
         return changed.clamp_(0, 1).view(images.shape)
 
     def _erase(self, images: Tensor, generator: Generators) -> Tensor:
-        """Overwrite a rectangle of 2 to 20 % of the area with the image's mean colour.
+        """Overwrite, in place, a rectangle of 2 to 20 % of the area with the image's mean colour.
 
         Source: Zhong et al. 2017, https://arxiv.org/abs/1708.04896; filled with the mean, not with noise.
         """
-        if not self.settings.random_erasing:
-            return images
-        draws = _rand(len(images), 5, generator).tolist()
-        height, width = images.shape[-2:]
-        images = images.clone()
-        for image, (coin, area, aspect, down, right) in zip(images, draws, strict=True):
-            if coin >= self.settings.random_erasing:
-                continue
-            share, ratio = 0.02 + 0.18 * area, math.exp((aspect * 2 - 1) * math.log(3.3) / 2)
-            tall = max(1, min(height, round(height * math.sqrt(share * ratio))))
-            wide = max(1, min(width, round(width * math.sqrt(share / ratio))))
-            top, left = int(down * (height - tall + 1)), int(right * (width - wide + 1))
-            image[:, top : top + tall, left : left + wide] = _thumbnail(image).mean((1, 2), keepdim=True)
-        return images
+        draws = _rand(len(images), 5, generator).double()
+        rows = (draws[:, 0] < self.settings.random_erasing).nonzero()[:, 0]
+        _, area, aspect, down, right = draws[rows].unbind(1)
+        share, ratio = 0.02 + 0.18 * area, torch.exp((aspect * 2 - 1) * math.log(3.3) / 2)
+        tall = _stretch((share * ratio).sqrt(), down, images.shape[2])[:, None, :, None]
+        wide = _stretch((share / ratio).sqrt(), right, images.shape[3])[:, None, None, :]
+        rows, inside = place(rows, images.device), place(tall & wide, images.device)
+        erased = images[rows]
+        mean = _thumbnail(erased).mean((2, 3), keepdim=True)
+        return images.index_copy_(0, rows, torch.where(inside, mean, erased))
+
+
+def _stretch(share: Tensor, start: Tensor, length: int) -> Tensor:
+    """Which pixels of a side lie in a stretch of that share of it, (image, pixel); `start` in [0, 1)."""
+    pixels = (length * share).round().clamp(1, length)
+    first = (start * (length - pixels + 1)).floor()
+    at = torch.arange(length)
+    return (at >= first[:, None]) & (at < (first + pixels)[:, None])
 
 
 def _rand(count: int, columns: int, generator: Generators) -> Tensor:
