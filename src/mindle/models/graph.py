@@ -116,4 +116,4 @@ def session(path: Path, plan: Plan | None = None) -> Forward:
     except (MemoryError, ModelError):
         raise
     except Exception as error:  # an engine's exceptions derive from nothing narrower
-        raise ModelError(f"ONNX Runtime cannot open {path}: {first_words(error)}.") from error
+        raise ModelError(f"{(plan or Plan()).engine} cannot open {path}: {first_words(error)}.") from error
