@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,9 +231,18 @@ def _digests(texts: Iterable[str], count: int) -> NDArray[np.bytes_]:
     return np.fromiter((hashlib.sha256(text.encode()).digest() for text in texts), "S32", count)
 
 
+def _numbers(values: NDArray[Any]) -> NDArray[np.int64]:
+    """A number for each value, by their order: the inverse of `np.unique` in half of its memory."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    numbers = np.zeros(len(values), np.int64)
+    numbers[order[1:]] = np.cumsum(ordered[1:] != ordered[:-1])
+    return numbers
+
+
 def _units(stock: SplitInput, rows: NDArray[np.int64], seed: int) -> _Units:
     """Groups and single rows in their order; arrays, because there may be a million."""
-    _, unit = np.unique(_digests(map(stock.unit, map(int, rows)), len(rows)), return_inverse=True)
+    unit = _numbers(_digests(map(stock.unit, map(int, rows)), len(rows)))
     places = np.argsort(unit, kind="stable")
     sizes = np.bincount(unit)
     ends = np.cumsum(sizes)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.environment import release_memory
 from mindle.artifacts.files import cache_dir
 from mindle.data.common.draw import check_drawn
 from mindle.data.common.findings import finding
@@ -285,6 +286,8 @@ def _find_near_duplicates(draft: _Draft) -> None:
     good = draft.good()
     first, which = _contents(draft, good)
     rows = good[first]
+    del first
+    release_memory()  # what was freed before in small blocks would lie beside what is wanted now
     found = near_duplicates(
         draft.facts.thumbnails(rows),
         draft.facts.of("hash", rows),

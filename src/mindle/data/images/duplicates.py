@@ -24,7 +24,10 @@ that lost 2 % at each side. Mirrored, turned and further cut copies are not look
 from __future__ import annotations
 
 import math
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
@@ -57,6 +60,7 @@ PER_GROUP = 2  # pictures of one hash and one group that are compared with other
 _CHUNK = 1 << 16
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, near 2**64 over the golden ratio
 _LOT = 1 << 10
+_MANY = 100_000  # pictures, whose vectors would take 13 MB
 _CELLS = 6  # numbers of a vector that are cut into cells where there are many pictures
 _PARTS = (4, 16)  # numbers of a vector that are compared before all: most pairs fall there
 
@@ -185,8 +189,12 @@ class Pairs:
     @cached_property
     def parts(self) -> list[NDArray[np.floating[Any]]]:
         """The beginnings of the vectors, and all: a part of a difference is never longer than the whole."""
-        few, more = (np.ascontiguousarray(self.vectors[:, :width]) for width in _PARTS)
-        return [few.astype(np.float32), more, self.vectors]
+        parts: list[NDArray[Any]] = []
+        for width, dtype in zip(_PARTS, (np.dtype(np.float32), self.vectors.dtype), strict=True):
+            beginnings = self.vectors[:, :width]
+            parts.append(_zeros(len(beginnings), beginnings.shape[1], dtype))
+            parts[-1][:] = beginnings
+        return [*parts, self.vectors]
 
     def estimate(self) -> int:
         """About how many pairs will be compared, with the sorting as so many more."""
@@ -218,9 +226,14 @@ class Pairs:
         """The rows sorted by key, and with how many that follow each is to be compared."""
         low = np.uint64((1 << len(self.vectors).bit_length()) - 1)
         # Spread over the high bits, with the row in the low ones: faster than sorting rows by keys.
-        both = np.sort((self.keys(table)[self.rows] * _SPREAD & ~low) | self.rows.astype(np.uint64))
-        order = (both & low).astype(np.int64)
-        end = (both & ~low) | self.last[order]
+        both = self.keys(table)[self.rows]
+        both *= _SPREAD
+        both &= ~low
+        both |= self.rows.view(np.uint64)
+        both.sort()
+        order = (both & low).view(np.int64)
+        end = self.last[order]
+        end |= both & ~low
         counts = np.zeros(len(both), np.int64)
         some = np.flatnonzero(both[1:] <= end[:-1])
         counts[some] = np.searchsorted(both, end[some], side="right") - some - 1
@@ -443,6 +456,7 @@ def near_duplicates(
         [[0, 2]]
     """
     search = _Search(thumbnails, hashes, kinds, small)
+    del hashes, kinds, small  # the search has them in its own order
     search.look_at_equals()
     search.look_at_near()
     pairs = search.order[np.concatenate([np.zeros((0, 2), np.int64), *search.found])]
@@ -465,7 +479,7 @@ class _Search:
         small: NDArray[np.bool_],
     ) -> None:
         count = len(hashes)
-        outlines, vectors = np.zeros(count, np.uint64), np.zeros((count, 63), np.float16)
+        outlines, vectors = np.zeros(count, np.uint64), _zeros(count, 63, np.dtype(np.float16))
         structured, frequencies = np.zeros(count, bool), _frequencies()
         for start in range(0, count, _LOT):
             rows = np.arange(start, min(start + _LOT, count))
@@ -493,13 +507,16 @@ class _Search:
     def look_at_near(self) -> None:
         """Pairs that correlate so much that near outlines are enough, then those that have near waves."""
         compared = self._compared(self.outlines, DOUBTFUL_CORRELATION[1])
-        vectors = PairsOfVectors(**compared)
-        outlines = PairsOfHashes(hashes=self.outlines, distance=OUTLINE_DISTANCE, **compared)
         # Vectors distinguish photos and silhouettes, where outlines repeat; outlines distinguish noise.
-        cheaper = min(vectors, outlines, key=Pairs.estimate)
+        cheaper: Pairs = min(
+            PairsOfVectors(**compared),
+            PairsOfHashes(hashes=self.outlines, distance=OUTLINE_DISTANCE, **compared),
+            key=Pairs.estimate,
+        )
         self._look(cheaper)
-        small = bool(self.small.all())
-        if not (small and cheaper is vectors):  # small ones must correlate so that they were found already
+        small, all_found = bool(self.small.all()), isinstance(cheaper, PairsOfVectors)
+        del compared, cheaper  # each holds what it compared
+        if not (small and all_found):  # small ones must correlate so that they were found already
             compared = self._compared(self.waves, DOUBTFUL_CORRELATION[small])
             self._look(PairsOfHashes(hashes=self.waves, distance=WAVE_DISTANCE, **compared))
 
@@ -557,6 +574,18 @@ class _Search:
 def _differing(hashes: NDArray[np.uint64], pairs: NDArray[np.int64]) -> NDArray[Any]:
     """In how many bits the hashes of each pair differ, (pair,)."""
     return _count_bits(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]])
+
+
+def _zeros(count: int, width: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """Room for so many vectors: in a file without a name where they are many, so that memory stays free."""
+    if count >= _MANY and hasattr(os, "posix_fallocate"):
+        with (
+            suppress(OSError),
+            tempfile.TemporaryFile() as file,
+        ):  # a full disk shows here and at no later write
+            os.posix_fallocate(file.fileno(), 0, count * width * kind.itemsize)
+            return np.memmap(file, kind, "r+", shape=(count, width)).view(np.ndarray)
+    return np.zeros((count, width), kind)
 
 
 def _arrange(vectors: NDArray[np.float16]) -> NDArray[np.int64]:

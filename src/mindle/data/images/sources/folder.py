@@ -154,7 +154,8 @@ def read_folder(root: Path, label_from: str | None = None) -> Entries:
     layout = settle_layout(found) if index is None else prepared_layout(found)
     template = _template(root, layout, files, label_from)
     paths, collisions = numbered_paths([name_of(one.path) for one in files], [one.path for one in files])
-    labels = [_class_of(one, layout, template) for one in files]
+    once: dict[str, str] = {}  # one text a class, not one an image
+    labels = [once.setdefault(label, label) for label in (_class_of(one, layout, template) for one in files)]
     set_aside = [_aside(one, label, layout, template) for one, label in zip(files, labels, strict=True)]
     folders = [one for one in found if one.kind == "folder" and not one.aside]
     entries = Entries(
