@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import mindle
 from mindle.artifacts.manifest import read_manifest
 from mindle.records import SILENT
 from tests.pictures import CLASSES, fingerprints, photo_folder
+from tests.processes import finished, program
 
 TRAIN = """
 import sys, pathlib, mindle
@@ -60,11 +60,10 @@ def test_a_folder_that_cannot_be_written_will_do(tmp_path: Path, cache: Path) ->
     photos = photo_folder(tmp_path / "photos", 10, dirty=True)
     for path in [photos, *photos.rglob("*")]:
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-    command = [sys.executable, "-c", TRAIN, str(photos), str(tmp_path / "run")]
+    command = program(TRAIN, str(photos), str(tmp_path / "run"))
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("the superuser ignores modes, and there is no setpriv to give that privilege up")
         command = ["setpriv", "--bounding-set=-dac_override", *command]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    finished(command)
     assert (tmp_path / "run" / "report.html").is_file()

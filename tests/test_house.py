@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 import mindle
 from mindle.cli.main import app
+from tests.processes import python
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "mindle"
@@ -100,7 +101,7 @@ TESTED_ELSEWHERE = {
 def loaded(code: str) -> set[str]:
     """The heavy libraries that a fresh Python has loaded after running some code."""
     tail = "\nimport sys\nprint('\\n' + ' '.join({name.partition('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code + tail], capture_output=True, text=True, check=True)
+    done = python(code + tail)
     return HEAVY & set(done.stdout.splitlines()[-1].split())
 
 

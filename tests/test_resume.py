@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.pictures import photo_folder
+from tests.processes import MINDLE, finished
 
 TIMED = ("seconds", "images_per_second")
 SCRATCH = [
@@ -29,7 +30,7 @@ SCRATCH = [
 
 
 def command(photos: Path, out: Path, flags: list[str]) -> list[str]:
-    return [sys.executable, "-m", "mindle", "train", str(photos), "--out", str(out), *flags]
+    return [*MINDLE, "train", str(photos), "--out", str(out), *flags]
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -62,13 +63,7 @@ def killed(arguments: list[str], env: dict[str, str], line: int) -> bool:
 def test_a_killed_run_ends_with_the_same_numbers(flags: list[str], tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "photos", 16)
     whole = tmp_path / "whole"
-    done = subprocess.run(
-        command(photos, whole, flags),
-        env=environment(tmp_path / "a"),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    done = finished(command(photos, whole, flags), env=environment(tmp_path / "a"))
     lines = len(done.stderr.splitlines())
     rng = np.random.default_rng(7)
     broken, env = tmp_path / "broken", environment(tmp_path / "b")
@@ -76,10 +71,7 @@ def test_a_killed_run_ends_with_the_same_numbers(flags: list[str], tmp_path: Pat
     # A resumed run is shorter than the whole one: a line of the later half may never come.
     for line in rng.integers(1, lines // 2, 4):
         kills += killed([*command(photos, broken, flags), "--resume"], env, int(line))
-    last = subprocess.run(
-        [*command(photos, broken, flags), "--resume"], env=env, capture_output=True, text=True
-    )
-    assert last.returncode == 0, last.stderr
+    finished([*command(photos, broken, flags), "--resume"], env=env)
     assert kills >= 2
     assert numbers(broken) == numbers(whole)
     assert (broken / "predictions.csv").read_bytes() == (whole / "predictions.csv").read_bytes()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.pictures import photo_folder
+from tests.processes import mindle
 
 
 def processes(folder: Path) -> set[int]:
@@ -35,12 +34,9 @@ def test_an_empty_home_holds_the_cache_alone(tmp_path: Path) -> None:
     variables = {name: value for name, value in os.environ.items() if name in kept}
     variables |= {"HOME": str(home), "USERPROFILE": str(home)}
 
-    def mindle(*typed: str) -> None:
-        command = [sys.executable, "-m", "mindle", *typed]
-        subprocess.run(command, cwd=work, env=variables, check=True, capture_output=True)
-
-    mindle("train", "photos", "--strategy", "scratch", "--set", "train.epochs=1", "--out", "run")
-    mindle("predict", "run", str(next(photos.rglob("*.png"))))
+    one_epoch = ("--strategy", "scratch", "--set", "train.epochs=1")
+    mindle("train", "photos", *one_epoch, "--out", "run", cwd=work, env=variables)
+    mindle("predict", "run", str(next(photos.rglob("*.png"))), cwd=work, env=variables)
     left = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
     assert left
     assert all(name.startswith((".cache/mindle/", "Library/Caches/mindle/")) for name in left), left

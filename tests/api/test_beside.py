@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from mindle.api.beside import Beside
 from mindle.messages import current_language, speaking
 from mindle.records import Silent
+from tests.processes import python
 
 
 def test_it_runs_in_another_thread_and_in_the_language_of_the_caller() -> None:
@@ -70,7 +70,7 @@ class Heard(Silent):
         self.lines.append([stage, done, total])
 heard = Heard()
 """
-    done = subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=True)
+    done = python(start + code)
     assert not done.stderr
     return json.loads(done.stdout)
 

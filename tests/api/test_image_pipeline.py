@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,6 +29,7 @@ from mindle.training.images import features
 from mindle.training.images.heads import features as head_features
 from tests.engines.graphs import require_bfloat16
 from tests.pictures import photo_folder
+from tests.processes import python
 
 SIDE, MODEL = 64, "mobilenetv3_small_050"
 
@@ -191,7 +190,7 @@ assert all(forked) and len(forked) == 1
 """
     for own in ("again", "cold"):
         variables = {**os.environ, "MINDLE_CACHE": str(cache if own == "again" else tmp_path / "empty")}
-        subprocess.run([sys.executable, "-c", code.replace("there", own)], env=variables, check=True)
+        python(code.replace("there", own), env=variables)
         there = mindle.Run(tmp_path / own)
         for name in ("manifest.csv", "predictions.csv"):
             assert (there.path / name).read_bytes() == (here.path / name).read_bytes()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,8 @@ from mindle.training.recipe import Recipe
 from mindle.training.settings import ModelSettings, TrainSettings
 from tests.discs import discs, write_discs
 from tests.pictures import photo_folder
+from tests.processes import mindle as typed
+from tests.processes import python
 
 LAYERS: tuple[Mapping[str, Any], ...] = (
     {"kind": "conv", "channels": 8, "activation": "relu"},
@@ -113,7 +112,7 @@ def test_serving_needs_no_torch(run: mindle.Run, root: Path) -> None:
         f"mindle.predict({str(run.path / 'bundle')!r}, [{str(root / 'data' / '0000.png')!r}])\n"
         "assert 'torch' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    python(program)
 
 
 def test_new_pictures_are_judged(run: mindle.Run, tmp_path: Path) -> None:
@@ -245,20 +244,15 @@ def test_a_table_with_a_column_called_path_stays_one(tmp_path: Path) -> None:
 
 
 def test_at_the_prompt(root: Path, tmp_path: Path) -> None:
-    def typed(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "mindle", *words]
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ})
-
     file = write_discs(tmp_path / "data", 40, side=SIDE, column="size")
     out = tmp_path / "run"
     recipe = ["--strategy", "scratch", "--set", "train.epochs=1"]
     done = typed("train", str(file), "--target", "size", *recipe, "--out", str(out))
-    assert done.returncode == 0, done.stderr
     assert "test mean absolute error" in done.stderr
     assert "always the mean" in done.stderr
     answers = typed("predict", str(out), str(file.parent / "0001.png"))
     assert answers.stdout.splitlines()[0] == "path,predicted,low,high,reason"
-    assert typed("check", str(file), "--target", "size").returncode == 0
+    typed("check", str(file), "--target", "size")
 
 
 @pytest.mark.slow

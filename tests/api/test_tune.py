@@ -21,6 +21,7 @@ from mindle.messages import in_language
 from mindle.records import SILENT, Silent
 from mindle.training.recipe import read_recipe
 from tests.pictures import photo_folder
+from tests.processes import MINDLE, finished
 
 SPACE = """
 [space]
@@ -170,7 +171,7 @@ def test_a_search_killed_anywhere_resumes_with_no_trial_lost(
 ) -> None:
     whole = tune("digits", **files, trials=8, out=tmp_path / "whole", listener=SILENT)
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "mindle", "tune", "digits", "--space", str(files["space"])]
+    command = [*MINDLE, "tune", "digits", "--space", str(files["space"])]
     command += ["--recipe", str(files["recipe"]), "--device", "cpu", "--trials", "8", "--out", str(out)]
     clock = random.Random(5)
     for attempt in range(3):
@@ -184,7 +185,7 @@ def test_a_search_killed_anywhere_resumes_with_no_trial_lost(
             time.sleep(clock.uniform(0.05, 1.5))
             process.send_signal(signal.SIGKILL)
             process.wait()
-    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    finished([*command, "--resume"])
     assert rows(out) == rows(whole.path)
     metrics = [json.loads((path / "metrics.json").read_text()) for path in (out, whole.path)]
     assert metrics[0]["test"] == metrics[1]["test"]

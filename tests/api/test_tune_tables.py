@@ -18,6 +18,8 @@ from mindle.artifacts.manifest import read_manifest
 from mindle.errors import DataError
 from mindle.records import SILENT
 from mindle.training.recipe import read_recipe
+from tests.processes import MINDLE
+from tests.processes import mindle as typed
 
 QUICK: dict[str, Any] = {"model": "linear, SVM", "folds": 3, "listener": SILENT}
 
@@ -170,12 +172,14 @@ def test_options_of_tables_are_refused_for_images(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of POSIX")
 def test_a_search_that_was_killed_goes_on_at_the_prompt(tmp_path: Path, cache: Path) -> None:
     load_wine(as_frame=True).frame.to_csv(tmp_path / "wine.csv", index=False)
-    command = [sys.executable, "-m", "mindle", "tune", str(tmp_path / "wine.csv"), "--target", "target"]
+    command = ["tune", str(tmp_path / "wine.csv"), "--target", "target"]
     command += ["--model", "linear, SVM, extra trees", "--folds", "3", "--trials", "8"]
     whole = tmp_path / "whole"
-    subprocess.run([*command, "--workers", "2", "--out", str(whole)], check=True, capture_output=True)
+    typed(*command, "--workers", "2", "--out", str(whole))
     out = tmp_path / "killed"
-    with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*MINDLE, *command, "--out", str(out)], stderr=subprocess.PIPE, text=True
+    ) as process:
         if process.stderr is None:
             raise OSError("the process has no standard error")
         for line in process.stderr:
@@ -183,7 +187,7 @@ def test_a_search_that_was_killed_goes_on_at_the_prompt(tmp_path: Path, cache: P
                 break
         process.send_signal(signal.SIGKILL)
         process.wait()
-    subprocess.run([*command, "--out", str(out), "--resume"], check=True, capture_output=True)
+    typed(*command, "--out", str(out), "--resume")
     numbers = [trial["number"] for trial in mindle.load(out).folder.trials()]  # type: ignore[attr-defined]  # a run
     assert numbers == list(range(8))
     for run in (whole, out):

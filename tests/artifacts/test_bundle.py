@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +18,7 @@ from mindle.artifacts.environment import libraries
 from mindle.errors import ArtifactError
 from mindle.records import Column, InputSpec, TableSpec
 from mindle.version import __version__
+from tests.processes import python
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), np.uint8)
 PROBABILITIES = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
@@ -309,8 +308,6 @@ def test_what_may_not_be_read_is_not_called_damaged(name: str) -> None:
         os.chmod(root, 0o755)
         bundle = written(Path(root, "bundle"))
         (bundle.folder / name).chmod(0)
-        done = subprocess.run(
-            [sys.executable, "-c", UNREADABLE, str(bundle.folder)], capture_output=True, text=True, cwd="/"
-        )
+        done = python(UNREADABLE, str(bundle.folder), check=False, cwd="/")
         (bundle.folder / name).chmod(0o755)
     assert done.stdout == "done\n", done.stderr

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import names
+from tests.processes import finished
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*typed: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *typed], cwd=ROOT, capture_output=True, text=True
-    )
+    return finished([sys.executable, "-m", "benchmarks", *typed], check=False, cwd=ROOT)
 
 
 @pytest.mark.slow

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks._turns import Side, hardest, in_turn, rival
+from tests.processes import program
 
 
 def test_sides_take_turns_after_a_warm_up() -> None:
@@ -44,10 +44,10 @@ def test_a_short_function_is_repeated_until_its_time_is_up() -> None:
 
 
 def test_a_command_says_its_figures_in_its_last_line() -> None:
-    command = [sys.executable, "-c", """print('starting'); print('{"seconds": 3, "units": 6}')"""]
+    command = program("""print('starting'); print('{"seconds": 3, "units": 6}')""")
     assert Side("a", command).turn()["seconds_a_unit"] == 0.5
     with pytest.raises(SystemExit, match="failed with 1:\n.*no such net"):
-        Side("b", [sys.executable, "-c", "raise SystemExit('no such net')"]).turn()
+        Side("b", program("raise SystemExit('no such net')")).turn()
 
 
 def test_a_rival_without_its_environment_is_left_out_with_the_reason(tmp_path: Path) -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import mindle
 from tests.pictures import photo_folder
-
-MINDLE = (sys.executable, "-m", "mindle")
+from tests.processes import MINDLE, finished, python
 
 
 def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """A line of a shell, in which `mindle` is the one under test."""
-    script = f'mindle() {{ "{sys.executable}" -m mindle "$@"; }}\n{command}'
-    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=cwd)
+    script = f'mindle() {{ "{MINDLE[0]}" -m mindle "$@"; }}\n{command}'
+    return finished(["bash", "-c", script], check=False, cwd=cwd)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +103,4 @@ def test_a_command_ends_though_a_pool_of_threads_still_waits_for_work() -> None:
         "import sys; sys.argv = ['mindle', '--version']\n"
         "run()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout.split()[0]) == (0, "worked")
+    assert python(code, timeout=60).stdout.split()[0] == "worked"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.pictures import photo_folder
+from tests.processes import python
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 HEAVY = {
@@ -44,7 +43,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded(desk: Path, *arguments: str) -> set[str]:
     """The modules of a command, by name."""
     code = PROGRAM.format(arguments=[*arguments])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=desk)
+    done = python(code, check=False, cwd=desk)
     assert done.returncode in (0, 1), done.stderr
     return set(done.stderr.splitlines()[-1].split())
 

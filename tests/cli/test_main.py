@@ -6,21 +6,16 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.pictures import CLASSES, fingerprints, photo_folder
 
-
-def mindle(
-    *arguments: str, stdin: str | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mindle", *arguments], capture_output=True, text=True, input=stdin, cwd=cwd
-    )
+mindle = partial(processes.mindle, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +56,7 @@ def test_predict_reads_folders_globs_and_standard_input(work: Path) -> None:
         ([f"{folder}/*.png"], None),
         (["-"], "\n".join(str(Path(folder, f.name)) for f in sorted((work / folder).iterdir()))),
     ):
-        done = mindle("predict", "runs/photos-1", *arguments, stdin=stdin, cwd=work)
+        done = mindle("predict", "runs/photos-1", *arguments, input=stdin, cwd=work)
         assert done.returncode == 0, done.stderr
         rows = list(csv.DictReader(done.stdout.splitlines()))
         assert len(rows) == 14
@@ -158,7 +153,7 @@ def test_an_error_is_one_paragraph_and_an_exit_code(
 
 def test_a_reader_that_leaves_early_is_no_error(work: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "mindle", "predict", "runs/photos-1", *["photos"] * 200],
+        [*processes.MINDLE, "predict", "runs/photos-1", *["photos"] * 200],
         cwd=work,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

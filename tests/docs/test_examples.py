@@ -5,8 +5,6 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from mindle.cli.main import app
 from tests.docs.pages import PAGES, ROOT, blocks, name
+from tests.processes import mindle
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 TRAINS = re.compile(r"mindle\.train\(")
@@ -148,14 +147,6 @@ def test_the_quickstart_works_as_written(desk: Path) -> None:
         "evaluate",
     ]
     for words in lines:
-        done = subprocess.run(
-            [sys.executable, "-c", "from mindle.cli.main import main; main()", *words],
-            cwd=desk,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-        assert done.returncode == 0, f"mindle {shlex.join(words)}\n{done.stderr}"
+        mindle(*words, cwd=desk, encoding="utf-8")
     assert (desk / "runs" / "photos-1" / "report.html").is_file()
     assert len((desk / "answers.csv").read_text(encoding="utf-8").splitlines()) == 1 + 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mindle.engines import open_graph
 from mindle.engines.external import refuse_external_data
+from tests.processes import python
 
 
 def graph(path: Path, *, outside: str = "") -> Path:
@@ -64,5 +63,5 @@ def test_answering_leaves_nothing_behind(tmp_path: Path) -> None:
         f"open_graph(pathlib.Path({str(graph(tmp_path / 'model.onnx'))!r}))"
     )
     variables = {"HOME": str(home), "PATH": "", "USERPROFILE": str(home)}
-    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    python(code, env=variables)
     assert list(home.rglob("*")) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +11,12 @@ import pytest
 
 from mindle.engines import Node, Plan, open_graph, openvino, parse_plan
 from tests.engines.graphs import FACTORS, image_graph, pixels, require_bfloat16
+from tests.processes import python
 
 
 def test_it_is_imported_only_where_a_plan_wants_it() -> None:
     code = "import sys, mindle.engines; print({'openvino', 'onnxruntime', 'torch'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     assert done.stdout.strip() == "set()"
 
 
@@ -41,7 +41,7 @@ usable = os.sched_getaffinity(0)
 open_graph(pathlib.Path({str(image_graph(tmp_path / "model.onnx"))!r}), Plan(engine="openvino", streams=2))
 assert all(os.sched_getaffinity(int(thread)) == usable for thread in os.listdir("/proc/self/task"))
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(code)
 
 
 @pytest.mark.parametrize("plan", ["openvino", "openvino:batch=0", "openvino:batch=4,streams=2"])
@@ -81,7 +81,7 @@ open_graph(pathlib.Path({str(image_graph(tmp_path / "model.onnx"))!r}), Plan(eng
 assert "openvino" in sys.modules and "openvino_telemetry" not in sys.modules
 """
     variables = {"HOME": str(home), "PATH": "", "USERPROFILE": str(home)}
-    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    python(code, env=variables)
     assert list(home.rglob("*")) == []
 
 
@@ -103,7 +103,7 @@ try:
 except ModelError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     assert "set MINDLE_ENGINE=onnxruntime" in done.stdout
 
 
@@ -122,5 +122,5 @@ openvino.why_not()
 sys.setprofile(None)
 print("to_dtype" in seen)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     assert done.stdout.strip() == "True"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from mindle.artifacts.bundle import Bundle, read_bundle, write_bundle_document
 from mindle.errors import DataError
 from mindle.records import Column, TableSpec
 from mindle.serving.opened import open_model
+from tests.processes import python
 
 COLUMNS = (
     Column(name="who", kind="category", role="id"),
@@ -121,7 +120,7 @@ def test_answering_loads_no_torch(tmp_path: Path) -> None:
         "print(next(opened.rows(opened.source.inputs([{'a': 1, 'b': 2}])))['predicted'])\n"
         "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'timm') if m in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = python(code)
     assert run.stdout.splitlines() == ["3.0", "[]"]
     assert read_bundle(tmp_path / "bundle").intervals()["counts"].tolist() == [20, 20]
 

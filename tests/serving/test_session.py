@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +22,7 @@ from mindle.records import InputSpec
 from mindle.serving import session
 from mindle.serving.opened import open_bundle, open_model
 from tests.engines.graphs import require_bfloat16
+from tests.processes import python
 
 SHAPE = (4, 4, 4, 3)
 SPEC = InputSpec(height=4, width=4)
@@ -165,7 +164,7 @@ def test_answering_loads_no_torch(tmp_path: Path) -> None:
         f"print(next(opened.rows([('photo', {(tmp_path / 'photo.png').read_bytes()!r})]))['predicted'])\n"
         "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'timm') if m in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = python(code)
     assert run.stdout.splitlines() == ["bright", "[]"]
 
 

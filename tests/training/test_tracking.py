@@ -21,6 +21,7 @@ import mindle
 from mindle.records import SILENT, Silent
 from mindle.training.tracking import Tracking, final_scores, require_tracker, tracking
 from tests.pictures import photo_folder
+from tests.processes import python
 
 pytestmark = [
     # MLflow and TensorBoard warn of their own dependencies, which a user of mindle can do nothing about.
@@ -227,7 +228,7 @@ frame = pandas.DataFrame({{"path": {[str(path) for path in sorted(photos.rglob("
 print(model.predict(frame).to_json(orient="records"))
 print("torch" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     answers, torch = done.stdout.strip().splitlines()[-2:]
     expected = run.predict([str(path) for path in sorted(photos.rglob("*.png"))[:3]])
     got = pd.DataFrame(json.loads(answers))

@@ -16,6 +16,7 @@ from mindle.data.common import store as store_module
 from mindle.data.common.store import RowStore, prune, usage
 from mindle.errors import DeviceError
 from mindle.records import Silent
+from tests.processes import program, python
 
 ROW = (4, 2)
 
@@ -221,7 +222,7 @@ with store.writer(Speaking()) as writer:
 
 def start(folder: Path, how: str, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), how, str(count)],
+        program(CHILD, str(folder), how, str(count)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -283,9 +284,7 @@ print(200 - len(store.missing([str(number) for number in range(200)])))
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(
     folder: Path, segment: int, kept: int
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(folder), str(segment)], capture_output=True, text=True, check=True
-    )
+    done = python(FULL, str(folder), str(segment))
     if kept == 0:
         assert "needs free disk space" in done.stdout
         assert "`mindle cache --prune 1GB`" in done.stdout
@@ -339,9 +338,7 @@ def read_as_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
         path.unlink()
     folder.chmod(0o555)
     try:
-        return subprocess.run(
-            [sys.executable, "-c", READ_ONLY, str(folder)], capture_output=True, text=True, check=False
-        )
+        return python(READ_ONLY, str(folder), check=False)
     finally:
         folder.chmod(0o755)
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from mindle.errors import DeviceError
 from mindle.evaluation.report import ReportContent, report_html, summary_html, write_report
+from tests.processes import python
 
 Make = Callable[..., ReportContent]
 VOID = {"br", "col", "hr", "img", "link", "meta"}
@@ -253,7 +252,7 @@ def test_no_plotting_library_is_loaded(tmp_path: Path) -> None:
         "import sys, mindle.evaluation;"
         "print(sorted({'matplotlib', 'torch', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     assert done.stdout.strip() == "[]"
 
 

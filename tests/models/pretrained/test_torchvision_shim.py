@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 from mindle.errors import ModelError
 from mindle.models.pretrained.torchvision_shim import import_timm, import_torchvision
+from tests.processes import python
 
 
 def printed(code: str) -> list[str]:
     """What a fresh process prints, word by word."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
-    )
-    return done.stdout.split()
+    return python(code, flags=["-W", "ignore"]).stdout.split()
 
 
 def test_networks_can_be_built() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from mindle.artifacts.files import cache_dir
 from mindle.errors import ModelError
 from mindle.models.pretrained.backbone import build_backbone
 from mindle.models.pretrained.weights import find_weights, random_card, read_weights, resolve
+from tests.processes import python
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +119,7 @@ def test_listing_loads_no_torch() -> None:
         "import sys, mindle.models\nfrom mindle.models.pretrained import weights\nweights.find_weights()\n"
         "print([name for name in ('torch', 'timm', 'huggingface_hub') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     assert done.stdout.strip() == "[]"
 
 

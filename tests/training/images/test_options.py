@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from mindle.training.images.options import resolve_options
+from tests.processes import python
 
 
 def test_auto_is_the_default_and_has_a_budget() -> None:
@@ -43,5 +41,5 @@ asked = resolve_options(strategy="probe", model="tf_efficientnet_lite0")
 found = inputs_of(mindle.data.read("digits"), asked)
 print(found.specs[0].shape, "torch" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
     assert done.stdout.strip() == "(224, 224, 3) False"

@@ -6,7 +6,6 @@ import itertools
 import random
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from mindle.training.loop.fit import fit
 from mindle.training.loop.job import TrainingContext
 from mindle.training.recipe import Recipe
 from mindle.training.settings import AugmentSettings
+from tests.processes import program
 from tests.training.nets import CONV, NORMED, data, net, recipe, stripes
 
 TRAIN, VAL = stripes(180), stripes(45, seed=1)
@@ -257,8 +257,9 @@ save_file(model.state_dict(), Path(sys.argv[1]) / "final.safetensors")
 def child(folder: Path, kill_at: int = 0) -> None:
     """Run the loop in a process of its own, and kill that where its output says it has done some steps."""
     root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", CHILD, str(folder)]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        program(CHILD, str(folder)), cwd=root, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if int(line) == kill_at:

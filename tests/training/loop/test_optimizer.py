@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +12,7 @@ from mindle.models.classifier import ClassScores, backbone_model
 from mindle.models.pretrained.weights import random_card
 from mindle.training.loop.optimizer import Optimizer, build_optimizer, rate_factor
 from mindle.training.settings import OPTIMIZERS, SCHEDULES, TrainSettings
+from tests.processes import python
 from tests.training.nets import NORMED, net
 
 
@@ -108,7 +107,7 @@ def test_training_does_not_import_torchs_compiler() -> None:
         "optimizer = build_optimizer(net, TrainSettings()); net.weight.sum().backward(); optimizer.step();"
         "assert 'torch._dynamo' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(code)
 
 
 def rates(steps: int = 100, drops: int = 0, **settings: object) -> list[float]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import builtins
 import io
 import struct
-import subprocess
-import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ from PIL import Image
 
 from mindle.data.images.decoding.decode import PIXEL_LIMIT, UndecodableImage, decode, examine, size_of
 from mindle.records import InputSpec
+from tests.processes import python
 
 # Outcome of every file of the shared folder of odd images: "" decodes, else the kind. Those that decode have
 # their (height, width) after orientation.
@@ -537,9 +536,7 @@ def test_the_odd_files_stay_small_in_memory_and_quiet(odd: Path) -> None:
         "lines = pathlib.Path('/proc/self/status').read_text().splitlines()\n"
         "print(next(line.split()[1] for line in lines if line.startswith('VmHWM')))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, odd], capture_output=True, text=True, check=True
-    )
+    done = python(script, str(odd), flags=["-W", "error"])
     assert int(done.stdout) < 300_000  # kB
     assert "Traceback" not in done.stderr
 

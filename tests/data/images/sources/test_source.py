@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from mindle.data.images.sources.pictures import load, read_images, typical_size
 from mindle.data.images.sources.source import read
 from mindle.errors import DataError
 from mindle.records import InputSpec
+from tests.processes import python
 
 
 def picture(file: Path, height: int = 12, width: int = 16, value: int = 200) -> Path:
@@ -216,7 +215,7 @@ def test_nothing_is_read_ahead(pets: Path) -> None:
 
 def test_importing_the_room_is_light() -> None:
     script = "import sys, mindle.data; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = python(script)
     heavy = {"torch", "sklearn", "scipy", "pandas", "matplotlib", "timm", "onnxruntime"}
     assert not heavy & set(done.stdout.split())
 
