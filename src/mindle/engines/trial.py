@@ -29,9 +29,9 @@ AGREEMENT = 1e-4
 """Of the largest output: two engines differ by 4e-6 (MobileNetV2, 52 layers), a wrong kernel by far more."""
 
 _AGREEING = 8  # rows that both must answer alike
-# Seconds. A trial takes half of one, or a twentieth of the work where that is more, and none where there is
-# less work.
-_LEAST_WORK, _SECONDS, _SHARE, _MOST_SECONDS = 3.0, 0.5, 0.05, 8.0
+# Seconds. A trial goes on for 0.3, or a twentieth of what the work takes by the fastest plan so far where
+# that is more; there is none where there is less work.
+_LEAST_WORK, _SECONDS, _SHARE, _MOST_SECONDS = 3.0, 0.3, 0.05, 8.0
 # A default that was not compared stands until there is so many times the work.
 _MORE_WORK = 4
 _LOT_SECONDS, _ROUNDS = 0.04, 3
@@ -103,7 +103,7 @@ def plan_for(
     trials = before + 1 if before or work >= _LEAST_WORK else 0
     if trials:
         broken = openvino.why_not() if openvino.is_installed() else ""
-        trial.find(min(max(_SECONDS, _SHARE * work), _MOST_SECONDS))
+        trial.find(rows)
     if broken:
         listener.say(message("selection.openvino-broken", reason=broken))
     if known is not None and before:
@@ -192,13 +192,20 @@ class Trial:
         """Share of the processor time that the threads of all plans could have had, which they got."""
         return self._used / self._usable
 
-    def find(self, seconds: float) -> None:
-        """Let the fastest plan lead that is found in about so many seconds."""
-        until = time.perf_counter() + seconds
+    def find(self, rows: int) -> None:
+        """Let the fastest plan lead that is found in about the time that so many rows are worth."""
+        began = time.perf_counter()
         for change in _CHANGES:
             plan = change(self.leader.plan)
-            if plan is not None and str(plan) not in self.rates and time.perf_counter() < until:
+            if (
+                plan is not None
+                and str(plan) not in self.rates
+                and time.perf_counter() < began + self._worth(rows)
+            ):
                 self._compare(plan)
+
+    def _worth(self, rows: int) -> float:
+        return min(max(_SECONDS, _SHARE * rows / self.rate), _MOST_SECONDS)
 
     def keep(self, plan: Plan) -> None:
         """Let a remembered plan lead again unless what leads is faster, or clearly so in another engine."""
