@@ -687,6 +687,22 @@ def test_a_path_gives_each_penalty_the_same_in_whatever_order_and_the_least_loss
         assert least * (1 - 1e-6) <= loss(weights[:, :-1], weights[:, -1]) <= least * (1 + 1e-4)
 
 
+def test_a_second_penalty_on_the_same_features_walks_no_path_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, labels = clouds(90)
+    pool, joined = pool_of(labels), ConcatFeatures([block_of(raw)])
+    descents: list[float] = []
+    descend = logistic_module.LogisticPath._descend
+
+    def counted(path: Any, at: Any, penalty: float) -> Any:
+        descents.append(penalty)
+        return descend(path, at, penalty)
+
+    monkeypatch.setattr(logistic_module.LogisticPath, "_descend", counted)
+    for penalty in (0.02, 0.05, 0.02):
+        fit_logistic(pool, joined, ProbeSettings(logistic_l2=penalty))
+    assert descents == [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.02, 0.05, 0.02]
+
+
 def test_the_focal_slope_is_the_derivative_of_the_focal_loss() -> None:
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(6, 3)), np.arange(6) % 3

@@ -12,16 +12,18 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.models.heads import ROOT_FLOOR, Standardise
 from mindle.training.loop.batches import draw
+
+Made = TypeVar("Made")
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -82,7 +84,7 @@ def signed_root(features: Singles) -> Singles:
 class ConcatFeatures:
     """The blocks of one backbone or several, side by side, each of the same weight.
 
-    What several heads need of them is made once: squared distances and directions.
+    What several heads need of them is made once: squared distances, directions, and what `once` keeps.
 
     Args:
         blocks: One a backbone.
@@ -95,6 +97,7 @@ class ConcatFeatures:
         self.blocks = tuple(blocks)
         self.seed = seed
         self._share = len(self.blocks) ** 0.5
+        self._made: dict[int, tuple[object, Any]] = {}
 
     def __len__(self) -> int:
         return len(self.blocks[0].x)
@@ -129,6 +132,13 @@ class ConcatFeatures:
     def directions(self) -> Directions:
         """The same, turned into uncorrelated directions."""
         return Directions(self.x, self.seed)
+
+    def once(self, data: object, make: Callable[[], Made]) -> Made:
+        """What is made of these features for some data, for which it is made once."""
+        if id(data) not in self._made:
+            self._made[id(data)] = data, make()  # the data are kept, so that no other gets their number
+        made: Made = self._made[id(data)][1]
+        return made
 
 
 def vectors_for(rows: int, seed: int = 0) -> Ints:
@@ -198,6 +208,11 @@ class Directions:
         self.turn = np.ascontiguousarray(turn[:, keep], np.float32)
         self.z: Singles = product(x, self.turn)
         self.strengths = np.einsum("ij,ij->j", self.z, self.z)
+
+    @cached_property
+    def with_bias(self) -> Singles:
+        """`z` and a column of ones."""
+        return np.concatenate([self.z, np.ones((len(self.z), 1), np.float32)], axis=1)
 
 
 def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:

@@ -36,7 +36,8 @@ def fit_logistic(
 ) -> ClassCandidate:
     """Multinomial logistic regression; `logistic_l2` is its penalty, or cross-validation chooses one."""
     folds, directions = np.unique(data.row_folds), features.directions
-    path = _path(data, directions, 1.0 * (data.row_folds != folds[:, None]))  # (fold, row)
+    learned = 1.0 * (data.row_folds != folds[:, None])  # (fold, row)
+    path = features.once(data, lambda: _path(data, directions, learned))
 
     @cache
     def scores_of(penalty: float) -> Floats:
@@ -124,7 +125,7 @@ class LogisticPath:
         focal: float = 0.0,
     ) -> None:
         rows = len(truth)
-        self.z = np.concatenate([directions.z, np.ones((rows, 1), np.float32)], axis=1)
+        self.z = directions.with_bias
         self.strengths = np.append(directions.strengths, rows).astype(np.float32)
         self.truth = np.ascontiguousarray(truth.T, np.float32)  # (class, row)
         self.learned, self.focal = np.asarray(learned, np.float32), focal
@@ -134,11 +135,18 @@ class LogisticPath:
 
     def weights(self, penalty: float) -> Singles:
         """Of all fits, (fit, class, direction + 1), the bias last."""
-        steps = [each for each in self.grid if each > penalty]
-        for number, step in enumerate([*steps, penalty]):
-            if step not in self._known:
-                self._known[step] = self._descend(self._start(step, steps[max(number - 2, 0) : number]), step)
-        return self._known[penalty].weights
+        return self._point(penalty, [each for each in self.grid if each > penalty]).weights
+
+    def _point(self, penalty: float, larger: Sequence[float]) -> Point:
+        """The solution for a penalty; those of the grid, which others begin at, are kept."""
+        if penalty in self._known:
+            return self._known[penalty]
+        for number, each in enumerate(larger):
+            self._point(each, larger[:number])
+        found = self._descend(self._start(penalty, larger[-2:]), penalty)
+        if penalty in self.grid:
+            self._known[penalty] = found
+        return found
 
     def _start(self, penalty: float, larger: Sequence[float]) -> Point:
         """Where the solutions for one or two larger penalties point, or those of the last, or nothing."""
