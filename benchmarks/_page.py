@@ -175,16 +175,17 @@ def _tables(found: Found) -> Iterator[str]:
 
 
 def _many_images(found: Found) -> Iterator[str]:
-    yield from _table("images", "command", "seconds", "of the processors", "largest memory, MB")
-    for name in ("check", "train"):
-        one = found[name]
-        yield _row(
-            f"{found['images']:,}",
-            f"`mindle {name}`",
-            one["seconds"],
-            one["processor_seconds"],
-            one["peak_mb"],
-        )
+    yield from _table("images", "command", "seconds", "of the processors", "largest private memory, MB")
+    for size in found["sizes"]:
+        for name in found["growth"]:
+            one = size[name]
+            yield _row(
+                f"{size['images']:,}",
+                f"`mindle {name}`",
+                one["seconds"],
+                one["processor_seconds"],
+                one["private_mb"],
+            )
 
 
 def _budget(found: Found) -> Iterator[str]:
