@@ -55,7 +55,8 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        data = file.read(limit + 1) if 0 < size <= limit else b""
+        data = file.read(size + 1) if 0 < size <= limit else b""  # room for what is there, not for the limit
+        data += file.read(limit + 1 - len(data)) if len(data) > size else b""
     if not data or len(data) > limit:
         raise ValueError(f"it must hold 1 to {limit:,} bytes, and holds {max(size, len(data)):,}")
     return data
