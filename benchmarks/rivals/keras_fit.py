@@ -1,7 +1,7 @@
 """The course's CNNs in Keras: `catsdogs` with its augmentation inside the model, or `fashion`.
 
-DIR holds train/CLASS and val/CLASS for `catsdogs`, whose photos are decoded once, cached and prefetched, and
-the files of Fashion-MNIST for `fashion`, of which a fifth validates. Every epoch is validated.
+DIR holds train/CLASS and val/CLASS for `catsdogs`, whose photos are decoded before the fit, cached and
+prefetched, and the files of Fashion-MNIST for `fashion`, of which a fifth validates. Epochs are validated.
 """
 
 import argparse
@@ -38,6 +38,8 @@ def photos(part):
         verbose=False,
     )
     kept = read.cache()
+    for _ in kept:
+        pass
     kept = kept.shuffle(128) if part == "train" else kept
     return kept.prefetch(tf.data.AUTOTUNE), len(read.file_paths)
 
