@@ -33,7 +33,7 @@ from mindle.training.loop.monitor import FIRST_LOOKS, LOOK_EVERY, TrainingMonito
 from mindle.training.recipe import read_recipe, with_settings
 
 # Each net with the steps of a turn.
-NETS = {"catsdogs-cnn": 40, "fashion-cnn": 400}
+NETS = {"catsdogs-cnn": 16, "fashion-cnn": 150}
 LAYOUTS = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
 WARM_UP_STEPS = 5
 
@@ -102,9 +102,9 @@ class TimedWatch(TrainingMonitor):
 def options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
     parser.add_argument("--nets", nargs="+", choices=NETS, default=[*NETS])
-    parser.add_argument("--steps", type=int, help="of a turn; what takes about three seconds unless set")
+    parser.add_argument("--steps", type=int, help="of a turn, whose median counts")
     parser.add_argument("--batch", type=int, help="images a step; the recipe's unless set")
-    _turns.options(parser)
+    _turns.options(parser, rounds=3)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
