@@ -186,7 +186,7 @@ class Directions:
         seed: Draws the rows that span the directions where there are many.
 
     Attributes:
-        z: (row, direction).
+        with_bias: (row, direction + 1): `z` and a column of ones.
         turn: (feature, direction): z = x @ turn.
         strengths: Sum of squares of each direction.
     """
@@ -206,13 +206,14 @@ class Directions:
             turn = product(some.T, sides) / np.sqrt(np.maximum(strengths, 1e-12))
         keep = np.flatnonzero(strengths >= 1e-9 * strengths[-1])[::-1]  # all where all are 0
         self.turn = np.ascontiguousarray(turn[:, keep], np.float32)
-        self.z: Singles = product(x, self.turn)
-        self.strengths = np.einsum("ij,ij->j", self.z, self.z)
+        z: Singles = product(x, self.turn)
+        self.strengths = np.einsum("ij,ij->j", z, z)
+        self.with_bias: Singles = np.concatenate([z, np.ones((rows, 1), np.float32)], axis=1)
 
-    @cached_property
-    def with_bias(self) -> Singles:
-        """`z` and a column of ones."""
-        return np.concatenate([self.z, np.ones((len(self.z), 1), np.float32)], axis=1)
+    @property
+    def z(self) -> Singles:
+        """The rows in these directions, (row, direction)."""
+        return self.with_bias[:, :-1]
 
 
 def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
