@@ -59,7 +59,9 @@ def _cases(found: Found) -> dict[str, Found]:
 
 
 def _times(ratio: Found) -> str:
-    return f"{ratio['median']:.3g} ({ratio['lowest']:.3g} to {ratio['highest']:.3g})"
+    alone = ratio["lowest"] == ratio["highest"]
+    spread = "one round" if alone else f"{ratio['lowest']:.3g} to {ratio['highest']:.3g}"
+    return f"{ratio['median']:.3g} ({spread})"
 
 
 def _four(value: float) -> str:

@@ -31,7 +31,13 @@ def test_what_took_turns_is_shown_with_its_ratio(tmp_path: Path, monkeypatch: py
     (tmp_path / "embed_rate.json").write_text(json.dumps(result), encoding="utf-8")
     monkeypatch.setattr(_page, "RESULTS", tmp_path)
     overview, _, detail = _page.page().partition("## Embedding")
-    assert "| Embedding, whole folder | bare | 0.9 (0.9 to 0.9) |" in overview
+    assert "| Embedding, whole folder | bare | 0.9 (one round) |" in overview
     assert "2 cores (Example), others used 2% of the machine" in detail
-    assert "| whole folder | keras | 12,000 | 0.08333 | 12 (12 to 12) |" in detail
+    assert "| whole folder | keras | 12,000 | 0.08333 | 12 (one round) |" in detail
     assert "| whole folder | fastai |  |  | rivals run with --peers DIR alone |" in detail
+
+
+def test_a_ratio_of_several_rounds_is_shown_with_its_spread() -> None:
+    seconds = iter([9.0, 12.0, 14.0, 13.0])  # the first warms up
+    sides = [Side("mindle", lambda: {"seconds": 1.0}), Side("keras", lambda: {"seconds": next(seconds)})]
+    assert _page._times(in_turn(sides, rounds=3)["ratio"]["keras"]) == "13 (12 to 14)"
