@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mindle.engines import Node, Plan, open_graph, openvino, parse_plan
+from mindle.messages import in_language
 from tests.engines.graphs import FACTORS, image_graph, pixels, require_bfloat16
 from tests.processes import python
 
@@ -60,10 +61,14 @@ def test_bfloat16_ends_where_the_head_begins(plan: str, tmp_path: Path) -> None:
 def test_a_processor_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setattr(openvino, "_capabilities", lambda: ["FP32"])
-    openvino.why_not.cache_clear()
     assert openvino.why_not("bfloat16") == "this processor does not compute in bfloat16"
     assert openvino.why_not() == ""
-    openvino.why_not.cache_clear()
+
+
+def test_an_openvino_that_is_not_installed_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "is_installed", lambda: False)
+    assert openvino.why_not() == "OpenVINO is not installed"
+    assert in_language(openvino.why_not("bfloat16"), "ko") == "OpenVINO가 설치되어 있지 않음"
 
 
 def test_it_sends_nothing_and_writes_nothing(tmp_path: Path) -> None:

@@ -31,20 +31,28 @@ def is_installed() -> bool:
     return find_spec("openvino") is not None
 
 
-@functools.cache
 def why_not(precision: str = "float32") -> str:
     """Why OpenVINO cannot be used in a precision; empty where it can.
 
-    It answers a graph of one node first: parts of a damaged installation are loaded only then. Where a
-    processor has no bfloat16, OpenVINO would compute in float32 and not say so.
+    Where a processor has no bfloat16, OpenVINO would compute in float32 and not say so.
     """
+    if not is_installed():
+        return message("selection.precision.not-installed")
+    if reason := _fault():
+        return reason
+    if precision == "bfloat16" and "BF16" not in _capabilities():
+        return message("selection.precision.processor")
+    return ""
+
+
+@functools.cache
+def _fault() -> str:
+    """What is wrong with the installation, found by a graph of one node: parts of it are loaded only then."""
     try:
         model = _core().read_model(_RELU)
         _core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1}).create_infer_request().infer()
     except Exception as error:  # whatever a damaged installation raises
         return f"{type(error).__name__}: {first_words(error)}"
-    if precision == "bfloat16" and "BF16" not in _capabilities():
-        return message("selection.precision.processor")
     return ""
 
 
