@@ -6,13 +6,13 @@ import argparse
 import ast
 import importlib
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks._machine import Clock, load, surroundings
+from benchmarks._turns import named
 
 HERE = Path(__file__).parent
 
@@ -63,7 +63,7 @@ def _shown(typed: Sequence[str]) -> Iterator[str]:
         if word == "--json":
             next(words, None)
         else:
-            yield Path(word).name if os.path.isabs(word) else word
+            yield named(word)
 
 
 def main(typed: list[str]) -> int:

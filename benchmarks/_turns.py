@@ -142,6 +142,16 @@ def spread(values: Sequence[float]) -> Figures:
     }
 
 
+def named(word: str) -> str:
+    """A word of a command; of a path its last name, for where it lies is nobody's concern.
+
+    Example:
+        >>> named("/data/flowers5"), named("--rounds")
+        ('flowers5', '--rounds')
+    """
+    return Path(word).name if os.path.isabs(word) else word
+
+
 def answer_of(command: Sequence[str], **environment: str) -> Figures:
     """What a command said in its last line, where that is JSON."""
     done = subprocess.run(

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks._turns import clean
+from benchmarks._turns import clean, named
 
 EMBEDDED = "tf_efficientnet_lite0"
 
@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
         tried = json.loads(Path(folder, "run", "run.json").read_text(encoding="utf-8"))["tried"]
         test = metrics["test"]
         return {
-            "command": " ".join(["mindle train", *(_named(each) for each in arguments)]),
+            "command": " ".join(["mindle train", *(named(each) for each in arguments)]),
             "accuracy": test["accuracy"],
             "n": test["n"],
             "recall": {row["name"]: round(row["recall"]["value"], 4) for row in test["per_class"]},
@@ -82,11 +82,6 @@ def run(arguments: list[str]) -> dict[str, Any]:
             "kept": [attempt["note"] for attempt in tried if attempt["chosen"]],
             "wall_seconds": round(seconds, 1),
         }
-
-
-def _named(word: str) -> str:
-    """A word of a command; of a path its name, for where it lies is nobody's concern."""
-    return Path(word).name if Path(word).is_absolute() else word
 
 
 def options(parser: argparse.ArgumentParser) -> None:
