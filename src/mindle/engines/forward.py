@@ -155,8 +155,7 @@ def load_engines() -> None:
 
     from mindle.engines import openvino
 
-    if openvino.is_installed():
-        openvino.why_not()
+    openvino.why_not()
 
 
 def _until_failure(feeds: Iterable[Arrays], failed: list[Exception]) -> Iterator[Arrays]:

@@ -256,9 +256,7 @@ class Trial:
 
 
 def _in_openvino(plan: Plan) -> Plan | None:
-    if not openvino.is_installed() or openvino.why_not():
-        return None
-    return replace(plan, engine="openvino", spinning=False)
+    return None if openvino.why_not() else replace(plan, engine="openvino", spinning=False)
 
 
 def _one_call(plan: Plan) -> Plan:
