@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mindle.artifacts.environment import release_memory
+
 # Numbers of mallopt's options, from glibc's malloc.h, and a size that no block reaches.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30
 # One entry for each `memory_kept` block that is open, in whichever thread.
@@ -62,7 +64,7 @@ def memory_kept() -> Iterator[None]:
     back at the end of the outermost block. Only glibc (most of Linux) has the option; elsewhere nothing
     changes.
 
-    Source: mallopt(3) and malloc_trim(3), Linux manual pages.
+    Source: mallopt(3), Linux manual pages.
     """
     library = _glibc()
     if library is None:
@@ -79,7 +81,7 @@ def memory_kept() -> Iterator[None]:
             # The values that glibc itself ends with once a program has freed large blocks.
             library.mallopt(_MMAP_THRESHOLD, 32 << 20)
             library.mallopt(_TRIM_THRESHOLD, 64 << 20)
-            library.malloc_trim(0)
+            release_memory()
 
 
 def _glibc() -> ctypes.CDLL | None:
