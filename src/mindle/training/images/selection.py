@@ -242,10 +242,12 @@ class ModelSelection(ABC, Generic[C]):
 
     def _settle(self, backbones: Backbones) -> None:
         """Let it be known, once, which backbones the head will be on."""
+        settled, self.settled = self.settled, None
+        if settled is None or self.deadline.limited:
+            return
         bodies = FrozenBodies(tuple(self.engine(each.card).sibling() for each in backbones))
-        if self.settled and not self.deadline.limited and bodies.graphs:
-            self.settled(bodies)
-        self.settled = None
+        if bodies.graphs:
+            settled(bodies)
 
     def economical(self, best: Ranked[C]) -> Ranked[C]:
         """The cheapest candidate among those shown to lose no more than the recipe allows.
