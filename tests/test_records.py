@@ -17,6 +17,7 @@ from mindle.records import (
     FileImages,
     Hashes,
     InputSpec,
+    OutOfFold,
     Predictions,
     Texts,
     of_rows,
@@ -164,3 +165,33 @@ def test_a_column_of_names_holds_whatever_a_disk_does() -> None:
 def test_a_million_hashes_take_little_more_than_their_bytes() -> None:
     column = Hashes(["ab" * 32] * 1000)
     assert column.digests.nbytes == 32_000
+
+
+def test_a_label_set_names_at_least_one_class() -> None:
+    def predictions(sets: list[list[bool]]) -> Predictions:
+        return Predictions(
+            paths=("a",), classes=("x", "y"), probabilities=np.array([[0.6, 0.4]]), sets=np.array(sets)
+        )
+
+    assert predictions([[True, True]]).sets is not None
+    with pytest.raises(ValueError, match="`sets` must name at least one class in each row. Received 1 empty"):
+        predictions([[False, False]])
+    with pytest.raises(ValueError, match="`sets` must have 1 rows. Received 2"):
+        predictions([[True, False], [True, False]])
+
+
+def test_what_was_said_out_of_fold_has_a_truth_for_each_row() -> None:
+    def found(truth: list[int]) -> OutOfFold:
+        rows = np.arange(2)
+        return OutOfFold(
+            rows=rows,
+            outputs={"probabilities": np.eye(2)},
+            truth=np.array(truth),
+            folds=rows,
+            groups=rows,
+            learned_from=np.ones(2, bool),
+        )
+
+    assert len(found([0, 1])) == 2
+    with pytest.raises(ValueError, match="`truth` must have 2 rows. Received 1"):
+        found([0])

@@ -8,7 +8,7 @@ was noticed on the way is a `Finding`. Torch never appears here.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast, overload
@@ -512,6 +512,62 @@ class Table(Examples):
         return tuple(column for column in self.columns if column.role == "feature")
 
 
+# In the order in which they are given: the first that holds is the code of an answer.
+ABSTAIN = ("unreadable", "torn", "small", "dark", "blurred", "unlike_training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cue:
+    """Something that a class or number might be predicted from although it is not what should be learned.
+
+    Attributes:
+        name: What it is, as a code ("border", "file-size") or the name of a column.
+        values: float64 (row, value), NaN where unknown.
+        content: Whether what should be learned may show in it, as in colours or the columns of a table.
+
+    Example:
+        >>> Cue(name="file-size", values=np.array([[1200.0], [3400.0]])).content
+        False
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    content: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """What models said to samples that they had not learned from, and what is needed to evaluate it.
+
+    Attributes:
+        rows: int64 (row,), which samples of the problem these are.
+        outputs: As the graph names them: "probabilities" (row, class) or "estimate" (row,), float64.
+        truth: (row,), class index or number.
+        folds: int64 (row,), which fold held the row out; 0 throughout where the val split did.
+        groups: int64 (row,), equal for samples that belong together.
+        learned_from: bool (row,), whether the final model learned from the row; False for val rows of a
+            network trained by epochs.
+        features: (row, feature), as the output `features` of the graph; None where the model has none.
+        relearn: From a truth for each row (n,) and the rows to use (m,), indices into these, to outputs
+            out of fold of these, (m, class) or (m,); None where training again would cost more than a moment.
+    """
+
+    rows: NDArray[np.int64]
+    outputs: Mapping[str, NDArray[np.float64]]
+    truth: NDArray[Any]
+    folds: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    learned_from: NDArray[np.bool_]
+    features: NDArray[Any] | None = None
+    relearn: Callable[[NDArray[Any], NDArray[np.int64]], NDArray[np.float64]] | None = None
+
+    def __post_init__(self) -> None:
+        _require_rows(self, ("truth", "folds", "groups", "learned_from", "features"), len(self.rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """What a model answered to some images or rows, and the truth where it is known.
@@ -523,15 +579,20 @@ class Answers:
         repeats: How often each row was answered by another model (repeated cross-validation); rows follow
             each other repeat by repeat.
         folds: int64 (row,), which fold of its repeat held the row out; None where one split did.
+        abstain: str (row,), one of `ABSTAIN`, why the model should not answer alone, or "" where it may; None
+            where nothing was asked.
+        decisions: int64 (row,), what costs least: a class index, or -1 to abstain; None without costs.
     """
 
     paths: tuple[str, ...]
     repeats: int = 1
     folds: NDArray[np.int64] | None = None
+    abstain: NDArray[np.str_] | None = None
+    decisions: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.paths)
-        _require_rows(self, ("folds",), count)
+        _require_rows(self, ("folds", "abstain", "decisions"), count)
         if self.repeats < 1 or count % self.repeats:
             raise ValueError(f"`repeats` must divide the {count} rows. Received repeats={self.repeats}.")
 
@@ -559,12 +620,14 @@ class Predictions(Answers):
         labels: True class index of each image, or None where nothing is known.
         answers: Class index that is named for each image, where thresholds decide and not the largest
             probability; None where that decides.
+        sets: bool (image, class), the label set of each image, never empty; None where nothing was asked.
     """
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64] | None = None
     answers: NDArray[np.int64] | None = None
+    sets: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -573,7 +636,10 @@ class Predictions(Answers):
                 f"`probabilities` must be ({len(self.paths)}, {len(self.classes)}): one row an image, one "
                 f"column a class. Received {self.probabilities.shape}."
             )
-        _require_rows(self, ("labels", "answers"), len(self.paths))
+        _require_rows(self, ("labels", "answers", "sets"), len(self.paths))
+        if self.sets is not None and not self.sets.any(axis=1).all():
+            empty = int((~self.sets.any(axis=1)).sum())
+            raise ValueError(f"`sets` must name at least one class in each row. Received {empty} empty rows.")
 
     @property
     def task(self) -> Task:
