@@ -548,6 +548,8 @@ class OutOfFold:
         learned_from: bool (row,), whether the final model learned from the row; False for val rows of a
             network trained by epochs.
         features: (row, feature), as the output `features` of the graph; None where the model has none.
+        blocks: How many features each body of a model of images has; none of a table, whose features are
+            scaled already.
         relearn: From a truth for each row (n,) and the rows to use (m,), indices into these, to outputs
             out of fold of these, (m, class) or (m,); None where training again would cost more than a moment.
     """
@@ -559,6 +561,7 @@ class OutOfFold:
     groups: NDArray[np.int64]
     learned_from: NDArray[np.bool_]
     features: NDArray[Any] | None = None
+    blocks: tuple[int, ...] = ()
     relearn: Callable[[NDArray[Any], NDArray[np.int64]], NDArray[np.float64]] | None = None
 
     def __post_init__(self) -> None:

@@ -110,6 +110,8 @@ class ImagePipeline:
 
     def fit(self, run: RunContext) -> Outcome:
         """Carry the plan out."""
+        import numpy as np
+
         from mindle.training.images.plan import carry_out
         from mindle.training.images.problem import Problem
 
@@ -125,7 +127,8 @@ class ImagePipeline:
         run.add_stages(outcome.seconds, outcome.images)
         if outcome.history:
             run.folder.write_history(outcome.history)
-        return outcome
+        known = (self.dataset.rows(split) for split in ("train", "val"))
+        return outcome.of_data(np.union1d(*known))
 
     def _embed_test(self, run: RunContext, frozen: FrozenBodies) -> None:
         """Embed the test split, into the cache, where nobody looks at it before the bundle is written."""

@@ -77,6 +77,12 @@ def test_heads_are_tried_and_a_resumed_run_decides_nothing_anew(tmp_path: Path, 
     assert len(first.calibration.counts) == 4
     assert int(first.calibration.counts.sum()) == len(first.calibration.errors)
     assert first.train_scores["mae"] < next(a["value"] for a in first.tried if a["name"] == "mean")
+    found = first.out_of_fold
+    assert found is not None
+    assert found.relearn is not None
+    assert found.outputs["estimate"].shape == found.truth.shape
+    off = np.abs(found.relearn(found.truth, np.arange(len(found))) - found.truth).mean()
+    assert off < np.abs(found.truth - found.truth.mean()).mean()
     again = probed(DecisionLog(made, pytest.fail))
     assert np.array_equal(again.val_answers, first.val_answers)
     assert [a["name"] for a in again.tried] == [a["name"] for a in first.tried]

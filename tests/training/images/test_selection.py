@@ -23,7 +23,7 @@ from mindle.training.images.features import Engine, Views
 from mindle.training.images.options import common_layout
 from mindle.training.images.problem import Problem
 from mindle.training.loop.job import TrainingContext
-from mindle.training.recipe import Recipe, read_recipe
+from mindle.training.recipe import Recipe, read_recipe, with_settings
 from tests.pictures import photo_folder
 
 
@@ -222,6 +222,43 @@ def test_without_a_backbone_and_without_time_there_is_no_answer() -> None:
         ClassSelection(
             digits(), cards=[], recipe=Recipe(), context=TrainingContext(deadline=stopped_clock(1.0))
         ).run()
+
+
+def test_heads_say_what_each_row_got_from_those_that_had_not_seen_it(tmp_path: Path, cache: Path) -> None:
+    problem = photos(tmp_path, 20)
+    recipe = with_settings(
+        read_recipe("probe"), {"probe.heads": "rbf", "probe.rbf_gamma": 0.5, "probe.rbf_l2": 0.1}
+    )
+    outcome = ClassSelection(
+        problem, cards=[embedded()], recipe=recipe, context=TrainingContext(deadline=Deadline(None))
+    ).heads_only()
+    found = outcome.out_of_fold
+    assert found is not None
+    assert outcome.frozen is not None
+    assert len(found) == len(problem.train) + len(problem.val)
+    assert np.array_equal(found.truth, problem.truth[found.rows])
+    val = np.searchsorted(found.rows, problem.val, sorter=np.argsort(found.rows))
+    in_val = found.outputs["probabilities"][np.argsort(found.rows)[val]]
+    np.testing.assert_array_equal(in_val, outcome.val_answers)
+    # The features are those that the bodies of the bundle embed.
+    pixels = problem.pixels(found.rows, outcome.model.spec)
+    assert found.features is not None
+    assert np.array_equal(found.features, outcome.frozen.features(pixels, problem.keys(found.rows)))
+    assert found.blocks == (found.features.shape[1],)
+    assert len(np.unique(found.folds)) == 5
+    assert found.learned_from.all()
+    # Again on some of the rows, with the truth as it is, and with that of one turned to another class.
+    assert found.relearn is not None
+    some = np.arange(0, len(found), 2)
+    again = found.relearn(found.truth, some)
+    assert (again.argmax(axis=1) == found.truth[some]).mean() > 0.8
+    wrong = found.truth.copy()
+    wrong[some[0]] = (wrong[some[0]] + 1) % 3
+    assert found.relearn(wrong, some)[0].argmax() == found.truth[some[0]]
+    # In rows of the data set, of which these are some.
+    moved = outcome.of_data(np.arange(len(problem)) + 7).out_of_fold
+    assert moved is not None
+    assert np.array_equal(moved.rows, found.rows + 7)
 
 
 @pytest.mark.slow

@@ -89,6 +89,25 @@ def test_classes_are_calibrated_and_better_than_the_commonest() -> None:
     assert outcome.stopped.startswith("Selected: ")
 
 
+def test_rows_are_told_with_what_the_models_said_that_had_not_seen_them() -> None:
+    known, test = np.arange(0, 178, 2), np.arange(1, 178, 2)
+    found = fit(*CLASSES, classes=NAMES, test=test, settings=quick(repeats=1)).out_of_fold
+    assert found is not None
+    assert np.array_equal(found.rows, known)  # nothing of the test part
+    assert np.array_equal(found.truth, CLASSES[1][known])
+    assert (found.outputs["probabilities"].argmax(axis=1) == found.truth).mean() > 0.9
+    assert found.features is not None
+    assert np.allclose(found.features.mean(axis=0), 0, atol=1e-9)  # standardised by the encoder of the model
+    assert found.blocks == ()
+    assert found.relearn is not None
+    some = np.arange(0, 89, 2)
+    assert (found.relearn(found.truth, some).argmax(axis=1) == found.truth[some]).mean() > 0.8
+    moved = fit(*NUMBER, settings=quick(repeats=1)).of_table(np.arange(442) + 5).out_of_fold
+    assert moved is not None
+    assert moved.outputs["estimate"].shape == (442,)
+    assert int(moved.rows.min()) == 5
+
+
 def test_a_given_test_part_is_answered_by_models_without_it() -> None:
     """The test rows' truth and cells are replaced: nothing but their own answers may change."""
     data, truth = NUMBER

@@ -37,14 +37,15 @@ from mindle.training.images.heads.candidates import (
     clearly_better,
     fold_numbers,
 )
-from mindle.training.images.heads.features import BackboneFeatures
+from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures
 from mindle.training.images.problem import Outcome, Problem
 from mindle.training.images.resampling import smote_is_there, with_synthetic_samples
-from mindle.training.images.selection import ModelSelection
+from mindle.training.images.selection import ModelSelection, Quick
 from mindle.training.loop.augment import stronger
 from mindle.training.loop.imbalance import WORTH_TRYING, balanced_weights, choose_method, ratio
 from mindle.training.loop.objectives import CLASSIFICATION, Objective
 from mindle.training.recipe import Recipe
+from mindle.training.settings import ProbeSettings
 
 # With so few mistakes even a candidate without any could not be shown to be better: the sign test of 5 to 0
 # gives 0.06. On few images that would often be so, and another candidate costs little there.
@@ -297,6 +298,12 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         """Probabilities."""
         return np.asarray(np.exp(candidate.predictions))
 
+    def quick(self) -> Quick:
+        """A head of the kind that backbones are compared by, at its usual settings."""
+        kinds = self._kinds()
+        kind = "rbf" if "rbf" in kinds else kinds[0]
+        return partial(_quick, kind, len(self.problem.classes), self.recipe.probe)
+
     def scored(self, outcome: Outcome, candidate: ClassCandidate) -> Outcome:
         """The classifier on the best head."""
         return replace(
@@ -312,6 +319,19 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         if self.recipe.model.name or large or bool((~candidate.right).mean() < 0.01):
             return ""
         return message("selection.larger", name=name, size=size)
+
+
+def _quick(
+    kind: str,
+    classes: int,
+    settings: ProbeSettings,
+    truth: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    features: ConcatFeatures,
+) -> NDArray[np.float64]:
+    """Probabilities out of fold of a head at its usual settings."""
+    data = ClassHeadData(truth=truth, folds=folds, classes=classes)
+    return np.exp(HEADS[kind].fit(data, features, settings, search=False).predictions)
 
 
 # ---- the task --------------------------------------------------------------------------------------------
@@ -355,6 +375,7 @@ class ImageClassification:
             outcome,
             temperature=temperature,
             val_answers=probabilities,
+            out_of_fold=problem.held_out(problem.val, probabilities),
             tried=(*outcome.tried, *tried),
             thresholds=thresholds,
         )

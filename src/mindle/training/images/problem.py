@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from mindle.records import (
     FileImages,
     InputSpec,
     Listener,
+    OutOfFold,
     Task,
     of_rows,
 )
@@ -81,6 +82,27 @@ class Problem:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    def held_out(
+        self, rows: NDArray[np.int64], answers: NDArray[np.float64], folds: NDArray[np.int64] | None = None
+    ) -> OutOfFold:
+        """Answers to some rows by models that had not learned from them.
+
+        Args:
+            rows: Which rows.
+            answers: Probabilities (row, class), or estimates (row, 1).
+            folds: Which fold held each out; none where the model learned from other rows alone.
+        """
+        from mindle.evaluation import tasks
+
+        return OutOfFold(
+            rows=rows,
+            outputs=tasks.of(self.task).outputs_of(answers),
+            truth=self.truth[rows],
+            folds=np.zeros(len(rows), np.int64) if folds is None else folds,
+            groups=self.group_numbers[rows],
+            learned_from=np.full(len(rows), folds is not None),
+        )
 
     @property
     def gray(self) -> bool:
@@ -157,6 +179,8 @@ class Outcome:
         thresholds: One a class, adding up to 1, where they say which class is named; else empty.
         calibration: What prediction intervals of numbers are made from.
         frozen: The bodies of the model, where a head on their features was trained alone.
+        out_of_fold: Answers to rows of the problem that the model which answered had not learned from: of
+            heads to all that they learn from, of a net to val.
     """
 
     model: Classifier
@@ -176,3 +200,13 @@ class Outcome:
     thresholds: tuple[float, ...] = ()
     calibration: Calibration | None = None
     frozen: FrozenBodies | None = None
+    out_of_fold: OutOfFold | None = None
+
+    def of_data(self, rows: NDArray[np.int64]) -> Outcome:
+        """The same with the rows of the data set that the problem was made of.
+
+        Args:
+            rows: The row of the data set that each row of the problem is.
+        """
+        found = self.out_of_fold
+        return self if found is None else replace(self, out_of_fold=replace(found, rows=rows[found.rows]))

@@ -29,13 +29,14 @@ from mindle.training.images.backbones import Backbones, Ranked, folds_of, names_
 from mindle.training.images.baselines import drawn, number_baselines
 from mindle.training.images.diagnosis import Case, diagnose_numbers
 from mindle.training.images.heads.candidates import NumberCandidate, NumberHeadData, clearly_better
+from mindle.training.images.heads.features import ConcatFeatures
 from mindle.training.images.heads.kernel import fit_rbf, fit_ridge, rbf_flops
 from mindle.training.images.problem import Outcome, Problem
-from mindle.training.images.selection import VIEWS_SHARE, ModelSelection
+from mindle.training.images.selection import VIEWS_SHARE, ModelSelection, Quick
 from mindle.training.loop.imbalance import OFF
 from mindle.training.loop.objectives import Objective, Regression
 from mindle.training.recipe import Recipe, read_recipe
-from mindle.training.settings import AugmentSettings
+from mindle.training.settings import AugmentSettings, ProbeSettings
 
 # Kinds of head by their names in `probe.heads`, and what they are called here.
 KINDS: dict[str, tuple[str, Callable[..., NumberCandidate]]] = {
@@ -128,6 +129,11 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         """Numbers in their own unit."""
         return np.asarray(candidate.scores * self.outputs.scale + self.outputs.centre)
 
+    def quick(self) -> Quick:
+        """A kernel head, or ridge regression where the recipe wants no kernels."""
+        kind = "rbf" if "rbf" in self.recipe.probe.heads else "logistic"
+        return partial(_quick, kind, self.outputs, self.recipe.probe)
+
     def scored(self, outcome: Outcome, candidate: NumberCandidate) -> Outcome:
         """The estimator on the best head."""
         scale = self.outputs.scale
@@ -140,6 +146,20 @@ class NumberSelection(ModelSelection[NumberCandidate]):
 def _closer(new: Ranked[NumberCandidate], old: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:
     """The new head where it is clearly closer, else the old one."""
     return new if clearly_better(new.candidate, old.candidate) else old
+
+
+def _quick(
+    kind: str,
+    outputs: StandardisedNumber,
+    settings: ProbeSettings,
+    truth: NDArray[np.float64],
+    folds: NDArray[np.int64],
+    features: ConcatFeatures,
+) -> NDArray[np.float64]:
+    """Estimates out of fold of a head, in the unit of the truth."""
+    data = NumberHeadData(truth=(truth - outputs.centre) / outputs.scale, folds=folds)
+    scores = KINDS[kind][1](data, features, settings).scores
+    return np.asarray(scores[:, 0] * outputs.scale + outputs.centre)
 
 
 # ---- the task --------------------------------------------------------------------------------------------
@@ -205,7 +225,8 @@ class ImageRegression:
         val = scores[:, 0] * outputs.scale + outputs.centre
         errors = problem.truth[problem.val] - val
         calibration = calibrate(errors, np.zeros(len(errors), np.int64)) if len(errors) else None
-        return replace(outcome, val_answers=val[:, None], calibration=calibration)
+        held_out = problem.held_out(problem.val, val[:, None])
+        return replace(outcome, val_answers=val[:, None], calibration=calibration, out_of_fold=held_out)
 
     def diagnoses(self, problem: Problem, outcome: Outcome) -> tuple[Diagnosis, ...]:
         """The rules that ask nothing about classes."""

@@ -30,7 +30,7 @@ from mindle.errors import ModelError
 from mindle.messages import message
 from mindle.models.classifier import backbone_model
 from mindle.models.pretrained.cards import WeightCard
-from mindle.records import SILENT
+from mindle.records import SILENT, OutOfFold
 from mindle.training.budget import REFERENCE_FLOPS, Costs, TimeUp, duration
 from mindle.training.images.attempts import both
 from mindle.training.images.backbones import (
@@ -81,6 +81,8 @@ SLACK = 1.15
 
 T = TypeVar("T")
 S = TypeVar("S", bound="ModelSelection[Any]")
+# Truth and fold of some rows and their features, to answers out of fold, (row, class) or (row,).
+Quick = Callable[[NDArray[Any], NDArray[np.int64], ConcatFeatures], NDArray[np.float64]]
 
 
 @dataclass
@@ -160,6 +162,10 @@ class ModelSelection(ABC, Generic[C]):
     @abstractmethod
     def answered(self, candidate: C) -> NDArray[np.float64]:
         """What a head answers out of fold, (image, output)."""
+
+    @abstractmethod
+    def quick(self) -> Quick:
+        """What fits a quick head to other rows, and lets it answer them out of fold; it holds no features."""
 
     @abstractmethod
     def scored(self, outcome: Outcome, candidate: C) -> Outcome:
@@ -329,8 +335,19 @@ class ModelSelection(ABC, Generic[C]):
             },
             licences=tuple(licence_of(card) for card in cards),
             frozen=FrozenBodies(tuple(map(self.engine, cards))),
+            out_of_fold=self._held_out(best),
         )
         return self.scored(outcome, candidate)
+
+    def _held_out(self, best: Ranked[C]) -> OutOfFold:
+        """What the best head answered out of fold, to every row that heads learn from."""
+        folds, raw = self.data.folds, [each.raw for each in best.backbones]
+        return replace(
+            self.problem.held_out(self.rows, self.answered(best.candidate), folds),
+            features=best.raw,
+            blocks=tuple(each.shape[1] for each in raw),
+            relearn=partial(_relearned, self.quick(), raw, folds, self.seed),
+        )
 
     def _what_was_tried(self) -> str:
         """How many heads were fitted, and what was skipped for time."""
@@ -711,3 +728,18 @@ class ModelSelection(ABC, Generic[C]):
 def _probe(card: WeightCard) -> str:
     """A backbone's heads, as they are named where they are skipped."""
     return message("selection.name.probe", name=card.model)
+
+
+def _relearned(
+    quick: Quick,
+    raw: Sequence[NDArray[np.float32]],
+    folds: NDArray[np.int64],
+    seed: int,
+    truth: NDArray[Any],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """As `OutOfFold.relearn`: a quick head on the plain features of some rows, one array a backbone."""
+    blocks = [block_of(features[rows][None]) for features in raw]
+    dense = np.unique(folds[rows], return_inverse=True)[1].astype(np.int64)  # few rows leave folds empty
+    with products_for(len(rows)):
+        return quick(truth[rows], dense, ConcatFeatures(blocks, seed))

@@ -26,11 +26,12 @@ from mindle.artifacts.environment import usable_cores
 from mindle.artifacts.files import write_bytes
 from mindle.data.tables.parsing.columns import Features, features
 from mindle.data.tables.splits import folds, take
+from mindle.evaluation import tasks as tasks_of_evaluation
 from mindle.evaluation.conformal import Calibration, calibrate
 from mindle.messages import message
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel
-from mindle.records import Table, Task
+from mindle.records import OutOfFold, Table, Task
 from mindle.training.loop.batches import draw
 from mindle.training.tables import tasks
 from mindle.training.tables.learners import Fitted, Learner, TrainSet, frozen
@@ -56,6 +57,7 @@ class TableProblem:
         classes: Class names in the order of the numbers; empty where a number is predicted.
         assign_folds: Rows, a number of folds and a seed to the fold of each of these rows.
         threads: How many the libraries may use.
+        groups: (row,) rows of one number belong together; empty where none do.
     """
 
     features: Features
@@ -64,6 +66,7 @@ class TableProblem:
     classes: tuple[str, ...] = ()
     assign_folds: AssignFolds
     threads: int = field(default_factory=usable_cores)
+    groups: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
     def of(cls, table: Table, rows: Rows | None = None, *, threads: int | None = None) -> TableProblem:
@@ -82,6 +85,7 @@ class TableProblem:
             classes=view.classes,
             assign_folds=lambda some, count, number: folds(view, some, folds=count, seed=number),
             threads=threads or usable_cores(),
+            groups=_group_numbers(view),
         )
 
     @property
@@ -96,6 +100,11 @@ class TableProblem:
     def cells(self, rows: Rows) -> tuple[Floats, NDArray[Any]]:
         """Numbers and categories of some rows."""
         return self.features.numbers[rows], self.features.categories[rows]
+
+
+def _group_numbers(table: Table) -> Rows:
+    names = [name or f"\0{row}" for row, name in enumerate(table.groups)]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def prepare(
@@ -381,6 +390,27 @@ class Blend:
     losses: Mapping[str, Floats]
 
     @property
+    def answers(self) -> Floats:
+        """Probabilities (row, class) out of fold, or estimates (row,)."""
+        return self.out_of_fold[:, 0] if self.made_of.task.has_intervals else self.out_of_fold
+
+    def held_out_rows(self) -> OutOfFold:
+        """What was answered out of fold, with the linear view of the encoder that answers."""
+        this = self.made_of
+        problem, rows = this.problem, this.rows
+        quickest = min(self.stack.weights, key=lambda name: this.answers[name].seconds)
+        return OutOfFold(
+            rows=rows,
+            outputs=tasks_of_evaluation.of(problem.task).outputs_of(self.answers),
+            truth=this.truth,
+            folds=this.fold_of,
+            groups=problem.groups[rows] if len(problem.groups) else rows,
+            learned_from=np.ones(len(rows), np.bool_),
+            features=this.sets[-1].encoder.view("linear", *problem.cells(rows)),
+            relearn=partial(_relearned, problem, this.learners[quickest], rows, this.folds, this.seed),
+        )
+
+    @property
     def calibration(self) -> Calibration:
         """Errors of the blend on rows that its models had not seen."""
         return calibrate(self.made_of.truth - self.out_of_fold[:, 0], self.made_of.fold_of)
@@ -445,6 +475,23 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
         held_out=blended(mixed_answers(held_out, chosen.weights), temperature),
         losses={name: loss(answer) for name, answer in out_of_fold.items()},
     )
+
+
+def _relearned(
+    problem: TableProblem,
+    learner: Learner,
+    every: Rows,
+    folds: int,
+    seed: int,
+    truth: NDArray[Any],
+    rows: Rows,
+) -> Floats:
+    """As `OutOfFold.relearn`: the quickest learner of the blend alone, on some of the rows."""
+    changed = problem.truth.copy()
+    changed[every] = truth
+    again = replace(problem, truth=changed)
+    this = Pass(problem=again, name="again", rows=every[rows], held_out=every[:0], folds=folds, seed=seed)
+    return blend(this.run([learner])).answers
 
 
 # ---- checkpoints ------------------------------------------------------------------------------------------

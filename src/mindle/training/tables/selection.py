@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mindle.evaluation.conformal import Calibration, prediction_interval
 from mindle.messages import known_message, message
 from mindle.models.tables.model import TableModel
-from mindle.records import Diagnosis
+from mindle.records import Diagnosis, OutOfFold
 from mindle.training.budget import duration
 from mindle.training.loop.batches import draw
 from mindle.training.loop.job import TrainingContext
@@ -92,6 +92,7 @@ class TableOutcome:
         stopped: Why nothing more was tried.
         seconds: By stage.
         diagnoses: What was wrong with the training; nothing for a healthy one.
+        out_of_fold: The answers of `val`, with what is needed to evaluate them.
     """
 
     model: TableModel
@@ -104,6 +105,7 @@ class TableOutcome:
     stopped: str
     seconds: Mapping[str, float]
     diagnoses: tuple[Diagnosis, ...] = ()
+    out_of_fold: OutOfFold | None = None
 
     def of_table(self, rows: Rows, test: Rows | None = None) -> TableOutcome:
         """The same with the rows of the table that the problem was made of.
@@ -112,12 +114,14 @@ class TableOutcome:
             rows: The row of the table that each row of the problem is.
             test: Sealed rows of the table, which are yet to be answered; those of the outcome unless given.
         """
+        found = self.out_of_fold
         sealed = None if test is None else HeldOutPredictions(rows=test, answers=np.zeros(0))
         return replace(
             self,
             fold_models=tuple((model, rows[seen]) for model, seen in self.fold_models),
             test=sealed or replace(self.test, rows=rows[self.test.rows]),
             val=replace(self.val, rows=rows[self.val.rows]),
+            out_of_fold=None if found is None else replace(found, rows=rows[found.rows]),
         )
 
 
@@ -393,14 +397,13 @@ class _Selection:
             model=model if intervals else replace(model, folds=()),
             fold_models=tuple((fold, this.rows[this.fold_of == i]) for i, fold in enumerate(model.folds)),
             test=_held_out(done, protocol.get("repeats", 1), intervals=intervals),
-            val=HeldOutPredictions(
-                rows=this.rows, answers=final.out_of_fold[:, 0] if intervals else final.out_of_fold
-            ),
+            val=HeldOutPredictions(rows=this.rows, answers=final.answers),
             calibration=final.calibration if intervals else None,
             protocol=protocol,
             tried=self._tried(final),
             stopped=self._stopped(final),
             seconds={"fit": time.perf_counter() - self.began, "freeze": time.perf_counter() - began},
+            out_of_fold=final.held_out_rows(),
         )
 
     def _tried(self, final: Blend) -> list[dict[str, Any]]:
