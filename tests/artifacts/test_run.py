@@ -46,6 +46,37 @@ def test_predictions_come_back_with_eight_decimals(tmp_path: Path) -> None:
         np.testing.assert_allclose(back[split].probabilities, predictions.probabilities, atol=5.1e-9)
 
 
+def test_what_answers_say_of_themselves_comes_back(tmp_path: Path) -> None:
+    classes = ("p_a", 'quoted "b"', "다")
+    predictions = Predictions(
+        classes=classes,
+        paths=("a", "b", "c"),
+        probabilities=np.array([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.4, 0.35, 0.25]]),
+        labels=np.array([0, 1, 2]),
+        sets=np.array([[True, True, False], [False, False, True], [True, True, True]]),
+        abstain=np.array(["", "unlike_training", "dark"]),
+        decisions=np.array([0, -1, 2]),
+    )
+    folder = RunFolder(tmp_path)
+    folder.write_answers({"val": replace(predictions, decisions=None), "test": predictions})
+    back = folder.answers("multiclass")
+    assert back["test"].classes == classes
+    for name in ("sets", "abstain", "decisions"):
+        np.testing.assert_array_equal(getattr(back["test"], name), getattr(predictions, name))
+    assert back["val"].decisions is None
+    header, *_ = written = folder.path.joinpath("predictions.csv").read_text("utf-8-sig").splitlines()
+    assert header.endswith("p_다,abstain,label_set,decision")
+    assert written[2].endswith(',unlike_training,"[""다""]",')
+    estimates = Estimates(
+        paths=("a", "b"), values=np.ones(2), targets=np.ones(2), abstain=np.array(["", "unlike_training"])
+    )
+    ends = {"low": np.zeros(2), "high": np.full(2, 2.0)}
+    folder.write_answers({"val": estimates, "test": replace(estimates, **ends)})
+    back = folder.answers("regression")
+    assert back["val"].abstain.tolist() == back["test"].abstain.tolist() == ["", "unlike_training"]
+    assert back["val"].low is None
+
+
 @pytest.mark.parametrize("bounded", [False, True], ids=["plain", "with intervals"])
 def test_estimates_come_back_exactly(tmp_path: Path, bounded: bool) -> None:
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.models import Run
-from mindle.api.pipeline import Packed, carry_out
+from mindle.api.pipeline import Packed, carry_out, fit_abstention, with_abstention
 from mindle.api.report import run_of
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import Bundle, read_bundle
@@ -20,14 +20,16 @@ from mindle.artifacts.manifest import read_manifest
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import DataError
 from mindle.messages import Message, message
-from mindle.records import Dataset, InputSpec, Listener, Predictions, Task
+from mindle.records import Dataset, InputSpec, Listener, OutOfFold, Predictions, Task, record_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.evaluation.trust.fitting import Fitted
     from mindle.formats.exportable import Exportable
     from mindle.models.classifier import Classifier
+    from mindle.training.settings import TrustSettings
 
 Source = str | os.PathLike[str]
 
@@ -200,10 +202,13 @@ class EnsemblePipeline:
         )
         probabilities = {"val": outcome.val, "test": outcome.test(bundle)}
         answers = {
-            split: replace(predicted, probabilities=probabilities[split])
+            split: replace(predicted, probabilities=probabilities[split], sets=None, abstain=None)
             for split, predicted in first.predictions.items()
             if split in probabilities
         }
+        fitted = fit_abstention(_held_out(answers.get("val")), self._promised())
+        bundle = with_abstention(bundle, fitted.abstention)
+        answers = {split: _trusted(found, fitted, split) for split, found in answers.items()}
         best = _best(self.members)
         gain = compare(best.predictions["test"], answers["test"])
         cost = {
@@ -224,6 +229,7 @@ class EnsemblePipeline:
         return Packed(
             bundle=bundle,
             parity=parity,
+            abstention=fitted.abstention,
             answers=answers,
             strategy=STRATEGY,
             baselines=first.folder.metrics()["baselines"],
@@ -250,9 +256,50 @@ class EnsemblePipeline:
         ]
         return {"tried": [*alone, *outcome.tried]}
 
+    def _promised(self) -> TrustSettings:
+        """What the first member promised of its answers."""
+        from mindle.training.settings import TrustSettings
+
+        return record_of(TrustSettings, self.members[0].document["asked"]["recipe"].get("trust", {}))
+
+    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of an outcome are those of the val split."""
+        return rows
+
     def images(self, split: str) -> int:
         """How many images are in a split."""
         return len(self.members[0].predictions.get(split, ()))
+
+
+def _held_out(val: Predictions | None) -> OutOfFold:
+    """The answers to the val split, from which no member learned."""
+    import numpy as np
+
+    count = 0 if val is None else len(val)
+    return OutOfFold(
+        rows=np.arange(count),
+        outputs={} if val is None else {"probabilities": val.probabilities},
+        truth=np.zeros(0, np.int64) if val is None else np.asarray(val.labels),
+        folds=np.zeros(count, np.int64),
+        groups=np.arange(count),
+        learned_from=np.zeros(count, bool),
+    )
+
+
+def _trusted(answers: Predictions, fitted: Fitted, split: str) -> Predictions:
+    """The answers to a split, and how far each is to be trusted."""
+    import numpy as np
+
+    from mindle.evaluation import tasks
+    from mindle.evaluation.family import Reading
+
+    evaluation, every = tasks.of(answers.task), np.arange(len(answers))
+    trusted: Predictions = (
+        evaluation.trusted_out_of_fold(answers, fitted, every)
+        if split == "val"
+        else evaluation.trusted(answers, {}, Reading(abstention=fitted.abstention))
+    )
+    return trusted
 
 
 def _best(members: Sequence[Member]) -> Member:

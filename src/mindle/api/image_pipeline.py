@@ -11,13 +11,13 @@ from timeit import timeit
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.beside import Beside
-from mindle.api.pipeline import Packed
+from mindle.api.pipeline import Packed, fit_abstention, places_of, with_abstention
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle, Precision
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
 from mindle.messages import message
-from mindle.records import Answers, Dataset, InputSpec, Listener, Task, of_rows
+from mindle.records import Answers, Dataset, InputSpec, Listener, OutOfFold, Task, of_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mindle.data import Pixels
     from mindle.engines import Arrays
+    from mindle.evaluation.trust.fitting import Fitted
     from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
     from mindle.serving.session import Graph
@@ -153,6 +154,8 @@ class ImagePipeline:
         )
         save_model(outcome.model, run.folder.path)
         bundle, parity = self._bundle(run, outcome)
+        fitted = fit_abstention(self._out_of_fold(outcome), self.plan.options.recipe.trust)
+        bundle = with_abstention(bundle, fitted.abstention)
         test = self._test_answers(bundle, outcome)
         bundle = self._with_float32(bundle, outcome, test)
         named = {"target": dataset.target} if dataset.target else {"thresholds": bundle.details["thresholds"]}
@@ -160,13 +163,14 @@ class ImagePipeline:
         return Packed(
             bundle=bundle,
             parity=parity,
-            answers={"val": self._val_answers(outcome), "test": test},
+            answers={"val": self._val_answers(outcome, fitted), "test": test},
             strategy=outcome.strategy,
             baselines=baselines(),
             stopped=both(outcome.stopped, _precision_said(bundle), "sentences"),
             train_scores=outcome.train_scores,
             advice=outcome.advice,
             diagnoses=outcome.diagnoses,
+            abstention=fitted.abstention,
             metrics=named,
             details=named,
         )
@@ -220,7 +224,31 @@ class ImagePipeline:
         )
         return replace(bundle, details={**bundle.details, "precision": asdict(found)})
 
-    def _val_answers(self, outcome: Outcome) -> Answers:
+    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The images that rows of the problem are."""
+        import numpy as np
+
+        known: NDArray[np.int64] = np.union1d(self.dataset.rows("train"), self.dataset.rows("val"))[rows]
+        return known
+
+    def _out_of_fold(self, outcome: Outcome) -> OutOfFold:
+        """What is known of the answers to images that were not learned from."""
+        import numpy as np
+
+        from mindle.evaluation import tasks
+
+        rows = self.dataset.rows("val")
+        known = np.union1d(self.dataset.rows("train"), rows)
+        return OutOfFold(
+            rows=np.searchsorted(known, rows),
+            outputs=tasks.of(self.task).outputs_of(outcome.val_answers),
+            truth=self.dataset.truth[rows],
+            folds=np.zeros(len(rows), np.int64),
+            groups=np.arange(len(rows)),
+            learned_from=np.zeros(len(rows), bool),
+        )
+
+    def _val_answers(self, outcome: Outcome, fitted: Fitted) -> Answers:
         """What the training answered for the val split."""
         import numpy as np
 
@@ -235,7 +263,9 @@ class ImagePipeline:
             _names(dataset, rows),
             dataset.truth[rows],
         )
-        return found
+        known = self.of_data(self._out_of_fold(outcome).rows)
+        trusted: Answers = evaluation.trusted_out_of_fold(found, fitted, places_of(rows, known))
+        return trusted
 
     def _test_answers(self, bundle: Bundle, outcome: Outcome) -> Answers:
         """What the bundle answers for the test split.
@@ -256,7 +286,7 @@ class ImagePipeline:
             features = outcome.frozen.features(stored, of_rows(dataset.sha256, rows))
             outputs = head_outputs(outcome.model, features, outcome.temperature)
             if _alike(opened.graph, outputs, stored, outcome.model.outputs.scale):
-                return opened.answers([outputs], paths, truth=truth)
+                return opened.answers(outputs, paths, truth=truth)
         return opened.answer_stored(stored, paths, truth=truth)
 
     def _test_pixels(self, outcome: Outcome) -> Pixels:

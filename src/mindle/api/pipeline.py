@@ -18,14 +18,21 @@ from mindle.api.report import write_report
 from mindle.api.run_context import RunContext, RunRequest, begin_tracking
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.environment import peak_memory_bytes
+from mindle.artifacts.files import write_arrays
 from mindle.artifacts.run import FINISHED, claim
 from mindle.artifacts.run_log import RunLog
 from mindle.messages import message, speaking
-from mindle.records import Answers, Dataset, Diagnosis, Task
+from mindle.records import Answers, Dataset, Diagnosis, OutOfFold, Task
 from mindle.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mindle.evaluation.trust.abstention import Abstention
+    from mindle.evaluation.trust.fitting import Fitted
     from mindle.formats.parity import Parity
+    from mindle.training.settings import TrustSettings
 
 O = TypeVar("O")  # noqa: E741  # what a fit made
 
@@ -52,6 +59,7 @@ class Packed:
         train_scores: How well the model knows what it learned from.
         advice: What would probably help, or "".
         diagnoses: What was wrong with the training.
+        abstention: When the bundle says that it should not answer.
         protocol: What else stands with the scores of test: how they came about.
         metrics: What else stands in metrics.json.
         details: What else stands in bundle.json.
@@ -66,9 +74,40 @@ class Packed:
     train_scores: Mapping[str, Any] = field(default_factory=_nothing)
     advice: str = ""
     diagnoses: tuple[Diagnosis, ...] = ()
+    abstention: Abstention | None = None
     protocol: Mapping[str, Any] = field(default_factory=_nothing)
     metrics: Mapping[str, Any] = field(default_factory=_nothing)
     details: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+def fit_abstention(found: OutOfFold, settings: TrustSettings) -> Fitted:
+    """When a model should not answer, by what it answered out of fold."""
+    from mindle.evaluation.trust.fitting import fit_abstention
+
+    return fit_abstention(found, level=settings.level, per_class=settings.per_class, sets=settings.sets)
+
+
+def places_of(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of some rows is among others, all of which are different.
+
+    Example:
+        >>> import numpy as np
+        >>> places_of(np.array([7, 3]), np.array([3, 5, 7])).tolist()
+        [2, 0]
+    """
+    import numpy as np
+
+    order = np.argsort(among)
+    places: NDArray[np.int64] = order[np.searchsorted(among, rows, sorter=order)]
+    return places
+
+
+def with_abstention(bundle: bundles.Bundle, abstention: Abstention) -> bundles.Bundle:
+    """The bundle, which says when not to answer; what that is measured by is written into its folder."""
+    arrays = abstention.arrays()
+    if arrays:
+        write_arrays(bundle.folder / bundles.ABSTENTION, arrays)
+    return replace(bundle, details={**bundle.details, "abstention": abstention.document()})
 
 
 class Pipeline(Protocol[O]):
@@ -104,6 +143,9 @@ class Pipeline(Protocol[O]):
 
     def facts(self, run: RunContext, outcome: O) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
+
+    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of the data that those of an outcome are."""
 
     def images(self, split: str) -> int:
         """How many images are in a split, for rates of images a second; 0 of rows."""
@@ -206,6 +248,7 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
         "strategy": packed.strategy,
         "data": run.log.document["data"]["fingerprint"],
         "parity": packed.parity.as_dict(),
+        **packed.bundle.details,
         **packed.details,
     }
     bundles.write_bundle_document(replace(packed.bundle, metrics=scores["test"], details=details))

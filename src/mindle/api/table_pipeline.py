@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mindle.api.pipeline import Packed, evaluate
+from mindle.api.pipeline import Packed, evaluate, fit_abstention, places_of, with_abstention
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts import bundle as bundles
 from mindle.artifacts.files import write_arrays
@@ -17,12 +17,13 @@ from mindle.artifacts.run import RunFolder
 from mindle.artifacts.run_log import RunLog
 from mindle.data.reading import ReadingOptions
 from mindle.messages import known_message, message
-from mindle.records import SILENT, Answers, Table, TableSpec, Task
+from mindle.records import SILENT, Answers, OutOfFold, Table, TableSpec, Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.evaluation.trust.fitting import Fitted
     from mindle.models.tables.model import TableModel
     from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
@@ -145,10 +146,13 @@ class TablePipeline:
             licences=(),
             details={},
         )
+        found = _out_of_fold(table, outcome)
+        fitted = fit_abstention(found, self.recipe.trust)
+        bundle = with_abstention(bundle, fitted.abstention)
         split = outcome.protocol["kind"] == "split"
         answers = {
-            "val": _answers(table, outcome.val),
-            "test": _answered(bundle, table, outcome) if split else _answers(table, outcome.test),
+            "val": _trusted(table, outcome.val, fitted, found.rows),
+            "test": _answered(bundle, table, outcome) if split else _across(table, outcome, fitted, found),
         }
         return Packed(
             bundle=bundle,
@@ -159,6 +163,7 @@ class TablePipeline:
             stopped=outcome.stopped,
             train_scores=_train_scores(table, outcome),
             diagnoses=outcome.diagnoses,
+            abstention=fitted.abstention,
             protocol={"protocol": _protocol(outcome.protocol)},
         )
 
@@ -169,6 +174,10 @@ class TablePipeline:
             "parameters": _parameters(outcome.model),
             "explained": _explained(self.table, outcome, self._deadline(run), seed=run.request.seed),
         }
+
+    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of an outcome are those of the table."""
+        return rows
 
     def images(self, split: str) -> int:
         """Rows are no images."""
@@ -195,6 +204,42 @@ def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:
     interval: dict[str, Any] = {name: end for name, end in ends.items() if end is not None}
     answers: Answers = replace(found, repeats=held_out.repeats, folds=held_out.folds, **interval)
     return answers
+
+
+def _out_of_fold(table: Table, outcome: TableOutcome) -> OutOfFold:
+    """What is known of the answers to rows that were not learned from."""
+    import numpy as np
+
+    from mindle.evaluation import tasks
+
+    rows, count = outcome.val.rows, len(outcome.val.rows)
+    return OutOfFold(
+        rows=rows,
+        outputs=tasks.of(table.task).outputs_of(outcome.val.answers),
+        truth=table.truth[rows],
+        folds=np.zeros(count, np.int64) if outcome.val.folds is None else outcome.val.folds,
+        groups=np.arange(count),
+        learned_from=np.ones(count, bool),
+    )
+
+
+def _trusted(table: Table, held_out: HeldOutPredictions, fitted: Fitted, known: NDArray[np.int64]) -> Answers:
+    """Answers out of fold, and how far each is to be trusted by what those of `known` rows show."""
+    from mindle.evaluation import tasks
+
+    answers: Answers = tasks.of(table.task).trusted_out_of_fold(
+        _answers(table, held_out), fitted, places_of(held_out.rows, known)
+    )
+    return answers
+
+
+def _across(table: Table, outcome: TableOutcome, fitted: Fitted, found: OutOfFold) -> Answers:
+    """The answers of the outer folds, none of which sets its own limits."""
+    from mindle.evaluation import tasks
+
+    answers = _trusted(table, outcome.test, fitted, found.rows)
+    trusted: Answers = tasks.of(table.task).trusted_across(answers, fitted.abstention)
+    return trusted
 
 
 def _answered(bundle: bundles.Bundle, table: Table, outcome: TableOutcome) -> Answers:

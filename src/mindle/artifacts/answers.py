@@ -5,15 +5,25 @@ There is one layout for each family of tasks, for every writer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mindle.artifacts.arrays import Slot
 from mindle.records import Answers, Estimates, Examples, Predictions, Task
 
 A = TypeVar("A", bound=Answers)
+
+# What a decision is called that names no class.
+ABSTAINED = "abstain"
+
+
+# What of an image or row a model looks at last; bundles of version 0.1.0 do not give it.
+_FEATURES = {"features": Slot("f", (None, None), optional=True)}
 
 
 class Layout(Protocol[A]):
@@ -52,20 +62,26 @@ class Layout(Protocol[A]):
 
 
 class ClassLayout:
-    """The columns label, predicted, confidence and p_<class> of each class."""
+    """The columns label, predicted, confidence and p_<class> of each class.
+
+    Behind them stand `abstain`, `label_set` (the names of its classes as a JSON list) and `decision`, where
+    they were asked for.
+    """
 
     truth = "label"
     exact = "{:.8f}"
 
     def columns(self, answers: Predictions) -> list[str]:
         """See `Layout`."""
-        return ["predicted", "confidence", *(f"p_{name}" for name in answers.classes)]
+        probabilities = [f"p_{name}" for name in answers.classes]
+        return ["predicted", "confidence", *probabilities, *_trust_columns(answers)]
 
     def rows(self, answers: Predictions) -> Iterator[list[Any]]:
         """See `Layout`."""
-        for best, row in zip(answers.predicted.tolist(), answers.probabilities, strict=True):
+        named, columns = answers.predicted.tolist(), _trust_columns(answers).values()
+        for best, row, *more in zip(named, answers.probabilities, *columns, strict=True):
             cells = row.tolist()
-            yield [answers.classes[best], cells[best], *cells]
+            yield [answers.classes[best], cells[best], *cells, *more]
 
     def truths(self, answers: Predictions) -> list[Any]:
         """See `Layout`."""
@@ -76,7 +92,8 @@ class ClassLayout:
     def read(self, cells: Mapping[str, Sequence[str]], **common: Any) -> Predictions:
         """See `Layout`."""
         names = list(cells)
-        columns = names[names.index("confidence") + 1 :]
+        behind = names[names.index("confidence") + 1 :]
+        columns = list(takewhile(lambda name: name.startswith("p_"), behind))
         classes = tuple(name.removeprefix("p_") for name in columns)
         index = {name: at for at, name in enumerate(classes)}
         probabilities = np.array([cells[name] for name in columns], np.float64).T
@@ -88,6 +105,9 @@ class ClassLayout:
             probabilities=probabilities,
             labels=np.array([index[name] for name in cells["label"]], np.int64),
             answers=named if chosen.any() else None,
+            sets=_sets(cells.get("label_set", ("",)), index),
+            decisions=_decisions(cells.get("decision", ("",)), index),
+            abstain=_codes(cells),
             **common,
         )
 
@@ -97,15 +117,46 @@ class ClassLayout:
 
     def outputs(self, classes: int, *, intervals: bool) -> dict[str, Slot]:
         """See `Layout`."""
-        return {"probabilities": Slot("f", (None, classes))}
+        return {"probabilities": Slot("f", (None, classes)), **_FEATURES}
+
+
+def _trust_columns(answers: Predictions) -> dict[str, list[str]]:
+    """The cells of the columns that say how far answers are to be trusted, by name."""
+    found: dict[str, list[str]] = {}
+    if answers.abstain is not None:
+        found["abstain"] = answers.abstain.tolist()
+    if answers.sets is not None:
+        rows = ([answers.classes[at] for at in np.flatnonzero(row)] for row in answers.sets)
+        found["label_set"] = [json.dumps(names, ensure_ascii=False) for names in rows]
+    if answers.decisions is not None:
+        names = [*answers.classes, ABSTAINED]
+        found["decision"] = [names[decision] for decision in answers.decisions.tolist()]
+    return found
+
+
+def _sets(cells: Sequence[str], index: Mapping[str, int]) -> NDArray[np.bool_] | None:
+    if not cells[0]:
+        return None
+    sets = np.zeros((len(cells), len(index)), bool)
+    for row, cell in enumerate(cells):
+        sets[row, [index[name] for name in json.loads(cell)]] = True
+    return sets
+
+
+def _decisions(cells: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int64] | None:
+    return np.array([index.get(name, -1) for name in cells], np.int64) if cells[0] else None
+
+
+def _codes(cells: Mapping[str, Sequence[str]]) -> NDArray[np.str_] | None:
+    return np.array(cells["abstain"], np.str_) if "abstain" in cells else None
 
 
 class NumberLayout:
-    """The columns target, predicted, and low and high where there are prediction intervals."""
+    """The columns target, predicted, low and high where there are prediction intervals, and abstain."""
 
     truth = "target"
     exact = "{:.17g}"  # 17 digits bring every float64 back as it was
-    fields = {"predicted": "values", "low": "low", "high": "high"}
+    fields = {"predicted": "values", "low": "low", "high": "high", "abstain": "abstain"}
     record = Estimates
 
     def columns(self, answers: Estimates) -> list[str]:
@@ -127,9 +178,9 @@ class NumberLayout:
         columns: dict[str, Any] = {
             fields[name]: np.array(column, np.float64)
             for name, column in cells.items()
-            if name in fields and column[0]
+            if name in fields and name != "abstain" and column[0]
         }
-        return self.record(**columns, **common)
+        return self.record(**columns, abstain=_codes(cells), **common)
 
     def labels(self, data: Examples) -> list[str]:
         """See `Layout`."""
@@ -138,7 +189,7 @@ class NumberLayout:
     def outputs(self, classes: int, *, intervals: bool) -> dict[str, Slot]:
         """See `Layout`."""
         folds = Slot("f", (None, None), optional=not intervals)
-        return {"estimate": Slot("f", (None,)), "fold_estimates": folds}
+        return {"estimate": Slot("f", (None,)), "fold_estimates": folds, **_FEATURES}
 
 
 LAYOUTS: dict[str, Layout[Any]] = {"classification": ClassLayout(), "regression": NumberLayout()}

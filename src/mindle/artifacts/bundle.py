@@ -3,7 +3,8 @@
 `bundle.json` says what `model.onnx` means: classes in order, the pixels or columns it takes, its temperature,
 its scores, the licences of its weights, and the SHA-256 of every other file. `reference.npz` holds inputs and
 the answers they must get, each under its name in the graph, so that every loading proves that this machine
-answers alike. Where a bundle estimates a number, `intervals.npz` says how far estimates were off.
+answers alike. Where a bundle estimates a number, `intervals.npz` says how far estimates were off; where it
+knows what is unlike its training data, `abstention.npz` holds what that is measured by.
 
 The graph is float32 whatever runs it. Where a head was fitted on features in bfloat16, `precision` says so,
 and how good the answers are if all is computed in float32.
@@ -30,14 +31,25 @@ from mindle.errors import ArtifactError
 from mindle.records import PRECISIONS, InputSpec, TableSpec, Task, task_of
 from mindle.version import __version__
 
-SCHEMA, FLOAT32_SCHEMA = 2, 1  # what knows the first alone would answer in float32 whatever the precision
+# What knows the first alone would answer in float32 whatever the precision, and never abstain.
+SCHEMA, FIRST_SCHEMA = 2, 1
 DOCUMENT, MODEL, REFERENCE, INTERVALS = "bundle.json", "model.onnx", "reference.npz", "intervals.npz"
+ABSTENTION = "abstention.npz"
 
-LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28}
+LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28, ABSTENTION: 1 << 28}
 """The files of a bundle beside its document, and how many bytes each may have, on disk and as arrays."""
 
 REFERENCE_ROWS = 64
 _INTERVALS = {"errors": Slot("f8", (None,)), "counts": Slot("i", (None,))}
+_ABSTENTION = {
+    "mean": Slot("f8", (None,)),
+    "scale": Slot("f8", (None,)),
+    "root": Slot("u1", ()),
+    "vectors": Slot("f2", (None, None)),
+    "own": Slot("f4", (None,)),
+    "held_out": Slot("f4", (3, None)),
+    "tails": Slot("f8", (3, 2)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +129,17 @@ class Bundle:
         return read_arrays(file, _INTERVALS, limit=LIMITS[INTERVALS]) if exists(file) else {}
 
     @property
+    def abstention(self) -> Mapping[str, Any]:
+        """What it says of when not to answer; empty where it says nothing, as in version 0.1.0."""
+        found: dict[str, Any] = typed(dict, self.details.get("abstention") or {}, "abstention")
+        return found
+
+    def abstention_arrays(self) -> dict[str, NDArray[Any]]:
+        """What is unlike its training data is measured by these; empty where there are none."""
+        file = self.folder / ABSTENTION
+        return read_arrays(file, _ABSTENTION, limit=LIMITS[ABSTENTION]) if exists(file) else {}
+
+    @property
     def inputs(self) -> dict[str, Slot]:
         """What the graph must take, by name."""
         return graph_inputs(self.spec)
@@ -150,10 +173,10 @@ def _column_inputs(spec: TableSpec) -> dict[str, Slot]:
 
 def write_bundle_document(bundle: Bundle) -> None:
     """Write bundle.json last, once the other files are there, with their hashes."""
-    names = [name for name in LIMITS if name != INTERVALS or (bundle.folder / name).is_file()]
+    names = [name for name in LIMITS if name in (MODEL, REFERENCE) or (bundle.folder / name).is_file()]
     stated = {field.name: getattr(bundle, field.name) for field in fields(_Document) if field.name != "input"}
     document = {
-        "schema": FLOAT32_SCHEMA if bundle.precision == Precision() else SCHEMA,
+        "schema": SCHEMA if bundle.abstention or bundle.precision != Precision() else FIRST_SCHEMA,
         **stated,
         "input": asdict(bundle.spec),
         "mindle": __version__,
@@ -195,8 +218,8 @@ def _verify(folder: Path, hashes: Any) -> None:
     if not isinstance(hashes, dict) or not {MODEL, REFERENCE} <= set(hashes) <= set(LIMITS):
         names = ", ".join(map(repr, list(hashes)[:8])) if isinstance(hashes, dict) else f"{hashes!r:.80}"
         raise ArtifactError(
-            f"{folder / DOCUMENT} must hold the hashes of {MODEL} and {REFERENCE}, perhaps of {INTERVALS}, "
-            f"and of nothing else. Received {names or 'none'}. Copy the whole folder again."
+            f"{folder / DOCUMENT} must hold the hashes of {MODEL} and {REFERENCE}, perhaps of {INTERVALS} "
+            f"and {ABSTENTION}, and of nothing else. Received {names or 'none'}. Copy the whole folder again."
         )
     for name, limit in LIMITS.items():
         file = folder / name

@@ -172,8 +172,11 @@ class RunFolder:
         def rows() -> Iterator[list[str]]:
             for split, answers in splits.items():
                 folds = [""] * len(answers) if answers.folds is None else (answers.folds + 1).tolist()
-                for path, fold, row in zip(answers.paths, folds, tables[split][1], strict=True):
-                    yield [path, split, *([fold] if folded else []), *row, *[""] * (len(columns) - len(row))]
+                names, cells = tables[split]
+                for path, fold, row in zip(answers.paths, folds, cells, strict=True):
+                    found = dict(zip(names, row, strict=True))
+                    known = [found.get(name, "") for name in columns]
+                    yield [path, split, *([fold] if folded else []), *known]
 
         header = ["path", "split", *(["fold"] if folded else []), *columns]
         files.write_csv(self.path / "predictions.csv", header, rows())

@@ -19,6 +19,9 @@ from mindle.evaluation.paired import (
     require_same_classes,
 )
 from mindle.evaluation.thresholds import named_classes
+from mindle.evaluation.trust.abstention import Abstention
+from mindle.evaluation.trust.fitting import Fitted, parts_of
+from mindle.evaluation.trust.label_sets import held_out_sets
 from mindle.records import Predictions
 
 
@@ -45,6 +48,39 @@ class Classification(Evaluation[Predictions]):
             labels=truth,
         )
 
+    def trusted(self, answers: Predictions, outputs: Outputs, reading: Reading) -> Predictions:
+        """Label sets too."""
+        answers, abstention = super().trusted(answers, outputs, reading), reading.abstention
+        if abstention is None or abstention.label_sets is None:
+            return answers
+        return replace(answers, sets=abstention.label_sets.of(answers.probabilities, answers.predicted))
+
+    def trusted_out_of_fold(self, answers: Predictions, fitted: Fitted, at: NDArray[np.int64]) -> Predictions:
+        """Label sets too, in which the named class is."""
+        answers = super().trusted_out_of_fold(answers, fitted, at)
+        if fitted.sets is None:
+            return answers
+        named = np.arange(len(answers.classes)) == answers.predicted[:, None]  # (row, class)
+        return replace(answers, sets=fitted.sets[at] | named)
+
+    def trusted_across(self, answers: Predictions, abstention: Abstention) -> Predictions:
+        """Label sets, by the answers that the same repeat gave to the rows of its other folds."""
+        sets, labels = abstention.label_sets, self.known_truth(answers)
+        if sets is None:
+            return answers
+        folds = np.zeros(len(answers), np.int64) if answers.folds is None else answers.folds
+        found = [
+            held_out_sets(
+                sets,
+                answers.probabilities[rows],
+                labels[rows],
+                parts_of(folds[rows]),
+                answers.predicted[rows],
+            )
+            for rows in np.split(np.arange(len(answers)), answers.repeats)
+        ]
+        return replace(answers, sets=np.concatenate(found))
+
     def outputs_of(self, values: Floats) -> dict[str, Floats]:
         """Probabilities (row, class)."""
         return {"probabilities": values}
@@ -55,7 +91,7 @@ class Classification(Evaluation[Predictions]):
 
     def pooled(self, answers: Predictions) -> Predictions:
         """Of the mean over the repeats the likeliest class is named."""
-        return super().pooled(answers if answers.repeats == 1 else replace(answers, answers=None))
+        return super().pooled(answers if answers.repeats == 1 else replace(answers, answers=None, sets=None))
 
     def worst(self, answers: Predictions, limit: int | None = None) -> list[int]:
         """Rows of the wrong answers, the most confident first.
@@ -101,6 +137,8 @@ class Classification(Evaluation[Predictions]):
             probabilities=probabilities[:, columns],
             labels=index[labels],
             answers=None if second.answers is None else index[second.answers],
+            sets=None if second.sets is None else second.sets[:, columns],
+            decisions=None if second.decisions is None else np.append(index, -1)[second.decisions],
         )
         return super().matched(first, ordered)
 

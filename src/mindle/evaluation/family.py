@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mindle.evaluation.conformal import Calibration
 from mindle.evaluation.intervals import Floats
 from mindle.evaluation.paired import Difference, Measure, require_same_truth, row_order
+from mindle.evaluation.trust.abstention import Abstention
+from mindle.evaluation.trust.fitting import Fitted
 from mindle.messages import Message, message
 from mindle.records import Answers
 
@@ -30,11 +32,28 @@ class Reading:
         classes: Class names in the order of the output.
         thresholds: One a class, where they name the class.
         calibration: What prediction intervals are made from, where there are some.
+        abstention: When not to answer, where it says so.
+        noticed: (row,) what was noticed while each row was read, a code of `mindle.records.ABSTAIN` or ""; of
+            no row where empty.
+        quality: float32 (row, statistic) of pictures, see `mindle.data.images.quality`.
     """
 
     classes: tuple[str, ...] = ()
     thresholds: Floats | None = None
     calibration: Calibration | None = None
+    abstention: Abstention | None = None
+    noticed: Sequence[str] = ()
+    quality: NDArray[np.floating[Any]] | None = None
+
+
+def joined(parts: Sequence[A]) -> A:
+    """Answers to some rows, and to others, as one."""
+    first = parts[0]
+    names = [name for name, column in vars(first).items() if isinstance(column, np.ndarray)]
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
+    return replace(first, paths=tuple(path for part in parts for path in part.paths), **columns)
 
 
 class Evaluation(ABC, Generic[A]):
@@ -66,6 +85,33 @@ class Evaluation(ABC, Generic[A]):
             paths: One name a row.
             truth: (row,) label or target, where it is known.
         """
+
+    def trusted(self, answers: A, outputs: Outputs, reading: Reading) -> A:
+        """The same with what the model says of how far each answer is to be trusted.
+
+        Args:
+            answers: What `answers` made.
+            outputs: What they were made of.
+            reading: As for `answers`.
+        """
+        abstention = reading.abstention
+        if abstention is None or not abstention.refuse:
+            return answers
+        return replace(answers, abstain=abstention.codes(outputs, reading.noticed, reading.quality))
+
+    def trusted_out_of_fold(self, answers: A, fitted: Fitted, at: NDArray[np.int64]) -> A:
+        """As `trusted`, of answers out of fold, which the limits come from.
+
+        Args:
+            answers: Of some rows.
+            fitted: What was found on answers out of fold.
+            at: Where each of the rows is among these.
+        """
+        return answers if fitted.abstain is None else replace(answers, abstain=fitted.abstain[at])
+
+    def trusted_across(self, answers: A, abstention: Abstention) -> A:
+        """As `trusted`, of answers of a cross-validation, each by what the other folds show."""
+        return answers
 
     @abstractmethod
     def outputs_of(self, values: Floats) -> dict[str, Floats]:
@@ -110,13 +156,15 @@ class Evaluation(ABC, Generic[A]):
         if answers.repeats == 1:
             return answers
         rows = len(answers) // answers.repeats
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"decisions": None}
         for name in self.columns:
             column = getattr(answers, name)
             if column is not None:
                 changes[name] = column.reshape(answers.repeats, rows, *column.shape[1:]).mean(axis=0)
         if answers.truth is not None:
             changes[self.truth] = answers.truth[:rows]
+        if answers.abstain is not None:  # of an image or row, whichever model answers
+            changes["abstain"] = answers.abstain[:rows]
         return replace(answers, paths=answers.paths[:rows], repeats=1, folds=None, **changes)
 
     def errors(self, answers: A) -> dict[str, list[Any]]:

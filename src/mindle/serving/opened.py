@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.bundle import Bundle, read_bundle
-from mindle.artifacts.files import cache_dir, exists, write_csv
+from mindle.artifacts.files import cache_dir, exists, first_words, write_csv
 from mindle.engines import Arrays
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
-from mindle.evaluation.family import Reading
+from mindle.evaluation.family import Reading, joined
+from mindle.evaluation.trust.abstention import Abstention, read_abstention
 from mindle.messages import message
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
 from mindle.serving.session import Graph, PlannedGraph, bundle_graph, require_float32, settled, stream
@@ -83,6 +84,7 @@ class Opened:
         nothing: What the graph answers where there is nothing to answer: outputs (0, …).
         thresholds: One a class where they say which class is named; None names the likeliest.
         calibration: What prediction intervals are made from, if anything.
+        abstention: When not to answer, where the model says so.
         layout: How answers are laid out; as the task says unless given.
     """
 
@@ -92,6 +94,7 @@ class Opened:
     nothing: Arrays
     thresholds: NDArray[np.float64] | None = None
     calibration: Calibration | None = None
+    abstention: Abstention | None = None
     layout: layouts.Layout[Any] | None = None
 
     @property
@@ -102,7 +105,7 @@ class Opened:
     @cached_property
     def columns(self) -> list[str]:
         """Names of the columns of a table of answers."""
-        return [*self.source.keys, *self._laid_out.columns(self.answers([], ())), "reason"]
+        return [*self.source.keys, *self._laid_out.columns(self.answers(self.nothing, ())), "reason"]
 
     @cached_property
     def _laid_out(self) -> layouts.Layout[Any]:
@@ -113,30 +116,47 @@ class Opened:
         return self.source.typed(self.classes)
 
     def answers(
-        self, outputs: Sequence[Arrays], paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
+        self,
+        outputs: Arrays,
+        paths: tuple[str, ...],
+        *,
+        truth: NDArray[Any] | None = None,
+        noticed: Sequence[str] = (),
+        quality: NDArray[Any] | None = None,
     ) -> Answers:
         """What outputs of the graph answer.
 
         Args:
-            outputs: Of some batches, one after the other.
-            paths: One name a row of all of them.
+            outputs: (row, …) by name.
+            paths: One name a row.
             truth: (row,) where it is known.
+            noticed: Code of what was noticed while each row was read, or ""; of no row where empty.
+            quality: (row, statistic) of pictures.
         """
-        outputs = outputs or [self.nothing]
-        made: Answers = tasks.of(self.target.task).answers(
-            {name: np.concatenate([batch[name] for batch in outputs]) for name in outputs[0]},
-            Reading(classes=self.classes, thresholds=self.thresholds, calibration=self.calibration),
-            paths,
-            truth,
+        evaluation = tasks.of(self.target.task)
+        reading = Reading(
+            classes=self.classes,
+            thresholds=self.thresholds,
+            calibration=self.calibration,
+            abstention=self.abstention,
+            noticed=noticed,
+            quality=quality,
         )
-        return made
+        made: Answers = evaluation.answers(outputs, reading, paths, truth)
+        trusted: Answers = evaluation.trusted(made, outputs, reading)
+        return trusted
 
     def answer_stored(
         self, stored: Any, paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
     ) -> Answers:
         """Answer what training stored: pixels, or the cells of rows by column."""
-        feeds = self.source.feeds(stored, settled(self.graph, len(paths)))
-        return self.answers(list(stream(self.graph, feeds)), paths, truth=truth)
+        feeds, parts, done = self.source.feeds(stored, settled(self.graph, len(paths))), [], 0
+        for outputs in stream(self.graph, feeds):
+            rows = slice(done, done + len(next(iter(outputs.values()))))
+            known = None if truth is None else truth[rows]
+            parts.append(self.answers(outputs, paths[rows], truth=known))
+            done = rows.stop
+        return joined(parts) if parts else self.answers(self.nothing, paths, truth=truth)
 
     def rows(self, inputs: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """Answers as rows for a table; a row without an answer has a reason and None elsewhere.
@@ -172,7 +192,7 @@ class Opened:
         yield from ((batch, self.nothing) for batch in under_way)
 
     def _cells(self, outputs: Arrays, count: int) -> Iterator[dict[str, Any]]:
-        answers = self.answers([{name: rows[:count] for name, rows in outputs.items()}], ("",) * count)
+        answers = self.answers({name: rows[:count] for name, rows in outputs.items()}, ("",) * count)
         columns = self._laid_out.columns(answers)
         for cells in self._laid_out.rows(answers):
             row = dict(zip(columns, cells, strict=True))
@@ -188,16 +208,13 @@ class Opened:
         Raises:
             DataError: If the data hold no truth that the model knows.
         """
-        outputs, paths, truth = [], list[str](), []
-        unknown, skipped = Counter[str](), 0
+        parts, unknown, skipped = list[Answers](), Counter[str](), 0
         batches = self.source.labelled(data, self.target, lambda rows: settled(self.graph, rows), listener)
         for batch, answered in self._answered(batches):
             unknown, skipped = unknown + batch.unknown, skipped + batch.skipped
-            outputs.append(answered)
-            paths += batch.paths
-            truth.append(batch.truth)
+            parts.append(self.answers(answered, tuple(batch.paths), truth=batch.truth))
         return Evaluated(
-            answers=self.answers(outputs, tuple(paths), truth=np.concatenate(truth)),
+            answers=joined(parts),
             unknown_classes=dict(unknown),
             skipped=skipped,
         )
@@ -318,7 +335,23 @@ def _opened(bundle: Bundle, source: Source, graph: Graph) -> Opened:
         nothing={name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
         thresholds=bundle.thresholds,
         calibration=read_calibration(arrays) if arrays else None,
+        abstention=_abstention_of(bundle),
     )
+
+
+def _abstention_of(bundle: Bundle) -> Abstention | None:
+    if not bundle.abstention:
+        return None
+    try:
+        found, classes = read_abstention(bundle.abstention, bundle.abstention_arrays()), len(bundle.classes)
+        if found.label_sets is not None and len(found.label_sets.limit) not in (1, classes):
+            raise ValueError(f"`label_sets.limit` must hold one number, or {classes}.")
+    except ValueError as error:
+        raise ArtifactError(
+            f"{bundle.folder} must say when not to answer as a bundle does: {first_words(error)}. Copy the "
+            "whole folder again."
+        ) from error
+    return found
 
 
 def _source_of(spec: InputSpec | TableSpec, classes: tuple[str, ...]) -> Source:

@@ -32,12 +32,15 @@ from mindle.training.settings import (
     Setting,
     TableSettings,
     TrainSettings,
+    TrustSettings,
     settings_of,
 )
 
 # Strategies of images, and the one of tables.
 STRATEGIES = ("auto", "probe", "inline", "finetune", "scratch")
 TABLE = "table"
+# Sections that are about images and tables alike.
+SHARED = ("trust",)
 
 # What Keras's layers call some values; both are understood in recipes and in --set.
 KERAS_VALUES = {
@@ -63,6 +66,7 @@ class Recipe(Checked):
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     table: TableSettings = field(default_factory=TableSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,7 +83,7 @@ class Recipe(Checked):
 
 def _applies(section: str, strategy: str) -> bool:
     """Whether a section is about the data that the strategy is for: tables, or images."""
-    return (section == TABLE) == (strategy == TABLE)
+    return section in SHARED or (section == TABLE) == (strategy == TABLE)
 
 
 SECTIONS: dict[str, Any] = {

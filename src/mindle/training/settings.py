@@ -18,6 +18,7 @@ TABLE_SCHEDULES = ("one-cycle", "constant")
 BALANCES = ("none", "weights", "sampling", "smote", "auto")
 AVERAGES = ("none", "ema", "last")
 MONITORS = ("val_loss", "val_accuracy")
+SETS = ("threshold", "raps")
 AUTO_PRECISIONS = ("auto", *PRECISIONS)
 MEMORY_FORMATS = ("auto", "channels-last", "contiguous")
 # Kinds of head on frozen features: logistic regression, a least-squares SVM, a small net. Another kind is
@@ -372,6 +373,29 @@ class TrainSettings(Checked):
     patience: Annotated[CountOrAuto, "Stop after this many epochs without progress; 0 never does"] = 0
     precision: Annotated[str, Choice(AUTO_PRECISIONS), "auto is bfloat16 on CUDA cards that have it"] = "auto"
     memory_format: Annotated[str, Choice(MEMORY_FORMATS), "Memory format of feature maps"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustSettings(Checked):
+    """What a model says of its own answers, and what is examined besides.
+
+    Example:
+        >>> TrustSettings(level=0.99).sets
+        'threshold'
+    """
+
+    level: Annotated[
+        float, Range(0.5, 0.999), "How often the truth should be in the label set of an answer"
+    ] = 0.9
+    per_class: Annotated[bool, "Promise that of each class, not only of all together"] = False
+    sets: Annotated[
+        str, Choice(SETS), "How label sets are made: threshold gives the smallest, raps adaptive ones"
+    ] = "threshold"
+    refuse: Annotated[
+        Half, "Share of samples like the training data for which a model may abstain; 0 never abstains"
+    ] = 0.05
+    label_issues: Annotated[bool, "Look for labels that are probably wrong"] = True
+    curve: Annotated[bool, "Estimate what more data would bring"] = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,64 @@
+"""What a bundle needs to know when not to answer, found on answers out of fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.evaluation.trust.abstention import Abstention
+from mindle.evaluation.trust.label_sets import LEVEL, fit_label_sets, held_out_sets
+from mindle.records import OutOfFold
+
+# Answers that one split held out are put into so many parts; the sets of each come from the others.
+PARTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What was found, and what it makes of the very answers that it was found on.
+
+    Attributes:
+        abstention: Of the bundle.
+        abstain: (row,) the code of each row, or ""; None where nothing was asked.
+        sets: (row, class) label sets, each by the answers of other folds; None of numbers.
+    """
+
+    abstention: Abstention
+    abstain: NDArray[np.str_] | None = None
+    sets: NDArray[np.bool_] | None = None
+
+
+def fit_abstention(
+    found: OutOfFold, *, level: float = LEVEL, per_class: bool = False, sets: str = "threshold"
+) -> Fitted:
+    """Find out how sets are made and when to abstain.
+
+    Args:
+        found: Answers out of fold.
+        level: How often the truth should be in its label set.
+        per_class: Whether that is promised of each class.
+        sets: How classes are scored, see `mindle.evaluation.trust.label_sets`.
+    """
+    probabilities = found.outputs.get("probabilities")
+    if probabilities is None or not len(found):
+        return Fitted(abstention=Abstention())
+    fitted = fit_label_sets(probabilities, found.truth, level=level, per_class=per_class, method=sets)
+    return Fitted(
+        abstention=Abstention(label_sets=fitted),
+        sets=held_out_sets(fitted, probabilities, found.truth, parts_of(found.folds)),
+    )
+
+
+def parts_of(folds: NDArray[Any]) -> NDArray[np.int64]:
+    """Which rows share limits, those of the others: rows of a fold, or a fifth of the only one.
+
+    Example:
+        >>> parts_of(np.zeros(7)).tolist(), parts_of(np.array([1, 0])).tolist()
+        ([0, 1, 2, 3, 4, 0, 1], [1, 0])
+    """
+    if len(folds) and (folds == folds[0]).all():
+        return np.arange(len(folds)) % PARTS
+    return np.asarray(folds, np.int64)
