@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mindle.artifacts.answers import Layout
     from mindle.data.common.tasks import DataTask
     from mindle.data.tables.tasks import TableTarget
+    from mindle.evaluation.doctor.tasks import Examination
     from mindle.evaluation.family import Evaluation
     from mindle.evaluation.report.sections import Page
     from mindle.serving.source import Target
@@ -35,6 +36,7 @@ class TaskParts(TypedDict, total=False):
         page: Sections, figures and headline of the report.
         layout: Columns of a file of answers, labels of the manifest, and what the graph of a bundle answers.
         target: How the truth is found in labelled data.
+        examination: How labels are questioned, and what a mistake costs a learning curve.
     """
 
     data: DataTask
@@ -45,6 +47,7 @@ class TaskParts(TypedDict, total=False):
     page: type[Page[Any]]
     layout: Layout[Any]
     target: type[Target]
+    examination: Examination
 
 
 # Where each part is registered: a module, and the dictionary in it.
@@ -57,6 +60,7 @@ REGISTRIES = {
     "page": ("evaluation.report.tasks", "TASKS"),
     "layout": ("artifacts.answers", "LAYOUTS"),
     "target": ("serving.source", "TARGETS"),
+    "examination": ("evaluation.doctor.tasks", "TASKS"),
 }
 
 

@@ -185,7 +185,7 @@ def test_standardised_inputs_have_no_other_scale() -> None:
 
 def test_a_recipe_for_tables_holds_what_is_about_tables_and_nothing_else(tmp_path: Path) -> None:
     recipe = from_dict({"strategy": "table", "table": {"hidden_layer_sizes": [64], "scale": "rows"}})
-    assert set(as_dict(recipe)) == {"about", "strategy", "table", "trust"}
+    assert set(as_dict(recipe)) == {"about", "strategy", "table", "trust", "doctor"}
     assert "table" not in as_dict(Recipe())
     (tmp_path / "mine.toml").write_text(as_toml(recipe))
     assert read_recipe(tmp_path / "mine.toml") == recipe

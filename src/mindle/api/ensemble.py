@@ -176,6 +176,10 @@ class EnsemblePipeline:
         with run.log.stage("fit"):
             return self.fitted(run.listener)
 
+    def known(self, outcome: Ensembled) -> None:
+        """The runs of its members have examined the data."""
+        return None
+
     def pack(self, run: RunContext, outcome: Ensembled) -> Packed:
         """Write the bundle, and let it predict the test split, once."""
         from mindle import formats

@@ -11,6 +11,8 @@ from timeit import timeit
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.beside import Beside
+from mindle.api.decisions import Decisions, asked_of
+from mindle.api.doctor import Known
 from mindle.api.pipeline import Packed, fit_abstention, places_of, with_abstention
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle, Precision
@@ -51,6 +53,7 @@ class ImagePipeline:
         reading: How the data were read.
         device: What was asked for.
         checked: Waits for what a check that began before found, see `begin_check`.
+        decisions: What was decided about labels, if anything.
         searched: Whether a search chooses the recipe, and uses up the time.
     """
 
@@ -61,6 +64,7 @@ class ImagePipeline:
     reading: ReadingOptions
     device: str
     checked: Callable[[], Mapping[str, Any]] | None = None
+    decisions: Decisions | None = None
     _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
 
     @property
@@ -92,11 +96,12 @@ class ImagePipeline:
             "split_seed": request.split_seed,
             "device": self.device,
             **self.reading.as_dict(),
+            **asked_of(self.decisions),
         }
 
     def check(self, run: RunContext) -> None:
         """Check the images, decode them once, split them, and write down what they are."""
-        from mindle.data.common.summary import ready
+        from mindle.data.common.summary import ready, require_learnable
         from mindle.training.images.plan import begin, expectation
 
         with run.log.stage("check", len(self.dataset)):
@@ -105,6 +110,9 @@ class ImagePipeline:
             check = self.checked or partial(_checked, self.dataset, self.plan.specs, run.listener)
             found = check()
             self.dataset = ready(replace(self.dataset, **found), seed=run.request.split_seed)
+            if self.decisions is not None:
+                self.dataset = self.decisions.of(self.dataset, run).applied
+                require_learnable(self.dataset)
         run.record_data(self.dataset)
         if not self.searched:
             run.listener.say(expectation(self.plan, self.dataset))
@@ -141,6 +149,11 @@ class ImagePipeline:
             keys = [self.dataset.sha256[row] for row in rows.tolist()]
             work = partial(frozen.features, stored, keys, go_on=run.beside.wanted)
             self._test_embedded = run.beside.start(work)
+
+    def known(self, outcome: Outcome) -> Known | None:
+        """What the data are examined by."""
+        found, settings = outcome.out_of_fold, self.plan.options.recipe.doctor
+        return None if found is None else Known(data=self.dataset, found=found, settings=settings)
 
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
         """Save the model, write its bundle, and evaluate that on the test split, once."""

@@ -1,7 +1,8 @@
 """The stages of a run after its fit, the same for images and rows, classes and numbers.
 
-bundle → its predictions for the test split, once → scores → report. What differs between images and rows is
-behind `Pipeline`, what differs between tasks behind `mindle.evaluation.tasks.of`.
+examination of the data → bundle → its predictions for the test split, once → scores → report. What
+differs between images and rows is behind `Pipeline`, what differs between tasks behind
+`mindle.evaluation.tasks.of`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mindle.api.beside import Beside
+from mindle.api.doctor import Known, examine
 from mindle.api.models import Run
 from mindle.api.report import write_report
 from mindle.api.run_context import RunContext, RunRequest, begin_tracking
@@ -88,18 +90,18 @@ def fit_abstention(found: OutOfFold, settings: TrustSettings) -> Fitted:
 
 
 def places_of(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of some rows is among others, all of which are different.
+    """Where each of some rows is among others, all of which are different; -1 where it is not.
 
     Example:
         >>> import numpy as np
-        >>> places_of(np.array([7, 3]), np.array([3, 5, 7])).tolist()
-        [2, 0]
+        >>> places_of(np.array([7, 3, 9]), np.array([3, 5, 7])).tolist()
+        [2, 0, -1]
     """
     import numpy as np
 
     order = np.argsort(among)
-    places: NDArray[np.int64] = order[np.searchsorted(among, rows, sorter=order)]
-    return places
+    places = order[np.minimum(np.searchsorted(among, rows, sorter=order), len(among) - 1)]
+    return np.where(among[places] == rows, places, -1)
 
 
 def with_abstention(bundle: bundles.Bundle, abstention: Abstention) -> bundles.Bundle:
@@ -137,6 +139,9 @@ class Pipeline(Protocol[O]):
 
     def fit(self, run: RunContext) -> O:
         """Train on the train and val splits."""
+
+    def known(self, outcome: O) -> Known | None:
+        """What the data are examined by; None where nothing was learned from data here."""
 
     def pack(self, run: RunContext, outcome: O) -> Packed:
         """Write the bundle, and let it predict the test split, once."""
@@ -189,7 +194,8 @@ def carry_out(pipeline: Pipeline[Any], request: RunRequest, beside: Beside | Non
 
 
 def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
-    """Bundle, evaluation and report of what was fitted."""
+    """Examination of the data, bundle, evaluation and report of what was fitted."""
+    examine(pipeline, run, outcome)
     packed, metrics = evaluate(pipeline, run, outcome)
     run.log.record(
         strategy=packed.strategy,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mindle.api.decisions import decisions_of
 from mindle.data.reading import ReadingOptions, refuse
 from mindle.messages import message
 from mindle.records import Listener
@@ -37,6 +38,7 @@ class TrainingOptions:
     prefer: str | None = None
     folds: int | None = None
     repeats: int | None = None
+    decisions: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.settings or {}, Mapping):
@@ -100,13 +102,19 @@ def open_pipeline(
         from mindle.training.images.options import inputs_of
 
         resolved = options.of_images()
+        decisions = decisions_of(options.decisions, resolved.recipe.doctor.precision)
         inputs = inputs_of(dataset, resolved)
         checked = begin_check(dataset, inputs.specs, beside, listener)
         from mindle.training.images.plan import make_plan
 
         plan = make_plan(dataset, resolved, device=options.device, inputs=inputs)
         return ImagePipeline(
-            dataset=dataset, plan=plan, reading=reading, device=options.device, checked=checked
+            dataset=dataset,
+            plan=plan,
+            reading=reading,
+            device=options.device,
+            checked=checked,
+            decisions=decisions,
         )
     table = reading.read_table(data)
     listener.say(message("commands.reading", name=table.name, n=len(table), unit="rows"))
@@ -122,4 +130,5 @@ def open_pipeline(
         recipe=recipe,
         reading=reading,
         budget_seconds=parse_budget(BUDGET_SECONDS if usual else options.budget),
+        decisions=decisions_of(options.decisions, recipe.doctor.precision),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mindle.api.decisions import Decisions, asked_of
+from mindle.api.doctor import Known
 from mindle.api.pipeline import Packed, evaluate, fit_abstention, places_of, with_abstention
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts import bundle as bundles
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.data.common.decisions import Decided
     from mindle.evaluation.trust.fitting import Fitted
     from mindle.models.tables.model import TableModel
     from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
+    from mindle.training.tables.passes import TableProblem
     from mindle.training.tables.selection import HeldOutPredictions, TableOutcome
 
 # The share of a budget that is reserved for explaining a model by its columns, and what of the rest may be
@@ -47,6 +51,7 @@ class TablePipeline:
         recipe: What will be trained.
         reading: How the rows were read.
         budget_seconds: Time for everything, or None.
+        decisions: What was decided about labels, if anything.
         searched: Whether a search chooses the recipe, on the rows outside the test split.
     """
 
@@ -56,6 +61,8 @@ class TablePipeline:
     recipe: Recipe
     reading: ReadingOptions
     budget_seconds: float | None = None
+    decisions: Decisions | None = None
+    _decided: Decided[Table] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -93,6 +100,7 @@ class TablePipeline:
             "seed": request.seed,
             "split_seed": request.split_seed,
             "device": "cpu",
+            **asked_of(self.decisions),
         }
 
     def check(self, run: RunContext) -> None:
@@ -103,8 +111,29 @@ class TablePipeline:
         with run.log.stage("check"):
             checked = check_table(self.table, listener=run.listener)
             self.table = ready_table(checked, seed=run.request.split_seed, folds=self.recipe.table.folds)
+            if self.decisions is not None:
+                self._take(self.decisions.of(self.table, run))
         run.record_data(self.table)
         run.listener.say(_expectation(self.table, self.recipe, self.nested, self.budget_seconds))
+
+    def _take(self, decided: Decided[Table]) -> None:
+        """Learn from what was decided: of a cross-validation, every row is evaluated by its given truth."""
+        from mindle.data.tables.summary import require_learnable_table
+
+        if self.nested:
+            self.table, self._decided = decided.data, decided
+        else:
+            self.table = decided.applied
+            require_learnable_table(self.table, folds=self.recipe.table.folds)
+
+    def _problem(self, rows: NDArray[np.int64]) -> TableProblem:
+        """Rows to learn from, by the truth that was decided."""
+        from mindle.training.tables.passes import TableProblem
+
+        problem, decided = TableProblem.of(self.table, rows), self._decided
+        if decided is None:
+            return problem
+        return replace(problem, truth=decided.learned[rows], aside=decided.aside[rows])
 
     def fit(self, run: RunContext) -> TableOutcome:
         """Select and refit the models of the table."""
@@ -116,7 +145,7 @@ class TablePipeline:
         # Training is given no test row, not even to rehearse with: the bundle answers these.
         rows, test = rows_to_learn(table), None if self.nested else table.rows("test")
         outcome = fit_table(
-            TableProblem.of(table, rows),
+            self._problem(rows),
             None if test is None else test[:0],
             settings=settings,
             context=run.training(before_evaluation(take(table, rows), self._deadline(run))),
@@ -125,6 +154,11 @@ class TablePipeline:
         outcome = diagnosed(outcome.of_table(rows, test), TableProblem.of(table), settings)
         run.add_stages(outcome.seconds)
         return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
+
+    def known(self, outcome: TableOutcome) -> Known | None:
+        """What the data are examined by."""
+        found = outcome.out_of_fold
+        return None if found is None else Known(data=self.table, found=found, settings=self.recipe.doctor)
 
     def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
         """Write the bundle; what was predicted for the test split or the outer folds."""

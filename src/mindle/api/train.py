@@ -1,4 +1,4 @@
-"""`train`: read → check → split → fit → bundle → evaluate once → report.
+"""`train`: read → check → split → fit → examine → bundle → evaluate once → report.
 
 It joins the stages and holds no logic of its own: what is done stands in each room, in which order here.
 """
@@ -42,6 +42,7 @@ def train(
     set: Mapping[str, Any] | None = None,
     folds: int | None = None,
     repeats: int | None = None,
+    decisions: Source | None = None,
     lang: str = "en",
     track: str | None = None,
     listener: Listener | None = None,
@@ -73,6 +74,9 @@ def train(
             `{"table.epochs": 20}`.
         folds: Of a table of fewer than 2,000 rows: number of folds of the cross-validation (default 5).
         repeats: Of such a table: how often the cross-validation is repeated (default 3).
+        decisions: What you decided about labels: the `label_issues.csv` of a run with `verdict` (keep,
+            relabel or set_aside) and `new_label` filled in, or "suggested:RUN" for the suggestions of a run.
+            They are applied after the split, to train and val, and to nothing that has changed since.
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, epochs and scores are logged too.
         listener: Receives messages and progress; prints to standard output unless set.

@@ -21,6 +21,8 @@ from mindle.errors import ArtifactError
 from mindle.records import Examples
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "width", "height", "finding")
+# Kinds of finding on rows that somebody decided about.
+DECIDED = ("relabelled", "decided")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +50,16 @@ def _columns(data: Examples) -> dict[str, Sequence[Any]]:
         "group": data.groups or unknown,
         "width": (data.widths if len(data.widths) else sizes).tolist(),
         "height": (data.heights if len(data.heights) else sizes).tolist(),
-        "finding": data.set_aside or unknown,
+        "finding": _reasons(data, data.set_aside or unknown),
     }
+
+
+def _reasons(data: Examples, set_aside: Sequence[str]) -> Sequence[str]:
+    """Why each row is not used, and of one that is whether a decision changed what is learned of it."""
+    decided = {name: each.kind for each in data.findings if each.kind in DECIDED for name in each.files}
+    if not decided:
+        return set_aside
+    return [why or decided.get(name, "") for name, why in zip(data.row_names, set_aside, strict=True)]
 
 
 def manifest_rows(data: Examples) -> list[ManifestRow]:

@@ -105,9 +105,11 @@ class Evaluation(ABC, Generic[A]):
         Args:
             answers: Of some rows.
             fitted: What was found on answers out of fold.
-            at: Where each of the rows is among these.
+            at: Where each of the rows is among these; -1 where it is not, as nothing is learned from it.
         """
-        return answers if fitted.abstain is None else replace(answers, abstain=fitted.abstain[at])
+        if fitted.abstain is None:
+            return answers
+        return replace(answers, abstain=np.where(at < 0, "", fitted.abstain[at]))
 
     def trusted_across(self, answers: A, abstention: Abstention) -> A:
         """As `trusted`, of answers of a cross-validation, each by what the other folds show."""

@@ -26,6 +26,7 @@ from mindle.training.settings import (
     AugmentSettings,
     Checked,
     Choice,
+    DoctorSettings,
     InputSettings,
     ModelSettings,
     ProbeSettings,
@@ -40,7 +41,7 @@ from mindle.training.settings import (
 STRATEGIES = ("auto", "probe", "inline", "finetune", "scratch")
 TABLE = "table"
 # Sections that are about images and tables alike.
-SHARED = ("trust",)
+SHARED = ("trust", "doctor")
 
 # What Keras's layers call some values; both are understood in recipes and in --set.
 KERAS_VALUES = {
@@ -67,6 +68,7 @@ class Recipe(Checked):
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     table: TableSettings = field(default_factory=TableSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
+    doctor: DoctorSettings = field(default_factory=DoctorSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

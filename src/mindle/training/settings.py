@@ -439,3 +439,18 @@ class TableSettings(Checked):
         float, Range(0, 1e9), "SVM: C, the inverse of its regularisation; 0 takes 10 for regression, else 3"
     ] = 0.0
     svm_gamma: Annotated[Positive, "SVM: gamma, as a multiple of scikit-learn's gamma=scale"] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings(Checked):
+    """How data are examined.
+
+    Example:
+        >>> DoctorSettings(precision=0.95).curve
+        True
+    """
+
+    precision: Annotated[
+        float, Range(0.5, 0.99), "Stated precision down to which --decisions suggested:RUN takes suggestions"
+    ] = 0.9
+    curve: Annotated[bool, "Learning curve: how much more data would help"] = True

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.counts import by_split, headings
 from mindle.data.common.findings import finding
-from mindle.errors import DataError
+from mindle.errors import DataError, did_you_mean
 from mindle.messages import Message, message
 from mindle.records import SPLITS, Dataset, Examples, Finding
 
@@ -41,6 +42,20 @@ class ClassificationData:
     def text(self, data: Examples, row: int) -> str:
         """The name of the class."""
         return data.classes[int(data.labels[row])]
+
+    def truth(self, data: Examples, text: str) -> int:
+        """The class of that name.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        name = normalize("NFC", text)
+        if name not in data.classes:
+            raise ValueError(
+                f"A label must be one of {', '.join(data.classes[:12])}{', …' * (len(data.classes) > 12)}. "
+                f"Received {name!r}.{did_you_mean(name, data.classes)}"
+            )
+        return data.classes.index(name)
 
     def summary(self, data: Dataset, rows: Sequence[int]) -> str:
         """How many rows each class has: "cat 3, dog 1"; cut short where there are many classes."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,17 @@ class RegressionData:
     def text(self, data: Examples, row: int) -> str:
         """The number, to six digits."""
         return f"{data.targets[row]:g}"
+
+    def truth(self, data: Examples, text: str) -> float:
+        """The number that a text stands for.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        with suppress(ValueError):
+            if isfinite(number := float(text)):
+                return number
+        raise ValueError(f"A target must be a number, such as 12.5. Received {text!r}.")
 
     def summary(self, data: Dataset, rows: Sequence[int]) -> str:
         """The target with the smallest and largest of its values: "target 1 to 3.5"."""

@@ -43,6 +43,9 @@ class DataTask(Protocol):
     def text(self, data: Examples, row: int) -> str:
         """The truth of a row for people."""
 
+    def truth(self, data: Examples, text: str) -> Any:
+        """The truth that a text stands for; a ValueError says why it stands for none."""
+
     def summary(self, data: Dataset, rows: Sequence[int]) -> str:
         """The truths of some rows in a few words."""
 

@@ -58,6 +58,7 @@ class TableProblem:
         assign_folds: Rows, a number of folds and a seed to the fold of each of these rows.
         threads: How many the libraries may use.
         groups: (row,) rows of one number belong together; empty where none do.
+        aside: bool (row,), rows that are evaluated and never learned from; empty where there are none.
     """
 
     features: Features
@@ -67,6 +68,7 @@ class TableProblem:
     assign_folds: AssignFolds
     threads: int = field(default_factory=usable_cores)
     groups: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
+    aside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     @classmethod
     def of(cls, table: Table, rows: Rows | None = None, *, threads: int | None = None) -> TableProblem:
@@ -92,6 +94,10 @@ class TableProblem:
     def outputs(self) -> int:
         """Columns of the scores."""
         return max(len(self.classes), 1)
+
+    def learned(self, rows: Rows) -> Rows:
+        """Those of some rows that may be learned from."""
+        return rows[~self.aside[rows]] if len(self.aside) else rows
 
     def threads_for(self, rows: int) -> int:
         """How many threads one fit may use."""

@@ -258,7 +258,8 @@ class _Selection:
         for repeat, fold in product(range(max(repeats, 1)), range(outer)):
             fold_of = self.problem.assign_folds(known, outer, draw(self.split_seed, 3, repeat))
             name = f"repeat-{repeat + 1}-fold-{fold + 1}"
-            done.append(self._pass(name, known[fold_of != fold], known[fold_of == fold], inner))
+            learned = self.problem.learned(known[fold_of != fold])
+            done.append(self._pass(name, learned, known[fold_of == fold], inner))
             if not repeats or (len(done) < outer * repeats and not self._goes_on(done, outer)):
                 break
             if len(done) > 1 or not self.deadline.limited:  # the first may have to answer for all
@@ -271,7 +272,7 @@ class _Selection:
         if whole < repeats:
             self._shorten(message("tables.time.repeats", made=whole, wanted=repeats))
         done[0].made_of.forget()
-        final = self._pass(FINAL, known, known[:0], inner)
+        final = self._pass(FINAL, self.problem.learned(known), known[:0], inner)
         protocol = {"kind": "nested", "folds": outer, "repeats": whole}
         return self._outcome(done[: whole * outer], final, protocol)
 

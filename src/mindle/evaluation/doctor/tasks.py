@@ -1,0 +1,62 @@
+"""What the examination of data does for each family of tasks, and where a new one is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mindle.evaluation.doctor.labels import Issues, label_issues
+from mindle.evaluation.doctor.targets import target_issues
+from mindle.evaluation.intervals import Floats
+from mindle.records import OutOfFold, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What differs by task.
+
+    Attributes:
+        issues: Finds labels or targets that are probably wrong; is given the class names too.
+        output: Name of the output that holds the answers.
+        losses: Loss of each row from such answers and the truth: 1 where a class is named wrong; the size of
+            the error of a number.
+        strata: What a part of the rows holds its share of, from the truth: the class; one of ten ranges.
+    """
+
+    issues: Callable[[OutOfFold, Sequence[str]], Issues]
+    output: str
+    losses: Callable[[Floats, Floats], Floats]
+    strata: Callable[[Floats], Floats]
+
+
+def _wrong(probabilities: Floats, labels: Floats) -> Floats:
+    return np.asarray(probabilities.argmax(axis=1) != labels, np.float64)
+
+
+def _off(estimates: Floats, targets: Floats) -> Floats:
+    return np.asarray(np.abs(estimates - targets), np.float64)
+
+
+def _tenths(targets: Floats) -> Floats:
+    ranks = np.argsort(np.argsort(targets, kind="stable"), kind="stable")
+    return np.asarray(ranks * 10 // max(len(targets), 1))
+
+
+TASKS = {
+    "classification": Examination(
+        issues=label_issues, output="probabilities", losses=_wrong, strata=np.asarray
+    ),
+    "regression": Examination(issues=target_issues, output="estimate", losses=_off, strata=_tenths),
+}
+
+
+def of(task: str) -> Examination:
+    """What the examination does for a task.
+
+    Example:
+        >>> of("binary").output, of("regression").output
+        ('probabilities', 'estimate')
+    """
+    return TASKS[Task(task).family]
