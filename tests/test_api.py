@@ -99,6 +99,7 @@ def test_prediction_takes_whatever_holds_a_picture(trained: Any, tmp_path: Path)
         "predicted",
         "confidence",
         *(f"p_{c}" for c in run.classes),
+        "abstain",
         "label_set",
         "reason",
     ]

@@ -77,7 +77,7 @@ def test_a_run_is_judged_as_a_regression(run: mindle.Run) -> None:
 
 def test_files_of_a_run(run: mindle.Run, root: Path) -> None:
     rows = table(run.path / "predictions.csv")
-    assert list(rows[0]) == ["path", "split", "target", "predicted", "low", "high"]
+    assert list(rows[0]) == ["path", "split", "target", "predicted", "low", "high", "abstain"]
     test = [row for row in rows if row["split"] == "test"]
     assert all(float(row["low"]) <= float(row["predicted"]) <= float(row["high"]) for row in test)
     listed = {row["path"]: row["target"] for row in table(root / "data" / "discs.csv")}
@@ -96,7 +96,7 @@ def test_the_bundle_answers_files_and_arrays(run: mindle.Run, root: Path) -> Non
     images, diameters = discs(120, side=SIDE)
     picture = root / "data" / "0003.png"
     answers = mindle.load(run).predict([str(picture), images[3], "gone.png"])
-    assert list(answers.columns) == ["path", "predicted", "low", "high", "reason"]
+    assert list(answers.columns) == ["path", "predicted", "low", "high", "abstain", "reason"]
     assert answers["predicted"][0] == pytest.approx(answers["predicted"][1])
     assert abs(answers["predicted"][0] - diameters[3]) < diameters.std()
     assert answers["reason"][2]
@@ -120,7 +120,14 @@ def test_new_pictures_are_judged(run: mindle.Run, tmp_path: Path) -> None:
     found = mindle.evaluate(run, file, out=tmp_path / "answers.csv")
     assert found["test"]["n"] == 40
     assert found["test"]["r2"]["value"] > 0.5
-    assert list(table(tmp_path / "answers.csv")[0]) == ["path", "target", "predicted", "low", "high"]
+    assert list(table(tmp_path / "answers.csv")[0]) == [
+        "path",
+        "target",
+        "predicted",
+        "low",
+        "high",
+        "abstain",
+    ]
     with pytest.raises(DataError, match="a column of numbers"):
         mindle.evaluate(run, photo_folder(tmp_path / "photos", 2))
 
@@ -251,7 +258,7 @@ def test_at_the_prompt(root: Path, tmp_path: Path) -> None:
     assert "test mean absolute error" in done.stderr
     assert "always the mean" in done.stderr
     answers = typed("predict", str(out), str(file.parent / "0001.png"))
-    assert answers.stdout.splitlines()[0] == "path,predicted,low,high,reason"
+    assert answers.stdout.splitlines()[0] == "path,predicted,low,high,abstain,reason"
     typed("check", str(file), "--target", "size")
 
 

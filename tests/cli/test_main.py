@@ -61,7 +61,7 @@ def test_predict_reads_folders_globs_and_standard_input(work: Path) -> None:
         rows = list(csv.DictReader(done.stdout.splitlines()))
         assert len(rows) == 14
         assert sum(bool(row["reason"]) for row in rows) == 1
-        columns = {"path", "predicted", "confidence", "label_set", "reason"}
+        columns = {"path", "predicted", "confidence", "abstain", "label_set", "reason"}
         assert set(rows[0]) == columns | {f"p_{c}" for c in CLASSES}
         assert all(row["predicted"] in json.loads(row["label_set"]) for row in rows if not row["reason"])
 

@@ -19,7 +19,7 @@ from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle, Precision
 from mindle.artifacts.files import write_arrays
 from mindle.data.reading import ReadingOptions
 from mindle.messages import message
-from mindle.records import Answers, Dataset, InputSpec, Listener, OutOfFold, Task, of_rows
+from mindle.records import Answers, Dataset, InputSpec, Listener, Task, of_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mindle.data import Pixels
     from mindle.engines import Arrays
     from mindle.evaluation.trust.fitting import Fitted
+    from mindle.evaluation.trust.limits import Pictures
     from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
     from mindle.serving.session import Graph
@@ -119,8 +120,6 @@ class ImagePipeline:
 
     def fit(self, run: RunContext) -> Outcome:
         """Carry the plan out."""
-        import numpy as np
-
         from mindle.training.images.plan import carry_out
         from mindle.training.images.problem import Problem
 
@@ -136,8 +135,7 @@ class ImagePipeline:
         run.add_stages(outcome.seconds, outcome.images)
         if outcome.history:
             run.folder.write_history(outcome.history)
-        known = (self.dataset.rows(split) for split in ("train", "val"))
-        return outcome.of_data(np.union1d(*known))
+        return outcome
 
     def _embed_test(self, run: RunContext, frozen: FrozenBodies) -> None:
         """Embed the test split, into the cache, where nobody looks at it before the bundle is written."""
@@ -167,7 +165,9 @@ class ImagePipeline:
         )
         save_model(outcome.model, run.folder.path)
         bundle, parity = self._bundle(run, outcome)
-        fitted = fit_abstention(self._out_of_fold(outcome), self.plan.options.recipe.trust)
+        settings = self.plan.options.recipe.trust
+        pictures = self._pictures(outcome) if settings.refuse else None
+        fitted = fit_abstention(outcome.out_of_fold, settings, pictures, seed=seed)
         bundle = with_abstention(bundle, fitted.abstention)
         test = self._test_answers(bundle, outcome)
         bundle = self._with_float32(bundle, outcome, test)
@@ -244,21 +244,21 @@ class ImagePipeline:
         known: NDArray[np.int64] = np.union1d(self.dataset.rows("train"), self.dataset.rows("val"))[rows]
         return known
 
-    def _out_of_fold(self, outcome: Outcome) -> OutOfFold:
-        """What is known of the answers to images that were not learned from."""
+    def _pictures(self, outcome: Outcome) -> Pictures:
+        """What is known of the images that were answered out of fold beside their features."""
         import numpy as np
 
-        from mindle.evaluation import tasks
+        from mindle import data as data_room
+        from mindle.data.images.quality import STATISTICS, measure_stored
+        from mindle.evaluation.trust.limits import Pictures
 
-        rows = self.dataset.rows("val")
-        known = np.union1d(self.dataset.rows("train"), rows)
-        return OutOfFold(
-            rows=np.searchsorted(known, rows),
-            outputs=tasks.of(self.task).outputs_of(outcome.val_answers),
-            truth=self.dataset.truth[rows],
-            folds=np.zeros(len(rows), np.int64),
-            groups=np.arange(len(rows)),
-            learned_from=np.zeros(len(rows), bool),
+        rows, spec = self.of_data(outcome.out_of_fold.rows), outcome.model.spec
+        sizes = np.minimum(self.dataset.heights, self.dataset.widths)
+        return Pictures(
+            statistics=STATISTICS,
+            quality=measure_stored(data_room.pixels(self.dataset, rows, spec)),
+            sides=sizes[rows] if len(sizes) else np.zeros(len(rows), np.int64),
+            model_side=min(spec.height, spec.width),
         )
 
     def _val_answers(self, outcome: Outcome, fitted: Fitted) -> Answers:
@@ -276,7 +276,7 @@ class ImagePipeline:
             _names(dataset, rows),
             dataset.truth[rows],
         )
-        known = self.of_data(self._out_of_fold(outcome).rows)
+        known = self.of_data(outcome.out_of_fold.rows)
         trusted: Answers = evaluation.trusted_out_of_fold(found, fitted, places_of(rows, known))
         return trusted
 
@@ -287,6 +287,8 @@ class ImagePipeline:
         test split as well, and the head answers these features, if a sample that goes through the whole
         bundle gets the same.
         """
+        from mindle.data.images.quality import measure_stored
+        from mindle.engines import FEATURES
         from mindle.formats.images import head_outputs
         from mindle.serving.opened import open_bundle
 
@@ -299,7 +301,8 @@ class ImagePipeline:
             features = outcome.frozen.features(stored, of_rows(dataset.sha256, rows))
             outputs = head_outputs(outcome.model, features, outcome.temperature)
             if _alike(opened.graph, outputs, stored, outcome.model.outputs.scale):
-                return opened.answers(outputs, paths, truth=truth)
+                seen: Arrays = {**outputs, FEATURES: features}
+                return opened.answers(seen, paths, truth=truth, quality=measure_stored(stored))
         return opened.answer_stored(stored, paths, truth=truth)
 
     def _test_pixels(self, outcome: Outcome) -> Pixels:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from mindle.evaluation.trust.abstention import Abstention
     from mindle.evaluation.trust.fitting import Fitted
+    from mindle.evaluation.trust.limits import Pictures
     from mindle.formats.parity import Parity
     from mindle.training.settings import TrustSettings
 
@@ -82,11 +83,21 @@ class Packed:
     details: Mapping[str, Any] = field(default_factory=_nothing)
 
 
-def fit_abstention(found: OutOfFold, settings: TrustSettings) -> Fitted:
+def fit_abstention(
+    found: OutOfFold, settings: TrustSettings, pictures: Pictures | None = None, *, seed: int = 0
+) -> Fitted:
     """When a model should not answer, by what it answered out of fold."""
     from mindle.evaluation.trust.fitting import fit_abstention
 
-    return fit_abstention(found, level=settings.level, per_class=settings.per_class, sets=settings.sets)
+    return fit_abstention(
+        found,
+        level=settings.level,
+        per_class=settings.per_class,
+        sets=settings.sets,
+        refuse=settings.refuse,
+        pictures=pictures,
+        seed=seed,
+    )
 
 
 def places_of(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -180,8 +180,8 @@ class TablePipeline:
             licences=(),
             details={},
         )
-        found = _out_of_fold(table, outcome)
-        fitted = fit_abstention(found, self.recipe.trust)
+        found = outcome.out_of_fold
+        fitted = fit_abstention(found, self.recipe.trust, seed=run.request.seed)
         bundle = with_abstention(bundle, fitted.abstention)
         split = outcome.protocol["kind"] == "split"
         answers = {
@@ -238,23 +238,6 @@ def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:
     interval: dict[str, Any] = {name: end for name, end in ends.items() if end is not None}
     answers: Answers = replace(found, repeats=held_out.repeats, folds=held_out.folds, **interval)
     return answers
-
-
-def _out_of_fold(table: Table, outcome: TableOutcome) -> OutOfFold:
-    """What is known of the answers to rows that were not learned from."""
-    import numpy as np
-
-    from mindle.evaluation import tasks
-
-    rows, count = outcome.val.rows, len(outcome.val.rows)
-    return OutOfFold(
-        rows=rows,
-        outputs=tasks.of(table.task).outputs_of(outcome.val.answers),
-        truth=table.truth[rows],
-        folds=np.zeros(count, np.int64) if outcome.val.folds is None else outcome.val.folds,
-        groups=np.arange(count),
-        learned_from=np.ones(count, bool),
-    )
 
 
 def _trusted(table: Table, held_out: HeldOutPredictions, fitted: Fitted, known: NDArray[np.int64]) -> Answers:

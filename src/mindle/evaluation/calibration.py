@@ -127,13 +127,54 @@ def error_by_chance(probabilities: NDArray[np.floating[Any]]) -> float:
         >>> error_by_chance(few) > 5 * error_by_chance(many)
         True
     """
+    return float(np.quantile(chance_errors(probabilities), 0.95))
+
+
+def chance_errors(probabilities: NDArray[np.floating[Any]]) -> Floats:
+    """Expected calibration errors that a perfectly calibrated model of these confidences shows, (draw,)."""
     confidence, number = confidence_bins(np.asarray(probabilities, np.float64))
     generator = np.random.default_rng(0)
     errors = [
         np.abs(np.bincount(number, confidence - (generator.random(len(number)) < confidence), BINS)).sum()
         for _ in range(_DRAWS)
     ]
-    return float(np.quantile(errors, 0.95) / max(1, len(number)))
+    return np.array(errors) / max(1, len(number))
+
+
+def classwise_error(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """The calibration error of each class's probability, whichever class is named, and its mean over classes.
+
+    Args:
+        probabilities: (image, class).
+        labels: (image,).
+
+    Source:
+        Kull et al. 2019, eq. 3, https://arxiv.org/abs/1910.12656.
+
+    Example:
+        >>> round(classwise_error(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])), 3)
+        0.15
+    """
+    found = _checked("probabilities", probabilities, labels)
+    number = np.clip((found * BINS).astype(np.int64), 0, BINS - 1)  # (image, class)
+    gaps = found - (labels[:, None] == np.arange(found.shape[1]))
+    errors = [
+        np.abs(np.bincount(bins, gap, BINS)).sum() / len(found)
+        for bins, gap in zip(number.T, gaps.T, strict=True)
+    ]
+    return float(np.mean(errors))
+
+
+def uncalibrated(probabilities: NDArray[np.floating[Any]], temperature: float) -> Floats:
+    """The probabilities before their logits were divided by the temperature.
+
+    Example:
+        >>> uncalibrated(np.array([[0.8, 0.2]]), 0.5).round(3).tolist()
+        [[0.667, 0.333]]
+    """
+    logits = temperature * np.log(np.maximum(np.asarray(probabilities, np.float64), np.exp(_FLOOR)))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def fit_temperature(log_probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

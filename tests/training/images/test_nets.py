@@ -44,7 +44,6 @@ def test_from_scratch_a_net_learns_and_says_how_well(cache: Path) -> None:
     assert outcome.tried[0]["value"] > 0.5  # ten classes: chance is 0.1
     assert outcome.temperature > 0
     found = outcome.out_of_fold  # of val alone
-    assert found is not None
     assert not found.learned_from.any()
     assert np.array_equal(found.outputs["probabilities"], outcome.val_answers)
 

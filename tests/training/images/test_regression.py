@@ -78,7 +78,6 @@ def test_heads_are_tried_and_a_resumed_run_decides_nothing_anew(tmp_path: Path, 
     assert int(first.calibration.counts.sum()) == len(first.calibration.errors)
     assert first.train_scores["mae"] < next(a["value"] for a in first.tried if a["name"] == "mean")
     found = first.out_of_fold
-    assert found is not None
     assert found.relearn is not None
     assert found.outputs["estimate"].shape == found.truth.shape
     off = np.abs(found.relearn(found.truth, np.arange(len(found))) - found.truth).mean()

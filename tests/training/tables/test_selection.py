@@ -92,7 +92,6 @@ def test_classes_are_calibrated_and_better_than_the_commonest() -> None:
 def test_rows_are_told_with_what_the_models_said_that_had_not_seen_them() -> None:
     known, test = np.arange(0, 178, 2), np.arange(1, 178, 2)
     found = fit(*CLASSES, classes=NAMES, test=test, settings=quick(repeats=1)).out_of_fold
-    assert found is not None
     assert np.array_equal(found.rows, known)  # nothing of the test part
     assert np.array_equal(found.truth, CLASSES[1][known])
     assert (found.outputs["probabilities"].argmax(axis=1) == found.truth).mean() > 0.9
@@ -103,7 +102,6 @@ def test_rows_are_told_with_what_the_models_said_that_had_not_seen_them() -> Non
     some = np.arange(0, 89, 2)
     assert (found.relearn(found.truth, some).argmax(axis=1) == found.truth[some]).mean() > 0.8
     moved = fit(*NUMBER, settings=quick(repeats=1)).of_table(np.arange(442) + 5).out_of_fold
-    assert moved is not None
     assert moved.outputs["estimate"].shape == (442,)
     assert int(moved.rows.min()) == 5
 

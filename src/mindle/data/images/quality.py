@@ -7,11 +7,24 @@ them, in a tenth of the time that a backbone takes.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band")
 """The columns of `measure`."""
+
+
+class Rows(Protocol):
+    """Pixels by the numbers of their rows."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Some of them, (image, height, width, channel)."""
+
 
 # Lines of pixels that are measured of large pictures; every one of small ones.
 _LINES = 56
@@ -42,6 +55,15 @@ def measure(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     parts = [
         _measured(pixels[at : at + _IMAGES_AT_A_TIME]) for at in range(0, len(pixels), _IMAGES_AT_A_TIME)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, len(STATISTICS)), np.float32)
+
+
+def measure_stored(stored: Rows) -> NDArray[np.float32]:
+    """As `measure`, of pixels that are read a few at a time."""
+    rows = np.arange(len(stored))
+    parts = [
+        _measured(stored[rows[at : at + _IMAGES_AT_A_TIME]]) for at in rows[::_IMAGES_AT_A_TIME].tolist()
     ]
     return np.concatenate(parts) if parts else np.zeros((0, len(STATISTICS)), np.float32)
 

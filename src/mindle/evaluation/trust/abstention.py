@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.typed import typed
 from mindle.evaluation.trust.label_sets import LabelSets, read_label_sets
+from mindle.evaluation.trust.limits import Limits, read_limits
 
 SCHEMA = 1
 
@@ -21,13 +22,13 @@ class Abstention:
 
     Attributes:
         refuse: Share of samples like the training data that all reasons together refuse; 0 asks for none.
+        limits: From where on an input is refused; None where that was not asked for.
         label_sets: What label sets are made by; None where numbers are estimated.
-        measured: What bundle.json tells beside it.
     """
 
     refuse: float = 0.0
+    limits: Limits | None = None
     label_sets: LabelSets | None = None
-    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def codes(
         self,
@@ -42,21 +43,20 @@ class Abstention:
             noticed: (row,) what was noticed while a row was read, or ""; nothing of any row where empty.
             quality: float32 (row, statistic), see `mindle.data.images.quality`; None of rows of a table.
         """
-        rows = len(next(iter(outputs.values())))
-        return np.array(list(noticed) or [""] * rows, np.str_)
+        return (self.limits or Limits()).codes(outputs, noticed, quality)
 
     def document(self) -> dict[str, Any]:
         """As it stands in bundle.json."""
         return {
             "schema": SCHEMA,
             "refuse": self.refuse,
-            **self.measured,
+            **(self.limits.document() if self.limits else {}),
             "label_sets": None if self.label_sets is None else self.label_sets.document(),
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What abstention.npz holds; nothing where there is no score of unknown inputs."""
-        return {}
+        return self.limits.arrays() if self.limits else {}
 
 
 def read_abstention(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Abstention:
@@ -67,10 +67,19 @@ def read_abstention(document: Mapping[str, Any], arrays: Mapping[str, NDArray[An
     """
     if document.get("schema") != SCHEMA:
         raise ValueError(f"`abstention.schema` must be {SCHEMA}. Received {document.get('schema')!r}.")
-    known = {"schema", "refuse", "label_sets"}
     sets = typed(dict[str, Any] | None, document.get("label_sets"), "abstention.label_sets")
     return Abstention(
         refuse=typed(float, document.get("refuse"), "abstention.refuse"),
+        limits=_limits_of(document, arrays),
         label_sets=None if sets is None else read_label_sets(sets),
-        measured={name: value for name, value in document.items() if name not in known},
     )
+
+
+def _limits_of(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Limits | None:
+    if "reasons" not in document:
+        return None
+    own = ("schema", "refuse", "label_sets")
+    try:
+        return read_limits({name: value for name, value in document.items() if name not in own}, arrays)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"`abstention.reasons` must be whole. Received them without {error}.") from error

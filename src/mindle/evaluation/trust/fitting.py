@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mindle.evaluation.trust.abstention import Abstention
 from mindle.evaluation.trust.label_sets import LEVEL, fit_label_sets, held_out_sets
+from mindle.evaluation.trust.limits import Pictures, fit_limits
 from mindle.records import OutOfFold
 
 # Answers that one split held out are put into so many parts; the sets of each come from the others.
@@ -32,7 +33,14 @@ class Fitted:
 
 
 def fit_abstention(
-    found: OutOfFold, *, level: float = LEVEL, per_class: bool = False, sets: str = "threshold"
+    found: OutOfFold,
+    *,
+    level: float = LEVEL,
+    per_class: bool = False,
+    sets: str = "threshold",
+    refuse: float = 0.0,
+    pictures: Pictures | None = None,
+    seed: int = 0,
 ) -> Fitted:
     """Find out how sets are made and when to abstain.
 
@@ -41,13 +49,26 @@ def fit_abstention(
         level: How often the truth should be in its label set.
         per_class: Whether that is promised of each class.
         sets: How classes are scored, see `mindle.evaluation.trust.label_sets`.
+        refuse: Share of rows like these that may be refused; 0 refuses none.
+        pictures: Of the same rows, where they are pictures.
+        seed: See `mindle.evaluation.trust.limits.fit_limits`.
     """
-    probabilities = found.outputs.get("probabilities")
-    if probabilities is None or not len(found):
+    if not len(found):
         return Fitted(abstention=Abstention())
+    abstention, codes = Abstention(), None
+    if refuse:
+        limits, codes = fit_limits(found, refuse=refuse, pictures=pictures, seed=seed)
+        # Without any limit no answer has a code, not even an empty one.
+        abstention, codes = (
+            (Abstention(refuse=refuse, limits=limits), codes) if limits else (abstention, None)
+        )
+    probabilities = found.outputs.get("probabilities")
+    if probabilities is None:
+        return Fitted(abstention=abstention, abstain=codes)
     fitted = fit_label_sets(probabilities, found.truth, level=level, per_class=per_class, method=sets)
     return Fitted(
-        abstention=Abstention(label_sets=fitted),
+        abstention=replace(abstention, label_sets=fitted),
+        abstain=codes,
         sets=held_out_sets(fitted, probabilities, found.truth, parts_of(found.folds)),
     )
 

@@ -54,6 +54,9 @@ class Limits:
     side: int = 0
     measured: Mapping[str, Any] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return self.unknown is not None or bool(self.quality)
+
     def codes(
         self,
         outputs: Mapping[str, NDArray[Any]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,14 @@ class Problem:
         return pixels(self.images, rows, spec, cache=self.cache, listener=listener)
 
 
+def nothing_held_out() -> OutOfFold:
+    """No answers."""
+    none = np.zeros(0, np.int64)
+    return OutOfFold(
+        rows=none, outputs={}, truth=none, folds=none, groups=none, learned_from=np.zeros(0, np.bool_)
+    )
+
+
 def only(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     """The images of some rows, without their truth: a copy, from which no other row can be reached."""
     count, images = len(rows), dataset.images
@@ -200,13 +208,4 @@ class Outcome:
     thresholds: tuple[float, ...] = ()
     calibration: Calibration | None = None
     frozen: FrozenBodies | None = None
-    out_of_fold: OutOfFold | None = None
-
-    def of_data(self, rows: NDArray[np.int64]) -> Outcome:
-        """The same with the rows of the data set that the problem was made of.
-
-        Args:
-            rows: The row of the data set that each row of the problem is.
-        """
-        found = self.out_of_fold
-        return self if found is None else replace(self, out_of_fold=replace(found, rows=rows[found.rows]))
+    out_of_fold: OutOfFold = field(default_factory=nothing_held_out)

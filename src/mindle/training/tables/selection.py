@@ -91,8 +91,8 @@ class TableOutcome:
             seconds, note, whether it has a share.
         stopped: Why nothing more was tried.
         seconds: By stage.
-        diagnoses: What was wrong with the training; nothing for a healthy one.
         out_of_fold: The answers of `val`, with what is needed to evaluate them.
+        diagnoses: What was wrong with the training; nothing for a healthy one.
     """
 
     model: TableModel
@@ -104,8 +104,8 @@ class TableOutcome:
     tried: Sequence[Mapping[str, Any]]
     stopped: str
     seconds: Mapping[str, float]
+    out_of_fold: OutOfFold
     diagnoses: tuple[Diagnosis, ...] = ()
-    out_of_fold: OutOfFold | None = None
 
     def of_table(self, rows: Rows, test: Rows | None = None) -> TableOutcome:
         """The same with the rows of the table that the problem was made of.
@@ -114,14 +114,13 @@ class TableOutcome:
             rows: The row of the table that each row of the problem is.
             test: Sealed rows of the table, which are yet to be answered; those of the outcome unless given.
         """
-        found = self.out_of_fold
         sealed = None if test is None else HeldOutPredictions(rows=test, answers=np.zeros(0))
         return replace(
             self,
             fold_models=tuple((model, rows[seen]) for model, seen in self.fold_models),
             test=sealed or replace(self.test, rows=rows[self.test.rows]),
             val=replace(self.val, rows=rows[self.val.rows]),
-            out_of_fold=None if found is None else replace(found, rows=rows[found.rows]),
+            out_of_fold=replace(self.out_of_fold, rows=rows[self.out_of_fold.rows]),
         )
 
 
