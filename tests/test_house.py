@@ -58,6 +58,9 @@ TESTED_ELSEWHERE = {
             "train",
         )
     },
+    # One sample of each corner of the house goes through what all samples must do.
+    **{f"certification/{name}.py": "certification/test_samples.py" for name in ("images", "rows")},
+    "certification/document.py": "api/test_certify.py",  # whole certificates are read back
     # The checks and readers of images and of tables run through what they share.
     "data/sources.py": "api/test_check.py",
     "data/images/sources/pictures.py": "data/images/sources/test_source.py",  # one folder is read and given

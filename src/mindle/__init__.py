@@ -20,6 +20,7 @@ for _variable in ("ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_D
     os.environ.setdefault(_variable, "1")
 
 if TYPE_CHECKING:
+    from mindle.api.certify import certify as certify
     from mindle.api.check import check as check
     from mindle.api.compare import compare as compare
     from mindle.api.course import Course as Course
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from mindle.api.tune import tune as tune
 
 _NAMES = {  # by module of `mindle.api`
+    "certify": ("certify",),
     "check": ("check",),
     "compare": ("compare",),
     "course": ("Course", "course", "list_experiments"),

@@ -18,7 +18,7 @@ from mindle.text import json_safe, printable
 # Arguments by name: what is written, as it is spelled; what is read; and what is read if it is a file.
 _WRITTEN = {"out": "--out", "json": "--json"}
 _READ = ("data", "images", "model", "run", "runs")
-_READ_FILES = ("weights", "recipe", "space", "name")
+_READ_FILES = ("weights", "recipe", "space", "name", "limits")
 _STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 

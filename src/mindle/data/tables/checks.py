@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,10 +57,7 @@ def check_table(table: Table, listener: Listener = SILENT) -> Table:
     found = [finding for question in QUESTIONS for finding in question(draft)]
     found += _target_leaks(draft, listener)
     found += [*common.of(table.task).findings(table, draft.good()), *lookalikes(table.classes)]
-    contents = [
-        hashlib.sha256(f"{features} {answer}".encode()).hexdigest()
-        for features, answer in zip(draft.hashes, table.truth.tolist(), strict=True)
-    ]
+    contents = _with_answers(draft.hashes, table.truth)
     return replace(
         table,
         groups=bind_groups(table.groups or ("",) * len(table), draft.bound, contents),
@@ -142,12 +139,42 @@ def row_hashes(table: Table) -> list[str]:
         >>> hashes[101] == hashes[142], len(set(hashes))
         (True, 149)
     """
-    numbers = [table.cells[column.name] for column in table.features if not kind_of(column).is_text]
-    texts = [table.cells[column.name] for column in table.features if kind_of(column).is_text]
+    return _feature_hashes(table.features, table.cells, len(table))
+
+
+def content_hashes(
+    columns: Sequence[Column], cells: Mapping[str, NDArray[Any]], truth: NDArray[Any]
+) -> list[str]:
+    """SHA-256 of what each row holds, features and answer, as it stands in the manifest.
+
+    Args:
+        columns: The columns to learn from, in the order of the table.
+        cells: Their values.
+        truth: (row,) class index or number.
+
+    Example:
+        >>> from mindle.data.tables.reader import read_table
+        >>> iris = read_table("iris")
+        >>> content_hashes(iris.features, iris.cells, iris.truth) == list(check_table(iris).sha256)
+        True
+    """
+    return _with_answers(_feature_hashes(columns, cells, len(truth)), truth)
+
+
+def _with_answers(hashes: Sequence[str], truth: NDArray[Any]) -> list[str]:
+    return [
+        hashlib.sha256(f"{features} {answer}".encode()).hexdigest()
+        for features, answer in zip(hashes, truth.tolist(), strict=True)
+    ]
+
+
+def _feature_hashes(columns: Sequence[Column], cells: Mapping[str, NDArray[Any]], rows: int) -> list[str]:
+    numbers = [cells[column.name] for column in columns if not kind_of(column).is_text]
+    texts = [cells[column.name] for column in columns if kind_of(column).is_text]
     # One bit pattern for each number: 0 and -0 are equal, and so are all kinds of NaN.
-    stacked = np.stack(numbers, axis=1) + 0.0 if numbers else np.zeros((len(table), 0))
+    stacked = np.stack(numbers, axis=1) + 0.0 if numbers else np.zeros((rows, 0))
     stacked[np.isnan(stacked)] = np.nan
-    categories = zip(*(cells.tolist() for cells in texts), strict=True) if texts else itertools.repeat(())
+    categories = zip(*(each.tolist() for each in texts), strict=True) if texts else itertools.repeat(())
     return [
         hashlib.sha256(row.tobytes() + repr(some).encode()).hexdigest()
         for row, some in zip(stacked.astype("<f8"), categories, strict=False)

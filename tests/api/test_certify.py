@@ -1,0 +1,93 @@
+"""`certify`: what is refused before anything is measured, and whole certificates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mindle
+from mindle.certification.document import DOCUMENT, PAGE, Certificate
+from mindle.errors import DataError
+from mindle.records import SILENT
+from tests.certification.models import data_of, recorded
+from tests.pictures import fingerprints
+
+
+def certify(name: str, folder: Path, **options: Any) -> Certificate:
+    bundle = recorded(name, folder) / "bundle"
+    options = {"data": data_of(name, folder), "out": folder / "certificate", "budget": 300, **options}
+    return mindle.certify(bundle, listener=SILENT, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"out": None}, "`out` must be given for a bundle"),
+        ({"data": None}, "`data` must be given for a bundle"),
+        ({"limits": {"acuracy": {}}}, "Did you mean accuracy"),
+        ({"budget": "soon"}, "`budget` must be a time"),
+        ({"lang": "de"}, "`lang` must be one of"),
+    ],
+)
+def test_wrong_calls_write_nothing(options: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        certify("iris", tmp_path, **options)
+    assert not (tmp_path / "certificate").exists()
+
+
+def test_nothing_of_the_user_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "certificate").mkdir()
+    (tmp_path / "certificate" / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"Received .*certificate, which holds other files"):
+        certify("iris", tmp_path)
+    with pytest.raises(ValueError, match="which is a file"):
+        certify("iris", tmp_path, out=tmp_path / "certificate" / "notes.txt")
+    with pytest.raises(ValueError, match="must lie outside of the data"):
+        certify("shapes-0", tmp_path, out=tmp_path / "photos" / "certificate")
+    assert fingerprints(tmp_path / "certificate").keys() == {".", "notes.txt"}
+
+
+def test_data_that_the_model_knows_nothing_of_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must have every column"):
+        certify("iris", tmp_path, data={"other": [1, 2]})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["shapes-0", "discs", "iris", "diabetes"])
+def test_a_certificate_of_each_corner_of_the_house(name: str, tmp_path: Path) -> None:
+    limits = {"latency_p95_ms": float("inf"), "size_mb": 1000, "card": {"intended_use": "a test"}}
+    made = certify(name, tmp_path, limits=limits)
+    document = json.loads((made.path / DOCUMENT).read_text(encoding="utf-8"))
+    assert document["limits"] == [
+        {"name": "size_mb", "bound": "most", "limit": 1000, "found": pytest.approx(0, abs=1), "passed": True}
+    ]
+    assert made.passed
+    assert document["n"] == document["of"] == len(data(name, tmp_path))
+    assert not document["abstains"]  # recorded before models could
+    assert {block["severity"] for block in document["corruptions"]} == {1, 2, 3, 4, 5}
+    for block in document["corruptions"]:
+        assert block["difference"]["low"] <= block["difference"]["value"] <= block["difference"]["high"]
+    assert [each["batch"] for each in document["latency"]] == [1, 8, 32]
+    assert document["card"]["intended_use"]["intended_use"] == "a test"
+    page = (made.path / PAGE).read_text(encoding="utf-8")
+    assert "cannot abstain" in page
+    assert "<script" not in page
+    certify(name, tmp_path, limits=limits, lang="ko")  # an earlier certificate is written anew
+    assert "인증서" in (made.path / PAGE).read_text(encoding="utf-8")
+
+
+def data(name: str, folder: Path) -> range:
+    """As many as there are labelled images or rows."""
+    return range({"shapes-0": 24, "discs": 24, "iris": 150, "diabetes": 292}[name])
+
+
+@pytest.mark.slow
+def test_a_limit_that_does_not_hold(tmp_path: Path) -> None:
+    made = certify("iris", tmp_path, limits={"accuracy": {"missing-cells": {"5": 0.99}}})
+    assert not made.passed
+    assert [limit["passed"] for limit in made.limits if limit["name"] == "accuracy.missing-cells.5"] == [
+        False
+    ]
