@@ -260,7 +260,7 @@ def test_intervals_that_the_document_does_not_know_are_refused(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pixels": PIXELS}, "must hold pixels, probabilities, and holds pixels"),
+        ({"pixels": PIXELS}, "must hold pixels, probabilities, features, and holds pixels"),
         ({"pixels": PIXELS[:, :4], "probabilities": PROBABILITIES}, r"pixels must be u1 \(any, 6, 8, 3\)"),
         ({"pixels": PIXELS, "probabilities": PROBABILITIES[:1]}, "must hold 1 to 64 rows in each"),
         ({"pixels": PIXELS[:0], "probabilities": PROBABILITIES[:0]}, "must hold 1 to 64 rows in each"),

@@ -25,10 +25,10 @@ def require_bfloat16() -> None:
         pytest.skip(reason)
 
 
-def image_graph(path: Path, *, scale: float = 1.0, head: bool = False) -> Path:
+def image_graph(path: Path, *, scale: float = 1.0, head: bool = False, both: bool = False) -> Path:
     """Eight features of an image: the mean of each map of a convolution of its centred pixels.
 
-    With a head, their products with 1 to 8 are what it answers.
+    With a head, their products with 1 to 8 are what it answers, and where both are asked for the features.
     """
     rng = np.random.default_rng(1)
     weights = numpy_helper.from_array((scale * rng.normal(size=(8, 3, 3, 3))).astype(np.float32), "weights")
@@ -48,7 +48,7 @@ def image_graph(path: Path, *, scale: float = 1.0, head: bool = False) -> Path:
         nodes,
         "images",
         [value("pixels", TensorProto.UINT8, ["image", *SHAPE])],
-        [value(answer, TensorProto.FLOAT, ["image", 8])],
+        [value(each, TensorProto.FLOAT, ["image", 8]) for each in [answer, *["features"] * both]],
         [
             weights,
             numpy_helper.from_array(np.array(127.5, np.float32), "middle"),

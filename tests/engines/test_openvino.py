@@ -46,16 +46,21 @@ assert all(os.sched_getaffinity(int(thread)) == usable for thread in os.listdir(
 
 
 @pytest.mark.parametrize("plan", ["openvino", "openvino:batch=0", "openvino:batch=4,streams=2"])
-def test_bfloat16_ends_where_the_head_begins(plan: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("both", [False, True], ids=["answers", "features too"])
+def test_bfloat16_ends_where_the_head_begins(plan: str, both: bool, tmp_path: Path) -> None:
     require_bfloat16()
     rows, exact = {"pixels": pixels(9)}, parse_plan(plan, Plan())
     body = open_graph(image_graph(tmp_path / "body.onnx"), replace(exact, precision="bfloat16"))
-    whole = open_graph(image_graph(tmp_path / "whole.onnx", head=True), replace(exact, precision="bfloat16"))
+    joined = image_graph(tmp_path / "whole.onnx", head=True, both=both)
+    whole = open_graph(joined, replace(exact, precision="bfloat16"))
     features = body(rows)["features"]
     np.testing.assert_array_equal(whole(rows)["answers"], features * FACTORS)
     expected = open_graph(tmp_path / "body.onnx", exact)(rows)["features"]
     assert 1e-4 < np.abs(features - expected).max() / expected.max() < 0.02
-    assert whole.outputs == (Node("answers", "tensor(float)", (None, 8)),)
+    names = ["answers", *["features"] * both]
+    assert whole.outputs == tuple(Node(name, "tensor(float)", (None, 8)) for name in names)
+    if both:
+        np.testing.assert_array_equal(whole(rows)["features"], features)
 
 
 def test_a_processor_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

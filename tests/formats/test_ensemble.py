@@ -68,7 +68,26 @@ def test_the_graph_answers_like_its_members_mixed(tmp_path: Path, method: str) -
     assert np.abs(mix(apart) - together).max() < 1e-5
     assert parity.largest_difference < 1e-5
     assert joined({"pixels": PIXELS[:1]})["probabilities"].shape == (1, 3)
+    # Its features are those of the member with the largest weight.
+    known = session(bundles[0].model)({"pixels": PIXELS})["features"]
+    np.testing.assert_allclose(joined({"pixels": PIXELS})["features"], known, atol=1e-5)
     assert not list(folder.glob("*.partial"))
+
+
+def test_without_features_of_a_member_there_are_none(tmp_path: Path) -> None:
+    bundles = [member(tmp_path / str(seed), seed) for seed in (0, 1)]
+    for number, bundle in enumerate(bundles):
+        graph = onnx.load(str(bundle.model))
+        kept = [node for node in graph.graph.output if node.name == "probabilities"]
+        del graph.graph.output[:]
+        graph.graph.output.extend(kept)
+        onnx.save(graph, str(bundle.model))
+        with np.load(bundle.folder / "reference.npz") as arrays:
+            known = {name: arrays[name] for name in arrays.files if name != "features"}
+        np.savez(bundle.folder / "reference.npz", **known)
+        assert ensemble.heaviest(bundles, MIXES["vote"]) == (1 if number == 0 else None)
+    formats.write("onnx", ensemble.exportable(bundles, MIXES["vote"], SPEC), tmp_path / "joined")
+    assert [node.name for node in session(tmp_path / "joined" / "model.onnx").outputs] == ["probabilities"]
 
 
 def test_weights_that_members_share_are_kept_once(tmp_path: Path) -> None:
@@ -83,7 +102,7 @@ def test_weights_that_members_share_are_kept_once(tmp_path: Path) -> None:
     assert 1.8 * single < sizes[1] < 2.2 * single
     graph = onnx.load(str(tmp_path / "joined0" / "model.onnx")).graph
     assert [node.name for node in graph.input] == ["pixels"]
-    assert [node.name for node in graph.output] == ["probabilities"]
+    assert [node.name for node in graph.output] == ["probabilities", "features"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mindle import formats
 from mindle.artifacts.bundle import write_bundle_document
 from mindle.errors import ArtifactError
 from mindle.formats import images
-from mindle.formats.images import exportable, reference_pixels, torch_outputs
+from mindle.formats.images import exportable, head_outputs, reference_pixels, torch_outputs
 from mindle.models.classifier import (
     AnswerGraph,
     Classifier,
@@ -24,7 +24,8 @@ from mindle.models.classifier import (
     layers_model,
     to_floats,
 )
-from mindle.models.graph import export_onnx
+from mindle.models.graph import export_onnx, session
+from mindle.models.heads import LinearHead, Standardise
 from mindle.models.nets.layers import build_layers
 from mindle.models.nets.zoo import ZOO
 from mindle.records import InputSpec
@@ -70,7 +71,40 @@ def test_graphs_of_frozen_bodies_become_part_of_the_bundles(count: int, tmp_path
     graph = onnx.load(str(tmp_path / "bundle" / "model.onnx")).graph
     assert [node.name for node in graph.input] == ["pixels"]
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param  # any number of images
-    assert [node.name for node in graph.output] == ["probabilities"]
+    assert [node.name for node in graph.output] == ["probabilities", "features"]
+    whole = session(tmp_path / "bundle" / "model.onnx")({"pixels": pixels})
+    apart = [session(body)({"pixels": pixels})["features"] for body in bodies]
+    assert np.array_equal(whole["features"], np.concatenate(apart, axis=1))
+    known = torch_outputs(model, pixels, 1.7)
+    np.testing.assert_allclose(whole["features"], known["features"], atol=1e-4)
+    from_features = head_outputs(model, whole["features"], 1.7)
+    np.testing.assert_allclose(from_features["probabilities"], known["probabilities"], atol=1e-5)
+    assert np.array_equal(from_features["features"], whole["features"])
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_features_of_a_net_are_what_its_last_layer_is_given(mirrored: bool, tmp_path: Path) -> None:
+    layers = ZOO["small-resnet"].layers(COLOUR.height, COLOUR.width)
+    model = layers_model(layers, ClassScores(("a", "b", "c")), spec=COLOUR, seed=0).eval()
+    if mirrored:
+        model.average_mirrored()
+    pixels = np.random.default_rng(1).integers(0, 256, (5, *COLOUR.shape), np.uint8)
+    formats.write("onnx", exportable(model, pixels), tmp_path)
+    found = session(tmp_path / "model.onnx")({"pixels": pixels})
+    assert found["features"].shape == (5, model.features)
+    if not mirrored:
+        last = model.bodies[0][-1]  # type: ignore[index]
+        logits = last(torch.from_numpy(found["features"]))
+        expected = torch.softmax(logits, 1).detach().numpy()
+        np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
+
+
+def test_too_many_features_stay_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mindle.models.classifier.MOST_FEATURES", 10)
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
+    model = layers_model(layers, ClassScores(("a", "b", "c")), spec=COLOUR, seed=0)
+    formats.write("onnx", exportable(model, reference_pixels(COLOUR, 2)), tmp_path)
+    assert [node.name for node in session(tmp_path / "model.onnx").outputs] == ["probabilities"]
 
 
 def side_by_side(count: int) -> Classifier:
@@ -82,7 +116,11 @@ def side_by_side(count: int) -> Classifier:
         spec=COLOUR,
         bodies=[build_layers(layers, shape=shape, classes=3, seed=seed) for seed in range(count)],
         normalisers=[Normalise((0.1 * seed,) * 3, (0.5,) * 3) for seed in range(count)],
-        head=torch.nn.Linear(6 * count, 3),
+        head=LinearHead(
+            Standardise.identity(6 * count),
+            np.random.default_rng(0).normal(size=(3, 6 * count)),
+            np.zeros(3),
+        ),
         description={},
     )
 

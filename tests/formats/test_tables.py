@@ -108,7 +108,7 @@ def test_reference_rows_are_kept_with_their_answers(tmp_path: Path) -> None:
         stored = {name: arrays[name] for name in arrays.files}
     session = onnxruntime.InferenceSession(tmp_path / MODEL, providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_outputs()]
-    assert names == ["estimate", "fold_estimates"]
+    assert names == ["estimate", "fold_estimates", "features"]
     inputs = {node.name: stored[node.name] for node in session.get_inputs()}
     for name, answer in zip(names, session.run(names, inputs), strict=True):
         assert np.array_equal(answer, stored[name])

@@ -128,7 +128,7 @@ def test_seed_decides_the_weights() -> None:
 def test_temperature_divides_the_logits() -> None:
     model = kinds()["layers"].eval()
     with torch.no_grad():
-        probabilities = AnswerGraph(model, 2.5)(pixels())
+        probabilities, _ = AnswerGraph(model, 2.5)(pixels())
         torch.testing.assert_close(probabilities, torch.softmax(model(pixels()) / 2.5, 1))
     with pytest.raises(ValueError, match="`temperature` must be above 0"):
         AnswerGraph(model, 0.0)
@@ -254,7 +254,8 @@ def test_an_estimator_is_saved_and_answers_in_the_unit_of_its_target(tmp_path: P
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": "classes"}]
     net = layers_model(layers, StandardisedNumber(centre=1900.0, scale=0.5), spec=spec, seed=0).eval()
     pixels = torch.randint(0, 256, (5, 8, 8, 1), dtype=torch.uint8)
-    estimate, folds = AnswerGraph(net)(pixels)
+    estimate, folds, features = AnswerGraph(net)(pixels)
+    torch.testing.assert_close(features, net.normalisers[0](to_floats(pixels)).flatten(1))
     assert estimate.shape == (5,)
     assert folds.shape == (5, 1)
     torch.testing.assert_close(estimate, net(pixels)[:, 0].double() * 0.5 + 1900.0)

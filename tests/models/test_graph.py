@@ -54,7 +54,7 @@ def test_the_graph_answers_as_the_module_for_any_batch(tmp_path: Path) -> None:
     for count in (1, 5):
         answer = served({"pixels": pixels(count).numpy()})["probabilities"]
         with torch.no_grad():
-            np.testing.assert_allclose(answer, module(pixels(count)).numpy(), atol=1e-5)
+            np.testing.assert_allclose(answer, module(pixels(count))[0].numpy(), atol=1e-5)
         np.testing.assert_allclose(answer.sum(1), 1, atol=1e-5)
 
 

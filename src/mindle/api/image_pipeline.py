@@ -359,13 +359,14 @@ def _names(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:
 
 def _alike(graph: Graph, outputs: Arrays, stored: Pixels, scale: float) -> bool:
     """Whether a graph gives some pixels the outputs that were found for them in another way."""
-    from mindle.formats.parity import TOLERANCE, compare_outputs
+    from mindle.formats.parity import TOLERANCE, compare_outputs, features_differ
     from mindle.training.images.nets import evenly
 
     some = evenly(len(stored), PARITY_IMAGES)
     found = {name: rows[some] for name, rows in outputs.items()}
-    parity = compare_outputs(graph({"pixels": stored[some]}), found, scale=scale, tolerance=TOLERANCE)
-    return parity.within(TOLERANCE)
+    answered = graph({"pixels": stored[some]})
+    parity = compare_outputs(answered, found, scale=scale, tolerance=TOLERANCE)
+    return parity.within(TOLERANCE) and not features_differ(answered, found)
 
 
 def _parameters(outcome: Outcome) -> dict[str, int]:

@@ -23,7 +23,8 @@ ABSTAINED = "abstain"
 
 
 # What of an image or row a model looks at last; bundles of version 0.1.0 do not give it.
-_FEATURES = {"features": Slot("f", (None, None), optional=True)}
+FEATURES = "features"
+_FEATURES = {FEATURES: Slot("f", (None, None), optional=True)}
 
 
 class Layout(Protocol[A]):

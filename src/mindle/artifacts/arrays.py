@@ -90,10 +90,10 @@ def read_arrays(file: Path, slots: Mapping[str, Slot], *, limit: int) -> dict[st
 
 def _read(archive: zipfile.ZipFile, slots: Mapping[str, Slot], limit: int) -> dict[str, NDArray[Any]]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    needed = [name for name, slot in slots.items() if not slot.optional]
-    if not set(needed) <= set(members) <= set(slots) or len(members) != len(archive.infolist()):
+    needed = {name for name, slot in slots.items() if not slot.optional}
+    if not needed <= set(members) <= set(slots) or len(members) != len(archive.infolist()):
         raise ValueError(
-            f"it must hold {', '.join(needed)}, and holds {', '.join(list(members)[:8]) or 'none'}"
+            f"it must hold {', '.join(slots)}, and holds {', '.join(list(members)[:8]) or 'none'}"
         )
     left = limit
     for name, info in members.items():

@@ -122,8 +122,8 @@ def _parts(model: Any, precision: str) -> list[tuple[Any, str]]:
     )
     features = None if precision == "float32" else next(named, None)
     behind = [] if features is None else list(features.get_target_inputs())
-    behind = [each for each in behind if each.get_node().get_type_name() != "Result"]
-    if features is None or not behind:
+    # A graph may answer its features too; one that answers nothing else is a body alone.
+    if features is None or all(each.get_node().get_type_name() == "Result" for each in behind):
         return [(model, precision)]
     import openvino
 

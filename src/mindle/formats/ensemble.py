@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mindle.artifacts.answers import FEATURES
 from mindle.artifacts.bundle import Bundle
 from mindle.artifacts.files import replacing
 from mindle.errors import ArtifactError
@@ -69,36 +69,41 @@ def exportable(bundles: Sequence[Bundle], mix: Mix, spec: InputSpec) -> Exportab
         mix: Makes one answer of theirs.
         spec: The pixels that all of them take.
     """
-    example = {INPUT: reference_pixels(spec)}
+    example, seen = {INPUT: reference_pixels(spec)}, heaviest(bundles, mix)
 
     def answers(inputs: Arrays) -> Arrays:
-        apart = np.stack([_answers(bundle.model, inputs[INPUT]) for bundle in bundles])
-        return {OUTPUT: mix(apart.astype(np.float64))}
+        found = [session(bundle.model)({INPUT: inputs[INPUT]}) for bundle in bundles]
+        apart = np.stack([np.asarray(each[OUTPUT], np.float64) for each in found])
+        features = {} if seen is None else {FEATURES: found[seen][FEATURES]}
+        return {OUTPUT: mix(apart), **features}
 
     return Exportable(
         model=mix,
         example=example,
         sample={INPUT: example[INPUT][:0]},
         answers=answers,
-        write_graph=partial(_write, bundles, mix),
+        write_graph=partial(_write, bundles, mix, seen),
         name="The ensemble",
     )
 
 
-def _write(bundles: Sequence[Bundle], mix: Mix, path: Path) -> None:
+def heaviest(bundles: Sequence[Bundle], mix: Mix) -> int | None:
+    """Which member gives the features: of those that have some, the one with the largest weight."""
+    known = [at for at, bundle in enumerate(bundles) if FEATURES in bundle.reference()]
+    weights = mix.weights if len(mix.weights) else np.ones(len(bundles))
+    return max(known, key=lambda at: float(weights[at]), default=None)
+
+
+def _write(bundles: Sequence[Bundle], mix: Mix, seen: int | None, path: Path) -> None:
     import onnx
 
-    graph = _joined([onnx.load(str(bundle.model)) for bundle in bundles], mix)
+    graph = _joined([onnx.load(str(bundle.model)) for bundle in bundles], mix, seen)
     with replacing(path) as draft:
         onnx.save(graph, str(draft))
 
 
-def _answers(graph: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(session(graph)({INPUT: pixels})[OUTPUT], np.float32)
-
-
-def _joined(members: Sequence[Any], mix: Mix) -> Any:
-    """One ONNX model of the members' models."""
+def _joined(members: Sequence[Any], mix: Mix, seen: int | None) -> Any:
+    """One ONNX model of the members' models, with the features of one of them."""
     import onnx
     from onnx import helper
 
@@ -109,13 +114,17 @@ def _joined(members: Sequence[Any], mix: Mix) -> Any:
                 "Members of an ensemble must be written in one version of ONNX's operators. Received "
                 f"{member.opset_import} beside {first.opset_import}. Train the older run again."
             )
-        outputs += [
-            tensor.astype(np.float64) for tensor in whole.inlined(member, f"member{number}/", {INPUT: INPUT})
-        ]
+        names = [output.name for output in member.graph.output]
+        tensors = whole.inlined(member, f"member{number}/", {INPUT: INPUT})
+        found = dict(zip(names, tensors, strict=True))
+        outputs.append(found[OUTPUT].astype(np.float64))
+        if number == seen:
+            whole.nodes.append(helper.make_node("Identity", [found[FEATURES].name], [FEATURES]))
+            whole.outputs.append(member.graph.output[names.index(FEATURES)])
     mixed: Any = mix(outputs)
     whole.nodes.append(helper.make_node("Identity", [mixed.astype(np.float32).name], [OUTPUT]))
     whole.inputs.append(first.graph.input[0])
-    whole.outputs.append(first.graph.output[0])
+    whole.outputs.insert(0, next(each for each in first.graph.output if each.name == OUTPUT))
     model = whole.model(first.opset_import, max(member.ir_version for member in members))
     onnx.checker.check_model(model)
     return model

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.errors import ArtifactError
-from mindle.formats.parity import TOLERANCE, Parity, compare_outputs
+from mindle.formats.parity import TOLERANCE, Parity, compare_outputs, features_differ
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -58,9 +58,13 @@ class Exportable:
         Raises:
             ArtifactError: If they differ.
         """
-        parity = compare_outputs(
-            self.answers(self.inputs), answers, scale=self.scale, tolerance=self.tolerance
-        )
+        own = self.answers(self.inputs)
+        parity = compare_outputs(own, answers, scale=self.scale, tolerance=self.tolerance)
+        if features_differ(own, answers):
+            raise ArtifactError(
+                f"{self.name} must give the features of the model it was made from. Received others. "
+                f"{self.advice}"
+            )
         if not parity.within(self.tolerance):
             raise ArtifactError(
                 f"{self.name} must answer like the model it was made from within {self.tolerance:g}. "

@@ -41,7 +41,7 @@ def reference_pixels(spec: InputSpec, count: int = REFERENCE_IMAGES) -> NDArray[
 
 def torch_outputs(
     model: Classifier, pixels: NDArray[np.uint8], temperature: float = 1.0
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, NDArray[Any]]:
     """What the PyTorch model answers to pixels (image, height, width, channel): (image, …) by output.
 
     It stays on whichever device it is.
@@ -51,23 +51,23 @@ def torch_outputs(
 
 def head_outputs(
     model: Classifier, features: NDArray[np.float32], temperature: float = 1.0
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, NDArray[Any]]:
     """What the PyTorch model answers to features (image, feature) of its bodies: (image, …) by output."""
-    return _outputs(HeadGraph(model, temperature), features, HEAD_BATCH)
+    found = _outputs(HeadGraph(model, temperature), features, HEAD_BATCH)
+    return found | {FEATURES: features} if model.features else found
 
 
-def _outputs(graph: AnswerGraph, rows: NDArray[Any], batch: int) -> dict[str, NDArray[np.float64]]:
+def _outputs(graph: AnswerGraph, rows: NDArray[Any], batch: int) -> dict[str, NDArray[Any]]:
     graph.eval()
     device = next((p.device for p in graph.parameters()), torch.device("cpu"))
     batches = []  # (batch, output)
     with torch.inference_mode():
         for some in np.array_split(rows, max(-(-len(rows) // batch), 1)):
-            outputs = graph(torch.from_numpy(some).to(device))
-            batches.append(outputs if isinstance(outputs, tuple) else (outputs,))
+            batches.append(graph(torch.from_numpy(some).to(device)))
     joined = (torch.cat(each).cpu().numpy() for each in zip(*batches, strict=True))
     return {
-        name: np.asarray(answers, np.float64)
-        for name, answers in zip(graph.classifier.outputs.names, joined, strict=True)
+        name: answers if name == FEATURES else np.asarray(answers, np.float64)
+        for name, answers in zip(graph.names, joined, strict=True)
     }
 
 
@@ -90,7 +90,7 @@ def exportable(
             _write_joined(model, temperature, bodies, path)
         else:
             graph = AnswerGraph(model, temperature).eval()
-            export_onnx(graph, torch.from_numpy(example), path, output_name=model.outputs.names)
+            export_onnx(graph, torch.from_numpy(example), path, output_name=graph.names)
 
     return Exportable(
         model=model,
@@ -126,6 +126,10 @@ def _write_joined(model: Classifier, temperature: float, bodies: Sequence[Path],
     ]
     whole.inputs.append(members[0].graph.input[0])
     whole.outputs += head.graph.output
+    if model.features:
+        whole.outputs.append(
+            helper.make_tensor_value_info(FEATURES, onnx.TensorProto.FLOAT, ["image", width])
+        )
     joined = whole.model(head.opset_import, head.ir_version)
     onnx.checker.check_model(joined)
     with replacing(path) as draft:

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.answers import FEATURES
+
 TOLERANCE = 1e-4
+# Of features, which are numbers of any size before anything is decided by them.
+FEATURE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,8 @@ def compare_outputs(
 ) -> Parity:
     """Compare all outputs of two forms of one model: probabilities as such, others as numbers.
 
-    Differences of numbers are relative to the estimate, and near zero to how far targets spread.
+    Differences of numbers are relative to the estimate, and near zero to how far targets spread. Features are
+    none of the answers: whether they are alike says `features_differ`.
 
     Args:
         original: What the model answers, (image, …) by output.
@@ -87,6 +92,8 @@ def compare_outputs(
     images = same = len(next(iter(original.values())))
     largest = []
     for name, rows in original.items():
+        if name == FEATURES:
+            continue
         if name == "probabilities":
             parity = compare_answers(rows, exported[name], tolerance=tolerance)
             same, difference = parity.same_top1, parity.largest_difference
@@ -95,3 +102,18 @@ def compare_outputs(
             difference = float(off.max(initial=0.0))
         largest.append(difference)
     return Parity(images=images, same_top1=same, largest_difference=float(np.max(largest)))
+
+
+def features_differ(original: Mapping[str, NDArray[Any]], exported: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the features that two forms of one model give are not those of the same images.
+
+    Example:
+        >>> one, two = {"features": np.array([[3.0]])}, {"features": np.array([[3.001]])}
+        >>> features_differ(one, two), features_differ(one, {"features": np.array([[3.1]])})
+        (False, True)
+    """
+    if FEATURES not in original or FEATURES not in exported:
+        return (FEATURES in original) != (FEATURES in exported)
+    rows = original[FEATURES]
+    off = np.abs(rows - exported[FEATURES]) / np.maximum(np.abs(rows), 1.0)
+    return not float(off.max(initial=0.0)) <= FEATURE_TOLERANCE

@@ -5,6 +5,8 @@
       -> normalised, once for each body
       -> bodies -> features, side by side -> head -> logits (image, class)
 
+What a bundle calls features are those of frozen bodies, or what the last dense layer of a net is given.
+
 An estimator of numbers is the same with a head of one score, or of several, in standard deviations of the
 target; the graph of a bundle brings them into the target's unit.
 
@@ -26,17 +28,20 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mindle.artifacts.answers import FEATURES
 from mindle.artifacts.files import first_words, read_json, unreadable, write_bytes, write_json
 from mindle.artifacts.reading import open_regular
 from mindle.artifacts.typed import read_record, typed
 from mindle.errors import ArtifactError, MindleError, ModelError
-from mindle.models.heads import Head, build_head, describe_head, two_logits
+from mindle.models.heads import BlendHead, Head, Standardise, build_head, describe_head, two_logits
 from mindle.models.nets.layers import Layer, build_layers
 from mindle.models.pretrained.backbone import Backbone, build_backbone
 from mindle.models.pretrained.cards import WeightCard, card_as_dict, card_from_dict, imagenet_labels
 from mindle.records import InputSpec
 
 SCHEMA = 1
+# Of an image, that a bundle answers: 1,500 images of so many take 25 MB.
+MOST_FEATURES = 8192
 
 
 class Normalise(nn.Module):
@@ -108,6 +113,37 @@ class Classifier(nn.Module):
         """Floats in [0, 1] (image, channel, height, width), perhaps augmented -> logits (image, class)."""
         return self.logits_from_features(self.features_from_floats(images))
 
+    def answered(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of pixels, and the features (image, feature) that they come from, not of mirror images."""
+        images = to_floats(pixels)
+        logits, features = self._answered(images)
+        if self.description.get("test_time_flip"):
+            logits = (logits + self.logits_from_floats(images.flip(3))) / 2
+        return logits, features
+
+    def _answered(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self._net is None:
+            given = self.features_from_floats(images)
+            return self.logits_from_features(given), given if self.features else None
+        images = self.features_from_floats(images) if self._net is self.head else self.normalisers[0](images)
+        *layers, last = self._net
+        for layer in layers:
+            images = layer(images)
+        return self.outputs.logits(last(images)), images if self.features else None
+
+    @property
+    def _net(self) -> nn.Sequential | None:
+        """The layers that end in one score a class, where there are such."""
+        net = self.bodies[0] if isinstance(self.head, nn.Identity) else self.head
+        return net if isinstance(net, nn.Sequential) else None
+
+    @property
+    def features(self) -> int:
+        """How many features an image has; 0 where there are none, or too many to keep of others."""
+        dense: Any = None if self._net is None else self._net[-1]
+        count = _width(self.head) if dense is None else int(dense.linear.in_features)
+        return count if count <= MOST_FEATURES else 0
+
     def features_from_floats(self, images: Tensor) -> Tensor:
         """Floats in [0, 1] -> what the head takes: the bodies' outputs side by side."""
         outputs = [
@@ -145,18 +181,39 @@ class AnswerGraph(nn.Module):
         self.classifier = classifier
         self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
 
-    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it answers."""
+        names = self.classifier.outputs.names
+        return (*names, FEATURES) if self.classifier.features else names
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Answer a batch."""
-        return self.classifier.outputs.answers(self.classifier(pixels), self.temperature)
+        logits, features = self.classifier.answered(pixels)
+        answers = self.classifier.outputs.answers(logits, self.temperature)
+        return answers if features is None else (*answers, features)
 
 
 class HeadGraph(AnswerGraph):
     """What of a bundle's graph follows the bodies: their features side by side -> what `outputs` name."""
 
-    def forward(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it answers; features it is given."""
+        return self.classifier.outputs.names
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Answer a batch (image, feature)."""
         logits = self.classifier.logits_from_features(features)
         return self.classifier.outputs.answers(logits, self.temperature)
+
+
+def _width(head: nn.Module) -> int:
+    """How many features a head takes; 0 where it is none on frozen bodies."""
+    if isinstance(head, BlendHead) and head.columns is not None:
+        return max(stop for _, stop in head.columns)
+    standardise = next((part for part in head.modules() if isinstance(part, Standardise)), None)
+    return 0 if standardise is None else standardise.features
 
 
 def to_floats(pixels: Tensor) -> Tensor:
@@ -197,13 +254,13 @@ class ClassScores:
         """Scores of a head as logits; one score of two classes becomes the logits (0, score)."""
         return two_logits(scores) if self.count == 2 else scores
 
-    def answers(self, logits: Tensor, temperature: Tensor) -> Tensor:
+    def answers(self, logits: Tensor, temperature: Tensor) -> tuple[Tensor, ...]:
         """Probabilities (image, class).
 
         Source:
             Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 9.
         """
-        return torch.softmax(logits / temperature, dim=1)
+        return (torch.softmax(logits / temperature, dim=1),)
 
     def described(self) -> dict[str, Any]:
         """What a model's description says of it."""
@@ -228,7 +285,7 @@ class StandardisedNumber:
         """Scores of a head (image, score), some of which give one score as the logits (0, score)."""
         return scores[:, 1:] if scores.shape[1] == 2 else scores
 
-    def answers(self, logits: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+    def answers(self, logits: Tensor, temperature: Tensor) -> tuple[Tensor, ...]:
         """Estimates (image,) in the target's unit, and those of the folds (image, fold); no temperature.
 
         Where there is only one model, the fold's estimate is the estimate itself.

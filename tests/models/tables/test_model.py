@@ -41,7 +41,8 @@ def test_estimates_are_weighed_and_go_back_to_the_targets_unit() -> None:
         Member(name="b", view="trees", model=linear(0.0, 4.0), weight=0.25),
     )
     assert two.outputs(NUMBERS, NONE)["estimate"].tolist() == [102.5, 110.0, 117.5]
-    assert list(two.outputs(NUMBERS, NONE)) == ["estimate"]
+    assert list(two.outputs(NUMBERS, NONE)) == ["estimate", "features"]
+    assert (two.outputs(NUMBERS, NONE)["features"] == two.encoder.view("linear", NUMBERS, NONE)).all()
     assert replace(two, folds=(two, two)).outputs(NUMBERS, NONE)["fold_estimates"].shape == (3, 2)
 
 

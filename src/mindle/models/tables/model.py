@@ -116,6 +116,10 @@ class TableModel(ABC):
         )
         return self.blended(mixed, self.temperature) * self.scale + self.centre
 
+    def features(self, numbers: Floats, categories: NDArray[Any]) -> Floats:
+        """(row, column) what distances between rows are measured by: the linear view."""
+        return self.encoder.view("linear", numbers, categories)
+
     @property
     def views(self) -> list[str]:
         """The views that its members look at."""
@@ -142,20 +146,21 @@ class ClassificationModel(TableModel):
         return softmax(np.log(np.maximum(answers, LEAST)) / temperature)
 
     def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
-        """`probabilities` (row, class)."""
-        return {"probabilities": self.answers(numbers, categories)}
+        """`probabilities` (row, class), and `features`."""
+        found = {"probabilities": self.answers(numbers, categories)}
+        return found | {"features": self.features(numbers, categories)}
 
 
 class RegressionModel(TableModel):
     """A number: an estimate, and those of the models of cross-validation."""
 
     def outputs(self, numbers: Floats, categories: NDArray[Any]) -> dict[str, Floats]:
-        """`estimate` (row,) and, where there are folds, `fold_estimates` (row, fold)."""
+        """`estimate` (row,), `features` and, where there are folds, `fold_estimates` (row, fold)."""
         found = {"estimate": np.squeeze(self.answers(numbers, categories), axis=1)}
         if self.folds:
             each = [fold.answers(numbers, categories) for fold in self.folds]
             found["fold_estimates"] = np.concatenate(each, axis=1)
-        return found
+        return found | {"features": self.features(numbers, categories)}
 
 
 def softmax(scores: Floats) -> Floats:

@@ -79,7 +79,8 @@ def train_net(
         later=len(val) + min(SAMPLE, len(train)) + problem.test_count,
     )
     history, some = result.history, evenly(len(train), SAMPLE)
-    scores, known = forward(model, val, np.arange(len(val))), forward(model, train, some)
+    scores, features = forward_with_features(model, val, np.arange(len(val)))
+    known = forward(model, train, some)
     values, train_values = (
         task.metric.measure(*pair) * outputs.scale
         for pair in ((scores, data.val_labels), (known, data.train_labels[some]))
@@ -100,7 +101,12 @@ def train_net(
         seen=monitor.seen(),
         licences=() if card is None else (licence_of(card),),
     )
-    return task.net_outcome(problem, outcome, scores, recipe, context.seed)
+    outcome = task.net_outcome(problem, outcome, scores, recipe, context.seed)
+    held_out = outcome.out_of_fold
+    if held_out is None or features is None:
+        return outcome
+    blocks = (features.shape[1],)
+    return replace(outcome, out_of_fold=replace(held_out, features=features, blocks=blocks))
 
 
 def _scratch_net(problem: Problem, recipe: Recipe, outputs: Outputs, context: TrainingContext) -> Classifier:
@@ -182,12 +188,24 @@ def forward(
     model: Classifier, images: Pixels, rows: NDArray[np.int64], *, batch: int = 64
 ) -> NDArray[np.float64]:
     """Logits (image, class) of some images, in eval mode."""
+    return forward_with_features(model, images, rows, batch=batch)[0]
+
+
+@torch.inference_mode()
+def forward_with_features(
+    model: Classifier, images: Pixels, rows: NDArray[np.int64], *, batch: int = 64
+) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+    """Logits (image, class) of some images, in eval mode, and their features if the model has some."""
     model.eval()
-    pieces = [
-        model(torch.from_numpy(np.ascontiguousarray(images[rows[start : start + batch]]))).double().numpy()
-        for start in range(0, len(rows), batch)
-    ]
-    return np.concatenate(pieces) if pieces else np.zeros((0, len(model.classes) or 1))
+    logits, features = [], []
+    for start in range(0, len(rows), batch):
+        some = np.ascontiguousarray(images[rows[start : start + batch]])
+        scores, seen = model.answered(torch.from_numpy(some))
+        logits.append(scores.double().numpy())
+        features.append(np.zeros((len(some), 0), np.float32) if seen is None else seen.numpy())
+    if not logits:
+        return np.zeros((0, len(model.classes) or 1)), None
+    return np.concatenate(logits), np.concatenate(features) if model.features else None
 
 
 def licence_of(card: WeightCard) -> dict[str, str]:
