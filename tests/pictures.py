@@ -30,6 +30,14 @@ def draw(kind: int, seed: int, side: int = 48) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
 
 
+def scene(width: int, height: int, *, seed: int = 0) -> Image.Image:
+    """Something like a photo: soft patches of colour, with grain."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(20, 236, (8, 8, 3)).astype(np.uint8))
+    soft = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    return Image.fromarray(np.clip(soft + rng.normal(0, 12, soft.shape), 0, 255).astype(np.uint8))
+
+
 def photo_folder(root: Path, per_class: int = 24, *, dirty: bool = False) -> Path:
     """Class folders of drawings; `dirty` adds what real folders hold: broken, foreign, hidden and doubled
     files."""

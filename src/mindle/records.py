@@ -516,6 +516,9 @@ class Table(Examples):
 ABSTAIN = ("unreadable", "torn", "small", "dark", "blurred", "unlike_training")
 
 
+CONTENTS = ("none", "some", "all")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cue:
     """Something that a class or number might be predicted from although it is not what should be learned.
@@ -523,16 +526,22 @@ class Cue:
     Attributes:
         name: What it is, as a code ("border", "file-size") or the name of a column.
         values: float64 (row, value), NaN where unknown.
-        content: Whether what should be learned may show in it, as in colours or the columns of a table.
+        parts: What each value is called where they have names, such as words of file names.
+        content: How far what should be learned may show in it, one of `CONTENTS`: "none", "some" as in
+            colours, or "all" as in a column of a table.
 
     Example:
-        >>> Cue(name="file-size", values=np.array([[1200.0], [3400.0]])).content
-        False
+        >>> Cue(name="image-size", values=np.array([[224.0, 224.0], [640.0, 480.0]])).content
+        'none'
     """
 
     name: str
     values: NDArray[np.float64]
-    content: bool = False
+    parts: tuple[str, ...] = ()
+    content: str = CONTENTS[0]
+
+    def __post_init__(self) -> None:
+        _require_choices(self, content=CONTENTS)
 
 
 @dataclass(frozen=True, kw_only=True)

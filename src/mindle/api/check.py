@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+from mindle.api.shortcuts import shortcut_findings, shortcuts
 from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_options
 from mindle.messages import known_message, message, message_document
 from mindle.records import SILENT, Dataset, Finding, Listener, Table
+
+if TYPE_CHECKING:
+    from mindle.evaluation.doctor.shortcuts import Shortcut
 
 Source = str | os.PathLike[str]
 
@@ -21,9 +25,11 @@ class Checked:
 
     Attributes:
         dataset: The data, with every row's hash, size and reason for being set aside.
+        shortcuts: How much each cue, such as the border of images or a column, says of the target alone.
     """
 
     dataset: Dataset | Table
+    shortcuts: tuple[Shortcut, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -49,6 +55,7 @@ class Checked:
             self.dataset.unit: len(self.dataset.rows()),
             "classes": list(self.dataset.classes),
             "findings": [finding_document(finding) for finding in self.findings],
+            "shortcuts": [found.document() for found in self.shortcuts],
         }
 
 
@@ -82,7 +89,11 @@ def check(
     options = ReadingOptions.of(reading, check)
     found = options.read(data, split_seed=split_seed)
     source = sources.of(found)
-    return Checked(decided(source.check(found, listener=listener), partial(source.ready, seed=split_seed)))
+    checked = decided(source.check(found, listener=listener), partial(source.ready, seed=split_seed))
+    alone = shortcuts(checked, checked.rows(), seed=split_seed)
+    findings = (*checked.findings, *shortcut_findings(alone, checked.findings))
+    ordered = tuple(sorted(findings, key=lambda finding: not finding.decision))
+    return Checked(replace(checked, findings=ordered), tuple(alone))
 
 
 def require_classes(dataset: Dataset, what: str) -> None:

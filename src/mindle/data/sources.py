@@ -8,10 +8,12 @@ from typing import Any
 
 from mindle.data.common.summary import describe, ready, split_counts
 from mindle.data.images.checks import check
+from mindle.data.images.cues import cues
 from mindle.data.tables.checks import check_table
+from mindle.data.tables.cues import cues as table_cues
 from mindle.data.tables.parsing.columns import describe_columns
 from mindle.data.tables.summary import describe_table, ready_table
-from mindle.records import Dataset, Examples, Table
+from mindle.records import Cue, Dataset, Examples, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +25,14 @@ class Source:
         ready: Gives checked data, split; raises a `DataError` where nothing can be learned from them.
         describe: Gives lines that say what there is to learn from.
         facts: Gives the same for programs, as run.json keeps it.
+        cues: Gives what some rows of checked data might be distinguished by.
     """
 
     check: Callable[..., Any]
     ready: Callable[..., Any]
     describe: Callable[[Any], list[str]]
     facts: Callable[[Any], dict[str, Any]]
+    cues: Callable[..., list[Cue]]
 
 
 def _image_facts(dataset: Dataset) -> dict[str, Any]:
@@ -47,8 +51,10 @@ def _table_facts(table: Table) -> dict[str, Any]:
 
 # By what the rows are; see `Examples.unit`.
 SOURCES = {
-    "images": Source(check=check, ready=ready, describe=describe, facts=_image_facts),
-    "rows": Source(check=check_table, ready=ready_table, describe=describe_table, facts=_table_facts),
+    "images": Source(check=check, ready=ready, describe=describe, facts=_image_facts, cues=cues),
+    "rows": Source(
+        check=check_table, ready=ready_table, describe=describe_table, facts=_table_facts, cues=table_cues
+    ),
 }
 
 

@@ -14,7 +14,7 @@ How each interval is made, as the block itself says under `intervals`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -261,6 +261,22 @@ class _Ranked:
         error = sqrt(float(self.influence @ self.influence))
         low, high = logit_interval(self.value, error, self.trials)
         return {"value": self.value, "low": low, "high": high}
+
+
+def area(scores: Floats, positive: NDArray[np.bool_]) -> Score:
+    """ROC AUC of scores, with its interval; both kinds must occur.
+
+    Example:
+        >>> area(np.arange(8.0), np.arange(8) > 3)["value"]
+        1.0
+    """
+    return _rank(scores, positive)[0].score()
+
+
+def mean_area(scores: Floats, labels: Ints, classes: Sequence[int]) -> Score:
+    """ROC AUC of scores (row, class), the mean over some classes that occur, one a column."""
+    ranked = tuple(_rank(column, labels == at)[0] for column, at in zip(scores.T, classes, strict=True))
+    return _mean_ranked(ranked, len(labels)).score()
 
 
 def _ranking(probabilities: Floats, labels: Ints) -> list[tuple[_Ranked, _Ranked] | None]:

@@ -123,7 +123,7 @@ def test_the_pixels_of_every_spec_are_stored_on_the_way(folder: Path, cache: Pat
 
 def test_damaged_facts_are_made_again(folder: Path, cache: Path) -> None:
     first = check(read(photos(folder, 4)))
-    file = next((cache / "facts-v1").glob("*.rows"))
+    file = next((cache / "facts-v2").glob("*.rows"))
     data = bytearray(file.read_bytes())
     data[100] ^= 255
     file.write_bytes(bytes(data))

@@ -24,14 +24,14 @@ def test_facts_are_those_of_examine(tmp_path: Path) -> None:
     rows = np.array([3, 1700])
     thumbnails, columns = (
         facts.thumbnails(rows),
-        {name: facts.of(name, rows) for name in ("height", "std", "hash")},
+        {name: facts.of(name, rows) for name in ("height", "contrast", "hash")},
     )
     both = thumbnails(np.array([0, 1]))
     expected = [examine(digits.images.array[row]) for row in rows.tolist()]
     np.testing.assert_array_equal(both, np.stack([one.thumbnail for one in expected]))
     np.testing.assert_array_equal(thumbnails(np.array([1]))[0], expected[1].thumbnail)
     assert columns["height"].tolist() == [one.height for one in expected]
-    assert columns["std"] == pytest.approx([one.std for one in expected], abs=1e-4)
+    assert columns["contrast"] == pytest.approx([float(one.looks["contrast"]) for one in expected], abs=1e-4)
     np.testing.assert_array_equal(columns["hash"], perceptual_hashes(both))
 
 

@@ -31,6 +31,14 @@ from mindle.records import SILENT, SPLITS, Dataset, Finding, Hashes, InputSpec, 
 
 TINY_SIDE = 8
 BLANK_STD = 0.5
+# Nothing in a dark image reaches this (the 99.5th percentile of its brightest channel, of 255).
+DARK_LEVEL = 64
+# A blurred image varies from pixel to pixel of 224 by less than this share of its contrast, and so many
+# robust deviations less than the others. Photographs: half have 0.1 to 0.15, one in a hundred 0.03; blurred
+# by a Gaussian of 1.3 % of their side 0.02 to 0.05.
+BLURRED_SHARE, BLURRED_FAR, BLURRED_SIDE, _LINE = 0.03, 3.0, 64, 224
+# Where more images of a class are dark or blurred, it is how the class looks.
+USUAL_SHARE = 0.1
 # Targets of one picture may differ by this share of the standard deviation of all: people read a scale, and
 # measure again, with such errors. Of pictures that are only nearly the same, by this.
 SAME_TARGET, NEAR_TARGET = 0.1, 1.0
@@ -182,7 +190,7 @@ def _shorter(draft: _Draft, rows: NDArray[np.int64]) -> NDArray[np.int32]:
 def _find_blank(draft: _Draft) -> None:
     """Blank images are set aside; where half of a class is blank, that may be what the class shows."""
     good = draft.good()
-    blank = draft.facts.of("std", good) < BLANK_STD
+    blank = draft.facts.of("contrast", good) < BLANK_STD
     labels = draft.dataset.labels[good]  # of a regression all are the same
     meant = [label for label in np.unique(labels[blank]) if 2 * blank[labels == label].mean() >= 1]
     meant_rows = np.isin(labels, meant)
@@ -193,6 +201,34 @@ def _find_blank(draft: _Draft) -> None:
         draft.add(
             "blank", used, message(draft.task.all_blank, **draft.about(used)), action="kept", decision=True
         )
+
+
+def _find_dark(draft: _Draft) -> None:
+    """Images in which little can be seen stay, and are named."""
+    good = draft.good()
+    _name_unusual(draft, "dark", good, draft.facts.of("high", good).max(axis=1, initial=0) < DARK_LEVEL)
+
+
+def _find_blurred(draft: _Draft) -> None:
+    """Images far less sharp than the others stay, and are named; of a few pixels none is sharp."""
+    good = draft.good()
+    shorter = _shorter(draft, good)
+    if len(good) and np.median(shorter) >= BLURRED_SIDE:
+        share = draft.facts.of("sharpness", good) / np.maximum(draft.facts.of("contrast", good), 1)
+        share = share * np.minimum(shorter / _LINE, 1)  # small images have fewer pixels to vary over
+        logs = np.log(np.maximum(share, 1e-4))
+        deviation = 1.4826 * np.median(np.abs(logs - np.median(logs)))
+        far = logs < np.median(logs) - BLURRED_FAR * deviation
+        _name_unusual(draft, "blurred", good, far & (share < BLURRED_SHARE))
+
+
+def _name_unusual(draft: _Draft, kind: str, rows: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
+    """A finding about some of the rows, but for those of classes that look so."""
+    labels = draft.dataset.labels[rows]  # of a regression all are the same
+    usual = [label for label in np.unique(labels[found]) if found[labels == label].mean() > USUAL_SHARE]
+    named = rows[found & ~np.isin(labels, usual)].tolist()
+    if named:
+        draft.add(kind, named, message(f"data.images.{kind}", **draft.about(named)))
 
 
 def _find_odd_modes(draft: _Draft) -> None:
@@ -366,6 +402,8 @@ _QUESTIONS: tuple[Callable[[_Draft], None], ...] = (
     _find_problems,
     _find_tiny,
     _find_blank,
+    _find_dark,
+    _find_blurred,
     _find_odd_modes,
     _find_copies,
     _find_near_duplicates,

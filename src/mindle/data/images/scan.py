@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from mindle.artifacts.reading import open_regular
 from mindle.data.common.store import Rows, RowStore
 from mindle.data.images.decoding.decode import Examined, UndecodableImage, examine
+from mindle.data.images.decoding.looks import LOOKS
 from mindle.data.images.duplicates import Thumbnails, perceptual_hashes
 from mindle.data.images.pixels import (
     array_for,
@@ -39,11 +41,17 @@ FACTS = np.dtype(
         ("width", "<i4"),
         ("frames", "<i4"),
         ("mode", "S12"),
-        ("std", "<f4"),
+        ("size_bytes", "<i4"),
+        ("tables", "<f4"),
+        ("camera", "S40"),
+        ("taken", "<f8"),
+        ("looks", LOOKS),
         ("thumbnail", "u1", (32, 32)),
     ]
 )
-_COLUMNS = tuple(name for name in FACTS.names or () if name != "thumbnail")
+_COLUMNS = ("height", "width", "frames", "mode")
+_LOOKS = ("contrast", "sharpness", "high")
+_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +75,7 @@ class Facts:
 
     Attributes:
         rows: Row numbers in the data set, ascending.
-        columns: What `FACTS` names of each but for the thumbnail, and its perceptual "hash".
+        columns: Size, mode, frames, contrast, sharpness and high values of each, and its perceptual "hash".
         stored: The same with thumbnails, in the cache.
     """
 
@@ -110,7 +118,7 @@ def scan(
     wanted = [by_key[key] for key in sorted(by_key)]
     scanner = _Scanner(
         dataset=dataset,
-        facts=RowStore(cache / "facts-v1", shape=(), dtype=FACTS),
+        facts=_store(cache),
         pixels=[(spec, pixel_store(spec, cache)) for spec in wanted],
     )
     problems: dict[int, Scan] = {}
@@ -196,22 +204,50 @@ def _hash_only(dataset: Dataset, row: int) -> str:
         return ""
 
 
+def _store(cache: Path) -> RowStore:
+    return RowStore(cache / "facts-v2", shape=(), dtype=FACTS)
+
+
 def _entry(examined: Examined) -> NDArray[Any]:
-    entry = np.zeros((), FACTS)
-    for name in FACTS.names or ():
-        value = getattr(examined, name)
-        entry[name] = value.encode() if name == "mode" else value
+    entry, origin = np.zeros((), FACTS), examined.origin
+    entry["height"], entry["width"], entry["frames"] = examined.height, examined.width, examined.frames
+    entry["mode"] = examined.mode.encode()
+    entry["size_bytes"], entry["tables"], entry["taken"] = origin.size_bytes, origin.tables, origin.taken
+    entry["camera"] = origin.camera.encode(errors="replace")
+    entry["looks"], entry["thumbnail"] = examined.looks, examined.thumbnail
     return entry
 
 
 def _gather(rows: NDArray[np.int64], store: RowStore, hashes: Sequence[str]) -> Facts:
     """The facts of many rows as columns; thumbnails pass through a few thousand at a time."""
-    columns = np.zeros(len(rows), [*((name, FACTS[name]) for name in _COLUMNS), ("hash", np.uint64)])
+    types = [(name, FACTS[name]) for name in _COLUMNS] + [(name, LOOKS[name]) for name in _LOOKS]
+    columns = np.zeros(len(rows), [*types, ("hash", np.uint64)])
     stored = store.rows(hashes)
-    for start in range(0, len(rows), 4096):
-        places = np.arange(start, min(start + 4096, len(rows)))
+    for places in _parts(len(rows)):
         part = stored[places]
         for name in _COLUMNS:
             columns[name][places] = part[name]
+        for name in _LOOKS:
+            columns[name][places] = part["looks"][name]
         columns["hash"][places] = perceptual_hashes(part["thumbnail"])
     return Facts(rows=rows, columns=columns, stored=stored)
+
+
+def _parts(count: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, count, _AT_ONCE):
+        yield np.arange(start, min(start + _AT_ONCE, count))
+
+
+def known_facts(hashes: Sequence[str], cache: Path) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """What the cache knows of images, by the hashes of their contents.
+
+    Returns:
+        Which are known, (image,), and the facts of those, without their thumbnails.
+    """
+    store = _store(cache)
+    known = np.ones(len(hashes), bool)
+    known[store.missing(hashes)] = False
+    stored = store.rows([hashes[at] for at in np.flatnonzero(known).tolist()])
+    wanted = [name for name in FACTS.names or () if name != "thumbnail"]
+    parts = [repack_fields(stored[places][wanted]) for places in _parts(len(stored))]
+    return known, np.concatenate(parts) if parts else repack_fields(np.zeros(0, FACTS)[wanted])

@@ -327,7 +327,7 @@ def test_pixels_and_facts_do_not_depend_on_what_else_is_asked(
         assert np.array_equal(examine(data, [one]).pixels[0], wanted)
     for other in (together, backwards):
         assert np.array_equal(bare.thumbnail, other.thumbnail)
-        assert (bare.std, bare.height, bare.width) == (other.std, *size)
+        assert (bare.looks, bare.height, bare.width) == (other.looks, *size)
 
 
 def test_a_drafted_jpeg_looks_like_the_whole_one() -> None:
@@ -339,8 +339,8 @@ def test_a_drafted_jpeg_looks_like_the_whole_one() -> None:
 def test_facts_tell_blank_from_busy() -> None:
     blank = examine(encoded(Image.new("RGB", (50, 50), (10, 10, 10)), "PNG"))
     checks = examine(encoded(Image.fromarray(np.indices((64, 64)).sum(0).astype(np.uint8) % 2 * 255), "PNG"))
-    assert blank.std == 0
-    assert checks.std == pytest.approx(127.5, abs=0.1)
+    assert blank.looks["contrast"] == 0
+    assert checks.looks["contrast"] == pytest.approx(127.5, abs=0.1)
     assert checks.thumbnail.shape == (32, 32)
 
 

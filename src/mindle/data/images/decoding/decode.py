@@ -26,11 +26,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageStat, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError, features
 
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.data.images.decoding.decoders import SharedMemory
 from mindle.data.images.decoding.formats import read_format, unread_format
+from mindle.data.images.decoding.looks import LOOKS, looks_of
+from mindle.data.images.decoding.origin import Origin, origin_of
 from mindle.data.images.decoding.tiff import layout_of, read_pixels
 from mindle.errors import DataError
 from mindle.messages import Message, message
@@ -101,7 +103,8 @@ class Examined:
         height, width: Full size in pixels after orientation; 0 where unreadable.
         frames: How many pictures the file holds; only the first is used.
         thumbnail: uint8 (32, 32), gray, squashed; the basis of perceptual hashes.
-        std: Standard deviation of the gray values, 0 to 255; near 0 for a blank image.
+        looks: How it looks as a whole, an entry of `LOOKS`; the contrast of a blank image is near 0.
+        origin: What the file tells of where it comes from.
         pixels: One uint8 (height, width, channel) array per spec, in the order of the specs.
     """
 
@@ -113,7 +116,8 @@ class Examined:
     width: int = 0
     frames: int = 0
     thumbnail: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
-    std: float = 0.0
+    looks: NDArray[Any] = field(default_factory=lambda: np.zeros((), LOOKS))
+    origin: Origin = Origin()
     pixels: tuple[NDArray[np.uint8], ...] = ()
 
 
@@ -167,7 +171,7 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
         facts_scale = picture.scale_for(_FACTS_SPEC)
         scales = [picture.scale_for(spec) for spec in specs]
         pixels: dict[int, NDArray[np.uint8]] = {}
-        thumbnail, std = np.zeros((0, 0), np.uint8), 0.0
+        thumbnail, looks = np.zeros((0, 0), np.uint8), np.zeros((), LOOKS)
         # One decode per scale, one base in memory at a time; nearly always there is a single scale.
         for scale in sorted({facts_scale, *scales}):
             with picture.explained(scale) as base:
@@ -175,7 +179,7 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
                     if scales[position] == scale:
                         pixels[position] = _fit(base, spec)
                 if scale == facts_scale:
-                    thumbnail, std = _gray_facts(base)
+                    thumbnail, looks = _seen(base)
     except UndecodableImage as problem:
         return Examined(kind=problem.kind, detail=problem.detail)
     return Examined(
@@ -185,7 +189,8 @@ def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) ->
         width=picture.width,
         frames=picture.frames(),
         thumbnail=thumbnail,
-        std=std,
+        looks=looks,
+        origin=picture.origin(),
         pixels=tuple(pixels[position] for position in range(len(specs))),
     )
 
@@ -289,6 +294,12 @@ class _Picture:
                 return int(getattr(self._loaded, "n_frames", 1))
         except Exception:  # a damaged later frame is no reason to refuse the first
             return 1
+
+    def origin(self) -> Origin:
+        """What the file tells of where it comes from; nothing of arrays."""
+        return (
+            Origin() if self.data is None or self._loaded is None else origin_of(self._loaded, len(self.data))
+        )
 
 
 def read_bytes(path: Path) -> bytes:
@@ -604,11 +615,11 @@ def _padded(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     return canvas
 
 
-def _gray_facts(base: Image.Image) -> tuple[NDArray[np.uint8], float]:
-    """Thumbnail for hashes, and standard deviation of the gray values."""
+def _seen(base: Image.Image) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Thumbnail for hashes, and how the picture looks as a whole."""
     gray = base.convert("L")
     thumbnail = gray.resize((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
-    return np.array(thumbnail, np.uint8), ImageStat.Stat(gray).stddev[0]
+    return np.array(thumbnail, np.uint8), looks_of(base, gray)
 
 
 @contextmanager

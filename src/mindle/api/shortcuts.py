@@ -1,0 +1,104 @@
+"""What the class or number of checked data can be predicted from alone: cues of a source, evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.messages import Message, known_message, message
+from mindle.records import Examples, Finding
+
+if TYPE_CHECKING:
+    from mindle.evaluation.doctor.shortcuts import Shortcut
+
+MOST_ROWS = 20_000
+"""So many rows say it: the check of a million images may not wait for the others."""
+
+# What a model that sees only pixels cannot see; it tells how the pictures were collected.
+UNSEEN = ("camera", "date", "file-size", "order", "words")
+
+
+def shortcuts(data: Examples, rows: NDArray[np.int64], *, seed: int = 0) -> list[Shortcut]:
+    """What each cue of some rows of checked data says alone.
+
+    Args:
+        data: Images or rows, checked.
+        rows: Which of them; a draw of `MOST_ROWS` of more.
+        seed: Of the draw and of the folds.
+
+    Example:
+        >>> from mindle.data import check, read
+        >>> digits = check(read("digits"))
+        >>> [found.cue for found in shortcuts(digits, digits.rows()) if found.alarm]
+        []
+    """
+    from mindle.data import sources
+    from mindle.evaluation.doctor import truths
+    from mindle.evaluation.doctor.shortcuts import find_shortcuts
+
+    if not len(rows):
+        return []
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+    cues = sources.of(data).cues(data, rows)
+    truth = truths.of(data.task, data.truth[rows], data.classes)
+    return find_shortcuts(cues, truth, group_numbers(data, rows), seed=seed)
+
+
+def group_numbers(data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for the group of each row; a row without a group has its own."""
+    if not any(data.groups):
+        return np.arange(len(rows))
+    alone = (f"\0{row}" for row in rows.tolist())
+    names = [data.groups[row] or name for row, name in zip(rows.tolist(), alone, strict=True)]
+    numbers: NDArray[np.int64] = np.unique(names, return_inverse=True)[1]
+    return numbers
+
+
+def shortcut_findings(found: Iterable[Shortcut], noted: Sequence[Finding]) -> list[Finding]:
+    """What should be looked at before training.
+
+    Args:
+        found: What each cue says alone.
+        noted: What was found before; columns that give the target away stand there already.
+    """
+    from mindle.data.common.findings import finding
+
+    named = {file for each in noted if each.kind == "target-leak" for file in each.files}
+    return [
+        finding(
+            "shortcut", [each.cue], sentence(each), decision=each.content != "all" and each.cue not in UNSEEN
+        )
+        for each in found
+        if each.alarm and each.cue not in named
+    ]
+
+
+def cue_name(each: Shortcut) -> str:
+    """What a cue is called: a column by its name, a word of file names with the word."""
+    name = known_message(f"shortcuts.cue.{each.cue}", "")
+    if not name:
+        return message("shortcuts.column", name=each.cue)
+    return message("shortcuts.detail", cue=name, detail=each.detail) if each.detail else name
+
+
+def sentence(each: Shortcut) -> Message:
+    """How much a cue says alone, with its figures, and what to do."""
+    from mindle.evaluation.doctor.shortcuts import LIMIT
+
+    strength, name = each.strength, cue_name(each)
+    value = float(strength.score["value"] or 0.0)
+    if strength.ranking is None:
+        said = message("shortcuts.number", cue=name, value=value)
+    elif strength.region is not None and (strength.ranking["low"] or 0.0) < LIMIT:
+        region = strength.region
+        figures = {"share": region["share"], "precision": region["precision"]["value"], "n": region["n"]}
+        said = message("shortcuts.region", cue=name, label=region["label"], **figures)
+    else:
+        figures = {"area": float(strength.ranking["value"] or 0.0), "value": value, "chance": strength.chance}
+        said = message("shortcuts.class", cue=name, label=strength.label, **figures)
+    kind = "column" if each.content == "all" else "unseen" if each.cue in UNSEEN else "seen"
+    return message("selection.sentences", first=said, second=message(f"shortcuts.advice.{kind}"))
