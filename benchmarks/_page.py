@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 ORDER = (
     "targets", "folder_to_report", "limits", "embed_rate", "predict_rate", "cold_start", "loop_rate",
     "fit_rate", "augment_rate", "decode_rate", "penalty_path", "tune_rate", "near_duplicates", "many_images",
-    "budget", "tables", "cv_intervals",
+    "budget", "certify", "tables", "cv_intervals",
 )  # fmt: skip
 
 
@@ -198,7 +198,22 @@ def _budget(found: Found) -> Iterator[str]:
         )
 
 
+def _certify(found: Found) -> Iterator[str]:
+    """A certificate: its time, then each corruption as the mean over its severities."""
+    for name, one in found.items():
+        seconds, count = f"{one['certify_seconds']:.0f} s", f"{one['n']:,} of {one['of']:,}"
+        latency = f"{one['latency'][0]['p95']:.3g} ms for one (95 %)"
+        yield f"{name}: {seconds} with a budget of {one['budget']}, {count}, {latency}, {one['size_mb']} MB"
+        yield ""
+        rows = {"as they are": one["clean"], **one["corruptions"], **one["irrelevant"]}
+        scores = list(dict.fromkeys(score for row in rows.values() for score in row))
+        yield from _table("input", *scores)
+        for title, row in rows.items():
+            yield _row(title, *(f"{row[score]:.3f}" if score in row else "" for score in scores))
+
+
 HEADINGS = {
+    "certify": "Certificates",
     "gpu": "One graphics card",
     "limits": "Limits of the machine",
     "folder_to_report": "A folder to a report",
@@ -220,6 +235,7 @@ HEADINGS = {
     "augment_rate": "Augmentation",
 }
 TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
+    "certify": _certify,
     "targets": _targets,
     "budget": _budget,
     "limits": _limits,

@@ -14,6 +14,7 @@ from mindle.text import printable
 # What a stage counts where it does not count images.
 _UNITS = {
     "train": "steps", "heads": "fits", "search": "trials", "outer folds": "folds", "columns": "columns",
+    "certify": "answers",
 }  # fmt: skip
 # What stands in a line about an epoch, in order.
 _COLUMNS = ("train_loss", "train_accuracy", "train_mae", "val_loss", "val_accuracy", "val_mae")
