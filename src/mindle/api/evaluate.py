@@ -25,6 +25,7 @@ def evaluate(
     data: Source,
     *,
     out: Source | None = None,
+    cost: Source | None = None,
     raw: bool = False,
     listener: Listener = SILENT,
     **reading: Unpack[ReadingKeywords],
@@ -35,6 +36,7 @@ def evaluate(
         model: A run or a bundle.
         data: What `train` takes; classes and columns are matched by name.
         out: Where to write the answers as CSV, if anywhere; outside of the data.
+        cost: What wrong answers cost, as `train` takes it; in place of what the model was trained with.
         raw: Whether texts in `out` that a spreadsheet would run as formulas are left as they are.
         listener: Receives messages and progress.
         **reading: How the data are read, see `ReadingOptions`.
@@ -47,14 +49,15 @@ def evaluate(
 
     Raises:
         DataError: If the data share no class with the model.
-        ValueError: If `out` lies in the data, or is no CSV file.
+        ValueError: If `out` lies in the data, or is no CSV file, or `cost` holds other classes than the
+            model.
     """
     from mindle.evaluation import tasks
 
     options = ReadingOptions.of(reading, evaluate)
     require_ending("out", out, (".csv",))
-    keep_apart({"out": out}, [model, data])
-    opened = open_model(model)
+    keep_apart({"out": out}, [model, data, cost])
+    opened = open_model(model, cost=cost)
     read_as = {name: getattr(options, name) for name in READ_AS}
     read, findings = opened.source.read_labelled(data, read_as, opened.target, listener)
     tell_findings(findings, listener)
@@ -63,6 +66,8 @@ def evaluate(
         evaluated.write(Path(out), raw=raw)
     task, report = tasks.of(opened.target.task), opened.source.report
     scores = task.score(evaluated.answers)
+    if opened.abstention is not None:
+        scores |= task.trust_scores(evaluated.answers, opened.abstention)
     listener.say(task.headline(scores))
     for name, count in evaluated.unknown_classes.items():
         listener.say(message("evaluation.unknown-class", n=count, name=name, unit=opened.source.unit))

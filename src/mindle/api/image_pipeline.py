@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mindle.data import Pixels
     from mindle.engines import Arrays
+    from mindle.evaluation.trust.costs import Costs
     from mindle.evaluation.trust.fitting import Fitted
     from mindle.evaluation.trust.limits import Pictures
     from mindle.formats.parity import Parity
@@ -55,6 +56,7 @@ class ImagePipeline:
         device: What was asked for.
         checked: Waits for what a check that began before found, see `begin_check`.
         decisions: What was decided about labels, if anything.
+        costs: What decisions of the model cost, if that was said.
         searched: Whether a search chooses the recipe, and uses up the time.
     """
 
@@ -66,6 +68,7 @@ class ImagePipeline:
     device: str
     checked: Callable[[], Mapping[str, Any]] | None = None
     decisions: Decisions | None = None
+    costs: Costs | None = None
     _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
 
     @property
@@ -98,6 +101,7 @@ class ImagePipeline:
             "device": self.device,
             **self.reading.as_dict(),
             **asked_of(self.decisions),
+            **({} if self.costs is None else {"cost": self.costs.document()}),
         }
 
     def check(self, run: RunContext) -> None:
@@ -167,7 +171,7 @@ class ImagePipeline:
         bundle, parity = self._bundle(run, outcome)
         settings = self.plan.options.recipe.trust
         pictures = self._pictures(outcome) if settings.refuse else None
-        fitted = fit_abstention(outcome.out_of_fold, settings, pictures, seed=seed)
+        fitted = fit_abstention(outcome.out_of_fold, settings, pictures, costs=self.costs, seed=seed)
         bundle = with_abstention(bundle, fitted.abstention)
         test = self._test_answers(bundle, outcome)
         bundle = self._with_float32(bundle, outcome, test)

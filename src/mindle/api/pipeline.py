@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mindle.evaluation.trust.abstention import Abstention
+    from mindle.evaluation.trust.costs import Costs
     from mindle.evaluation.trust.fitting import Fitted
     from mindle.evaluation.trust.limits import Pictures
     from mindle.formats.parity import Parity
@@ -84,7 +85,12 @@ class Packed:
 
 
 def fit_abstention(
-    found: OutOfFold, settings: TrustSettings, pictures: Pictures | None = None, *, seed: int = 0
+    found: OutOfFold,
+    settings: TrustSettings,
+    pictures: Pictures | None = None,
+    *,
+    costs: Costs | None = None,
+    seed: int = 0,
 ) -> Fitted:
     """When a model should not answer, by what it answered out of fold."""
     from mindle.evaluation.trust.fitting import fit_abstention
@@ -96,6 +102,7 @@ def fit_abstention(
         sets=settings.sets,
         refuse=settings.refuse,
         pictures=pictures,
+        costs=costs,
         seed=seed,
     )
 
@@ -235,8 +242,6 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
     Returns:
         The bundle with its answers, and what metrics.json holds.
     """
-    from mindle.evaluation import tasks
-
     folder = run.folder
     with run.log.stage("evaluate", pipeline.images("test")):
         packed = pipeline.pack(run, outcome)
@@ -244,7 +249,7 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
         # ONNX Runtime ends probabilities in float32, predictions.csv in eight decimals: scores are of what is
         # written.
         scores = {
-            split: tasks.of(pipeline.task).score(answers, seed=run.request.seed)
+            split: _scores(answers, packed, run.request.seed)
             for split, answers in folder.answers(pipeline.task).items()
         }
     scores["test"].update(packed.protocol)
@@ -270,6 +275,18 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
     }
     bundles.write_bundle_document(replace(packed.bundle, metrics=scores["test"], details=details))
     return packed, metrics
+
+
+def _scores(answers: Answers, packed: Packed, seed: int) -> dict[str, Any]:
+    """How good answers are, and how far they can be trusted."""
+    from mindle.evaluation import tasks
+
+    task, abstention = tasks.of(answers.task), packed.abstention
+    scores = task.score(answers, seed=seed)
+    if abstention is not None:
+        temperature = packed.bundle.temperature
+        scores |= task.trust_scores(answers, abstention, temperature=temperature, seed=seed)
+    return scores
 
 
 def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], packed: Packed) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mindle.api.costs import costs_for
 from mindle.api.decisions import decisions_of
 from mindle.data.reading import ReadingOptions, refuse
 from mindle.messages import message
@@ -39,6 +40,7 @@ class TrainingOptions:
     folds: int | None = None
     repeats: int | None = None
     decisions: str | PathLike[str] | None = None
+    cost: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.settings or {}, Mapping):
@@ -115,6 +117,7 @@ def open_pipeline(
             device=options.device,
             checked=checked,
             decisions=decisions,
+            costs=costs_for(options.cost, dataset.classes),
         )
     table = reading.read_table(data)
     listener.say(message("commands.reading", name=table.name, n=len(table), unit="rows"))
@@ -131,4 +134,5 @@ def open_pipeline(
         reading=reading,
         budget_seconds=parse_budget(BUDGET_SECONDS if usual else options.budget),
         decisions=decisions_of(options.decisions, recipe.doctor.precision),
+        costs=costs_for(options.cost, table.classes),
     )

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from mindle.api.costs import costs_for
 from mindle.artifacts.outputs import STREAM, Output, keep_apart, outputs_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def predict(
     header: int | None = None,
     weights: Source | None = None,
     engine: str = "onnx",
+    cost: Source | None = None,
 ) -> pd.DataFrame:
     """Predict images, or rows of a table.
 
@@ -45,6 +47,7 @@ def predict(
         header: Of a file of rows: how many lines of header it has, where the file does not show it.
         weights: For "imagenet:NAME", where to look for its weights first.
         engine: "onnx" runs the bundle; "torch" the run's own PyTorch model.
+        cost: What wrong answers cost, as `train` takes it; in place of what the model was trained with.
 
     Returns:
         A data frame with `path`, `predicted`, `confidence`, `p_<class>` and `reason`; an image that cannot be
@@ -57,7 +60,7 @@ def predict(
         DataError: If rows lack columns that the model learned from (all of them are named), or no cell of
             one can be read.
     """
-    opened = open_model(model, separator=separator, header=header, weights=weights, engine=engine)
+    opened = open_model(model, separator=separator, header=header, weights=weights, engine=engine, cost=cost)
     return opened.frame(inputs_of(opened, images))
 
 
@@ -68,13 +71,14 @@ def open_model(
     header: int | None = None,
     weights: Source | None = None,
     engine: str = "onnx",
+    cost: Source | None = None,
 ) -> Opened:
     """Open what `predict` takes once, to answer many times; see `mindle.serving.opened`."""
     from mindle.serving import opened
 
     found = opened.open_model(model, weights=None if weights is None else Path(weights), engine=engine)
     found.source.read_as(separator=separator, header=header)
-    return found
+    return found.with_costs(costs_for(cost, found.classes))
 
 
 def inputs_of(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mindle.data.common.decisions import Decided
+    from mindle.evaluation.trust.costs import Costs
     from mindle.evaluation.trust.fitting import Fitted
     from mindle.models.tables.model import TableModel
     from mindle.training.budget import Deadline
@@ -52,6 +53,7 @@ class TablePipeline:
         reading: How the rows were read.
         budget_seconds: Time for everything, or None.
         decisions: What was decided about labels, if anything.
+        costs: What decisions of the model cost, if that was said.
         searched: Whether a search chooses the recipe, on the rows outside the test split.
     """
 
@@ -62,6 +64,7 @@ class TablePipeline:
     reading: ReadingOptions
     budget_seconds: float | None = None
     decisions: Decisions | None = None
+    costs: Costs | None = None
     _decided: Decided[Table] | None = field(default=None, init=False)
 
     @property
@@ -101,6 +104,7 @@ class TablePipeline:
             "split_seed": request.split_seed,
             "device": "cpu",
             **asked_of(self.decisions),
+            **({} if self.costs is None else {"cost": self.costs.document()}),
         }
 
     def check(self, run: RunContext) -> None:
@@ -181,7 +185,7 @@ class TablePipeline:
             details={},
         )
         found = outcome.out_of_fold
-        fitted = fit_abstention(found, self.recipe.trust, seed=run.request.seed)
+        fitted = fit_abstention(found, self.recipe.trust, costs=self.costs, seed=run.request.seed)
         bundle = with_abstention(bundle, fitted.abstention)
         split = outcome.protocol["kind"] == "split"
         answers = {

@@ -43,6 +43,7 @@ def train(
     folds: int | None = None,
     repeats: int | None = None,
     decisions: Source | None = None,
+    cost: Source | None = None,
     lang: str = "en",
     track: str | None = None,
     listener: Listener | None = None,
@@ -77,6 +78,9 @@ def train(
         decisions: What you decided about labels: the `label_issues.csv` of a run with `verdict` (keep,
             relabel or set_aside) and `new_label` filled in, or "suggested:RUN" for the suggestions of a run.
             They are applied after the split, to train and val, and to nothing that has changed since.
+        cost: What wrong answers cost, as a CSV file: first column the truth, then a column for each predicted
+            class and, where a person may decide instead, one named `abstain`. Answers then have a `decision`
+            of least expected cost beside `predicted`.
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, epochs and scores are logged too.
         listener: Receives messages and progress; prints to standard output unless set.

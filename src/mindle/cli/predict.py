@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mindle.artifacts.outputs import ANSWERS, require_ending
+from mindle.artifacts.outputs import ANSWERS, keep_apart, require_ending
 from mindle.errors import DataError
 from mindle.messages import message
 
@@ -38,6 +38,7 @@ def predict(
         )
     out, json = as_stream(out), as_stream(json)
     require_ending("--out", out, ANSWERS)
+    keep_apart({"--out": out, "--json": json}, [options.get("cost")])
     with Console() as console:
         opened = open_model(model, **options)
         began = time.perf_counter()

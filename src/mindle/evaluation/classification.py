@@ -22,6 +22,7 @@ from mindle.evaluation.thresholds import named_classes
 from mindle.evaluation.trust.abstention import Abstention
 from mindle.evaluation.trust.fitting import Fitted, parts_of
 from mindle.evaluation.trust.label_sets import held_out_sets
+from mindle.evaluation.trust.scores import calibration_scores, cost_scores, set_scores
 from mindle.records import Predictions
 
 
@@ -49,15 +50,18 @@ class Classification(Evaluation[Predictions]):
         )
 
     def trusted(self, answers: Predictions, outputs: Outputs, reading: Reading) -> Predictions:
-        """Label sets too."""
+        """Label sets and decisions too."""
         answers, abstention = super().trusted(answers, outputs, reading), reading.abstention
-        if abstention is None or abstention.label_sets is None:
+        if abstention is None:
             return answers
-        return replace(answers, sets=abstention.label_sets.of(answers.probabilities, answers.predicted))
+        if abstention.label_sets is not None:
+            sets = abstention.label_sets.of(answers.probabilities, answers.predicted)
+            answers = replace(answers, sets=sets)
+        return _decided(answers, abstention)
 
     def trusted_out_of_fold(self, answers: Predictions, fitted: Fitted, at: NDArray[np.int64]) -> Predictions:
-        """Label sets too, in which the named class is."""
-        answers = super().trusted_out_of_fold(answers, fitted, at)
+        """Label sets, in which the named class is, and decisions too."""
+        answers = _decided(super().trusted_out_of_fold(answers, fitted, at), fitted.abstention)
         if fitted.sets is None:
             return answers
         named = np.arange(len(answers.classes)) == answers.predicted[:, None]  # (row, class)
@@ -80,6 +84,29 @@ class Classification(Evaluation[Predictions]):
             for rows in np.split(np.arange(len(answers)), answers.repeats)
         ]
         return replace(answers, sets=np.concatenate(found))
+
+    def losses(self, answers: Predictions) -> Floats:
+        """1 where another class is named."""
+        return np.asarray(answers.predicted != self.known_truth(answers), np.float64)
+
+    def certainty(self, answers: Predictions) -> Floats:
+        """The probability of the class that is named."""
+        return np.asarray(answers.probabilities[np.arange(len(answers)), answers.predicted])
+
+    def trust_scores(
+        self, answers: Predictions, abstention: Abstention, *, temperature: float | None = None, seed: int = 0
+    ) -> dict[str, Any]:
+        """Calibration, label sets and costs too."""
+        labels, repeats = np.asarray(self.known_truth(answers), np.int64), answers.repeats
+        found = super().trust_scores(answers, abstention, temperature=temperature, seed=seed)
+        found |= calibration_scores(answers.probabilities, labels, temperature=temperature, repeats=repeats)
+        if answers.sets is not None and abstention.label_sets is not None:
+            found["conformal"] = set_scores(answers.sets, labels, abstention.label_sets, repeats=repeats)
+        if answers.decisions is not None and abstention.costs is not None:
+            costs = abstention.costs
+            without = replace(costs, abstain=None).decisions(answers.probabilities)
+            found |= cost_scores(costs.of(answers.decisions, labels), costs.of(without, labels), seed=seed)
+        return found
 
     def outputs_of(self, values: Floats) -> dict[str, Floats]:
         """Probabilities (row, class)."""
@@ -164,3 +191,10 @@ class Classification(Evaluation[Predictions]):
             test="mcnemar",
         )
         return (accuracy,)
+
+
+def _decided(answers: Predictions, abstention: Abstention) -> Predictions:
+    """The same with decisions, where costs are known."""
+    if abstention.costs is None:
+        return answers
+    return replace(answers, decisions=abstention.costs.decisions(answers.probabilities, answers.abstain))

@@ -15,6 +15,7 @@ from mindle.evaluation.intervals import Floats
 from mindle.evaluation.paired import Difference, Measure, require_same_truth, row_order
 from mindle.evaluation.trust.abstention import Abstention
 from mindle.evaluation.trust.fitting import Fitted
+from mindle.evaluation.trust.scores import abstention_scores
 from mindle.messages import Message, message
 from mindle.records import Answers
 
@@ -114,6 +115,30 @@ class Evaluation(ABC, Generic[A]):
     def trusted_across(self, answers: A, abstention: Abstention) -> A:
         """As `trusted`, of answers of a cross-validation, each by what the other folds show."""
         return answers
+
+    @abstractmethod
+    def losses(self, answers: A) -> Floats:
+        """How wrong each answer is, (row,), by what the main score is the mean of."""
+
+    @abstractmethod
+    def certainty(self, answers: A) -> Floats:
+        """How sure each answer is, (row,): the surest has the largest."""
+
+    def trust_scores(
+        self, answers: A, abstention: Abstention, *, temperature: float | None = None, seed: int = 0
+    ) -> dict[str, Any]:
+        """What stands in a block of scores beside those of `score`, of how far answers can be trusted.
+
+        Args:
+            answers: With their truth.
+            abstention: What says when not to answer.
+            temperature: What logits were divided by, where that is known.
+            seed: Of the bootstrap.
+        """
+        if answers.abstain is None:
+            return {}
+        columns = answers.abstain, self.losses(answers), self.certainty(answers)
+        return {"abstain": abstention_scores(*columns, name=self.main, repeats=answers.repeats)}
 
     @abstractmethod
     def outputs_of(self, values: Floats) -> dict[str, Floats]:

@@ -201,6 +201,16 @@ class Regression(Evaluation[Estimates]):
         """Estimates, (row,) or (row, 1)."""
         return {"estimate": values.reshape(len(values))}
 
+    def losses(self, answers: Estimates) -> Floats:
+        """The absolute error."""
+        return np.asarray(np.abs(answers.values - self.known_truth(answers)))
+
+    def certainty(self, answers: Estimates) -> Floats:
+        """Minus the width of the interval; all alike without one."""
+        if answers.low is None or answers.high is None:
+            return np.zeros(len(answers))
+        return answers.low - answers.high
+
     def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
         """See `score_estimates`."""
         return score_estimates(answers, seed=seed)

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from operator import length_hint
@@ -26,6 +26,7 @@ from mindle.evaluation import tasks
 from mindle.evaluation.conformal import Calibration, read_calibration
 from mindle.evaluation.family import Reading, joined
 from mindle.evaluation.trust.abstention import Abstention, read_abstention
+from mindle.evaluation.trust.costs import Costs
 from mindle.messages import message
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
 from mindle.serving.session import Graph, PlannedGraph, bundle_graph, require_float32, settled, stream
@@ -101,6 +102,12 @@ class Opened:
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities; none where it estimates a number."""
         return self.target.classes
+
+    def with_costs(self, costs: Costs | None) -> Opened:
+        """The same that decides by these costs; by its own, if any, where None are given."""
+        if costs is None:
+            return self
+        return replace(self, abstention=replace(self.abstention or Abstention(), costs=costs))
 
     @cached_property
     def columns(self) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts.typed import typed
+from mindle.evaluation.trust.costs import Costs, read_costs
 from mindle.evaluation.trust.label_sets import LabelSets, read_label_sets
 from mindle.evaluation.trust.limits import Limits, read_limits
 
@@ -24,11 +25,13 @@ class Abstention:
         refuse: Share of samples like the training data that all reasons together refuse; 0 asks for none.
         limits: From where on an input is refused; None where that was not asked for.
         label_sets: What label sets are made by; None where numbers are estimated.
+        costs: What decisions cost; None where nobody said so.
     """
 
     refuse: float = 0.0
     limits: Limits | None = None
     label_sets: LabelSets | None = None
+    costs: Costs | None = None
 
     def codes(
         self,
@@ -52,6 +55,7 @@ class Abstention:
             "refuse": self.refuse,
             **(self.limits.document() if self.limits else {}),
             "label_sets": None if self.label_sets is None else self.label_sets.document(),
+            "costs": None if self.costs is None else self.costs.document(),
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -72,14 +76,23 @@ def read_abstention(document: Mapping[str, Any], arrays: Mapping[str, NDArray[An
         refuse=typed(float, document.get("refuse"), "abstention.refuse"),
         limits=_limits_of(document, arrays),
         label_sets=None if sets is None else read_label_sets(sets),
+        costs=_costs_of(document),
     )
 
 
 def _limits_of(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Limits | None:
     if "reasons" not in document:
         return None
-    own = ("schema", "refuse", "label_sets")
+    own = ("schema", "refuse", "label_sets", "costs")
     try:
         return read_limits({name: value for name, value in document.items() if name not in own}, arrays)
     except (KeyError, TypeError) as error:
         raise ValueError(f"`abstention.reasons` must be whole. Received them without {error}.") from error
+
+
+def _costs_of(document: Mapping[str, Any]) -> Costs | None:
+    costs = typed(dict[str, Any] | None, document.get("costs"), "abstention.costs")
+    try:
+        return None if costs is None else read_costs(costs)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"`abstention.costs` must be whole. Received {error}.") from error

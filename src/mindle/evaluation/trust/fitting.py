@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.trust.abstention import Abstention
+from mindle.evaluation.trust.costs import Costs
 from mindle.evaluation.trust.label_sets import LEVEL, fit_label_sets, held_out_sets
 from mindle.evaluation.trust.limits import Pictures, fit_limits
 from mindle.records import OutOfFold
@@ -40,6 +41,7 @@ def fit_abstention(
     sets: str = "threshold",
     refuse: float = 0.0,
     pictures: Pictures | None = None,
+    costs: Costs | None = None,
     seed: int = 0,
 ) -> Fitted:
     """Find out how sets are made and when to abstain.
@@ -51,16 +53,17 @@ def fit_abstention(
         sets: How classes are scored, see `mindle.evaluation.trust.label_sets`.
         refuse: Share of rows like these that may be refused; 0 refuses none.
         pictures: Of the same rows, where they are pictures.
+        costs: Of decisions, where somebody said them.
         seed: See `mindle.evaluation.trust.limits.fit_limits`.
     """
     if not len(found):
-        return Fitted(abstention=Abstention())
-    abstention, codes = Abstention(), None
+        return Fitted(abstention=Abstention(costs=costs))
+    abstention, codes = Abstention(costs=costs), None
     if refuse:
         limits, codes = fit_limits(found, refuse=refuse, pictures=pictures, seed=seed)
         # Without any limit no answer has a code, not even an empty one.
         abstention, codes = (
-            (Abstention(refuse=refuse, limits=limits), codes) if limits else (abstention, None)
+            (replace(abstention, refuse=refuse, limits=limits), codes) if limits else (abstention, None)
         )
     probabilities = found.outputs.get("probabilities")
     if probabilities is None:
