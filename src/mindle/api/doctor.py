@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # The stated precision, in per cent, of the suggestions that are counted in a sentence.
 SAID = 90
+# What all parts of a learning curve cost, in the time of the largest; and the seconds, or share of those
+# spent so far, that they may take.
+CURVE_COST, CURVE_SECONDS, CURVE_SHARE = 3.0, 2.0, 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,5 +96,37 @@ def _texts(data: Examples, found: OutOfFold, truth: Any) -> list[str]:
     return layouts.of(data.task).labels(replace(data, **field))
 
 
+# ---- how much more data would help -------------------------------------------------------------------------
+
+
 def _curve(known: Known, run: RunContext) -> dict[str, Any]:
-    return {}
+    """The learning curve, where a model can be fitted to parts of the rows in a moment."""
+    from mindle.evaluation.doctor import tasks
+    from mindle.evaluation.doctor.curve import learn, learning_curve, parts_of
+
+    found, task, seed = known.found, tasks.of(known.data.task), run.request.seed
+    strata = task.strata(found.truth)
+    rows = parts_of(strata, seed=seed)
+    first = next(rows, None)
+    if not known.settings.curve or found.relearn is None or first is None:
+        return {}
+    began = time.perf_counter()
+    parts = [learn(first, found.truth, found.relearn, task.losses)]
+    foreseen, most = (
+        CURVE_COST * (time.perf_counter() - began),
+        max(CURVE_SECONDS, CURVE_SHARE * run.log.spent()),
+    )
+    if not _decided(run, foreseen <= most):
+        return {}
+    parts += [learn(each, found.truth, found.relearn, task.losses) for each in rows]
+    losses = task.losses(found.outputs[task.output], found.truth)
+    return learning_curve(parts, losses, strata, known.data.classes, seed=seed).document()
+
+
+def _decided(run: RunContext, take: bool) -> bool:
+    """Whether there is time for the curve; a resumed run does as it did before."""
+    step = "learning curve"
+    before = next((each for each in run.log.decisions if each.get("step") == step), None)
+    if before is None:
+        run.log.decide({"step": step, "take": take})
+    return take if before is None else bool(before["take"])
