@@ -80,12 +80,18 @@ def _rows(known: Known, issues: Issues) -> Iterator[list[Any]]:
     data, found = known.data, known.found
     labels = _texts(data, found, found.truth)
     suggested = _texts(data, found, issues.suggested)
-    ranked = [(found.rows[at], float(issues.scores[at])) for at in issues.ranked.tolist()]
+    ranked = [(row, suggested[row], score) for row, score in _ranked(found, issues)]
     test = data.rows("test") if any(data.splits) else found.rows[:0]
     unasked = np.setdiff1d(data.rows(), np.union1d(test, found.rows))
-    for row, score in [*ranked, *((row, None) for row in unasked)]:
+    for row, answer, score in [*ranked, *((row, "", None) for row in unasked.tolist())]:
         split = data.splits[row] if data.splits else ""
-        yield [data.row_names[row], data.sha256[row], split, labels[row], suggested[row], score]
+        yield [data.row_names[row], data.sha256[row], split, labels[row], answer, score]
+
+
+def _ranked(found: OutOfFold, issues: Issues) -> Iterator[tuple[int, float]]:
+    """Rows of the data with their scores, the most probably wrong first."""
+    order = issues.ranked
+    return zip(found.rows[order].tolist(), issues.scores[order].tolist(), strict=True)
 
 
 def _texts(data: Examples, found: OutOfFold, truth: Any) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindle.artifacts.label_issues import path_of, questioned
 from mindle.artifacts.outputs import PAGES, keep_apart, require_ending
 from mindle.artifacts.run import RunFolder, whole_run
 from mindle.errors import ArtifactError, DataError
@@ -20,6 +21,8 @@ Source = str | os.PathLike[str]
 
 # How many mistakes the report shows as pictures.
 PICTURES = 24
+# How many of the labels that are most probably wrong it shows.
+ISSUES = 12
 # What the answers of each kind of data are about, where that is not images.
 UNITS = {"table": "rows"}
 
@@ -81,13 +84,15 @@ def report_content(folder: RunFolder, dataset: Dataset | None = None) -> ReportC
     from mindle.evaluation.report import Licence, Provenance, ReportContent
 
     document, metrics = folder.document(), folder.metrics()
+    doctor = _doctor(folder, document)
     return ReportContent(
         name=document["name"],
         metrics=metrics,
         answers=folder.answers(),
         data=_data(document, metrics),
         training=_training(folder, document),
-        explanation=_explanation(folder, document, metrics, dataset),
+        explanation=_explanation(folder, document, metrics, dataset, doctor),
+        doctor=doctor,
         provenance=Provenance(
             command=document["command"],
             finished=document["finished"].replace("T", " ").replace("+00:00", " UTC"),
@@ -144,8 +149,20 @@ def _search(folder: RunFolder, recorded: Mapping[str, Any]) -> dict[str, Any]:
     return {**recorded, "trials": trials}
 
 
+def _doctor(folder: RunFolder, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the examination found, and the labels that are most probably wrong."""
+    found = dict(document.get("doctor", {}))
+    if "labels" in found:
+        found["issues"] = questioned(path_of(folder), found["labels"], ISSUES)
+    return found
+
+
 def _explanation(
-    folder: RunFolder, document: Mapping[str, Any], metrics: Mapping[str, Any], dataset: Dataset | None
+    folder: RunFolder,
+    document: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    dataset: Dataset | None,
+    doctor: Mapping[str, Any],
 ) -> Explanation:
     """What only some sources can show: pictures of images, cells and importance of the columns of a table."""
     from mindle.evaluation import tasks
@@ -156,6 +173,7 @@ def _explanation(
     evaluation = tasks.of(metrics["task"])
     test = evaluation.pooled(folder.answers()["test"])
     wanted = {test.paths[row] for row in evaluation.worst(test, PICTURES)}
+    wanted |= {row["path"] for row in doctor.get("issues", ())}
     return Explanation(pictures=_pictures(document, wanted, dataset))
 
 

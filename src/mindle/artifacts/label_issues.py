@@ -14,11 +14,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from mindle.artifacts.files import first_words, read_rows, unreadable, write_csv
+from mindle.artifacts.files import exists, first_words, read_rows, reading_csv, unreadable, write_csv
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError, did_you_mean
@@ -199,3 +200,23 @@ def _stated(run: RunFolder) -> Mapping[str, int]:
         )
     counts: Mapping[str, int] = stated
     return counts
+
+
+# ---- what a report shows -----------------------------------------------------------------------------------
+
+
+def questioned(path: Path, found: Mapping[str, Any], most: int) -> list[dict[str, str]]:
+    """The first rows of label_issues.csv that are probably wrong, by column name; none of an absent file.
+
+    Args:
+        path: The file.
+        found: What run.json keeps of the labels: of numbers, only their share is probably wrong.
+        most: How many rows at most.
+    """
+    if not exists(path):
+        return []
+    certain = most if "suggestions" in found else round(found["n"] * (found["share"]["value"] or 0.0))
+    with reading_csv(path) as lines:
+        header = next(lines, [])
+        rows = (dict(zip(header, cells, strict=True)) for cells in lines)
+        return list(islice((row for row in rows if row["suggested"]), min(most, certain)))

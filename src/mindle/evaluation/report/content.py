@@ -144,6 +144,8 @@ class ReportContent:
         training: How the model came about.
         explanation: What the answers rest on.
         provenance: How to repeat it.
+        doctor: What the examination of the data found, as run.json has it, and under "issues" the first rows
+            of label_issues.csv.
     """
 
     name: str
@@ -153,6 +155,7 @@ class ReportContent:
     training: TrainingSummary = TrainingSummary()
     explanation: Explanation = Explanation()
     provenance: Provenance = Provenance()
+    doctor: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.metrics.get("task") not in FAMILIES:
