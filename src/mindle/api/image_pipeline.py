@@ -152,10 +152,13 @@ class ImagePipeline:
             work = partial(frozen.features, stored, keys, go_on=run.beside.wanted)
             self._test_embedded = run.beside.start(work)
 
-    def known(self, outcome: Outcome) -> Known | None:
+    def known(self, outcome: Outcome) -> Known:
         """What the data are examined by."""
-        found, settings = outcome.out_of_fold, self.plan.options.recipe.doctor
-        return None if found is None else Known(data=self.dataset, found=found, settings=settings)
+        import numpy as np
+
+        of_data = np.union1d(self.dataset.rows("train"), self.dataset.rows("val"))  # as `Problem.of` has them
+        found = replace(outcome.out_of_fold, rows=of_data[outcome.out_of_fold.rows])
+        return Known(data=self.dataset, found=found, settings=self.plan.options.recipe.doctor)
 
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
         """Save the model, write its bundle, and evaluate that on the test split, once."""

@@ -159,10 +159,9 @@ class TablePipeline:
         run.add_stages(outcome.seconds)
         return replace(outcome, protocol={**outcome.protocol, "searched": self.searched})
 
-    def known(self, outcome: TableOutcome) -> Known | None:
+    def known(self, outcome: TableOutcome) -> Known:
         """What the data are examined by."""
-        found = outcome.out_of_fold
-        return None if found is None else Known(data=self.table, found=found, settings=self.recipe.doctor)
+        return Known(data=self.table, found=outcome.out_of_fold, settings=self.recipe.doctor)
 
     def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
         """Write the bundle; what was predicted for the test split or the outer folds."""
