@@ -294,13 +294,16 @@ class ImagePipeline:
         test split as well, and the head answers these features, if a sample that goes through the whole
         bundle gets the same.
         """
+        import numpy as np
+
         from mindle.data.images.quality import measure_stored
-        from mindle.engines import FEATURES
         from mindle.formats.images import head_outputs
         from mindle.serving.opened import open_bundle
 
         dataset, rows, opened = self.dataset, self.dataset.rows("test"), open_bundle(bundle)
         paths, truth = _names(dataset, rows), dataset.truth[rows]
+        limits, sides = opened.source.limits, np.minimum(dataset.heights, dataset.widths)
+        noticed = limits.too_small(sides[rows]) if limits and len(sides) else ()
         stored = self._test_pixels(outcome)
         if self._test_embedded is not None:
             self._test_embedded()
@@ -308,9 +311,9 @@ class ImagePipeline:
             features = outcome.frozen.features(stored, of_rows(dataset.sha256, rows))
             outputs = head_outputs(outcome.model, features, outcome.temperature)
             if _alike(opened.graph, outputs, stored, outcome.model.outputs.scale):
-                seen: Arrays = {**outputs, FEATURES: features}
-                return opened.answers(seen, paths, truth=truth, quality=measure_stored(stored))
-        return opened.answer_stored(stored, paths, truth=truth)
+                quality = measure_stored(stored)
+                return opened.answers(outputs, paths, truth=truth, noticed=noticed, quality=quality)
+        return opened.answer_stored(stored, paths, truth=truth, noticed=noticed)
 
     def _test_pixels(self, outcome: Outcome) -> Pixels:
         from mindle import data as data_room

@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mindle.data.images.decoding.decode import UndecodableImage, decode
+from mindle.data.images.decoding.decode import UndecodableImage, decode_with_side
 from mindle.data.images.pixels import Pixels, in_threads
+from mindle.data.images.quality import STATISTICS, measure
 from mindle.data.images.sources.pictures import ARCHIVE, LISTINGS, images_in, picture_of, read_images
 from mindle.data.reading import refuse
+from mindle.evaluation.trust.limits import Limits
 from mindle.records import Dataset, Finding, InputSpec, Listener
 from mindle.serving.source import Batch, Labelled, Noticed, Source, Target
 from mindle.text import spelled
@@ -27,6 +29,20 @@ COLUMNS = ("path", "image")
 _OF_LEARNING = (
     "class-missing", "few", "few-numbers", "imbalance", "one-class", "one-target", "single"
 )  # fmt: skip
+
+
+# What an image that cannot be decoded is refused for, by the kind of error; others are unreadable.
+_CODES = {"truncated": "torn"}
+
+
+class _Read(NamedTuple):
+    """One image, decoded or not."""
+
+    name: str
+    pixels: NDArray[np.uint8] | None = None
+    noticed: str = ""
+    quality: NDArray[np.float32] | None = None
+    reason: str = ""
 
 
 class ImageSource(Source):
@@ -76,22 +92,42 @@ class ImageSource(Source):
         """The images, decoded; one that cannot be read has a reason and the rest go on."""
         decoded = in_threads(self._decoded, inputs)
         while batch := list(islice(decoded, max(rows, BATCH))):
-            pixels = [image for _, image in batch if not isinstance(image, UndecodableImage)]
             # Where none can be read an empty picture is fed: no answers wait for the next one that can.
+            fed = [image.pixels for image in batch if image.pixels is not None]
+            fed = fed or [np.zeros(self.spec.shape, np.uint8)]
+            measured = [image.quality for image in batch if image.quality is not None]
             yield Batch(
-                keys=[{"path": spelled(name)} for name, _ in batch],
-                reasons=[str(image) if isinstance(image, UndecodableImage) else "" for _, image in batch],
-                feed={"pixels": np.stack(pixels or [np.zeros(self.spec.shape, np.uint8)])},
+                keys=[{"path": spelled(image.name)} for image in batch],
+                reasons=[image.reason for image in batch],
+                feed={"pixels": np.stack(fed)},
+                noticed=[image.noticed for image in batch],
+                quality=np.stack(measured) if measured else None,
             )
 
-    def _decoded(self, item: tuple[str, Any]) -> tuple[str, NDArray[np.uint8] | UndecodableImage]:
+    def _decoded(self, item: tuple[str, Any]) -> _Read:
         name, payload = item
-        if isinstance(payload, UndecodableImage):
-            return name, payload
         try:
-            return name, decode(payload, self.spec)
+            if isinstance(payload, UndecodableImage):
+                raise payload
+            pixels, side = decode_with_side(payload, self.spec)
         except UndecodableImage as error:
-            return name, error
+            return _Read(name, noticed=_CODES.get(error.kind, "unreadable"), reason=str(error))
+        noticed = self.limits.too_small(np.array([side]))[0] if self.limits else ""
+        measured = self.quality({"pixels": pixels[None]})
+        return _Read(name, pixels, noticed, None if measured is None else measured[0])
+
+    def look_for(self, limits: Limits | None) -> None:
+        """See `Source`."""
+        named = tuple(limits.quality) if limits else ()
+        if named not in ((), STATISTICS):
+            raise ValueError(
+                f"`quality` must name {', '.join(STATISTICS)}. Received {', '.join(named)[:80]}."
+            )
+        self.limits = limits
+
+    def quality(self, feed: Mapping[str, NDArray[Any]]) -> NDArray[np.float32] | None:
+        """See `Source`."""
+        return measure(feed["pixels"]) if self.limits is not None and self.limits.quality else None
 
     def feeds(self, pixels: Pixels, rows: int = 0) -> Iterator[dict[str, NDArray[np.uint8]]]:
         """Stored pixels, a batch at a time."""
@@ -135,12 +171,16 @@ class ImageSource(Source):
         truth = target.of_dataset(dataset, rows)
         used, values = rows[truth.known], truth.values[truth.known]
         pixels, done = pixels_of(dataset, used, self.spec, listener=listener), 0
+        sides = np.minimum(dataset.heights[used], dataset.widths[used])
+        noticed = self.limits.too_small(sides) if self.limits else []
         for feed in self.feeds(pixels, settled(len(used))):
             batch = slice(done, done + len(feed["pixels"]))
             yield Labelled(
                 paths=[dataset.paths[row] for row in used[batch].tolist()],
                 feed=feed,
                 truth=values[batch],
+                noticed=noticed[batch],
+                quality=self.quality(feed),
                 unknown=Counter() if done else truth.unknown,
             )
             done = batch.stop

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.artifacts import answers as layouts
+from mindle.artifacts.answers import FEATURES
 from mindle.artifacts.bundle import Bundle, read_bundle
 from mindle.artifacts.files import cache_dir, exists, first_words, write_csv
 from mindle.engines import Arrays
@@ -154,14 +155,26 @@ class Opened:
         return trusted
 
     def answer_stored(
-        self, stored: Any, paths: tuple[str, ...], *, truth: NDArray[Any] | None = None
+        self,
+        stored: Any,
+        paths: tuple[str, ...],
+        *,
+        truth: NDArray[Any] | None = None,
+        noticed: Sequence[str] = (),
     ) -> Answers:
         """Answer what training stored: pixels, or the cells of rows by column."""
-        feeds, parts, done = self.source.feeds(stored, settled(self.graph, len(paths))), [], 0
-        for outputs in stream(self.graph, feeds):
+        measured, parts, done = deque[NDArray[np.float32] | None](), [], 0
+
+        def feeds() -> Iterator[Arrays]:
+            for feed in self.source.feeds(stored, settled(self.graph, len(paths))):
+                measured.append(self.source.quality(feed))
+                yield feed
+
+        for outputs in stream(self.graph, feeds()):
             rows = slice(done, done + len(next(iter(outputs.values()))))
-            known = None if truth is None else truth[rows]
-            parts.append(self.answers(outputs, paths[rows], truth=known))
+            known, quality = None if truth is None else truth[rows], measured.popleft()
+            found = self.answers(outputs, paths[rows], truth=known, noticed=noticed[rows], quality=quality)
+            parts.append(found)
             done = rows.stop
         return joined(parts) if parts else self.answers(self.nothing, paths, truth=truth)
 
@@ -177,10 +190,11 @@ class Opened:
         empty = dict.fromkeys(self.columns)
         batches = self.source.batches(inputs, settled(self.graph, length_hint(inputs)))
         for batch, outputs in self._answered(batches):
-            answered = self._cells(outputs, batch.reasons.count(""))
-            for key, reason in zip(batch.keys, batch.reasons, strict=True):
+            answered = self._cells(outputs, batch)
+            for key, reason, code in zip(batch.keys, batch.reasons, batch.noticed, strict=True):
                 row = {**empty, **key, "reason": reason}
-                yield row if reason else row | next(answered)
+                refused = {"abstain": code} if reason and "abstain" in empty else {}
+                yield row | refused if reason else row | next(answered)
 
     def _answered(self, batches: Iterable[B]) -> Iterator[tuple[B, Arrays]]:
         """Batches with their outputs, in order; nothing where a batch has nothing to answer."""
@@ -198,8 +212,15 @@ class Opened:
             yield under_way.popleft(), outputs
         yield from ((batch, self.nothing) for batch in under_way)
 
-    def _cells(self, outputs: Arrays, count: int) -> Iterator[dict[str, Any]]:
-        answers = self.answers({name: rows[:count] for name, rows in outputs.items()}, ("",) * count)
+    def _cells(self, outputs: Arrays, batch: Batch) -> Iterator[dict[str, Any]]:
+        noticed = batch.noticed_of_fed
+        count = len(noticed)
+        answers = self.answers(
+            {name: rows[:count] for name, rows in outputs.items()},
+            ("",) * count,
+            noticed=noticed,
+            quality=batch.quality,
+        )
         columns = self._laid_out.columns(answers)
         for cells in self._laid_out.rows(answers):
             row = dict(zip(columns, cells, strict=True))
@@ -219,7 +240,14 @@ class Opened:
         batches = self.source.labelled(data, self.target, lambda rows: settled(self.graph, rows), listener)
         for batch, answered in self._answered(batches):
             unknown, skipped = unknown + batch.unknown, skipped + batch.skipped
-            parts.append(self.answers(answered, tuple(batch.paths), truth=batch.truth))
+            found = self.answers(
+                answered,
+                tuple(batch.paths),
+                truth=batch.truth,
+                noticed=batch.noticed,
+                quality=batch.quality,
+            )
+            parts.append(found)
         return Evaluated(
             answers=joined(parts),
             unknown_classes=dict(unknown),
@@ -334,7 +362,7 @@ def open_bundle(bundle: Bundle, *, threads: int | None = None, precision: str | 
 
 
 def _opened(bundle: Bundle, source: Source, graph: Graph) -> Opened:
-    arrays = bundle.intervals()
+    arrays, abstention = bundle.intervals(), _abstention_of(bundle, source)
     return Opened(
         source=source,
         target=target_of(bundle.task, bundle.classes, str(bundle.details.get("target", ""))),
@@ -342,23 +370,35 @@ def _opened(bundle: Bundle, source: Source, graph: Graph) -> Opened:
         nothing={name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
         thresholds=bundle.thresholds,
         calibration=read_calibration(arrays) if arrays else None,
-        abstention=_abstention_of(bundle),
+        abstention=abstention,
     )
 
 
-def _abstention_of(bundle: Bundle) -> Abstention | None:
+def _abstention_of(bundle: Bundle, source: Source) -> Abstention | None:
+    """When a bundle should not answer; the source is given what it has to look at for that."""
     if not bundle.abstention:
         return None
     try:
         found, classes = read_abstention(bundle.abstention, bundle.abstention_arrays()), len(bundle.classes)
         if found.label_sets is not None and len(found.label_sets.limit) not in (1, classes):
             raise ValueError(f"`label_sets.limit` must hold one number, or {classes}.")
+        source.look_for(found.limits)
+        if found.limits is not None and found.limits.unknown is not None:
+            _require_features(bundle, found.limits.unknown.vectors.shape[1])
     except ValueError as error:
         raise ArtifactError(
             f"{bundle.folder} must say when not to answer as a bundle does: {first_words(error)}. Copy the "
             "whole folder again."
         ) from error
     return found
+
+
+def _require_features(bundle: Bundle, width: int) -> None:
+    features = bundle.reference().get(FEATURES)
+    if features is None or features.shape[1] != width:
+        raise ValueError(
+            f"`vectors` must have the features that the graph answers. Received {width} columns."
+        )
 
 
 def _source_of(spec: InputSpec | TableSpec, classes: tuple[str, ...]) -> Source:

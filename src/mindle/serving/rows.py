@@ -81,6 +81,7 @@ class RowSource(Source):
                     keys=list(self._keys(chunk, path)),
                     reasons=chunk.reasons,
                     feed=self._feed(chunk, readable) if readable.any() else {},
+                    noticed=["unreadable" if reason else "" for reason in chunk.reasons],
                 )
 
     def _read(self, source: Any) -> Iterator[Rows]:

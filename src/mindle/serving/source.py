@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.errors import DataError
+from mindle.evaluation.trust.limits import Limits
 from mindle.records import Column, Dataset, Finding, Listener, Silent, Task
 
 if TYPE_CHECKING:
@@ -27,11 +28,20 @@ class Batch:
         keys: What names each of them, by column of a table of answers.
         reasons: Why each has no answer; "" where it can be answered.
         feed: Inputs of the graph for those that can be answered, by name, (row, …) each; empty if none can.
+        noticed: Of each what was noticed while it was read, a code of `mindle.records.ABSTAIN` or "".
+        quality: float32 (row, statistic) of those that can be answered, where statistics have limits.
     """
 
     keys: Sequence[Mapping[str, Any]]
     reasons: Sequence[str]
     feed: Mapping[str, NDArray[Any]]
+    noticed: Sequence[str]
+    quality: NDArray[np.float32] | None = None
+
+    @property
+    def noticed_of_fed(self) -> list[str]:
+        """What was noticed of those that can be answered."""
+        return [code for code, reason in zip(self.noticed, self.reasons, strict=True) if not reason]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +54,14 @@ class Labelled:
         truth: (row,) class index or number.
         unknown: How many were skipped of each class that the model does not know.
         skipped: How many were skipped because they have no truth or cannot be read.
+        noticed, quality: Of all of them, as in `Batch`; nothing was noticed of any where empty.
     """
 
     paths: Sequence[str]
     feed: Mapping[str, NDArray[Any]]
     truth: NDArray[Any]
+    noticed: Sequence[str] = ()
+    quality: NDArray[np.float32] | None = None
     unknown: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
 
@@ -200,6 +213,7 @@ class Source(Protocol):
         keys: Columns of a table of answers that name an image or a row.
         report: What was read otherwise than in training, and what could not be read, so far.
         listener: Hears how it is answered, where that matters.
+        limits: What the model refuses, and therefore has to be looked at; None where it refuses nothing.
     """
 
     unit: str
@@ -207,6 +221,7 @@ class Source(Protocol):
     keys: tuple[str, ...]
     report: Report
     listener: Listener
+    limits: Limits | None = None
 
     def read_as(self, **options: Any) -> None:
         """Take what a user says of files, or refuse it."""
@@ -226,6 +241,18 @@ class Source(Protocol):
 
     def feeds(self, stored: Any, rows: int = 0) -> Iterator[Mapping[str, NDArray[Any]]]:
         """Inputs of the graph from what training stored, pixels or cells by column; see `batches`."""
+
+    def look_for(self, limits: Limits | None) -> None:
+        """Take what the model refuses.
+
+        Raises:
+            ValueError: If there are limits of what is not measured.
+        """
+        self.limits = limits
+
+    def quality(self, feed: Mapping[str, NDArray[Any]]) -> NDArray[np.float32] | None:
+        """Statistics (row, statistic) of inputs of the graph; None where none have limits."""
+        return None
 
     def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
         """Classes that are written otherwise in a table of answers than in a bundle."""

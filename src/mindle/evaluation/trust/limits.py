@@ -106,6 +106,10 @@ class Limits:
         low = {name: columns[name] < least for name, (least, _) in self.quality.items()}
         return low, {name: columns[name] > most for name, (_, most) in self.quality.items()}
 
+    def too_small(self, sides: NDArray[np.integer[Any]]) -> list[str]:
+        """What is noticed of pictures by their shorter sides (row,): "small" or ""."""
+        return ["small" if side < self.side else "" for side in sides.tolist()]
+
     def document(self) -> dict[str, Any]:
         """As it stands in bundle.json."""
         reasons: dict[str, Any] = {}
@@ -191,7 +195,7 @@ def fit_limits(
     limits, noticed = Limits(), [""] * len(found)
     if pictures is not None:
         limits = replace(limits, quality=_tails(pictures), side=_least_side(pictures))
-        noticed = np.where(pictures.sides < limits.side, "small", "").tolist()
+        noticed = limits.too_small(pictures.sides)
     quality = None if pictures is None else pictures.quality
     none = np.zeros(len(found), np.bool_)
     before = limits.decided(none, noticed, quality) != ""

@@ -143,10 +143,22 @@ def decode(source: bytes | Path | Image.Image | NDArray[np.uint8], spec: InputSp
         >>> decode(white, InputSpec(height=4, width=4, fit="pad"))[:, :, 0].tolist()
         [[0, 0, 0, 0], [255, 255, 255, 255], [255, 255, 255, 255], [0, 0, 0, 0]]
     """
+    return decode_with_side(source, spec)[0]
+
+
+def decode_with_side(
+    source: bytes | Path | Image.Image | NDArray[np.uint8], spec: InputSpec
+) -> tuple[NDArray[np.uint8], int]:
+    """As `decode`, and how many pixels the shorter side of the whole image has.
+
+    Example:
+        >>> decode_with_side(np.zeros((10, 20, 3), np.uint8), InputSpec(height=4, width=4))[1]
+        10
+    """
     with _FILES.taken(_size_of(source)):
         picture = _Picture.open(source)
         with picture.explained(picture.scale_for(spec)) as base:
-            return _fit(base, spec)
+            return _fit(base, spec), min(picture.height, picture.width)
 
 
 def examine(data: bytes | NDArray[np.uint8], specs: Sequence[InputSpec] = ()) -> Examined:
