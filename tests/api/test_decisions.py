@@ -175,6 +175,13 @@ def test_suggestions_of_a_table_are_applied(tmp_path: Path, rows: int) -> None:
         for run in (first, after)
     ]
     assert truths[0] == truths[1]
+    compared = mindle.compare([first.path, after.path], out=tmp_path / "both.html")
+    assert compared.pairs[0][2].n == len(truths[0])
+    said = f"“two” was trained after decisions that changed {counts['relabelled']} labels"
+    assert said in compared.sentences()[0]
+    assert "“two” 실행은 레이블" in compared.sentences("ko")[0]
+    assert compared.as_dict()["runs"][0]["decisions"] is None
+    assert f"<td>{counts['relabelled']} / 0</td>" in (tmp_path / "both.html").read_text("utf-8")
 
 
 def test_rows_set_aside_of_a_small_table_are_still_evaluated(tmp_path: Path) -> None:

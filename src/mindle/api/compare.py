@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -31,7 +31,8 @@ class Compared:
     """Finished runs beside each other.
 
     Attributes:
-        runs: One entry a run, as given: name, path, strategy, seconds and the scores on the test split.
+        runs: One entry a run, as given: name, path, strategy, seconds, the scores on the test split, and how
+            many decisions on labels it was trained after, if any.
         pairs: Every two of them: names of the first and the second, their `Comparison`, and `adjusted`, the
             chance raised for asking about several pairs (Holm).
     """
@@ -40,11 +41,14 @@ class Compared:
     pairs: tuple[tuple[str, str, Comparison, float], ...]
 
     def sentences(self, lang: str = "en") -> list[str]:
-        """What was found between every two, a sentence or two each."""
+        """What was found between every two, a few sentences each."""
         from mindle.evaluation.report.verdict import verdict
 
-        unit = self.runs[0]["unit"]
-        return [verdict(found, one, two, lang=lang, unit=unit) for one, two, found, _ in self.pairs]
+        unit, runs = self.runs[0]["unit"], {run["name"]: run for run in self.runs}
+        return [
+            " ".join([verdict(found, one, two, lang=lang, unit=unit), *_decided(runs[one], runs[two], lang)])
+            for one, two, found, _ in self.pairs
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `mindle compare --json` writes."""
@@ -107,6 +111,16 @@ def compare(
         runs=tuple(_entry(name, folder) for name, folder in zip(names, folders, strict=True)),
         pairs=tuple((*pair, chance) for pair, chance in zip(found, adjusted, strict=True)),
     )
+
+
+def _decided(one: Mapping[str, Any], two: Mapping[str, Any], lang: str) -> Iterator[str]:
+    """What decisions on labels two runs do not share, in a sentence each."""
+    if one["decisions"] != two["decisions"]:
+        for run in (one, two):
+            if run["decisions"]:
+                counts = {name: run["decisions"][name] for name in ("relabelled", "set_aside")}
+                said = message("doctor.decisions.compared", name=run["name"], unit=run["unit"], **counts)
+                yield in_language(said, lang)
 
 
 def _names(folders: Sequence[RunFolder]) -> list[str]:
@@ -178,6 +192,9 @@ def _facts(document: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str,
     for key, heading in (("peak_memory_bytes", "course.memory"), ("cache_bytes", "course.disk")):
         if document.get(key):
             facts[message(heading)] = f"{document[key] / 1e6:,.0f} MB"
+    if "label_decisions" in document:
+        counts = document["label_decisions"]
+        facts[message("doctor.decisions.heading")] = f"{counts['relabelled']:,} / {counts['set_aside']:,}"
     return facts
 
 
@@ -204,5 +221,12 @@ def _entry(name: str, folder: RunFolder) -> dict[str, Any]:
             "scores": {score: test[score] for score in SCORES if score in test},
             "seconds": metrics["seconds"]["total"],
             "data": document["name"],
+            "decisions": _decisions(document),
             "unit": unit_of(document),
         }
+
+
+def _decisions(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What decisions on labels changed before a training, and their hash; None where there were none."""
+    counts = document.get("label_decisions")
+    return None if counts is None else {**counts, "sha256": document["asked"]["decisions"]["sha256"]}
