@@ -167,12 +167,14 @@ def _explanation(
     """What only some sources can show: pictures of images, cells and importance of the columns of a table."""
     from mindle.evaluation import tasks
     from mindle.evaluation.report import Explanation
+    from mindle.evaluation.report.abstaining import MOST_REFUSED
 
     if "explained" in document:
         return Explanation(**document["explained"])
     evaluation = tasks.of(metrics["task"])
     test = evaluation.pooled(folder.answers()["test"])
-    wanted = {test.paths[row] for row in evaluation.worst(test, PICTURES)}
+    shown = [*evaluation.worst(test, PICTURES), *evaluation.refused(test, MOST_REFUSED)]
+    wanted = {test.paths[row] for row in shown}
     wanted |= {row["path"] for row in doctor.get("issues", ())}
     return Explanation(pictures=_pictures(document, wanted, dataset))
 

@@ -194,6 +194,15 @@ class Evaluation(ABC, Generic[A]):
             changes["abstain"] = answers.abstain[:rows]
         return replace(answers, paths=answers.paths[:rows], repeats=1, folds=None, **changes)
 
+    def refused(self, answers: A, limit: int | None = None) -> list[int]:
+        """Rows that should not be answered alone, the least sure first."""
+        if answers.abstain is None:
+            return []
+        rows = np.flatnonzero(answers.abstain != "")
+        order = np.argsort(self.certainty(answers)[rows], kind="stable")
+        found: list[int] = rows[order][:limit].tolist()
+        return found
+
     def errors(self, answers: A) -> dict[str, list[Any]]:
         """The columns of a table of the worst answers, the worst first."""
         rows = self.worst(answers)

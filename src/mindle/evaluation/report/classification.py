@@ -17,6 +17,7 @@ from mindle.evaluation.calibration import (
     reliability_bins,
 )
 from mindle.evaluation.intervals import Ints, counted, wilson
+from mindle.evaluation.report.abstaining import abstaining
 from mindle.evaluation.report.dandelion import answers_per_seed
 from mindle.evaluation.report.figures import Axes, Floats, amounts, shares, shortened, squares
 from mindle.evaluation.report.formatting import Score, count, decimal, interval, percent
@@ -204,6 +205,7 @@ class ClassificationPage(Page[Predictions]):
         "classes": None,
         "mistakes": lambda page: {"examples": page.examples(MOST_EXAMPLES[page.say.unit])},
         "confidence": confidence,
+        "abstaining": abstaining,
         "ranking": ranking,
     }
     scores = (

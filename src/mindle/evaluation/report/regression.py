@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from mindle.evaluation.intervals import z_score
+from mindle.evaluation.report.abstaining import abstaining
 from mindle.evaluation.report.dandelion import answers_per_seed
 from mindle.evaluation.report.figures import Axes, Floats, Scale, amounts, widened
 from mindle.evaluation.report.formatting import (
@@ -162,6 +163,7 @@ class RegressionPage(Page[Estimates]):
         "agreement": agreement,
         "residuals": residuals,
         "coverage": coverage,
+        "abstaining": abstaining,
         "errors": lambda page: {"examples": page.examples(MOST_EXAMPLES)},
     }
     scores = ("mae", "rmse", "median_absolute_error", "r2", "correlation", "coverage")
