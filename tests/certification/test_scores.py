@@ -71,6 +71,19 @@ def test_numbers() -> None:
     assert found["width"] == pytest.approx(3.0)
 
 
+def test_few_rows_have_a_ratio_without_an_interval() -> None:
+    found = scores.of("binary").of(predictions(N - 2), predictions(N - 1))
+    assert found["relative"] == {"value": pytest.approx(2.0), "low": None, "high": None}
+
+
+def test_what_is_left_where_the_model_abstains() -> None:
+    codes = np.array(["dark"] * 30 + [""] * (N - 30))
+    alone = scores.of("binary").alone(predictions(50, abstain=codes))
+    assert alone["accuracy_of_the_rest"]["value"] == pytest.approx(150 / 170)
+    everything = scores.of("regression").alone(replace(estimates(1.0), abstain=np.array(["dark"] * N)))
+    assert everything["mae_of_the_rest"] is None
+
+
 def test_nothing_is_relative_to_a_model_that_is_never_right() -> None:
     found = scores.of("binary").of(predictions(N), predictions(N))
     assert found["relative"] == {"value": None, "low": None, "high": None}

@@ -117,6 +117,23 @@ def test_runs_are_compared(work: Path) -> None:
     assert 'id="settings"' in (work / "page.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
+def test_certify_ends_with_1_where_a_limit_does_not_hold(work: Path) -> None:
+    (work / "limits.toml").write_text("latency_p95_ms = inf\nsize_mb = 0.00001\n", encoding="utf-8")
+    arguments = ("certify", "runs/photos-1", "--limits", "limits.toml", "--json", "-")
+    done = mindle(*arguments, cwd=work)
+    assert done.returncode == 1, done.stderr
+    assert "! size_mb: " in done.stderr
+    document = json.loads(done.stdout)
+    assert not document["passed"]
+    folder = work / "runs" / "photos-1" / "certificate"
+    assert json.loads((folder / "certificate.json").read_text(encoding="utf-8")) == document
+    again = mindle(*arguments, "--out", "runs/photos-1/certificate", cwd=work)
+    assert again.returncode == 1, again.stderr  # an earlier certificate is written anew
+    same = json.loads(again.stdout)
+    assert [same[name] for name in ("n", "corruptions")] == [document[name] for name in ("n", "corruptions")]
+
+
 def test_report_in_korean(work: Path) -> None:
     done = mindle("report", "runs/photos-1", "--lang", "ko", "--out", "ko.html", cwd=work)
     assert done.returncode == 0
@@ -139,6 +156,10 @@ def test_report_in_korean(work: Path) -> None:
         (["course", "daisy-mlp", "--data", "nowhere"], 3, "photos of daisies"),
         (["compare", "runs/photos-1", "nowhere"], 4, "nowhere"),
         (["recipes", "nothing"], 2, "nothing"),
+        (["certify", "runs/photos-1/bundle"], 2, "`out` must be given for a bundle"),
+        (["certify", "runs/photos-1/bundle", "--out", "c"], 2, "`data` must be given for a bundle"),
+        (["certify", "runs/photos-1", "--out", "photos"], 2, "outside of the data"),
+        (["certify", "runs/photos-1", "--limits", "none.toml"], 2, "none.toml"),
         (["cache", "--prune", "lots"], 2, "5GB"),
         (["train"], 2, "Missing argument"),
     ],

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from mindle.api.certify import certify
 from mindle.api.evaluate import READ_AS, evaluate
 from mindle.api.predict import predict
 from mindle.api.report import report, report_content
@@ -16,6 +17,8 @@ from mindle.records import SILENT, Listener
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mindle.certification.document import Certificate
 
 Source = str | os.PathLike[str]
 
@@ -58,6 +61,10 @@ class Model:
     ) -> dict[str, Any]:
         """Evaluate on new labelled data; see `mindle.evaluate`."""
         return evaluate(self.path, data, listener=listener, **reading)
+
+    def certify(self, **options: Any) -> Certificate:
+        """Measure what it withstands, and hold it to limits; see `mindle.certify`."""
+        return certify(self.path, **options)
 
 
 class Run(Model):

@@ -27,6 +27,8 @@ _OWN = (
     b"path,target,predicted",
     b'{"schema": 1, "predictions": [',
 )
+# By which a folder is known that may be written anew.
+_OWN_DOCUMENTS = ("certificate.json",)
 _LISTS = (".csv", ".tsv", ".txt")
 _LINES_LOOKED_AT = 20
 
@@ -144,7 +146,7 @@ def _refuse_inside(output: Output, folder: str, among: bool) -> None:
             f"`{output.option}` must lie outside of the data. Received {output.path}, which is inside "
             f"{folder}. Choose another folder with {output.option}."
         )
-    if output.path.exists() and not (output.path.is_file() and _is_own(output.path)):
+    if output.path.exists() and not _is_own(output.path):
         raise _taken(output, output.path)
 
 
@@ -197,7 +199,9 @@ def _listed(file: Path) -> Iterator[str]:
 
 
 def _is_own(file: Path) -> bool:
-    """Whether a file is a page or answers that mindle wrote, which may be written anew."""
+    """Whether something is a page, answers or a certificate that mindle wrote, which may be written anew."""
+    if file.is_dir():
+        return any((file / name).is_file() for name in _OWN_DOCUMENTS)
     if file.suffix.lower() in PAGES:
         return True
     with file.open("rb") as stream:

@@ -128,9 +128,10 @@ def _test_part(chosen: Chosen) -> tuple[Dataset, Ints, Sequence[str]]:
     """The test images of a run as they lie in its data now, each held against its hash."""
     from mindle.data.reading import ReadingOptions
 
-    expected, asked = chosen.test_part(), chosen.asked()
-    reading = ReadingOptions.from_dict(asked)
-    dataset = reading.read_images(asked["source"], split_seed=asked.get("split_seed", 0))
+    expected = chosen.test_part()
+    with chosen.rereading() as asked:
+        reading = ReadingOptions.from_dict(asked)
+        dataset = reading.read_images(asked["source"], split_seed=asked.get("split_seed", 0))
     place = {path: row for row, path in enumerate(dataset.paths)}
     if lost := [path for path in expected if path not in place]:
         raise DataError(

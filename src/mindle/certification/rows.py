@@ -113,8 +113,9 @@ def _test_part(opened: Opened, chosen: Chosen) -> RowSample:
     """The test rows of a run as its data hold them now, each held against its hash."""
     from mindle.data.reading import ReadingOptions
 
-    expected, asked = chosen.test_part(), chosen.asked()
-    table = ReadingOptions.from_dict(asked).read_table(asked["source"])
+    expected = chosen.test_part()
+    with chosen.rereading() as asked:
+        table = ReadingOptions.from_dict(asked).read_table(asked["source"])
     rows = np.array([row for row, name in enumerate(table.row_names) if name in expected], np.int64)
     if len(rows) < len(expected):
         raise DataError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from mindle.artifacts.manifest import ManifestRow, read_manifest
 from mindle.artifacts.run import RunFolder
 from mindle.data.common.corruptions import Corruption
 from mindle.errors import DataError
+from mindle.messages import message
 from mindle.records import InputSpec, Listener, TableSpec
 from mindle.serving.opened import Opened
 
@@ -98,6 +100,18 @@ class Chosen:
     def learned(self) -> set[str]:
         """The hashes of what the run has learned from."""
         return {row.sha256 for row in self._used() if row.split != "test"}
+
+    @contextmanager
+    def rereading(self) -> Iterator[dict[str, Any]]:
+        """What the run was asked to read; where that fails other data would do, which is said.
+
+        Raises:
+            DataError: If it cannot be read any more.
+        """
+        try:
+            yield self.asked()
+        except DataError as error:
+            raise DataError(message("certificate.not-reread", error=str(error))) from error
 
     def asked(self) -> dict[str, Any]:
         """What the run was asked to read."""

@@ -67,12 +67,14 @@ def _relative(before: Floats, after: Floats) -> Score:
             after[rows].mean(axis=1) / before[rows].mean(axis=1)
             for rows in bootstrap_rows(len(before), resamples=_RESAMPLES)
         ]
-    low, high = percentiles(np.concatenate(draws))
+    found: Floats = np.concatenate(draws)
+    # Of few rows some draws hold nothing right: no number, or one without bound.
+    low, high = percentiles(found) if np.isfinite(found).all() else (None, None)
     return {"value": float(after.mean() / before.mean()), "low": low, "high": high}
 
 
 def abstained(answers: Answers) -> dict[str, Any]:
-    """How many answers are withheld, and for which reasons; nothing where the model cannot abstain."""
+    """How often a model abstains, and for which reasons; nothing where it cannot."""
     if answers.abstain is None:
         return {}
     codes = Counter(code for code in answers.abstain.tolist() if code)
@@ -83,7 +85,7 @@ class ClassScores(Scores[Predictions]):
     """Accuracy, calibration, and how often the label set holds the true class."""
 
     main = "accuracy"
-    least = ("accuracy", "relative", "coverage")
+    least = ("accuracy", "accuracy_of_the_rest", "relative", "coverage")
     most = ("ece", "set_size")
 
     def each(self, answers: Predictions) -> Floats:
@@ -99,6 +101,9 @@ class ClassScores(Scores[Predictions]):
             "ece": expected_calibration_error(answers.probabilities, labels),
             **abstained(answers),
         }
+        if answers.abstain is not None:
+            kept = answers.abstain == ""
+            found["accuracy_of_the_rest"] = counted(int(right[kept].sum()), int(kept.sum()))
         if answers.sets is not None:
             inside = answers.sets[np.arange(len(labels)), labels]
             found["coverage"] = counted(int(inside.sum()), len(inside))
@@ -117,7 +122,7 @@ class NumberScores(Scores[Estimates]):
 
     main = "mae"
     least = ("coverage",)
-    most = ("mae", "relative", "width")
+    most = ("mae", "mae_of_the_rest", "relative", "width")
 
     def each(self, answers: Estimates) -> Floats:
         """How far it is off."""
@@ -129,6 +134,9 @@ class NumberScores(Scores[Estimates]):
         off = self.each(answers)
         low, high = _mean_interval(off)
         found = {"mae": {"value": float(off.mean()), "low": low, "high": high}, **abstained(answers)}
+        if answers.abstain is not None:
+            kept = off[answers.abstain == ""]
+            found["mae_of_the_rest"] = float(kept.mean()) if len(kept) else None
         if answers.low is not None and answers.high is not None:
             targets = np.asarray(answers.targets, np.float64)
             inside = (answers.low <= targets) & (targets <= answers.high)

@@ -19,8 +19,11 @@ Examples = Mapping[str, Sequence[Mapping[str, Any]]]
 
 SECTIONS = ("limits", "scores", "irrelevant", "examples", "latency", "card", "reproduce")
 # In the order of the page; a model has some of them.
-MEASURES = ("accuracy", "mae", "relative", "abstained", "coverage", "set_size", "width", "ece")
-_SHARES = ("accuracy", "coverage", "abstained")
+MEASURES = (
+    "accuracy", "mae", "relative", "abstained", "accuracy_of_the_rest", "mae_of_the_rest",
+    "coverage", "set_size", "width", "ece",
+)  # fmt: skip
+_SHARES = ("accuracy", "accuracy_of_the_rest", "relative", "coverage", "abstained")
 
 
 class CertificateSentences(Sentences):
@@ -91,6 +94,13 @@ class _Page:
         """From the mildest."""
         return sorted({block["severity"] for block in self.document["corruptions"]})
 
+    def clean(self) -> str:
+        """The main score of the sample as it is."""
+        cell = self.cell(self.main, self.document["clean"])
+        return self.say(
+            "page.clean", score=self.called(self.main), value=cell["text"], interval=cell["interval"]
+        )
+
     def called(self, measure: str) -> str:
         """The heading of a table of a score."""
         family = Task(self.document["model"]["task"]).family
@@ -113,7 +123,7 @@ class _Page:
         score = Score.of(block.get(measure))
         write = percent if measure in _SHARES else amount
         texts = [NONE if value is None else write(value) for value in score]
-        interval = f"{texts[1]} – {texts[2]}" if score.low is not None else ""
+        interval = f"{texts[1]} – {texts[2]}" if score.low is not None and score.high is not None else ""
         return {"text": texts[0], "interval": interval, "share": self._depth(measure, block)}
 
     def _depth(self, measure: str, block: Mapping[str, Any]) -> float:
