@@ -192,3 +192,27 @@ def test_nets_that_differ_cannot_be_averaged_and_nothing_finished_is_left(
     with pytest.raises(ModelError, match="a and c differ in their layers"):
         mindle.ensemble([runs["a"], runs["c"]], method="average", out=tmp_path / "out", listener=SILENT)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["vote", "average"])
+def test_it_abstains_and_has_label_sets(
+    runs: dict[str, mindle.Run], method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of mixed answers one member says when not to answer; one net is asked itself. Sets are its own."""
+    folders = [runs[name].folder.path for name in ("a", "b")]
+    monkeypatch.setenv("MINDLE_CACHE", str(folders[0].parent / "cache"))
+    run = mindle.ensemble(folders, method=method, out=tmp_path / "joined", listener=SILENT)
+    answers = run.folder.answers()
+    test, member = answers["test"], runs["a"].folder.answers()["test"]
+    assert test.abstain is not None
+    assert test.sets is not None
+    if method == "vote":
+        assert test.abstain.tolist() == member.abstain.tolist()
+    digits = read("digits").images
+    assert isinstance(digits, ArrayImages)
+    rows = [int(path.rpartition("/")[2]) for path in test.paths]
+    served = run.predict([digits.array[row] for row in rows[:60]])
+    assert served["abstain"].tolist() == test.abstain[:60].tolist()
+    named = [[test.classes[at] for at in np.flatnonzero(row)] for row in test.sets[:60]]
+    assert [json.loads(names) for names in served["label_set"]] == named
+    assert 0.8 < test.sets[np.arange(len(test)), test.labels].mean() <= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import timeit
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mindle.evaluation.trust.abstention import Abstention
     from mindle.evaluation.trust.fitting import Fitted
     from mindle.formats.exportable import Exportable
     from mindle.models.classifier import Classifier
-    from mindle.training.settings import TrustSettings
 
 Source = str | os.PathLike[str]
 
@@ -55,22 +55,29 @@ class Ensembled:
     Attributes:
         exported: What is written as the bundle.
         val: Its probabilities of the val split, by models that had not learned from the image in question.
-        test: The bundle's probabilities of the test split.
+        test: What the bundle answers to the test split.
         weights: One a member; 0 where a member is not used.
         note: What was chosen.
         tried: What was tried.
         temperature: What the bundle's logits are divided by; 1 where it mixes probabilities.
         model: The net, where there is one.
+        features: Those that it gives the val split; None where the graph gives those of a member.
+        refusing: When that member does not answer, which is when the ensemble does not; None where it always
+            answers.
+        codes: What it said of the val and test splits.
     """
 
     exported: Exportable
     val: NDArray[np.float64]
-    test: Callable[[Bundle], NDArray[np.float64]]
+    test: Callable[[Bundle], Predictions]
     weights: Sequence[float]
     note: Message | str
     tried: Sequence[Mapping[str, Any]]
     temperature: float = 1.0
     model: Classifier | None = None
+    features: NDArray[np.float32] | None = None
+    refusing: Abstention | None = None
+    codes: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
 
 def ensemble(
@@ -204,14 +211,11 @@ class EnsemblePipeline:
             licences=tuple(licences.values()),
             details={},
         )
-        probabilities = {"val": outcome.val, "test": outcome.test(bundle)}
-        answers = {
-            split: replace(predicted, probabilities=probabilities[split], sets=None, abstain=None)
-            for split, predicted in first.predictions.items()
-            if split in probabilities
-        }
-        fitted = fit_abstention(_held_out(answers.get("val")), self._promised())
+        val = first.predictions.get("val")
+        answers = {} if val is None else {"val": _plain(val, outcome.val)}
+        fitted = self._fitted(answers.get("val"), outcome)
         bundle = with_abstention(bundle, fitted.abstention)
+        answers["test"] = outcome.test(bundle)
         answers = {split: _trusted(found, fitted, split) for split, found in answers.items()}
         best = _best(self.members)
         gain = compare(best.predictions["test"], answers["test"])
@@ -260,22 +264,38 @@ class EnsemblePipeline:
         ]
         return {"tried": [*alone, *outcome.tried]}
 
-    def _promised(self) -> TrustSettings:
-        """What the first member promised of its answers."""
+    def _fitted(self, val: Predictions | None, outcome: Ensembled) -> Fitted:
+        """When the ensemble does not answer, by what the first member promised of its answers."""
         from mindle.training.settings import TrustSettings
 
-        return record_of(TrustSettings, self.members[0].document["asked"]["recipe"].get("trust", {}))
-
-    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of an outcome are those of the val split."""
-        return rows
+        first = self.members[0]
+        settings = record_of(TrustSettings, first.document["asked"]["recipe"].get("trust", {}))
+        found, own = _held_out(val, outcome.features), _abstention_of(first.bundle)
+        fitted = fit_abstention(found, settings, costs=None if own is None else own.costs)
+        if outcome.refusing is None:
+            return fitted
+        refuse, limits = outcome.refusing.refuse, outcome.refusing.limits
+        abstention = replace(fitted.abstention, refuse=refuse, limits=limits)
+        return replace(fitted, abstention=abstention, abstain=outcome.codes.get("val"))
 
     def images(self, split: str) -> int:
         """How many images are in a split."""
         return len(self.members[0].predictions.get(split, ()))
 
 
-def _held_out(val: Predictions | None) -> OutOfFold:
+def _abstention_of(bundle: Bundle) -> Abstention | None:
+    """When a member does not answer; None where it says nothing of that."""
+    from mindle.evaluation.trust.abstention import read_abstention
+
+    return read_abstention(bundle.abstention, bundle.abstention_arrays()) if bundle.abstention else None
+
+
+def _plain(answers: Predictions, probabilities: NDArray[np.float64]) -> Predictions:
+    """Other probabilities of the same images, of which nothing else is said yet."""
+    return replace(answers, probabilities=probabilities, sets=None, abstain=None, decisions=None)
+
+
+def _held_out(val: Predictions | None, features: NDArray[np.float32] | None) -> OutOfFold:
     """The answers to the val split, from which no member learned."""
     import numpy as np
 
@@ -287,6 +307,8 @@ def _held_out(val: Predictions | None) -> OutOfFold:
         folds=np.zeros(count, np.int64),
         groups=np.arange(count),
         learned_from=np.zeros(count, bool),
+        features=features,
+        blocks=() if features is None else (features.shape[1],),
     )
 
 
@@ -298,10 +320,11 @@ def _trusted(answers: Predictions, fitted: Fitted, split: str) -> Predictions:
     from mindle.evaluation.family import Reading
 
     evaluation, every = tasks.of(answers.task), np.arange(len(answers))
+    known = replace(fitted.abstention, refuse=0.0)  # codes are those of the bundle, or of a member
     trusted: Predictions = (
         evaluation.trusted_out_of_fold(answers, fitted, every)
         if split == "val"
-        else evaluation.trusted(answers, {}, Reading(abstention=fitted.abstention))
+        else evaluation.trusted(answers, {}, Reading(abstention=known))
     )
     return trusted
 
@@ -417,7 +440,7 @@ def _mixed(method: str, members: Sequence[Member], spec: InputSpec, listener: Li
     """Vote, weighted vote or stack: one graph of all members' graphs."""
     import numpy as np
 
-    from mindle.formats.ensemble import exportable
+    from mindle.formats.ensemble import exportable, heaviest
     from mindle.training.images.ensemble import fit_mix, held_out
 
     order = [_aligned(members[0], member) for member in members]
@@ -435,11 +458,17 @@ def _mixed(method: str, members: Sequence[Member], spec: InputSpec, listener: Li
     truth = np.zeros(0, np.int64) if answered is None else np.asarray(answered.labels)
     mix = fit_mix(method, val, truth)
     weights = mix.weights.tolist() or [1 / len(members)] * len(members)
+    seen = heaviest([member.bundle for member in members], mix)
+    codes = {} if seen is None else _codes(members[seen], order[seen])
     named = zip(members, weights, strict=True)
     return Ensembled(
         exported=exportable([member.bundle for member in members], mix, spec),
         val=held_out(method, val, truth),
-        test=lambda _: mix(answers["test"]),
+        test=lambda _: replace(
+            _plain(members[0].predictions["test"], mix(answers["test"])), abstain=codes.get("test")
+        ),
+        refusing=_abstention_of(members[seen or 0].bundle) if codes else None,
+        codes=codes,
         weights=weights,
         note=message(
             f"ensemble.{method}",
@@ -453,6 +482,12 @@ def _mixed(method: str, members: Sequence[Member], spec: InputSpec, listener: Li
             if len(truth)
         ],
     )
+
+
+def _codes(member: Member, order: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.str_]]:
+    """Why a member would not answer the images of each split; nothing where it was not asked."""
+    said = {split: answered.abstain for split, answered in member.predictions.items()}
+    return {split: codes[order[split]] for split, codes in said.items() if codes is not None}
 
 
 def _aligned(first: Member, member: Member) -> dict[str, NDArray[np.int64]]:
@@ -515,20 +550,21 @@ def _averaged(
     from mindle.serving.opened import open_bundle
     from mindle.training.images.attempts import log_softmax
     from mindle.training.images.ensemble import greedy_soup
-    from mindle.training.images.nets import forward
+    from mindle.training.images.nets import forward_with_features
 
     def pixels(split: str) -> data_room.Pixels:
         return data_room.pixels(dataset, dataset.rows(split), models[0].spec, listener=listener)
 
-    def test(bundle: Bundle) -> NDArray[np.float64]:
+    def test(bundle: Bundle) -> Predictions:
         known = members[0].predictions["test"]
         found: Any = open_bundle(bundle).answer_stored(pixels("test"), known.paths, truth=known.labels)
-        return np.asarray(found.probabilities)
+        answered: Predictions = found
+        return answered
 
     names, val = [member.name for member in members], pixels("val")
     labels = np.asarray(members[0].predictions["val"].labels)
     soup = greedy_soup(models, val, labels, pixels("train"))
-    logits = forward(soup.model, val, np.arange(len(val)))
+    logits, features = forward_with_features(soup.model, val, np.arange(len(val)))
     temperature = fit_temperature(log_softmax(logits), labels)
     return Ensembled(
         exported=exportable(soup.model, val[np.arange(min(_BATCH, len(val)))], temperature),
@@ -547,6 +583,7 @@ def _averaged(
         ],
         temperature=temperature,
         model=soup.model,
+        features=features,
     )
 
 

@@ -154,10 +154,7 @@ class ImagePipeline:
 
     def known(self, outcome: Outcome) -> Known:
         """What the data are examined by."""
-        import numpy as np
-
-        of_data = np.union1d(self.dataset.rows("train"), self.dataset.rows("val"))  # as `Problem.of` has them
-        found = replace(outcome.out_of_fold, rows=of_data[outcome.out_of_fold.rows])
+        found = replace(outcome.out_of_fold, rows=self.of_data(outcome.out_of_fold.rows))
         return Known(data=self.dataset, found=found, settings=self.plan.options.recipe.doctor)
 
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:

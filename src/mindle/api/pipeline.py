@@ -167,9 +167,6 @@ class Pipeline(Protocol[O]):
     def facts(self, run: RunContext, outcome: O) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
 
-    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows of the data that those of an outcome are."""
-
     def images(self, split: str) -> int:
         """How many images are in a split, for rates of images a second; 0 of rows."""
 

@@ -212,10 +212,6 @@ class TablePipeline:
             "explained": _explained(self.table, outcome, self._deadline(run), seed=run.request.seed),
         }
 
-    def of_data(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of an outcome are those of the table."""
-        return rows
-
     def images(self, split: str) -> int:
         """Rows are no images."""
         return 0
