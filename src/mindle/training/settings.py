@@ -377,7 +377,7 @@ class TrainSettings(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TrustSettings(Checked):
-    """What a model says of its own answers, and what is examined besides.
+    """What a model says of its own answers.
 
     Example:
         >>> TrustSettings(level=0.99).sets
@@ -394,8 +394,6 @@ class TrustSettings(Checked):
     refuse: Annotated[
         Half, "Share of samples like the training data for which a model may abstain; 0 never abstains"
     ] = 0.05
-    label_issues: Annotated[bool, "Look for labels that are probably wrong"] = True
-    curve: Annotated[bool, "Estimate what more data would bring"] = True
 
 
 @dataclass(frozen=True, kw_only=True)
