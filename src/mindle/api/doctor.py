@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mindle.api.shortcuts import cue_name, sentence, shortcuts
+from mindle.api.slices import outliers, slices_of_answers, slices_out_of_fold
 from mindle.artifacts import answers as layouts
 from mindle.artifacts.label_issues import path_of, write_label_issues
 from mindle.messages import message
-from mindle.records import Examples, OutOfFold
+from mindle.records import Answers, Examples, OutOfFold
 
 if TYPE_CHECKING:
     from mindle.api.pipeline import Pipeline
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # The stated precision, in per cent, of the suggestions that are counted in a sentence.
 SAID = 90
+SAID_SLICES = 3
 # What all parts of a learning curve cost, in the time of the largest; and the seconds, or share of those
 # spent so far, that they may take.
 CURVE_COST, CURVE_SECONDS, CURVE_SHARE = 3.0, 2.0, 0.02
@@ -54,8 +57,61 @@ def examine(pipeline: Pipeline[Any], run: RunContext, outcome: Any) -> None:
     if known is None or not len(known.found):
         return
     with run.log.stage("examine"):
-        document = {"labels": _labels(known, run), "curve": _curve(known, run)}
+        document = {
+            "labels": _labels(known, run),
+            "curve": _curve(known, run),
+            "shortcuts": _shortcuts(known, run),
+            "slices": _slices(known, run),
+            "outliers": outliers(known.data, known.found, seed=run.request.seed),
+        }
     run.log.record(doctor={name: found for name, found in document.items() if found})
+
+
+def examine_answers(pipeline: Pipeline[Any], run: RunContext, outcome: Any, answers: Answers) -> None:
+    """Look for slices in what was evaluated, once that is open; nothing follows from them.
+
+    Args:
+        pipeline: Of the data.
+        run: Gets what is found, in run.json.
+        outcome: What was fitted.
+        answers: To the test split. Those of a cross-validation are the ones that `examine` looked at.
+    """
+    known = pipeline.known(outcome)
+    if known is None or answers.folds is not None or not len(answers):
+        return
+    found = slices_of_answers(known.data, known.data.rows("test"), answers)
+    _say_slices(found, run)
+    if found:
+        run.log.record(doctor={**run.log.document.get("doctor", {}), "test_slices": found})
+
+
+# ---- shortcuts and slices ----------------------------------------------------------------------------------
+
+
+def _shortcuts(known: Known, run: RunContext) -> list[dict[str, Any]]:
+    """What each cue of train and val says alone."""
+    import numpy as np
+
+    data = known.data
+    learned = np.union1d(data.rows("train"), data.rows("val")) if any(data.splits) else data.rows()
+    found = shortcuts(data, learned, seed=run.request.seed)
+    for each in found:
+        if each.alarm:
+            run.listener.say(sentence(each))
+    said = {each.cue: {"message": sentence(each)} for each in found if each.alarm}
+    return [{**each.document(), "name": cue_name(each), **said.get(each.cue, {})} for each in found]
+
+
+def _slices(known: Known, run: RunContext) -> list[dict[str, Any]]:
+    """Where the model is clearly worse out of fold."""
+    found = slices_out_of_fold(known.data, known.found, seed=run.request.seed)
+    _say_slices(found, run)
+    return found
+
+
+def _say_slices(found: Sequence[dict[str, Any]], run: RunContext) -> None:
+    for each in found[:SAID_SLICES]:
+        run.listener.say(each["message"])
 
 
 # ---- labels ------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mindle.api.beside import Beside
-from mindle.api.doctor import Known, examine
+from mindle.api.doctor import Known, examine, examine_answers
 from mindle.api.models import Run
 from mindle.api.report import write_report
 from mindle.api.run_context import RunContext, RunRequest, begin_tracking
@@ -212,6 +212,7 @@ def conclude(pipeline: Pipeline[O], run: RunContext, outcome: O) -> None:
     """Examination of the data, bundle, evaluation and report of what was fitted."""
     examine(pipeline, run, outcome)
     packed, metrics = evaluate(pipeline, run, outcome)
+    examine_answers(pipeline, run, outcome, packed.answers["test"])
     run.log.record(
         strategy=packed.strategy,
         stopped=packed.stopped,

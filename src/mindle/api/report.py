@@ -175,7 +175,7 @@ def _explanation(
     test = evaluation.pooled(folder.answers()["test"])
     shown = [*evaluation.worst(test, PICTURES), *evaluation.refused(test, MOST_REFUSED)]
     wanted = {test.paths[row] for row in shown}
-    wanted |= {row["path"] for row in doctor.get("issues", ())}
+    wanted |= {row["path"] for name in ("issues", "outliers") for row in doctor.get(name, ())}
     return Explanation(pictures=_pictures(document, wanted, dataset))
 
 

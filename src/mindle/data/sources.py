@@ -8,7 +8,7 @@ from typing import Any
 
 from mindle.data.common.summary import describe, ready, split_counts
 from mindle.data.images.checks import check
-from mindle.data.images.cues import cues
+from mindle.data.images.cues import cues, facets
 from mindle.data.tables.checks import check_table
 from mindle.data.tables.cues import cues as table_cues
 from mindle.data.tables.parsing.columns import describe_columns
@@ -26,6 +26,7 @@ class Source:
         describe: Gives lines that say what there is to learn from.
         facts: Gives the same for programs, as run.json keeps it.
         cues: Gives what some rows of checked data might be distinguished by.
+        facets: Gives by what some rows are grouped where slices are looked for.
     """
 
     check: Callable[..., Any]
@@ -33,6 +34,7 @@ class Source:
     describe: Callable[[Any], list[str]]
     facts: Callable[[Any], dict[str, Any]]
     cues: Callable[..., list[Cue]]
+    facets: Callable[..., list[Cue]]
 
 
 def _image_facts(dataset: Dataset) -> dict[str, Any]:
@@ -51,9 +53,16 @@ def _table_facts(table: Table) -> dict[str, Any]:
 
 # By what the rows are; see `Examples.unit`.
 SOURCES = {
-    "images": Source(check=check, ready=ready, describe=describe, facts=_image_facts, cues=cues),
+    "images": Source(
+        check=check, ready=ready, describe=describe, facts=_image_facts, cues=cues, facets=facets
+    ),
     "rows": Source(
-        check=check_table, ready=ready_table, describe=describe_table, facts=_table_facts, cues=table_cues
+        check=check_table,
+        ready=ready_table,
+        describe=describe_table,
+        facts=_table_facts,
+        cues=table_cues,
+        facets=table_cues,
     ),
 }
 

@@ -19,7 +19,8 @@ from mindle.data.images.scan import known_facts
 from mindle.records import ArrayImages, Cue, Dataset, of_rows
 
 ALL_SUBJECT = 64  # pixels; of smaller images the border and the light are the subject itself
-MOST_CAMERAS, MOST_WORDS = 24, 48
+MOST_CAMERAS, MOST_FOLDERS, MOST_WORDS = 24, 24, 48
+_LIGHT = ("brightness", "contrast", "sharpness")
 _WORD_SHARE = 0.02
 _WORD = re.compile(r"(?<![^\W_])[^\W\d_]+(?=\d*(?:[\W_]|$))")  # letters, perhaps with a number: no hashes
 _COUNTED = 0.1  # names that are numbered within a class begin below this share of the largest number
@@ -49,6 +50,14 @@ def cues(dataset: Dataset, rows: NDArray[np.int64], *, cache: Path | None = None
     if isinstance(dataset.images, ArrayImages):
         return found
     return [*found, *_camera(known, facts), *_names(dataset, rows)]
+
+
+def facets(dataset: Dataset, rows: NDArray[np.int64], *, cache: Path | None = None) -> list[Cue]:
+    """By what some checked images are grouped to look for slices: light, blur, size, camera, folder."""
+    known, facts = known_facts(of_rows(dataset.sha256, rows), cache or cache_dir())
+    found = [Cue(name=name, values=_spread(known, _one(name)(facts))) for name in _LIGHT]
+    found.append(Cue(name="short-side", values=_spread(known, _short_side(facts))))
+    return [*found, *_camera(known, facts), *_folder(dataset, rows)]
 
 
 def _spread(known: NDArray[np.bool_], values: Floats) -> Floats:
@@ -107,6 +116,10 @@ def _image_size(facts: NDArray[Any]) -> Floats:
     return _columns(facts["height"], facts["width"])
 
 
+def _short_side(facts: NDArray[Any]) -> Floats:
+    return _columns(np.minimum(facts["height"], facts["width"]))
+
+
 def _aspect(facts: NDArray[Any]) -> Floats:
     return _columns(facts["width"] / np.maximum(facts["height"], 1))
 
@@ -137,6 +150,20 @@ def _camera(known: NDArray[np.bool_], facts: NDArray[Any]) -> Iterator[Cue]:
     if len(cameras) > 1:
         names = tuple(cameras[at].decode(errors="replace") for at in most.tolist())
         yield Cue(name="camera", values=_spread(known, which[:, None] == most), parts=names)
+
+
+def _folder(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[Cue]:
+    """A column for each of the largest folders that are no class of their own."""
+    names = [PurePosixPath(path).parent.as_posix() for path in of_rows(dataset.paths, rows)]
+    labels, parts = dataset.labels[rows], []
+    for name, n in Counter(names).most_common(MOST_FOLDERS):
+        inside = np.array([each == name for each in names])
+        here = np.unique(labels[inside])
+        if n < len(names) and not (len(here) == 1 and n == int((labels == here[0]).sum())):
+            parts.append((name, inside))
+    if parts:
+        values = np.stack([inside for _, inside in parts], axis=1).astype(np.float64)
+        yield Cue(name="folder", values=values, parts=tuple(name for name, _ in parts))
 
 
 # ---- names ------------------------------------------------------------------------------------------------

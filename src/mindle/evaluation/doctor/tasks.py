@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mindle.evaluation.doctor.labels import Issues, label_issues
+from mindle.evaluation.doctor.slices import SHARES, SIZES, Comparison
 from mindle.evaluation.doctor.targets import target_issues
 from mindle.evaluation.intervals import Floats
 from mindle.records import OutOfFold, Task
@@ -23,12 +25,18 @@ class Examination:
         losses: Loss of each row from such answers and the truth: 1 where a class is named wrong; the size of
             the error of a number.
         strata: What a part of the rows holds its share of, from the truth: the class; one of ten ranges.
+        expected: From such answers the loss that the model itself expects; None where it expects none.
+        comparison: How losses of slices are compared.
+        answered: The loss of each of some answers whose truth is known.
     """
 
     issues: Callable[[OutOfFold, Sequence[str]], Issues]
     output: str
     losses: Callable[[Floats, Floats], Floats]
     strata: Callable[[Floats], Floats]
+    expected: Callable[[Floats], Floats | None]
+    comparison: Comparison
+    answered: Callable[[Any], Floats]
 
 
 def _wrong(probabilities: Floats, labels: Floats) -> Floats:
@@ -46,9 +54,23 @@ def _tenths(targets: Floats) -> Floats:
 
 TASKS = {
     "classification": Examination(
-        issues=label_issues, output="probabilities", losses=_wrong, strata=np.asarray
+        issues=label_issues,
+        output="probabilities",
+        losses=_wrong,
+        strata=np.asarray,
+        expected=lambda probabilities: 1 - probabilities.max(axis=1),
+        comparison=SHARES,
+        answered=lambda answers: np.asarray(answers.predicted != answers.truth, np.float64),
     ),
-    "regression": Examination(issues=target_issues, output="estimate", losses=_off, strata=_tenths),
+    "regression": Examination(
+        issues=target_issues,
+        output="estimate",
+        losses=_off,
+        strata=_tenths,
+        expected=lambda estimates: None,
+        comparison=SIZES,
+        answered=lambda answers: _off(answers.values, answers.truth),
+    ),
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mindle.artifacts.files import write_text
-from mindle.evaluation.report import doctor, provenance, tasks, training
+from mindle.evaluation.report import cues, doctor, provenance, tasks, training
 from mindle.evaluation.report.content import ReportContent
 from mindle.evaluation.report.dandelion import dandelion
 from mindle.evaluation.report.formatting import interval, writer
@@ -16,6 +16,9 @@ from mindle.evaluation.report.sentences import Sentences
 # After the sections of the task, which say what the model is worth: why, and where that comes from.
 SECTIONS: Sections = {
     "labels": doctor.labels,
+    "shortcuts": cues.shortcuts,
+    "slices": cues.slices,
+    "outliers": cues.outliers,
     "curve": doctor.curve,
     "importance": provenance.importance,
     "dependence": provenance.dependence,
