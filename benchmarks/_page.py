@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 ORDER = (
     "targets", "folder_to_report", "limits", "embed_rate", "predict_rate", "cold_start", "loop_rate",
     "fit_rate", "augment_rate", "decode_rate", "penalty_path", "tune_rate", "near_duplicates", "many_images",
-    "budget", "certify", "tables", "cv_intervals",
+    "budget", "labels", "certify", "tables", "cv_intervals",
 )  # fmt: skip
 
 
@@ -198,6 +198,28 @@ def _budget(found: Found) -> Iterator[str]:
         )
 
 
+def _labels(found: Found) -> Iterator[str]:
+    """The untouched set and what came of exchanged labels: mean, least and most over the seeds."""
+    untouched, seeds, accuracy = found["untouched"], len(found["seeds"]), found["accuracy"]
+
+    def shares(one: Found) -> str:
+        return f"{one['mean']:.1%} ({one['least']:.1%} to {one['most']:.1%})"
+
+    yield from _table("figure", f"mean of {seeds} seeds (least to most)")
+    yield _row("exchanged labels in the first 10 % of the list", shares(found["found_in_first_tenth"]))
+    yield _row("estimated share of wrong labels, 5 % being exchanged", shares(found["share"]))
+    yield _row("its 95 % interval holds the exchanged share", f"{found['interval_covers']} of {seeds}")
+    yield _row("estimated share, untouched", f"{untouched['share']['value']:.2%}")
+    yield _row(
+        "suggestions at 90 % stated precision that were exchanged", shares(found["precision_of_suggestions"])
+    )
+    yield _row("such suggestions for the untouched set", untouched["suggested"])
+    yield _row("test accuracy, untouched", f"{untouched['accuracy']['value']:.1%}")
+    yield _row("test accuracy, exchanged", shares(accuracy["exchanged"]))
+    yield _row("test accuracy, suggestions applied and trained again", shares(accuracy["mended"]))
+    yield _row("paired interval of that against untouched holds 0", f"{found['mended_as_clean']} of {seeds}")
+
+
 def _certify(found: Found) -> Iterator[str]:
     """A certificate: its time, then each corruption as the mean over its severities."""
     for name, one in found.items():
@@ -214,6 +236,7 @@ def _certify(found: Found) -> Iterator[str]:
 
 HEADINGS = {
     "certify": "Certificates",
+    "labels": "Wrong labels",
     "gpu": "One graphics card",
     "limits": "Limits of the machine",
     "folder_to_report": "A folder to a report",
@@ -236,6 +259,7 @@ HEADINGS = {
 }
 TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
     "certify": _certify,
+    "labels": _labels,
     "targets": _targets,
     "budget": _budget,
     "limits": _limits,
