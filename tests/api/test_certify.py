@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mindle
@@ -91,3 +92,24 @@ def test_a_limit_that_does_not_hold(tmp_path: Path) -> None:
     assert [limit["passed"] for limit in made.limits if limit["name"] == "accuracy.missing-cells.5"] == [
         False
     ]
+
+
+@pytest.mark.slow
+def test_a_model_that_can_abstain_does_so_on_rows_unlike_its_training(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).normal(size=(300, 2))
+    table = {"a": numbers[:, 0], "b": numbers[:, 1], "y": np.where(numbers.sum(axis=1) > 0, "yes", "no")}
+    learned = {name: column[:150].tolist() for name, column in table.items()}
+    new = {name: column[150:].tolist() for name, column in table.items()}
+    how: dict[str, Any] = {"recipe": "table", "model": "linear", "folds": 3, "repeats": 1}
+    run = mindle.train(learned, target="y", out=tmp_path / "run", listener=SILENT, **how)
+    made = run.certify(data=new, budget=120, limits={"latency_p95_ms": 1e6}, listener=SILENT)
+    document = made.document
+    assert made.path == tmp_path / "run" / "certificate"
+    assert made.passed
+    assert {limit["name"]: limit["limit"] for limit in made.limits}["abstained.unrelated"] == 0.95
+    assert document["n"] == 150
+    assert document["clean"]["abstained"]["value"] < 0.2
+    assert document["clean"]["coverage"]["value"] > 0.8
+    assert "cannot abstain" not in made.page.read_text(encoding="utf-8")
+    with pytest.raises(DataError, match="Received 150 images or rows of its own training"):
+        run.certify(data=learned, listener=SILENT)

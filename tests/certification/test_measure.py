@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mindle.certification.measure import LEAST, conditions, measure
@@ -32,10 +33,21 @@ def test_the_same_seed_gives_the_same_figures(tmp_path: Path) -> None:
     )
     assert first == again
     assert first.corruptions != other.corruptions
-    assert first.clean == other.clean  # all rows are measured whatever the seed
+    # All rows are measured whatever the seed.
+    assert first.clean["mae"]["value"] == pytest.approx(other.clean["mae"]["value"])
+
+
+def test_what_there_is_time_for_does_not_change_the_figures_of_a_row(tmp_path: Path) -> None:
+    opened, sample = given("iris", tmp_path)
+    few = measure(opened, sample, seed=3, deadline=time.monotonic() + 0.5, listener=SILENT)
+    drawn = sample.some(np.random.default_rng(3).permutation(150)[: few.n])
+    alone = measure(opened, drawn, seed=3, deadline=time.monotonic() + 600, listener=SILENT)
+    assert (few.n, few.of) == (alone.n, 150)
+    blocks = zip([few.clean, *few.corruptions], [alone.clean, *alone.corruptions], strict=True)
+    assert all(one["accuracy"] == two["accuracy"] for one, two in blocks)
 
 
 def test_a_sample_is_drawn_where_time_is_short(tmp_path: Path) -> None:
     opened, sample = given("iris", tmp_path)
-    with pytest.raises(ValueError, match=f"must leave time for {LEAST} images or rows under each of 16"):
+    with pytest.raises(ValueError, match=f"must leave time for {LEAST} images or rows under each of 17"):
         measure(opened, sample, seed=0, deadline=time.monotonic(), listener=SILENT)

@@ -12,13 +12,14 @@ import numpy as np
 
 from mindle.certification import scores
 from mindle.certification.samples import AnyCorruption, Sample
+from mindle.evaluation.family import joined
 from mindle.messages import message
 from mindle.records import Answers, Listener
 from mindle.serving.opened import Opened
 
 LEAST = 20  # images or rows: fewer say nothing, whatever the interval
 MOST = 5_000  # more make no interval narrower than a point
-_PILOT = 32
+_LOT = 128  # at a time: small enough to notice how fast the machine is now
 _SHARE = 0.85  # of the time that is left: a machine has ups and downs
 
 
@@ -56,8 +57,9 @@ class _Measuring:
     def answers(self, sample: Sample, stored: Any) -> Answers:
         return self.opened.answer_stored(stored, tuple(sample.names), truth=sample.truth)
 
-    def corrupted(self, sample: Sample, corruption: AnyCorruption, severity: int) -> Answers:
-        return self.answers(sample, sample.corrupted(corruption, severity, self.seed))
+    def every(self, sample: Sample) -> Iterator[Answers]:
+        for corruption, severity in conditions(sample):
+            yield self.answers(sample, sample.corrupted(corruption, severity, self.seed))
 
 
 def conditions(sample: Sample) -> list[tuple[AnyCorruption, int]]:
@@ -68,6 +70,9 @@ def conditions(sample: Sample) -> list[tuple[AnyCorruption, int]]:
 
 def measure(opened: Opened, sample: Sample, *, seed: int, deadline: float, listener: Listener) -> Measured:
     """Measure a model under every corruption, paired with the same images or rows as they are.
+
+    Lots of images or rows, drawn by chance, go through all conditions until the time is up, so that a machine
+    which gets slower measures fewer of them, and is not late.
 
     Args:
         opened: The model.
@@ -80,53 +85,55 @@ def measure(opened: Opened, sample: Sample, *, seed: int, deadline: float, liste
         ValueError: If there is time for fewer than `LEAST`.
     """
     asked = _Measuring(opened=opened, seed=seed)
-    count = _affordable(asked, sample, deadline)
-    some = sample.some(drawn(sample, count, seed))
-    clean, ours = asked.answers(some, some.stored()), scores.of(opened.target.task)
-    rows, irrelevant = [], []
-    for corruption, severity, answers in _every(asked, some, listener):
-        named = {"name": corruption.name, "severity": severity}
-        if corruption in some.irrelevant:
+    lots = list(_lots(asked, sample, deadline, listener))
+    clean, *others = (joined(parts) for parts in zip(*lots, strict=True))
+    ours = scores.of(opened.target.task)
+    corruptions: list[dict[str, Any]] = []
+    irrelevant: list[dict[str, Any]] = []
+    for (corruption, severity), answers in zip(conditions(sample), others, strict=True):
+        if corruption in sample.irrelevant:
             irrelevant.append({"name": corruption.name, **scores.abstained(answers)})
         else:
-            rows.append({**named, **ours.of(answers, clean)})
+            block = ours.of(answers, clean)
+            corruptions.append({"name": corruption.name, "severity": severity, **block})
     return Measured(
-        n=count, of=len(sample.names), clean=ours.alone(clean), corruptions=rows, irrelevant=irrelevant
+        n=len(clean),
+        of=len(sample.names),
+        clean=ours.alone(clean),
+        corruptions=corruptions,
+        irrelevant=irrelevant,
     )
 
 
-def _every(
-    asked: _Measuring, sample: Sample, listener: Listener
-) -> Iterator[tuple[AnyCorruption, int, Answers]]:
-    planned = conditions(sample)
-    for done, (corruption, severity) in enumerate(planned, start=1):
-        yield corruption, severity, asked.corrupted(sample, corruption, severity)
-        listener.progress("certify", done * len(sample.names), len(planned) * len(sample.names))
-
-
-def drawn(sample: Sample, count: int, seed: int) -> Any:
-    """Which images or rows are measured: chosen by chance, in their order."""
-    chosen = np.random.default_rng(seed).permutation(len(sample.names))[:count]
-    return np.sort(chosen)
-
-
-def _affordable(asked: _Measuring, sample: Sample, deadline: float) -> int:
-    """How many images or rows there is time for, found by measuring a few."""
-    few = sample.some(drawn(sample, min(_PILOT, len(sample.names)), asked.seed))
-    asked.answers(few, few.stored())  # once, so that the engine is warm
-    tried = [(corruption, max(corruption.severities)) for corruption in few.corruptions]
-    start = time.monotonic()
-    for corruption, severity in tried:
-        asked.corrupted(few, corruption, severity)
-    seconds = (time.monotonic() - start) / (len(tried) * len(few.names))  # of one answer
-    each = seconds * (len(conditions(sample)) + 1)
+def _lots(asked: _Measuring, sample: Sample, deadline: float, listener: Listener) -> Iterator[list[Answers]]:
+    """Answers to some of the sample, as they are and under each condition, while there is time for more."""
     most = min(len(sample.names), MOST)
-    left = _SHARE * (deadline - time.monotonic())
-    if left < each * min(LEAST, most):
-        more = math.ceil((each * min(LEAST, most) - left) / _SHARE + 1)
-        raise ValueError(
-            message(
-                "certificate.budget", least=min(LEAST, most), conditions=len(conditions(sample)), more=more
-            )
+    order, done = np.random.default_rng(asked.seed).permutation(len(sample.names)), 0
+    size = min(LEAST, most)
+    _require_time(asked, sample.some(order[:size]), deadline)
+    while size > 0:
+        start, some = time.monotonic(), sample.some(order[done : done + size])
+        yield [asked.answers(some, some.stored()), *asked.every(some)]
+        done += size
+        now = time.monotonic()
+        listener.progress("certify", done, most)
+        fitting = int(_SHARE * (deadline - now) * size / (now - start))
+        size = min(most - done, _LOT, fitting)
+    listener.progress("certify", done, done)
+
+
+def _require_time(asked: _Measuring, few: Sample, deadline: float) -> None:
+    """Refuse a time in which not even a few can be measured, as far as answers to them foretell it."""
+    asked.answers(few, few.stored())  # once, so that the engine is warm
+    start = time.monotonic()
+    asked.answers(few, few.stored())
+    planned = len(conditions(few)) + 1
+    lacking = (time.monotonic() - start) * planned - (deadline - time.monotonic())
+    if lacking > 0:
+        said = message(
+            "certificate.budget",
+            least=len(few.names),
+            conditions=planned,
+            more=math.ceil(lacking / _SHARE + 1),
         )
-    return min(most, int(left / each))
+        raise ValueError(said)

@@ -85,7 +85,9 @@ def test_no_sentence_is_unused_and_none_is_missing() -> None:
             and text.split(".")[0] in families
             and not text.endswith((".css", ".html", ".toml", "_"))
         ):
-            assert text in catalogue(), f"{text} has no sentence"
+            # The page of a certificate has sentences of its own beside those of every page.
+            known = text in catalogue() or f"certificate.{text}" in every_sentence()
+            assert known, f"{text} has no sentence"
 
 
 def test_every_kind_of_finding_has_words_and_no_other() -> None:

@@ -95,10 +95,8 @@ def _unrelated(rows: SomeRows, amount: float, chance: Chance) -> SomeRows:
         if kind_of(column).is_text:
             cells[column.name] = np.full(len(rows), UNSEEN, object)
         else:
-            values = cells[column.name]
-            centre = np.nanmean(values) if np.isfinite(values).any() else 0.0
-            side = np.where(chance[:, at] < 0.5, -1.0, 1.0)
-            cells[column.name] = centre + side * amount * rows.spreads[column.name]
+            far = np.where(chance[:, at] < 0.5, -amount, amount) * rows.spreads[column.name]
+            cells[column.name] = np.nan_to_num(cells[column.name]) + far
     return _with(rows, cells)
 
 
