@@ -24,7 +24,9 @@ from mindle.formats import images, write
 from mindle.models.classifier import ClassScores, layers_model
 from mindle.records import InputSpec, OutOfFold
 from mindle.serving.opened import Opened, open_bundle, open_model
+from mindle.serving.source import Noticed
 from tests.bundles import bundle_of
+from tests.processes import mindle
 
 SPEC = InputSpec(height=16, width=16, mean=(0.5,) * 3, std=(0.25,) * 3)
 CLASSES = ("round", "square")
@@ -188,6 +190,16 @@ def test_named_classes_are_in_where_thresholds_decide(bundle: Path) -> None:
     assert all("round" in json.loads(row["label_set"]) for row in rows)
 
 
+def test_the_prompt_counts_what_should_not_be_used_alone(bundle: Path, tmp_path: Path) -> None:
+    for at, picture in enumerate([*pictures(3), *pictures(2) // 8]):
+        Image.fromarray(picture).save(tmp_path / f"{at}.png")
+    names = [str(tmp_path / f"{at}.png") for at in range(5)]
+    done = mindle("predict", str(bundle), *names, "--out", str(tmp_path / "answers.json"))
+    assert "2 of the answers should not be used alone: 2 too dark" in done.stderr
+    rows = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))["predictions"]
+    assert [row["abstain"] for row in rows] == ["", "", "", "dark", "dark"]
+
+
 def test_evaluation_says_it_too(bundle: Path, tmp_path: Path) -> None:
     opened: Opened = open_model(bundle)
     for label in CLASSES:
@@ -197,7 +209,11 @@ def test_evaluation_says_it_too(bundle: Path, tmp_path: Path) -> None:
             Image.fromarray(shown).save(tmp_path / "data" / label / f"{at}.png")
     from mindle.api.evaluate import evaluate
 
-    found = evaluate(bundle, tmp_path / "data", out=tmp_path / "answers.csv")
+    said = Noticed()
+    found = evaluate(bundle, tmp_path / "data", out=tmp_path / "answers.csv", listener=said)
+    assert any(
+        "2 answers should not be used alone: 2 too dark; the others" in line for line in said.sentences()
+    )
     assert found["test"]["n"] == 24
     header, *rows = (tmp_path / "answers.csv").read_text("utf-8-sig").splitlines()
     assert header == "path,label,predicted,confidence,p_round,p_square,abstain,label_set"

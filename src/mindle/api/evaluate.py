@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mindle.api.check import finding_document, tell_findings
 from mindle.api.predict import open_model
@@ -13,8 +14,10 @@ from mindle.data.reading import ReadingKeywords, ReadingOptions, takes_reading_o
 from mindle.messages import message
 from mindle.records import SILENT, Listener
 
-Source = str | os.PathLike[str]
+if TYPE_CHECKING:
+    from mindle.evaluation.family import Evaluation
 
+Source = str | os.PathLike[str]
 
 READ_AS = ("target", "separator", "header", "label_from")
 
@@ -69,6 +72,7 @@ def evaluate(
     if opened.abstention is not None:
         scores |= task.trust_scores(evaluated.answers, opened.abstention)
     listener.say(task.headline(scores))
+    tell_abstained(scores, task, listener)
     for name, count in evaluated.unknown_classes.items():
         listener.say(message("evaluation.unknown-class", n=count, name=name, unit=opened.source.unit))
     for sentence in report.sentences():
@@ -85,3 +89,16 @@ def evaluate(
         "findings": [finding_document(finding) for finding in findings],
         **opened.source.document(),
     }
+
+
+def tell_abstained(scores: Mapping[str, Any], task: Evaluation[Any], listener: Listener) -> None:
+    """Say how many answers should not be used alone, and how good the others are."""
+    from mindle.evaluation.trust.abstention import reasons_said
+
+    counts = scores.get("abstain", {}).get("by_reason", {})
+    n = sum(counts.values())
+    if not n or n == scores["n"]:
+        return
+    rest = {task.main: scores["abstain"][f"{task.main}_of_the_rest"], "n": scores["n"] - n}
+    codes = reasons_said(counts)
+    listener.say(message("evaluation.abstained", n=n, codes=codes, rest=task.headline(rest)))

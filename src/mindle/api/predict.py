@@ -50,9 +50,12 @@ def predict(
         cost: What wrong answers cost, as `train` takes it; in place of what the model was trained with.
 
     Returns:
-        A data frame with `path`, `predicted`, `confidence`, `p_<class>` and `reason`; an image that cannot be
-        read has a reason and nothing else. An estimated number stands in `predicted`, the ends of its
-        prediction interval in `low` and `high`. For rows, `row` counts them and id columns are carried
+        A data frame with `path`, `predicted`, `confidence`, `p_<class>`, `abstain`, `label_set` and `reason`;
+        an image that cannot be read has a reason and no prediction. `abstain` says why an answer should not
+        be used alone ("torn", "dark", "unlike_training"…; "" where it may be), `label_set` is a JSON list of
+        the classes that are still possible; bundles of version 0.1.0 have neither. With costs, `decision` is
+        what costs least. An estimated number stands in `predicted`, the ends of its prediction interval in
+        `low` and `high`. For rows, `row` counts them and id columns are carried
         through; cells that cannot be read are missing, and a `DataWarning` counts them by column.
 
     Raises:

@@ -30,6 +30,7 @@ def predict(
     from mindle.cli.output import as_stream
     from mindle.cli.tables import write_answers
     from mindle.console import Console
+    from mindle.evaluation.trust.abstention import reasons_said
 
     if not images:
         raise ValueError(
@@ -51,6 +52,9 @@ def predict(
         failed = message("predict.failed", n=counts.failed) if counts.failed else ""
         unit = opened.source.unit
         console.say(message("predict.answered", n=counts.answered, rate=rate, failed=failed, unit=unit))
+        if counts.abstained:
+            codes = reasons_said(counts.abstained)
+            console.say(message("predict.abstained", n=counts.abstained.total(), codes=codes))
         for column, count in counts.guarded.items():
             console.say(message("predict.guarded", n=count, column=column))
     if counts.failed and not counts.answered:

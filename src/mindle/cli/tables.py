@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json as jsons
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -31,11 +32,13 @@ class Counts:
         answered: How many got an answer.
         failed: How many did not.
         guarded: Columns with texts that a spreadsheet would have run, and how many.
+        abstained: How many of those with an answer have it with a code, by code.
     """
 
     answered: int = 0
     failed: int = 0
     guarded: dict[str, int] = field(default_factory=dict)
+    abstained: Counter[str] = field(default_factory=Counter)
 
 
 def write_answers(
@@ -69,6 +72,7 @@ def write_answers(
                 counts.failed += 1
             else:
                 counts.answered += 1
+                counts.abstained += Counter(filter(None, [row.get("abstain")]))
             for write in writers:
                 write(row)
     return counts

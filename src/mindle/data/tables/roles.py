@@ -36,7 +36,10 @@ ID_LEAST = 20  # different values of an id that comes again
 TEXT_NUMBERS = 10  # different numbers with other text around them…
 TEXT_WAYS = 3  # …such as units, of which there are few
 _NUMBER_TEXT = re.compile(r"(?P<before>|\D*[^\w\d+-])[+-]?\d[\d.,]*(?P<after>\D*)")
-ANSWER_COLUMNS = ("path", "row", "predicted", "confidence", "low", "high", "reason")
+ANSWER_COLUMNS = (
+    *("path", "row", "predicted", "confidence", "low", "high"),
+    *("abstain", "label_set", "decision", "reason"),
+)
 """What a table of answers holds besides the ids and a `p_<class>` for each class."""
 
 
@@ -48,8 +51,8 @@ def answer_ids(ids: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
         classes: Class names; empty for a regression.
 
     Example:
-        >>> answer_ids(["no", "row", "p_yes"], ["no", "yes"])
-        {'no': 'no', 'row': 'row (id)', 'p_yes': 'p_yes (id)'}
+        >>> answer_ids(["no", "abstain", "p_yes"], ["no", "yes"])
+        {'no': 'no', 'abstain': 'abstain (id)', 'p_yes': 'p_yes (id)'}
     """
     taken = {*ANSWER_COLUMNS, *(f"p_{name}" for name in classes)}
     names: dict[str, str] = {}

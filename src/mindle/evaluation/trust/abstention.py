@@ -13,6 +13,7 @@ from mindle.artifacts.typed import typed
 from mindle.evaluation.trust.costs import Costs, read_costs
 from mindle.evaluation.trust.label_sets import LabelSets, read_label_sets
 from mindle.evaluation.trust.limits import Limits, read_limits
+from mindle.messages import Message, message
 
 SCHEMA = 1
 
@@ -61,6 +62,14 @@ class Abstention:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What abstention.npz holds; nothing where there is no score of unknown inputs."""
         return self.limits.arrays() if self.limits else {}
+
+
+def reasons_said(counts: Mapping[str, int]) -> list[Message]:
+    """How often each code was given, in words, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [
+        message("predict.code", n=n, reason=message(f"report.abstaining.code_{code}")) for code, n in ordered
+    ]
 
 
 def read_abstention(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Abstention:
