@@ -184,6 +184,18 @@ def test_suggestions_of_a_table_are_applied(tmp_path: Path, rows: int) -> None:
     assert f"<td>{counts['relabelled']} / 0</td>" in (tmp_path / "both.html").read_text("utf-8")
 
 
+def test_a_label_that_was_kept_is_not_suggested_again(tmp_path: Path) -> None:
+    first = mindle.train("iris", out=tmp_path / "one", **QUICK)
+    rows = read_rows(first.path / "label_issues.csv")
+    doubted = rows[0]["path"]
+    rows[0]["verdict"] = "keep"
+    write_rows(tmp_path / "d.csv", rows)
+    after = mindle.train("iris", out=tmp_path / "two", decisions=tmp_path / "d.csv", **QUICK)
+    last = read_rows(after.path / "label_issues.csv")[-1]
+    assert (last["path"], last["suggested"]) == (doubted, "")
+    assert document(after)["label_decisions"]["kept"] == 1
+
+
 def test_rows_set_aside_of_a_small_table_are_still_evaluated(tmp_path: Path) -> None:
     first = mindle.train("iris", out=tmp_path / "one", **QUICK)
     rows = read_rows(first.path / "label_issues.csv")

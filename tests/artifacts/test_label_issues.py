@@ -112,6 +112,11 @@ def test_suggestions_are_the_longest_list_at_the_precision(tmp_path: Path) -> No
     assert [each.path for each in read_decisions(given, 0.5)] == ["a", "c"]
     assert read_decisions(given, 0.901) == ()
     assert {each.verdict for each in read_decisions(given, 0.5)} == {"relabel"}
+    file = path_of(RunFolder(tmp_path))  # opened, sorted and saved in a spreadsheet of another country
+    header, *lines = file.read_text("utf-8").splitlines()
+    text = "\n".join([header, *reversed(lines)]).replace(",", ";").replace("0.", "0,")
+    file.write_text("\ufeff" + text, "utf-8")
+    assert [each.path for each in read_decisions(given, 0.5)] == ["a", "c"]
 
 
 def test_runs_without_suggestions_are_refused(tmp_path: Path) -> None:

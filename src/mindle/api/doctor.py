@@ -15,6 +15,9 @@ from mindle.messages import message
 from mindle.records import Answers, Examples, OutOfFold
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mindle.api.pipeline import Pipeline
     from mindle.api.run_context import RunContext
     from mindle.evaluation.doctor.labels import Issues
@@ -36,11 +39,13 @@ class Known:
         data: Checked and split, with what was decided applied.
         found: Answers out of fold to rows of the data.
         settings: How data are examined.
+        confirmed: bool (row of the data,), whose truth somebody looked at; None where nobody did.
     """
 
     data: Examples
     found: OutOfFold
     settings: DoctorSettings
+    confirmed: NDArray[np.bool_] | None = None
 
 
 def examine(pipeline: Pipeline[Any], run: RunContext, outcome: Any) -> None:
@@ -121,27 +126,33 @@ def _labels(known: Known, run: RunContext) -> dict[str, Any]:
     """Question the labels, list all of them in label_issues.csv, and say how many seem wrong."""
     from mindle.evaluation.doctor import tasks
 
-    issues = tasks.of(known.data.task).issues(known.found, known.data.classes)
+    confirmed = None if known.confirmed is None else known.confirmed[known.found.rows]
+    issues = tasks.of(known.data.task).issues(known.found, known.data.classes, confirmed)
     write_label_issues(path_of(run.folder), _rows(known, issues))
     if count := (issues.suggestions or {}).get(SAID, 0):
         share = {name: end or 0.0 for name, end in issues.share.items()}
         run.listener.say(message("doctor.labels.found", n=count, path=str(path_of(run.folder)), **share))
-    return issues.document()
+    return {**issues.document(), "unasked": len(_unasked(known))}
 
 
 def _rows(known: Known, issues: Issues) -> Iterator[list[Any]]:
     """The rows of label_issues.csv; those that no model was asked about come last, without a score."""
-    import numpy as np
-
     data, found = known.data, known.found
     labels = _texts(data, found, found.truth)
     suggested = _texts(data, found, issues.suggested)
     ranked = [(row, suggested[row], score) for row, score in _ranked(found, issues)]
-    test = data.rows("test") if any(data.splits) else found.rows[:0]
-    unasked = np.setdiff1d(data.rows(), np.union1d(test, found.rows))
-    for row, answer, score in [*ranked, *((row, "", None) for row in unasked.tolist())]:
+    for row, answer, score in [*ranked, *((row, "", None) for row in _unasked(known).tolist())]:
         split = data.splits[row] if data.splits else ""
         yield [data.row_names[row], data.sha256[row], split, labels[row], answer, score]
+
+
+def _unasked(known: Known) -> NDArray[np.int64]:
+    """Rows of train and val that no model was asked about: a net has learned from all of train."""
+    import numpy as np
+
+    data, found = known.data, known.found
+    test = data.rows("test") if any(data.splits) else found.rows[:0]
+    return np.setdiff1d(data.rows(), np.union1d(test, found.rows))
 
 
 def _ranked(found: OutOfFold, issues: Issues) -> Iterator[tuple[int, float]]:
@@ -174,15 +185,17 @@ def _curve(known: Known, run: RunContext) -> dict[str, Any]:
         return {}
     began = time.perf_counter()
     parts = [learn(first, found.truth, found.relearn, task.losses)]
-    foreseen, most = (
-        CURVE_COST * (time.perf_counter() - began),
-        max(CURVE_SECONDS, CURVE_SHARE * run.log.spent()),
-    )
-    if not _decided(run, foreseen <= most):
+    if not _decided(run, CURVE_COST * (time.perf_counter() - began) <= _curve_seconds(run)):
         return {}
     parts += [learn(each, found.truth, found.relearn, task.losses) for each in rows]
     losses = task.losses(found.outputs[task.output], found.truth)
     return learning_curve(parts, losses, strata, known.data.classes, seed=seed).document()
+
+
+def _curve_seconds(run: RunContext) -> float:
+    """What the parts of a learning curve may take: little of what was spent, and of a budget."""
+    budget = run.log.document["asked"].get("budget_seconds")
+    return min(max(CURVE_SECONDS, CURVE_SHARE * run.log.spent()), CURVE_SHARE * (budget or float("inf")))
 
 
 def _decided(run: RunContext, take: bool) -> bool:

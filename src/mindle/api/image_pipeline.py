@@ -70,6 +70,7 @@ class ImagePipeline:
     decisions: Decisions | None = None
     costs: Costs | None = None
     _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
+    _confirmed: NDArray[np.bool_] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -116,7 +117,8 @@ class ImagePipeline:
             found = check()
             self.dataset = ready(replace(self.dataset, **found), seed=run.request.split_seed)
             if self.decisions is not None:
-                self.dataset = self.decisions.of(self.dataset, run).applied
+                decided = self.decisions.of(self.dataset, run)
+                self.dataset, self._confirmed = decided.applied, decided.confirmed
                 require_learnable(self.dataset)
         run.record_data(self.dataset)
         if not self.searched:
@@ -155,7 +157,8 @@ class ImagePipeline:
     def known(self, outcome: Outcome) -> Known:
         """What the data are examined by."""
         found = replace(outcome.out_of_fold, rows=self.of_data(outcome.out_of_fold.rows))
-        return Known(data=self.dataset, found=found, settings=self.plan.options.recipe.doctor)
+        settings = self.plan.options.recipe.doctor
+        return Known(data=self.dataset, found=found, settings=settings, confirmed=self._confirmed)
 
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
         """Save the model, write its bundle, and evaluate that on the test split, once."""

@@ -124,8 +124,9 @@ class TablePipeline:
         """Learn from what was decided: of a cross-validation, every row is evaluated by its given truth."""
         from mindle.data.tables.summary import require_learnable_table
 
+        self._decided = decided
         if self.nested:
-            self.table, self._decided = decided.data, decided
+            self.table = decided.data
         else:
             self.table = decided.applied
             require_learnable_table(self.table, folds=self.recipe.table.folds)
@@ -135,7 +136,7 @@ class TablePipeline:
         from mindle.training.tables.passes import TableProblem
 
         problem, decided = TableProblem.of(self.table, rows), self._decided
-        if decided is None:
+        if decided is None or not self.nested:
             return problem
         return replace(problem, truth=decided.learned[rows], aside=decided.aside[rows])
 
@@ -161,7 +162,9 @@ class TablePipeline:
 
     def known(self, outcome: TableOutcome) -> Known:
         """What the data are examined by."""
-        return Known(data=self.table, found=outcome.out_of_fold, settings=self.recipe.doctor)
+        confirmed = None if self._decided is None else self._decided.confirmed
+        found, settings = outcome.out_of_fold, self.recipe.doctor
+        return Known(data=self.table, found=found, settings=settings, confirmed=confirmed)
 
     def pack(self, run: RunContext, outcome: TableOutcome) -> Packed:
         """Write the bundle; what was predicted for the test split or the outer folds."""

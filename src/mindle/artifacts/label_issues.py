@@ -19,7 +19,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from mindle.artifacts.files import exists, first_words, read_rows, reading_csv, unreadable, write_csv
+from mindle.artifacts.files import exists, first_words, reading_csv, unreadable, write_csv
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError, did_you_mean
@@ -102,7 +102,7 @@ def read_verdicts(path: Path) -> tuple[Verdict, ...]:
         DataError: If it is missing, lacks a column, or a line of it is wrong, which is named.
     """
     found = []
-    for line, cells in _lines(path):
+    for line, cells in _lines(path, ASKED):
         verdict = re.sub(r"[\s-]+", "_", cells["verdict"].strip().lower())
         each = Verdict(
             path=cells["path"],
@@ -137,23 +137,23 @@ def _wrong(each: Verdict) -> str:
     return ""
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and cells of each line, whatever stands between the cells."""
+def _lines(path: Path, asked: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and the cells that are asked for of each line, whatever stands between the cells."""
     try:
         with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as lines:
             separator = _separator(lines.readline())
             lines.seek(0)
             reader = csv.reader(lines, delimiter=separator)
             header = [name.strip().lower() for name in next(reader, [])]
-            if missing := [name for name in ASKED if name not in header]:
+            if missing := [name for name in asked if name not in header]:
                 raise DataError(
-                    f"{path} must have the columns {', '.join(ASKED)}. Missing: {', '.join(missing)}. "
+                    f"{path} must have the columns {', '.join(asked)}. Missing: {', '.join(missing)}. "
                     "label_issues.csv of a run has them."
                 )
             for cells in reader:
                 row = dict(zip(header, map(uncell, cells), strict=False))
                 if any(cells):
-                    yield reader.line_num, {name: row.get(name, "") for name in ASKED}
+                    yield reader.line_num, {name: row.get(name, "") for name in asked}
     except FileNotFoundError as error:
         raise DataError(
             f"`decisions` must be a file like label_issues.csv, or {SUGGESTED}RUN. Received {path}, which is "
@@ -184,10 +184,12 @@ def suggestions(run: RunFolder, precision: float) -> tuple[Verdict, ...]:
     """
     counts = _stated(run)
     wanted = counts.get(str(ceil(round(100 * precision, 6))), 0)
-    suggested = [row for row in read_rows(path_of(run)) if row["suggested"]][:wanted]
+    found = [row for _, row in _lines(path_of(run), COLUMNS) if row["suggested"]]
+    # A spreadsheet may have sorted them otherwise, and writes numbers as its country does.
+    found.sort(key=lambda row: float(row["score"].replace(",", ".") or "inf"))
     return tuple(
         Verdict(path=row["path"], sha256=row["sha256"], verdict=RELABEL, new_label=row["suggested"])
-        for row in suggested
+        for row in found[:wanted]
     )
 
 

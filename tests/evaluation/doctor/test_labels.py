@@ -95,6 +95,17 @@ def test_the_stated_precision_of_a_weak_model_is_not_its_confidence() -> None:
     assert suggestions_at(np.zeros(0)) == {}
 
 
+def test_a_confirmed_label_is_not_questioned_again() -> None:
+    probabilities, labels, right = drawn(2000, 0.05, sharpness=30.0)
+    before = label_issues(answered(probabilities, labels), CLASSES)
+    confirmed = labels != right  # somebody insists
+    after = label_issues(answered(probabilities, labels), CLASSES, confirmed)
+    assert (before.share["value"] or 0.0) > 0.04
+    assert (after.share["value"] or 0.0) < 0.02
+    assert (after.suggested[confirmed] == -1).all()
+    assert confirmed[after.ranked[-confirmed.sum() :]].all()
+
+
 def test_a_class_that_nothing_bears_and_one_that_is_never_sure() -> None:
     probabilities, labels = np.array([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]]), np.array([0, 1])
     joint = confident_joint(probabilities, labels)
@@ -107,7 +118,13 @@ def test_the_document_is_json_and_says_nothing_of_suggestions_where_none_can_be_
     probabilities, labels, _ = drawn(100, 0.05)
     document = label_issues(answered(probabilities, labels), CLASSES).document()
     assert json.loads(json.dumps(document))["per_class"][1]["name"] == "dog"
-    plain = Issues(scores=np.ones(1), suggested=np.ones(1), share=share_of(0, 1), suggestions=None)
+    plain = Issues(
+        scores=np.ones(1),
+        confirmed=np.zeros(1, np.bool_),
+        suggested=np.ones(1),
+        share=share_of(0, 1),
+        suggestions=None,
+    )
     assert "suggestions" not in plain.document()
 
 

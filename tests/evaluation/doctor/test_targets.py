@@ -32,6 +32,15 @@ def test_slips_of_the_decimal_point_lead_the_list() -> None:
     assert issues.suggested[slips[0]] == pytest.approx(estimates[slips[0]], rel=1e-5)
 
 
+def test_a_confirmed_target_is_not_questioned_again() -> None:
+    truth = np.append(np.zeros(99), 50.0)
+    estimates = np.tile([0.1, -0.1], 50)
+    confirmed = truth > 0
+    issues = target_issues(estimated(estimates, truth), (), confirmed)
+    assert issues.share["value"] == 0.0
+    assert issues.ranked[-1] == 99
+
+
 def test_errors_without_a_slip_accuse_nothing() -> None:
     generator = np.random.default_rng(1)
     truth = generator.normal(size=2000)

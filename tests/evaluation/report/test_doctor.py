@@ -71,6 +71,12 @@ def test_a_weak_model_gives_an_upper_limit(full: Make) -> None:
     )
 
 
+def test_what_a_net_has_learned_from_is_said(full: Make) -> None:
+    assert "1,700 further labels could not be questioned" in section(
+        full(doctor={"labels": labels(unasked=1700)}), "labels"
+    )
+
+
 def test_numbers_have_targets_and_no_suggestions(estimated: Make) -> None:
     found = labels(per_class=[], accuracy=None)
     del found["suggestions"]

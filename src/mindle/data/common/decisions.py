@@ -35,6 +35,7 @@ class Decided(Generic[Data]):
         data: With findings on what was decided; truths as they were given.
         learned: (row,) the truth to learn from.
         aside: bool (row,), which rows are not learned from.
+        confirmed: bool (row,), whose truth somebody looked at: it was kept, or changed by hand.
         counts: How many rows were relabelled, set aside and kept, and how many decisions were not applied,
             as they are about test rows or about what is no longer there.
     """
@@ -42,6 +43,7 @@ class Decided(Generic[Data]):
     data: Data
     learned: NDArray[Any]
     aside: NDArray[np.bool_]
+    confirmed: NDArray[np.bool_]
     counts: Mapping[str, int]
 
     @property
@@ -78,7 +80,7 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
         np.int64(7)
     """
     rows = _rows_of(data)
-    learned, aside = data.truth.copy(), np.zeros(len(data), np.bool_)
+    learned, aside, confirmed = data.truth.copy(), *np.zeros((2, len(data)), np.bool_)
     done: dict[str, list[int]] = {verdict: [] for verdict in (KEEP, RELABEL, SET_ASIDE)}
     test, outdated = [], []
     for each in verdicts:
@@ -92,6 +94,7 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
                 continue
             done[each.verdict].append(row)
             aside[row] |= each.verdict == SET_ASIDE
+            confirmed[row] |= each.verdict != SET_ASIDE and each.line > 0  # suggestions stand in no file
             if new is not None:
                 learned[row] = new
     named = {verdict: [data.row_names[row] for row in found] for verdict, found in done.items()}
@@ -104,7 +107,11 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
         "outdated": len(outdated),
     }
     return Decided(
-        data=replace(data, findings=(*data.findings, *findings)), learned=learned, aside=aside, counts=counts
+        data=replace(data, findings=(*data.findings, *findings)),
+        learned=learned,
+        aside=aside,
+        confirmed=confirmed,
+        counts=counts,
     )
 
 

@@ -27,6 +27,7 @@ class Issues:
 
     Attributes:
         scores: float64 (row,), the lower the more probably wrong.
+        confirmed: bool (row,), whether somebody said that the label is right: it is not questioned again.
         suggested: (row,), what the model would say: a class index, -1 where that is the label; an estimate.
         share: How many labels are wrong, as a share with its interval.
         per_class: The same for each class, with its `name` and `n`; nothing of numbers.
@@ -36,6 +37,7 @@ class Issues:
     """
 
     scores: Floats
+    confirmed: NDArray[np.bool_]
     suggested: NDArray[Any]
     share: Score
     per_class: Sequence[Mapping[str, Any]] = ()
@@ -44,8 +46,8 @@ class Issues:
 
     @property
     def ranked(self) -> Ints:
-        """The rows, the most probably wrong first."""
-        return np.argsort(self.scores, kind="stable")
+        """The rows, the most probably wrong first, and last what was confirmed."""
+        return np.lexsort((self.scores, self.confirmed))
 
     def document(self) -> dict[str, Any]:
         """What run.json keeps."""
@@ -145,7 +147,9 @@ def suggestions_at(precision: Floats) -> dict[int, int]:
     return {level: int(at[-1]) + 1 for level, at in reached.items() if len(at)}
 
 
-def label_issues(found: OutOfFold, classes: Sequence[str]) -> Issues:
+def label_issues(
+    found: OutOfFold, classes: Sequence[str], confirmed: NDArray[np.bool_] | None = None
+) -> Issues:
     """What is wrong with the labels of classes.
 
     Where the model names fewer than about 95 % of the labels, the share is an upper bound: its own mistakes
@@ -155,6 +159,7 @@ def label_issues(found: OutOfFold, classes: Sequence[str]) -> Issues:
     Args:
         found: Answers out of fold.
         classes: Class names in the order of the labels.
+        confirmed: bool (row,), whose label somebody said to be right; none unless given.
 
     Example:
         >>> labels = np.repeat([0, 1], 50)
@@ -167,16 +172,20 @@ def label_issues(found: OutOfFold, classes: Sequence[str]) -> Issues:
         (7, 0, 0.01)
     """
     probabilities, labels = found.outputs["probabilities"], found.truth
-    joint = calibrated_joint(confident_joint(probabilities, labels), labels)
-    counts, right = joint.sum(axis=1), np.diag(joint)
+    confirmed = np.zeros(len(labels), np.bool_) if confirmed is None else confirmed
+    asked = ~confirmed
+    joint = calibrated_joint(confident_joint(probabilities[asked], labels[asked]), labels[asked])
+    sure = np.bincount(labels[confirmed], minlength=len(joint))
+    counts, right = joint.sum(axis=1) + sure, np.diag(joint) + sure
     share = share_of(float(counts.sum() - right.sum()), len(labels))
     named = probabilities.argmax(axis=1)
-    scores, other = self_confidence(probabilities, labels), named != labels
+    scores, other = self_confidence(probabilities, labels), (named != labels) & asked
     order = np.argsort(scores, kind="stable")
     certainty = probabilities.max(axis=1)[order[other[order]]]
     precision = stated_precision(certainty, len(labels) * (share["low"] or 0.0))
     return Issues(
         scores=scores,
+        confirmed=confirmed,
         suggested=np.where(other, named, -1),
         share=share,
         per_class=[
@@ -184,7 +193,7 @@ def label_issues(found: OutOfFold, classes: Sequence[str]) -> Issues:
             for name, n, of in zip(classes, counts.round(), right, strict=True)
         ],
         suggestions=suggestions_at(precision),
-        accuracy=float((~other).mean()) if len(other) else None,
+        accuracy=float((named == labels).mean()) if len(labels) else None,
     )
 
 

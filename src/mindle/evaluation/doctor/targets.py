@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mindle.evaluation.doctor.labels import Issues, share_of
 from mindle.evaluation.intervals import Floats
@@ -29,7 +30,9 @@ def half_width(errors: Floats, level: float = LEVEL) -> float:
     return float(np.partition(np.abs(errors), rank)[rank])
 
 
-def target_issues(found: OutOfFold, classes: Sequence[str] = ()) -> Issues:
+def target_issues(
+    found: OutOfFold, classes: Sequence[str] = (), confirmed: NDArray[np.bool_] | None = None
+) -> Issues:
     """What is wrong with the targets of numbers.
 
     The score is half the width of the interval over the error: 1 at the interval's end, 0.1 ten times as far
@@ -39,6 +42,7 @@ def target_issues(found: OutOfFold, classes: Sequence[str] = ()) -> Issues:
     Args:
         found: Estimates out of fold.
         classes: There are none.
+        confirmed: bool (row,), whose target somebody said to be right; none unless given.
 
     Example:
         >>> truth, plain = np.linspace(0, 1, 50), np.zeros(50, np.int64)
@@ -51,12 +55,14 @@ def target_issues(found: OutOfFold, classes: Sequence[str] = ()) -> Issues:
     """
     estimates = np.asarray(found.outputs["estimate"], np.float64)
     errors = np.abs(found.truth - estimates)
+    confirmed = np.zeros(len(errors), np.bool_) if confirmed is None else confirmed
     half = half_width(errors) if len(errors) else 0.0
     smallest = np.finfo(float).tiny
     scores = np.minimum(max(half, smallest) / np.maximum(errors, smallest), 1e6)
     return Issues(
         scores=scores,
+        confirmed=confirmed,
         suggested=np.array([float(f"{each:.6g}") for each in estimates.tolist()]),
-        share=share_of(float((scores < 1 / FAR).sum()), len(errors)),
+        share=share_of(float(((scores < 1 / FAR) & ~confirmed).sum()), len(errors)),
         suggestions=None,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mindle.evaluation.doctor.labels import Issues, label_issues
 from mindle.evaluation.doctor.slices import SHARES, SIZES, Comparison
@@ -20,7 +21,8 @@ class Examination:
     """What differs by task.
 
     Attributes:
-        issues: Finds labels or targets that are probably wrong; is given the class names too.
+        issues: Finds labels or targets that are probably wrong; is given the class names too, and which rows
+            somebody confirmed.
         output: Name of the output that holds the answers.
         losses: Loss of each row from such answers and the truth: 1 where a class is named wrong; the size of
             the error of a number.
@@ -30,7 +32,7 @@ class Examination:
         answered: The loss of each of some answers whose truth is known.
     """
 
-    issues: Callable[[OutOfFold, Sequence[str]], Issues]
+    issues: Callable[[OutOfFold, Sequence[str], NDArray[np.bool_] | None], Issues]
     output: str
     losses: Callable[[Floats, Floats], Floats]
     strata: Callable[[Floats], Floats]

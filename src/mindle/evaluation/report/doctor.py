@@ -47,6 +47,8 @@ def _on_labels(page: Page[Any], found: Mapping[str, Any]) -> Sequence[str]:
         sentences.append(say("labels.upper", accuracy=percent(found["accuracy"])))
     if count := found["suggestions"].get(STATED, 0):
         sentences.append(say("labels.stated", n=count))
+    if count := found.get("unasked", 0):
+        sentences.append(say("labels.unasked", n=count))
     return sentences
 
 
