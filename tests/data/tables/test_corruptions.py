@@ -80,6 +80,13 @@ def test_every_word_is_unseen_at_the_end() -> None:
     assert 0 < (at("unseen-words", 1)["colour"] == UNSEEN).mean() < 0.2
 
 
+def test_no_word_appears_in_an_empty_cell() -> None:
+    cells = {"colour": np.array(["red", None], object)}
+    rows = SomeRows.of([Column(name="colour", kind="category")], cells)
+    found = corrupted(rows, BY_NAME["unseen-words"], 5, ["a", "b"], 0)
+    assert found["colour"].tolist() == [UNSEEN, None]
+
+
 def test_unrelated_rows_lie_far_outside() -> None:
     found = at("unrelated", 1)
     assert (np.abs(found["age"] - CELLS["age"].mean()) > 50 * CELLS["age"].std()).all()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.corruptions import Corruption, generator_of
-from mindle.data.tables.parsing.columns import kind_of
+from mindle.data.tables.parsing.columns import kind_of, missing_cells
 from mindle.records import Column
 
 Cells = Mapping[str, NDArray]  # type: ignore[type-arg]  # (row,) by column: float64, or texts and None
@@ -68,7 +68,8 @@ def _missing(rows: SomeRows, share: float, chance: Chance) -> SomeRows:
 def _unseen(rows: SomeRows, share: float, chance: Chance) -> SomeRows:
     cells = dict(rows.cells)
     for at, column in rows.of_kind("category"):
-        cells[column.name] = np.where(chance[:, at] < share, UNSEEN, cells[column.name])
+        changed = (chance[:, at] < share) & ~missing_cells(cells[column.name])
+        cells[column.name] = np.where(changed, UNSEEN, cells[column.name])
     return _with(rows, cells)
 
 

@@ -23,7 +23,16 @@ MEASURES = (
     "accuracy", "mae", "relative", "abstained", "accuracy_of_the_rest", "mae_of_the_rest",
     "coverage", "set_size", "width", "ece",
 )  # fmt: skip
-_SHARES = ("accuracy", "accuracy_of_the_rest", "relative", "coverage", "abstained")
+_SHARES = ("accuracy", "accuracy_of_the_rest", "coverage", "abstained")
+
+
+def _written(measure: str, value: float | None) -> str:
+    """A score as text: shares and ratios as percentages, the latter also above 100."""
+    if value is None:
+        return NONE
+    if measure == "relative":
+        return f"{value:.1%}"
+    return percent(value) if measure in _SHARES else amount(value)
 
 
 class CertificateSentences(Sentences):
@@ -121,8 +130,7 @@ class _Page:
     def cell(self, measure: str, block: Mapping[str, Any]) -> dict[str, Any]:
         """A score as text, with its interval and the depth of its colour."""
         score = Score.of(block.get(measure))
-        write = percent if measure in _SHARES else amount
-        texts = [NONE if value is None else write(value) for value in score]
+        texts = [_written(measure, value) for value in score]
         interval = f"{texts[1]} – {texts[2]}" if score.low is not None and score.high is not None else ""
         return {"text": texts[0], "interval": interval, "share": self._depth(measure, block)}
 
@@ -147,9 +155,7 @@ class _Page:
         score = limit["name"].partition(".")[0]
 
         def written(value: float | None) -> str:
-            if value is None:
-                return self.say("unmeasured")
-            return percent(value) if score in _SHARES else amount(value)
+            return self.say("unmeasured") if value is None else _written(score, value)
 
         return {
             "name": limit["name"],
