@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 ORDER = (
     "targets", "folder_to_report", "limits", "embed_rate", "predict_rate", "cold_start", "loop_rate",
     "fit_rate", "augment_rate", "decode_rate", "penalty_path", "tune_rate", "near_duplicates", "many_images",
-    "budget", "labels", "certify", "tables", "cv_intervals",
+    "budget", "labels", "certify", "tables", "cv_intervals", "calibration", "unknown",
 )  # fmt: skip
 
 
@@ -234,7 +234,36 @@ def _certify(found: Found) -> Iterator[str]:
             yield _row(title, *(f"{row[score]:.3f}" if score in row else "" for score in scores))
 
 
+def _calibration(found: Found) -> Iterator[str]:
+    """Errors of calibration beside chance, and label sets beside what they promise."""
+    yield from _table("test part", "error", "by chance", "1 in 20 by chance above", "within", "accuracy")
+    for name, one in found["calibration"].items():
+        within = f"{one['within']:.0%} of {one['seeds']} seeds"
+        chance = one["by_chance"], one["by_chance_high"]
+        yield _row(name, one["ece"], *chance, within, f"{one['accuracy']:.1%}")
+    yield ""
+    yield from _table("label sets of", "coverage", "least", "mean size", "largest", "splits")
+    for level, one in found["label_sets"].items():
+        shares = f"{one['coverage']:.1%}", f"{one['least_coverage']:.1%}"
+        yield _row(f"{float(level):.0%}", *shares, one["size"], one["largest_size"], one["splits"])
+
+
+def _unknown(found: Found) -> Iterator[str]:
+    """What each model refuses, with intervals."""
+    shown = list(dict.fromkeys(name for one in found.values() for name in one["refused"]))
+    yield from _table("refused", *(f"by a model of {name}" for name in found))
+    for name in shown:
+        scores = [one["refused"].get(name) for one in found.values()]
+        cells = [
+            f"{one['value']:.1%} ({one['low']:.1%} to {one['high']:.1%}, n = {one['n']})" if one else ""
+            for one in scores
+        ]
+        yield _row(name, *cells)
+
+
 HEADINGS = {
+    "calibration": "Calibration and label sets",
+    "unknown": "Unknown inputs",
     "certify": "Certificates",
     "labels": "Wrong labels",
     "gpu": "One graphics card",
@@ -258,6 +287,8 @@ HEADINGS = {
     "augment_rate": "Augmentation",
 }
 TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
+    "calibration": _calibration,
+    "unknown": _unknown,
     "certify": _certify,
     "labels": _labels,
     "targets": _targets,

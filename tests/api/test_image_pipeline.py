@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -195,3 +196,20 @@ assert all(forked) and len(forked) == 1
         for name in ("manifest.csv", "predictions.csv"):
             assert (there.path / name).read_bytes() == (here.path / name).read_bytes()
         assert there.folder.document()["data"] == here.folder.document()["data"]
+
+
+def test_of_two_classes_pictures_of_nothing_stand_for_what_was_never_seen(
+    weights: Path, tmp_path: Path, cache: Path
+) -> None:
+    photos = photo_folder(tmp_path / "photos", 40)
+    shutil.rmtree(next(photos.iterdir()))
+    run = train(photos, weights, tmp_path / "run")
+    document = json.loads((run.path / "bundle" / "bundle.json").read_text("utf-8"))["abstention"]
+    assert not document["panel"]["left_out_classes"]
+    assert set(document["panel"]["others"]) == {"blank", "random-pixels", "mosaic", "heavy-blur", "waves"}
+    assert document["held_out"] == 68  # val as well as train: each is answered out of fold
+    assert document["refused"]["value"] <= 0.05
+    vectors = document["reasons"]["unlike_training"]["vectors"]
+    assert vectors == 68
+    blank = np.full((48, 48, 3), 128, np.uint8)
+    assert mindle.predict(run, [blank])["abstain"].tolist() == ["unlike_training"]

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Bundles are proven on this many images that were learned from or chosen by.
 PARITY_IMAGES = 8
+# So many of each kind of picture show what the model would refuse that it never saw.
+IRRELEVANT_IMAGES = 16
 # What a bundle of another precision may lose where it answers in float32, as a share of the test split.
 FLOAT32_MARGIN = 0.01
 # A process checks so many images: to begin one takes as long as to check 50, and it sends 200 bytes of each.
@@ -257,15 +259,18 @@ class ImagePipeline:
 
         from mindle import data as data_room
         from mindle.data.images.quality import STATISTICS, measure_stored
-        from mindle.evaluation.trust.limits import Pictures
+        from mindle.evaluation.trust.limits import Pictures, leaves_out
 
         rows, spec = self.of_data(outcome.out_of_fold.rows), outcome.model.spec
         sizes = np.minimum(self.dataset.heights, self.dataset.widths)
+        stored = data_room.pixels(self.dataset, rows, spec)
         return Pictures(
             statistics=STATISTICS,
-            quality=measure_stored(data_room.pixels(self.dataset, rows, spec)),
+            quality=measure_stored(stored),
             sides=sizes[rows] if len(sizes) else np.zeros(len(rows), np.int64),
             model_side=min(spec.height, spec.width),
+            # Of three classes and more, one that is left out stands for what was never seen.
+            others={} if leaves_out(outcome.out_of_fold) else _irrelevant(outcome, stored),
         )
 
     def _val_answers(self, outcome: Outcome, fitted: Fitted) -> Answers:
@@ -361,6 +366,29 @@ def _checked(dataset: Dataset, specs: Sequence[InputSpec], listener: Listener) -
     checked = data_room.check(dataset, specs=specs, listener=listener)
     found = {each.name: getattr(checked, each.name) for each in fields(Dataset)}
     return {name: value for name, value in found.items() if value is not getattr(dataset, name)}
+
+
+def _irrelevant(outcome: Outcome, stored: Pixels) -> dict[str, NDArray[np.float32]]:
+    """Features of pictures that show nothing which the model knows, by what was done to make them."""
+    import numpy as np
+
+    from mindle.data.images.corruptions import IRRELEVANT, corrupted
+    from mindle.formats.images import reference_pixels
+    from mindle.training.images.nets import evenly, forward_with_features
+
+    if outcome.out_of_fold.features is None or not len(stored):
+        return {}
+    some = stored[evenly(len(stored), IRRELEVANT_IMAGES)]
+    contents = list(map(str, range(len(some))))
+    pictures = {each.name: corrupted(some, each, 1, contents, 0) for each in IRRELEVANT}
+    pictures["waves"] = reference_pixels(outcome.model.spec, IRRELEVANT_IMAGES)
+    found = {
+        name: outcome.frozen.run(pixels)
+        if outcome.frozen
+        else forward_with_features(outcome.model, pixels, np.arange(len(pixels)))[1]
+        for name, pixels in pictures.items()
+    }
+    return {name: features for name, features in found.items() if features is not None}
 
 
 def _names(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:

@@ -426,6 +426,10 @@ class FrozenBodies:
         """What the head takes of images, (image, feature); see `Engine.embed`."""
         return np.concatenate([engine.embed(pixels, keys, go_on=go_on)[0] for engine in self.engines], axis=1)
 
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same of pixels (image, height, width, channel) that lie in no cache."""
+        return np.concatenate([engine.run(images) for engine in self.engines], axis=1)
+
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]

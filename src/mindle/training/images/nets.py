@@ -22,7 +22,7 @@ from mindle.training.images.problem import Outcome, Problem
 from mindle.training.loop.callbacks import Callback
 from mindle.training.loop.checkpoint import Progress
 from mindle.training.loop.fit import fit
-from mindle.training.loop.job import TrainingContext, TrainingData
+from mindle.training.loop.job import PixelRows, TrainingContext, TrainingData
 from mindle.training.loop.monitor import TrainingMonitor
 from mindle.training.recipe import Recipe
 
@@ -193,7 +193,7 @@ def forward(
 
 @torch.inference_mode()
 def forward_with_features(
-    model: Classifier, images: Pixels, rows: NDArray[np.int64], *, batch: int = 64
+    model: Classifier, images: PixelRows, rows: NDArray[np.int64], *, batch: int = 64
 ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
     """Logits (image, class) of some images, in eval mode, and their features if the model has some."""
     model.eval()
