@@ -63,7 +63,14 @@ def test_a_certificate_of_each_corner_of_the_house(name: str, tmp_path: Path) ->
     made = certify(name, tmp_path, limits=limits)
     document = json.loads((made.path / DOCUMENT).read_text(encoding="utf-8"))
     assert document["limits"] == [
-        {"name": "size_mb", "bound": "most", "limit": 1000, "found": pytest.approx(0, abs=1), "passed": True}
+        {
+            "name": "size_mb",
+            "bound": "most",
+            "limit": 1000,
+            "found": pytest.approx(0, abs=1),
+            "interval": None,
+            "passed": True,
+        }
     ]
     assert made.passed
     assert document["n"] == document["of"] == len(data(name, tmp_path))
@@ -113,3 +120,25 @@ def test_a_model_that_can_abstain_does_so_on_rows_unlike_its_training(tmp_path: 
     assert "cannot abstain" not in made.page.read_text(encoding="utf-8")
     with pytest.raises(DataError, match="Received 150 images or rows of its own training"):
         run.certify(data=learned, listener=SILENT)
+
+
+@pytest.mark.slow
+def test_a_table_that_was_split_is_measured_on_its_test_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbers = np.random.default_rng(0).normal(size=(2100, 2))
+    lines = [f"{a:.4f};{b:.4f};{a + 2 * b:.4f}" for a, b in numbers.tolist()]
+    Path("rows.csv").write_text("\n".join(["a;b;y", *lines]) + "\n", encoding="utf-8")
+    run = mindle.train("rows.csv", target="y", model="linear", out="run", listener=SILENT)
+    made = run.certify(budget=120, limits={"mae": {"clean": 0.1}, "latency_p95_ms": 1e6}, listener=SILENT)
+    scores = run.metrics["test"]
+    assert made.document["n"] == scores["n"]
+    assert made.document["clean"]["mae"]["value"] == pytest.approx(scores["mae"]["value"], rel=1e-4)
+    assert made.passed
+    Path("rows.csv").write_text("\n".join(["a;b;y", *lines[::-1]]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"changed since, first 'row \d+'"):
+        run.certify(listener=SILENT)
+    Path("rows.csv").unlink()
+    with pytest.raises(DataError, match=r"does not exist.*give labelled data with --data"):
+        run.certify(listener=SILENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,23 @@ from tests.certification.models import given
 MEASURED = Measured(
     n=100,
     of=100,
-    clean={"accuracy": {"value": 0.9}, "ece": 0.02, "abstained": {"value": 0.06}},
+    clean={
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0},
+        "ece": 0.02,
+        "abstained": {"value": 0.06, "low": 0.02, "high": 0.1},
+    },
     corruptions=[
-        {"name": name, "severity": severity, "accuracy": {"value": 0.9 - severity / 10}}
+        {
+            "name": name,
+            "severity": severity,
+            "accuracy": {"value": 0.9 - severity / 10, "low": 0.0, "high": 1.0},
+        }
         for name in ("blur", "noise")
         for severity in range(1, 6)
     ],
-    irrelevant=[{"name": name, "abstained": {"value": 1.0}} for name in ("blank", "mosaic")],
+    irrelevant=[
+        {"name": name, "abstained": {"value": 1.0, "low": 0.9, "high": 1.0}} for name in ("blank", "mosaic")
+    ],
 )
 LATENCY = [{"batch": 1, "p50": 10.0, "p95": 20.0, "p99": 30.0, "memory_bytes": 200_000_000}]
 
@@ -69,6 +80,17 @@ def test_of_errors_and_false_alarms_the_most_is_stated(sample: Sample) -> None:
 
 def test_what_was_not_measured_has_not_passed(sample: Sample) -> None:
     assert outcome({"coverage": {"clean": 0.9}}, sample) == {"coverage.clean": False}
+    limit = read({"memory_mb": 500}, sample).given
+    assert [each["found"] for each in compared(limit, MEASURED, LATENCY, 1)] == [200]
+    unknown = [{**LATENCY[0], "memory_bytes": 0}]  # where the system does not say it
+    assert [each["passed"] for each in compared(limit, MEASURED, unknown, 1)] == [False]
+
+
+def test_what_was_found_has_its_interval(sample: Sample) -> None:
+    clean = {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}, "ece": 0.02}
+    limits = read({"accuracy": {"clean": 0.85}, "ece": {"clean": 0.03}}, sample).given
+    found = compared(limits, replace(MEASURED, clean=clean), LATENCY, 1)
+    assert [each["interval"] for each in found] == [[0.8, 0.95], None]
 
 
 def test_defaults_hold_unless_they_are_stated(sample: Sample) -> None:

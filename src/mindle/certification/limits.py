@@ -46,11 +46,17 @@ class Limit:
     least: bool
     path: tuple[str, ...]
 
-    def compared(self, found: float | None) -> dict[str, Any]:
-        """The limit beside what was found; what could not be measured has not passed."""
-        passed = found is not None and (found >= self.bound if self.least else found <= self.bound)
-        bound = "least" if self.least else "most"
-        return {"name": self.name, "bound": bound, "limit": self.bound, "found": found, "passed": passed}
+    def compared(self, score: Any) -> dict[str, Any]:
+        """The limit beside what was found, and its interval; what could not be measured has not passed."""
+        found, ends = value_of(score), [score["low"], score["high"]] if isinstance(score, Mapping) else []
+        return {
+            "name": self.name,
+            "bound": "least" if self.least else "most",
+            "limit": self.bound,
+            "found": found,
+            "interval": ends if ends and None not in ends else None,
+            "passed": found is not None and (found >= self.bound if self.least else found <= self.bound),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,14 +174,14 @@ def compared(
 
 def _found(
     path: tuple[str, ...], measured: Measured, latency: Sequence[Mapping[str, Any]], size_bytes: int
-) -> float | None:
+) -> Any:
+    """A number or a score with its interval, None where it was not measured."""
     if len(path) == 1:
-        alone = latency[0]  # one image or row
-        facts = {**alone, "size_bytes": size_bytes}
+        facts = {**latency[0], "size_bytes": size_bytes}  # of one image or row
         value = float(facts[_OVERALL[path[0]]])
-        return value / 1e6 if path[0].endswith("_mb") else value
+        return (value / 1e6 or None) if path[0].endswith("_mb") else value
     score, condition, *severity = path
     blocks: dict[tuple[str, ...], Mapping[str, Any]] = {(CLEAN,): measured.clean}
     blocks |= {(block["name"],): block for block in measured.irrelevant}
     blocks |= {(block["name"], str(block["severity"])): block for block in measured.corruptions}
-    return value_of(blocks[condition, *severity].get(score))
+    return blocks[condition, *severity].get(score)

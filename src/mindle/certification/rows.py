@@ -115,7 +115,8 @@ def _test_part(opened: Opened, chosen: Chosen) -> RowSample:
 
     expected = chosen.test_part()
     with chosen.rereading() as asked:
-        table = ReadingOptions.from_dict(asked).read_table(asked["source"])
+        # A table's options of reading stand in its recipe; see `api.table_pipeline`.
+        table = ReadingOptions.from_dict(asked["recipe"]).read_table(asked["source"])
     rows = np.array([row for row, name in enumerate(table.row_names) if name in expected], np.int64)
     if len(rows) < len(expected):
         raise DataError(

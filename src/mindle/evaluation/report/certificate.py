@@ -161,6 +161,7 @@ class _Page:
             "name": limit["name"],
             "limit": self.say(f"at-{limit['bound']}", limit=written(limit["limit"])),
             "found": written(limit["found"]),
+            "interval": " – ".join(map(written, limit["interval"])) if limit["interval"] else "",
         }
 
     def megabytes(self, size: float) -> str:
