@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mindle.api.course import list_experiments as list_experiments
     from mindle.api.ensemble import ensemble as ensemble
     from mindle.api.evaluate import evaluate as evaluate
+    from mindle.api.explain import explain as explain
     from mindle.api.listing import cache as cache
     from mindle.api.listing import list_models as list_models
     from mindle.api.listing import list_recipes as list_recipes
@@ -49,6 +50,7 @@ _NAMES = {  # by module of `mindle.api`
     "course": ("Course", "course", "list_experiments"),
     "ensemble": ("ensemble",),
     "evaluate": ("evaluate",),
+    "explain": ("explain",),
     "listing": ("cache", "list_models", "list_recipes", "list_runs", "show_recipe"),
     "models": ("Model", "Run", "load"),
     "predict": ("predict",),

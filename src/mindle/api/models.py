@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -18,6 +19,7 @@ from mindle.records import SILENT, Listener
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mindle.api.explain import Explanations
     from mindle.certification.document import Certificate
 
 Source = str | os.PathLike[str]
@@ -65,6 +67,20 @@ class Model:
     def certify(self, **options: Any) -> Certificate:
         """Measure what it withstands, and hold it to limits; see `mindle.certify`."""
         return certify(self.path, **options)
+
+    def explain(
+        self,
+        images: Any,
+        *,
+        out: Source | None = None,
+        method: Sequence[str] = (),
+        features: bool = False,
+        lang: str = "en",
+    ) -> Explanations:
+        """What answers rest on; see `mindle.explain`. A notebook shows the page."""
+        from mindle.api.explain import explain
+
+        return explain(self.path, images, out=out, method=method, features=features, lang=lang)
 
 
 class Run(Model):

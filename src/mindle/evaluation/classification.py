@@ -25,6 +25,8 @@ from mindle.evaluation.trust.label_sets import held_out_sets
 from mindle.evaluation.trust.scores import calibration_scores, cost_scores, set_scores
 from mindle.records import Predictions
 
+_LEAST = 1e-12  # the smallest probability that counts where its logarithm is taken
+
 
 class Classification(Evaluation[Predictions]):
     """What evaluation does for a task whose answers are `Predictions`."""
@@ -111,6 +113,24 @@ class Classification(Evaluation[Predictions]):
     def outputs_of(self, values: Floats) -> dict[str, Floats]:
         """Probabilities (row, class)."""
         return {"probabilities": values}
+
+    def evidence(self, outputs: Outputs) -> Floats:
+        """The log-odds of each class against all others.
+
+        Near 1 a probability says little of how much more a class could lose; its log-odds do. The others are
+        summed, because 1 - p would keep none of the digits of a sure answer.
+
+        Example:
+            >>> Classification().evidence({"probabilities": np.array([[0.5, 0.25, 0.25]])}).round(2).tolist()
+            [[0.0, -1.1, -1.1]]
+        """
+        probabilities = np.asarray(outputs["probabilities"], np.float64)
+        others = probabilities @ (1 - np.eye(probabilities.shape[1]))
+        return np.log(np.maximum(probabilities, _LEAST)) - np.log(np.maximum(others, _LEAST))
+
+    def explained(self, answers: Predictions) -> NDArray[np.int64]:
+        """The class that is named."""
+        return answers.predicted
 
     def score(self, answers: Predictions, *, seed: int = 0) -> dict[str, Any]:
         """See `mindle.evaluation.score`."""

@@ -145,6 +145,14 @@ class Evaluation(ABC, Generic[A]):
         """What a model answered out of fold, (row, …), under the names of a graph's outputs."""
 
     @abstractmethod
+    def evidence(self, outputs: Outputs) -> Floats:
+        """What an explanation explains: (row, target), numbers without a limit on either side."""
+
+    @abstractmethod
+    def explained(self, answers: A) -> NDArray[np.int64]:
+        """(row,) which target of `evidence` each answer names."""
+
+    @abstractmethod
     def score(self, answers: A, *, seed: int = 0) -> dict[str, Any]:
         """The block that stands as "test" and "val" in metrics.json."""
 

@@ -211,6 +211,14 @@ class Regression(Evaluation[Estimates]):
             return np.zeros(len(answers))
         return answers.low - answers.high
 
+    def evidence(self, outputs: Outputs) -> Floats:
+        """The estimate, the only target."""
+        return np.asarray(outputs["estimate"], np.float64).reshape(-1, 1)
+
+    def explained(self, answers: Estimates) -> NDArray[np.int64]:
+        """Always the first target."""
+        return np.zeros(len(answers), np.int64)
+
     def score(self, answers: Estimates, *, seed: int = 0) -> dict[str, Any]:
         """See `score_estimates`."""
         return score_estimates(answers, seed=seed)

@@ -1,0 +1,93 @@
+"""How much of an answer comes from the border of a picture, where the thing itself seldom is.
+
+A model that tells classes by their background does so in every picture of a class, so that it shows in the
+mean over a class, however much single maps differ. Two windows suffice for that: the border, and what
+it frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mindle.evaluation.intervals import Score as Interval
+from mindle.explanation.checks import mean_score
+from mindle.explanation.fading import Pixels, Score, blurred, faded, softened
+
+WIDTH = 0.15
+"""Of the border, as a share of the side; such a border takes half of the picture."""
+
+AREA = 1 - (1 - 2 * WIDTH) ** 2
+TOO_MUCH = AREA + 0.15  # of the answer, lower end: what is warned of
+ENOUGH = 10  # pictures of a class from which its mean says something
+
+
+@dataclass(frozen=True, kw_only=True)
+class Border:
+    """The share of a class's answers that comes from the border.
+
+    Attributes:
+        name: Of the class, or of the number that is estimated.
+        share: Mean over the pictures, with its interval.
+        n: How many pictures.
+    """
+
+    name: str
+    share: Interval
+    n: int
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether the background seems to give the answer."""
+        low = self.share["low"]
+        return self.n >= ENOUGH and low is not None and low > TOO_MUCH
+
+    def document(self) -> dict[str, Any]:
+        """As checks.json holds it."""
+        return {**vars(self), "area": AREA, "warned": self.is_too_much}
+
+
+def borders(
+    score: Score, pixels: Pixels, targets: NDArray[np.int64], names: Sequence[str], *, seed: int = 0
+) -> list[Border]:
+    """The share of the border by class.
+
+    Args:
+        score: What the model says.
+        pixels: Pictures that it answers correctly, (image, height, width, channel).
+        targets: (image,) what is explained of each.
+        names: Of the targets.
+        seed: Draws the resamples of the intervals.
+    """
+    shares = np.array([border_share(score, each, int(at)) for each, at in zip(pixels, targets, strict=True)])
+    found = []
+    for at, name in enumerate(names):
+        known = shares[(targets == at) & ~np.isnan(shares)]
+        found.append(Border(name=name, share=mean_score(known, seed), n=len(known)))
+    return found
+
+
+def border_share(score: Score, pixels: Pixels, target: int) -> float:
+    """Of what the score loses with the border hidden and with what it frames hidden, the part of the border.
+
+    NaN where it loses nothing with either.
+
+    Example:
+        >>> corner = lambda pixels: pixels[:, :2, :2].mean(axis=(1, 2)).astype(float)
+        >>> picture = np.zeros((32, 32, 1), np.uint8)
+        >>> picture[:2, :2] = 255
+        >>> border_share(corner, picture, 0) > 0.95
+        True
+    """
+    ring = np.ones(pixels.shape[:2], np.float32)
+    height, width = pixels.shape[:2]
+    down, right = round(WIDTH * height), round(WIDTH * width)
+    ring[down : height - down, right : width - right] = 0
+    hidden = faded(pixels, blurred(pixels), softened(np.stack([np.zeros_like(ring), ring, 1 - ring])))
+    whole, *rest = score(hidden)[:, target]
+    border, inside = (max(0.0, float(whole - each)) for each in rest)
+    return border / (border + inside) if border + inside > 0 else float("nan")

@@ -1,0 +1,1 @@
+"""Maps from inside a network, for runs that hold their PyTorch model."""
