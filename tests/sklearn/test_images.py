@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,23 @@ def test_labels_keep_their_type_and_probabilities_their_order(digits: Any) -> No
     assert fitted.score(rows[180:], names[180:]) > 0.9
     numbers = np.unique(names[:180], return_inverse=True)[1] * 10
     assert clone(NET).fit(rows[:180], numbers).predict(rows[180:]).dtype == numbers.dtype
+
+
+def test_it_says_what_is_still_possible_and_when_not_to_answer(digits: Any) -> None:
+    rows, names = digits
+    fitted = clone(NET).set_params(val_fraction=0.4).fit(rows[:200], names[:200])
+    sets = fitted.predict_set(rows[200:])
+    truth = np.searchsorted(fitted.classes_, names[200:])
+    assert sets.shape == (40, 3)
+    assert sets[np.arange(40), fitted.predict_proba(rows[200:]).argmax(axis=1)].all()
+    assert sets[np.arange(40), truth].mean() >= 0.9
+    assert fitted.predict_set(rows[200:], level=0.999).sum() == 40  # too few to promise that
+    codes = fitted.abstains(np.concatenate([rows[200:], np.zeros((2, 64)), np.ones((2, 64))]))
+    assert (codes[:40] == "").mean() > 0.8
+    assert (codes[40:] != "").all()
+    assert (
+        pickle.loads(pickle.dumps(fitted)).abstains(rows[:5]).tolist() == fitted.abstains(rows[:5]).tolist()
+    )
 
 
 def test_the_same_seed_gives_the_same_answers(digits: Any) -> None:

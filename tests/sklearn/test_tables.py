@@ -206,6 +206,19 @@ def test_a_fitted_estimator_survives_being_sent_to_another_process() -> None:
     np.testing.assert_array_equal(again.predict_proba(WINE), fitted.predict_proba(WINE))
 
 
+def test_it_says_what_is_still_possible_and_when_not_to_answer() -> None:
+    fitted = clone(CLASSES).fit(WINE[::2], NAMES[::2])
+    sets = fitted.predict_set(WINE[1::2], level=0.95)
+    truth = np.searchsorted(fitted.classes_, NAMES[1::2])
+    assert sets[np.arange(len(truth)), truth].mean() > 0.9
+    assert sets.any(axis=1).all()
+    for estimator in (fitted, clone(NUMBERS).fit(WINE[::2], np.arange(len(WINE))[::2])):
+        assert (estimator.abstains(WINE[1::2]) == "").mean() > 0.85
+        assert set(estimator.abstains(20 * WINE[1::2])) == {"unlike_training"}
+    with pytest.raises(ValueError, match="`level` must lie between 0 and 1"):
+        fitted.predict_set(WINE, level=1.0)
+
+
 # ── what is wrong is named ───────────────────────────────────────────────────────────────────────
 
 

@@ -255,23 +255,15 @@ class ImagePipeline:
 
     def _pictures(self, outcome: Outcome) -> Pictures:
         """What is known of the images that were answered out of fold beside their features."""
-        import numpy as np
-
         from mindle import data as data_room
-        from mindle.data.images.quality import STATISTICS, measure_stored
-        from mindle.evaluation.trust.limits import Pictures, leaves_out
+        from mindle.evaluation.trust.limits import leaves_out
 
         rows, spec = self.of_data(outcome.out_of_fold.rows), outcome.model.spec
-        sizes = np.minimum(self.dataset.heights, self.dataset.widths)
-        stored = data_room.pixels(self.dataset, rows, spec)
-        return Pictures(
-            statistics=STATISTICS,
-            quality=measure_stored(stored),
-            sides=sizes[rows] if len(sizes) else np.zeros(len(rows), np.int64),
-            model_side=min(spec.height, spec.width),
-            # Of three classes and more, one that is left out stands for what was never seen.
-            others={} if leaves_out(outcome.out_of_fold) else _irrelevant(outcome, stored),
-        )
+        found = pictures_of(self.dataset, rows, spec)
+        # Of three classes and more, one that is left out stands for what was never seen.
+        if leaves_out(outcome.out_of_fold):
+            return found
+        return replace(found, others=_irrelevant(outcome, data_room.pixels(self.dataset, rows, spec)))
 
     def _val_answers(self, outcome: Outcome, fitted: Fitted) -> Answers:
         """What the training answered for the val split."""
@@ -333,6 +325,23 @@ class ImagePipeline:
     def images(self, split: str) -> int:
         """How many images are in a split."""
         return len(self.dataset.rows(split))
+
+
+def pictures_of(dataset: Dataset, rows: NDArray[np.int64], spec: InputSpec) -> Pictures:
+    """What is known of images beside their features, as a model sees them."""
+    import numpy as np
+
+    from mindle import data as data_room
+    from mindle.data.images.quality import STATISTICS, measure_stored
+    from mindle.evaluation.trust.limits import Pictures
+
+    sizes = np.minimum(dataset.heights, dataset.widths)
+    return Pictures(
+        statistics=STATISTICS,
+        quality=measure_stored(data_room.pixels(dataset, rows, spec)),
+        sides=sizes[rows] if len(sizes) else np.zeros(len(rows), np.int64),
+        model_side=min(spec.height, spec.width),
+    )
 
 
 def _precision_said(bundle: Bundle) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +47,7 @@ class ImageClassifier(Classifier, Estimator):
         n_features_in_: Length of a flattened row, where `image_shape` is set.
         input_shape_: (height, width[, channel]) of each image of `fit`; None where it took paths.
         outcome_: What the strategy made: model, temperature, what was tried and why it stopped.
+        abstention_: When an answer should not be used alone.
         findings_: What was noticed about the images; those that cannot be read are not used in a fit.
 
     Example:
@@ -78,6 +79,8 @@ class ImageClassifier(Classifier, Estimator):
             ModelError: If the model or its weights are not available.
         """
         from mindle import data
+        from mindle.api.image_pipeline import pictures_of
+        from mindle.api.pipeline import fit_abstention
         from mindle.api.pipelines import TrainingOptions
         from mindle.data.images.sources.entries import dataset_of
         from mindle.training.images.plan import carry_out, make_plan
@@ -103,7 +106,11 @@ class ImageClassifier(Classifier, Estimator):
             problem = Problem.of(dataset, typical_size=plan.typical_size)
             context = TrainingContext(seed=seed, folder=Path(folder), listener=self._hears())
             outcome = carry_out(plan, problem, context)
-        self.outcome_ = replace(outcome, model=outcome.model.eval())
+            found = replace(outcome.out_of_fold, relearn=None)  # an estimator may be pickled
+            self.outcome_ = replace(outcome, model=outcome.model.eval(), out_of_fold=found)
+            known, trust = np.union1d(dataset.rows("train"), dataset.rows("val")), resolved.recipe.trust
+            pictures = pictures_of(dataset, known[found.rows], outcome.model.spec) if trust.refuse else None
+            self.abstention_ = fit_abstention(found, trust, pictures, seed=seed).abstention
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -113,20 +120,37 @@ class ImageClassifier(Classifier, Estimator):
             ValueError: If an image cannot be read (its path and the reason are named), or arrays have another
                 shape than those of `fit`.
         """
-        from mindle.data.images.decoding.decode import UndecodableImage, decode
+        answers = [outputs["probabilities"] for outputs, _, _ in self._answered(X)]
+        return np.concatenate([np.zeros((0, len(self.classes_))), *answers])  # (image, class)
+
+    def abstains(self, X: Any) -> NDArray[np.str_]:
+        """Why the answer to each image should not be used alone, as in the column `abstain`; "" where it may.
+
+        Raises:
+            ValueError: As `predict_proba`.
+        """
+        from mindle.data.images.quality import measure
+
+        codes, limits = [np.zeros(0, np.str_)], self._limits()
+        for outputs, pixels, sides in self._answered(X):
+            codes.append(limits.codes(outputs, limits.too_small(sides), measure(pixels)))
+        return np.concatenate(codes)
+
+    def _answered(self, X: Any) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8], NDArray[np.int64]]]:
+        """Outputs of a batch of images, their pixels, and how many pixels their shorter sides have."""
+        from mindle.data.images.decoding.decode import UndecodableImage, decode_with_side
         from mindle.formats.images import torch_outputs
 
         check_is_fitted(self)
         images = self._images(X, fitting=False)
         model = self.outcome_.model
-        answers = [np.zeros((0, len(self.classes_)))]
         for start in range(0, len(images), _BATCH):
             try:
-                pixels = [decode(image, model.spec) for image in images[start : start + _BATCH]]
+                read = [decode_with_side(image, model.spec) for image in images[start : start + _BATCH]]
             except UndecodableImage as error:
                 raise ValueError(f"Every image must be one that can be read. Received: {error}") from error
-            answers.append(torch_outputs(model, np.stack(pixels), self.outcome_.temperature)["probabilities"])
-        return np.concatenate(answers)  # (image, class)
+            pixels, sides = np.stack([picture for picture, _ in read]), np.array([side for _, side in read])
+            yield torch_outputs(model, pixels, self.outcome_.temperature), pixels, sides
 
     def _images(self, X: Any, *, fitting: bool) -> Sequence[Path] | NDArray[np.uint8]:
         """Paths, or uint8 (image, height, width[, channel])."""

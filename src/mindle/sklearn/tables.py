@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from mindle.errors import DataError
 from mindle.records import Table
-from mindle.sklearn.base import Classifier, Estimator
+from mindle.sklearn.base import LEVEL, Classifier, Estimator
 
 if TYPE_CHECKING:
     from mindle.data import Features
 
-_LEVEL = 0.9
 _NO_TARGET = "no_validation"  # what scikit-learn calls it
 
 
@@ -99,6 +98,7 @@ class _TableEstimator(Estimator):
 
     def _learn(self, X: Any, y: NDArray[Any], classes: Sequence[str], groups: Any) -> None:
         """Choose, weigh together and refit by one cross-validation over all rows."""
+        from mindle.api.pipeline import fit_abstention
         from mindle.data.tables.summary import LEAST_ROWS, require_learnable_table
         from mindle.training.budget import Deadline, parse_budget
         from mindle.training.loop.job import TrainingContext
@@ -106,7 +106,8 @@ class _TableEstimator(Estimator):
         from mindle.training.tables.selection import diagnosed, fit_table, settle_table
 
         asked = {"table.models": tuple(self.models), "table.folds": self.folds, **(self.settings or {})}
-        settings = settle_table(settings=asked).table
+        recipe = settle_table(settings=asked)
+        settings = recipe.table
         least = max(LEAST_ROWS, settings.folds)
         if len(y) < least:
             raise ValueError(f"`X` must have {least} rows or more. Received n_samples={len(y)}.")
@@ -122,10 +123,18 @@ class _TableEstimator(Estimator):
             problem = TableProblem.of(table)
             # Nothing is held out: scikit-learn does that.
             outcome = fit_table(problem, np.zeros(0, np.int64), settings=settings, context=context)
-            self.outcome_ = diagnosed(outcome, problem, settings)
+            outcome = diagnosed(outcome, problem, settings)
+            found = replace(outcome.out_of_fold, relearn=None)  # an estimator may be pickled
+            self.outcome_ = replace(outcome, out_of_fold=found)
         except DataError as error:
             raise ValueError(str(error)) from error
+        self.abstention_ = fit_abstention(found, recipe.trust, seed=context.seed).abstention
         self.tried_ = self.outcome_.tried
+
+    def abstains(self, X: Any) -> NDArray[np.str_]:
+        """Why each row's answer should not be used alone, as in the column `abstain`; "" where it may."""
+        found, limits = self._features(X), self._limits()
+        return limits.codes(self.outcome_.model.outputs(found.numbers, found.categories))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -158,6 +167,7 @@ class TableClassifier(Classifier, _TableEstimator):
         feature_names_in_: Their names, where `X` was a data frame whose columns all have one that is a text.
         columns_: What each column is taken for, and why one is not used.
         outcome_: The model and how it came about.
+        abstention_: When an answer should not be used alone.
         tried_: One document a model that was tried: name, score out of fold with its interval, seconds, note.
         findings_: What was noticed about the rows.
 
@@ -204,10 +214,11 @@ class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # 
         listener: Hears progress.
 
     Attributes:
-        n_features_in_: See `TableClassifier`, also for the five below.
+        n_features_in_: See `TableClassifier`, also for the six below.
         feature_names_in_: Names of the columns.
         columns_: What each is taken for.
         outcome_: The model and how it came about.
+        abstention_: When an estimate should not be used alone.
         tried_: One document a model that was tried.
         findings_: What was noticed about the rows.
 
@@ -242,7 +253,7 @@ class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # 
         found = self._features(X)
         return self.outcome_.model.answers(found.numbers, found.categories)[:, 0]
 
-    def predict_interval(self, X: Any, level: float = _LEVEL) -> tuple[NDArray[Any], NDArray[Any]]:
+    def predict_interval(self, X: Any, level: float = LEVEL) -> tuple[NDArray[Any], NDArray[Any]]:
         """Ends of an interval that holds the truth of a row as often as `level` says.
 
         Args:

@@ -246,7 +246,7 @@ def _panel(found: OutOfFold, others: Mapping[str, NDArray[Any]], refuse: float, 
     """Shares of unknown inputs that all parts of the score, and each, refuse, by where the inputs come from.
 
     These are each class in turn, left out; other pictures, where there are some; and rows of a table whose
-    columns are shuffled against each other.
+    columns are shuffled against each other, or ten times as large.
     """
     some = _some(found, drawn_evenly(found.truth, PANEL_ROWS, seed=seed))
     features = np.asarray(some.features)
@@ -255,8 +255,8 @@ def _panel(found: OutOfFold, others: Mapping[str, NDArray[Any]], refuse: float, 
         rest = _some(some, np.flatnonzero(some.truth != label))
         shares = _refused(rest, features[some.truth == label], refuse, seed)
         panel["left_out_classes"][str(label)] = shares
-    shuffled = {} if found.blocks else {"shuffled_columns": _shuffled(features, seed)}
-    for name, unknown in {**others, **shuffled}.items():
+    changed = {"shuffled_columns": _shuffled(features, seed), "scaled_columns": 10 * features}
+    for name, unknown in {**others, **({} if found.blocks else changed)}.items():
         panel["others"][name] = _refused(some, unknown, refuse, seed)
     return panel
 
@@ -275,7 +275,12 @@ def _refused(known: OutOfFold, unknown: NDArray[Any], refuse: float, seed: int) 
 
 
 def _parts(panel: Panel) -> tuple[str, ...]:
-    """All three, unless one alone clearly refuses more of the panel."""
+    """All three, unless one alone clearly refuses more of the panel.
+
+    A class that was left out lies near the others: alone they would choose what lets the far pass.
+    """
+    if not panel["others"]:
+        return SCORES
     shares = [one for kind in panel.values() for one in kind.values() if one]
     if not shares:
         return SCORES
