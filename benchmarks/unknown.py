@@ -23,7 +23,7 @@ from benchmarks.calibration import drawings
 from mindle.data.images.quality import STATISTICS, measure_stored
 from mindle.data.images.quality import measure as measured
 from mindle.evaluation.intervals import counted
-from mindle.evaluation.trust.limits import Limits, Pictures, fit_limits
+from mindle.evaluation.trust.limits import Inputs, Limits, fit_limits
 
 OTHERS = {"flowers5": ("trashnet-150", "dogs-vs-cats"), "dogs-vs-cats": ("trashnet-150", "flowers5")}
 REFUSE = 0.05
@@ -71,13 +71,13 @@ def limits_of(headed: Headed) -> Limits:
     dataset, known = headed.dataset, headed.outcome.out_of_fold
     rows = np.union1d(dataset.rows("train"), dataset.rows("val"))[known.rows]
     spec = headed.outcome.model.spec
-    pictures = Pictures(
+    inputs = Inputs(
         statistics=STATISTICS,
         quality=measure_stored(mindle.data.pixels(dataset, rows, spec)),
         sides=np.minimum(dataset.heights, dataset.widths)[rows],
         model_side=min(spec.height, spec.width),
     )
-    return fit_limits(known, refuse=REFUSE, pictures=pictures)[0]
+    return fit_limits(known, refuse=REFUSE, inputs=inputs)[0]
 
 
 def _seen(headed: Headed, dataset: Any, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:

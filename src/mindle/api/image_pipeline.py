@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mindle.engines import Arrays
     from mindle.evaluation.trust.costs import Costs
     from mindle.evaluation.trust.fitting import Fitted
-    from mindle.evaluation.trust.limits import Pictures
+    from mindle.evaluation.trust.limits import Inputs
     from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
     from mindle.serving.session import Graph
@@ -175,8 +175,8 @@ class ImagePipeline:
         save_model(outcome.model, run.folder.path)
         bundle, parity = self._bundle(run, outcome)
         settings = self.plan.options.recipe.trust
-        pictures = self._pictures(outcome) if settings.refuse else None
-        fitted = fit_abstention(outcome.out_of_fold, settings, pictures, costs=self.costs, seed=seed)
+        inputs = self._inputs(outcome) if settings.refuse else None
+        fitted = fit_abstention(outcome.out_of_fold, settings, inputs, costs=self.costs, seed=seed)
         bundle = with_abstention(bundle, fitted.abstention)
         test = self._test_answers(bundle, outcome)
         bundle = self._with_float32(bundle, outcome, test)
@@ -253,7 +253,7 @@ class ImagePipeline:
         known: NDArray[np.int64] = np.union1d(self.dataset.rows("train"), self.dataset.rows("val"))[rows]
         return known
 
-    def _pictures(self, outcome: Outcome) -> Pictures:
+    def _inputs(self, outcome: Outcome) -> Inputs:
         """What is known of the images that were answered out of fold beside their features."""
         from mindle import data as data_room
         from mindle.evaluation.trust.limits import leaves_out
@@ -327,16 +327,16 @@ class ImagePipeline:
         return len(self.dataset.rows(split))
 
 
-def pictures_of(dataset: Dataset, rows: NDArray[np.int64], spec: InputSpec) -> Pictures:
+def pictures_of(dataset: Dataset, rows: NDArray[np.int64], spec: InputSpec) -> Inputs:
     """What is known of images beside their features, as a model sees them."""
     import numpy as np
 
     from mindle import data as data_room
     from mindle.data.images.quality import STATISTICS, measure_stored
-    from mindle.evaluation.trust.limits import Pictures
+    from mindle.evaluation.trust.limits import Inputs
 
     sizes = np.minimum(dataset.heights, dataset.widths)
-    return Pictures(
+    return Inputs(
         statistics=STATISTICS,
         quality=measure_stored(data_room.pixels(dataset, rows, spec)),
         sides=sizes[rows] if len(sizes) else np.zeros(len(rows), np.int64),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mindle.evaluation.trust.abstention import Abstention
     from mindle.evaluation.trust.costs import Costs
     from mindle.evaluation.trust.fitting import Fitted
-    from mindle.evaluation.trust.limits import Pictures
+    from mindle.evaluation.trust.limits import Inputs
     from mindle.formats.parity import Parity
     from mindle.training.settings import TrustSettings
 
@@ -88,7 +88,7 @@ class Packed:
 def fit_abstention(
     found: OutOfFold,
     settings: TrustSettings,
-    pictures: Pictures | None = None,
+    inputs: Inputs | None = None,
     *,
     costs: Costs | None = None,
     seed: int = 0,
@@ -102,7 +102,7 @@ def fit_abstention(
         per_class=settings.per_class,
         sets=settings.sets,
         refuse=settings.refuse,
-        pictures=pictures,
+        inputs=inputs,
         costs=costs,
         seed=seed,
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mindle.data.common.decisions import Decided
     from mindle.evaluation.trust.costs import Costs
     from mindle.evaluation.trust.fitting import Fitted
+    from mindle.evaluation.trust.limits import Inputs
     from mindle.models.tables.model import TableModel
     from mindle.training.budget import Deadline
     from mindle.training.recipe import Recipe
@@ -187,7 +188,8 @@ class TablePipeline:
             details={},
         )
         found = outcome.out_of_fold
-        fitted = fit_abstention(found, self.recipe.trust, costs=self.costs, seed=run.request.seed)
+        settings, inputs = self.recipe.trust, _inputs(table, outcome)
+        fitted = fit_abstention(found, settings, inputs, costs=self.costs, seed=run.request.seed)
         bundle = with_abstention(bundle, fitted.abstention)
         split = outcome.protocol["kind"] == "split"
         answers = {
@@ -240,6 +242,19 @@ def _answers(table: Table, held_out: HeldOutPredictions) -> Answers:
     interval: dict[str, Any] = {name: end for name, end in ends.items() if end is not None}
     answers: Answers = replace(found, repeats=held_out.repeats, folds=held_out.folds, **interval)
     return answers
+
+
+def _inputs(table: Table, outcome: TableOutcome) -> Inputs:
+    """What is known of the rows that were answered out of fold beside their features."""
+    from mindle.data.tables.quality import STATISTICS, measure
+    from mindle.evaluation.trust.limits import Inputs
+
+    cells, encoder = _features_of(table, outcome.out_of_fold.rows), outcome.model.encoder
+    return Inputs(
+        statistics=STATISTICS,
+        quality=measure(cells.numbers, cells.categories),
+        one_hot=encoder.whole_blocks,
+    )
 
 
 def _trusted(table: Table, held_out: HeldOutPredictions, fitted: Fitted, known: NDArray[np.int64]) -> Answers:

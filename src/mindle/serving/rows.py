@@ -16,9 +16,11 @@ from mindle.data.tables.parsing.cells import number_of
 from mindle.data.tables.parsing.columns import features, kind_of
 from mindle.data.tables.parsing.mappings import row_of
 from mindle.data.tables.parsing.unreadable import CellReport
+from mindle.data.tables.quality import STATISTICS, measure
 from mindle.data.tables.roles import answer_ids
 from mindle.data.tables.rows import Rows, read_rows
 from mindle.errors import DataError
+from mindle.evaluation.trust.limits import UNSEEN, Limits
 from mindle.records import SILENT, Finding, Listener, TableSpec
 from mindle.serving.source import Batch, Labelled, Source, Target
 from mindle.text import spelled
@@ -77,10 +79,12 @@ class RowSource(Source):
             for chunk in self._read(source):
                 self.report.add(path, chunk.written, chunk.unreadable)
                 readable = np.array([not reason for reason in chunk.reasons])
+                feed = self._feed(chunk, readable) if readable.any() else {}
                 yield Batch(
                     keys=list(self._keys(chunk, path)),
                     reasons=chunk.reasons,
-                    feed=self._feed(chunk, readable) if readable.any() else {},
+                    feed=feed,
+                    quality=self.quality(feed),
                     noticed=["unreadable" if reason else "" for reason in chunk.reasons],
                 )
 
@@ -100,6 +104,22 @@ class RowSource(Source):
         found = features(cells, self.spec.columns)
         categories = np.where(found.categories == None, "", found.categories)  # noqa: E711  # elementwise
         yield {"numbers": found.numbers, "categories": categories.astype(object)}
+
+    def look_for(self, limits: Limits | None) -> None:
+        """See `Source`."""
+        named = tuple(limits.quality) if limits else ()
+        if named not in ((), STATISTICS, (*STATISTICS, UNSEEN)):
+            raise ValueError(
+                f"`quality` must name {', '.join(STATISTICS)}, and perhaps {UNSEEN}. "
+                f"Received {', '.join(named)[:80]}."
+            )
+        self.limits = limits
+
+    def quality(self, feed: Mapping[str, NDArray[Any]]) -> NDArray[np.float32] | None:
+        """See `Source`."""
+        if not feed or self.limits is None or not self.limits.quality:
+            return None
+        return measure(feed["numbers"], feed["categories"])
 
     def typed(self, classes: tuple[str, ...]) -> dict[str, int | float]:
         """The classes that stood for numbers in the table, as those."""
@@ -149,9 +169,11 @@ class RowSource(Source):
             self.report.add(path, chunk.written, (*chunk.unreadable, *truth.unreadable))
             known = truth.known & np.array([not reason for reason in chunk.reasons])
             rows, used, unknown = rows + len(chunk), used + int(known.sum()), unknown + truth.unknown
+            feed = self._feed(chunk, known) if known.any() else {}
             yield Labelled(
                 paths=[chunk.names[at] for at in np.flatnonzero(known)],
-                feed=self._feed(chunk, known) if known.any() else {},
+                feed=feed,
+                quality=self.quality(feed),
                 truth=truth.values[known],
                 unknown=truth.unknown,
                 skipped=len(chunk) - int(known.sum()) - truth.unknown.total(),

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from mindle.evaluation.trust import limits as room
-from mindle.evaluation.trust.limits import Limits, Pictures, fit_limits, leaves_out, read_limits
+from mindle.evaluation.trust.limits import Inputs, Limits, fit_limits, leaves_out, read_limits
 from mindle.records import ABSTAIN
 from tests.evaluation.trust.test_unknown import known, rows
 
 STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band")
 
 
-def pictures(count: int, seed: int = 0) -> Pictures:
+def pictures(count: int, seed: int = 0) -> Inputs:
     rng = np.random.default_rng(seed)
     quality = rng.normal([120, 50, 6, 6, 0], [20, 8, 0.7, 0.7, 0], (count, 5)).astype(np.float32)
-    return Pictures(statistics=STATISTICS, quality=quality, sides=np.full(count, 300), model_side=224)
+    return Inputs(statistics=STATISTICS, quality=quality, sides=np.full(count, 300), model_side=224)
 
 
 def test_all_reasons_together_refuse_what_was_asked() -> None:
     for refuse in (0.02, 0.05, 0.1):
-        found, codes = fit_limits(rows(known(1000)), refuse=refuse, pictures=pictures(1000))
+        found, codes = fit_limits(rows(known(1000)), refuse=refuse, inputs=pictures(1000))
         assert (codes != "").mean() == pytest.approx(refuse, abs=0.0011)
         assert found.measured["refused"]["value"] == (codes != "").mean()
         new = [
@@ -36,7 +36,7 @@ def test_all_reasons_together_refuse_what_was_asked() -> None:
 
 
 def test_the_first_reason_that_holds_is_said() -> None:
-    found, _ = fit_limits(rows(known(600)), pictures=pictures(600))
+    found, _ = fit_limits(rows(known(600)), inputs=pictures(600))
     typical = np.array([120, 50, 6, 6, 0], np.float32)
     changed = {
         "": {},
@@ -60,11 +60,11 @@ def test_the_first_reason_that_holds_is_said() -> None:
 
 
 def test_few_rows_have_wide_limits_of_pixels_and_no_score() -> None:
-    found, codes = fit_limits(rows(known(40)), pictures=pictures(40))
+    found, codes = fit_limits(rows(known(40)), inputs=pictures(40))
     assert found.unknown is None
     assert "unlike_training" not in found.document()["reasons"]
     assert not (codes != "").any()
-    assert (fit_limits(rows(known(40)[:0]), pictures=None)[1]).shape == (0,)
+    assert (fit_limits(rows(known(40)[:0]), inputs=None)[1]).shape == (0,)
 
 
 def test_what_was_never_seen_is_measured() -> None:
@@ -80,7 +80,7 @@ def test_what_was_never_seen_is_measured() -> None:
     assert all(0 <= value <= 1 for one in shares.values() for value in one.values())
     seen = replace(pictures(600), others={"noise": x[:50] * 40})
     blocks = replace(found, blocks=(12,))
-    assert fit_limits(blocks, pictures=seen)[0].measured["panel"]["others"]["noise"]["all"] == 1.0
+    assert fit_limits(blocks, inputs=seen)[0].measured["panel"]["others"]["noise"]["all"] == 1.0
 
 
 def test_one_part_alone_is_taken_only_where_it_clearly_refuses_more() -> None:
@@ -92,7 +92,7 @@ def test_one_part_alone_is_taken_only_where_it_clearly_refuses_more() -> None:
 
 
 def test_after_writing_the_codes_are_the_same() -> None:
-    found, _ = fit_limits(rows(known(600)), pictures=pictures(600))
+    found, _ = fit_limits(rows(known(600)), inputs=pictures(600))
     again = read_limits(found.document(), found.arrays())
     new, quality = {"features": known(200, seed=2) * 1.3}, pictures(200, seed=2).quality
     assert np.array_equal(again.codes(new, quality=quality), found.codes(new, quality=quality))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mindle.evaluation.trust.abstention import Abstention
 from mindle.evaluation.trust.costs import Costs
 from mindle.evaluation.trust.label_sets import LEVEL, fit_label_sets, held_out_sets
-from mindle.evaluation.trust.limits import Pictures, fit_limits
+from mindle.evaluation.trust.limits import Inputs, fit_limits
 from mindle.records import OutOfFold
 
 # Answers that one split held out are put into so many parts; the sets of each come from the others.
@@ -40,7 +40,7 @@ def fit_abstention(
     per_class: bool = False,
     sets: str = "threshold",
     refuse: float = 0.0,
-    pictures: Pictures | None = None,
+    inputs: Inputs | None = None,
     costs: Costs | None = None,
     seed: int = 0,
 ) -> Fitted:
@@ -52,7 +52,7 @@ def fit_abstention(
         per_class: Whether that is promised of each class.
         sets: How classes are scored, see `mindle.evaluation.trust.label_sets`.
         refuse: Share of rows like these that may be refused; 0 refuses none.
-        pictures: Of the same rows, where they are pictures.
+        inputs: Of the same rows, what is known beside features.
         costs: Of decisions, where somebody said them.
         seed: See `mindle.evaluation.trust.limits.fit_limits`.
     """
@@ -60,7 +60,7 @@ def fit_abstention(
         return Fitted(abstention=Abstention(costs=costs))
     abstention, codes = Abstention(costs=costs), None
     if refuse:
-        limits, codes = fit_limits(found, refuse=refuse, pictures=pictures, seed=seed)
+        limits, codes = fit_limits(found, refuse=refuse, inputs=inputs, seed=seed)
         # Without any limit no answer has a code, not even an empty one.
         abstention, codes = (
             (replace(abstention, refuse=refuse, limits=limits), codes) if limits else (abstention, None)

@@ -26,12 +26,14 @@ from mindle.evaluation.trust.unknown import (
 from mindle.records import OutOfFold
 
 REFUSE = 0.05
+UNSEEN = "unseen"  # how many categories of a row training did not know
 # Tails of 0.5 % would take 3.2 of the 5 % that may be refused, and cost ten points of photos of pets.
 TAIL = 0.002
 # Fewer rows have no such tail: then it is the extremes and a quarter of what lies between them.
 ROWS_FOR_TAILS, BEYOND = 500, 0.25
-# Rows without any picture below this share of the height are none that an upload broke off.
-LEAST_BAND = 0.05
+# However rare they are in training, these never refuse below: rows without any picture at the bottom, as an
+# upload that broke off leaves, as a share of the height; and missing cells, as a share of the row.
+AT_LEAST = {"band": 0.05, "missing": 0.3, UNSEEN: 0.0}
 # So many classes are left out in turn, on so many rows; 0.02 s each.
 MOST_LEFT_OUT, PANEL_ROWS = 8, 600
 # A part of the score takes the place of all only where it refuses so many more of what is to be refused.
@@ -46,12 +48,15 @@ class Limits:
         unknown: The score of unknown inputs with its limit; None where there were too few rows.
         quality: Least and most of each statistic of pixels, in the order of their columns; none of tables.
         side: Pictures with a shorter side than this are too small; 0 refuses none.
+        one_hot: First column and width in the features of each column of a table that is one-hot: in none of
+            them stands a category that training did not know.
         measured: What the refused share of held-out rows was, and what a panel of unknown inputs showed.
     """
 
     unknown: UnknownScore | None = None
     quality: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     side: int = 0
+    one_hot: tuple[tuple[int, int], ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -74,6 +79,8 @@ class Limits:
         features, far = outputs.get("features"), np.zeros(rows, np.bool_)
         if self.unknown is not None and features is not None and rows:
             far = self.unknown.scores(features) > self.unknown.limit
+        if quality is not None and self.one_hot and features is not None:
+            quality = with_unseen(quality, features, self.one_hot)
         return self.decided(far, noticed, quality)
 
     def decided(
@@ -124,6 +131,8 @@ class Limits:
             reasons["quality"] = {name: list(ends) for name, ends in self.quality.items()}
         if self.side:
             reasons["small"] = {"side": self.side}
+        if self.one_hot:
+            reasons["one_hot"] = [list(block) for block in self.one_hot]
         return {**self.measured, "reasons": reasons}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -155,53 +164,57 @@ def read_limits(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]])
         unknown=unknown,
         quality=quality,
         side=int(reasons.get("small", {}).get("side", 0)),
+        one_hot=tuple((int(start), int(width)) for start, width in reasons.get("one_hot", ())),
         measured={name: value for name, value in document.items() if name != "reasons"},
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures:
-    """What is known of the pictures of some rows beside their features.
+class Inputs:
+    """What is known of some rows beside their features.
 
     Attributes:
         statistics: The names of the columns of `quality`.
         quality: float32 (row, statistic).
-        sides: (row,) the shorter side of each as it was given, in pixels.
+        sides: (row,) the shorter side of each picture as it was given, in pixels; empty of a table.
         model_side: The shorter side of what the model sees.
         others: By a name, features (picture, feature) of pictures that show nothing the model knows.
+        one_hot: First column and width in the features of each column of a table that is one-hot.
     """
 
     statistics: Sequence[str]
     quality: NDArray[np.float32]
-    sides: Ints
-    model_side: int
+    sides: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    model_side: int = 0
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    one_hot: Sequence[tuple[int, int]] = ()
 
 
 def fit_limits(
-    found: OutOfFold, *, refuse: float = REFUSE, pictures: Pictures | None = None, seed: int = 0
+    found: OutOfFold, *, refuse: float = REFUSE, inputs: Inputs | None = None, seed: int = 0
 ) -> tuple[Limits, NDArray[np.str_]]:
     """Find limits that refuse a share of held-out rows.
 
     Args:
         found: Rows with the features that a graph gives, each to be decided as if it were new.
         refuse: That share.
-        pictures: Of the same rows, where they are pictures.
+        inputs: Of the same rows, what is known beside features.
         seed: Draws the vectors.
 
     Returns:
         The limits, and the code of each row, found without itself and its group.
     """
-    limits, noticed = Limits(), [""] * len(found)
-    if pictures is not None:
-        limits = replace(limits, quality=_tails(pictures), side=_least_side(pictures))
-        noticed = limits.too_small(pictures.sides)
-    quality = None if pictures is None else pictures.quality
+    limits, noticed, quality = Limits(), list[str](), None
+    if inputs is not None:
+        inputs = _complete(inputs, found)
+        quality, one_hot = inputs.quality, tuple(inputs.one_hot)
+        limits = replace(limits, quality=_tails(inputs), side=_least_side(inputs), one_hot=one_hot)
+        noticed = limits.too_small(inputs.sides)
     none = np.zeros(len(found), np.bool_)
     before = limits.decided(none, noticed, quality) != ""
     far, fitted = none, fit_unknown(found, seed=seed)
     if fitted is not None and found.features is not None:
-        panel = _panel(found, {} if pictures is None else pictures.others, refuse, seed)
+        panel = _panel(found, {} if inputs is None else inputs.others, refuse, seed)
         score = replace(fitted[0], parts=_parts(panel))
         values = score.combined(fitted[1])
         score = replace(score, limit=limit_of(values, before, refuse))
@@ -211,24 +224,39 @@ def fit_limits(
     return replace(limits, measured={"held_out": len(found), "refused": refused, **limits.measured}), codes
 
 
-def _tails(pictures: Pictures) -> dict[str, tuple[float, float]]:
+def with_unseen(
+    quality: NDArray[np.floating[Any]], features: NDArray[Any], one_hot: Sequence[tuple[int, int]]
+) -> NDArray[np.float32]:
+    """Statistics with one more column: how many one-hot columns hold no category that is known."""
+    known = [features[:, start : start + width].any(axis=1) for start, width in one_hot]
+    return np.column_stack([quality, len(known) - np.sum(known, axis=0)]).astype(np.float32)
+
+
+def _complete(inputs: Inputs, found: OutOfFold) -> Inputs:
+    """The same with what the features say of a table's categories."""
+    if not inputs.one_hot or found.features is None:
+        return replace(inputs, one_hot=())
+    quality = with_unseen(inputs.quality, found.features, inputs.one_hot)
+    return replace(inputs, quality=quality, statistics=[*inputs.statistics, UNSEEN])
+
+
+def _tails(inputs: Inputs) -> dict[str, tuple[float, float]]:
     """Least and most of each statistic."""
-    values = np.asarray(pictures.quality, np.float64)
+    values = np.asarray(inputs.quality, np.float64)
     if len(values) >= ROWS_FOR_TAILS:
         low, high = np.quantile(values, [TAIL, 1 - TAIL], axis=0)
     else:
         low, high = values.min(axis=0), values.max(axis=0)
         low, high = low - BEYOND * (high - low), high + BEYOND * (high - low)
-    ends = dict(zip(pictures.statistics, zip(low.tolist(), high.tolist(), strict=True), strict=True))
-    if "band" in ends:
-        ends["band"] = (0.0, max(ends["band"][1], LEAST_BAND))
-    return ends
+    ends = dict(zip(inputs.statistics, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+    least = {name: (0.0, max(ends[name][1], most)) for name, most in AT_LEAST.items() if name in ends}
+    return ends | least
 
 
-def _least_side(pictures: Pictures) -> int:
+def _least_side(inputs: Inputs) -> int:
     """Half of what nearly all training pictures have, and half of what the model sees."""
-    typical = float(np.quantile(pictures.sides, TAIL)) if len(pictures.sides) else 0.0
-    return int(min(typical, pictures.model_side) / 2)
+    typical = float(np.quantile(inputs.sides, TAIL)) if len(inputs.sides) else 0.0
+    return int(min(typical, inputs.model_side) / 2)
 
 
 # ---- what it would refuse that it never saw ---------------------------------------------------------------

@@ -83,6 +83,12 @@ class TableEncoder:
         starts = np.cumsum([len(self.medians) + len(self.missing), *widths])
         return list(zip(starts.tolist(), widths, strict=False))
 
+    @property
+    def whole_blocks(self) -> list[tuple[int, int]]:
+        """The same of the columns all of whose known categories are one-hot."""
+        found = zip(self.blocks, self.known, strict=True)
+        return [block for block, known in found if 0 < len(known) <= MOST_ONE_HOT]
+
     def _standardised(self, filled: Floats) -> Floats:
         if self.bent.any():
             filled = np.where(self.bent, _bend((filled - self.medians) / self.units), filled)
