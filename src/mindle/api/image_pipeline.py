@@ -43,6 +43,8 @@ PARITY_IMAGES = 8
 IRRELEVANT_IMAGES = 16
 # What a bundle of another precision may lose where it answers in float32, as a share of the test split.
 FLOAT32_MARGIN = 0.01
+# What is timed of it, on so many invented images with so many features, and pixels.
+_FEW, _FEATURES, _TIMED = 300, 1280, 4
 # A process checks so many images: to begin one takes as long as to check 50, and it sends 200 bytes of each.
 WORTH_A_PROCESS, MOST_SENT = 200, 50_000
 
@@ -461,7 +463,8 @@ def rehearsed(plan: Plan, dataset: Dataset) -> float:
     card = plan.cards[0] if plan.cards else None
     nets = [small, small if recipe.strategy in SELECTING else untrained(problem, recipe, card)]
     seconds = [timeit(partial(_pack_untrained, net), number=1) for net in nets]
-    return seconds[-1] + _baseline_seconds(plan, dataset) + _picture_seconds(dataset)
+    later = _baseline_seconds(plan, dataset) + _picture_seconds(dataset)
+    return seconds[-1] + later + (_trust_seconds(dataset) if recipe.trust.refuse else 0.0)
 
 
 def _small_net() -> Classifier:
@@ -484,6 +487,34 @@ def _pack_untrained(net: Classifier) -> None:
         save_model(net, folder)
         formats.write(formats.DEFAULT, exportable(net, pixels), folder)
         session(folder / MODEL)({"pixels": pixels})
+
+
+def _trust_seconds(dataset: Dataset) -> float:
+    """What finding out when not to answer will take, from as many invented images as have little to say."""
+    import numpy as np
+
+    from mindle.data.images.quality import measure
+    from mindle.evaluation.trust.fitting import fit_abstention
+    from mindle.evaluation.trust.unknown import MOST_VECTORS
+    from mindle.records import OutOfFold
+    from mindle.training.images.backbones import MOST_IMAGES
+
+    few, rng = np.arange(_FEW), np.random.default_rng(0)
+    found = OutOfFold(
+        rows=few,
+        outputs={"estimate": rng.random(_FEW)},
+        truth=few % 2,
+        folds=few % 5,
+        groups=few,
+        learned_from=np.ones(_FEW, np.bool_),
+        features=rng.random((_FEW, _FEATURES), np.float32),
+        blocks=(_FEATURES,),
+    )
+    rows = min(len(dataset.rows("train")) + len(dataset.rows("val")), MOST_IMAGES)
+    pairs = rows * min(rows, MOST_VECTORS) / _FEW**2  # distances, of which these are one unit
+    pictures = np.zeros((_TIMED, 224, 224, 3), np.uint8)
+    looking = rows / _TIMED * timeit(lambda: measure(pictures), number=1)
+    return looking + pairs * timeit(lambda: fit_abstention(found, refuse=0.05), number=1)
 
 
 def _baseline_seconds(plan: Plan, dataset: Dataset) -> float:

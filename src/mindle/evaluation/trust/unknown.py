@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +134,11 @@ class UnknownScore:
         return _standardised(features, self.mean, self.scale, root=self.root)
 
     def _distances(self, features: NDArray[np.floating[Any]]) -> Iterator[tuple[slice, Distances]]:
-        return _distances(self.standardised(features), self.vectors)
+        return _distances(self.standardised(features), self._base)
+
+    @cached_property
+    def _base(self) -> _Base:
+        return _Base.of(self.vectors)  # for one row it takes a hundred times as long as the rest
 
     def _three(self, plain: Singles, angle: Singles) -> Floats:
         return _three(plain, angle, self.own, self.neighbours)
@@ -182,7 +187,7 @@ def fit_unknown(found: OutOfFold, *, seed: int = 0) -> tuple[UnknownScore, Float
     groups = found.groups
     own = _own(vectors, groups[drawn])
     three = np.empty((len(SCORES), len(x)))
-    for rows, (plain, angle) in _distances(x, vectors):
+    for rows, (plain, angle) in _distances(x, _Base.of(vectors)):
         same = groups[rows, None] == groups[drawn]
         plain[same], angle[same] = np.inf, np.inf
         three[:, rows] = _three(plain, angle, own, NEIGHBOURS)
@@ -268,18 +273,29 @@ def _standardised(features: NDArray[Any], mean: Floats, scale: Floats, *, root: 
     return np.clip((found - mean) / scale, -6e4, 6e4).astype(np.float32)
 
 
-def _distances(x: Singles, vectors: NDArray[np.float16]) -> Iterator[tuple[slice, Distances]]:
+class _Base(NamedTuple):
+    """Vectors as distances to them are computed."""
+
+    vectors: Singles
+    squares: Singles
+    lengths: Singles
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float16]) -> _Base:
+        base = vectors.astype(np.float32)
+        squares = np.einsum("ij,ij->i", base, base)
+        return cls(base, squares, np.sqrt(np.maximum(squares, _TINY)))
+
+
+def _distances(x: Singles, base: _Base) -> Iterator[tuple[slice, Distances]]:
     """Squared distances of some rows at a time, and those of unit vectors."""
-    base = vectors.astype(np.float32)
-    squares = np.einsum("ij,ij->i", base, base)
-    lengths = np.sqrt(np.maximum(squares, _TINY))
     for start in range(0, len(x), _ROWS_AT_A_TIME):
         rows = slice(start, min(start + _ROWS_AT_A_TIME, len(x)))
         some = x[rows]
         own = np.einsum("ij,ij->i", some, some)[:, None]
-        products = some @ base.T  # (row, vector)
-        plain = np.maximum(own + squares - 2 * products, 0)
-        angle = np.maximum(2 - 2 * products / np.sqrt(np.maximum(own, _TINY)) / lengths, 0)
+        products = some @ base.vectors.T  # (row, vector)
+        plain = np.maximum(own + base.squares - 2 * products, 0)
+        angle = np.maximum(2 - 2 * products / np.sqrt(np.maximum(own, _TINY)) / base.lengths, 0)
         yield rows, (plain, angle)
 
 
@@ -294,7 +310,7 @@ def _three(plain: Singles, angle: Singles, own: NDArray[np.float32], k: int) -> 
 def _own(vectors: NDArray[np.float16], groups: Ints) -> NDArray[np.float32]:
     """The distance of each vector to its own fifth nearest, floored."""
     own = np.empty(len(vectors))
-    for rows, (plain, _) in _distances(vectors.astype(np.float32), vectors):
+    for rows, (plain, _) in _distances(vectors.astype(np.float32), _Base.of(vectors)):
         plain[groups[rows, None] == groups] = np.inf
         own[rows] = np.sqrt(np.partition(plain, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1])
     known = own[np.isfinite(own)]
