@@ -561,6 +561,7 @@ class OutOfFold:
             scaled already.
         relearn: From a truth for each row (n,) and the rows to use (m,), indices into these, to outputs
             out of fold of these, (m, class) or (m,); None where training again would cost more than a moment.
+        relearn_seconds: Roughly what that takes with all rows; 0 where it is a moment.
     """
 
     rows: NDArray[np.int64]
@@ -572,6 +573,7 @@ class OutOfFold:
     features: NDArray[Any] | None = None
     blocks: tuple[int, ...] = ()
     relearn: Callable[[NDArray[Any], NDArray[np.int64]], NDArray[np.float64]] | None = None
+    relearn_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         _require_rows(self, ("truth", "folds", "groups", "learned_from", "features"), len(self.rows))

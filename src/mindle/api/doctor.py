@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mindle.api.shortcuts import cue_name, sentence, shortcuts
@@ -183,11 +184,12 @@ def _curve(known: Known, run: RunContext) -> dict[str, Any]:
     first = next(rows, None)
     if not known.settings.curve or found.relearn is None or first is None:
         return {}
-    began = time.perf_counter()
-    parts = [learn(first, found.truth, found.relearn, task.losses)]
-    if not _decided(run, CURVE_COST * (time.perf_counter() - began) <= _curve_seconds(run)):
+    part = partial(learn, truth=found.truth, relearn=found.relearn, losses=task.losses)
+    began, most = time.perf_counter(), _curve_seconds(run) / CURVE_COST
+    parts = [part(first)] if found.relearn_seconds <= most else []
+    if not _decided(run, bool(parts) and time.perf_counter() - began <= most):
         return {}
-    parts += [learn(each, found.truth, found.relearn, task.losses) for each in rows]
+    parts = [*(parts or [part(first)]), *map(part, rows)]
     losses = task.losses(found.outputs[task.output], found.truth)
     return learning_curve(parts, losses, strata, known.data.classes, seed=seed).document()
 

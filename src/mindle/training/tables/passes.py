@@ -414,6 +414,7 @@ class Blend:
             learned_from=np.ones(len(rows), np.bool_),
             features=this.sets[-1].encoder.view("linear", *problem.cells(rows)),
             relearn=partial(_relearned, problem, this.learners[quickest], rows, this.folds, this.seed),
+            relearn_seconds=this.answers[quickest].seconds,
         )
 
     @property
