@@ -40,6 +40,7 @@ COMMANDS = sorted(app.commands)
 
 # Modules without a test file of the same name, each with where it is tested instead.
 TESTED_ELSEWHERE = {
+    "api/neighbours.py": "api/test_borders.py",  # a training whose run shows them
     "__main__.py": "cli/test_main.py",  # it only calls main(); that file runs every command through it
     **{
         f"cli/{command}.py": "cli/test_main.py" for command in COMMANDS

@@ -34,7 +34,7 @@ def test_a_map_that_fails_is_shown_with_the_warning(lang: str) -> None:
     assert {"en": "fails its checks", "ko": "점검 불통과"}[lang] in page
     assert {"en": "hardly change when the weights", "ko": "가중치를 뒤섞어도"}[lang] in page
     assert "&lt;b&gt;" in page
-    assert "<b>" not in page
+    assert "<bdi><b>" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert failed(CHECKS) == {"grad-cam": ["deletion", "shuffled", "empty"]}
 

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.api import neighbours
+from mindle.api.borders import borders_of
 from mindle.api.predict import inputs_of, open_model
 from mindle.artifacts.files import read_json, sha256_of, write_bytes, write_json, write_text
 from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import RunFolder
 from mindle.errors import DataError, MindleError
 from mindle.messages import message, require_language
-from mindle.records import SILENT, InputSpec, Listener, TableSpec
+from mindle.records import SILENT, Dataset, InputSpec, Listener, TableSpec
 
 if TYPE_CHECKING:
     from mindle.explanation.maps import Subject
+    from mindle.explanation.neighbours import Neighbours
     from mindle.explanation.page import Drawn, Explained, PageContent
     from mindle.explanation.rows import Feed
     from mindle.serving.opened import Opened
@@ -197,10 +200,15 @@ def _explained_images(asked: _Asked, images: Any) -> PageContent:
     names = chosen(asked.methods, subject)
     shown = list(_answered(asked, images))
     given = [(pixels, row) for pixels, row in shown if pixels is not None]
+    near = _neighbours(asked)
     checks = _checks(asked, subject, names, [pixels for pixels, _ in given]) if given else {}
     explained = []
     for number, (pixels, row) in enumerate(shown, 1):
-        explained.append(_explained(asked, subject, names, pixels, row, number))
+        one = _explained(asked, subject, names, pixels, row, number)
+        if near is not None and pixels is not None:
+            features = asked.opened.graph({"pixels": pixels[None]})["features"][0]
+            one = replace(one, neighbours=near.nearest(features))
+        explained.append(one)
         asked.listener.progress("explain", number, len(shown))
     return PageContent(
         name=asked.folder.name,
@@ -330,7 +338,7 @@ def _checks(
     for done, (name, found) in enumerate(check_methods(missing, subject, shuffled, few, their), 1):
         methods[name] = found.document()
         asked.listener.progress("checks", done, len(missing))
-    found_borders = stored.get("borders") or _borders(asked, subject, pixels, targets)
+    found_borders = stored.get("borders") or borders_of(asked.opened, pixels, targets, asked.listener)
     document = {"schema": SCHEMA, "model": identity, "of": of, "pictures": len(few)}
     document |= {"methods": methods, "borders": found_borders}
     write_json(path, document)
@@ -343,20 +351,6 @@ def _stored_checks(path: Path, identity: str) -> dict[str, Any]:
     except (OSError, MindleError):
         return {}
     return stored if stored.get("model") == identity else {}
-
-
-def _borders(
-    asked: _Asked, subject: Subject, pixels: Any, targets: NDArray[np.int64]
-) -> list[dict[str, Any]]:
-    from mindle.explanation.border import AREA, borders
-
-    names = asked.opened.classes or (asked.opened.target.name,)
-    found = borders(subject.score, pixels, targets, names)
-    for each in found:
-        if each.is_too_much:
-            share = f"{each.share['value']:.0%}"
-            asked.listener.say(message("explain.border", name=each.name, share=share, area=f"{AREA:.0%}"))
-    return [each.document() for each in found]
 
 
 def _images_to_check(
@@ -376,25 +370,49 @@ def _images_to_check(
     return pixels, np.array([_target(asked.opened, each) for each in pixels]), "given"
 
 
+def _read_again(asked: _Asked) -> Dataset:
+    """The images that a run was trained on, as its data hold them now; they are neither checked nor split."""
+    from mindle.data.reading import ReadingOptions
+
+    recorded = RunFolder(asked.folder).document()["asked"]
+    seed = recorded.get("split_seed", 0)
+    return ReadingOptions.from_dict(recorded).read_images(recorded["source"], split_seed=seed)
+
+
+def _neighbours(asked: _Asked) -> Neighbours | None:
+    """Training images to show beside others: those that a bundle carries, or of a run those of its data."""
+    from mindle.artifacts.manifest import read_manifest
+    from mindle.explanation.neighbours import FILE
+
+    if not asked.is_run:
+        return neighbours.read_or_none(asked.folder / FILE)
+    path, run = asked.out / FILE, RunFolder(asked.folder)
+    known = neighbours.read_or_none(path) or neighbours.read_or_none(run.bundle / FILE)
+    if known is not None:
+        return known
+    try:
+        dataset = _read_again(asked)
+    except (MindleError, ValueError, OSError):
+        return None
+    learned = {row.path: row.label for row in read_manifest(run.manifest) if row.split == "train"}
+    labels = {at: learned[path] for at, path in enumerate(dataset.paths) if path in learned}
+    found = neighbours.gathered(asked.opened, dataset, labels, asked.listener)
+    if found is not None:
+        neighbours.write(path, found)
+    return found
+
+
 def _test_images(asked: _Asked) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images of the test split that the model answers well, drawn by chance."""
     from mindle.data import pixels as pixels_of
-    from mindle.data.reading import ReadingOptions
     from mindle.evaluation import tasks
+    from mindle.explanation.border import answered_well
 
-    run = RunFolder(asked.folder)
-    recorded = run.document()["asked"]
-    dataset = ReadingOptions.from_dict(recorded).read_images(
-        recorded["source"], split_seed=recorded.get("split_seed", 0)
-    )
+    run, dataset = RunFolder(asked.folder), _read_again(asked)
     evaluation = tasks.of(asked.opened.target.task)
     test = evaluation.pooled(run.answers()["test"])
-    wrong = evaluation.worst(test)
-    # Of numbers every answer has an error: the better half stands for those that are right.
-    well = sorted(set(range(len(test))) - set(wrong)) or wrong[len(wrong) // 2 :]
-    drawn = np.random.default_rng(0).permutation(well)[:BORDER_IMAGES]
     places = {path: at for at, path in enumerate(dataset.paths)}
-    known = [row for row in drawn.tolist() if test.paths[row] in places]
+    known = [row for row in answered_well(test, BORDER_IMAGES) if test.paths[row] in places]
     if not known:
         raise DataError("The test split must still lie where it was.")
     rows = np.array([places[test.paths[row]] for row in known])

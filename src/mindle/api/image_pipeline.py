@@ -11,6 +11,7 @@ from timeit import timeit
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindle.api.beside import Beside
+from mindle.api.borders import borders_of_test
 from mindle.api.decisions import Decisions, asked_of
 from mindle.api.doctor import Known
 from mindle.api.pipeline import Packed, fit_abstention, places_of, with_abstention
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mindle.evaluation.trust.limits import Inputs
     from mindle.formats.parity import Parity
     from mindle.models.classifier import Classifier
+    from mindle.serving.opened import Opened
     from mindle.serving.session import Graph
     from mindle.training.images.features import FrozenBodies
     from mindle.training.images.plan import Plan
@@ -75,6 +77,7 @@ class ImagePipeline:
     costs: Costs | None = None
     _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
     _confirmed: NDArray[np.bool_] | None = field(default=None, init=False)
+    _tested: tuple[Opened, Answers] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -167,6 +170,7 @@ class ImagePipeline:
     def pack(self, run: RunContext, outcome: Outcome) -> Packed:
         """Save the model, write its bundle, and evaluate that on the test split, once."""
         from mindle.models.classifier import save_model
+        from mindle.serving.opened import open_bundle
         from mindle.training.images import tasks
         from mindle.training.images.attempts import both
 
@@ -180,7 +184,9 @@ class ImagePipeline:
         inputs = self._inputs(outcome) if settings.refuse else None
         fitted = fit_abstention(outcome.out_of_fold, settings, inputs, costs=self.costs, seed=seed)
         bundle = with_abstention(bundle, fitted.abstention)
-        test = self._test_answers(bundle, outcome)
+        opened = open_bundle(bundle)
+        test = self._test_answers(opened, outcome)
+        self._tested = opened, test
         bundle = self._with_float32(bundle, outcome, test)
         named = {"target": dataset.target} if dataset.target else {"thresholds": bundle.details["thresholds"]}
         named |= {name: value for name, value in bundle.details.items() if name == "precision"}
@@ -286,7 +292,7 @@ class ImagePipeline:
         trusted: Answers = evaluation.trusted_out_of_fold(found, fitted, places_of(rows, known))
         return trusted
 
-    def _test_answers(self, bundle: Bundle, outcome: Outcome) -> Answers:
+    def _test_answers(self, opened: Opened, outcome: Outcome) -> Answers:
         """What the bundle answers for the test split.
 
         A bundle of frozen bodies holds the very graphs that embedded the train and val splits: they embed the
@@ -297,9 +303,8 @@ class ImagePipeline:
 
         from mindle.data.images.quality import measure_stored
         from mindle.formats.images import head_outputs
-        from mindle.serving.opened import open_bundle
 
-        dataset, rows, opened = self.dataset, self.dataset.rows("test"), open_bundle(bundle)
+        dataset, rows = self.dataset, self.dataset.rows("test")
         paths, truth = _names(dataset, rows), dataset.truth[rows]
         limits, sides = opened.source.limits, np.minimum(dataset.heights, dataset.widths)
         noticed = limits.too_small(sides[rows]) if limits and len(sides) else ()
@@ -322,7 +327,11 @@ class ImagePipeline:
     def facts(self, run: RunContext, outcome: Outcome) -> dict[str, Any]:
         """What else of the fit stands in run.json."""
         precision = outcome.frozen.precision if outcome.frozen else "float32"
-        return {"tried": list(outcome.tried), "parameters": _parameters(outcome), "precision": precision}
+        found = {"tried": list(outcome.tried), "parameters": _parameters(outcome), "precision": precision}
+        if self._tested is not None:
+            opened, answers = self._tested
+            found["borders"] = borders_of_test(opened, self._test_pixels(outcome), answers, run.listener)
+        return found
 
     def images(self, split: str) -> int:
         """How many images are in a split."""

@@ -176,7 +176,7 @@ def _explanation(
     shown = [*evaluation.worst(test, PICTURES), *evaluation.refused(test, MOST_REFUSED)]
     wanted = {test.paths[row] for row in shown}
     wanted |= {row["path"] for name in ("issues", "outliers") for row in doctor.get(name, ())}
-    return Explanation(pictures=_pictures(document, wanted, dataset))
+    return Explanation(pictures=_pictures(document, wanted, dataset), borders=document.get("borders", ()))
 
 
 def _pictures(document: Mapping[str, Any], wanted: set[str], dataset: Dataset | None) -> dict[str, bytes]:

@@ -25,7 +25,7 @@ from mindle.evaluation.trust.label_sets import held_out_sets
 from mindle.evaluation.trust.scores import calibration_scores, cost_scores, set_scores
 from mindle.records import Predictions
 
-_LEAST = 1e-12  # the smallest probability that counts where its logarithm is taken
+_LEAST = 1e-30  # the smallest probability whose logarithm counts; float32 holds 1e-38
 
 
 class Classification(Evaluation[Predictions]):

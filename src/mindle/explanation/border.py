@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.evaluation import tasks
 from mindle.evaluation.intervals import Score as Interval
 from mindle.explanation.checks import mean_score
 from mindle.explanation.fading import Pixels, Score, blurred, faded, softened
+from mindle.records import Answers
 
 WIDTH = 0.15
 """Of the border, as a share of the side; such a border takes half of the picture."""
@@ -49,6 +51,15 @@ class Border:
     def document(self) -> dict[str, Any]:
         """As checks.json holds it."""
         return {**vars(self), "area": AREA, "warned": self.is_too_much}
+
+
+def answered_well(answers: Answers, most: int, *, seed: int = 0) -> list[int]:
+    """Some rows whose answer is right, drawn by chance; of numbers, which seldom are, the better half."""
+    evaluation = tasks.of(answers.task)
+    wrong = evaluation.worst(answers)
+    well = sorted(set(range(len(answers))) - set(wrong)) or sorted(wrong[len(wrong) // 2 :])
+    rows: list[int] = np.random.default_rng(seed).permutation(well)[:most].tolist()
+    return rows
 
 
 def borders(

@@ -12,7 +12,14 @@ from mindle.evaluation.report.rendering import render
 from mindle.evaluation.report.sentences import Sentences
 from mindle.messages import forms_of, text_of
 
-LEAST_SHOWN = 0.0005
+_SECTIONS = {
+    "explained": "explanations/explained.html",
+    "trust_in_maps": "explanations/trust_in_maps.html",
+    "borders": "sections/borders.html",
+    "layers": "explanations/layers.html",
+    "importance": "explanations/importance.html",
+    "reading": "explanations/reading.html",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +122,8 @@ def explanations_html(content: PageContent, *, lang: str = "en") -> str:
         "share": share_text,
         "failed": failed(content.checks),
     }
-    sections = {
-        name: render(f"explanations/{name}.html", **shown)
-        for name in ("explained", "trust_in_maps", "borders", "layers", "importance", "reading")
-    }
+    known = {"borders": [each for each in content.checks.get("borders", ()) if each["n"]]}
+    sections = {name: render(template, values=known, **shown) for name, template in _SECTIONS.items()}
     return render(
         "explanations.html",
         title=say("page_title", name=content.name),

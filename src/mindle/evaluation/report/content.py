@@ -103,11 +103,14 @@ class Explanation:
         dependence: Of some features {"name", "kind", "at", "values"}: the mean answer where the feature is
             set to each value of `at`.
         pictures: Path of an image (as in the answers) to a small JPEG of it; may lack any or all.
+        borders: Of each class {"name", "share", "n", "area", "warned"}: how much of its evidence lies in the
+            border of the images.
         rows: Path of a row (as in the answers) to its cells, column to value; may lack any.
     """
 
     importance: Sequence[Mapping[str, Any]] = ()
     dependence: Sequence[Mapping[str, Any]] = ()
+    borders: Sequence[Mapping[str, Any]] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

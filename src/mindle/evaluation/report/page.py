@@ -20,6 +20,7 @@ SECTIONS: Sections = {
     "slices": cues.slices,
     "outliers": cues.outliers,
     "curve": doctor.curve,
+    "borders": provenance.borders,
     "importance": provenance.importance,
     "dependence": provenance.dependence,
     "training": training.learning_curves,

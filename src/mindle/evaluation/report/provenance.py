@@ -27,6 +27,11 @@ def importance(page: Page[Any]) -> Values:
     return {"ranked": ranked[:MOST_FEATURES], "largest": largest, "left": len(ranked[MOST_FEATURES:])}
 
 
+def borders(page: Page[Any]) -> Values:
+    """How much of the evidence for each class lies in the border of the images."""
+    return {"borders": [each for each in page.content.explanation.borders if each["n"]]}
+
+
 def dependence(page: Page[Any]) -> Values:
     """Partial dependence as small figures on one scale."""
     drawn = [each for each in page.content.explanation.dependence if len(each["values"])][:MOST_DEPENDENCES]
