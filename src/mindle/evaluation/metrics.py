@@ -263,20 +263,21 @@ class _Ranked:
         return {"value": self.value, "low": low, "high": high}
 
 
-def area(scores: Floats, positive: NDArray[np.bool_]) -> Score:
-    """ROC AUC of scores, with its interval; both kinds must occur.
+def areas(scores: Floats, labels: Ints, classes: Sequence[int]) -> tuple[list[Score], Score]:
+    """ROC AUC of each class against the others, and the mean over the classes, with their intervals.
+
+    Args:
+        scores: (row, class).
+        labels: (row,).
+        classes: Those that some rows belong to, and not all.
 
     Example:
-        >>> area(np.arange(8.0), np.arange(8) > 3)["value"]
-        1.0
+        >>> found, mean = areas(np.eye(2)[[0, 0, 1, 1]], np.array([0, 0, 1, 1]), [0, 1])
+        >>> found[1]["value"], mean["value"]
+        (1.0, 1.0)
     """
-    return _rank(scores, positive)[0].score()
-
-
-def mean_area(scores: Floats, labels: Ints, classes: Sequence[int]) -> Score:
-    """ROC AUC of scores (row, class), the mean over some classes that occur, one a column."""
-    ranked = tuple(_rank(column, labels == at)[0] for column, at in zip(scores.T, classes, strict=True))
-    return _mean_ranked(ranked, len(labels)).score()
+    ranked = tuple(_area(scores[:, at], labels == at) for at in classes)
+    return [each.score() for each in ranked], _mean_ranked(ranked, len(labels)).score()
 
 
 def _ranking(probabilities: Floats, labels: Ints) -> list[tuple[_Ranked, _Ranked] | None]:
@@ -297,16 +298,7 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked
     """
     positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
     p, n = len(positives), len(negatives)
-    influence_auc, influence_ap = np.empty(len(scores)), np.empty(len(scores))
-
-    # ROC AUC: the share of negatives below each positive, and of positives above each negative.
-    below = _below(negatives, scores[positive]) / n
-    above = 1 - _below(positives, scores[~positive]) / p
-    auc = float(below.mean())
-    influence_auc[positive] = (below - auc) / sqrt(p * max(1, p - 1))
-    influence_auc[~positive] = (above - auc) / sqrt(n * max(1, n - 1))
-    if min(p, n) == 1:  # one image cannot vary: fall back on the worst case
-        influence_auc[:] = 0.0
+    influence_ap = np.empty(len(scores))
 
     # Average precision: the mean, over positives, of the precision among all that score at least as high.
     tp = p - np.searchsorted(positives, positives, "left")
@@ -320,7 +312,22 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked
     influence_ap[~positive] = -harm[np.searchsorted(positives, scores[~positive], "right")]
     if p == 1:
         influence_ap[:] = 0.0
-    return _Ranked(auc, influence_auc, min(p, n)), _Ranked(ap, influence_ap, p)
+    return _area(scores, positive), _Ranked(ap, influence_ap, p)
+
+
+def _area(scores: Floats, positive: NDArray[np.bool_]) -> _Ranked:
+    """ROC AUC of one class, from how many negatives lie below each positive, and positives above negatives."""
+    positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
+    p, n = len(positives), len(negatives)
+    influence = np.empty(len(scores))
+    below = _below(negatives, scores[positive]) / n
+    above = 1 - _below(positives, scores[~positive]) / p
+    auc = float(below.mean())
+    influence[positive] = (below - auc) / sqrt(p * max(1, p - 1))
+    influence[~positive] = (above - auc) / sqrt(n * max(1, n - 1))
+    if min(p, n) == 1:  # one image cannot vary: fall back on the worst case
+        influence[:] = 0.0
+    return _Ranked(auc, influence, min(p, n))
 
 
 def _below(ordered: Floats, values: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.evaluation.intervals import Floats, Ints, Score, counted, wilson
-from mindle.evaluation.metrics import area, mean_area
+from mindle.evaluation.metrics import areas
 from mindle.records import Task
 
 MOST_CLASSES = 100  # the others count as one, so that large sets take little memory
@@ -97,14 +97,14 @@ class Classes:
         """See `Truth`."""
         counts = np.bincount(self.labels, minlength=self._count)
         present = [at for at in range(min(self._count, len(self.names))) if 0 < counts[at] < len(self.labels)]
-        areas = {at: area(answers[:, at], self.labels == at) for at in present}
-        best = max(areas, key=lambda at: areas[at]["low"] or 0.0)
+        each, mean = areas(answers, self.labels, present)
+        best = max(range(len(present)), key=lambda at: each[at]["low"] or 0.0)
         return Strength(
             score=counted(int((answers.argmax(axis=1) == self.labels).sum()), len(self.labels)),
             chance=float(counts.max() / len(self.labels)),
-            label=self.names[best],
-            ranking=areas[best],
-            overall=mean_area(answers[:, present], self.labels, present),
+            label=self.names[present[best]],
+            ranking=each[best],
+            overall=mean,
             region=self._region(answers, counts, present),
         )
 

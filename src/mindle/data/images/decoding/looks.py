@@ -36,6 +36,7 @@ _TAILS = np.array([0.005, 0.995, 1.0])[:, None, None]
 _GRAY = {1: np.ones(1), 3: np.array([0.299, 0.587, 0.114])}  # by channels
 _LINES, _LINE = 32, 224
 _EDGE, _DEPTH = 32, 1 / 256  # points on each side of the border, and how far inside they lie
+_EVENLY = np.full(4 * _EDGE, 1 / (4 * _EDGE), np.float32)
 _PICK = Image.Resampling.NEAREST
 
 
@@ -55,7 +56,7 @@ def looks_of(base: Image.Image, gray: Image.Image) -> NDArray[Any]:
         [0.0, 100.0, 200.0]
     """
     found = np.zeros((), LOOKS)
-    counts = np.frombuffer(array("d", base.histogram()), np.float64).reshape(-1, 256)  # (channel, level)
+    counts = np.frombuffer(array("q", base.histogram()), np.int64).reshape(-1, 256)  # (channel, level)
     n, totals, squares = _MOMENTS @ counts.T  # (channel,) each
     found["mean"] = mean = totals / n
     found["brightness"] = mean @ _GRAY[len(mean)]
@@ -64,8 +65,8 @@ def looks_of(base: Image.Image, gray: Image.Image) -> NDArray[Any]:
     below = counts.cumsum(axis=1)
     found["low"], found["high"], found["top"] = (below < _TAILS * n[0]).sum(axis=2)  # (tail, channel)
     edge = _border(base)  # (point, channel)
-    found["border"] = edge.mean(axis=0)
-    found["border_std"] = edge.std(axis=0)
+    found["border"] = centre = _EVENLY @ edge  # twice as fast as `mean` and `std`
+    found["border_std"] = np.sqrt(_EVENLY @ (edge - centre) ** 2)
     return found
 
 
