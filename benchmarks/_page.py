@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 ORDER = (
     "targets", "folder_to_report", "limits", "embed_rate", "predict_rate", "cold_start", "loop_rate",
     "fit_rate", "augment_rate", "decode_rate", "penalty_path", "tune_rate", "near_duplicates", "many_images",
-    "budget", "labels", "certify", "tables", "cv_intervals", "calibration", "unknown",
+    "budget", "labels", "shortcuts", "certify", "tables", "cv_intervals", "calibration", "unknown",
 )  # fmt: skip
 
 
@@ -261,9 +261,55 @@ def _unknown(found: Found) -> Iterator[str]:
         yield _row(name, *cells)
 
 
+def _shortcuts(found: Found) -> Iterator[str]:
+    """Data as they are, what was planted, and slices: a table each."""
+    yield from _table(
+        "untouched data", "alarms", "what says most alone", "ROC AUC or R²", "right answers (chance)"
+    )
+    for name, one in found["untouched"].items():
+        yield _row(name, _alarms(one["alarms"]), *_cue(one["most"]))
+    yield ""
+    yield from _table(
+        "planted in one class", "named", "cue", "ROC AUC", "right answers (chance)", "region", "beside it"
+    )
+    for name, kinds in found["planted"].items():
+        for kind, one in kinds.items():
+            region = (one["alarm"] or {}).get("region", "")
+            named, others = "yes" if one["named"] else "no", ", ".join(one["others"])
+            named = named if one["alarm"] or not one["named"] else "no alarm"
+            yield _row(f"{name}, {kind}", named, *_cue(one["alarm"]), region, others)
+    yield ""
+    yield from _table("column planted in a table", "named as", "R²")
+    for name, noises in found["tables"].items():
+        for noise, one in noises.items():
+            yield _row(f"{name}, {noise}", ", ".join(one["finding"]) or "not named", f"{one['figure']:.3f}")
+    if found.get("slices"):
+        yield ""
+        yield from _table(
+            "a fifth darkened in test", "wrong there", "wrong elsewhere", "slices that are named"
+        )
+        for name, one in found["slices"].items():
+            wrong = "" if one["wrong_among_them"] is None else f"{one['wrong_among_them']:.0%}"
+            yield _row(name, wrong, f"{one['wrong_elsewhere']:.0%}", "; ".join(one["slices"][:1]) or "none")
+
+
+def _alarms(alarms: Sequence[Found]) -> str:
+    return ", ".join(each["cue"] for each in alarms) or "none"
+
+
+def _cue(one: Found | None) -> tuple[str, str, str]:
+    """A cue, its ROC AUC or R² with the lower end, and its share of right answers where there are classes."""
+    if one is None:
+        return "", "", ""
+    name = f"{one['cue']} ({one['detail']})" if "detail" in one else one["cue"]
+    right = f"{one['score']:.0%} ({one['chance']:.0%})" if "label" in one else ""
+    return name, f"{one['figure']:.2f} ({one['low']:.2f})", right
+
+
 HEADINGS = {
     "calibration": "Calibration and label sets",
     "unknown": "Unknown inputs",
+    "shortcuts": "Shortcuts and slices",
     "certify": "Certificates",
     "labels": "Wrong labels",
     "gpu": "One graphics card",
@@ -291,6 +337,7 @@ TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
     "unknown": _unknown,
     "certify": _certify,
     "labels": _labels,
+    "shortcuts": _shortcuts,
     "targets": _targets,
     "budget": _budget,
     "limits": _limits,

@@ -10,6 +10,7 @@ import pytest
 
 import mindle
 from mindle.api.slices import outliers, slices_of_answers, slices_out_of_fold
+from mindle.artifacts.run import RunFolder
 from mindle.data import check, read
 from mindle.data.tables.reader import read_table
 from mindle.messages import in_language
@@ -89,5 +90,5 @@ def test_a_training_writes_what_it_found(tmp_path: Path) -> None:
         model="mlp",
         listener=SILENT,
     )
-    found = run.document()["doctor"]["shortcuts"]
+    found = RunFolder(run.path).document()["doctor"]["shortcuts"]
     assert {"border", "sharpness"} <= {each["cue"] for each in found}

@@ -316,7 +316,7 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> tuple[_Ranked, _Ranked
 
 
 def _area(scores: Floats, positive: NDArray[np.bool_]) -> _Ranked:
-    """ROC AUC of one class, from how many negatives lie below each positive, and positives above negatives."""
+    """ROC AUC of one class, from how many negatives lie below each positive and positives above."""
     positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
     p, n = len(positives), len(negatives)
     influence = np.empty(len(scores))
