@@ -177,7 +177,7 @@ def test_suggestions_of_a_table_are_applied(tmp_path: Path, rows: int) -> None:
     assert truths[0] == truths[1]
     compared = mindle.compare([first.path, after.path], out=tmp_path / "both.html")
     assert compared.pairs[0][2].n == len(truths[0])
-    said = f"“two” was trained after decisions that changed {counts['relabelled']} labels"
+    said = f"“two” was trained after decisions on labels ({counts['relabelled']} changed, 0 set aside)"
     assert said in compared.sentences()[0]
     assert "“two” 실행은 레이블" in compared.sentences("ko")[0]
     assert compared.as_dict()["runs"][0]["decisions"] is None

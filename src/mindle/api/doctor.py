@@ -138,13 +138,20 @@ def _labels(known: Known, run: RunContext) -> dict[str, Any]:
 
 def _rows(known: Known, issues: Issues) -> Iterator[list[Any]]:
     """The rows of label_issues.csv; those that no model was asked about come last, without a score."""
+    from mindle.evaluation.doctor import tasks
+
     data, found = known.data, known.found
-    labels = _texts(data, found, found.truth)
-    suggested = _texts(data, found, issues.suggested)
-    ranked = [(row, suggested[row], score) for row, score in _ranked(found, issues)]
-    for row, answer, score in [*ranked, *((row, "", None) for row in _unasked(known).tolist())]:
-        split = data.splits[row] if data.splits else ""
-        yield [data.row_names[row], data.sha256[row], split, labels[row], answer, score]
+    labels, written = _labels_learned(data, found), tasks.of(data.task).suggested
+    for at in issues.ranked.tolist():
+        suggested = written(issues.suggested[at], data.classes)
+        yield [*_named(data, labels, int(found.rows[at])), suggested, float(issues.scores[at])]
+    for row in _unasked(known).tolist():
+        yield [*_named(data, labels, row), "", None]
+
+
+def _named(data: Examples, labels: Sequence[str], row: int) -> list[str]:
+    """Name, hash, split and label of a row."""
+    return [data.row_names[row], data.sha256[row], data.splits[row] if data.splits else "", labels[row]]
 
 
 def _unasked(known: Known) -> NDArray[np.int64]:
@@ -156,16 +163,10 @@ def _unasked(known: Known) -> NDArray[np.int64]:
     return np.setdiff1d(data.rows(), np.union1d(test, found.rows))
 
 
-def _ranked(found: OutOfFold, issues: Issues) -> Iterator[tuple[int, float]]:
-    """Rows of the data with their scores, the most probably wrong first."""
-    order = issues.ranked
-    return zip(found.rows[order].tolist(), issues.scores[order].tolist(), strict=True)
-
-
-def _texts(data: Examples, found: OutOfFold, truth: Any) -> list[str]:
-    """The truth of every row as the manifest has it, of some rows another."""
+def _labels_learned(data: Examples, found: OutOfFold) -> list[str]:
+    """The truth of every row as the manifest has it, where it was learned from as it was learned."""
     changed = data.truth.copy()
-    changed[found.rows] = truth
+    changed[found.rows] = found.truth
     field: Any = {"targets" if len(data.targets) else "labels": changed}
     return layouts.of(data.task).labels(replace(data, **field))
 

@@ -62,7 +62,7 @@ def target_issues(
     return Issues(
         scores=scores,
         confirmed=confirmed,
-        suggested=np.array([float(f"{each:.6g}") for each in estimates.tolist()]),
+        suggested=estimates,
         share=share_of(float(((scores < 1 / FAR) & ~confirmed).sum()), len(errors)),
         suggestions=None,
     )

@@ -26,7 +26,8 @@ class Examination:
         output: Name of the output that holds the answers.
         losses: Loss of each row from such answers and the truth: 1 where a class is named wrong; the size of
             the error of a number.
-        strata: What a part of the rows holds its share of, from the truth: the class; one of ten ranges.
+        strata: What a part of the rows holds its share of, from the truth: the class; one of five ranges.
+        suggested: What is suggested as people write it, from one of `Issues.suggested` and the class names.
         expected: From such answers the loss that the model itself expects; None where it expects none.
         comparison: How losses of slices are compared.
         answered: The loss of each of some answers whose truth is known.
@@ -36,6 +37,7 @@ class Examination:
     output: str
     losses: Callable[[Floats, Floats], Floats]
     strata: Callable[[Floats], Floats]
+    suggested: Callable[[Any, Sequence[str]], str]
     expected: Callable[[Floats], Floats | None]
     comparison: Comparison
     answered: Callable[[Any], Floats]
@@ -49,9 +51,9 @@ def _off(estimates: Floats, targets: Floats) -> Floats:
     return np.asarray(np.abs(estimates - targets), np.float64)
 
 
-def _tenths(targets: Floats) -> Floats:
+def _fifths(targets: Floats) -> Floats:
     ranks = np.argsort(np.argsort(targets, kind="stable"), kind="stable")
-    return np.asarray(ranks * 10 // max(len(targets), 1))
+    return np.asarray(ranks * 5 // max(len(targets), 1))
 
 
 TASKS = {
@@ -60,6 +62,7 @@ TASKS = {
         output="probabilities",
         losses=_wrong,
         strata=np.asarray,
+        suggested=lambda label, classes: "" if label < 0 else classes[label],
         expected=lambda probabilities: 1 - probabilities.max(axis=1),
         comparison=SHARES,
         answered=lambda answers: np.asarray(answers.predicted != answers.truth, np.float64),
@@ -68,7 +71,8 @@ TASKS = {
         issues=target_issues,
         output="estimate",
         losses=_off,
-        strata=_tenths,
+        strata=_fifths,
+        suggested=lambda estimate, classes: f"{estimate:.6g}",
         expected=lambda estimates: None,
         comparison=SIZES,
         answered=lambda answers: _off(answers.values, answers.truth),
