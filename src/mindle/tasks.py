@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mindle.data.common.tasks import DataTask
     from mindle.data.tables.tasks import TableTarget
     from mindle.evaluation.doctor.tasks import Examination
+    from mindle.evaluation.doctor.truths import Classes, Numbers
     from mindle.evaluation.family import Evaluation
     from mindle.evaluation.report.sections import Page
     from mindle.serving.source import Target
@@ -37,6 +38,7 @@ class TaskParts(TypedDict, total=False):
         layout: Columns of a file of answers, labels of the manifest, and what the graph of a bundle answers.
         target: How the truth is found in labelled data.
         examination: How labels are questioned, and what a mistake costs a learning curve.
+        truths: How it is found out whether the truth can be predicted from a cue alone.
     """
 
     data: DataTask
@@ -48,6 +50,7 @@ class TaskParts(TypedDict, total=False):
     layout: Layout[Any]
     target: type[Target]
     examination: Examination
+    truths: type[Classes] | type[Numbers]
 
 
 # Where each part is registered: a module, and the dictionary in it.
@@ -61,6 +64,7 @@ REGISTRIES = {
     "layout": ("artifacts.answers", "LAYOUTS"),
     "target": ("serving.source", "TARGETS"),
     "examination": ("evaluation.doctor.tasks", "TASKS"),
+    "truths": ("evaluation.doctor.truths", "TRUTHS"),
 }
 
 
