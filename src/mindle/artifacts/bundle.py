@@ -40,7 +40,16 @@ LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28, ABSTENTION
 """The files of a bundle beside its document, and how many bytes each may have, on disk and as arrays."""
 
 REFERENCE_ROWS = 64
-_INTERVALS = {"errors": Slot("f8", (None,)), "counts": Slot("i", (None,))}
+_INTERVALS = {
+    "errors": Slot("f8", (None,)),
+    "counts": Slot("i", (None,)),
+    "difficulty_mean": Slot("f8", (None,), optional=True),
+    "difficulty_scale": Slot("f8", (None,), optional=True),
+    "difficulty_root": Slot("u1", (), optional=True),
+    "difficulty_vectors": Slot("f2", (None, None), optional=True),
+    "difficulty_sizes": Slot("f4", (None,), optional=True),
+    "difficulty_floor": Slot("f8", (), optional=True),
+}
 _ABSTENTION = {
     "mean": Slot("f8", (None,)),
     "scale": Slot("f8", (None,)),

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ LEVEL = 0.9
 _CELLS_AT_A_TIME = 2_000_000  # 16 MB for each end
 
 
+class Widths(Protocol):
+    """The unit in which errors are counted where a row lies."""
+
+    def of(self, features: NDArray[np.floating[Any]]) -> Floats:
+        """The unit of each row (row, feature)."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What an NPZ file carries."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Held-out errors of cross-validation, all that CV+ has to remember beside the folds' models.
@@ -36,6 +46,7 @@ class Calibration:
     Attributes:
         errors: float64 (training row,), sizes of the errors, sorted within each fold, fold by fold.
         counts: int64 (fold,), how many rows each fold held out.
+        difficulty: In which unit errors are counted where a row lies; None where one is the same everywhere.
 
     Example:
         >>> calibration = calibrate(np.array([0.5, -0.1, 0.3]), np.array([0, 1, 0]))
@@ -45,6 +56,7 @@ class Calibration:
 
     errors: Floats
     counts: Ints
+    difficulty: Widths | None = None
 
     def __post_init__(self) -> None:
         if self.errors.ndim != 1 or self.counts.ndim != 1 or int(self.counts.sum()) != len(self.errors):
@@ -59,10 +71,11 @@ class Calibration:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What an NPZ file carries."""
-        return {"errors": self.errors, "counts": self.counts}
+        own = {"errors": self.errors, "counts": self.counts}
+        return own if self.difficulty is None else {**own, **self.difficulty.arrays()}
 
 
-def read_calibration(arrays: Mapping[str, NDArray[Any]]) -> Calibration:
+def read_calibration(arrays: Mapping[str, NDArray[Any]], difficulty: Widths | None = None) -> Calibration:
     """The calibration that `Calibration.arrays` wrote.
 
     Raises:
@@ -72,11 +85,13 @@ def read_calibration(arrays: Mapping[str, NDArray[Any]]) -> Calibration:
     if missing:
         raise ValueError(f"A calibration must hold errors and counts. Received none of {', '.join(missing)}.")
     return Calibration(
-        errors=np.asarray(arrays["errors"], np.float64), counts=np.asarray(arrays["counts"], np.int64)
+        errors=np.asarray(arrays["errors"], np.float64),
+        counts=np.asarray(arrays["counts"], np.int64),
+        difficulty=difficulty,
     )
 
 
-def calibrate(residuals: Floats, folds: Ints) -> Calibration:
+def calibrate(residuals: Floats, folds: Ints, difficulty: tuple[Widths, Floats] | None = None) -> Calibration:
     """Keep what CV+ needs of the held-out errors.
 
     Args:
@@ -84,6 +99,7 @@ def calibrate(residuals: Floats, folds: Ints) -> Calibration:
             does not matter.
         folds: (training row,), which fold held it out, 0, 1, 2…; with repeats, each repeat's folds have
             numbers that no other repeat has.
+        difficulty: What gives the unit of errors where a row lies, and that of each of these rows.
 
     Raises:
         ValueError: If the arrays disagree in length, or an error is NaN or infinite.
@@ -100,11 +116,17 @@ def calibrate(residuals: Floats, folds: Ints) -> Calibration:
     if folds.min() < 0:
         raise ValueError(f"`folds` must count from 0. Received {int(folds.min())}.")
     sizes = np.abs(residuals)
-    return Calibration(errors=sizes[np.lexsort((sizes, folds))], counts=np.bincount(folds))
+    widths, units = difficulty or (None, np.ones(len(sizes)))
+    sizes = sizes / units
+    return Calibration(errors=sizes[np.lexsort((sizes, folds))], counts=np.bincount(folds), difficulty=widths)
 
 
 def prediction_interval(
-    calibration: Calibration, fold_estimates: NDArray[np.floating[Any]], *, level: float = LEVEL
+    calibration: Calibration,
+    fold_estimates: NDArray[np.floating[Any]],
+    *,
+    level: float = LEVEL,
+    features: NDArray[np.floating[Any]] | None = None,
 ) -> tuple[Floats, Floats]:
     """Ends of the CV+ interval of new rows.
 
@@ -112,6 +134,7 @@ def prediction_interval(
         calibration: Of the same cross-validation as the estimates.
         fold_estimates: (row, fold), what the model of each fold estimates.
         level: How often the truth should lie inside, such as 0.9 or 0.95.
+        features: (row, feature), as the graph gives them; needed where the calibration has a difficulty.
 
     Returns:
         (low, high), each (row,); endless where there are too few training rows for the level.
@@ -137,6 +160,7 @@ def prediction_interval(
         at = int(np.flatnonzero(~np.isfinite(estimates).all(axis=1))[0])
         raise ValueError(f"`fold_estimates` must be finite numbers. Received {estimates[at].tolist()}.")
     count = len(calibration.errors)
+    units = _units(calibration, features, len(estimates))
     # α(n + 1) is often whole, as 0.1 · 50; what rounding does to it must not move the rank.
     rank = floor((1 - level) * (count + 1) + 1e-9)
     low, high = np.full(len(estimates), -np.inf), np.full(len(estimates), np.inf)
@@ -146,6 +170,15 @@ def prediction_interval(
     for start in range(0, len(estimates), size):
         rows = slice(start, start + size)
         centres = np.repeat(estimates[rows], calibration.counts, axis=1)  # (row, training row)
-        low[rows] = np.partition(centres - calibration.errors, rank - 1, axis=1)[:, rank - 1]
-        high[rows] = np.partition(centres + calibration.errors, count - rank, axis=1)[:, count - rank]
+        errors = units[rows, None] * calibration.errors
+        low[rows] = np.partition(centres - errors, rank - 1, axis=1)[:, rank - 1]
+        high[rows] = np.partition(centres + errors, count - rank, axis=1)[:, count - rank]
     return low, high
+
+
+def _units(calibration: Calibration, features: NDArray[np.floating[Any]] | None, rows: int) -> Floats:
+    if calibration.difficulty is None:
+        return np.ones(rows)
+    if features is None:
+        raise ValueError("`features` must be given where the width follows the difficulty. Received None.")
+    return calibration.difficulty.of(features)

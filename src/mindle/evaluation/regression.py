@@ -193,7 +193,9 @@ class Regression(Evaluation[Estimates]):
         """The estimates of a graph, and prediction intervals by what its folds estimate."""
         low = high = None
         if reading.calibration is not None:
-            low, high = prediction_interval(reading.calibration, outputs["fold_estimates"])
+            low, high = prediction_interval(
+                reading.calibration, outputs["fold_estimates"], features=outputs.get("features")
+            )
         values = np.asarray(outputs["estimate"], np.float64)
         return self.record(paths=paths, values=values, targets=truth, low=low, high=high)
 

@@ -24,10 +24,11 @@ from mindle.artifacts.files import cache_dir, exists, first_words, write_csv
 from mindle.engines import Arrays
 from mindle.errors import ArtifactError
 from mindle.evaluation import tasks
-from mindle.evaluation.conformal import Calibration, read_calibration
+from mindle.evaluation.conformal import Calibration
 from mindle.evaluation.family import Reading, joined
 from mindle.evaluation.trust.abstention import Abstention, read_abstention
 from mindle.evaluation.trust.costs import Costs
+from mindle.evaluation.trust.difficulty import read_intervals
 from mindle.messages import message
 from mindle.records import SILENT, Answers, InputSpec, Listener, Predictions, TableSpec, Task
 from mindle.serving.session import Graph, PlannedGraph, bundle_graph, require_float32, settled, stream
@@ -369,7 +370,7 @@ def _opened(bundle: Bundle, source: Source, graph: Graph) -> Opened:
         graph=graph,
         nothing={name: array[:0] for name, array in bundle.reference().items() if name in bundle.outputs},
         thresholds=bundle.thresholds,
-        calibration=read_calibration(arrays) if arrays else None,
+        calibration=read_intervals(arrays) if arrays else None,
         abstention=abstention,
     )
 

@@ -275,7 +275,9 @@ class TableRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]  # 
         if calibration is None:
             raise ValueError("An interval needs the errors out of fold. Received a model without them.")
         answers = self.outcome_.model.outputs(found.numbers, found.categories)
-        return prediction_interval(calibration, answers["fold_estimates"], level=level)
+        return prediction_interval(
+            calibration, answers["fold_estimates"], level=level, features=answers.get("features")
+        )
 
 
 def _frame_of(rows: Mapping[Any, Any]) -> Any:

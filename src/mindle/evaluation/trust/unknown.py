@@ -131,14 +131,14 @@ class UnknownScore:
 
     def standardised(self, features: NDArray[np.floating[Any]]) -> Singles:
         """Features as the vectors are."""
-        return _standardised(features, self.mean, self.scale, root=self.root)
+        return standardised(features, self.mean, self.scale, root=self.root)
 
     def _distances(self, features: NDArray[np.floating[Any]]) -> Iterator[tuple[slice, Distances]]:
-        return _distances(self.standardised(features), self._base)
+        return pairs(self.standardised(features), self._base)
 
     @cached_property
-    def _base(self) -> _Base:
-        return _Base.of(self.vectors)  # for one row it takes a hundred times as long as the rest
+    def _base(self) -> Base:
+        return Base.of(self.vectors)  # for one row it takes a hundred times as long as the rest
 
     def _three(self, plain: Singles, angle: Singles) -> Floats:
         return _three(plain, angle, self.own, self.neighbours)
@@ -180,14 +180,14 @@ def fit_unknown(found: OutOfFold, *, seed: int = 0) -> tuple[UnknownScore, Float
     """
     if found.features is None or len(found.features) < FEWEST_ROWS:
         return None
-    mean, scale, root = _standard(found.features, found.blocks)
-    x = _standardised(found.features, mean, scale, root=root)  # (row, feature)
+    mean, scale, root = standard(found.features, found.blocks)
+    x = standardised(found.features, mean, scale, root=root)  # (row, feature)
     drawn = drawn_evenly(found.truth, MOST_VECTORS, seed=seed)
     vectors = x[drawn].astype(np.float16)  # rounded before anything is fitted
     groups = found.groups
     own = _own(vectors, groups[drawn])
     three = np.empty((len(SCORES), len(x)))
-    for rows, (plain, angle) in _distances(x, _Base.of(vectors)):
+    for rows, (plain, angle) in pairs(x, Base.of(vectors)):
         same = groups[rows, None] == groups[drawn]
         plain[same], angle[same] = np.inf, np.inf
         three[:, rows] = _three(plain, angle, own, NEIGHBOURS)
@@ -250,7 +250,7 @@ def drawn_evenly(truth: NDArray[Any], most: int, *, seed: int = 0) -> Ints:
     return np.sort(order[(np.arange(most) * count + generator.integers(count)) // most % count])
 
 
-def _standard(features: NDArray[Any], blocks: Sequence[int]) -> tuple[Floats, Floats, bool]:
+def standard(features: NDArray[Any], blocks: Sequence[int]) -> tuple[Floats, Floats, bool]:
     """What centres and scales features: of each body by one number, of a table nothing (it is scaled)."""
     width, root = features.shape[1], bool(blocks)
     if not root:
@@ -267,13 +267,14 @@ def _rooted(features: NDArray[Any]) -> Singles:
     return np.asarray(features / np.sqrt(np.abs(features) + np.float32(ROOT_FLOOR)), np.float32)
 
 
-def _standardised(features: NDArray[Any], mean: Floats, scale: Floats, *, root: bool) -> Singles:
+def standardised(features: NDArray[Any], mean: Floats, scale: Floats, *, root: bool) -> Singles:
+    """Features (row, feature) as vectors are, float32."""
     found = _rooted(features) if root else features
     # What lies beyond the range of a vector is as far away as anything can be.
     return np.clip((found - mean) / scale, -6e4, 6e4).astype(np.float32)
 
 
-class _Base(NamedTuple):
+class Base(NamedTuple):
     """Vectors as distances to them are computed."""
 
     vectors: Singles
@@ -281,7 +282,8 @@ class _Base(NamedTuple):
     lengths: Singles
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float16]) -> _Base:
+    def of(cls, vectors: NDArray[np.float16]) -> Base:
+        """Of vectors as a bundle has them."""
         base = vectors.astype(np.float32)
         squares = np.einsum("ij,ij->i", base, base)
         return cls(base, squares, np.sqrt(np.maximum(squares, _TINY)))
@@ -302,7 +304,7 @@ def _libraries() -> Any:
     return ThreadpoolController()
 
 
-def _distances(x: Singles, base: _Base) -> Iterator[tuple[slice, Distances]]:
+def pairs(x: Singles, base: Base) -> Iterator[tuple[slice, Distances]]:
     """Squared distances of some rows at a time, and those of unit vectors."""
     for start in range(0, len(x), _ROWS_AT_A_TIME):
         rows = slice(start, min(start + _ROWS_AT_A_TIME, len(x)))
@@ -325,7 +327,7 @@ def _three(plain: Singles, angle: Singles, own: NDArray[np.float32], k: int) -> 
 def _own(vectors: NDArray[np.float16], groups: Ints) -> NDArray[np.float32]:
     """The distance of each vector to its own fifth nearest, floored."""
     own = np.empty(len(vectors))
-    for rows, (plain, _) in _distances(vectors.astype(np.float32), _Base.of(vectors)):
+    for rows, (plain, _) in pairs(vectors.astype(np.float32), Base.of(vectors)):
         plain[groups[rows, None] == groups] = np.inf
         own[rows] = np.sqrt(np.partition(plain, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1])
     known = own[np.isfinite(own)]

@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from mindle.data.common.regression import bands
-from mindle.evaluation.conformal import calibrate
+from mindle.evaluation.conformal import Calibration, calibrate
+from mindle.evaluation.trust.difficulty import fit_difficulty
 from mindle.messages import message
 from mindle.models.classifier import StandardisedNumber
 from mindle.records import Diagnosis
@@ -139,8 +140,14 @@ class NumberSelection(ModelSelection[NumberCandidate]):
         scale = self.outputs.scale
         return replace(
             outcome,
-            calibration=calibrate((self.data.truth - candidate.scores[:, 0]) * scale, self.data.folds),
+            calibration=self._calibrated((self.data.truth - candidate.scores[:, 0]) * scale, outcome),
         )
+
+    def _calibrated(self, errors: NDArray[np.float64], outcome: Outcome) -> Calibration:
+        """Errors out of fold, in units of the place of each image where that makes intervals narrower."""
+        known = outcome.out_of_fold
+        difficulty = fit_difficulty(known.features, errors, known.groups, blocks=known.blocks, seed=self.seed)
+        return calibrate(errors, self.data.folds, difficulty)
 
 
 def _closer(new: Ranked[NumberCandidate], old: Ranked[NumberCandidate]) -> Ranked[NumberCandidate]:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -28,6 +28,7 @@ from mindle.data.tables.parsing.columns import Features, features
 from mindle.data.tables.splits import folds, take
 from mindle.evaluation import tasks as tasks_of_evaluation
 from mindle.evaluation.conformal import Calibration, calibrate
+from mindle.evaluation.trust.difficulty import fit_difficulty
 from mindle.messages import message
 from mindle.models.tables.encoder import fit_encoder, training_trees
 from mindle.models.tables.model import Member, TableModel
@@ -385,6 +386,8 @@ class Blend:
             probabilities, or estimates.
         held_out: (model, held-out row, output) the answers to the held-out rows, as in `Answers`.
         losses: For each learner that took part, (row,) of its own answers.
+        features, held_out_features: (row, column) the linear view of the pass's rows, and of those held out,
+            where widths of intervals may follow them.
     """
 
     made_of: Pass
@@ -394,6 +397,8 @@ class Blend:
     out_of_fold: Floats
     held_out: Floats
     losses: Mapping[str, Floats]
+    features: Floats | None = None
+    held_out_features: Floats | None = None
 
     @property
     def answers(self) -> Floats:
@@ -417,10 +422,13 @@ class Blend:
             relearn_seconds=this.answers[quickest].seconds,
         )
 
-    @property
+    @cached_property
     def calibration(self) -> Calibration:
         """Errors of the blend on rows that its models had not seen."""
-        return calibrate(self.made_of.truth - self.out_of_fold[:, 0], self.made_of.fold_of)
+        this = self.made_of
+        errors, groups = this.truth - self.out_of_fold[:, 0], this.problem.groups
+        own = groups[this.rows] if len(groups) else this.rows
+        return calibrate(errors, this.fold_of, fit_difficulty(self.features, errors, own, seed=this.seed))
 
     def freeze(self) -> TableModel:
         """The model as a record, with the models of its folds."""
@@ -481,7 +489,16 @@ def blend(this: Pass, names: Sequence[str] | None = None) -> Blend:
         out_of_fold=blended(mixed, temperature),
         held_out=blended(mixed_answers(held_out, chosen.weights), temperature),
         losses={name: loss(answer) for name, answer in out_of_fold.items()},
+        features=_view(this, this.rows),
+        held_out_features=_view(this, this.held_out),
     )
+
+
+def _view(this: Pass, rows: Rows) -> Floats | None:
+    """The linear view of some rows by the encoder of all of the pass's rows; None of classes."""
+    if not this.task.has_intervals:
+        return None
+    return this.sets[-1].encoder.view("linear", *this.problem.cells(rows))
 
 
 def _relearned(

@@ -462,7 +462,10 @@ def _held_out(done: Sequence[Blend], repeats: int, *, intervals: bool) -> HeldOu
     )
     if not intervals:
         return found
-    ends = [prediction_interval(each.calibration, each.held_out[:-1, :, 0].T) for each in done]
+    ends = [
+        prediction_interval(each.calibration, each.held_out[:-1, :, 0].T, features=each.held_out_features)
+        for each in done
+    ]
     low, high = (np.concatenate(end)[order] for end in zip(*ends, strict=True))
     return replace(found, low=low, high=high)
 
