@@ -15,7 +15,8 @@ Found = Mapping[str, Any]
 ORDER = (
     "targets", "folder_to_report", "limits", "embed_rate", "predict_rate", "cold_start", "loop_rate",
     "fit_rate", "augment_rate", "decode_rate", "penalty_path", "tune_rate", "near_duplicates", "many_images",
-    "budget", "labels", "shortcuts", "certify", "tables", "cv_intervals", "calibration", "unknown",
+    "budget", "labels", "shortcuts", "certify", "explain", "tables", "cv_intervals", "calibration",
+    "unknown",
 )  # fmt: skip
 
 
@@ -234,6 +235,26 @@ def _certify(found: Found) -> Iterator[str]:
             yield _row(title, *(f"{row[score]:.3f}" if score in row else "" for score in scores))
 
 
+def _explain(found: Found) -> Iterator[str]:
+    """In what share of the images each map passes, what catches it, and its seconds."""
+    shares = {
+        "deletion": "deletion beats random places",
+        "pixels": "deletion beats random pixels, filled in",
+        "moved": "deletion beats the map moved",
+        "insertion": "insertion beats random places",
+    }
+    for name, one in found.items():
+        off = one["largest_difference_from_torch"]
+        yield f"{name}, {one['n']} images; the bundle's occlusion maps lie {off:.1g} from PyTorch's at most:"
+        yield ""
+        yield from _table("map", *shares.values(), "correlation, shuffled weights", "fails by", "seconds")
+        for method, each in one["methods"].items():
+            cells = [f"{s['value']:.0%} ({s['low']:.0%} to {s['high']:.0%})" for s in map(each.get, shares)]
+            alike = f"{each['shuffled']['value']:.2f}"
+            yield _row(method, *cells, alike, ", ".join(each["failures"]), f"{each['seconds']:.3g}")
+        yield ""
+
+
 def _calibration(found: Found) -> Iterator[str]:
     """Errors of calibration beside chance, and label sets beside what they promise."""
     yield from _table("test part", "error", "by chance", "1 in 20 by chance above", "within", "accuracy")
@@ -311,6 +332,7 @@ HEADINGS = {
     "unknown": "Unknown inputs",
     "shortcuts": "Shortcuts and slices",
     "certify": "Certificates",
+    "explain": "Maps",
     "labels": "Wrong labels",
     "gpu": "One graphics card",
     "limits": "Limits of the machine",
@@ -336,6 +358,7 @@ TABLES: dict[str, Callable[[Found], Iterator[str]]] = {
     "calibration": _calibration,
     "unknown": _unknown,
     "certify": _certify,
+    "explain": _explain,
     "labels": _labels,
     "shortcuts": _shortcuts,
     "targets": _targets,

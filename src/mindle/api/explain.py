@@ -21,7 +21,7 @@ from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import RunFolder
 from mindle.errors import DataError, MindleError
 from mindle.messages import message, require_language
-from mindle.records import SILENT, Dataset, InputSpec, Listener, TableSpec
+from mindle.records import SILENT, InputSpec, Listener, TableSpec
 
 if TYPE_CHECKING:
     from mindle.explanation.maps import Subject
@@ -323,6 +323,7 @@ def _checks(
     asked: _Asked, subject: Subject, names: Sequence[str], given: Sequence[NDArray[np.uint8]]
 ) -> dict[str, Any]:
     """The document of checks.json: read where it is of this model, and what it lacks made."""
+    from mindle.explanation.checks import Picture
     from mindle.explanation.maps import CHECKED, check_methods, forgetful
 
     path, identity = asked.out / CHECKS, sha256_of(asked.graph)
@@ -334,8 +335,9 @@ def _checks(
     few, their = pixels[:CHECKED], targets[:CHECKED]
     asked.listener.say(message("explain.checking", n=len(few), methods=", ".join(missing)))
     shuffled = forgetful(asked.opened, asked.graph, subject, few)
+    pictures = [Picture(subject.score, each, int(at)) for each, at in zip(few, their, strict=True)]
     methods = dict(stored.get("methods", {}))
-    for done, (name, found) in enumerate(check_methods(missing, subject, shuffled, few, their), 1):
+    for done, (name, found) in enumerate(check_methods(missing, subject, shuffled, pictures), 1):
         methods[name] = found.document()
         asked.listener.progress("checks", done, len(missing))
     found_borders = stored.get("borders") or borders_of(asked.opened, pixels, targets, asked.listener)
@@ -370,15 +372,6 @@ def _images_to_check(
     return pixels, np.array([_target(asked.opened, each) for each in pixels]), "given"
 
 
-def _read_again(asked: _Asked) -> Dataset:
-    """The images that a run was trained on, as its data hold them now; they are neither checked nor split."""
-    from mindle.data.reading import ReadingOptions
-
-    recorded = RunFolder(asked.folder).document()["asked"]
-    seed = recorded.get("split_seed", 0)
-    return ReadingOptions.from_dict(recorded).read_images(recorded["source"], split_seed=seed)
-
-
 def _neighbours(asked: _Asked) -> Neighbours | None:
     """Training images to show beside others: those that a bundle carries, or of a run those of its data."""
     from mindle.artifacts.manifest import read_manifest
@@ -391,7 +384,7 @@ def _neighbours(asked: _Asked) -> Neighbours | None:
     if known is not None:
         return known
     try:
-        dataset = _read_again(asked)
+        dataset = neighbours.read_again(run)
     except (MindleError, ValueError, OSError):
         return None
     learned = {row.path: row.label for row in read_manifest(run.manifest) if row.split == "train"}
@@ -408,7 +401,8 @@ def _test_images(asked: _Asked) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     from mindle.evaluation import tasks
     from mindle.explanation.border import answered_well
 
-    run, dataset = RunFolder(asked.folder), _read_again(asked)
+    run = RunFolder(asked.folder)
+    dataset = neighbours.read_again(run)
     evaluation = tasks.of(asked.opened.target.task)
     test = evaluation.pooled(run.answers()["test"])
     places = {path: at for at, path in enumerate(dataset.paths)}

@@ -10,12 +10,26 @@ import numpy as np
 
 from mindle.artifacts.arrays import read_arrays
 from mindle.artifacts.files import exists, write_arrays
+from mindle.artifacts.run import RunFolder
 from mindle.errors import MindleError
 from mindle.records import Dataset, Listener
 
 if TYPE_CHECKING:
     from mindle.explanation.neighbours import Neighbours
     from mindle.serving.opened import Opened
+
+
+def read_again(run: RunFolder) -> Dataset:
+    """The images that a run was trained on, as its data hold them now; they are neither checked nor split.
+
+    Raises:
+        DataError: If they have moved.
+    """
+    from mindle.data.reading import ReadingOptions
+
+    recorded = run.document()["asked"]
+    seed = recorded.get("split_seed", 0)
+    return ReadingOptions.from_dict(recorded).read_images(recorded["source"], split_seed=seed)
 
 
 def gathered(

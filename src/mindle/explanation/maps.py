@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mindle.errors import did_you_mean
 from mindle.evaluation import tasks
 from mindle.explanation.checks import Checked, Picture, check
@@ -161,20 +158,16 @@ def _forgetful_net(net: Any, pixels: Pixels) -> Any:
 
 
 def check_methods(
-    names: Sequence[str], subject: Subject, shuffled: Subject, pixels: Pixels, targets: NDArray[np.int64]
+    names: Sequence[str], subject: Subject, shuffled: Subject, pictures: Sequence[Picture]
 ) -> Iterator[tuple[str, Checked]]:
-    """Check methods on pictures that the model answers correctly, one after the other.
+    """Check methods, one after the other.
 
     Args:
         names: The methods.
         subject: The model.
         shuffled: What `forgetful` made of it.
-        pixels: (image, height, width, channel).
-        targets: (image,) what is explained of each.
+        pictures: That the model answers correctly.
     """
-    pictures = [
-        Picture(subject.score, each, int(target)) for each, target in zip(pixels, targets, strict=True)
-    ]
     for name in names:
         draw = METHODS[name].draw
         maps = [draw(subject, picture.pixels, picture.target) for picture in pictures]
