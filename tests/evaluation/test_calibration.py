@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from mindle.evaluation.calibration import (
     COLDEST,
     HOTTEST,
+    classwise_error,
     error_by_chance,
     expected_calibration_error,
     fit_offsets,
+    fit_scaling,
     fit_temperature,
     reliability_bins,
 )
@@ -167,3 +169,20 @@ def test_offsets_of_what_is_no_score_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         fit_offsets(scores, labels)
+
+
+def test_scaling_by_class_undoes_what_distorts_each_class() -> None:
+    logits, labels = calibrated(20_000, 3, seed=0)
+    distorted = (logits - [0.0, 0.4, -0.3]) / [1.0, 0.5, 1.6]
+    factors, offsets = fit_scaling(distorted, labels)
+    np.testing.assert_allclose(factors, [1.0, 0.5, 1.6], rtol=0.1)
+    np.testing.assert_allclose(offsets - offsets.mean(), np.array([0.0, 0.4, -0.3]) - 0.1 / 3, atol=0.1)
+    found = np.exp(log_softmax(factors * distorted + offsets))
+    assert classwise_error(found, labels) < 0.25 * classwise_error(np.exp(log_softmax(distorted)), labels)
+
+
+def test_scaling_by_class_of_few_images_stays_near_a_temperature() -> None:
+    logits, labels = calibrated(30, 4, seed=1)
+    factors, offsets = fit_scaling(2 * logits, labels)
+    assert np.log(factors).std() < 0.3
+    assert np.abs(offsets).max() < 1

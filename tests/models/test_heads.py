@@ -15,6 +15,7 @@ from mindle.models.heads import (
     KernelHead,
     LinearHead,
     NetHead,
+    ScaledHead,
     Standardise,
     build_head,
     describe_head,
@@ -100,11 +101,12 @@ def heads() -> list[Head]:
     return [
         *basic,
         BlendHead(basic, np.array([1.0, 2.0, 3.0])),
+        ScaledHead(basic[0], np.array([1.0, 2.0, 0.5]), np.array([0.0, 0.1, -0.2])),
         BlendHead([net], np.ones(1), columns=[(0, 6)]),
     ]
 
 
-@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("place", range(6))
 def test_description_and_state_rebuild_a_head(place: int) -> None:
     head = heads()[place]
     again = build_head(describe_head(head))
@@ -128,7 +130,7 @@ def test_description_and_state_rebuild_a_head(place: int) -> None:
         (lambda: BlendHead([], np.zeros(0)), "`weights` must be 0 or more"),
         (lambda: BlendHead([linear(LABELS)[0]], np.array([-1.0])), "`weights` must be 0 or more"),
         (lambda: BlendHead([linear(LABELS)[0]], np.ones(1), columns=[]), "`columns` must have 1 pairs"),
-        (lambda: build_head({"kind": "forest"}), "`kind` must be linear, kernel, net, blend or mean"),
+        (lambda: build_head({"kind": "forest"}), "`kind` must be linear, kernel, net, blend, mean or scaled"),
     ],
 )
 def test_wrong_parts_are_refused(make: object, message: str) -> None:

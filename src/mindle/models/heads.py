@@ -276,7 +276,38 @@ class MeanHead(nn.Module):
         return torch.stack([head(x) for head in self.heads]).mean(0)
 
 
-Head = LinearHead | KernelHead | NetHead | BlendHead | MeanHead
+class ScaledHead(nn.Module):
+    """Another head's scores, those of each class multiplied and shifted by numbers of its own.
+
+    Shapes: factors, offsets (class,).
+
+    Source:
+        Vector scaling: Guo et al. 2017, section 4.2, https://arxiv.org/abs/1706.04599.
+
+    Example:
+        >>> one = LinearHead(Standardise.identity(2), np.eye(2), np.zeros(2))
+        >>> ScaledHead(one, np.array([1.0, 2.0]), np.array([0.0, 0.5]))(torch.ones(1, 2)).tolist()
+        [[1.0, 2.5]]
+    """
+
+    factors: Tensor
+    offsets: Tensor
+
+    def __init__(self, head: nn.Module, factors: Numbers, offsets: Numbers) -> None:
+        super().__init__()
+        _require("factors", factors, (None,))
+        _require("offsets", offsets, np.shape(factors))
+        self.scaled = head
+        self.register_buffer("factors", _tensor(factors))
+        self.register_buffer("offsets", _tensor(offsets))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale the head's scores."""
+        scores: Tensor = self.scaled(x)
+        return scores * self.factors + self.offsets
+
+
+Head = LinearHead | KernelHead | NetHead | BlendHead | MeanHead | ScaledHead
 
 
 def describe_head(head: nn.Module) -> dict[str, Any]:
@@ -290,6 +321,8 @@ def describe_head(head: nn.Module) -> dict[str, Any]:
         parts = [describe_head(part) for part in head.heads]
         columns = None if head.columns is None else [list(pair) for pair in head.columns]
         return {"kind": "blend", "heads": parts, "columns": columns}
+    if isinstance(head, ScaledHead):
+        return {"kind": "scaled", "head": describe_head(head.scaled), "outputs": len(head.factors)}
     if isinstance(head, MeanHead):
         return {"kind": "mean", "heads": [describe_head(part) for part in head.heads]}
     if isinstance(head, LinearHead):
@@ -326,8 +359,13 @@ def build_head(description: Mapping[str, Any]) -> Head:
         return BlendHead(heads, np.ones(len(heads)), columns=description["columns"])
     if kind == "mean":
         return MeanHead([build_head(part) for part in description["heads"]])
+    if kind == "scaled":
+        outputs = description["outputs"]
+        return ScaledHead(build_head(description["head"]), np.ones(outputs), np.zeros(outputs))
     if kind not in ("linear", "kernel", "net"):
-        raise ValueError(f"a head's `kind` must be linear, kernel, net, blend or mean. Received {kind!r}.")
+        raise ValueError(
+            f"a head's `kind` must be linear, kernel, net, blend, mean or scaled. Received {kind!r}."
+        )
     features = description["features"]
     standardise = Standardise.identity(features, root=description.get("root", False))
     if kind == "net":

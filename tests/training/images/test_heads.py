@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 import mindle.data
 from mindle.evaluation.calibration import fit_temperature
-from mindle.models.heads import Head, KernelHead, LinearHead
+from mindle.models.heads import Head, KernelHead, LinearHead, Standardise
 from mindle.training import settings as recipe_settings
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.classification import ClassSelection
@@ -29,6 +29,7 @@ from mindle.training.images.heads.candidates import (
     ClassHeadData,
     clearly_better,
     fold_numbers,
+    scaled_by_class,
 )
 from mindle.training.images.heads.features import (
     ConcatFeatures,
@@ -783,3 +784,28 @@ def test_a_clear_loss_is_more_than_its_mean() -> None:
     best, other = of_classes(np.arange(2000) >= 40), of_classes(np.arange(2000) >= 80)
     assert 2.0 < best.points_lost(other) < 3.0
     assert other.points_lost(best) < 0
+
+
+def test_classes_are_scaled_apart_only_where_that_clearly_helps() -> None:
+    rng = np.random.default_rng(0)
+    logits = 2 * rng.normal(size=(2000, 3))
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    data = ClassHeadData(truth=labels, classes=3, folds=np.arange(2000) % 5)
+    built: list[float] = []
+
+    def build(temperature: float) -> Head:
+        built.append(temperature)
+        return LinearHead(Standardise.identity(3), np.eye(3), np.zeros(3))
+
+    calibrated = data.candidate("rbf", logits, build)
+    assert scaled_by_class(data, calibrated) is None
+    uneven = data.candidate("rbf", logits / [1.0, 0.4, 1.0], build)
+    scaled = scaled_by_class(data, uneven)
+    assert scaled is not None
+    assert scaled.loss < uneven.loss
+    assert scaled.temperature == pytest.approx(1.0, abs=0.05)
+    head = scaled.build(1.0)
+    assert built == [1.0]
+    answers = head(torch.from_numpy((logits / [1.0, 0.4, 1.0]).astype(np.float32))).detach().numpy()
+    assert np.abs(np.exp(log_softmax(answers)) - np.exp(scaled.predictions)).max() < 0.05
+    assert scaled_by_class(replace(data, weights=np.ones(3)), uneven) is None

@@ -36,6 +36,7 @@ from mindle.training.images.heads.candidates import (
     Pace,
     clearly_better,
     fold_numbers,
+    scaled_by_class,
 )
 from mindle.training.images.heads.features import BackboneFeatures, ConcatFeatures
 from mindle.training.images.problem import Outcome, Problem
@@ -210,10 +211,19 @@ class ClassSelection(ModelSelection[ClassCandidate]):
         settings, chosen = self.recipe.train, "none"
         if settings.balance == "auto":
             best, chosen = self._best_method(best, kinds)
+        best = self._scaled(best)
         if settings.thresholds or chosen == "thresholds":
             probabilities = np.exp(best.candidate.predictions)
             self.thresholds = tuple(fit_thresholds(probabilities, self.data.truth).tolist())
         return best
+
+    def _scaled(self, best: Ranked[ClassCandidate]) -> Ranked[ClassCandidate]:
+        """The best head, scaled by class where that is clearly better than by one temperature."""
+        scaled = scaled_by_class(self.data, best.candidate)
+        if scaled is None:
+            return best
+        name = message("selection.name.scaled", name=best.name)
+        return self.fitted(name, best.backbones, lambda: scaled)
 
     def _kind_seconds(self, kind: str, best: Ranked[ClassCandidate]) -> float:
         """Roughly what searching the settings of a kind of head takes; nobody asks without a budget."""

@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data.common.splits import assign_folds
-from mindle.evaluation.calibration import fit_offsets, fit_temperature
+from mindle.evaluation.calibration import fit_offsets, fit_scaling, fit_temperature
 from mindle.evaluation.intervals import z_score
 from mindle.evaluation.paired import paired_difference
-from mindle.models.heads import BlendHead, Head, MeanHead
+from mindle.models.heads import BlendHead, Head, MeanHead, ScaledHead
 from mindle.training.images.attempts import log_softmax
 from mindle.training.images.heads.features import Floats, Ints
 from mindle.training.loop.batches import draw
 
 # Of the interval that shows how much worse a head may be.
 LEVEL = 0.90
+# A scaling by class has to gain so many standard errors, and is not tried for more classes than this.
+SCALING_ERRORS, MOST_SCALED = 2.0, 100
 
 
 def fold_numbers(labels: Ints, groups: Ints, *, folds: int = 5, seed: int = 0) -> Ints:
@@ -164,6 +166,32 @@ def clearly_better(new: Candidate, old: Candidate) -> bool:
     """
     gain = old.losses - new.losses
     return bool(gain.mean() > gain.std() / max(len(gain), 1) ** 0.5)
+
+
+def scaled_by_class(data: ClassHeadData, found: ClassCandidate) -> ClassCandidate | None:
+    """The head with a factor and an offset for each class, where that clearly beats one temperature.
+
+    Each fold is scaled by what the others show. A temperature is fitted to all of them, so that this has to
+    win against the odds; it must not be wrong more often either.
+    """
+    if data.classes > MOST_SCALED or data.weights is not None or len(data.further_truth):
+        return None  # classes that were rebalanced on purpose keep their shares
+    scores, folds = np.empty_like(found.scores), data.folds
+    for fold in np.unique(folds):
+        here, others = folds == fold, folds != fold
+        factors, offsets = fit_scaling(found.scores[others], data.truth[others])
+        scores[here] = factors * found.scores[here] + offsets
+    factors, offsets = fit_scaling(found.scores, data.truth)
+    scaled = data.candidate(
+        found.kind, scores, lambda temperature: _scaled(found.build(1.0), factors, offsets, temperature)
+    )
+    gain = found.losses - scaled.losses
+    clear = gain.mean() > SCALING_ERRORS * gain.std() / max(len(gain), 1) ** 0.5
+    return scaled if clear and scaled.mistakes <= found.mistakes else None
+
+
+def _scaled(head: Head, factors: Floats, offsets: Floats, temperature: float) -> Head:
+    return ScaledHead(head, factors / temperature, offsets / temperature)
 
 
 def blend_helps(mixed: Candidate, best: Candidate) -> bool:
