@@ -39,6 +39,7 @@ def test_accuracy_and_what_is_left_of_it() -> None:
     assert found["relative"]["value"] == pytest.approx(0.7 / 0.9)
     assert found["relative"]["low"] < 0.7 / 0.9 < found["relative"]["high"]
     assert found["ece"] == pytest.approx(0.2)
+    assert 0 < found["ece_by_chance"] < 0.1
     assert "abstained" not in found
     assert "coverage" not in found
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from mindle.evaluation.calibration import expected_calibration_error
+from mindle.evaluation.calibration import error_by_chance, expected_calibration_error
 from mindle.evaluation.intervals import Floats, Score, bootstrap_rows, counted, percentiles
 from mindle.evaluation.paired import paired_difference
 from mindle.records import Answers, Estimates, Predictions, Task
@@ -99,6 +99,8 @@ class ClassScores(Scores[Predictions]):
         found = {
             "accuracy": counted(int(right.sum()), len(right)),
             "ece": expected_calibration_error(answers.probabilities, labels),
+            # What 95 % of perfectly calibrated models stay below: few answers alone make an error.
+            "ece_by_chance": error_by_chance(answers.probabilities),
             **abstained(answers),
         }
         if answers.abstain is not None:

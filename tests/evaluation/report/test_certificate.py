@@ -15,7 +15,14 @@ SCORE = {"value": 0.9, "low": 0.8, "high": 0.95}
 
 def document(**changes: Any) -> dict[str, Any]:
     """A certificate of classes with one corruption."""
-    block = {"accuracy": SCORE, "relative": SCORE, "ece": 0.02, "abstained": SCORE, "coverage": SCORE}
+    block = {
+        "accuracy": SCORE,
+        "relative": SCORE,
+        "ece": 0.02,
+        "ece_by_chance": 0.03,
+        "abstained": SCORE,
+        "coverage": SCORE,
+    }
     return {
         "model": {"name": "a <b>", "path": "runs/a", "task": "binary"},
         "unit": "images",
@@ -92,6 +99,7 @@ def test_the_page_states_what_was_measured() -> None:
         "size_mb at most 10 not measured does not hold",
         "80.0% – 95.0%",
         "abstains from 90.0%",
+        "chance: 0.03",
         "mindle certify runs/a --seed 7",
         "Ada",
         "not stated by the owner",

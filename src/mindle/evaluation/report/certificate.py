@@ -132,6 +132,8 @@ class _Page:
         score = Score.of(block.get(measure))
         texts = [_written(measure, value) for value in score]
         interval = f"{texts[1]} – {texts[2]}" if score.low is not None and score.high is not None else ""
+        if f"{measure}_by_chance" in block:
+            interval = self.say("scores.by_chance", value=amount(block[f"{measure}_by_chance"]))
         return {"text": texts[0], "interval": interval, "share": self._depth(measure, block)}
 
     def _depth(self, measure: str, block: Mapping[str, Any]) -> float:
