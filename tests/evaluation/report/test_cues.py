@@ -40,6 +40,7 @@ def test_an_alarm_stands_above_the_table_with_what_it_explains(full: Make) -> No
     english, korean = section(content, "shortcuts"), section(content, "shortcuts", "ko")
     assert "From the border of the images alone, class" in english
     assert "reaches" in english
+    assert "from something else alone: border of the images" in section(content, "trust")
     assert english.count("<tr>") == 3
     assert "이미지 테두리" in korean
     assert "지름길 단서" in korean
@@ -57,6 +58,7 @@ def test_slices_of_test_come_first(full: Make) -> None:
     content = full(doctor={"slices": [{"message": said}], "test_slices": [{"message": said}]})
     english, korean = section(content, "slices"), section(content, "slices", "ko")
     assert "Lowest fifth by brightness (2 to 31): 44% of 18 answers are wrong, elsewhere 8%" in english
+    assert "clearly worse in parts of the data" in section(content, "trust")
     assert english.index("On the test split") < english.index("out of fold")
     assert "밝기 하위 5분의 1" in korean
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import erfc, sqrt
 from typing import Any
 
@@ -195,7 +196,7 @@ def fisher(inside: Floats, outside: Floats) -> float:
     """
     hits, n = round(float(inside.sum())), len(inside)
     total, ones = n + len(outside), hits + round(float(outside.sum()))
-    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, total + 1)))])
+    factorials = _log_factorials(total)
     taken = np.arange(hits, min(n, ones) + 1)
 
     def chosen(of: int, some: Ints) -> Floats:
@@ -203,6 +204,11 @@ def fisher(inside: Floats, outside: Floats) -> float:
 
     logs = chosen(ones, taken) + chosen(total - ones, n - taken) - chosen(total, np.array(n))
     return float(min(1.0, np.exp(logs).sum()))
+
+
+@cache
+def _log_factorials(most: int) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, most + 1)))])
 
 
 def ranked(inside: Floats, outside: Floats) -> float:

@@ -200,6 +200,11 @@ def _about_data(page: Page[Any]) -> Iterable[Remark]:
         yield False, say("trust.decide", findings=say("unit.findings", n=decisions))
     if aside := sum(data.set_aside.values()):
         yield True, say("trust.aside", files=say("unit.files", n=aside))
+    doctor = page.content.doctor
+    if alarms := [say.translated(each["name"]) for each in doctor.get("shortcuts", ()) if each["alarm"]]:
+        yield False, say("trust.shortcuts", names=page.listed(alarms))
+    if weak := [*doctor.get("test_slices", ()), *doctor.get("slices", ())]:
+        yield False, say("trust.slices", first=say.translated(weak[0]["message"]))
 
 
 def _baselines(page: Page[Any]) -> Values:
