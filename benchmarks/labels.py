@@ -1,4 +1,4 @@
-"""Wrong labels: how many of those that were exchanged a training finds, and whether suggestions mend them.
+"""Wrong labels: how many of those that were exchanged a training finds, and whether suggestions undo them.
 
 DATA holds dogs-vs-cats, WEIGHTS weight files with cards. For each seed 5 % of the labels of its train folder
 are exchanged; `mindle train` lists them in label_issues.csv, and trains again with `--decisions
