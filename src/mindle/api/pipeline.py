@@ -260,6 +260,7 @@ def evaluate(pipeline: Pipeline[O], run: RunContext, outcome: O) -> tuple[Packed
         "baselines": dict(packed.baselines),
         "strategy": packed.strategy,
         **packed.metrics,
+        **_foreign(packed),
         "seconds": run.log.seconds(),
         "images_per_second": run.log.rates(),
     }
@@ -286,6 +287,12 @@ def _scores(answers: Answers, packed: Packed, seed: int) -> dict[str, Any]:
         temperature = packed.bundle.temperature
         scores |= task.trust_scores(answers, abstention, temperature=temperature, seed=seed)
     return scores
+
+
+def _foreign(packed: Packed) -> dict[str, Any]:
+    """What the model would refuse that it never saw, where that was found out."""
+    limits = None if packed.abstention is None else packed.abstention.limits
+    return {"abstention": limits.foreign(packed.bundle.classes)} if limits else {}
 
 
 def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], packed: Packed) -> None:

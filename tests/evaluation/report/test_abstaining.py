@@ -52,6 +52,8 @@ def classified(full: Make, **changes: Any) -> ReportContent:
 
 def test_classes_have_sets_refusals_a_curve_and_costs(full: Make) -> None:
     content = classified(full)
+    foreign = {"left_out_classes": {"daisy": 0.1, "roses": 0.3}, "others": {"mosaic": 1.0}}
+    content = replace(content, metrics={**content.metrics, "abstention": foreign})
     english, korean = section(content, "abstaining"), section(content, "abstaining", "ko")
     test = content.metrics["test"]
     assert "promised are 90.0%" in english
@@ -64,7 +66,10 @@ def test_classes_have_sets_refusals_a_curve_and_costs(full: Make) -> None:
     assert "Before calibration" in english
     assert english.count("<figcaption>") == 8  # every refused image, with its picture or without
     assert "data:image/jpeg" in english
+    assert "refuse 20.0% of that class on average (10.0% to 30.0%)" in english
+    assert "mosaics 100%" in english
     assert "학습 데이터와 다름" in korean
+    assert "모자이크 100%" in korean
     assert "위험-응답률 곡선" in korean
     assert "약속한 값은 90.0%" in korean
 

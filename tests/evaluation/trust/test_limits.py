@@ -78,6 +78,9 @@ def test_what_was_never_seen_is_measured() -> None:
     shares = fit_limits(three)[0].measured["panel"]["left_out_classes"]
     assert set(shares) == {"0", "1", "2"}
     assert all(0 <= value <= 1 for one in shares.values() for value in one.values())
+    named = fit_limits(three)[0].foreign(("cat", "dog", "fox"))
+    assert set(named["left_out_classes"]) == {"cat", "dog", "fox"}
+    assert named["held_out"] == 600
     seen = replace(pictures(600), others={"noise": x[:50] * 40})
     blocks = replace(found, blocks=(12,))
     assert fit_limits(blocks, inputs=seen)[0].measured["panel"]["others"]["noise"]["all"] == 1.0

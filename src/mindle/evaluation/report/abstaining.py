@@ -23,6 +23,7 @@ def abstaining(page: Page[Any]) -> Values:
     sentences = [*_on_confidence(page, test), *_on_sets(page, test.get("conformal"))]
     if found:
         sentences += _on_refusals(page, found)
+        sentences += _on_foreign(page, page.content.metrics.get("abstention", {}))
     sentences += _on_costs(page, test)
     rows = tasks.of(page.content.task).refused(page.answers, MOST_REFUSED)
     return {
@@ -78,6 +79,19 @@ def _on_refusals(page: Page[Any], found: Mapping[str, Any]) -> Iterator[str]:
     rest = found[f"{page.main}_of_the_rest"]
     if rest["value"] is not None:
         yield page.say(f"abstaining.rest_{page.group}", **_with_span(rest, page.main_text))
+
+
+def _on_foreign(page: Page[Any], found: Mapping[str, Any]) -> Iterator[str]:
+    """How much of what it never saw it would refuse."""
+    if left_out := found.get("left_out_classes"):
+        shares = sorted(left_out.values())
+        ends = {"low": percent(shares[0]), "high": percent(shares[-1])}
+        yield page.say("abstaining.left_out", value=percent(sum(shares) / len(shares)), **ends)
+    if others := found.get("others"):
+        named = [
+            f"{page.say(f'abstaining.foreign_{name}')} {percent(share)}" for name, share in others.items()
+        ]
+        yield page.say("abstaining.others", shares=", ".join(named))
 
 
 def _on_costs(page: Page[Any], test: Mapping[str, Any]) -> Iterator[str]:

@@ -62,6 +62,21 @@ class Limits:
     def __bool__(self) -> bool:
         return self.unknown is not None or bool(self.quality)
 
+    def foreign(self, classes: Sequence[str]) -> dict[str, Any]:
+        """Which shares of unknown inputs would be refused, by where they come from, and how that was found.
+
+        Args:
+            classes: Names of the classes, of which some were left out in turn.
+        """
+        panel = self.measured.get("panel", {})
+        left_out = panel.get("left_out_classes", {})
+        shares = {
+            "left_out_classes": {classes[int(label)]: one["all"] for label, one in left_out.items() if one},
+            "others": {name: one["all"] for name, one in panel.get("others", {}).items() if one},
+        }
+        figures = {name: self.measured[name] for name in ("held_out", "refused") if name in self.measured}
+        return {**figures, **{name: found for name, found in shares.items() if found}}
+
     def codes(
         self,
         outputs: Mapping[str, NDArray[Any]],
