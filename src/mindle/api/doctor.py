@@ -140,18 +140,13 @@ def _rows(known: Known, issues: Issues) -> Iterator[list[Any]]:
     """The rows of label_issues.csv; those that no model was asked about come last, without a score."""
     from mindle.evaluation.doctor import tasks
 
-    data, found = known.data, known.found
-    labels, written = _labels_learned(data, found), tasks.of(data.task).suggested
+    data, found, written = known.data, known.found, tasks.of(known.data.task).suggested
+    columns = (data.row_names, data.sha256, data.splits or ("",) * len(data), _labels_learned(data, found))
     for at in issues.ranked.tolist():
-        suggested = written(issues.suggested[at], data.classes)
-        yield [*_named(data, labels, int(found.rows[at])), suggested, float(issues.scores[at])]
+        row, suggested = int(found.rows[at]), written(issues.suggested[at], data.classes)
+        yield [*(column[row] for column in columns), suggested, float(issues.scores[at])]
     for row in _unasked(known).tolist():
-        yield [*_named(data, labels, row), "", None]
-
-
-def _named(data: Examples, labels: Sequence[str], row: int) -> list[str]:
-    """Name, hash, split and label of a row."""
-    return [data.row_names[row], data.sha256[row], data.splits[row] if data.splits else "", labels[row]]
+        yield [*(column[row] for column in columns), "", None]
 
 
 def _unasked(known: Known) -> NDArray[np.int64]:

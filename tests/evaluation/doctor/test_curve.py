@@ -66,6 +66,18 @@ def test_large_data_are_learned_from_in_part_and_small_ones_not_at_all() -> None
     assert list(parts_of(np.arange(50) % 2, seed=0)) == []
 
 
+def test_a_million_rows_are_resampled_in_part() -> None:
+    labels = np.arange(1_000_000) % 2
+    rates = np.array([1.5, 1.5])
+    parts = [drawn(labels, rates, 0.5, rows, 0) for rows in parts_of(labels, seed=0)]
+    losses = np.zeros(1_000_000)
+    losses[:: 1000 // 3] = 1.0
+    curve = learning_curve(parts, losses, labels, ("a", "b"), seed=0)
+    assert curve.now["n"] == 1_000_000
+    assert curve.now["value"] == pytest.approx(losses.mean())
+    assert curve.now["low"] < curve.now["value"] < curve.now["high"]
+
+
 def test_the_loss_of_more_rows_lies_in_its_interval() -> None:
     inside, rates = 0, np.array([1.5, 1.5])
     for seed in range(20):

@@ -8,7 +8,7 @@ cross-validation, what is learned changes and what is evaluated does not.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -79,7 +79,8 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
         >>> decide(data, [seven]).applied.labels[0]
         np.int64(7)
     """
-    rows = _rows_of(data)
+    names = data.row_names
+    rows = _rows_of(data, names)
     learned, aside, confirmed = data.truth.copy(), *np.zeros((2, len(data)), np.bool_)
     done: dict[str, list[int]] = {verdict: [] for verdict in (KEEP, RELABEL, SET_ASIDE)}
     test, outdated = [], []
@@ -90,14 +91,14 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
             outdated.append(each.path)
         for row in meant:
             if data.splits and data.splits[row] == "test":
-                test.append(data.row_names[row])
+                test.append(names[row])
                 continue
             done[each.verdict].append(row)
             aside[row] |= each.verdict == SET_ASIDE
             confirmed[row] |= each.verdict != SET_ASIDE and each.line > 0  # suggestions stand in no file
             if new is not None:
                 learned[row] = new
-    named = {verdict: [data.row_names[row] for row in found] for verdict, found in done.items()}
+    named = {verdict: [names[row] for row in found] for verdict, found in done.items()}
     findings = _findings(named[RELABEL], named[SET_ASIDE], test, outdated)
     counts = {
         "relabelled": len(done[RELABEL]),
@@ -115,7 +116,7 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
     )
 
 
-def _rows_of(data: Examples) -> Any:
+def _rows_of(data: Examples, names: Sequence[str]) -> Callable[[Verdict], list[int]]:
     """A function that gives the rows a verdict is about: those with its content, of several the named one."""
     holding: dict[str, list[int]] = defaultdict(list)
     for row in data.rows().tolist():
@@ -123,7 +124,7 @@ def _rows_of(data: Examples) -> Any:
 
     def rows(each: Verdict) -> list[int]:
         same = holding.get(each.sha256, [])
-        named = [row for row in same if data.row_names[row] == each.path]
+        named = [row for row in same if names[row] == each.path]
         return named or same
 
     return rows

@@ -13,7 +13,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,8 +31,8 @@ MOST, LEAST, LEAST_OF_CLASS = 2_000, 40, 8
 # Times the rows that there are, for which the loss is foretold.
 TIMES = (2, 4)
 MORE = 100  # of a class, for what it would gain
-# Of the bootstrap; and how often a class must gain most to be named.
-RESAMPLES, SURE = 400, 0.9
+# Of the bootstrap, of more rows some; and how often a class must gain most to be named.
+RESAMPLES, MOST_RESAMPLED, SURE = 400, 10_000, 0.9
 _EXPONENTS = np.linspace(0.05, 2.0, 40)
 
 
@@ -95,8 +95,10 @@ def parts_of(strata: NDArray[Any], *, seed: int) -> Iterator[Ints]:
         strata: Of each row, of which every part has its share.
         seed: Of the draws.
     """
-    names, which = np.unique(strata, return_inverse=True)
-    n, least = len(strata), max(LEAST, LEAST_OF_CLASS * len(names))
+    # Of many rows the parts are taken from some.
+    pool = np.sort(np.random.default_rng(seed).permutation(len(strata))[: 2 * MOST_RESAMPLED])
+    names, which = np.unique(strata[pool], return_inverse=True)
+    n, least = len(pool), max(LEAST, LEAST_OF_CLASS * len(names))
     sizes = {round(part * min(n, MOST / max(PARTS))): draws for part, draws in PARTS.items()}
     for size, draws in sorted(sizes.items(), reverse=True):
         for draw in range(draws if least <= size < n else 0):
@@ -105,7 +107,7 @@ def parts_of(strata: NDArray[Any], *, seed: int) -> Iterator[Ints]:
             for stratum in range(len(names)):  # where each row stands within its class, from 0 to 1
                 members = order[which[order] == stratum]
                 place[members] = (np.arange(len(members)) + 0.5) / len(members)
-            yield np.sort(np.argsort(place, kind="stable")[:size])
+            yield np.sort(pool[np.argsort(place, kind="stable")[:size]])
 
 
 def learn(rows: Ints, truth: NDArray[Any], relearn: Relearn, losses: Losses) -> Part:
@@ -163,16 +165,16 @@ def learning_curve(
         >>> [each["n"] for each in curve.foretold], curve.foretold[0]["value"] < curve.now["value"]
         ([2000, 4000], True)
     """
-    n = len(losses)
-    drawn = np.concatenate(list(bootstrap_rows(n, resamples=RESAMPLES, seed=seed)))  # (draw, row)
-    counts = np.stack([np.bincount(rows, minlength=n) for rows in drawn]).astype(np.float64)
-    counts = np.concatenate([np.ones((1, n)), counts])  # the first draw is the data themselves
-    everything = np.ones(n, np.bool_)
-    sizes, means = _means(parts, counts, everything)
+    n, kept = len(losses), _resampled(parts, len(losses))
+    parts = [replace(part, rows=np.searchsorted(kept, part.rows)) for part in parts]
+    counts = _counts(len(kept), seed)
+    sizes, means = _means(parts, counts, np.ones(len(kept), np.bool_))
     power = fit_power(sizes, means, sizes * np.array([_draws(parts, size) for size in sizes]))
-    now = counts @ losses / n
+    now = counts @ losses[kept] / len(kept)
+    now += losses.mean() - now[0]  # of all rows, also where not all are resampled
     foretold = [{"n": times * n, **_score(now * _ratio(power, n, times * n))} for times in TIMES]
-    gains = _gains(parts, counts, labels, classes)
+    shares = {label: float((labels == label).mean()) for label in range(len(classes))}
+    gains = _gains(parts, counts, labels[kept], {classes[label]: share for label, share in shares.items()}, n)
     return Curve(
         points=[{"n": int(size), **_score(means[:, at])} for at, size in enumerate(sizes)],
         now={"n": n, **_score(now)},
@@ -183,6 +185,20 @@ def learning_curve(
         ),
         next_class=_best(gains),
     )
+
+
+def _resampled(parts: Sequence[Part], n: int) -> Ints:
+    """The rows of a bootstrap: all, or those of the parts and some more."""
+    if n <= MOST_RESAMPLED:
+        return np.arange(n)
+    some = np.linspace(0, n - 1, MOST_RESAMPLED).astype(np.int64)
+    return np.unique(np.concatenate([some, *(part.rows for part in parts)]))
+
+
+def _counts(n: int, seed: int) -> Floats:
+    """How often each row is in each draw of a bootstrap, (draw, row); the first has every row once."""
+    drawn = (rows for block in bootstrap_rows(n, resamples=RESAMPLES, seed=seed) for rows in block)
+    return np.stack([np.ones(n), *(np.bincount(rows, minlength=n) for rows in drawn)])
 
 
 def _means(parts: Sequence[Part], counts: Floats, among: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -218,21 +234,26 @@ def _score(draws: Floats) -> Score:
 
 
 def _gains(
-    parts: Sequence[Part], counts: Floats, labels: NDArray[Any], classes: Sequence[str]
+    parts: Sequence[Part], counts: Floats, labels: NDArray[Any], classes: Mapping[str, float], rows: int
 ) -> list[tuple[str, Floats]]:
     """By how much the loss over all rows would fall with `MORE` samples of each class, (draw,) each.
 
     Each class has a curve of its own, by how many of it were learned from; what more of it would do to the
     mistakes in other classes is not counted.
+
+    Args:
+        parts: With rows among those of `counts`.
+        counts: Of the bootstrap.
+        labels: (row,) of these rows.
+        classes: Each with its share of all rows.
+        rows: How many there are.
     """
     found = []
-    for label, name in enumerate(classes):
-        among = labels == label
-        n = int(among.sum())
-        if n:
-            sizes, means = _means(parts, counts, among)
-            power = fit_power(sizes * n / len(labels), means, sizes)
-            found.append((name, (power.at(n) - power.at(n + MORE)) * n / len(labels)))
+    for label, (name, share) in enumerate(classes.items()):
+        if share:
+            sizes, means = _means(parts, counts, labels == label)
+            power = fit_power(sizes * share, means, sizes)
+            found.append((name, (power.at(share * rows) - power.at(share * rows + MORE)) * share))
     return found
 
 
