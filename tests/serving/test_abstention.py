@@ -31,6 +31,7 @@ from tests.processes import mindle
 SPEC = InputSpec(height=16, width=16, mean=(0.5,) * 3, std=(0.25,) * 3)
 CLASSES = ("round", "square")
 EASY = dict.fromkeys(STATISTICS, (-1e9, 1e9))
+UNLIKE = {"limit": 1.0, "neighbours": 5, "vectors": 200, "parts": ["distance"]}
 LAYERS = [
     {"kind": "conv", "channels": 8, "activation": "relu"},
     {"kind": "global_pool"},
@@ -141,7 +142,15 @@ def test_a_bundle_that_says_nothing_has_no_such_columns(tmp_path: Path) -> None:
     [
         ({"schema": 2}, "`abstention.schema` must be 1"),
         ({"refuse": "much"}, "`abstention.refuse` must be a finite number"),
-        ({"reasons": {"unlike_training": {"limit": 1.0}}}, "`abstention.reasons` must be whole"),
+        ({"reasons": {"unlike_training": {"limit": 1.0}}}, "unlike_training` must hold limit"),
+        ({"reasons": {"unlike_training": UNLIKE | {"limit": "x"}}}, "limit` must be a finite number"),
+        ({"reasons": {"unlike_training": UNLIKE, "one_hot": [[7, 2]]}}, "blocks of the features"),
+        ({"reasons": {"quality": {"brightness": [1.0]}}}, "least and most"),
+        (
+            {"costs": {"classes": ["a", "b"], "table": [[0, 1], [1, 0]], "abstain": None}},
+            "must name the classes",
+        ),
+        ({"costs": {"classes": ["a", "b"]}}, "`abstention.costs` must be whole"),
         ({"label_sets": {"method": "threshold"}}, "label_sets"),
         ({"reasons": {"quality": {"brightness": [0.0, 1.0]}}}, "`quality` must name brightness, contrast"),
     ],
@@ -163,13 +172,24 @@ def test_limits_of_other_classes_are_refused(bundle: Path) -> None:
         open_model(bundle)
 
 
-def test_vectors_of_other_features_are_refused(bundle: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": np.zeros(9), "scale": np.ones(9), "vectors": np.ones((200, 9), np.float16)}, "features"),
+        ({"scale": np.zeros(8)}, "must be above 0"),
+        ({"own": np.zeros(200, np.float32)}, "must be above 0"),
+        ({"own": np.ones(3, np.float32)}, "`own` must be"),
+        ({"vectors": np.full((200, 8), np.nan, np.float16)}, "`vectors` must be finite"),
+        ({"vectors": np.ones((200, 8))}, "vectors must be f2"),
+    ],
+    ids=["features", "scale", "own", "rows", "nan", "type"],
+)
+def test_changed_arrays_are_refused(bundle: Path, change: dict[str, Any], message: str) -> None:
     with np.load(bundle / ABSTENTION) as arrays:
         known = {name: arrays[name] for name in arrays.files}
-    known |= {"mean": np.zeros(9), "scale": np.ones(9), "vectors": np.pad(known["vectors"], ((0, 0), (0, 1)))}
-    write_arrays(bundle / ABSTENTION, known)
+    write_arrays(bundle / ABSTENTION, known | change)
     write_bundle_document(read_bundle_unchecked(bundle))
-    with pytest.raises(ArtifactError, match="features"):
+    with pytest.raises(ArtifactError, match=message):
         open_model(bundle)
 
 

@@ -383,6 +383,8 @@ def _abstention_of(bundle: Bundle, source: Source) -> Abstention | None:
         found, classes = read_abstention(bundle.abstention, bundle.abstention_arrays()), len(bundle.classes)
         if found.label_sets is not None and len(found.label_sets.limit) not in (1, classes):
             raise ValueError(f"`label_sets.limit` must hold one number, or {classes}.")
+        if found.costs is not None:
+            found.costs.of_classes(bundle.classes)
         source.look_for(found.limits)
         if found.limits is not None and found.limits.unknown is not None:
             _require_features(bundle, found.limits.unknown.vectors.shape[1])

@@ -9,7 +9,6 @@ import pytest
 
 from mindle.evaluation.trust import limits as room
 from mindle.evaluation.trust.limits import Inputs, Limits, fit_limits, leaves_out, read_limits
-from mindle.records import ABSTAIN
 from tests.evaluation.trust.test_unknown import known, rows
 
 STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band")
@@ -56,7 +55,6 @@ def test_the_first_reason_that_holds_is_said() -> None:
     assert found.decided(near[:2], ["small", "torn"], quality[:2]).tolist() == ["small", "torn"]
     assert found.decided(~near[:1], quality=quality[:1]).tolist() == ["unlike_training"]
     assert found.side == 112
-    assert room.ORDER == ABSTAIN
 
 
 def test_few_rows_have_wide_limits_of_pixels_and_no_score() -> None:

@@ -93,10 +93,7 @@ def _limits_of(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) 
     if "reasons" not in document:
         return None
     own = ("schema", "refuse", "label_sets", "costs")
-    try:
-        return read_limits({name: value for name, value in document.items() if name not in own}, arrays)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"`abstention.reasons` must be whole. Received them without {error}.") from error
+    return read_limits({name: value for name, value in document.items() if name not in own}, arrays)
 
 
 def _costs_of(document: Mapping[str, Any]) -> Costs | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mindle.artifacts.typed import read_record
 from mindle.evaluation.intervals import Ints, counted
 from mindle.evaluation.trust.unknown import (
     SCORES,
@@ -23,7 +24,7 @@ from mindle.evaluation.trust.unknown import (
     limit_of,
     read_unknown,
 )
-from mindle.records import OutOfFold
+from mindle.records import ABSTAIN, OutOfFold
 
 REFUSE = 0.05
 UNSEEN = "unseen"  # how many categories of a row training did not know
@@ -115,7 +116,7 @@ class Limits:
             "unlike_training": np.logical_or.reduce([far, blank, *high.values()]),
         }
         read = np.array(list(noticed) or [""] * len(far), np.str_)
-        first = {name: reasons.get(name, read == name) | (read == name) for name in ORDER}
+        first = {name: reasons.get(name, read == name) | (read == name) for name in ABSTAIN}
         return np.select(list(first.values()), list(first), "").astype(np.str_)
 
     def _outside(
@@ -155,33 +156,48 @@ class Limits:
         return {} if self.unknown is None else self.unknown.arrays()
 
 
-ORDER = ("unreadable", "torn", "small", "dark", "blurred", "unlike_training")
-
-
 def read_limits(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Limits:
     """What `Limits.document` and `Limits.arrays` gave.
 
     Raises:
-        ValueError, KeyError, TypeError: If they do not describe limits.
+        ValueError: If they do not describe limits.
     """
-    reasons, unknown = document["reasons"], None
-    if said := reasons.get("unlike_training"):
-        unknown = read_unknown(
-            arrays,
-            neighbours=int(said["neighbours"]),
-            limit=float(said["limit"]),
-            parts=tuple(map(str, said["parts"])),
+    stated = read_record(_Reasons, document["reasons"], "abstention.reasons")
+    said, unknown = stated.unlike_training, None
+    if said is not None:
+        unknown = read_unknown(arrays, neighbours=said.neighbours, limit=said.limit, parts=said.parts)
+    pairs = [*stated.quality.values(), *stated.one_hot]
+    width = 0 if unknown is None else unknown.vectors.shape[1]
+    if any(len(pair) != 2 for pair in pairs) or any(
+        min(pair) < 0 or sum(pair) > width for pair in stated.one_hot
+    ):
+        raise ValueError(
+            "`abstention.reasons` must hold least and most of each statistic, and blocks of the features. "
+            f"Received {pairs[:4]}."
         )
-    quality = {
-        str(name): (float(low), float(high)) for name, (low, high) in reasons.get("quality", {}).items()
-    }
     return Limits(
         unknown=unknown,
-        quality=quality,
-        side=int(reasons.get("small", {}).get("side", 0)),
-        one_hot=tuple((int(start), int(width)) for start, width in reasons.get("one_hot", ())),
+        quality={name: (ends[0], ends[1]) for name, ends in stated.quality.items()},
+        side=stated.small.get("side", 0),
+        one_hot=tuple((block[0], block[1]) for block in stated.one_hot),
         measured={name: value for name, value in document.items() if name != "reasons"},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unlike:
+    limit: float
+    neighbours: int
+    vectors: int
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reasons:
+    unlike_training: _Unlike | None = None
+    quality: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    small: dict[str, int] = field(default_factory=dict)
+    one_hot: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

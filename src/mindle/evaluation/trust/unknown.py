@@ -92,6 +92,8 @@ class UnknownScore:
             found = getattr(self, name)
             if found.shape != shape or not np.isfinite(found).all():
                 raise ValueError(f"`{name}` must be {shape}, and finite. Received {found.shape}.")
+        if min(self.scale.min(), self.own.min(), self.tails[:, 1].min()) <= 0:
+            raise ValueError("`scale`, `own` and the excess in `tails` must be above 0. Received others.")
         if not self.parts or set(self.parts) - set(SCORES):
             raise ValueError(f"`parts` must be some of {', '.join(SCORES)}. Received {self.parts}.")
         if not np.isfinite(self.vectors).all() or self.neighbours < 1 or vectors < self.neighbours:
