@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 import mindle
-from benchmarks._heads import MODEL
 from benchmarks.calibration import drawings
 from mindle.api.neighbours import read_again
 from mindle.artifacts.run import RunFolder
@@ -33,6 +32,7 @@ from mindle.explanation.occlusion import occlusion
 from mindle.models.classifier import load_model
 from mindle.serving.opened import open_model
 
+MODEL = "tf_efficientnet_lite0"
 COMPARED = 3
 SHOWN = ("deletion", "pixels", "moved", "insertion", "shuffled")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import mindle
+from mindle.artifacts.bundle import read_bundle
 from mindle.artifacts.manifest import read_manifest
+from mindle.certification.card import model_card
+from mindle.serving.opened import open_model
 from mindle.training.recipe import Recipe
 from mindle.training.settings import ModelSettings, TrainSettings
 
@@ -66,5 +70,17 @@ def test_a_run_shows_the_nearest_training_images_with_their_labels(
     assert all(trained[each["path"]] == each["label"] for each in near)
     assert sum(each["label"] == "bright" for each in near) >= 4
     assert "Nearest training images" in found.page.read_text("utf-8")
+    carrying = mindle.train(data, recipe=NET, device="cpu", with_neighbours=True)
+    with_photos = mindle.explain(carrying.folder.bundle, new, out="with-photos")
+    shown = with_photos.document["explained"][0]["neighbours"]
+    assert [each["label"] for each in shown].count("bright") >= 4
+    assert {each["path"] for each in shown} == {""}  # nobody's file names
+    assert carrying.bundle.details["neighbours"] == 168
+    assert "carries 168 small training images" in str(carded(carrying.folder.bundle))
     bundle = mindle.explain(run.folder.bundle, new, out="of-bundle")
     assert "neighbours" not in bundle.document["explained"][0]  # photos are private
+    assert "small training images" not in str(carded(run.folder.bundle))
+
+
+def carded(folder: Path) -> dict[str, Any]:
+    return model_card(open_model(folder), read_bundle(folder), None, {}, {})

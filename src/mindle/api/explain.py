@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mindle.api import neighbours
 from mindle.api.borders import borders_of
 from mindle.api.predict import inputs_of, open_model
+from mindle.artifacts.bundle import NEIGHBOURS
 from mindle.artifacts.files import read_json, sha256_of, write_bytes, write_json, write_text
 from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import RunFolder
@@ -375,12 +376,11 @@ def _images_to_check(
 def _neighbours(asked: _Asked) -> Neighbours | None:
     """Training images to show beside others: those that a bundle carries, or of a run those of its data."""
     from mindle.artifacts.manifest import read_manifest
-    from mindle.explanation.neighbours import FILE
 
     if not asked.is_run:
-        return neighbours.read_or_none(asked.folder / FILE)
-    path, run = asked.out / FILE, RunFolder(asked.folder)
-    known = neighbours.read_or_none(path) or neighbours.read_or_none(run.bundle / FILE)
+        return neighbours.read_or_none(asked.folder / NEIGHBOURS)
+    path, run = asked.out / NEIGHBOURS, RunFolder(asked.folder)
+    known = neighbours.read_or_none(path) or neighbours.read_or_none(run.bundle / NEIGHBOURS)
     if known is not None:
         return known
     try:

@@ -14,6 +14,7 @@ from mindle.api.beside import Beside
 from mindle.api.borders import borders_of_test
 from mindle.api.decisions import Decisions, asked_of
 from mindle.api.doctor import Known
+from mindle.api.neighbours import carried
 from mindle.api.pipeline import Packed, fit_abstention, places_of, with_abstention
 from mindle.api.run_context import RunContext, RunRequest
 from mindle.artifacts.bundle import INTERVALS, MODEL, Bundle, Precision
@@ -63,6 +64,7 @@ class ImagePipeline:
         checked: Waits for what a check that began before found, see `begin_check`.
         decisions: What was decided about labels, if anything.
         costs: What decisions of the model cost, if that was said.
+        with_neighbours: Whether the bundle carries small training images.
         searched: Whether a search chooses the recipe, and uses up the time.
     """
 
@@ -75,6 +77,7 @@ class ImagePipeline:
     checked: Callable[[], Mapping[str, Any]] | None = None
     decisions: Decisions | None = None
     costs: Costs | None = None
+    with_neighbours: bool = False
     _test_embedded: Callable[[], Any] | None = field(default=None, init=False)
     _confirmed: NDArray[np.bool_] | None = field(default=None, init=False)
     _tested: tuple[Opened, Answers] | None = field(default=None, init=False)
@@ -110,6 +113,7 @@ class ImagePipeline:
             **self.reading.as_dict(),
             **asked_of(self.decisions),
             **({} if self.costs is None else {"cost": self.costs.document()}),
+            **({"with_neighbours": True} if self.with_neighbours else {}),
         }
 
     def check(self, run: RunContext) -> None:
@@ -187,9 +191,13 @@ class ImagePipeline:
         opened = open_bundle(bundle)
         test = self._test_answers(opened, outcome)
         self._tested = opened, test
+        if self.with_neighbours:
+            count = carried(opened, dataset, bundle.folder, run.listener)
+            bundle = replace(bundle, details={**bundle.details, "neighbours": count})
         bundle = self._with_float32(bundle, outcome, test)
         named = {"target": dataset.target} if dataset.target else {"thresholds": bundle.details["thresholds"]}
-        named |= {name: value for name, value in bundle.details.items() if name == "precision"}
+        kept = ("precision", "neighbours")
+        named |= {name: value for name, value in bundle.details.items() if name in kept}
         return Packed(
             bundle=bundle,
             parity=parity,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mindle.artifacts.arrays import read_arrays
+from mindle.artifacts.bundle import LIMITS, NEIGHBOURS
 from mindle.artifacts.files import exists, write_arrays
 from mindle.artifacts.run import RunFolder
 from mindle.errors import MindleError
@@ -61,14 +63,37 @@ def gathered(
 
 def read_or_none(path: Path) -> Neighbours | None:
     """Those that `write` wrote; None where there are none, or the file is none of ours."""
-    from mindle.explanation.neighbours import LARGEST_BYTES, SLOTS, read_neighbours
+    from mindle.explanation.neighbours import SLOTS, read_neighbours
 
     if not exists(path):
         return None
     try:
-        return read_neighbours(read_arrays(path, SLOTS, limit=LARGEST_BYTES))
+        return read_neighbours(read_arrays(path, SLOTS, limit=LIMITS[NEIGHBOURS]))
     except (ValueError, MindleError):
         return None
+
+
+def carried(opened: Opened, dataset: Dataset, folder: Path, listener: Listener) -> int:
+    """Put small training images with their labels into a bundle, without their names.
+
+    Args:
+        opened: The bundle.
+        dataset: Checked and split.
+        folder: Of the bundle, whose document is written later.
+        listener: Hears progress.
+
+    Returns:
+        How many.
+    """
+    from mindle.artifacts import answers as layouts
+
+    texts = layouts.of(dataset.task).labels(dataset)
+    labels = {row: str(texts[row]) for row in dataset.rows("train").tolist()}
+    found = gathered(opened, dataset, labels, listener)
+    if found is None:
+        return 0
+    write(folder / NEIGHBOURS, replace(found, paths=[""] * len(found.labels)))
+    return len(found.labels)
 
 
 def write(path: Path, found: Neighbours) -> None:

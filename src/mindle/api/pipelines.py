@@ -41,6 +41,7 @@ class TrainingOptions:
     repeats: int | None = None
     decisions: str | PathLike[str] | None = None
     cost: str | PathLike[str] | None = None
+    with_neighbours: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.settings or {}, Mapping):
@@ -72,6 +73,7 @@ class TrainingOptions:
         # Tables train on the processor.
         device = None if self.device in ("auto", "cpu") else self.device
         given = {name: getattr(self, name) for name in _OF_IMAGES}
+        given["with_neighbours"] = self.with_neighbours or None
         refuse({**given, "device": device}, "images", "a table")
         return settle_table(
             self.recipe, models=self.model, folds=self.folds, repeats=self.repeats, settings=self.settings
@@ -118,6 +120,7 @@ def open_pipeline(
             checked=checked,
             decisions=decisions,
             costs=costs_for(options.cost, dataset.classes),
+            with_neighbours=options.with_neighbours,
         )
     table = reading.read_table(data)
     listener.say(message("commands.reading", name=table.name, n=len(table), unit="rows"))

@@ -44,6 +44,7 @@ def train(
     repeats: int | None = None,
     decisions: Source | None = None,
     cost: Source | None = None,
+    with_neighbours: bool = False,
     lang: str = "en",
     track: str | None = None,
     listener: Listener | None = None,
@@ -81,6 +82,8 @@ def train(
         cost: What wrong answers cost, as a CSV file: first column the truth, then a column for each predicted
             class and, where a person may decide instead, one named `abstain`. Answers then have a `decision`
             of least expected cost beside `predicted`.
+        with_neighbours: Put small training images with their labels into the bundle, so that `explain` shows
+            the nearest ones without the run. Photos are private: its model card says so.
         lang: Language of the report, "en" or "ko".
         track: "mlflow[:URI]" or "tensorboard[:DIR]": where settings, epochs and scores are logged too.
         listener: Receives messages and progress; prints to standard output unless set.

@@ -34,9 +34,15 @@ from mindle.version import __version__
 # What knows the first alone would answer in float32 whatever the precision, and never abstain.
 SCHEMA, FIRST_SCHEMA = 2, 1
 DOCUMENT, MODEL, REFERENCE, INTERVALS = "bundle.json", "model.onnx", "reference.npz", "intervals.npz"
-ABSTENTION = "abstention.npz"
+ABSTENTION, NEIGHBOURS = "abstention.npz", "neighbours.npz"
 
-LIMITS = {MODEL: GRAPH_LIMIT, REFERENCE: 1 << 29, INTERVALS: 1 << 28, ABSTENTION: 1 << 28}
+LIMITS = {
+    MODEL: GRAPH_LIMIT,
+    REFERENCE: 1 << 29,
+    INTERVALS: 1 << 28,
+    ABSTENTION: 1 << 28,
+    NEIGHBOURS: 1 << 28,
+}
 """The files of a bundle beside its document, and how many bytes each may have, on disk and as arrays."""
 
 REFERENCE_ROWS = 64
@@ -184,8 +190,9 @@ def write_bundle_document(bundle: Bundle) -> None:
     """Write bundle.json last, once the other files are there, with their hashes."""
     names = [name for name in LIMITS if name in (MODEL, REFERENCE) or (bundle.folder / name).is_file()]
     stated = {field.name: getattr(bundle, field.name) for field in fields(_Document) if field.name != "input"}
+    later = bundle.abstention or bundle.precision != Precision() or NEIGHBOURS in names
     document = {
-        "schema": SCHEMA if bundle.abstention or bundle.precision != Precision() else FIRST_SCHEMA,
+        "schema": SCHEMA if later else FIRST_SCHEMA,
         **stated,
         "input": asdict(bundle.spec),
         "mindle": __version__,
@@ -227,8 +234,9 @@ def _verify(folder: Path, hashes: Any) -> None:
     if not isinstance(hashes, dict) or not {MODEL, REFERENCE} <= set(hashes) <= set(LIMITS):
         names = ", ".join(map(repr, list(hashes)[:8])) if isinstance(hashes, dict) else f"{hashes!r:.80}"
         raise ArtifactError(
-            f"{folder / DOCUMENT} must hold the hashes of {MODEL} and {REFERENCE}, perhaps of {INTERVALS} "
-            f"and {ABSTENTION}, and of nothing else. Received {names or 'none'}. Copy the whole folder again."
+            f"{folder / DOCUMENT} must hold the hashes of {MODEL} and {REFERENCE}, perhaps of {INTERVALS}, "
+            f"{ABSTENTION} and {NEIGHBOURS}, and of nothing else. Received {names or 'none'}. Copy the whole "
+            "folder again."
         )
     for name, limit in LIMITS.items():
         file = folder / name

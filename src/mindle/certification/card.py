@@ -66,5 +66,12 @@ def model_card(
         "caveats": [
             message(f"certificate.card.caveat-{name}", unit=opened.source.unit)
             for name in ("kind", "corruptions", "machine")
-        ],
+        ]
+        + [message("certificate.card.caveat-photos", n=count) for count in _photos(bundle)],
     }
+
+
+def _photos(bundle: Bundle) -> list[int]:
+    """How many training images a bundle carries, where it does."""
+    count = bundle.details.get("neighbours")
+    return [count] if isinstance(count, int) and count else []

@@ -15,8 +15,6 @@ from mindle.evaluation.trust.unknown import ROOT_FLOOR
 IMAGES, SHOWN = 500, 6
 """Training images that are looked through, and the nearest that are shown."""
 
-FILE = "neighbours.npz"
-LARGEST_BYTES = 1 << 28
 SLOTS = {
     "features": Slot("f2", (None, None)),
     "labels": Slot("U", (None,)),
