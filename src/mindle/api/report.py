@@ -168,6 +168,7 @@ def _explanation(
     from mindle.evaluation import tasks
     from mindle.evaluation.report import Explanation
     from mindle.evaluation.report.abstaining import MOST_REFUSED
+    from mindle.evaluation.report.cues import unclear
 
     if "explained" in document:
         return Explanation(**document["explained"])
@@ -176,6 +177,7 @@ def _explanation(
     shown = [*evaluation.worst(test, PICTURES), *evaluation.refused(test, MOST_REFUSED)]
     wanted = {test.paths[row] for row in shown}
     wanted |= {row["path"] for name in ("issues", "outliers") for row in doctor.get(name, ())}
+    wanted |= {path for _, path in unclear(_data(document, metrics).findings)}
     return Explanation(pictures=_pictures(document, wanted, dataset), borders=document.get("borders", ()))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mindle.evaluation.report import ReportContent
 from mindle.messages import message
+from mindle.records import Finding
 from tests.evaluation.report.conftest import jpeg
 from tests.evaluation.report.test_doctor import section
 
@@ -70,3 +71,15 @@ def test_outliers_are_shown_with_their_picture(full: Make) -> None:
     )
     assert "data:image/jpeg" in section(content, "outliers")
     assert "이상치" in section(content, "outliers", "ko")
+
+
+def test_images_in_which_little_can_be_seen_are_shown(full: Make) -> None:
+    names = tuple(f"roses/{number}.jpg" for number in range(9))
+    found = [Finding(kind="dark", files=names, message="9 images are dark.", action="kept")]
+    content = full(findings=found, pictures={names[0]: jpeg()})
+    english, korean = section(content, "quality"), section(content, "quality", "ko")
+    assert "data:image/jpeg" in english
+    assert english.count("<figure>") == 6
+    assert "Dark images" in english
+    assert "어두운 이미지" in korean
+    assert section(full(), "quality") == ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mindle.evaluation.doctor.shortcuts import EXPLAINED
 from mindle.evaluation.report.formatting import decimal, interval, percent
 from mindle.evaluation.report.sections import Page, Values
+from mindle.records import Finding
 
 MOST_CUES = 12
+# Findings about single images of which the page shows the first with their pictures.
+QUALITY = ("dark", "blurred", "blank", "tiny")
+MOST_EACH = 6
 
 
 def shortcuts(page: Page[Any]) -> Values:
@@ -65,6 +69,32 @@ def slices(page: Page[Any]) -> Values:
             (heading, [page.say.translated(each["message"]) for each in doctor[name]])
             for name, heading in parts.items()
             if doctor.get(name)
+        ]
+    }
+
+
+def unclear(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Kind and path of the first images of each kind in which little can be seen."""
+    return [
+        (found.kind, path) for found in findings if found.kind in QUALITY for path in found.files[:MOST_EACH]
+    ]
+
+
+def quality(page: Page[Any]) -> Values:
+    """Images in which little can be seen, with their pictures."""
+    say, pictures = page.say, page.content.explanation.pictures
+    return {
+        "examples": [
+            {
+                "path": path,
+                "picture": pictures.get(path),
+                "cells": (),
+                "truth": say(f"kind.{kind}"),
+                "answer": "",
+                "detail": "",
+                "described": f"{path}: {say(f'kind.{kind}')}",
+            }
+            for kind, path in unclear(page.content.data.findings)
         ]
     }
 

@@ -19,6 +19,7 @@ SECTIONS: Sections = {
     "shortcuts": cues.shortcuts,
     "slices": cues.slices,
     "outliers": cues.outliers,
+    "quality": cues.quality,
     "curve": doctor.curve,
     "borders": provenance.borders,
     "importance": provenance.importance,
