@@ -99,3 +99,11 @@ def test_p_values_are_those_of_scipy(seed: int) -> None:
     first, second = generator.integers(0, 9, 40).astype(float), generator.integers(0, 8, 300).astype(float)
     expected = stats.mannwhitneyu(first, second, alternative="greater", method="asymptotic").pvalue
     assert ranked(first, second) == pytest.approx(expected, rel=1e-9)
+
+
+def test_slices_of_the_same_rows_are_named_once() -> None:
+    generator, cues, _ = drawn()
+    again = Cue(name="contrast", values=3 * cues[0].values + 0.01 * generator.normal(size=(ROWS, 1)))
+    dark = cues[0].values[:, 0] < np.quantile(cues[0].values, 0.2)
+    wrong = (generator.random(ROWS) < np.where(dark, 0.5, 0.05)).astype(float)
+    assert len(find_slices([*cues, again], wrong, SHARES)) == 1

@@ -26,6 +26,7 @@ LEVEL = 0.01
 LEAST_ROWS = 15
 FIFTH = 0.2
 MOST_CLASSES = 20  # within each of which slices are looked for
+SAME_ROWS = 0.75
 CLUSTERS, MOST_CLUSTERED, ROUNDS = 10, 4_000, 12
 _EXAMPLES = 6
 
@@ -112,13 +113,24 @@ def find_slices(
     tested = [_compared(each, losses, comparison) for each in looked]
     if expected is not None and features is not None:
         tested += [_unexpected(each, losses, _levelled(expected, losses)) for each in _clusters(features)]
-    return [
+    named = [
         each
         for each in _corrected(tested)
         if each.p < LEVEL
         and comparison.matters(each.value, each.rest)
         and _stands_out(each, losses, comparison, labels, names)
     ]
+    return _different(named)
+
+
+def _different(named: Sequence[Slice]) -> list[Slice]:
+    """Of slices that hold nearly the same rows the first: what is dark has little contrast, too."""
+    found: list[Slice] = []
+    for each in named:
+        shared = [(each.rows & other.rows).sum() / (each.rows | other.rows).sum() for other in found]
+        if max(shared, default=0.0) < SAME_ROWS:
+            found.append(each)
+    return found
 
 
 def _drawn(cues: Sequence[Cue], inside: Rows, label: str) -> Iterator[Slice]:
