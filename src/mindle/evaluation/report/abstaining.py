@@ -88,9 +88,8 @@ def _on_foreign(page: Page[Any], found: Mapping[str, Any]) -> Iterator[str]:
         ends = {"low": percent(shares[0]), "high": percent(shares[-1])}
         yield page.say("abstaining.left_out", value=percent(sum(shares) / len(shares)), **ends)
     if others := found.get("others"):
-        named = [
-            f"{page.say(f'abstaining.foreign_{name}')} {percent(share)}" for name, share in others.items()
-        ]
+        called = {name: page.say.known("abstaining", f"foreign_{name}", name) for name in others}
+        named = [f"{called[name]} {percent(share)}" for name, share in others.items()]
         yield page.say("abstaining.others", shares=", ".join(named))
 
 
