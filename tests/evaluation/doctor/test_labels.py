@@ -8,6 +8,7 @@ import pytest
 from mindle.evaluation.doctor.labels import (
     Issues,
     calibrated_joint,
+    certain_share,
     confident_joint,
     label_issues,
     self_confidence,
@@ -93,6 +94,17 @@ def test_the_stated_precision_of_a_weak_model_is_not_its_confidence() -> None:
     assert stated_precision(certainty, 30.0)[-1] == pytest.approx(0.3)
     assert suggestions_at(stated_precision(certainty, 30.0))[90] == 33
     assert suggestions_at(np.zeros(0)) == {}
+
+
+def test_a_weak_model_does_not_take_its_own_mistakes_for_those_of_the_labels() -> None:
+    probabilities, labels, _ = drawn(4000, 0.0, sharpness=6.0)
+    issues = label_issues(answered(probabilities, labels), CLASSES)
+    assert issues.accuracy is not None
+    assert issues.accuracy < 0.92
+    assert (issues.certain["value"] or 0.0) < 0.01 < (issues.share["value"] or 0.0)
+    assert (issues.suggestions or {}).get(90, 0) <= 0.005 * len(labels)
+    changed, wrong, _ = drawn(4000, 0.05, sharpness=6.0)
+    assert certain_share(changed, wrong)["value"] == pytest.approx(0.05, abs=0.015)
 
 
 def test_a_confirmed_label_is_not_questioned_again() -> None:

@@ -24,6 +24,7 @@ def labels(**changes: Any) -> dict[str, Any]:
     return {
         "n": 2000,
         "share": SHARE,
+        "certain": {"value": 0.01, "low": 0.005, "high": 0.02},
         "per_class": [
             {"name": "daisy", "n": 900, **SHARE},
             {"name": "roses", "n": 0, **dict.fromkeys(SHARE)},
@@ -66,9 +67,9 @@ def test_questionable_labels_are_shown_with_their_picture(full: Make) -> None:
 
 
 def test_a_weak_model_gives_an_upper_limit(full: Make) -> None:
-    assert "names only 91.0% of the labels" in section(
-        full(doctor={"labels": labels(accuracy=0.91)}), "labels"
-    )
+    text = section(full(doctor={"labels": labels(accuracy=0.91)}), "labels")
+    assert "names only 91.0% of the labels" in text
+    assert "most certain, 1.0% (0.5–2.0%) are" in text
 
 
 def test_what_a_net_has_learned_from_is_said(full: Make) -> None:

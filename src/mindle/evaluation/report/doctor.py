@@ -44,7 +44,8 @@ def _on_labels(page: Page[Any], found: Mapping[str, Any]) -> Sequence[str]:
         return [say("labels.targets", n=found["n"], **ends)]
     sentences = [say("labels.share", n=found["n"], **ends)]
     if found["accuracy"] < STRONG:
-        sentences.append(say("labels.upper", accuracy=percent(found["accuracy"])))
+        certain = _span(found["certain"])
+        sentences.append(say("labels.upper", accuracy=percent(found["accuracy"]), certain=certain))
     if count := found["suggestions"].get(STATED, 0):
         sentences.append(say("labels.stated", n=count))
     if count := found.get("unasked", 0):
