@@ -12,6 +12,7 @@ from mindle.evaluation import tasks
 from mindle.evaluation.report.figures import Axes, amounts, shares
 from mindle.evaluation.report.formatting import Score, count, decimal, interval, percent
 from mindle.evaluation.report.sections import Page, Values
+from mindle.messages import forms_of
 
 MOST_REFUSED = 12
 
@@ -88,9 +89,14 @@ def _on_foreign(page: Page[Any], found: Mapping[str, Any]) -> Iterator[str]:
         ends = {"low": percent(shares[0]), "high": percent(shares[-1])}
         yield page.say("abstaining.left_out", value=percent(sum(shares) / len(shares)), **ends)
     if others := found.get("others"):
-        called = {name: page.say.known("abstaining", f"foreign_{name}", name) for name in others}
-        named = [f"{called[name]} {percent(share)}" for name, share in others.items()]
+        named = [f"{_called(page, name)} {percent(share)}" for name, share in others.items()]
         yield page.say("abstaining.others", shares=", ".join(named))
+
+
+def _called(page: Page[Any], name: str) -> str:
+    """Inputs of the panel in words; by their name where a newer mindle has others."""
+    code = f"abstaining.foreign_{name}"
+    return page.say(code) if forms_of(f"report.{code}") else name.replace("_", " ")
 
 
 def _on_costs(page: Page[Any], test: Mapping[str, Any]) -> Iterator[str]:
