@@ -72,7 +72,7 @@ def evaluate(
     if opened.abstention is not None:
         scores |= task.trust_scores(evaluated.answers, opened.abstention)
     listener.say(task.headline(scores))
-    tell_abstained(scores, task, listener)
+    tell_trust(scores, task, listener)
     for name, count in evaluated.unknown_classes.items():
         listener.say(message("evaluation.unknown-class", n=count, name=name, unit=opened.source.unit))
     for sentence in report.sentences():
@@ -91,8 +91,16 @@ def evaluate(
     }
 
 
-def tell_abstained(scores: Mapping[str, Any], task: Evaluation[Any], listener: Listener) -> None:
-    """Say how many answers should not be used alone, and how good the others are."""
+def tell_trust(scores: Mapping[str, Any], task: Evaluation[Any], listener: Listener) -> None:
+    """Say how many answers should not be used alone, how good the others are, and what decisions cost."""
+    _tell_abstained(scores, task, listener)
+    if "cost" in scores:
+        ends = {name: f"{end:.4g}" for name, end in scores["cost"].items()}
+        without = f"{scores['cost_without_abstaining']:.4g}"
+        listener.say(message("evaluation.cost", **ends, without=without))
+
+
+def _tell_abstained(scores: Mapping[str, Any], task: Evaluation[Any], listener: Listener) -> None:
     from mindle.evaluation.trust.abstention import reasons_said
 
     counts = scores.get("abstain", {}).get("by_reason", {})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mindle.api.beside import Beside
 from mindle.api.doctor import Known, examine, examine_answers
-from mindle.api.evaluate import tell_abstained
+from mindle.api.evaluate import tell_trust
 from mindle.api.models import Run
 from mindle.api.report import write_report
 from mindle.api.run_context import RunContext, RunRequest, begin_tracking
@@ -316,7 +316,7 @@ def _tell_result(run: RunContext, task: Task, metrics: Mapping[str, Any], packed
         say(message("commands.result_by", protocol=test["protocol"], **facts))
     else:
         say(message("commands.result", **facts))
-    tell_abstained(test, evaluation, run.listener)
+    tell_trust(test, evaluation, run.listener)
     if metrics.get("thresholds"):
         say(message("commands.thresholds"))
     for line in (packed.stopped, packed.advice):
