@@ -203,6 +203,7 @@ def _document(
         "n": found.n,
         "of": found.of,
         "seed": request.seed,
+        "compared_with_training": place.run is not None,
         "abstains": found.abstains,
         "amounts": {one.name: list(one.amounts) for one in (*sample.corruptions, *sample.irrelevant)},
         "clean": found.clean,

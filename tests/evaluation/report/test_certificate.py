@@ -30,6 +30,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "of": 1200,
         "seed": 7,
         "abstains": True,
+        "compared_with_training": True,
         "amounts": {"blur": [1, 2, 3, 4, 6], "blank": [0.0]},
         "clean": block,
         "corruptions": [{"name": "blur", "severity": at, **block} for at in range(1, 6)],
@@ -117,8 +118,9 @@ def test_a_model_that_cannot_abstain_is_called_so() -> None:
         "corruptions": [{"name": "blur", "severity": at, **block} for at in range(1, 6)],
         "irrelevant": [{"name": "blank"}],
     }
-    text = text_of(certificate_html(document(**changes), EXAMPLES))
+    text = text_of(certificate_html(document(**changes, compared_with_training=False), EXAMPLES))
     assert "cannot abstain" in text
+    assert "does not know what it has learned from" in text
     assert "answers all of them" in text
 
 
