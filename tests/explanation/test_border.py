@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from mindle.explanation.border import AREA, border_share, borders
+from mindle.explanation.border import AREA, AT_ONCE, border_shares, borders
 from tests.explanation.looking import SIDE
 
 
@@ -42,7 +41,15 @@ def test_few_pictures_make_no_warning() -> None:
 
 
 def test_a_score_that_never_falls_has_no_share() -> None:
-    assert np.isnan(border_share(lambda pixels: np.zeros((len(pixels), 1)), scene(0), 0))
-    assert border_share(
-        lambda pixels: np.ones((len(pixels), 1)) * pixels[:, :2].mean(), scene(0), 0
-    ) != pytest.approx(0)
+    found = border_shares(lambda pixels: np.zeros((len(pixels), 1)), scene(0)[None], np.array([0]))
+    assert np.isnan(found).all()
+
+
+def test_many_pictures_are_asked_about_in_their_order() -> None:
+    inside = np.zeros((SIDE, SIDE))
+    inside[::2] = 1
+    images = np.stack([scene(at) for at in range(AT_ONCE + 3)])
+    targets = np.zeros(len(images), np.int64)
+    together = border_shares(of(inside), images, targets)
+    alone = [border_shares(of(inside), each[None], targets[:1])[0] for each in images]
+    np.testing.assert_allclose(together, alone)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mindle.data import Pixels
     from mindle.serving.opened import Opened
 
-IMAGES = 100
-"""Of the test split, at most: three forward passes each, a second on one backbone."""
+IMAGES = 60
+"""Of the test split, at most: three forward passes each, half a second on one backbone."""
 
 
 def borders_of_test(

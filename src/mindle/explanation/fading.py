@@ -11,6 +11,7 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 Pixels = NDArray[np.uint8]  # (height, width, channel), or of several (image, height, width, channel)
 Map = NDArray[np.float32]  # (height, width)
@@ -23,20 +24,20 @@ _BLUR, _SOFTNESS = 1 / 14, 3 / 56
 
 def blurred(pixels: Pixels) -> Pixels:
     """The picture without anything to recognise but its colours, uint8 (height, width, channel)."""
-    return np.clip(np.rint(_smooth(pixels.astype(np.float32), _BLUR)), 0, 255).astype(np.uint8)
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return np.asarray(_smooth(picture, _BLUR)).reshape(pixels.shape)
 
 
 def softened(masks: NDArray[np.floating]) -> NDArray[np.float32]:
     """Masks (mask, height, width) without hard edges."""
-    return _smooth(np.moveaxis(masks.astype(np.float32), 0, -1), _SOFTNESS).transpose(2, 0, 1)
+    levels = np.rint(255 * masks).astype(np.uint8)
+    smooth = np.stack([np.asarray(_smooth(Image.fromarray(each), _SOFTNESS)) for each in levels])
+    return smooth.astype(np.float32) / np.float32(255)
 
 
-def _smooth(layers: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """Gaussian blur of (height, width, layer), by a share of the shorter side."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = share * min(layers.shape[:2])
-    return np.asarray(gaussian_filter(layers, (sigma, sigma, 0), mode="nearest"), np.float32)
+def _smooth(picture: Image.Image, share: float) -> Image.Image:
+    """Gaussian blur, by a share of the shorter side."""
+    return picture.filter(ImageFilter.GaussianBlur(share * min(picture.size)))
 
 
 def faded(pixels: Pixels, into: Pixels, masks: NDArray[np.float32]) -> Pixels:
