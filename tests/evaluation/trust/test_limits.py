@@ -98,6 +98,13 @@ def test_after_writing_the_codes_are_the_same() -> None:
     new, quality = {"features": known(200, seed=2) * 1.3}, pictures(200, seed=2).quality
     assert np.array_equal(again.codes(new, quality=quality), found.codes(new, quality=quality))
     assert again.document() == found.document()
+    few = Inputs(statistics=("missing",), quality=np.zeros((40, 1), np.float32), one_hot=[(0, 3)])
+    small, _ = fit_limits(rows(np.eye(3)[np.arange(40) % 3]), inputs=few)
+    assert small.unknown is None  # too few rows, but their categories are known
+    read = read_limits(small.document(), small.arrays())
+    assert read == small
+    unseen = {"features": np.zeros((1, 3))}
+    assert read.codes(unseen, quality=np.zeros((1, 1))).tolist() == ["unlike_training"]
     none = Limits()
     assert read_limits(none.document(), none.arrays()) == none
     assert none.codes({"estimate": np.zeros(3)}).tolist() == ["", "", ""]

@@ -167,7 +167,7 @@ def read_limits(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]])
     if said is not None:
         unknown = read_unknown(arrays, neighbours=said.neighbours, limit=said.limit, parts=said.parts)
     pairs = [*stated.quality.values(), *stated.one_hot]
-    width = 0 if unknown is None else unknown.vectors.shape[1]
+    width = np.inf if unknown is None else unknown.vectors.shape[1]
     if any(len(pair) != 2 for pair in pairs) or any(
         min(pair) < 0 or sum(pair) > width for pair in stated.one_hot
     ):
