@@ -11,7 +11,7 @@ import mindle
 from mindle.artifacts.files import read_rows, write_rows
 from mindle.artifacts.manifest import ManifestRow, read_manifest
 from mindle.artifacts.run import RunFolder
-from mindle.records import SILENT
+from mindle.records import SILENT, Silent
 from mindle.training.recipe import Recipe
 from mindle.training.settings import InputSettings, ModelSettings, TrainSettings
 from tests.pictures import CLASSES, fingerprints, photo_folder
@@ -27,6 +27,16 @@ SCRATCH: dict[str, Any] = {
     "listener": SILENT,
 }
 QUICK: dict[str, Any] = {"model": "linear", "folds": 3, "repeats": 1, "listener": SILENT}
+
+
+class Heard(Silent):
+    """Keeps every sentence."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        self.sentences = sentences
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
 
 
 def document(run: mindle.Run) -> dict[str, Any]:
@@ -210,6 +220,13 @@ def test_rows_set_aside_of_a_small_table_are_still_evaluated(tmp_path: Path) -> 
 def test_decisions_that_are_none(tmp_path: Path, plain: Any) -> None:
     from mindle.errors import ArtifactError, DataError
 
+    heard: list[str] = []
+    (tmp_path / "empty.csv").write_text("path,sha256,verdict,new_label\n", "utf-8")
+    listener = Heard(heard)
+    mindle.train(
+        "iris", decisions=tmp_path / "empty.csv", out=tmp_path / "r", **{**QUICK, "listener": listener}
+    )
+    assert any("nothing to decide" in sentence for sentence in heard)
     with pytest.raises(DataError, match="which is not there"):
         mindle.train("iris", decisions=tmp_path / "none.csv", **QUICK)
     numbers = mindle.train("diabetes", out=tmp_path / "numbers", **QUICK)

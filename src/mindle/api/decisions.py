@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mindle.artifacts.label_issues import Verdict, digest, read_decisions
+from mindle.messages import message
 from mindle.records import Examples
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Decisions:
 
         decided = decide(data, self.verdicts)
         run.log.record(label_decisions=dict(decided.counts))
+        if not self.verdicts:
+            run.listener.say(message("doctor.decisions.none"))
         return decided
 
 
