@@ -14,11 +14,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: photos of two classes, `new/`, `houses.csv`, and a cache of its own."""
     generator = np.random.default_rng(0)
     for folder, count in (("photos", 40), ("newly-sorted", 10)):
-        for label, tint in (("birch", (190, 170, 60)), ("oak", (60, 110, 160))):
+        for label, tint in (("birch", (190, 110, 60)), ("oak", (60, 140, 190))):
             for number in range(count):
                 write_photo(tmp_path / folder / label / f"IMG_{number:04d}.jpg", tint, generator)
     for number in range(3):
-        write_photo(tmp_path / "new" / f"{number}.jpg", (190, 170, 60), generator)
+        write_photo(tmp_path / "new" / f"{number}.jpg", (190, 110, 60), generator)
     write_houses(tmp_path / "houses.csv")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINDLE_CACHE", str(tmp_path / "cache"))
@@ -27,9 +27,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_photo(path: Path, tint: tuple[int, int, int], generator: np.random.Generator) -> None:
-    """Write a JPEG of coarse noise around a tint; no two are alike, and the classes can be told apart."""
+    """Write a JPEG of coarse noise with a tint in its middle; the border and the light are alike in all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    coarse = np.clip(generator.normal(tint, 70, (8, 8, 3)), 0, 255).astype(np.uint8)
+    coarse = generator.normal(125, 70, (8, 8, 3))
+    coarse[2:6, 2:6] = generator.normal(tint, 40, (4, 4, 3))
+    coarse = np.clip(coarse, 0, 255).astype(np.uint8)
     Image.fromarray(coarse).resize((96, 96), Image.Resampling.BICUBIC).save(path, quality=92)
 
 

@@ -76,7 +76,11 @@ def shortcut_findings(found: Iterable[Shortcut], noted: Sequence[Finding]) -> li
     named = {file for each in noted if each.kind == "target-leak" for file in each.files}
     return [
         finding(
-            "shortcut", [each.cue], sentence(each), decision=each.content != "all" and each.cue not in UNSEEN
+            # Apples and lemons may differ in colour; nobody means them to differ in their border.
+            "shortcut",
+            [each.cue],
+            sentence(each),
+            decision=each.content == "none" and each.cue not in UNSEEN,
         )
         for each in found
         if each.alarm and each.cue not in named
