@@ -37,7 +37,7 @@ _CENTRED = 5  # maps from which their mean tells what they have in common
 
 @dataclass(frozen=True)
 class Curves:
-    """Mean score while a picture fades by a map, and while it appears by it.
+    """Mean score while a picture fades by a map, or by some, and while it appears by it.
 
     Attributes:
         deletion: The less, the more of what the model needs was named first.
@@ -88,7 +88,7 @@ class Picture:
     def __init__(self, score: Score, pixels: Pixels, target: int, *, seed: int = 0) -> None:
         self.pixels, self.target, self._score = pixels, target, score
         self._blurred, self._seed = blurred(pixels), seed
-        self.random = self._mean_of([random_order(pixels.shape[:2], [seed, at]) for at in range(ORDERS)])
+        self.random = self._curves([random_order(pixels.shape[:2], [seed, at]) for at in range(ORDERS)])
 
     def compared(self, found: Map, *, closely: bool = False) -> Faithfulness:
         """A map against chance.
@@ -98,25 +98,15 @@ class Picture:
             closely: Compare with its own moved copies and pixel by pixel too, at five times the cost.
         """
         return Faithfulness(
-            found=self._curves(found),
+            found=self._curves([found]),
             random=self.random,
-            moved=float(np.mean([self._deletion(each) for each in moved(found)])) if closely else None,
+            moved=self._mean_score(_masks(moved(found))) if closely else None,
             pixels=self._pixel_deletion(found) if closely else None,
         )
 
-    def _mean_of(self, maps: Sequence[Map]) -> Curves:
-        curves = [self._curves(each) for each in maps]
-        return Curves(
-            deletion=float(np.mean([each.deletion for each in curves])),
-            insertion=float(np.mean([each.insertion for each in curves])),
-        )
-
-    def _curves(self, found: Map) -> Curves:
-        masks = softened(top_shares(found))
+    def _curves(self, maps: Sequence[Map]) -> Curves:
+        masks = _masks(maps)
         return Curves(deletion=self._mean_score(masks), insertion=self._mean_score(1 - masks))
-
-    def _deletion(self, found: Map) -> float:
-        return self._mean_score(softened(top_shares(found)))
 
     def _mean_score(self, masks: NDArray[np.float32]) -> float:
         answered = scores(self._score, self.target, self.pixels, self._blurred, masks)
@@ -129,6 +119,11 @@ class Picture:
         filled = [np.stack([filled_in(self.pixels, hole) for hole in each]) for each in holes]
         mapped, random = (float(self._score(each)[:, self.target].mean()) for each in filled)
         return mapped, random
+
+
+def _masks(maps: Sequence[Map]) -> NDArray[np.float32]:
+    """The soft masks (mask, height, width) of the curves of some maps; as many of each."""
+    return np.concatenate([softened(top_shares(each)) for each in maps])
 
 
 def top_shares(found: Map) -> NDArray[np.float32]:

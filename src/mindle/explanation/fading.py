@@ -25,7 +25,7 @@ _BLUR, _SOFTNESS = 1 / 14, 3 / 56
 def blurred(pixels: Pixels) -> Pixels:
     """The picture without anything to recognise but its colours, uint8 (height, width, channel)."""
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return np.asarray(_smooth(picture, _BLUR)).reshape(pixels.shape)
+    return np.array(_smooth(picture, _BLUR)).reshape(pixels.shape)
 
 
 def softened(masks: NDArray[np.floating]) -> NDArray[np.float32]:
