@@ -51,7 +51,8 @@ def slices_of_answers(data: Examples, rows: NDArray[np.int64], answers: Answers)
     """
     from mindle.evaluation.doctor import tasks
 
-    return _documents(data, rows, tasks.of(data.task).answered(answers))
+    losses, expected = tasks.of(data.task).answered(answers)
+    return _documents(data, rows, losses, expected=expected)
 
 
 def _documents(
@@ -89,7 +90,7 @@ def sentence(each: Slice, in_classes: bool) -> Message:
     where = message(f"slices.where.{each.side}", cue=name, part=each.part, **ends)
     if each.label:
         where = message("slices.where.class", where=where, label=each.label)
-    code = f"slices.{'wrong' if in_classes else 'off'}{'_expected' if each.side == 'cluster' else ''}"
+    code = f"slices.{'wrong' if in_classes else 'off'}{'_expected' if each.expected else ''}"
     return message(code, where=where, n=int(each.rows.sum()), value=each.value, rest=each.rest, p=each.p)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindle.evaluation.doctor.slices import SHARES, SIZES, find_slices, fisher, ranked
+from mindle.evaluation.doctor.slices import SHARES, SIZES, at_least, find_slices, fisher, ranked
 from mindle.records import Cue
 
 ROWS = 1000
@@ -62,7 +62,7 @@ def test_a_camera_and_a_category_are_named() -> None:
 def test_errors_of_numbers_are_compared_by_rank() -> None:
     generator, cues, _ = drawn()
     bright = cues[0].values[:, 0] > np.quantile(cues[0].values, 0.8)
-    errors = np.abs(generator.normal(size=ROWS)) * np.where(bright, 2.5, 1)
+    errors = np.abs(generator.normal(size=ROWS)) * np.where(bright, 3.0, 1)
     (first,) = find_slices(cues, errors, SIZES)
     assert (first.name, first.side) == ("brightness", "high")
     assert first.value > 1.5 * first.rest
@@ -78,6 +78,22 @@ def test_a_cluster_counts_only_where_the_model_is_worse_than_it_says() -> None:
     (found,) = find_slices([], wrong, SHARES, expected=np.full(ROWS, 0.08), features=features)
     assert (found.side, found.name) == ("cluster", "cluster")
     assert (place[found.rows] == 4).mean() > 0.9
+
+
+def test_a_column_counts_only_where_the_model_is_worse_than_it_says() -> None:
+    generator, cues, _ = drawn()
+    column = Cue(name="age", values=cues[0].values, content="all")
+    risk = np.where(cues[0].values[:, 0] < -1, 0.4, 0.05)
+    wrong = (generator.random(ROWS) < risk).astype(float)
+    assert find_slices([column], wrong, SHARES, expected=risk) == []
+    (found, *_) = find_slices([column], wrong, SHARES, expected=np.full(ROWS, 0.1))
+    assert (found.name, found.side, found.expected) == ("age", "low", True)
+
+
+def test_rare_events_are_counted_as_scipy_does() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for hits, expected in ((3, 0.2), (40, 20.0), (700, 500.0)):
+        assert at_least(hits, expected) == pytest.approx(stats.poisson.sf(hits - 1, expected), rel=1e-8)
 
 
 def test_unknown_and_constant_values_are_no_slice() -> None:

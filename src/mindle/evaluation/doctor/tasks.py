@@ -13,7 +13,7 @@ from mindle.evaluation.doctor.labels import Issues, label_issues
 from mindle.evaluation.doctor.slices import SHARES, SIZES, Comparison
 from mindle.evaluation.doctor.targets import target_issues
 from mindle.evaluation.intervals import Floats
-from mindle.records import OutOfFold, Task
+from mindle.records import OutOfFold, Predictions, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Examination:
         suggested: What is suggested as people write it, from one of `Issues.suggested` and the class names.
         expected: From such answers the loss that the model itself expects; None where it expects none.
         comparison: How losses of slices are compared.
-        answered: The loss of each of some answers whose truth is known.
+        answered: The loss of each of some answers whose truth is known, and what the model expects.
     """
 
     issues: Callable[[OutOfFold, Sequence[str], NDArray[np.bool_] | None], Issues]
@@ -40,7 +40,7 @@ class Examination:
     suggested: Callable[[Any, Sequence[str]], str]
     expected: Callable[[Floats], Floats | None]
     comparison: Comparison
-    answered: Callable[[Any], Floats]
+    answered: Callable[[Any], tuple[Floats, Floats | None]]
 
 
 def _wrong(probabilities: Floats, labels: Floats) -> Floats:
@@ -56,6 +56,11 @@ def _fifths(targets: Floats) -> Floats:
     return np.asarray(ranks * 5 // max(len(targets), 1))
 
 
+def _named(answers: Predictions) -> tuple[Floats, Floats]:
+    losses = np.asarray(answers.predicted != answers.truth, np.float64)
+    return losses, 1 - answers.probabilities[np.arange(len(answers)), answers.predicted]
+
+
 TASKS = {
     "classification": Examination(
         issues=label_issues,
@@ -65,7 +70,7 @@ TASKS = {
         suggested=lambda label, classes: "" if label < 0 else classes[label],
         expected=lambda probabilities: 1 - probabilities.max(axis=1),
         comparison=SHARES,
-        answered=lambda answers: np.asarray(answers.predicted != answers.truth, np.float64),
+        answered=_named,
     ),
     "regression": Examination(
         issues=target_issues,
@@ -75,7 +80,7 @@ TASKS = {
         suggested=lambda estimate, classes: f"{estimate:.6g}",
         expected=lambda estimates: None,
         comparison=SIZES,
-        answered=lambda answers: _off(answers.values, answers.truth),
+        answered=lambda answers: (_off(answers.values, answers.truth), None),
     ),
 }
 
