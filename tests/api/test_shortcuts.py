@@ -95,6 +95,13 @@ def test_a_column_that_nearly_gives_the_target_away_is_named_once() -> None:
     assert not documents["other"]["alarm"]
 
 
+def test_a_column_is_called_by_its_name_whatever_that_is() -> None:
+    target, noise = np.random.default_rng(0).normal(size=(2, 400))
+    said = alarms(pd.DataFrame({"camera": target + 0.15 * noise, "y": target}), target="y")["camera"]
+    assert said.startswith("From the column 'camera' alone, the target can be estimated")
+    assert said.endswith("Is it known before the target is? If not, ignore it.")
+
+
 def test_dark_and_blurred_photos_are_named_and_kept(tmp_path: Path) -> None:
     from PIL import ImageFilter
 

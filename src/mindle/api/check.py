@@ -91,7 +91,7 @@ def check(
     source = sources.of(found)
     checked = decided(source.check(found, listener=listener), partial(source.ready, seed=split_seed))
     alone = shortcuts(checked, checked.rows(), seed=split_seed)
-    findings = (*checked.findings, *shortcut_findings(alone, checked.findings))
+    findings = (*checked.findings, *shortcut_findings(alone, checked))
     ordered = tuple(sorted(findings, key=lambda finding: not finding.decision))
     return Checked(replace(checked, findings=ordered), tuple(alone))
 

@@ -103,9 +103,11 @@ def _shortcuts(known: Known, run: RunContext) -> list[dict[str, Any]]:
     found = shortcuts(data, learned, seed=run.request.seed)
     for each in found:
         if each.alarm:
-            run.listener.say(sentence(each))
-    said = {each.cue: {"message": sentence(each)} for each in found if each.alarm}
-    return [{**each.document(), "name": cue_name(each), **said.get(each.cue, {})} for each in found]
+            run.listener.say(sentence(each, data.unit))
+    said = {each.cue: {"message": sentence(each, data.unit)} for each in found if each.alarm}
+    return [
+        {**each.document(), "name": cue_name(each, data.unit), **said.get(each.cue, {})} for each in found
+    ]
 
 
 def _slices(known: Known, run: RunContext) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,22 +64,22 @@ def group_numbers(data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return numbers
 
 
-def shortcut_findings(found: Iterable[Shortcut], noted: Sequence[Finding]) -> list[Finding]:
+def shortcut_findings(found: Iterable[Shortcut], data: Examples) -> list[Finding]:
     """What should be looked at before training.
 
     Args:
         found: What each cue says alone.
-        noted: What was found before; columns that give the target away stand there already.
+        data: Checked; columns that give the target away are among its findings already.
     """
     from mindle.data.common.findings import finding
 
-    named = {file for each in noted if each.kind == "target-leak" for file in each.files}
+    named = {file for each in data.findings if each.kind == "target-leak" for file in each.files}
     return [
         finding(
             # Apples and lemons may differ in colour; nobody means them to differ in their border.
             "shortcut",
             [each.cue],
-            sentence(each),
+            sentence(each, data.unit),
             decision=each.content == "none" and each.cue not in UNSEEN,
         )
         for each in found
@@ -87,19 +87,19 @@ def shortcut_findings(found: Iterable[Shortcut], noted: Sequence[Finding]) -> li
     ]
 
 
-def cue_name(each: Shortcut) -> str:
-    """What a cue is called: a column by its name, a word of file names with the word."""
-    name = known_message(f"shortcuts.cue.{each.cue}", "")
+def cue_name(each: Shortcut, unit: str) -> str:
+    """What a cue of images or rows is called: a column by its name, a word of file names with the word."""
+    name = known_message(f"shortcuts.cue.{unit}.{each.cue}", "")
     if not name:
         return message("shortcuts.column", name=each.cue)
     return message("shortcuts.detail", cue=name, detail=each.detail) if each.detail else name
 
 
-def sentence(each: Shortcut) -> Message:
+def sentence(each: Shortcut, unit: str) -> Message:
     """How much a cue says alone, with its figures, and what to do."""
     from mindle.evaluation.doctor.shortcuts import LIMIT
 
-    strength, name = each.strength, cue_name(each)
+    strength, name = each.strength, cue_name(each, unit)
     value = float(strength.score["value"] or 0.0)
     if strength.ranking is None:
         said = message("shortcuts.number", cue=name, value=value)
@@ -110,5 +110,6 @@ def sentence(each: Shortcut) -> Message:
     else:
         figures = {"area": float(strength.ranking["value"] or 0.0), "value": value, "chance": strength.chance}
         said = message("shortcuts.class", cue=name, label=strength.label, **figures)
-    kind = "column" if each.content == "all" else "unseen" if each.cue in UNSEEN else "seen"
-    return message("selection.sentences", first=said, second=message(f"shortcuts.advice.{kind}"))
+    images = message(f"shortcuts.advice.{'unseen' if each.cue in UNSEEN else 'seen'}")
+    advice = known_message(f"shortcuts.advice.{unit}", images)
+    return message("selection.sentences", first=said, second=advice)

@@ -77,20 +77,18 @@ def _documents(
         features=features,
     )
     names = of_rows(data.row_names, rows)
-    return [
-        {**each.document(names, losses), "message": sentence(each, bool(data.classes))}
-        for each in found[:MOST_SLICES]
-    ]
+    return [{**each.document(names, losses), "message": sentence(each, data)} for each in found[:MOST_SLICES]]
 
 
-def sentence(each: Slice, in_classes: bool) -> Message:
+def sentence(each: Slice, data: Examples) -> Message:
     """Which samples these are, and how much worse the model is there."""
-    name = known_message(f"slices.facet.{each.name}", "") or message("shortcuts.column", name=each.name)
+    column = message("shortcuts.column", name=each.name)
+    name = known_message(f"slices.facet.{data.unit}.{each.name}", column)
     ends = dict(zip(("low", "high"), each.ends or (), strict=False))
     where = message(f"slices.where.{each.side}", cue=name, part=each.part, **ends)
     if each.label:
         where = message("slices.where.class", where=where, label=each.label)
-    code = f"slices.{'wrong' if in_classes else 'off'}{'_expected' if each.expected else ''}"
+    code = f"slices.{'wrong' if data.classes else 'off'}{'_expected' if each.expected else ''}"
     return message(code, where=where, n=int(each.rows.sum()), value=each.value, rest=each.rest, p=each.p)
 
 

@@ -19,7 +19,7 @@ def score(value: float) -> dict[str, float]:
 
 
 def shortcut(**changes: Any) -> dict[str, Any]:
-    cue = message("shortcuts.cue.border")
+    cue = message("shortcuts.cue.images.border")
     figures = {"label": "roses", "area": 0.97, "value": 0.62, "chance": 0.2}
     return {
         "cue": "border",
@@ -54,7 +54,9 @@ def test_what_says_little_explains_nothing(full: Make) -> None:
 
 
 def test_slices_of_test_come_first(full: Make) -> None:
-    where = message("slices.where.low", cue=message("slices.facet.brightness"), part="", low=2.0, high=31.0)
+    where = message(
+        "slices.where.low", cue=message("slices.facet.images.brightness"), part="", low=2.0, high=31.0
+    )
     said = message("slices.wrong", where=where, n=18, value=0.44, rest=0.08, p=0.001)
     content = full(doctor={"slices": [{"message": said}], "test_slices": [{"message": said}]})
     english, korean = section(content, "slices"), section(content, "slices", "ko")
