@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from time import perf_counter
+
+import numpy as np
 import pytest
 
-from mindle.explanation.maps import METHODS, Subject, chosen
+from mindle.explanation.maps import CHECKED, FEWEST, METHODS, Subject, chosen, pictures_to_check
 from tests.explanation.looking import brightest
 from tests.explanation.nets import patches, small_net
 
@@ -31,3 +34,15 @@ def test_an_unknown_method_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="Did you mean 'occlusion'"):
         chosen(("oclusion",), Subject(score=brightest))
     assert set(METHODS) >= {"occlusion"}
+
+
+def test_a_slow_model_is_checked_on_fewer_pictures() -> None:
+    def slow(pixels: np.ndarray) -> np.ndarray:
+        begun = perf_counter()
+        while perf_counter() - begun < 0.2:
+            pass
+        return brightest(pixels)
+
+    pixels = np.zeros((8, 16, 16, 3), np.uint8)
+    assert pictures_to_check(brightest, pixels) == CHECKED
+    assert pictures_to_check(slow, pixels) == FEWEST

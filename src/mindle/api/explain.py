@@ -325,7 +325,7 @@ def _checks(
 ) -> dict[str, Any]:
     """The document of checks.json: read where it is of this model, and what it lacks made."""
     from mindle.explanation.checks import Picture
-    from mindle.explanation.maps import CHECKED, check_methods, forgetful
+    from mindle.explanation.maps import check_methods, forgetful, pictures_to_check
 
     path, identity = asked.out / CHECKS, sha256_of(asked.graph)
     stored = _stored_checks(path, identity)
@@ -333,7 +333,8 @@ def _checks(
     if not missing:
         return stored
     pixels, targets, of = _images_to_check(asked, given)
-    few, their = pixels[:CHECKED], targets[:CHECKED]
+    count = pictures_to_check(subject.score, pixels)
+    few, their = pixels[:count], targets[:count]
     asked.listener.say(message("explain.checking", n=len(few), methods=", ".join(missing)))
     shuffled = forgetful(asked.opened, asked.graph, subject, few)
     pictures = [Picture(subject.score, each, int(at)) for each, at in zip(few, their, strict=True)]
