@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFile, ImageFilter
 
 from mindle.data.images.quality import STATISTICS, measure
 from tests.pictures import draw
@@ -37,10 +39,26 @@ def test_each_statistic_says_what_its_name_says() -> None:
     assert brightness[4] == 200
 
 
-def test_a_picture_that_ends_early_has_a_band() -> None:
-    plain, torn, blank = photo(), photo().copy(), np.full((96, 96, 3), 128, np.uint8)
-    torn[60:] = 128
-    assert of(plain, torn, blank)["band"] == pytest.approx([0.0, 36 / 96, 0.0])
+def test_a_torn_file_that_was_saved_again_has_a_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    whole = saved(Image.fromarray(photo(224)))
+    with Image.open(BytesIO(whole[: len(whole) // 2])) as torn, Image.open(BytesIO(saved(torn))) as again:
+        pixels = np.asarray(again)
+    assert pixels.shape == (224, 224, 3)
+    assert 0.2 < of(pixels)["band"][0] < 0.8
+
+
+def saved(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("level", [(0, 0, 0), (1, 0, 16), (255, 255, 255), (128, 128, 90)])
+def test_an_even_background_is_no_band(level: tuple[int, int, int]) -> None:
+    plain, below, blank = photo(), photo().copy(), np.full((96, 96, 3), 128, np.uint8)
+    below[60:] = level
+    assert of(plain, below, blank)["band"] == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (224, 224, 3), (300, 200, 3)])

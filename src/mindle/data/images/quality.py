@@ -28,8 +28,9 @@ class Rows(Protocol):
 
 # Lines of pixels that are measured of large pictures; every one of small ones.
 _LINES = 56
-# Rows that differ by no more than this have no picture in them.
-_FLAT = 2
+# Decoders fill what is missing of a torn JPEG with mid-gray: all channels of such rows lie between these
+# levels, and differ by no more than `_FLAT`. Even backgrounds of photos are mostly black or white.
+_FLAT, _MID_GRAY = 2, (118, 138)
 _LEAST = 1e-3
 _IMAGES_AT_A_TIME = 64
 # Luminance of red, green and blue in 256ths (BT.601).
@@ -44,14 +45,14 @@ def measure(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Returns:
         float32 (image, 5): mean and standard deviation of the gray levels, 0 to 255; the logarithms of the
-        mean squared second and first differences of neighbours; the share of the height that rows at the
-        bottom without any picture take, 0 where all rows are so.
+        mean squared second and first differences of neighbours; the share of the height that rows of even
+        mid-gray at the bottom take, 0 where all rows are so.
 
     Example:
-        >>> half = np.zeros((1, 64, 64, 3), np.uint8)
+        >>> half = np.full((1, 64, 64, 3), 128, np.uint8)
         >>> half[:, :32] = np.arange(64)[:, None]
         >>> [round(float(value), 2) for value in measure(half)[0, [0, 4]]]
-        [15.75, 0.5]
+        [79.75, 0.5]
     """
     parts = [
         _measured(pixels[at : at + _IMAGES_AT_A_TIME]) for at in range(0, len(pixels), _IMAGES_AT_A_TIME)
@@ -70,14 +71,15 @@ def measure_stored(stored: Rows) -> NDArray[np.float32]:
 
 def _measured(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     down, across = (max(1, side // _LINES) for side in pixels.shape[1:3])
-    rows, columns = _gray(pixels[:, ::down]), _gray(pixels[:, :, ::across])  # lines along which, (image, …)
+    thinned = pixels[:, :, ::across]
+    rows, columns = _gray(pixels[:, ::down]), _gray(thinned)  # lines along which, (image, …)
     along, along_too = np.diff(rows, axis=2), np.diff(columns, axis=1)
     first = _mean_square(along) + _mean_square(along_too)
     second = _mean_square(np.diff(along, axis=2)) + _mean_square(np.diff(along_too, axis=1))
     mean = rows.mean(axis=(1, 2), dtype=np.float64)
     spread = np.maximum(_mean_square(rows) - mean**2, 0) ** 0.5
     logs = [np.log(each + _LEAST) for each in (second, first)]
-    return np.stack([mean, spread, *logs, _band(columns)], axis=1).astype(np.float32)
+    return np.stack([mean, spread, *logs, _band(thinned)], axis=1).astype(np.float32)
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
@@ -95,8 +97,10 @@ def _mean_square(values: NDArray[np.int16]) -> NDArray[np.float64]:
     return np.asarray(np.einsum("ij,ij->i", flat, flat), np.float64) / max(flat.shape[1], 1)
 
 
-def _band(gray: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Share of the height below the last row in which there is a picture."""
-    varied = gray.max(axis=2) - gray.min(axis=2) > _FLAT  # (image, row)
-    below = varied[:, ::-1].argmax(axis=1)
-    return np.where(varied.any(axis=1), below / gray.shape[1], 0.0)
+def _band(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Share of the height below the last row that no decoder filled in."""
+    levels = pixels.reshape(*pixels.shape[:2], -1)  # (image, row, column · channel)
+    low, high = levels.min(axis=2), levels.max(axis=2)
+    drawn = (high - low > _FLAT) | (low < _MID_GRAY[0]) | (high > _MID_GRAY[1])
+    below = drawn[:, ::-1].argmax(axis=1)
+    return np.where(drawn.any(axis=1), below / drawn.shape[1], 0.0)
