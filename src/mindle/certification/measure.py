@@ -123,7 +123,7 @@ def _lots(asked: _Measuring, sample: Sample, deadline: float, listener: Listener
 
 
 def _require_time(asked: _Measuring, few: Sample, deadline: float) -> None:
-    """Refuse a time in which not even a few can be measured, as far as answers to them foretell it."""
+    """Refuse a time in which not even a few can be measured, as far as the first answers show."""
     asked.answers(few, few.stored())  # once, so that the engine is warm
     start = time.monotonic()
     asked.answers(few, few.stored())

@@ -84,7 +84,7 @@ def test_the_loss_of_more_rows_lies_in_its_interval() -> None:
         labels = np.arange(1000) % 2
         parts = [drawn(labels, rates, 0.5, rows, seed) for rows in parts_of(labels, seed=seed)]
         now = drawn(labels, rates, 0.5, np.arange(1000), seed).losses
-        found = learning_curve(parts, now, labels, ("a", "b"), seed=seed).foretold[0]
+        found = learning_curve(parts, now, labels, ("a", "b"), seed=seed).extrapolated[0]
         inside += found["low"] <= 1.5 * 1000**-0.5 <= found["high"]
     assert inside >= 17
 

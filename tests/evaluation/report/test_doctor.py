@@ -45,7 +45,7 @@ def curve(**changes: Any) -> dict[str, Any]:
     return {
         "points": [point(100, 0.3), point(400, 0.2)],
         "now": point(1000, 0.1),
-        "foretold": [point(2000, 0.08), point(4000, 0.07)],
+        "extrapolated": [point(2000, 0.08), point(4000, 0.07)],
         "fitted": {"a": 1.0, "b": 0.5, "c": 0.0},
         "per_class": [{"name": "daisy", "value": 0.004, "low": 0.001, "high": 0.008}],
         "next_class": "daisy",

@@ -3,7 +3,7 @@
 Parts of the rows, each within the next larger one, are learned from and answered out of fold; the loss
 follows c + a·n^−b, of which b is tried on a grid, and a and c are least squares that cannot be negative. The
 interval is that of a bootstrap of the rows, the same at every size: what is hard about a row stays so.
-Fitted on 40 % of flowers5 and dogs-vs-cats, 20 draws, it foretold the loss of all of them inside the interval
+Fitted on 40 % of flowers5 and dogs-vs-cats, 20 draws, the loss on all of them lay inside the interval
 each time.
 
 Source:
@@ -28,7 +28,7 @@ Losses = Callable[[Floats, NDArray[Any]], Floats]
 PARTS = {0.05: 6, 0.075: 5, 0.1: 4, 0.15: 2, 0.2: 2, 0.3: 1, 0.4: 1, 0.7: 1}
 # No part has more rows, so that a head takes a moment; one has at least so many, and so many of each class.
 MOST, LEAST, LEAST_OF_CLASS = 2_000, 40, 8
-# Times the rows that there are, for which the loss is foretold.
+# Times the rows that there are, to which the loss is extrapolated.
 TIMES = (2, 4)
 MORE = 100  # of a class, for what it would gain
 # Of the bootstrap, of more rows some; and how often a class must gain most to be named.
@@ -123,7 +123,7 @@ class Curve:
         points: Size and mean loss of each part of the rows, with its interval.
         now: Rows, and their mean loss out of fold by the model that was selected.
         fitted: a, b and c of the curve of the quick model.
-        foretold: Rows, and the loss that is to be expected of the selected model.
+        extrapolated: Rows, and the loss that is to be expected of the selected model.
         per_class: By how much the loss over all rows would fall with `MORE` samples of a class: its name and
             that, the largest first.
         next_class: The first of them, "" where it is not clearly so.
@@ -132,7 +132,7 @@ class Curve:
     points: Sequence[Mapping[str, Any]]
     now: Mapping[str, Any]
     fitted: Mapping[str, float]
-    foretold: Sequence[Mapping[str, Any]]
+    extrapolated: Sequence[Mapping[str, Any]]
     per_class: Sequence[Mapping[str, Any]]
     next_class: str
 
@@ -162,7 +162,7 @@ def learning_curve(
         ...     return Part(rows=np.arange(n), losses=(generator.random(n) < 3 * n**-0.5) * 1.0)
         >>> parts = [part(n) for n in (50, 100, 200, 400, 800)]
         >>> curve = learning_curve(parts, part(1000).losses, np.zeros(1000), (), seed=0)
-        >>> [each["n"] for each in curve.foretold], curve.foretold[0]["value"] < curve.now["value"]
+        >>> [each["n"] for each in curve.extrapolated], curve.extrapolated[0]["value"] < curve.now["value"]
         ([2000, 4000], True)
     """
     n, kept = len(losses), _resampled(parts, len(losses))
@@ -172,14 +172,14 @@ def learning_curve(
     power = fit_power(sizes, means, sizes * np.array([_draws(parts, size) for size in sizes]))
     now = counts @ losses[kept] / len(kept)
     now += losses.mean() - now[0]  # of all rows, also where not all are resampled
-    foretold = [{"n": times * n, **_score(now * _ratio(power, n, times * n))} for times in TIMES]
+    extrapolated = [{"n": times * n, **_score(now * _ratio(power, n, times * n))} for times in TIMES]
     shares = {label: float((labels == label).mean()) for label in range(len(classes))}
     gains = _gains(parts, counts, labels[kept], {classes[label]: share for label, share in shares.items()}, n)
     return Curve(
         points=[{"n": int(size), **_score(means[:, at])} for at, size in enumerate(sizes)],
         now={"n": n, **_score(now)},
         fitted={name: float(value[0]) for name, value in power._asdict().items()},
-        foretold=foretold,
+        extrapolated=extrapolated,
         per_class=sorted(
             ({"name": name, **_score(gain)} for name, gain in gains), key=lambda each: -each["value"]
         ),

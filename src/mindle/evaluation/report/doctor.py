@@ -76,7 +76,7 @@ def curve(page: Page[Any]) -> Values:
         return {"rows": []}
     return {
         "figure": curve_figure(page, found),
-        "rows": [(each["n"], _loss(page, each)) for each in (found["now"], *found["foretold"])],
+        "rows": [(each["n"], _loss(page, each)) for each in (found["now"], *found["extrapolated"])],
         "next": _next(page, found),
     }
 
@@ -96,8 +96,8 @@ def _next(page: Page[Any], found: Mapping[str, Any]) -> str:
 
 
 def curve_figure(page: Page[Any], found: Mapping[str, Any]) -> Markup:
-    """Measured points with their intervals, and what is foretold as a band; the axis of samples doubles."""
-    measured, ahead = found["points"], [found["now"], *found["foretold"]]
+    """Measured points with their intervals, and the extrapolation as a band; the axis of samples doubles."""
+    measured, ahead = found["points"], [found["now"], *found["extrapolated"]]
     every = [*measured, *ahead]
     n = np.log2([each["n"] for each in every])
     top = 1.05 * max(each["high"] for each in every) or 1.0
