@@ -226,7 +226,7 @@ def test_decisions_that_are_none(tmp_path: Path, plain: Any) -> None:
     mindle.train(
         "iris", decisions=tmp_path / "empty.csv", out=tmp_path / "r", **{**QUICK, "listener": listener}
     )
-    assert any("nothing to decide" in sentence for sentence in heard)
+    assert any("no decisions to apply" in sentence for sentence in heard)
     with pytest.raises(DataError, match="which is not there"):
         mindle.train("iris", decisions=tmp_path / "none.csv", **QUICK)
     numbers = mindle.train("diabetes", out=tmp_path / "numbers", **QUICK)

@@ -99,7 +99,7 @@ def test_a_column_is_called_by_its_name_whatever_that_is() -> None:
     target, noise = np.random.default_rng(0).normal(size=(2, 400))
     said = alarms(pd.DataFrame({"camera": target + 0.15 * noise, "y": target}), target="y")["camera"]
     assert said.startswith("From the column 'camera' alone, the target can be estimated")
-    assert said.endswith("Is it known before the target is? If not, ignore it.")
+    assert said.endswith("Is its value known before the target is? If not, leave the column out.")
 
 
 def test_dark_and_blurred_photos_are_named_and_kept(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_prompt_counts_what_should_not_be_used_alone(bundle: Path, tmp_path:
         Image.fromarray(picture).save(tmp_path / f"{at}.png")
     names = [str(tmp_path / f"{at}.png") for at in range(5)]
     done = mindle("predict", str(bundle), *names, "--out", str(tmp_path / "answers.json"))
-    assert "2 of the answers should not be used alone: 2 too dark" in done.stderr
+    assert "abstains on 2 of the answers: 2 too dark" in done.stderr
     rows = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))["predictions"]
     assert [row["abstain"] for row in rows] == ["", "", "", "dark", "dark"]
 
@@ -231,9 +231,7 @@ def test_evaluation_says_it_too(bundle: Path, tmp_path: Path) -> None:
 
     said = Noticed()
     found = evaluate(bundle, tmp_path / "data", out=tmp_path / "answers.csv", listener=said)
-    assert any(
-        "2 answers should not be used alone: 2 too dark; the others" in line for line in said.sentences()
-    )
+    assert any("abstains on 2 answers: 2 too dark; the others" in line for line in said.sentences())
     assert found["test"]["n"] == 24
     header, *rows = (tmp_path / "answers.csv").read_text("utf-8-sig").splitlines()
     assert header == "path,label,predicted,confidence,p_round,p_square,abstain,label_set"

@@ -1,4 +1,4 @@
-"""`explain`: what answers rest on, and whether that can be believed."""
+"""`explain`: what answers are based on, and whether the explanations can be trusted."""
 
 from __future__ import annotations
 

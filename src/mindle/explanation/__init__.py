@@ -1,1 +1,1 @@
-"""Where a model looks for its answer, and whether that can be believed."""
+"""Where a model looks for its answer, and whether its maps can be trusted."""

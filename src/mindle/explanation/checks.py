@@ -1,10 +1,10 @@
-"""Whether a map can be believed: it must find what the model needs, and change when the model does.
+"""Whether a map can be trusted: it must find what the model needs, and change when the model does.
 
-Two questions, neither of which a beautiful picture answers:
+Two questions, which the look of a map does not answer:
 
 - Deletion and insertion: does the score fall faster when what the map names fades away than when random
-  places do, and rise faster when that alone is shown? An edge detector often passes, because things have
-  edges where the ground has none.
+  places do, and rise faster when that alone is shown? An edge detector often passes, because objects have
+  edges where the background has none.
 - Shuffled weights: is the map of a model whose weights were shuffled another one? An edge detector's is not.
 
 Both are measured once for a model, on some pictures that it answers correctly.

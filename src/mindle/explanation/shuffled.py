@@ -1,4 +1,4 @@
-"""A model that has forgotten what it learned: its own graph, with the numbers of its tensors shuffled."""
+"""A model with what it learned destroyed: its own graph, with the numbers of its tensors shuffled."""
 
 from __future__ import annotations
 

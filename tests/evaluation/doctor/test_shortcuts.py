@@ -70,9 +70,3 @@ def test_groups_stay_in_one_fold_and_few_rows_say_nothing() -> None:
     assert all(len(set(folds[groups == group])) == 1 for group in range(100))
     few = Cue(name="cue", values=np.arange(40.0)[:, None])
     assert find_shortcuts([few], truths.of("binary", np.arange(40) % 2, ("a", "b")), np.arange(40)) == []
-
-
-def test_how_much_of_a_score_a_cue_explains() -> None:
-    alone = found((LABELS == 1) + 0.1 * GENERATOR.normal(size=600))
-    assert alone.explains(0.99) == pytest.approx((alone.strength.score["value"] - 1 / 3) / (0.99 - 1 / 3))
-    assert alone.explains(0.3) == 0.0

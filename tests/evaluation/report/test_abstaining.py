@@ -56,7 +56,7 @@ def test_classes_have_sets_refusals_a_curve_and_costs(full: Make) -> None:
     content = replace(content, metrics={**content.metrics, "abstention": foreign})
     english, korean = section(content, "abstaining"), section(content, "abstaining", "ko")
     test = content.metrics["test"]
-    assert "promised are 90.0%" in english
+    assert "the target is 90.0%" in english
     assert "It abstains on 6.7%" in english
     assert f"{100 * test['abstain']['accuracy_of_the_rest']['value']:.1f}%" in english
     assert "unlike the training data" in english
@@ -66,17 +66,17 @@ def test_classes_have_sets_refusals_a_curve_and_costs(full: Make) -> None:
     assert "Before calibration" in english
     assert english.count("<figcaption>") == 8  # every refused image, with its picture or without
     assert "data:image/jpeg" in english
-    assert "refuse 20.0% of that class on average (10.0% to 30.0%)" in english
+    assert "abstain on 20.0% of that class on average (10.0% to 30.0%)" in english
     assert "mosaics 100%" in english
     assert "학습 데이터와 다름" in korean
     assert "모자이크 100%" in korean
     assert "위험-응답률 곡선" in korean
-    assert "약속한 값은 90.0%" in korean
+    assert "목표는 90.0%" in korean
 
 
 def test_a_promise_that_cannot_be_made_is_refused_with_the_number(full: Make) -> None:
     found = section(classified(full, level=0.995), "abstaining")
-    assert "cannot be promised: that takes 199 images" in found
+    assert "are not possible: they need at least 199 images" in found
 
 
 def test_numbers_have_refusals_alone(estimated: Make) -> None:

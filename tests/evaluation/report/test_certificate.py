@@ -99,7 +99,7 @@ def test_the_page_states_what_was_measured() -> None:
         "accuracy.blur.3 at least 95.0% 90.0% 80.0% – 95.0% does not hold",
         "size_mb at most 10 not measured does not hold",
         "80.0% – 95.0%",
-        "abstains from 90.0%",
+        "abstains on 90.0%",
         "chance: 0.03",
         "mindle certify runs/a --seed 7",
         "Ada",
@@ -120,7 +120,7 @@ def test_a_model_that_cannot_abstain_is_called_so() -> None:
     }
     text = text_of(certificate_html(document(**changes, compared_with_training=False), EXAMPLES))
     assert "cannot abstain" in text
-    assert "does not know what it has learned from" in text
+    assert "does not know its training data" in text
     assert "answers all of them" in text
 
 

@@ -40,7 +40,7 @@ def test_an_alarm_stands_above_the_table_with_what_it_explains(full: Make) -> No
     content = full(doctor={"shortcuts": [shortcut(), shortcut(cue="date", alarm=False, score=score(0.21))]})
     english, korean = section(content, "shortcuts"), section(content, "shortcuts", "ko")
     assert "From the border of the images alone, class" in english
-    assert "reaches" in english
+    assert "accounts for" in english
     assert "from something else alone: border of the images" in section(content, "trust")
     assert english.count("<tr>") == 3
     assert "이미지 테두리" in korean
@@ -49,7 +49,7 @@ def test_an_alarm_stands_above_the_table_with_what_it_explains(full: Make) -> No
 
 def test_what_says_little_explains_nothing(full: Make) -> None:
     quiet = shortcut(alarm=False, score=score(0.25), ranking=score(0.6))
-    assert "reaches" not in section(full(doctor={"shortcuts": [quiet]}), "shortcuts")
+    assert "accounts for" not in section(full(doctor={"shortcuts": [quiet]}), "shortcuts")
     assert section(full(doctor={}), "shortcuts") == ""
 
 

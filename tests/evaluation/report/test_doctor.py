@@ -73,7 +73,7 @@ def test_a_weak_model_gives_an_upper_limit(full: Make) -> None:
 
 
 def test_what_a_net_has_learned_from_is_said(full: Make) -> None:
-    assert "1,700 further labels could not be questioned" in section(
+    assert "1,700 further labels could not be checked" in section(
         full(doctor={"labels": labels(unasked=1700)}), "labels"
     )
 
@@ -82,7 +82,7 @@ def test_numbers_have_targets_and_no_suggestions(estimated: Make) -> None:
     found = labels(per_class=[], accuracy=None)
     del found["suggestions"]
     text = section(estimated(doctor={"labels": found, "issues": [{**ISSUE, "path": "row 7"}]}), "labels")
-    assert "Of 2,000 targets, 5.2% lie more than three times" in text
+    assert "Of 2,000 targets, 5.2% lie outside of three times" in text
     assert "suggested:RUN" not in text
     assert "Row 7" in text
 

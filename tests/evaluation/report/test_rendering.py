@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import UndefinedError
 
-from mindle.evaluation.report.rendering import jpeg_source, render
+from mindle.evaluation.report.rendering import coded, jpeg_source, render
 
 
 def test_a_value_that_is_missing_is_an_error() -> None:
@@ -23,3 +23,7 @@ def test_values_are_escaped_and_characters_that_no_document_may_hold_replaced() 
 
 def test_pictures_stand_inside_the_page() -> None:
     assert jpeg_source(b"abc") == "data:image/jpeg;base64,YWJj"
+
+
+def test_code_in_a_sentence_is_an_element_and_the_rest_is_escaped() -> None:
+    assert coded("Give `--group <a>` & `x`.") == ("Give <code>--group &lt;a&gt;</code> &amp; <code>x</code>.")

@@ -25,7 +25,6 @@ LIMIT = 0.9
 """A cue may say less of any one class (lower end of its ROC AUC), or of a number (lower end of R²)."""
 LIMIT_OF_SUBJECT = 0.99
 """What holds the subject, as a column of a table does, may say more of all: petals tell irises apart."""
-EXPLAINED = 0.5  # of what the model is better than chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +55,6 @@ class Shortcut:
             "alarm": self.alarm,
             "content": self.content,
         }
-
-    def explains(self, score: float) -> float:
-        """The share of what a model is better than chance that the cue reaches alone."""
-        gained = score - self.strength.chance
-        found = float(self.strength.score["value"] or 0.0) - self.strength.chance
-        return max(0.0, found / gained) if gained > 0 else 0.0
 
 
 def find_shortcuts(cues: Sequence[Cue], truth: Truth, groups: Ints, *, seed: int = 0) -> list[Shortcut]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mindle.evaluation.doctor.shortcuts import EXPLAINED
 from mindle.evaluation.report.formatting import decimal, interval, percent
 from mindle.evaluation.report.sections import Page, Values
 from mindle.records import Finding
 
 MOST_CUES = 12
+EXPLAINED = 0.5  # share of the model's gain over guessing, from which a cue is said to explain it
 # Findings about single images of which the page shows the first with their pictures.
 QUALITY = ("dark", "blurred", "blank", "tiny")
 MOST_EACH = 6

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mindle.evaluation.report import formatting
 from mindle.version import __version__
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What no document may hold: control characters, and the lone surrogates of undecodable file names.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CODE = re.compile("`([^`]+)`")
 # Functions of `formatting` that templates call by name.
 _FILTERS = (
     "amount bar_style capitalised cell cell_text column_cell count percent position setting score_in"
@@ -36,9 +37,23 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"jpeg": jpeg_source, **{name: getattr(formatting, name) for name in _FILTERS}}
+    made.filters |= {
+        "coded": coded,
+        "jpeg": jpeg_source,
+        **{name: getattr(formatting, name) for name in _FILTERS},
+    }
     made.globals["version"] = __version__
     return made
+
+
+def coded(text: str) -> Markup:
+    """A sentence in which what stands between backticks is an element `code`.
+
+    Example:
+        >>> coded("Give `--decisions FILE` & train.")
+        Markup('Give <code>--decisions FILE</code> &amp; train.')
+    """
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def jpeg_source(picture: bytes) -> str:
