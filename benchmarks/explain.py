@@ -42,7 +42,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/data"))
     parser.add_argument("weights", nargs="?", type=Path, default=Path("../shared/weights"))
     parser.add_argument(
-        "--images", type=int, default=60, help="of the test part, that are answered correctly"
+        "--images", type=int, default=40, help="of the test part, that are answered correctly"
     )
 
 
