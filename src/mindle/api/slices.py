@@ -67,28 +67,32 @@ def _documents(
     from mindle.evaluation.doctor import tasks
     from mindle.evaluation.doctor.slices import find_slices
 
+    comparison = tasks.of(data.task).comparison
     found = find_slices(
         sources.of(data).facets(data, rows),
         losses,
-        tasks.of(data.task).comparison,
+        comparison,
         labels=data.labels[rows] if len(data.labels) else None,
         names=data.classes,
         expected=expected,
         features=features,
     )
     names = of_rows(data.row_names, rows)
-    return [{**each.document(names, losses), "message": sentence(each, data)} for each in found[:MOST_SLICES]]
+    return [
+        {**each.document(names, losses), "message": sentence(each, data.unit, comparison.wording)}
+        for each in found[:MOST_SLICES]
+    ]
 
 
-def sentence(each: Slice, data: Examples) -> Message:
+def sentence(each: Slice, unit: str, wording: str) -> Message:
     """Which samples these are, and how much worse the model is there."""
     column = message("shortcuts.column", name=each.name)
-    name = known_message(f"slices.facet.{data.unit}.{each.name}", column)
+    name = known_message(f"slices.facet.{unit}.{each.name}", column)
     ends = dict(zip(("low", "high"), each.ends or (), strict=False))
     where = message(f"slices.where.{each.side}", cue=name, part=each.part, **ends)
     if each.label:
         where = message("slices.where.class", where=where, label=each.label)
-    code = f"slices.{'wrong' if data.classes else 'off'}{'_expected' if each.expected else ''}"
+    code = f"slices.{wording}{'_expected' if each.expected else ''}"
     return message(code, where=where, n=int(each.rows.sum()), value=each.value, rest=each.rest, p=each.p)
 
 

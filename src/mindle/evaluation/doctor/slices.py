@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from math import erfc, sqrt
 from typing import Any
 
@@ -43,7 +43,7 @@ class Slice:
         label: The class within which it lies; "" where it lies in all.
         rows: (row,) which rows.
         value, rest: Mean loss there and elsewhere: the share of wrong answers, the mean error of numbers;
-            `rest` is what the model's confidences let expect where `expected` says so.
+            `rest` is what the model's confidence predicts where `expected` says so.
         p: By chance alone, corrected for how many slices were looked at.
     """
 
@@ -71,10 +71,12 @@ class Comparison:
     """How losses are compared, by task.
 
     Attributes:
+        wording: Which sentence of `messages/slices.toml` says what was found.
         p: One-sided p value that some rows have larger losses than some others.
         matters: Whether a mean loss is so much larger than another that it matters.
     """
 
+    wording: str
     p: Callable[[Floats, Floats], float]
     matters: Callable[[float, float], bool]
 
@@ -224,7 +226,7 @@ def fisher(inside: Floats, outside: Floats) -> float:
     return float(min(1.0, np.exp(logs).sum()))
 
 
-@cache
+@lru_cache(maxsize=4)
 def _log_factorials(most: int) -> Floats:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, most + 1)))])
 
@@ -250,9 +252,9 @@ def _upper(z: float) -> float:
     return 0.5 * erfc(z / sqrt(2))
 
 
-SHARES = Comparison(p=fisher, matters=lambda value, rest: value >= rest + 0.05)
+SHARES = Comparison(wording="wrong", p=fisher, matters=lambda value, rest: value >= rest + 0.05)
 """Of right and wrong answers: five points more are wrong."""
-SIZES = Comparison(p=ranked, matters=lambda value, rest: value >= 2 * rest)
+SIZES = Comparison(wording="off", p=ranked, matters=lambda value, rest: value >= 2 * rest)
 """Of errors of numbers: they are twice as large. Untouched tables have 1.6 times as large ones."""
 
 
@@ -295,7 +297,7 @@ def _levelled(expected: Floats, losses: Floats) -> Floats:
 
 
 def _unexpected(each: Slice, losses: Floats, expected: Floats) -> Slice:
-    """Rows by what the model answers from, compared with what its own confidences let expect there."""
+    """Rows by what the model answers from, compared with what its own confidence predicts there."""
     hits, count = round(float(losses[each.rows].sum())), float(expected[each.rows].sum())
     value, rest = float(losses[each.rows].mean()), float(expected[each.rows].mean())
     return replace(each, value=value, rest=rest, p=at_least(hits, count), expected=True)
