@@ -37,8 +37,8 @@ class Costs:
         shape = (len(self.classes), len(self.classes))
         if self.table.shape != shape or (self.abstain is not None and self.abstain.shape != shape[:1]):
             raise ValueError(f"`table` must be {shape}, one row and one column a class.")
-        numbers = [self.table, *([] if self.abstain is None else [self.abstain])]
-        if not all(np.isfinite(each).all() for each in numbers):
+        parts = [self.table, *([] if self.abstain is None else [self.abstain])]
+        if not all(np.isfinite(each).all() for each in parts):
             raise ValueError("Costs must be finite numbers. Received NaN or infinity.")
 
     def decisions(self, probabilities: Floats, codes: NDArray[np.str_] | None = None) -> Ints:

@@ -36,8 +36,8 @@ def origin_of(image: Image.Image, size_bytes: int) -> Origin:
         Origin(size_bytes=100, tables=0.0, camera='', taken=nan)
     """
     tables: dict[int, Any] = getattr(image, "quantization", None) or {}
-    numbers = sum(map(len, tables.values()))
-    divided = sum(map(sum, tables.values())) / numbers if numbers else 0.0
+    count = sum(map(len, tables.values()))
+    divisor = sum(map(sum, tables.values())) / count if count else 0.0
     camera, taken = "", float("nan")
     try:
         exif = image.getexif()
@@ -48,7 +48,7 @@ def origin_of(image: Image.Image, size_bytes: int) -> Origin:
             taken = _days(own.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime))
     except Exception:  # damaged metadata are no reason to refuse a good picture
         pass
-    return Origin(size_bytes=size_bytes, tables=divided, camera=camera, taken=taken)
+    return Origin(size_bytes=size_bytes, tables=divisor, camera=camera, taken=taken)
 
 
 def _days(text: Any) -> float:
