@@ -51,7 +51,7 @@ def test_a_background_that_gives_a_class_away_is_warned_of(
     assert found["bright"]["n"] >= 10
     assert found["bright"]["warned"] is border
     page = run.folder.report.read_text("utf-8")
-    assert "How much comes from the border" in page
+    assert "Evidence from the border of the images" in page
     assert ('<span class="mark">background</span>' in page) is border
     assert "테두리" in run.report(lang="ko").read_text("utf-8")
 

@@ -41,7 +41,7 @@ def test_an_alarm_stands_above_the_table_with_what_it_explains(full: Make) -> No
     english, korean = section(content, "shortcuts"), section(content, "shortcuts", "ko")
     assert "From the border of the images alone, class" in english
     assert "accounts for" in english
-    assert "from something else alone: border of the images" in section(content, "trust")
+    assert "from something other than the subject alone: border of the images" in section(content, "trust")
     assert english.count("<tr>") == 3
     assert "이미지 테두리" in korean
     assert "지름길 단서" in korean

@@ -68,8 +68,8 @@ def test_questionable_labels_are_shown_with_their_picture(full: Make) -> None:
 
 def test_a_weak_model_gives_an_upper_limit(full: Make) -> None:
     text = section(full(doctor={"labels": labels(accuracy=0.91)}), "labels")
-    assert "names only 91.0% of the labels" in text
-    assert "most certain, 1.0% (0.5–2.0%) are" in text
+    assert "agrees with only 91.0% of the labels" in text
+    assert "most certain, 1.0% (0.5–2.0%) are probably wrong" in text
 
 
 def test_what_a_net_has_learned_from_is_said(full: Make) -> None:
