@@ -50,7 +50,7 @@ def predictions(photos: Dataset) -> Predictions:
 def test_what_is_wrong_in_the_dark_is_named(photos: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     answers, rows = predictions(photos), photos.rows()
     monkeypatch.setenv("MINDLE_CACHE", str(Path(photos.images.root).parent / "cache"))
-    (first, *_) = slices_of_answers(photos, rows, answers)
+    (first, *_) = slices_of_answers(photos, answers)
     assert (first["name"], first["side"], first["label"]) == ("brightness", "low", "b")
     assert first["message"].startswith("Class 'b': Lowest fifth by brightness")
     assert "밝기" in in_language(first["message"], "ko")
@@ -73,12 +73,25 @@ def test_a_range_and_a_category_of_a_table(tmp_path: Path) -> None:
     table = read_table(pd.DataFrame({"size": size, "kind": kind, "price": size}), target="price")
     assert isinstance(table, Table)
     table = mindle.check(pd.DataFrame({"size": size, "kind": kind, "price": size}), target="price").dataset
-    rows = table.rows()
     off = GENERATOR.normal(size=600) * np.where(kind == "house", 4, 1)
     answers = Estimates(paths=table.row_names, values=size + off, targets=size)
-    (first, *_) = slices_of_answers(table, rows, answers)
+    (first, *_) = slices_of_answers(table, answers)
     assert (first["name"], first["part"]) == ("kind", "house")
     assert "column 'kind' 'house': the mean error of" in first["message"]
+
+
+def test_one_fold_of_a_table_that_is_not_split_is_looked_at() -> None:
+    size, kind = np.arange(600.0), np.repeat(["flat", "house"], 300)
+    table = mindle.check(pd.DataFrame({"size": size, "kind": kind, "price": size}), target="price").dataset
+    assert isinstance(table, Table)
+    assert not any(table.splits)
+    fold = np.arange(599, 0, -2)
+    off = np.random.default_rng(0).normal(size=300) * np.where(kind[fold] == "house", 4, 1)
+    answers = Estimates(
+        paths=tuple(table.row_names[row] for row in fold), values=size[fold] + off, targets=size[fold]
+    )
+    (first, *_) = slices_of_answers(table, answers)
+    assert (first["name"], first["part"]) == ("kind", "house")
 
 
 @pytest.mark.slow

@@ -80,12 +80,13 @@ def examine_answers(pipeline: Pipeline[Any], run: RunContext, outcome: Any, answ
         pipeline: Of the data.
         run: Gets what is found, in run.json.
         outcome: What was fitted.
-        answers: To the test split. Those of a cross-validation are the ones that `examine` looked at.
+        answers: To the test split, or to one fold. Those of a cross-validation are the ones that `examine`
+            looked at.
     """
     known = pipeline.known(outcome)
     if known is None or answers.folds is not None or not len(answers):
         return
-    found = slices_of_answers(known.data, known.data.rows("test"), answers)
+    found = slices_of_answers(known.data, answers)
     _say_slices(found, run)
     if found:
         run.log.record(doctor={**run.log.document.get("doctor", {}), "test_slices": found})

@@ -41,16 +41,18 @@ def slices_out_of_fold(data: Examples, found: OutOfFold, *, seed: int = 0) -> li
     )
 
 
-def slices_of_answers(data: Examples, rows: NDArray[np.int64], answers: Answers) -> list[dict[str, Any]]:
+def slices_of_answers(data: Examples, answers: Answers) -> list[dict[str, Any]]:
     """Slices of what a model was evaluated on.
 
     Args:
         data: Checked.
-        rows: Of the data, in the order of the answers.
-        answers: With the truth.
+        answers: To rows of the data, with the truth. They are found by name: a table of few rows has no test
+            split, also where one fold alone is evaluated.
     """
     from mindle.evaluation.doctor import tasks
 
+    places = {name: row for row, name in enumerate(data.row_names)}
+    rows = np.array([places[path] for path in answers.paths], np.int64)
     losses, expected = tasks.of(data.task).answered(answers)
     return _documents(data, rows, losses, expected=expected)
 
