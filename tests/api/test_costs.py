@@ -115,3 +115,18 @@ def test_at_the_prompt_a_number_has_no_costs(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "estimates a number" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_names_may_be_copied_from_what_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "costs.csv"
+    file.write_text("truth,'=SUM(1),b\n'=SUM(1),0,1\nb,1,0\n")
+    costs = costs_for(file, ("=SUM(1)", "b"))
+    assert costs is not None
+    assert costs.classes == ("=SUM(1)", "b")
+
+
+def test_a_file_that_is_no_table_of_cells_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "costs.csv"
+    file.write_text("truth,a,b\na,0\r1,1\n")
+    with pytest.raises(DataError, match="new-line character"):
+        costs_for(file, ("a", "b"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mindle.artifacts.files import unreadable
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.errors import DataError
+from mindle.text import uncell
 
 if TYPE_CHECKING:
     from mindle.evaluation.trust.costs import Costs
@@ -48,15 +49,17 @@ def _rows(path: Path) -> list[list[str]]:
     try:
         with open_regular(path) as file:
             text = file.read().decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        separator = max(_SEPARATORS, key=first.count)
+        found = list(csv.reader(io.StringIO(text), delimiter=separator))
     except (PermissionError, SpecialFile) as error:
         raise unreadable(path, error) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"`cost` must be a CSV file in UTF-8. Received {path}, which cannot be read as one: {error}."
         ) from error
-    first = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=first.count)
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(map(str.strip, row))]
+    # Names may be copied from what mindle wrote, where no spreadsheet runs them.
+    rows = [[uncell(cell) for cell in row] for row in found if any(map(str.strip, row))]
     if separator != ",":  # where a semicolon stands between numbers, a comma may stand in them
         rows[1:] = [[row[0], *(cell.replace(",", ".") for cell in row[1:])] for row in rows[1:]]
     return rows

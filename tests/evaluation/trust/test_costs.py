@@ -71,6 +71,7 @@ def test_classes_may_come_in_any_order() -> None:
         ([], "the same classes"),
         ([["truth", "a", "b"], ["a", "0", "1"]], "the same classes"),
         ([["truth", "a", "a"], ["a", "0", "1"]], "each once"),
+        ([["truth", "a", "b"], ["a", "0", "1"], ["b", "1", "0"], ["b", "9", "0"]], "each once.*rows a, b, b"),
         ([["truth", "a", "b"], ["a", "0", "x"], ["b", "1", "0"]], "'a' must hold a number"),
         ([["truth", "a", "b"], ["a", "0"], ["b", "1", "0"]], "in each of 2 columns"),
         ([["truth", "a", "b"], ["a", "0", "inf"], ["b", "1", "0"]], "must hold a number"),
@@ -79,6 +80,12 @@ def test_classes_may_come_in_any_order() -> None:
 def test_tables_that_are_no_costs_are_refused(rows: list[list[str]], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         costs_of(rows, "costs.csv")
+
+
+def test_a_class_may_be_called_abstain() -> None:
+    costs = costs_of([["", "abstain", "b"], ["abstain", "0", "1"], ["b", "5", "0"]], "costs.csv")
+    assert (costs.classes, costs.abstain) == (("abstain", "b"), None)
+    assert costs.table.tolist() == [[0, 1], [5, 0]]
 
 
 def test_tables_of_other_shapes_are_refused() -> None:

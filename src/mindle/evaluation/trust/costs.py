@@ -105,7 +105,8 @@ def costs_of(rows: Sequence[Sequence[str]], name: str) -> Costs:
 
     Args:
         rows: The header (anything, then a class or "abstain" a column), and a row a class: its name, then
-            what naming each class costs where it is the truth.
+            what naming each class costs where it is the truth. "abstain" is a class where a row has
+            that name.
         name: Of the file, for errors.
 
     Raises:
@@ -117,13 +118,15 @@ def costs_of(rows: Sequence[Sequence[str]], name: str) -> Costs:
                [5., 0.]])
     """
     header = [cell.strip() for cell in rows[0][1:]] if rows else []
-    classes = tuple(cell for cell in header if cell != ABSTAIN)
     body = {row[0].strip(): row for row in rows[1:] if row}
-    if len(classes) < 2 or len(set(header)) < len(header) or sorted(body) != sorted(classes):
+    choice = ABSTAIN in header and ABSTAIN not in body
+    classes = tuple(cell for cell in header if cell != ABSTAIN or not choice)
+    named = [row[0].strip() for row in rows[1:] if row]
+    if len(classes) < 2 or len(set(header)) < len(header) or sorted(named) != sorted(classes):
         raise ValueError(
             f"{name} must name the truth in its first column and the same classes in its header, beside "
             f"them perhaps {ABSTAIN}, each once. Received the columns {', '.join(header) or 'none'} "
-            f"and the rows {', '.join(body) or 'none'}."
+            f"and the rows {', '.join(named) or 'none'}."
         )
     numbers = {label: _numbers(row, header, name, label) for label, row in body.items()}
     every = np.array([[numbers[truth][column] for column in header] for truth in classes])
@@ -131,7 +134,7 @@ def costs_of(rows: Sequence[Sequence[str]], name: str) -> Costs:
     return Costs(
         classes=classes,
         table=every[:, at],
-        abstain=every[:, header.index(ABSTAIN)] if ABSTAIN in header else None,
+        abstain=every[:, header.index(ABSTAIN)] if choice else None,
     )
 
 
