@@ -13,6 +13,7 @@ from mindle.artifacts.label_issues import (
     Verdict,
     digest,
     path_of,
+    questioned,
     read_decisions,
     read_verdicts,
     write_label_issues,
@@ -117,6 +118,17 @@ def test_suggestions_are_the_longest_list_at_the_precision(tmp_path: Path) -> No
     text = "\n".join([header, *reversed(lines)]).replace(",", ";").replace("0.", "0,")
     file.write_text("\ufeff" + text, "utf-8")
     assert [each.path for each in read_decisions(given, 0.5)] == ["a", "c"]
+
+
+def test_a_run_whose_file_went_through_a_spreadsheet_is_read_all_the_same(tmp_path: Path) -> None:
+    rows = [["1", A, "train", "x", "y", 0.25], ["2", B, "val", "y", "x", 0.125], ["3", C, "val", "y", "x", 1]]
+    run = run_of(tmp_path, {"90": 1}, [list(row) for row in rows])
+    text = path_of(run).read_text("utf-8").replace(",", ";").replace("0.", "0,").replace("1.000000", "high")
+    head, *lines = text.splitlines()
+    path_of(run).write_text("\r\n".join([f"{head};note", *(f"{line};seen" for line in lines)]), "utf-8-sig")
+    shown = questioned(path_of(run), {"suggestions": {}}, 9)
+    assert [(row["path"], row["score"]) for row in shown] == [("2", "0.125"), ("1", "0.25")]
+    assert [each.path for each in read_decisions(f"suggested:{tmp_path}", 0.9)] == ["2"]
 
 
 def test_runs_without_suggestions_are_refused(tmp_path: Path) -> None:

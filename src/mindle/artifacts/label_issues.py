@@ -13,13 +13,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from mindle.artifacts.files import exists, first_words, reading_csv, unreadable, write_csv
+from mindle.artifacts.files import exists, first_words, unreadable, write_csv
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError, did_you_mean
@@ -185,12 +185,18 @@ def suggestions(run: RunFolder, precision: float) -> tuple[Verdict, ...]:
     counts = _stated(run)
     wanted = counts.get(str(ceil(round(100 * precision, 6))), 0)
     found = [row for _, row in _lines(path_of(run), COLUMNS) if row["suggested"]]
-    # A spreadsheet may have sorted them otherwise, and writes numbers as its country does.
-    found.sort(key=lambda row: float(row["score"].replace(",", ".") or "inf"))
+    found.sort(key=_score)
     return tuple(
         Verdict(path=row["path"], sha256=row["sha256"], verdict=RELABEL, new_label=row["suggested"])
         for row in found[:wanted]
     )
+
+
+def _score(row: Mapping[str, str]) -> float:
+    """The score of a row: a spreadsheet may have sorted them otherwise, and writes numbers as its country."""
+    with suppress(ValueError):
+        return float(row["score"].replace(",", "."))
+    return float("inf")
 
 
 def _stated(run: RunFolder) -> Mapping[str, int]:
@@ -210,6 +216,8 @@ def _stated(run: RunFolder) -> Mapping[str, int]:
 def questioned(path: Path, found: Mapping[str, Any], most: int) -> list[dict[str, str]]:
     """The first rows of label_issues.csv that are probably wrong, by column name; none of an absent file.
 
+    It may have gone through a spreadsheet since.
+
     Args:
         path: The file.
         found: What run.json keeps of the labels: of numbers, only their share is probably wrong.
@@ -218,7 +226,5 @@ def questioned(path: Path, found: Mapping[str, Any], most: int) -> list[dict[str
     if not exists(path):
         return []
     certain = most if "suggestions" in found else round(found["n"] * (found["share"]["value"] or 0.0))
-    with reading_csv(path) as lines:
-        header = next(lines, [])
-        rows = (dict(zip(header, cells, strict=True)) for cells in lines)
-        return list(islice((row for row in rows if row["suggested"]), min(most, certain)))
+    rows = [{**row, "score": str(_score(row))} for _, row in _lines(path, COLUMNS) if row["suggested"]]
+    return sorted((row for row in rows if row["score"] != "inf"), key=_score)[: min(most, certain)]

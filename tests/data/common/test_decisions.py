@@ -58,6 +58,21 @@ def test_train_and_val_change_and_nothing_else() -> None:
     assert dict(decided.counts) == {"relabelled": 1, "set_aside": 1, "kept": 1, "on_test": 0, "outdated": 0}
 
 
+@pytest.mark.parametrize(
+    "second",
+    [verdict("a", "set_aside"), verdict("a", "relabel", "cat"), verdict("elsewhere", "keep", of="a")],
+)
+def test_verdicts_that_disagree_are_refused(second: Verdict) -> None:
+    with pytest.raises(DataError, match="must agree about a"):
+        decide(photos(), [verdict("a", "relabel", "=dog"), second])
+
+
+def test_a_verdict_given_twice_counts_once() -> None:
+    decided = decide(photos(), [verdict("a", "relabel", "=dog")] * 2)
+    assert decided.counts["relabelled"] == 1
+    assert kinds(decided.applied) == {"relabelled": ("a",)}
+
+
 def test_test_labels_are_never_changed_silently() -> None:
     decided = decide(photos(), [verdict("c", "relabel", "cat"), verdict("c", "set_aside")])
     after = decided.applied

@@ -70,7 +70,8 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
         verdicts: In the order of their file.
 
     Raises:
-        DataError: If a new label is none of the classes, or no number; the line is named.
+        DataError: If a new label is none of the classes, or no number, or two verdicts disagree about a row;
+            the lines are named.
 
     Example:
         >>> import mindle.data
@@ -84,6 +85,7 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
     learned, aside, confirmed = data.truth.copy(), *np.zeros((2, len(data)), np.bool_)
     done: dict[str, list[int]] = {verdict: [] for verdict in (KEEP, RELABEL, SET_ASIDE)}
     test, outdated = [], []
+    settled: dict[int, Verdict] = {}
     for each in verdicts:
         new = _new_truth(data, each) if each.verdict == RELABEL else None
         meant = rows(each)
@@ -93,6 +95,10 @@ def decide(data: Data, verdicts: Sequence[Verdict]) -> Decided[Data]:
             if data.splits and data.splits[row] == "test":
                 test.append(names[row])
                 continue
+            if row in settled:
+                _require_agreed(names[row], settled[row], each)
+                continue
+            settled[row] = each
             done[each.verdict].append(row)
             aside[row] |= each.verdict == SET_ASIDE
             confirmed[row] |= each.verdict != SET_ASIDE and each.line > 0  # suggestions stand in no file
@@ -128,6 +134,16 @@ def _rows_of(data: Examples, names: Sequence[str]) -> Callable[[Verdict], list[i
         return named or same
 
     return rows
+
+
+def _require_agreed(name: str, first: Verdict, second: Verdict) -> None:
+    """Refuse to guess which of two verdicts about a row is meant."""
+    if (first.verdict, first.new_label) != (second.verdict, second.new_label):
+        said = " and ".join(f"{each.verdict} {each.new_label}".strip() for each in (first, second))
+        raise DataError(
+            f"Lines {first.line} and {second.line} of `decisions` must agree about {name}. Received {said}. "
+            "Leave one of them out."
+        )
 
 
 def _new_truth(data: Examples, each: Verdict) -> Any:
