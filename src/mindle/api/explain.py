@@ -149,7 +149,7 @@ def explain(
     )
     content = _EXPLAINERS[type(opened.source.spec)](asked, images)
     if not any(each.answer.get("predicted") is not None for each in content.explained):
-        reasons = [str(each.answer.get("reason")) for each in content.explained]
+        reasons = [str(each.answer.get("reason")).rstrip(".") for each in content.explained]
         raise DataError(
             f"There must be something to explain. Received {', '.join(reasons[:3]) or 'nothing'}."
         )

@@ -283,8 +283,9 @@ class ReadingOptions:
             ValueError: If an option is about tables, or `label_from` is no template.
         """
         from mindle.data.common.draw import draw
-        from mindle.data.images.sources.source import read
+        from mindle.data.images.sources.source import read, require_there
 
+        require_there(data)
         refuse(self._given_about("rows"), "a table", "images")
         about_images = replace(self, per_class=None).given()
         if self.label_from is not None:  # an empty one is no template, and is refused

@@ -18,6 +18,7 @@ from mindle.data.common.findings import kinds
 from mindle.data.images.decoding.decode import UndecodableImage, decode
 from mindle.data.images.sources.pictures import load, read_images, typical_size
 from mindle.data.images.sources.source import read
+from mindle.data.reading import ReadingOptions
 from mindle.errors import DataError
 from mindle.records import InputSpec
 from tests.processes import python
@@ -82,6 +83,14 @@ def test_what_is_not_there_says_what_is_near(pets: Path, monkeypatch: pytest.Mon
         read("something entirely else")
     with pytest.raises(DataError, match="which does not exist"):
         read("")
+
+
+def test_what_is_not_there_is_said_before_what_was_asked_about_it(tmp_path: Path) -> None:
+    for asked in ({"target": "y"}, {"kinds": {"a": "number"}, "target": "y"}, {"label_from": "{class}"}):
+        with pytest.raises(DataError, match="which does not exist"):
+            ReadingOptions(**asked).read(tmp_path / "nothere.csv")
+    with pytest.raises(ValueError, match="`target` must be left out"):
+        ReadingOptions(target="y").read("digits")
 
 
 def test_a_file_of_another_kind_says_what_is_needed(pets: Path) -> None:

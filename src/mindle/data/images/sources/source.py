@@ -76,6 +76,7 @@ def read(
 
 def _entries(typed: str, place: Path, options: ListOptions, label_from: str | None) -> Entries:
     """The images of whatever lies at a place, or has a built-in name."""
+    require_there(typed)
     file, ending = place.is_file(), place.suffix.lower()
     if not (file and ending in LISTINGS):
         _require_nothing_asked(typed, replace(options, task=None) if file and ending == ARCHIVE else options)
@@ -84,10 +85,8 @@ def _entries(typed: str, place: Path, options: ListOptions, label_from: str | No
             f"`label_from` must be left out for images that are not files of a folder. Received "
             f"label_from={label_from!r} for {typed!r}."
         )
-    if not typed or not os.path.exists(place):
-        if typed in arrays.BUILT_IN:
-            return arrays.read_built_in(typed)
-        raise DataError(_unknown(typed, place))
+    if not place.exists():
+        return arrays.read_built_in(typed)
     if place.is_dir():
         return _directory_entries(place, label_from)
     if file and ending == ARCHIVE:
@@ -98,6 +97,20 @@ def _entries(typed: str, place: Path, options: ListOptions, label_from: str | No
         f"Data must be a folder, a .csv or an .npz file. Received the file {typed!r}. {LAYOUT_HELP} To "
         f"classify images with a trained model, use `mindle predict`."
     )
+
+
+def require_there(source: object) -> None:
+    """Refuse a path at which nothing lies, before anything that was asked about what lies there.
+
+    Raises:
+        DataError: If nothing is there, with the nearest thing that is.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return
+    typed = os.fspath(source)
+    place = Path(os.path.expanduser(typed))
+    if not typed or (not os.path.exists(place) and typed not in arrays.BUILT_IN):
+        raise DataError(_unknown(typed, place))
 
 
 def _require_nothing_asked(typed: str, options: ListOptions) -> None:
