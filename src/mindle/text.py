@@ -99,3 +99,13 @@ def _escape(letter: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte, as Python carries one that is no text
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code <= 0x7F else f"\\u{code:04x}"
+
+
+def separator_of(header: str) -> str:
+    """What stands between the cells of a CSV file that a spreadsheet may have written, by its first line.
+
+    Example:
+        >>> separator_of("path;sha256;verdict, if any"), separator_of("path")
+        (';', ',')
+    """
+    return max(",;\t", key=header.count)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from mindle.artifacts.files import unreadable
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.errors import DataError
-from mindle.text import uncell
+from mindle.text import separator_of, uncell
 
 if TYPE_CHECKING:
     from mindle.evaluation.trust.costs import Costs
 
 Source = str | os.PathLike[str]
-_SEPARATORS = ",;\t"
 
 
 def costs_for(given: Source | None, classes: tuple[str, ...]) -> Costs | None:
@@ -49,8 +48,7 @@ def _rows(path: Path) -> list[list[str]]:
     try:
         with open_regular(path) as file:
             text = file.read().decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        separator = max(_SEPARATORS, key=first.count)
+        separator = separator_of(text.partition("\n")[0])
         found = list(csv.reader(io.StringIO(text), delimiter=separator))
     except (PermissionError, SpecialFile) as error:
         raise unreadable(path, error) from error

@@ -23,13 +23,12 @@ from mindle.artifacts.files import exists, first_words, unreadable, write_csv
 from mindle.artifacts.reading import SpecialFile, open_regular
 from mindle.artifacts.run import RunFolder
 from mindle.errors import ArtifactError, DataError, did_you_mean
-from mindle.text import uncell
+from mindle.text import separator_of, uncell
 
 COLUMNS = ("path", "sha256", "split", "label", "suggested", "score", "verdict", "new_label")
 ASKED = ("path", "sha256", "verdict", "new_label")
 KEEP, RELABEL, SET_ASIDE = VERDICTS = ("keep", "relabel", "set_aside")
 SUGGESTED = "suggested:"
-_SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +140,7 @@ def _lines(path: Path, asked: Sequence[str]) -> Iterator[tuple[int, dict[str, st
     """Number and the cells that are asked for of each line, whatever stands between the cells."""
     try:
         with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as lines:
-            separator = _separator(lines.readline())
+            separator = separator_of(lines.readline())
             lines.seek(0)
             reader = csv.reader(lines, delimiter=separator)
             header = [name.strip().lower() for name in next(reader, [])]
@@ -166,11 +165,6 @@ def _lines(path: Path, asked: Sequence[str]) -> Iterator[tuple[int, dict[str, st
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _separator(header: str) -> str:
-    """What stands between the cells, by the line of their names."""
-    return max(_SEPARATORS, key=header.count)
 
 
 # ---- what a run suggests -----------------------------------------------------------------------------------
