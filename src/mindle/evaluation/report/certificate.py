@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -187,5 +188,6 @@ class _Page:
     def command(self) -> str:
         """What to type for the same figures."""
         data = self.document["card"]["evaluation_data"]
-        given = f" --data {data['source']}" if data["source"] else ""
-        return f"mindle certify {self.document['model']['path']}{given} --seed {self.document['seed']}"
+        given = ["--data", data["source"]] if data["source"] else []
+        model, seed = self.document["model"]["path"], str(self.document["seed"])
+        return shlex.join(["mindle", "certify", model, *given, "--seed", seed])

@@ -4,7 +4,7 @@
 
     distance    to the fifth nearest vector
     angle       the same of vectors of length 1
-    relative    that distance over the usual one of the vectors there: a crowd is dense, a rarity is not
+    relative    that distance over the mean distance of those vectors to their own fifth nearest
 
 Each is counted as the negative logarithm of how rarely it is reached in training, and the three are added.
 Ranks alone end at the logarithm of how many there are, so that one score could never refuse by itself: beyond
