@@ -135,3 +135,17 @@ def test_an_image_that_cannot_be_read_has_a_reason_and_the_rest_go_on() -> None:
     assert broken["reason"]
     assert "maps" not in broken
     assert good["maps"]
+
+
+def test_a_folder_that_an_interrupted_call_left_is_used_again(desk: Path) -> None:
+    Path("begun").mkdir()
+    (Path("begun") / CHECKS).write_text("{}")
+    found = mindle.explain("runs/shapes-1", images(), out="begun", method="occlusion")
+    assert found.page.exists()
+    assert "occlusion" in found.checks["methods"]
+
+
+def test_training_images_are_kept_in_the_run_alone(desk: Path) -> None:
+    """Another model may write to the same folder, whose neighbours these are not."""
+    mindle.explain("runs/shapes-1", images(), out="shared", method="occlusion")
+    assert not (Path("shared") / "neighbours.npz").exists()

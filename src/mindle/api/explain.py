@@ -175,7 +175,8 @@ def _folder_to_write(out: Source | None, folder: Path, is_run: bool, images: Any
         return folder / FOLDER
     target = Path(out)
     keep_apart({"out": out}, [images] if isinstance(images, str | os.PathLike) else list(images), among=True)
-    holds = target.is_dir() and any(target.iterdir())
+    # Checks come first: they may be all that an interrupted call has left.
+    holds = target.is_dir() and {each.name for each in target.iterdir()} - {CHECKS}
     if (target.exists() and not target.is_dir()) or (holds and not (target / DOCUMENT).is_file()):
         raise ValueError(
             f"`out` must be a new or empty folder, or one that `explain` wrote. Received {target}, which "
@@ -377,7 +378,10 @@ def _neighbours(asked: _Asked) -> Neighbours | None:
     if not asked.is_run:
         return neighbours.read_or_none(asked.folder / NEIGHBOURS)
     path, run = asked.out / NEIGHBOURS, RunFolder(asked.folder)
-    known = neighbours.read_or_none(path) or neighbours.read_or_none(run.bundle / NEIGHBOURS)
+    kept = asked.out == asked.folder / FOLDER  # elsewhere they might be of another model
+    known = (neighbours.read_or_none(path) if kept else None) or neighbours.read_or_none(
+        run.bundle / NEIGHBOURS
+    )
     if known is not None:
         return known
     try:
@@ -387,7 +391,7 @@ def _neighbours(asked: _Asked) -> Neighbours | None:
     learned = {row.path: row.label for row in read_manifest(run.manifest) if row.split == "train"}
     labels = {at: learned[path] for at, path in enumerate(dataset.paths) if path in learned}
     found = neighbours.gathered(asked.opened, dataset, labels, asked.listener)
-    if found is not None:
+    if found is not None and kept:
         neighbours.write(path, found)
     return found
 
