@@ -130,3 +130,9 @@ def test_a_file_that_is_no_table_of_cells_is_refused(tmp_path: Path) -> None:
     file.write_text("truth,a,b\na,0\r1,1\n")
     with pytest.raises(DataError, match="new-line character"):
         costs_for(file, ("a", "b"))
+
+
+def test_what_is_no_path_is_refused() -> None:
+    given: Any = [["truth", "a", "b"]]
+    with pytest.raises(TypeError, match="`cost` must be the path of a CSV file. Received list"):
+        costs_for(given, ("a", "b"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,3 +149,9 @@ def test_the_digest_is_of_what_was_decided(tmp_path: Path) -> None:
     assert digest(read_verdicts(path)) == digest([one, two])
     with path.open(newline="") as file:
         assert len(list(csv.reader(file))) == 4
+
+
+def test_what_is_no_path_is_refused() -> None:
+    given: Any = ["keep"]
+    with pytest.raises(TypeError, match="`decisions` must be the path of a CSV file.*Received list"):
+        read_decisions(given, 0.9)

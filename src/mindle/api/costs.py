@@ -28,11 +28,14 @@ def costs_for(given: Source | None, classes: tuple[str, ...]) -> Costs | None:
         classes: Of the model; none where it estimates a number.
 
     Raises:
+        TypeError: If it is no path.
         ValueError: If the model has no classes, or the table other ones or no numbers.
         DataError: If there is no such file.
     """
     if given is None:
         return None
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"`cost` must be the path of a CSV file. Received {type(given).__name__}.")
     if not classes:
         raise ValueError(
             "`cost` must be given for a model of classes. Received it for one that estimates a number: leave "

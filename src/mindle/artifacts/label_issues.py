@@ -76,9 +76,14 @@ def read_decisions(given: str | os.PathLike[str], precision: float) -> tuple[Ver
         precision: Stated precision down to which suggestions are taken.
 
     Raises:
+        TypeError: If it is no path.
         DataError: If the file is missing or a line of it is wrong, which is named.
         ArtifactError: If RUN is no run with suggestions.
     """
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(
+            f"`decisions` must be the path of a CSV file, or {SUGGESTED}RUN. Received {type(given).__name__}."
+        )
     text = os.fspath(given)
     if text.startswith(SUGGESTED):
         return suggestions(RunFolder(Path(text.removeprefix(SUGGESTED))), precision)
