@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import mindle.data
+from mindle.evaluation import tasks as evaluation
 from mindle.records import FAMILIES, Task
 from mindle.training.images import tasks
 from mindle.training.images.nets import train_net
@@ -29,6 +30,7 @@ def test_every_family_has_its_entry() -> None:
 def test_a_task_from_outside_is_trained(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, "count", "count")
     monkeypatch.setitem(tasks.TASKS, "count", Counts())
+    monkeypatch.setitem(evaluation.TASKS, "count", evaluation.of("regression"))  # names what is held out
     dataset = mindle.data.split(mindle.data.check(mindle.data.read(write_discs(tmp_path, 40, side=20))))
     problem = replace(Problem.of(dataset, typical_size=(20, 20)), task=Task("count"))
     settings = {"train.epochs": 1, "model.layers": [{"kind": "flatten"}, {"kind": "dense", "units": 1}]}

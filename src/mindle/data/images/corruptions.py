@@ -83,7 +83,7 @@ def blurred(picture: Picture, deviation: float, generator: Generator | None = No
     Example:
         >>> edge = np.zeros((224, 224, 1), np.uint8)
         >>> edge[:, 112:] = 255
-        >>> blurred(edge, 4.0)[0, 108, 0] > 0
+        >>> bool(blurred(edge, 4.0)[0, 108, 0] > 0)
         True
     """
     radius = deviation * min(picture.shape[:2]) / _SIDE
