@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -149,3 +151,15 @@ def test_training_images_are_kept_in_the_run_alone(desk: Path) -> None:
     """Another model may write to the same folder, whose neighbours these are not."""
     mindle.explain("runs/shapes-1", images(), out="shared", method="occlusion")
     assert not (Path("shared") / "neighbours.npz").exists()
+
+
+def test_data_that_have_moved_are_said(desk: Path) -> None:
+    shutil.copytree("runs/shapes-1", "runs/moved", ignore=shutil.ignore_patterns("explanations"))
+    document = json.loads(Path("runs/moved/run.json").read_text("utf-8"))
+    document["asked"]["source"] = "gone"
+    Path("runs/moved/run.json").write_text(json.dumps(document), encoding="utf-8")
+    said: list[str] = []
+    listener = SimpleNamespace(say=said.append, progress=lambda *_: None)
+    found = mindle.explain("runs/moved", images(), method="occlusion", listener=listener)
+    assert found.checks["of"] == "given"
+    assert any("No nearest training images are shown" in each and "gone" in each for each in said)

@@ -17,7 +17,7 @@ from mindle.api import neighbours
 from mindle.api.borders import borders_of
 from mindle.api.predict import inputs_of, open_model
 from mindle.artifacts.bundle import NEIGHBOURS
-from mindle.artifacts.files import read_json, sha256_of, write_bytes, write_json, write_text
+from mindle.artifacts.files import first_words, read_json, sha256_of, write_bytes, write_json, write_text
 from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import RunFolder
 from mindle.errors import DataError, MindleError
@@ -379,14 +379,14 @@ def _neighbours(asked: _Asked) -> Neighbours | None:
         return neighbours.read_or_none(asked.folder / NEIGHBOURS)
     path, run = asked.out / NEIGHBOURS, RunFolder(asked.folder)
     kept = asked.out == asked.folder / FOLDER  # elsewhere they might be of another model
-    known = (neighbours.read_or_none(path) if kept else None) or neighbours.read_or_none(
-        run.bundle / NEIGHBOURS
-    )
+    places = (path, run.bundle / NEIGHBOURS) if kept else (run.bundle / NEIGHBOURS,)
+    known = next(filter(None, map(neighbours.read_or_none, places)), None)
     if known is not None:
         return known
     try:
         dataset = neighbours.read_again(run)
-    except (MindleError, ValueError, OSError):
+    except (MindleError, ValueError, OSError) as error:
+        asked.listener.say(message("explain.no_neighbours", reason=first_words(error)))
         return None
     learned = {row.path: row.label for row in read_manifest(run.manifest) if row.split == "train"}
     labels = {at: learned[path] for at, path in enumerate(dataset.paths) if path in learned}
