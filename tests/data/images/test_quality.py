@@ -29,7 +29,8 @@ def test_each_statistic_says_what_its_name_says() -> None:
     blurred = np.asarray(Image.fromarray(plain).filter(ImageFilter.GaussianBlur(3)))
     noisy = np.clip(plain + rng.normal(0, 60, plain.shape), 0, 255).astype(np.uint8)
     blank = np.full_like(plain, 200)
-    found = of(plain, dark, blurred, noisy, blank)
+    mosaic = rng.integers(0, 256, (6, 6, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    found = of(plain, dark, blurred, noisy, blank, mosaic)
     brightness, contrast, sharpness, detail = (found[name] for name in STATISTICS[:4])
     assert brightness[1] == pytest.approx(0.2 * brightness[0], abs=1)
     assert contrast[4] == 0
@@ -37,6 +38,8 @@ def test_each_statistic_says_what_its_name_says() -> None:
     assert sharpness[2] < sharpness[0] - 2
     assert detail[3] > detail[0] + 0.3
     assert brightness[4] == 200
+    assert found["flat"][4:] == pytest.approx([1, 90 / 95], abs=0.01)
+    assert max(found["flat"][0], found["flat"][3]) < 0.3
 
 
 def test_a_torn_file_that_was_saved_again_has_a_band(monkeypatch: pytest.MonkeyPatch) -> None:

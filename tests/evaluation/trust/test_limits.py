@@ -11,12 +11,12 @@ from mindle.evaluation.trust import limits as room
 from mindle.evaluation.trust.limits import Inputs, Limits, fit_limits, leaves_out, read_limits
 from tests.evaluation.trust.test_unknown import known, rows
 
-STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band")
+STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band", "flat")
 
 
 def pictures(count: int, seed: int = 0) -> Inputs:
     rng = np.random.default_rng(seed)
-    quality = rng.normal([120, 50, 6, 6, 0], [20, 8, 0.7, 0.7, 0], (count, 5)).astype(np.float32)
+    quality = rng.normal([120, 50, 6, 6, 0, 0.2], [20, 8, 0.7, 0.7, 0, 0.05], (count, 6)).astype(np.float32)
     return Inputs(statistics=STATISTICS, quality=quality, sides=np.full(count, 300), model_side=224)
 
 
@@ -36,12 +36,12 @@ def test_all_reasons_together_refuse_what_was_asked() -> None:
 
 def test_the_first_reason_that_holds_is_said() -> None:
     found, _ = fit_limits(rows(known(600)), inputs=pictures(600))
-    typical = np.array([120, 50, 6, 6, 0], np.float32)
+    typical = np.array([120, 50, 6, 6, 0, 0.2], np.float32)
     changed = {
         "": {},
         "dark": {"brightness": 5, "sharpness": 0},
         "blurred": {"sharpness": 1},
-        "unlike_training": {"sharpness": 12},
+        "unlike_training": {"flat": 0.9},
         "torn": {"band": 0.3, "brightness": 5},
     }
     quality = np.tile(typical, (len(changed), 1))
@@ -50,7 +50,7 @@ def test_the_first_reason_that_holds_is_said() -> None:
             row[STATISTICS.index(name)] = value
     near = np.zeros(len(changed), bool)
     assert found.decided(near, quality=quality).tolist() == list(changed)
-    blank = typical + np.array([0, -50, -6, -6, 0], np.float32)
+    blank = typical + np.array([0, -50, -6, -6, 0, 0.8], np.float32)
     assert found.decided(near[:1], quality=blank[None]).tolist() == ["unlike_training"]
     assert found.decided(near[:2], ["small", "torn"], quality[:2]).tolist() == ["small", "torn"]
     assert found.decided(~near[:1], quality=quality[:1]).tolist() == ["unlike_training"]

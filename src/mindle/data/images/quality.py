@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band")
+STATISTICS = ("brightness", "contrast", "sharpness", "detail", "band", "flat")
 """The columns of `measure`."""
 
 
@@ -38,15 +38,15 @@ _WEIGHTS = (77, 150, 29)
 
 
 def measure(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Brightness, contrast, sharpness, detail and empty band of pictures.
+    """Brightness, contrast, sharpness, detail, empty band and flatness of pictures.
 
     Args:
         pixels: uint8 (image, height, width, channel), one channel or three.
 
     Returns:
-        float32 (image, 5): mean and standard deviation of the gray levels, 0 to 255; the logarithms of the
+        float32 (image, 6): mean and standard deviation of the gray levels, 0 to 255; the logarithms of the
         mean squared second and first differences of neighbours; the share of the height that rows of even
-        mid-gray at the bottom take, 0 where all rows are so.
+        mid-gray at the bottom take, 0 where all rows are so; the share of neighbours that are equal.
 
     Example:
         >>> half = np.full((1, 64, 64, 3), 128, np.uint8)
@@ -76,10 +76,16 @@ def _measured(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     along, along_too = np.diff(rows, axis=2), np.diff(columns, axis=1)
     first = _mean_square(along) + _mean_square(along_too)
     second = _mean_square(np.diff(along, axis=2)) + _mean_square(np.diff(along_too, axis=1))
+    flat = (_equal(along) + _equal(along_too)) / 2
     mean = rows.mean(axis=(1, 2), dtype=np.float64)
     spread = np.maximum(_mean_square(rows) - mean**2, 0) ** 0.5
     logs = [np.log(each + _LEAST) for each in (second, first)]
-    return np.stack([mean, spread, *logs, _band(thinned)], axis=1).astype(np.float32)
+    return np.stack([mean, spread, *logs, _band(thinned), flat], axis=1).astype(np.float32)
+
+
+def _equal(differences: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Share of the differences of an image that are none."""
+    return np.asarray(np.mean(differences == 0, axis=(1, 2), dtype=np.float64))
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:

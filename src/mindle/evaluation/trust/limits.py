@@ -34,8 +34,9 @@ TAIL = 0.002
 # 60 to 400 photos of flowers that refuses 0.8 to 1.7 % of others and 82 to 100 % of random pixels.
 ROWS_FOR_TAILS, DEVIATIONS = 500, 3.0
 # However rare they are in training, these never refuse below: rows without any picture at the bottom, as an
-# upload that broke off leaves, as a share of the height; and missing cells, as a share of the row.
-AT_LEAST = {"band": 0.05, "missing": 0.3, UNSEEN: 0.0}
+# upload that broke off leaves, as a share of the height; neighbours that are equal, as in a mosaic, whose
+# features may lie among those of photos; and missing cells, as a share of the row.
+AT_LEAST = {"band": 0.05, "flat": 0.5, "missing": 0.3, UNSEEN: 0.0}
 # So many classes are left out in turn, on so many rows; 0.02 s each.
 MOST_LEFT_OUT, PANEL_ROWS = 8, 600
 # A part of the score takes the place of all only where it refuses so many more of what is to be refused.
