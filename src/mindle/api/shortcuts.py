@@ -38,6 +38,7 @@ def shortcuts(data: Examples, rows: NDArray[np.int64], *, seed: int = 0) -> list
         []
     """
     from mindle.data import sources
+    from mindle.data.common.groups import group_numbers
     from mindle.evaluation.doctor import truths
     from mindle.evaluation.doctor.shortcuts import find_shortcuts
 
@@ -51,17 +52,8 @@ def shortcuts(data: Examples, rows: NDArray[np.int64], *, seed: int = 0) -> list
         some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
         rows, cues = rows[some], [replace(cue, values=cue.values[some]) for cue in cues]
     truth = truths.of(data.task, data.truth[rows], data.classes)
-    return find_shortcuts(cues, truth, group_numbers(data, rows), seed=seed)
-
-
-def group_numbers(data: Examples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A number for the group of each row; a row without a group has its own."""
-    if not any(data.groups):
-        return np.arange(len(rows))
-    alone = (f"\0{row}" for row in rows.tolist())
-    names = [data.groups[row] or name for row, name in zip(rows.tolist(), alone, strict=True)]
-    numbers: NDArray[np.int64] = np.unique(names, return_inverse=True)[1]
-    return numbers
+    groups = group_numbers(data.groups, rows) if any(data.groups) else np.arange(len(rows))
+    return find_shortcuts(cues, truth, groups, seed=seed)
 
 
 def shortcut_findings(found: Iterable[Shortcut], data: Examples) -> list[Finding]:

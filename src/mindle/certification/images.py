@@ -52,8 +52,8 @@ class PictureSample:
         return replace(
             self,
             rows=self.rows[rows],
-            names=[self.names[row] for row in rows.tolist()],
-            contents=[self.contents[row] for row in rows.tolist()],
+            names=of_rows(self.names, rows),
+            contents=of_rows(self.contents, rows),
             truth=self.truth[rows],
         )
 

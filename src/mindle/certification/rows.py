@@ -15,7 +15,7 @@ from mindle.data.tables.corruptions import IRRELEVANT, SomeRows, corrupted, corr
 from mindle.data.tables.parsing.columns import missing_cells, shown_value
 from mindle.data.tables.rows import Rows, read_rows
 from mindle.errors import DataError
-from mindle.records import Column
+from mindle.records import Column, of_rows
 from mindle.serving.opened import Opened
 
 Cells = Mapping[str, NDArray[Any]]
@@ -48,8 +48,8 @@ class RowSample:
         return replace(
             self,
             values=replace(self.values, cells=cells),
-            names=[self.names[row] for row in rows.tolist()],
-            contents=[self.contents[row] for row in rows.tolist()],
+            names=of_rows(self.names, rows),
+            contents=of_rows(self.contents, rows),
             truth=self.truth[rows],
         )
 
@@ -126,7 +126,7 @@ def _test_part(opened: Opened, chosen: Chosen) -> RowSample:
     found = _sample(
         table.features,
         {column.name: table.cells[column.name][rows] for column in table.features},
-        [table.row_names[row] for row in rows.tolist()],
+        of_rows(table.row_names, rows),
         table.truth[rows],  # classes are in the order of the model, or the hashes would differ
     )
     require_unchanged(found.names, found.contents, expected)

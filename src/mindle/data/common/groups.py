@@ -83,3 +83,14 @@ def bind_groups(
         for row in rows:
             joined[row] = name
     return tuple(joined)
+
+
+def group_numbers(groups: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for the group of each of some rows; a row without a group has its own.
+
+    Example:
+        >>> group_numbers(("b", "", "a", "b"), np.arange(4)).tolist()
+        [2, 0, 1, 2]
+    """
+    names = [groups[row] or f"\0{row}" for row in rows.tolist()]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mindle.data import Pixels, pixels
+from mindle.data.common.groups import group_numbers
 from mindle.evaluation.conformal import Calibration
 from mindle.models.classifier import Classifier
 from mindle.records import (
@@ -66,7 +67,6 @@ class Problem:
         """The rows of a checked and split data set that training may see."""
         train, val = dataset.rows("train"), dataset.rows("val")
         rows = np.union1d(train, val)
-        names = [dataset.groups[row] or f"\0{row}" for row in rows.tolist()]
         return cls(
             task=dataset.task,
             classes=dataset.classes,
@@ -77,7 +77,7 @@ class Problem:
             test_count=len(dataset.rows("test")),
             cache=cache,
             images=only(dataset, rows),
-            group_numbers=np.unique(names, return_inverse=True)[1].astype(np.int64),
+            group_numbers=group_numbers(dataset.groups, rows),
         )
 
     def __len__(self) -> int:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from mindle.artifacts.environment import usable_cores
 from mindle.artifacts.files import write_bytes
+from mindle.data.common.groups import group_numbers
 from mindle.data.tables.parsing.columns import Features, features
 from mindle.data.tables.splits import folds, take
 from mindle.evaluation import tasks as tasks_of_evaluation
@@ -88,7 +89,7 @@ class TableProblem:
             classes=view.classes,
             assign_folds=lambda some, count, number: folds(view, some, folds=count, seed=number),
             threads=threads or usable_cores(),
-            groups=_group_numbers(view),
+            groups=group_numbers(view.groups, np.arange(len(view.groups))),
         )
 
     @property
@@ -107,11 +108,6 @@ class TableProblem:
     def cells(self, rows: Rows) -> tuple[Floats, NDArray[Any]]:
         """Numbers and categories of some rows."""
         return self.features.numbers[rows], self.features.categories[rows]
-
-
-def _group_numbers(table: Table) -> Rows:
-    names = [name or f"\0{row}" for row, name in enumerate(table.groups)]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def prepare(
