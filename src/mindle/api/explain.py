@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ from mindle.artifacts.outputs import keep_apart
 from mindle.artifacts.run import RunFolder
 from mindle.errors import DataError, MindleError
 from mindle.messages import message, require_language
-from mindle.records import SILENT, InputSpec, Listener, TableSpec
+from mindle.records import SILENT, Dataset, InputSpec, Listener, TableSpec
 
 if TYPE_CHECKING:
     from mindle.explanation.maps import Subject
@@ -88,6 +89,11 @@ class _Asked:
     methods: tuple[str, ...]
     features: bool
     listener: Listener
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images of a run as its data hold them now; see `neighbours.read_again` for what that raises."""
+        return neighbours.read_again(RunFolder(self.folder))
 
     @property
     def graph(self) -> Path:
@@ -384,7 +390,7 @@ def _neighbours(asked: _Asked) -> Neighbours | None:
     if known is not None:
         return known
     try:
-        dataset = neighbours.read_again(run)
+        dataset = asked.dataset
     except (MindleError, ValueError, OSError) as error:
         asked.listener.say(message("explain.no_neighbours", reason=first_words(error)))
         return None
@@ -402,10 +408,9 @@ def _test_images(asked: _Asked) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     from mindle.evaluation import tasks
     from mindle.explanation.border import answered_well
 
-    run = RunFolder(asked.folder)
-    dataset = neighbours.read_again(run)
+    dataset = asked.dataset
     evaluation = tasks.of(asked.opened.target.task)
-    test = evaluation.pooled(run.answers()["test"])
+    test = evaluation.pooled(RunFolder(asked.folder).answers()["test"])
     places = {path: at for at, path in enumerate(dataset.paths)}
     known = [row for row in answered_well(test, BORDER_IMAGES) if test.paths[row] in places]
     if not known:
