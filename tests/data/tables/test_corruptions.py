@@ -102,4 +102,4 @@ def test_chance_follows_the_row_and_not_its_place() -> None:
 def test_columns_without_values_can_be_changed_too() -> None:
     empty = SomeRows.of([Column(name="age", kind="number")], {"age": np.full(3, np.nan)})
     for corruption in (*corruptions_of(empty.columns), *IRRELEVANT):
-        corrupted(empty, corruption, 1, ["a", "b", "c"], 0)
+        assert len(corrupted(empty, corruption, 1, ["a", "b", "c"], 0)["age"]) == 3
